@@ -1,0 +1,73 @@
+package event
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// The kinds of fold keys.
+const (
+	kindOrder    = "order"
+	kindShipment = "shipment"
+	kindCount    = "count"
+	kindStock    = "stock"
+)
+
+// keyParts is how many parts the key of a kind has.
+var keyParts = map[string]int{kindOrder: 1, kindShipment: 2, kindCount: 2, kindStock: 5}
+
+// Available is the stock status of a line that names none.
+const Available = "available"
+
+// Key joins a kind of fold key and its parts, each path-escaped: "shipment/dc-east/S%2F7".
+func Key(kind string, parts ...string) string {
+	var b strings.Builder
+	b.WriteString(kind)
+	for _, part := range parts {
+		b.WriteByte('/')
+		b.WriteString(url.PathEscape(part))
+	}
+	return b.String()
+}
+
+// OrderKey is the fold key of an order: "order/SO00017".
+func OrderKey(number string) string { return Key(kindOrder, number) }
+
+// ShipmentKey is the fold key of a shipment, whose number is the site's own.
+func ShipmentKey(site, number string) string { return Key(kindShipment, site, number) }
+
+// CountKey is the fold key of a count, whose number is the site's own.
+func CountKey(site, number string) string { return Key(kindCount, site, number) }
+
+// StockKey is the fold key of one stock bucket. An empty status is Available.
+func StockKey(site, bin, item, lot, status string) string {
+	if status == "" {
+		status = Available
+	}
+	return Key(kindStock, site, bin, item, lot, status)
+}
+
+// ParseKey takes a fold key apart. It refuses one that Key would write differently, so that a case has one key only, and one
+// of a known kind with a wrong number of parts.
+func ParseKey(key string) (kind string, parts []string, err error) {
+	segments := strings.Split(key, "/")
+	kind = segments[0]
+	if kind == "" || len(segments) < 2 || strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "", nil, fmt.Errorf("key %q: not of the form kind/part", key)
+	}
+	for _, segment := range segments[1:] {
+		part, err := url.PathUnescape(segment)
+		if err != nil {
+			return "", nil, fmt.Errorf("key %q: %w", key, err)
+		}
+		parts = append(parts, part)
+	}
+	if want, known := keyParts[kind]; known && want != len(parts) {
+		return "", nil, fmt.Errorf("key %q: %d parts, a key of %s has %d", key, len(parts), kind, want)
+	}
+	if Key(kind, parts...) != key {
+		return "", nil, fmt.Errorf("key %q: not in its canonical form %q", key, Key(kind, parts...))
+	}
+	return kind, parts, nil
+}

@@ -1,0 +1,137 @@
+package event
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// Limits of one event. Codes are bounded so that every key made of them fits into a database index.
+const (
+	// MaxEventBytes is the size of a serialised event.
+	MaxEventBytes = 256 << 10
+	// MaxCodeBytes bounds item, lot, bin, order number and the like.
+	MaxCodeBytes = 128
+	// MaxSubjectBytes and MaxSourceKeyBytes bound keys that may be joined from several columns.
+	MaxSubjectBytes   = 256
+	MaxSourceKeyBytes = 512
+	// MaxQuantity, in units, is more than any dock moves at once; a scanned article number in the quantity field is beyond it.
+	MaxQuantity = 1_000_000_000
+	// maxAhead is how far a source's clock may be ahead of the agent's.
+	maxAhead = 24 * time.Hour
+)
+
+var earliest = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Fault says why something cannot be taken as a business event.
+type Fault struct {
+	Class docklinev1.FaultClass
+	// Code is a stable short name: "quantity_format".
+	Code string
+	// Text is one sentence for a person: what is wrong and what to do.
+	Text string
+}
+
+func (f *Fault) Error() string { return f.Code + ": " + f.Text }
+
+func dataFault(code, format string, args ...any) *Fault {
+	return &Fault{Class: docklinev1.FaultClass_FAULT_CLASS_DATA, Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+// Validate holds an event against what its kind requires and returns the first fault, or nil. Codes are not looked up: whether
+// an item or an order exists is for the centre to say. It needs none of the fields that the host fills.
+func Validate(e *docklinev1.Event) *Fault {
+	if size := proto.Size(e); size > MaxEventBytes {
+		return dataFault("event_too_large", "the event has %d bytes, %d are allowed; split the record", size, MaxEventBytes)
+	}
+	if KindName(e.Kind) == "" {
+		return dataFault("kind_unknown", "event kind %d is not known; name one of the kinds in the mapping", e.Kind)
+	}
+	if f := validText(e.ProtoReflect(), ""); f != nil {
+		return f
+	}
+	if f := validHead(e); f != nil {
+		return f
+	}
+	return validPayload(e)
+}
+
+func validHead(e *docklinev1.Event) *Fault {
+	if e.Subject == "" && needsSubject(e.Kind) {
+		return dataFault("subject_missing", "the event names no order, shipment or count; map its number to subject")
+	}
+	if len(e.Subject) > MaxSubjectBytes {
+		return dataFault("code_too_long", "subject has %d bytes, %d are allowed", len(e.Subject), MaxSubjectBytes)
+	}
+	if len(e.SourceKey) > MaxSourceKeyBytes || len(e.SourceRevision) > MaxSubjectBytes {
+		return dataFault("code_too_long", "source_key or source_revision is longer than %d or %d bytes; name fewer key columns", MaxSourceKeyBytes, MaxSubjectBytes)
+	}
+	if e.OccurredAt == nil {
+		return dataFault("time_missing", "the event says no time at which it happened; map a date column to occurred_at")
+	}
+	if e.OccurredAt.CheckValid() != nil || e.OccurredAt.AsTime().Before(earliest) {
+		return dataFault("time_implausible", "occurred_at is not a plausible time; check the date format")
+	}
+	if e.CapturedAt != nil && e.OccurredAt.AsTime().After(e.CapturedAt.AsTime().Add(maxAhead)) {
+		return dataFault("time_in_future", "occurred_at %s is more than a day after it was captured; check the date format and the source's clock",
+			e.OccurredAt.AsTime().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// needsSubject: the kinds from command.completed on are about machinery, and may have nothing that a person would name.
+func needsSubject(k docklinev1.EventKind) bool {
+	return k < docklinev1.EventKind_EVENT_KIND_COMMAND_COMPLETED && k != docklinev1.EventKind_EVENT_KIND_STOCK_SNAPSHOT
+}
+
+// validText refuses strings and times that a database cannot keep; one of them would come back as a fault for ever.
+func validText(m protoreflect.Message, path string) *Fault {
+	var fault *Fault
+	text := func(name, s string) {
+		switch {
+		case !utf8.ValidString(s):
+			fault = dataFault("text_encoding", "%s is not valid UTF-8; check the encoding of the source", name)
+		case hasNUL(s):
+			fault = dataFault("text_control", "%s holds a zero character; check the encoding of the source", name)
+		}
+	}
+	m.Range(func(d protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		name := path + string(d.Name())
+		switch {
+		case d.IsList() && d.Kind() == protoreflect.StringKind:
+			for i := 0; i < v.List().Len() && fault == nil; i++ {
+				text(name, v.List().Get(i).String())
+			}
+		case d.IsList() && d.Kind() == protoreflect.MessageKind:
+			for i := 0; i < v.List().Len() && fault == nil; i++ {
+				fault = validText(v.List().Get(i).Message(), fmt.Sprintf("%s[%d].", name, i))
+			}
+		case d.IsList():
+		case d.Kind() == protoreflect.MessageKind:
+			if stamp, ok := v.Message().Interface().(*timestamppb.Timestamp); ok && stamp.CheckValid() != nil {
+				fault = dataFault("time_implausible", "%s is not a plausible time; check the date format", name)
+				break
+			}
+			fault = validText(v.Message(), name+".")
+		case d.Kind() == protoreflect.StringKind:
+			text(name, v.String())
+		}
+		return fault == nil
+	})
+	return fault
+}
+
+func hasNUL(s string) bool {
+	for i := range len(s) {
+		if s[i] == 0 {
+			return true
+		}
+	}
+	return false
+}
