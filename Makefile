@@ -1,0 +1,49 @@
+# Targets that everybody relies on; docs/operations.md says what each shows.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X github.com/dockline/dockline/proto/wire.Version=$(VERSION)
+TESTENV := go run ./testenv/cmd/dockline-testenv
+export CGO_ENABLED ?= 0
+
+.PHONY: build demo deps test bench package lint proto verify sim
+
+build: ## every binary, into bin/
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./agent/cmd/... ./collector/cmd/... ./plugins/wms-file/... ./plugins/sim/... ./testenv/cmd/...
+
+demo: ## the whole system on this machine; ONCE=1 runs one day and checks it, ERP=tryton takes the real ERP, ORDERS=FILE, SEED=n
+	@$(TESTENV) demo
+
+deps: ## the servers that tests run against; the only place that installs anything
+	@testenv/deps.sh
+
+test: deps ## everything, against real servers too; FULL=1 takes the full counts
+	@mkdir -p .build
+	@go build -o .build/dockline-testenv ./testenv/cmd/dockline-testenv
+	@go vet ./...
+	@(go test -json -timeout 8m ./... || true) > .build/test.json
+	@.build/dockline-testenv results .build/test.json
+
+bench: ## one JSON object a line; AREA= selects
+	@$(TESTENV) bench
+
+package: ## binaries for every system, with checksums, into dist/
+	@installers/package.sh '$(VERSION)' '$(LDFLAGS)'
+
+lint: ## gofmt, vet for Linux and Windows, staticcheck, the layers test
+	@test -z "$$(git ls-files '*.go' | grep -v '\.pb\.go$$' | xargs gofmt -l | tee /dev/stderr)"
+	go vet ./...
+	GOOS=windows go vet ./agent/... ./plugins/... ./collector/... ./proto/...
+	go tool staticcheck ./...
+	go test -count=1 -run TestLayers .
+
+proto: ## generate the Go of proto/, lint it, hold it against the baseline
+	@proto/generate.sh
+
+verify: ## what is delivered has a passing, unskipped test; generated files are as generated
+	@proto/check.sh
+	@test -f .build/test.json || $(MAKE) test
+	@$(TESTENV) capabilities .build/test.json
+
+sim: ## SEEDS=n days of the simulated world, each checked
+	@$(TESTENV) sim

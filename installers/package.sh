@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# package.sh VERSION LDFLAGS: one archive for every system that Dockline supports, with checksums, in dist/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+version=$1 ldflags=$2
+rm -rf dist && mkdir -p dist
+for target in linux/amd64 linux/arm64 linux/arm windows/amd64; do
+	os=${target%/*} arch=${target#*/} suffix=""
+	[ "$os" = windows ] && suffix=.exe
+	name=dockline-$version-$os-$arch
+	mkdir -p "dist/$name"
+	for main in agent/cmd/dockline-agent collector/cmd/dockline-collector plugins/wms-file plugins/sim; do
+		binary=$(basename "$main")
+		case $main in plugins/*) binary=dockline-plugin-$binary ;; esac
+		CGO_ENABLED=0 GOOS=$os GOARCH=$arch GOARM=7 go build -trimpath -ldflags "$ldflags" -o "dist/$name/$binary$suffix" "./$main"
+	done
+	cp LICENSE README.md CHANGELOG.md "dist/$name/"
+	[ "$os" = linux ] && cp installers/dockline-agent.service "dist/$name/"
+	tar -C dist -czf "dist/$name.tar.gz" "$name" && rm -r "dist/${name:?}"
+done
+(cd dist && sha256sum ./*.tar.gz > SHA256SUMS && cat SHA256SUMS)

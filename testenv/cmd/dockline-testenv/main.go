@@ -1,0 +1,17 @@
+// Command dockline-testenv sets up the world that Dockline works in: the demo, the simulation, benchmarks, and the reports of test runs.
+package main
+
+import (
+	"github.com/alecthomas/kong"
+)
+
+type commands struct {
+	Results      resultsCommand      `cmd:"" help:"Read the output of go test -json, print failures and counts."`
+	Capabilities capabilitiesCommand `cmd:"" help:"Hold docs/delivered.txt against the tests that ran; write docs/capabilities.md."`
+}
+
+func main() {
+	var c commands
+	ctx := kong.Parse(&c, kong.Name("dockline-testenv"), kong.Description("The world that Dockline works in, on this machine."), kong.UsageOnError())
+	ctx.FatalIfErrorf(ctx.Run())
+}
