@@ -52,8 +52,10 @@ type Posting struct {
 type Found struct {
 	Document *docklinev1.DocumentReference
 	// Complete: it has reached the state that the posting wants, with the content that it wants. False with Advance means
-	// that Apply may go on; false with CreateOnce or Level means that the content differs.
+	// that Apply may go on; false with CreateOnce or Level means that the content differs, unless Draft says otherwise.
 	Complete bool
+	// Draft: with CreateOnce, it is ours, was begun, and has had no effect yet: Apply may go on with it.
+	Draft bool
 	// SourceVersion is the version that the target holds, for Level; 0 where it keeps none.
 	SourceVersion int64
 	// Difference says in words what differs where Complete is false.
