@@ -1,0 +1,209 @@
+package collector
+
+import (
+	_ "embed"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/dockline/dockline/proto/configfile"
+	"github.com/dockline/dockline/proto/wire"
+)
+
+// ExampleConfig is the commented collector.yaml that init writes; its values are the defaults.
+//
+//go:embed collector.yaml
+var ExampleConfig string
+
+// Config is collector.yaml. Relative paths are below DataDir.
+type Config struct {
+	DataDir    string            `yaml:"data_dir"`
+	Database   DatabaseConfig    `yaml:"database"`
+	MQTT       MQTTConfig        `yaml:"mqtt"`
+	HTTP       HTTPConfig        `yaml:"http"`
+	Policy     PolicyConfig      `yaml:"policy"`
+	Connectors []ConnectorConfig `yaml:"connectors"`
+	Console    ConsoleConfig     `yaml:"console"`
+	Log        LogConfig         `yaml:"log"`
+
+	file *configfile.File
+}
+
+// DatabaseConfig says where the centre keeps everything.
+type DatabaseConfig struct {
+	URL string `yaml:"url"`
+}
+
+// MQTTConfig says which broker carries the line: the embedded one, or another by URL.
+type MQTTConfig struct {
+	Listen       string        `yaml:"listen"`
+	Hosts        []string      `yaml:"hosts"`
+	URL          string        `yaml:"url"`
+	CA           string        `yaml:"ca"`
+	Certificate  string        `yaml:"certificate"`
+	Key          string        `yaml:"key"`
+	OfflineAfter time.Duration `yaml:"offline_after"`
+}
+
+// HTTPConfig says where console and API are served.
+type HTTPConfig struct {
+	Listen    string `yaml:"listen"`
+	TokenFile string `yaml:"token_file"`
+}
+
+// PolicyConfig names the policy folder; empty is the one that ships.
+type PolicyConfig struct {
+	Folder string `yaml:"folder"`
+}
+
+// ConnectorConfig is one system of record or of engagement. Settings belong to the kind.
+type ConnectorConfig struct {
+	Name     string          `yaml:"name"`
+	Tenant   string          `yaml:"tenant"`
+	Kind     string          `yaml:"kind"`
+	Poll     time.Duration   `yaml:"poll"`
+	Timeout  time.Duration   `yaml:"timeout"`
+	Facts    bool            `yaml:"facts"`
+	Settings yaml.RawMessage `yaml:"settings"`
+}
+
+// ConsoleConfig is what the console shows beside the data.
+type ConsoleConfig struct {
+	Drill string `yaml:"drill"`
+}
+
+// LogConfig says what is logged and how.
+type LogConfig struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// DefaultConfig has every default and no connector.
+func DefaultConfig() *Config {
+	c := &Config{}
+	if _, err := configfile.Decode("collector.yaml", []byte(ExampleConfig), c); err != nil {
+		panic("collector: the example configuration does not read: " + err.Error())
+	}
+	return c
+}
+
+// LoadConfig reads and checks the file at path: every fault at once, as configfile.Faults.
+func LoadConfig(path string) (*Config, error) {
+	c := DefaultConfig()
+	file, err := configfile.Read(path, c)
+	if err != nil {
+		return nil, err
+	}
+	c.file = file
+	if !filepath.IsAbs(c.DataDir) {
+		if c.DataDir, err = filepath.Abs(filepath.Join(filepath.Dir(path), c.DataDir)); err != nil {
+			return nil, err
+		}
+	}
+	for i := range c.Connectors {
+		if c.Connectors[i].Poll == 0 {
+			c.Connectors[i].Poll = 5 * time.Second
+		}
+		if c.Connectors[i].Timeout == 0 {
+			c.Connectors[i].Timeout = 30 * time.Second
+		}
+	}
+	return c, c.validate().Err()
+}
+
+// Path resolves a path of the configuration against DataDir.
+func (c *Config) Path(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.DataDir, path)
+}
+
+// DatabaseURL is the configured database, or the embedded one below DataDir.
+func (c *Config) DatabaseURL() string {
+	if c.Database.URL == "" {
+		return "sqlite:" + filepath.Join(c.DataDir, "collector.db")
+	}
+	return c.Database.URL
+}
+
+// ConnectorLine is the line at which a connector's settings begin.
+func (c *Config) ConnectorLine(i int) int {
+	return c.file.Line(fmt.Sprintf("connectors[%d].settings", i))
+}
+
+func (c *Config) validate() configfile.Faults {
+	var faults configfile.Faults
+	bad := func(key, format string, args ...any) { faults = append(faults, c.file.Fault(key, format, args...)) }
+	if u := c.Database.URL; u != "" && !strings.HasPrefix(u, "sqlite:") && !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {
+		bad("database.url", "%q: give sqlite:PATH or postgres://user@host/database, or leave it empty for SQLite in data_dir", redact(u))
+	}
+	c.validateLine(bad)
+	host, _, err := net.SplitHostPort(c.HTTP.Listen)
+	if err != nil {
+		bad("http.listen", "%q: give address and port, like 127.0.0.1:8080", c.HTTP.Listen)
+	} else if c.HTTP.TokenFile == "" && !isLoopback(host) {
+		bad("http.token_file", "console and API on %s need a token: name a file that holds one", c.HTTP.Listen)
+	}
+	seen := map[string]bool{}
+	for i, n := range c.Connectors {
+		key := fmt.Sprintf("connectors[%d]", i)
+		if !wire.ValidName(n.Name) {
+			bad(key+".name", "%q: use 1 to 64 letters, digits, - or _; it is part of its facts' ids, so never change it", n.Name)
+		}
+		if !wire.ValidName(n.Tenant) {
+			bad(key+".tenant", "%q: name the tenant whose system this is", n.Tenant)
+		}
+		if seen[n.Tenant+"/"+n.Name] {
+			bad(key+".name", "%q is there twice", n.Name)
+		}
+		seen[n.Tenant+"/"+n.Name] = true
+		if n.Kind != "http" && n.Kind != "tryton" {
+			bad(key+".kind", "%q: http or tryton", n.Kind)
+		}
+	}
+	if !strings.Contains(" debug info warn error ", " "+c.Log.Level+" ") {
+		bad("log.level", "%q: one of debug, info, warn, error", c.Log.Level)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		bad("log.format", "%q: text or json", c.Log.Format)
+	}
+	return faults
+}
+
+func (c *Config) validateLine(bad func(key, format string, args ...any)) {
+	if c.MQTT.URL == "" {
+		if _, _, err := net.SplitHostPort(c.MQTT.Listen); err != nil {
+			bad("mqtt.listen", "%q: give address and port for the embedded broker, or mqtt.url for another", c.MQTT.Listen)
+		}
+		return
+	}
+	u, err := url.Parse(c.MQTT.URL)
+	if err != nil || u.Host == "" || u.Scheme != "mqtts" && u.Scheme != "mqtt" {
+		bad("mqtt.url", "%q: give the broker as mqtts://host:port", c.MQTT.URL)
+	}
+	if u != nil && u.Scheme == "mqtts" && (c.MQTT.CA == "" || c.MQTT.Certificate == "" || c.MQTT.Key == "") {
+		bad("mqtt", "mqtts needs ca, certificate and key of the collector")
+	}
+}
+
+func redact(u string) string {
+	parsed, err := url.Parse(u)
+	if err != nil {
+		return "(unreadable)"
+	}
+	return parsed.Redacted()
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
