@@ -1,0 +1,161 @@
+package db
+
+import (
+	"context"
+	crand "crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// DB is one open database. It is safe for concurrent use and starts no goroutine of its own.
+type DB struct {
+	// Now is the clock of leases; nil is the clock of the database's machine, which several collectors share.
+	Now func() time.Time
+
+	pool     *sql.DB
+	readPool *sql.DB
+	postgres bool
+	write    chan *session
+	read     chan *session
+}
+
+// sqliteReaders is how many reads run side by side on SQLite; each holds a connection with its page cache.
+const sqliteReaders = 4
+
+// Open opens "sqlite:PATH" or "postgres://...". It does not migrate. An SQLite file is made when it is not there; its folder
+// must be. Commits are synchronous on both: SQLite by synchronous FULL in WAL mode, PostgreSQL by synchronous_commit on.
+func Open(ctx context.Context, url string) (*DB, error) {
+	var d *DB
+	var err error
+	switch {
+	case strings.HasPrefix(url, "sqlite:"):
+		d, err = openSQLite(strings.TrimPrefix(url, "sqlite:"))
+	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
+		d, err = openPostgres(url)
+	default:
+		return nil, errors.New(`database: the URL must begin with "sqlite:" or "postgres://"`)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	if err := d.pool.PingContext(ctx); err != nil {
+		d.Close()
+		return nil, fmt.Errorf("database: open: %w", err)
+	}
+	return d, nil
+}
+
+// Close ends every connection; transactions must have ended.
+func (d *DB) Close() error {
+	err := d.pool.Close()
+	if d.readPool != nil {
+		err = errors.Join(err, d.readPool.Close())
+	}
+	return err
+}
+
+// Engine is "sqlite" or "postgres", for people.
+func (d *DB) Engine() string {
+	if d.postgres {
+		return "postgres"
+	}
+	return "sqlite"
+}
+
+// attempts is how often a transaction is tried again before its error is returned.
+const attempts = 20
+
+// Write runs f in one transaction and commits it. When the engine asks for it (a serialization failure, a deadlock, a busy
+// file) the whole of f runs again, so f must set what it hands out, never add to it. An error of f rolls back and is returned.
+// f must not call Write or Read: on SQLite there is one writer, and it would wait for itself.
+func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
+	for try := 1; ; try++ {
+		err := d.run(ctx, false, f)
+		if err == nil || try == attempts || !retryable(err) {
+			return err
+		}
+		pause := time.Duration(1+rand.IntN(5*try)) * time.Millisecond
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Read runs f in one read-only transaction, which sees one state of the database throughout.
+func (d *DB) Read(ctx context.Context, f func(tx *Tx) error) error {
+	return d.run(ctx, true, f)
+}
+
+func (d *DB) run(ctx context.Context, readOnly bool, f func(tx *Tx) error) (err error) {
+	s, release, err := d.session(ctx, readOnly)
+	if err != nil {
+		return fmt.Errorf("database: connect: %w", err)
+	}
+	defer release()
+	options := &sql.TxOptions{ReadOnly: readOnly && d.postgres}
+	if options.ReadOnly {
+		options.Isolation = sql.LevelRepeatableRead
+	}
+	// The transaction must end here and nowhere else: one that ended itself with ctx would leave later statements outside of it.
+	t, err := s.conn.BeginTx(context.WithoutCancel(ctx), options)
+	if err != nil {
+		return fmt.Errorf("database: begin: %w", err)
+	}
+	done := false
+	defer func() {
+		if !done {
+			t.Rollback()
+		}
+	}()
+	if err := f(&Tx{d: d, s: s}); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	done = true
+	if err := t.Commit(); err != nil {
+		t.Rollback()
+		return fmt.Errorf("database: commit: %w", err)
+	}
+	return nil
+}
+
+// Incarnation is the random name that this database got when it was first used. Sites compare it: a database that was
+// restored gets a new one by NewIncarnation.
+func (d *DB) Incarnation(ctx context.Context) (string, error) {
+	var name string
+	err := d.Write(ctx, func(tx *Tx) error {
+		fresh := Insert{Table: "meta", Columns: []string{"name", "value"}, Conflict: []string{"name"},
+			Rows: [][]any{{"incarnation", randomName()}}}
+		if _, err := tx.InsertAbsent(ctx, fresh); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, `SELECT value FROM meta WHERE name = ?`, "incarnation").Scan(&name)
+	})
+	if err != nil {
+		return "", fmt.Errorf("incarnation: %w", err)
+	}
+	return name, nil
+}
+
+// NewIncarnation is called once after the database was restored from a backup; every site then sends again what is missing.
+func (d *DB) NewIncarnation(ctx context.Context) error {
+	return d.Write(ctx, func(tx *Tx) error {
+		return tx.Upsert(ctx, Insert{Table: "meta", Columns: []string{"name", "value"}, Conflict: []string{"name"},
+			Update: []string{"value"}, Rows: [][]any{{"incarnation", randomName()}}})
+	})
+}
+
+func randomName() string {
+	b := make([]byte, 16)
+	crand.Read(b) // it never fails: it ends the process where the system has no randomness
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,96 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+)
+
+// session is one connection. On SQLite it keeps its prepared statements, since parsing costs more than running most of
+// them; pgx does that by itself.
+type session struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+// maxStatements bounds a session's cache; statements of rare shapes beyond it are prepared for one use.
+const maxStatements = 400
+
+// session takes a connection for one transaction; release gives it back.
+func (d *DB) session(ctx context.Context, readOnly bool) (*session, func(), error) {
+	if d.postgres {
+		conn, err := d.pool.Conn(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &session{conn: conn}, func() { conn.Close() }, nil
+	}
+	slots, pool := d.write, d.pool
+	if readOnly {
+		slots, pool = d.read, d.readPool
+	}
+	var s *session
+	select {
+	case s = <-slots:
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	if s.conn == nil {
+		conn, err := pool.Conn(ctx)
+		if err != nil {
+			slots <- s
+			return nil, nil, err
+		}
+		s.conn, s.stmts = conn, map[string]*sql.Stmt{}
+	}
+	return s, func() { slots <- s }, nil
+}
+
+// slots makes n places for sessions that are opened on first use.
+func slots(n int) chan *session {
+	c := make(chan *session, n)
+	for range n {
+		c <- &session{}
+	}
+	return c
+}
+
+func (s *session) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
+	stmt, err := s.prepared(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if stmt != nil {
+		return stmt.ExecContext(ctx, args...)
+	}
+	return s.conn.ExecContext(ctx, query, args...)
+}
+
+func (s *session) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	stmt, err := s.prepared(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if stmt != nil {
+		return stmt.QueryContext(ctx, args...)
+	}
+	return s.conn.QueryContext(ctx, query, args...)
+}
+
+// prepared returns nil where the statement is not to be kept.
+func (s *session) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s.stmts == nil {
+		return nil, nil
+	}
+	if stmt := s.stmts[query]; stmt != nil {
+		return stmt, nil
+	}
+	if len(s.stmts) >= maxStatements {
+		return nil, nil
+	}
+	stmt, err := s.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	s.stmts[query] = stmt
+	return stmt, nil
+}
