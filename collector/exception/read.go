@@ -1,0 +1,129 @@
+package exception
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dockline/dockline/collector/db"
+)
+
+// ErrAbsent is returned where there is no exception of this number.
+var ErrAbsent = errors.New("no such exception")
+
+// Filter limits a list. An empty field is no limit.
+type Filter struct {
+	State State
+	Site  string
+	Order string
+	Team  string
+	Code  string
+	// EventID is an event that cannot be settled because of the exception.
+	EventID string
+	// Limit is 100 where it is 0.
+	Limit int
+}
+
+const defaultLimit = 100
+
+// List returns exceptions of a tenant, the most recently changed first.
+func List(ctx context.Context, tx *db.Tx, tenant string, f Filter) ([]Exception, error) {
+	where, args := []string{"tenant = ?"}, []any{tenant}
+	limit := func(column, value string) {
+		if value != "" {
+			where, args = append(where, column+" = ?"), append(args, value)
+		}
+	}
+	limit("state", string(f.State))
+	limit("site", f.Site)
+	limit("order_number", f.Order)
+	limit("team", f.Team)
+	limit("code", f.Code)
+	if f.EventID != "" {
+		where = append(where, "number IN (SELECT number FROM exception_event WHERE tenant = ? AND event_id = ?)")
+		args = append(args, tenant, f.EventID)
+	}
+	if f.Limit == 0 {
+		f.Limit = defaultLimit
+	}
+	found, err := list(ctx, tx, "WHERE "+strings.Join(where, " AND ")+" ORDER BY changed_at DESC, number DESC LIMIT ?", append(args, f.Limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("list exceptions: %w", err)
+	}
+	return found, nil
+}
+
+// Get returns the exception of this number, or ErrAbsent.
+func Get(ctx context.Context, tx *db.Tx, tenant string, number uint64) (*Exception, error) {
+	found, err := list(ctx, tx, `WHERE tenant = ? AND number = ?`, tenant, number)
+	if err != nil {
+		return nil, fmt.Errorf("exception %d: %w", number, err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("exception %d: %w", number, ErrAbsent)
+	}
+	return &found[0], nil
+}
+
+// Count says how many exceptions of a tenant are open.
+func Count(ctx context.Context, tx *db.Tx, tenant string) (int64, error) {
+	var n int64
+	err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM exception WHERE tenant = ? AND state <> ?`, tenant, Resolved).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count exceptions: %w", err)
+	}
+	return n, nil
+}
+
+func list(ctx context.Context, tx *db.Tx, tail string, args ...any) ([]Exception, error) {
+	rows, err := tx.Query(ctx, `SELECT number, tenant, origin, code, subject, class, severity, state, title, text, team, site,
+		order_number, customer, value, detail, due_at, opened_at, changed_at, resolved_at FROM exception `+tail, args...)
+	if err != nil {
+		return nil, err
+	}
+	found, err := scan(rows)
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		if found[i].EventIDs, err = eventsOf(ctx, tx, found[i].Tenant, found[i].Number); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+func scan(rows *sql.Rows) ([]Exception, error) {
+	defer rows.Close()
+	var found []Exception
+	for rows.Next() {
+		var e Exception
+		var due, opened, changed, resolved int64
+		if err := rows.Scan(&e.Number, &e.Tenant, &e.Origin, &e.Code, &e.Subject, &e.Class, &e.Severity, &e.State, &e.Title, &e.Text, &e.Team,
+			&e.Site, &e.Order, &e.Customer, &e.Value, &e.Detail, &due, &opened, &changed, &resolved); err != nil {
+			return nil, err
+		}
+		e.DueAt, e.OpenedAt, e.ChangedAt, e.ResolvedAt = fromMicros(due), fromMicros(opened), fromMicros(changed), fromMicros(resolved)
+		found = append(found, e)
+	}
+	return found, rows.Err()
+}
+
+func eventsOf(ctx context.Context, tx *db.Tx, tenant string, number uint64) ([]string, error) {
+	rows, err := tx.Query(ctx, `SELECT event_id FROM exception_event WHERE tenant = ? AND number = ? ORDER BY event_id`, tenant, number)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
