@@ -1,0 +1,164 @@
+package mapping
+
+import (
+	"bytes"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// Grouped says that records of one key make one event.
+func (m *Mapping) Grouped() bool { return m.spec.Group }
+
+// ByRow says that keys need an occurrence: RowAndOccurrence was chosen.
+func (m *Mapping) ByRow() bool { return m.spec.Key.byRow() }
+
+// Kinds are those that the mapping can give, as far as can be told beforehand; all of them where it can't.
+func (m *Mapping) Kinds() []docklinev1.EventKind {
+	if len(m.kinds) == 0 {
+		return Kinds()
+	}
+	return m.kinds
+}
+
+// Event makes an event of a record, or of all records of a group; their order does not matter. occurrence counts equal rows
+// before this one, from 0, and is used where ByRow says so.
+func (m *Mapping) Event(occurrence int, records ...*Record) (*docklinev1.Event, []Fault) {
+	records = slices.Clone(records)
+	slices.SortStableFunc(records, func(a, b *Record) int { return bytes.Compare(a.hash(), b.hash()) })
+	head, fault := merge(records)
+	if fault != nil {
+		return nil, []Fault{*fault}
+	}
+	e := &docklinev1.Event{
+		Kind:           head.Kind,
+		SourceKey:      head.Key,
+		SourceRevision: head.Revision,
+		ContentHash:    contentHash(records),
+		Movement:       head.values["movement"].whole(),
+		Actor:          head.text("actor"),
+		Device:         head.text("device"),
+		Urgent:         head.values["urgent"].flag(),
+		OccurredAt:     head.stamp("occurred_at"),
+		Origin:         origin(records),
+	}
+	if e.OccurredAt == nil {
+		e.OccurredAt = head.stamp("ordered_at")
+	}
+	if m.ByRow() {
+		e.SourceKey += "/" + strconv.Itoa(occurrence)
+	}
+	setPayload(e, head, lines(records))
+	if f := event.Validate(e); f != nil {
+		return nil, []Fault{{Class: f.Class, Code: f.Code, Text: f.Text}}
+	}
+	return e, nil
+}
+
+func (r *Record) text(name string) string { return r.values[name].text }
+
+func (r *Record) stamp(name string) *timestamppb.Timestamp {
+	v, ok := r.values[name]
+	if !ok {
+		return nil
+	}
+	return timestamppb.New(v.time)
+}
+
+func (r *Record) hash() []byte { return event.ContentHash(r.mapped) }
+
+// contentHash covers all rows; records come sorted, so their order in the file does not matter.
+func contentHash(records []*Record) []byte {
+	if len(records) == 1 {
+		return records[0].hash()
+	}
+	all := make(map[string]string, len(records))
+	for i, r := range records {
+		all[strconv.Itoa(i)] = hex.EncodeToString(r.hash())
+	}
+	return event.ContentHash(all)
+}
+
+func origin(records []*Record) string {
+	first := slices.MinFunc(records, func(a, b *Record) int { return a.Line - b.Line })
+	if len(records) == 1 || first.Place == "" {
+		return first.Place
+	}
+	return first.Place + " and " + strconv.Itoa(len(records)-1) + " more"
+}
+
+// merge makes the head of an event of its rows. What the event has only once must not differ.
+func merge(records []*Record) (*Record, *Fault) {
+	head := records[0]
+	if len(records) == 1 {
+		return head, nil
+	}
+	out := &Record{Kind: head.Kind, Key: head.Key, Revision: head.Revision, values: map[string]value{}}
+	for _, r := range records[1:] {
+		if r.Kind != head.Kind {
+			f := dataFault("group_differs", "", "rows of %s are %s and %s; rows of one key must be of one kind", head.Key, event.KindName(head.Kind), event.KindName(r.Kind))
+			return nil, &f
+		}
+		if r.Revision != head.Revision {
+			f := dataFault("group_differs", "", "rows of %s have the revisions %s and %s; rows of one key must have one", head.Key, head.Revision, r.Revision)
+			return nil, &f
+		}
+	}
+	for _, f := range fields {
+		v, fault := mergeField(f, records)
+		if fault != nil {
+			return nil, fault
+		}
+		if v != nil {
+			out.values[f.name] = *v
+		}
+	}
+	return out, nil
+}
+
+func mergeField(f field, records []*Record) (*value, *Fault) {
+	var found []value
+	for _, r := range records {
+		if v, ok := r.values[f.name]; ok && !slices.ContainsFunc(found, func(o value) bool { return o.text == v.text }) {
+			found = append(found, v)
+		}
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	switch {
+	case len(found) == 1 || f.merge == perLine:
+		return &found[0], nil
+	case f.merge == latest:
+		v := slices.MaxFunc(found, later(f.typ))
+		return &v, nil
+	case f.merge == joined:
+		texts := make([]string, len(found))
+		for i, v := range found {
+			texts[i] = v.text
+		}
+		slices.Sort(texts)
+		return &value{text: strings.Join(texts, ", ")}, nil
+	}
+	fault := dataFault("group_differs", "", "rows of %s have %s %q and %q; rows of one key must agree on it", records[0].Key, f.name, found[0].text, found[1].text)
+	return nil, &fault
+}
+
+func later(t valueType) func(a, b value) int {
+	return func(a, b value) int {
+		switch t {
+		case moment:
+			return a.time.Compare(b.time)
+		case whole:
+			return int(min(max(int64(a.whole()-b.whole()), -1), 1))
+		default:
+			return strings.Compare(a.text, b.text)
+		}
+	}
+}
