@@ -1,0 +1,139 @@
+package erp
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/dockline/dockline/testenv/sandbox"
+)
+
+// NewOrder is what POST /api/sales-orders takes. UnitPrice is the item's price where it is absent; ShipTo that of the customer.
+type NewOrder struct {
+	Customer          string         `json:"customer"`
+	CustomerReference string         `json:"customer_reference,omitempty"`
+	Site              string         `json:"site"`
+	ShipTo            []string       `json:"ship_to,omitempty"`
+	OrderedAt         *time.Time     `json:"ordered_at,omitempty"`
+	PromisedAt        *time.Time     `json:"promised_at,omitempty"`
+	Lines             []NewOrderLine `json:"lines"`
+}
+
+// NewOrderLine is one line of a NewOrder.
+type NewOrderLine struct {
+	Item      string           `json:"item"`
+	Quantity  decimal.Decimal  `json:"quantity"`
+	UnitPrice *decimal.Decimal `json:"unit_price,omitempty"`
+}
+
+func createOrder(w *work) (any, error) {
+	var in NewOrder
+	if err := w.read(&in); err != nil {
+		return nil, err
+	}
+	customer, known := w.customers[in.Customer]
+	switch {
+	case !known:
+		return nil, sandbox.Refuse(http.StatusUnprocessableEntity, "unknown_customer", "there is no customer %q", in.Customer)
+	case w.bins[in.Site] == nil:
+		return nil, sandbox.Refuse(http.StatusUnprocessableEntity, "unknown_site", "there is no site %q", in.Site)
+	case len(in.Lines) == 0:
+		return nil, sandbox.Refuse(http.StatusUnprocessableEntity, "no_lines", "the order has no lines")
+	}
+	order := Order{Number: fmt.Sprintf("SO%d", 100001+len(w.orders.numbers)), Status: Draft, Customer: customer.Code, CustomerName: customer.Name,
+		CustomerReference: in.CustomerReference, Currency: customer.Currency, Site: in.Site, ShipTo: in.ShipTo, OrderedAt: w.at,
+		PromisedAt: in.PromisedAt, Revision: 1}
+	if in.OrderedAt != nil {
+		order.OrderedAt = *in.OrderedAt
+	}
+	if len(order.ShipTo) == 0 {
+		order.ShipTo = append([]string{customer.Name}, customer.ShipTo...)
+	}
+	for i, l := range in.Lines {
+		item, err := w.quantityOf(l.Item, "", l.Quantity)
+		if err != nil {
+			return nil, err
+		}
+		price := item.Price
+		if l.UnitPrice != nil {
+			price = *l.UnitPrice
+		}
+		order.Lines = append(order.Lines, OrderLine{Line: fmt.Sprint(10 * (i + 1)), Item: item.Code, Description: item.Description,
+			Unit: item.Unit, UnitPrice: price, Quantity: l.Quantity, Open: l.Quantity})
+	}
+	return order, w.put(KindOrder, order.Number, "created", order.Revision, order)
+}
+
+// quantityOf checks that the item is there, that the unit, where one is named, is its own, and that the quantity is possible.
+func (w *work) quantityOf(code, unit string, quantity decimal.Decimal) (Item, error) {
+	item, known := w.items[code]
+	switch {
+	case !known:
+		return item, sandbox.Refuse(http.StatusUnprocessableEntity, "unknown_item", "there is no item %q", code)
+	case unit != "" && unit != item.Unit:
+		return item, sandbox.Refuse(http.StatusUnprocessableEntity, "wrong_unit", "item %s is kept in %s, not %s", code, item.Unit, unit)
+	case !quantity.IsPositive():
+		return item, sandbox.Refuse(http.StatusUnprocessableEntity, "bad_quantity", "quantity %s of item %s is not above zero", quantity, code)
+	}
+	return item, wholePieces(item, quantity)
+}
+
+func wholePieces(item Item, quantity decimal.Decimal) error {
+	if item.Unit == Each && !quantity.IsInteger() {
+		return sandbox.Refuse(http.StatusUnprocessableEntity, "bad_quantity", "item %s is kept in pieces, not in %s of them", item.Code, quantity)
+	}
+	return nil
+}
+
+func (w *work) order(number string) (Order, error) {
+	order, known := w.orders.byNumber[number]
+	if !known {
+		return order, sandbox.Refuse(http.StatusNotFound, "unknown_order", "there is no order %q", number)
+	}
+	// The lines of the stored order must not change before the ledger has the call.
+	order.Lines = append([]OrderLine(nil), order.Lines...)
+	order.Revision++
+	return order, nil
+}
+
+func confirmOrder(w *work) (any, error) {
+	order, err := w.order(w.request.PathValue("number"))
+	if err != nil {
+		return nil, err
+	}
+	if order.Status != Draft {
+		return nil, sandbox.Refuse(http.StatusConflict, "order_"+order.Status, "order %s is %s", order.Number, order.Status)
+	}
+	if w.customers[order.Customer].Blocked {
+		order.Status, order.Reason = Cancelled, "customer blocked"
+		return order, w.put(KindOrder, order.Number, "rejected", order.Revision, order)
+	}
+	order.Status = Confirmed
+	return order, w.put(KindOrder, order.Number, "confirmed", order.Revision, order)
+}
+
+// cancelOrder cancels what is still open; what was issued stays.
+func cancelOrder(w *work) (any, error) {
+	order, err := w.order(w.request.PathValue("number"))
+	if err != nil {
+		return nil, err
+	}
+	if order.Status != Draft && order.Status != Confirmed {
+		return nil, sandbox.Refuse(http.StatusConflict, "order_"+order.Status, "order %s is %s", order.Number, order.Status)
+	}
+	var in struct {
+		Reason string `json:"reason"`
+	}
+	if len(w.body) > 0 {
+		if err := w.read(&in); err != nil {
+			return nil, err
+		}
+	}
+	order.Status, order.Reason = Cancelled, in.Reason
+	for i := range order.Lines {
+		order.Lines[i].Cancelled, order.Lines[i].Open = order.Lines[i].Open, decimal.Zero
+	}
+	return order, w.put(KindOrder, order.Number, "cancelled", order.Revision, order)
+}

@@ -1,0 +1,102 @@
+package erp
+
+import (
+	"net/http"
+
+	"github.com/dockline/dockline/testenv/sandbox"
+)
+
+// Product is what /api/about answers with.
+const (
+	Product = "sandbox-erp"
+	Version = "1.0"
+)
+
+func (s *Server) reads(mux *http.ServeMux) {
+	get := func(path string, answer func(w http.ResponseWriter, r *http.Request)) {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			answer(w, r)
+		})
+	}
+	get("/health", func(w http.ResponseWriter, r *http.Request) {
+		sandbox.Write(w, http.StatusOK, map[string]bool{"ok": true})
+	})
+	get("/api/about", func(w http.ResponseWriter, r *http.Request) {
+		sandbox.Write(w, http.StatusOK, map[string]string{"product": Product, "version": Version})
+	})
+	get("/api/items", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Items) })
+	get("/api/customers", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Customers) })
+	get("/api/sites", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Sites) })
+	get("/api/stock", s.getStock)
+	get("/api/changes", s.getChanges)
+	get("/api/calls", s.getCalls)
+	s.readDocuments(get)
+}
+
+func (s *Server) readDocuments(get func(string, func(http.ResponseWriter, *http.Request))) {
+	get("/api/sales-orders", func(w http.ResponseWriter, r *http.Request) {
+		sandbox.WritePage(w, r, s.store.orders.list(func(o Order) bool {
+			return sandbox.Matches(r, "status", o.Status) && sandbox.Matches(r, "site", o.Site) && sandbox.Matches(r, "customer_reference", o.CustomerReference)
+		}))
+	})
+	get("/api/goods-issues", func(w http.ResponseWriter, r *http.Request) {
+		sandbox.WritePage(w, r, s.store.issues.list(func(i GoodsIssue) bool {
+			return sandbox.Matches(r, "external_reference", i.ExternalReference) && sandbox.Matches(r, "order", i.Order)
+		}))
+	})
+	get("/api/invoices", func(w http.ResponseWriter, r *http.Request) {
+		sandbox.WritePage(w, r, s.store.invoices.list(func(i Invoice) bool {
+			return sandbox.Matches(r, "external_reference", i.ExternalReference) && sandbox.Matches(r, "order", i.Order)
+		}))
+	})
+	get("/api/stock-adjustments", func(w http.ResponseWriter, r *http.Request) {
+		sandbox.WritePage(w, r, s.store.adjustments.list(func(a Adjustment) bool {
+			return sandbox.Matches(r, "external_reference", a.ExternalReference) && sandbox.Matches(r, "site", a.Site)
+		}))
+	})
+	getOne(get, "/api/sales-orders/{number}", &s.store.orders)
+	getOne(get, "/api/goods-issues/{number}", &s.store.issues)
+	getOne(get, "/api/invoices/{number}", &s.store.invoices)
+	getOne(get, "/api/stock-adjustments/{number}", &s.store.adjustments)
+}
+
+func getOne[T any](get func(string, func(http.ResponseWriter, *http.Request)), path string, d *documents[T]) {
+	get(path, func(w http.ResponseWriter, r *http.Request) {
+		doc, known := d.byNumber[r.PathValue("number")]
+		if !known {
+			sandbox.WriteError(w, http.StatusNotFound, "not_found", "there is no "+r.PathValue("number"))
+			return
+		}
+		sandbox.Write(w, http.StatusOK, doc)
+	})
+}
+
+// getStock answers with the whole scope at once: one moment of the book, named as_of.
+func (s *Server) getStock(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	if site := q.Get("site"); site != "" && s.store.bins[site] == nil {
+		sandbox.WriteError(w, http.StatusNotFound, "unknown_site", "there is no site "+site)
+		return
+	}
+	sandbox.Write(w, http.StatusOK, map[string]any{"as_of": s.config.Now().UTC(), "change": len(s.store.changes),
+		"items": s.store.stockLines(q.Get("site"), q.Get("bin"), q.Get("item"), q.Get("lot"))})
+}
+
+// getChanges answers with the changes after "since", a number of the feed; next is the number to ask with then.
+func (s *Server) getChanges(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	query.Set("after", query.Get("since"))
+	r.URL.RawQuery = query.Encode()
+	window, next, more := sandbox.Page(r, s.store.changes)
+	if window == nil {
+		window = []Change{}
+	}
+	sandbox.Write(w, http.StatusOK, map[string]any{"changes": window, "next": next, "more": more})
+}
+
+// getCalls lists what the ERP was told, oldest first.
+func (s *Server) getCalls(w http.ResponseWriter, r *http.Request) {
+	sandbox.WritePage(w, r, sandbox.CallsOf(r, s.store.calls))
+}
