@@ -8,18 +8,28 @@ import (
 // Apply brings a record into effect. Records come in the order of the ledger; one that does not fit is an error.
 func (d *Dock) Apply(r Record) error {
 	switch {
-	case r.Release != nil:
-		return d.release(*r.Release)
-	case r.Cancel != "":
-		if w := d.orders[r.Cancel]; w != nil {
-			w.cancel = true
-			d.leave(r.Cancel)
-		}
-		return nil
+	case r.Command != nil:
+		return d.command(*r.Command)
 	case r.Movement != nil:
 		return d.move(*r.Movement)
 	}
 	return fmt.Errorf("empty record")
+}
+
+func (d *Dock) command(c Command) error {
+	d.commands[c.Key] = c
+	switch {
+	case c.Refusal != "":
+	case c.Release != nil:
+		return d.release(*c.Release)
+	case c.Cancel != "":
+		d.leave(c.Cancel)
+	case c.Count != nil:
+		for _, row := range c.Count.Rows {
+			d.counts = append(d.counts, countDue{key: stockKey{row.Bin, row.Item, row.Lot}, number: c.Count.Number})
+		}
+	}
+	return nil
 }
 
 // release takes an order in; a newer version of one that has not been started replaces it.
@@ -46,7 +56,7 @@ func (d *Dock) move(m Movement) error {
 	}
 	d.last, d.lastAt = m.Number, m.At
 	if m.Kind == Count {
-		d.counted = nil
+		d.counts = d.counts[1:]
 		for _, l := range m.Lines {
 			d.book[stockKey{l.Bin, l.Item, l.Lot}] = l.Quantity
 		}
@@ -83,7 +93,7 @@ func (d *Dock) picked(w *work, l Line) {
 		kept.Ordered, kept.Reason = 0, ""
 		w.unpacked = append(w.unpacked, kept)
 		if s.countAfter {
-			d.counted = &countDue{key: key, off: s.off}
+			d.counts = append(d.counts, countDue{key: key, off: s.off})
 		}
 	}
 	if l.Quantity < s.bring && !l.Short() { // one bin of several: the step goes on

@@ -4,8 +4,9 @@ package day
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
+
+	"github.com/dockline/dockline/proto/event"
 )
 
 // Kind of a movement.
@@ -24,20 +25,7 @@ type Micro int64
 // Units makes whole units.
 func Units(n int64) Micro { return Micro(n * 1_000_000) }
 
-func (m Micro) String() string {
-	sign, n := "", int64(m)
-	if n < 0 {
-		sign, n = "-", -n
-	}
-	if n%1_000_000 == 0 {
-		return fmt.Sprintf("%s%d", sign, n/1_000_000)
-	}
-	text := fmt.Sprintf("%s%d.%06d", sign, n/1_000_000, n%1_000_000)
-	for text[len(text)-1] == '0' {
-		text = text[:len(text)-1]
-	}
-	return text
-}
+func (m Micro) String() string { return event.FormatQuantity(int64(m)) }
 
 // MarshalJSON writes the decimal.
 func (m Micro) MarshalJSON() ([]byte, error) { return json.Marshal(m.String()) }
@@ -48,8 +36,8 @@ func (m *Micro) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &value); err != nil {
 		return err
 	}
-	parsed, err := ParseMicro(value)
-	*m = parsed
+	parsed, err := event.ParseQuantity(value)
+	*m = Micro(parsed)
 	return err
 }
 
@@ -57,9 +45,6 @@ func (m *Micro) UnmarshalJSON(text []byte) error {
 type Order struct {
 	Number string      `json:"number"`
 	Lines  []OrderLine `json:"lines"`
-	// Key and Version are those of the command that released it.
-	Key     string `json:"key,omitempty"`
-	Version uint64 `json:"version,omitempty"`
 }
 
 // OrderLine asks for a quantity of an item.

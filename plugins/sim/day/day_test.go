@@ -44,7 +44,7 @@ func work(t *testing.T, c day.Config, list []day.Order) ([]day.Record, *day.Dock
 		}
 	}
 	for _, o := range list {
-		apply(day.Record{Release: &o})
+		apply(day.Record{Command: &day.Command{Key: "release/" + o.Number, Version: 1, Release: &o}})
 	}
 	at := time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)
 	for {
@@ -64,9 +64,9 @@ func TestADayAddsUp(t *testing.T) {
 	var shorts, partials, variance, out day.Micro
 	shipments := map[string]int{}
 	for _, r := range ledger {
-		if r.Release != nil {
-			for _, l := range r.Release.Lines {
-				ordered[r.Release.Number+l.Line] += l.Quantity
+		if r.Command != nil {
+			for _, l := range r.Command.Release.Lines {
+				ordered[r.Command.Release.Number+l.Line] += l.Quantity
 			}
 			continue
 		}

@@ -14,12 +14,14 @@ type Dock struct {
 	book   map[stockKey]Micro
 	units  map[string]string
 	// bins holds each item's keys in a fixed order.
-	bins    map[string][]stockKey
-	orders  map[string]*work
-	queue   []string
-	last    uint64
-	lastAt  time.Time
-	counted *countDue
+	bins   map[string][]stockKey
+	orders map[string]*work
+	// commands holds the last one of each key.
+	commands map[string]Command
+	queue    []string
+	last     uint64
+	lastAt   time.Time
+	counts   []countDue
 }
 
 type stockKey struct{ bin, item, lot string }
@@ -34,24 +36,40 @@ type work struct {
 	packed   []Line
 	unpacked []Line
 	shipped  bool
-	cancel   bool
 }
 
+// countDue is a bin to be counted, by the dock's own habit or because the centre asked under a number.
 type countDue struct {
-	key stockKey
-	off Micro
+	key    stockKey
+	off    Micro
+	number string
 }
 
-// Record is one line of a ledger: an order taken, an order given up, or something that happened.
+// Record is one line of a ledger: something that happened, or a command with what became of it.
 type Record struct {
-	Release  *Order    `json:"release,omitempty"`
-	Cancel   string    `json:"cancel,omitempty"`
 	Movement *Movement `json:"movement,omitempty"`
+	Command  *Command  `json:"command,omitempty"`
+}
+
+// Command is work that came from the centre. One with a refusal changed nothing.
+type Command struct {
+	Key     string        `json:"key"`
+	Version uint64        `json:"version"`
+	Refusal string        `json:"refusal,omitempty"`
+	Release *Order        `json:"release,omitempty"`
+	Cancel  string        `json:"cancel,omitempty"`
+	Count   *CountRequest `json:"count,omitempty"`
+}
+
+// CountRequest asks for bins to be counted, under one number.
+type CountRequest struct {
+	Number string     `json:"number"`
+	Rows   []StockRow `json:"rows"`
 }
 
 // NewDock opens the floor with its stock.
 func NewDock(c Config) *Dock {
-	d := &Dock{config: c, book: map[stockKey]Micro{}, units: map[string]string{}, bins: map[string][]stockKey{}, orders: map[string]*work{}}
+	d := &Dock{config: c, book: map[stockKey]Micro{}, units: map[string]string{}, bins: map[string][]stockKey{}, orders: map[string]*work{}, commands: map[string]Command{}}
 	for _, row := range c.Stock {
 		key := stockKey{row.Bin, row.Item, row.Lot}
 		if _, known := d.book[key]; !known {
@@ -66,23 +84,31 @@ func NewDock(c Config) *Dock {
 	return d
 }
 
-// Knows says whether an order was released before, and under which version.
-func (d *Dock) Knows(number string) (version uint64, known bool) {
-	w := d.orders[number]
-	if w == nil {
-		return 0, false
-	}
-	return w.order.Version, true
+// Answered is the last command of a key that the dock has answered.
+func (d *Dock) Answered(key string) (c Command, known bool) {
+	c, known = d.commands[key]
+	return c, known
 }
 
-// Started says whether work on the order has begun, and Shipped whether goods of it have left.
+// Refusal says why a command cannot be carried out, "" where it can.
+func (d *Dock) Refusal(c Command) string {
+	switch {
+	case c.Release != nil && d.Started(c.Release.Number):
+		return "order " + c.Release.Number + " is in work; cancel it or let it be shipped first"
+	case c.Cancel != "" && d.Shipped(c.Cancel):
+		return "goods of order " + c.Cancel + " have left; only a return can undo that"
+	}
+	return ""
+}
+
+// Started says whether work on the order has begun.
 func (d *Dock) Started(number string) bool { w := d.orders[number]; return w != nil && w.next > 0 }
 
 // Shipped says whether goods of the order have left.
 func (d *Dock) Shipped(number string) bool { w := d.orders[number]; return w != nil && w.shipped }
 
 // Idle says that there is nothing to do.
-func (d *Dock) Idle() bool { return len(d.queue) == 0 && d.counted == nil }
+func (d *Dock) Idle() bool { return len(d.queue) == 0 && len(d.counts) == 0 }
 
 // Last is the number of the last movement.
 func (d *Dock) Last() uint64 { return d.last }
@@ -106,8 +132,8 @@ func (d *Dock) Next(at time.Time) (m Movement, ok bool) {
 		at = d.lastAt.Add(time.Microsecond)
 	}
 	m = Movement{Number: d.last + 1, At: at.UTC().Truncate(time.Microsecond)}
-	if d.counted != nil {
-		return d.count(m), true
+	if len(d.counts) > 0 {
+		return d.count(m, d.counts[0]), true
 	}
 	if len(d.queue) == 0 {
 		return m, false
@@ -133,10 +159,13 @@ func (d *Dock) Next(at time.Time) (m Movement, ok bool) {
 	return m, true
 }
 
-func (d *Dock) count(m Movement) Movement {
-	key := d.counted.key
-	m.Kind, m.ID, m.Operator = Count, fmt.Sprintf("CC-%s-%06d", d.config.Site, m.Number), "op-99"
-	seen := max(0, d.book[key]+d.counted.off)
+func (d *Dock) count(m Movement, due countDue) Movement {
+	key := due.key
+	m.Kind, m.ID, m.Operator = Count, due.number, "op-99"
+	if m.ID == "" {
+		m.ID = fmt.Sprintf("CC-%s-%06d", d.config.Site, m.Number)
+	}
+	seen := max(0, d.book[key]+due.off)
 	m.Lines = []Line{{Item: key.item, Unit: d.units[key.item], Lot: key.lot, Bin: key.bin, Quantity: seen, Variance: seen - d.book[key]}}
 	return m
 }

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/dockline/dockline/plugins"
+	"github.com/dockline/dockline/plugins/sim/day"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+const (
+	version = "1.0.0"
+	// batchSize bounds how many movements of a backlog go at once.
+	batchSize = 50
+	// idle is how often a dock with nothing to do says that it has told everything.
+	idle = time.Second
+)
+
+// sim is Source and Sink of one simulated dock.
+type sim struct {
+	once  sync.Once
+	err   error
+	floor *floor
+	rate  float64
+}
+
+func newSim() *sim { return &sim{} }
+
+// Describe implements plugins.Described.
+func (s *sim) Describe() *docklinev1.DescribeResponse {
+	return &docklinev1.DescribeResponse{Name: "sim", Version: version, ConfigSchema: configSchema, Rereadable: true, Kinds: []docklinev1.EventKind{
+		docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, docklinev1.EventKind_EVENT_KIND_PICK_SHORT, docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED,
+		docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED, docklinev1.EventKind_EVENT_KIND_COUNT_OBSERVED,
+	}}
+}
+
+// Check implements plugins.Described.
+func (s *sim) Check(config []byte, id string) []*docklinev1.ConfigFault {
+	_, _, faults := parse(config, id)
+	return faults
+}
+
+func stockPath(i int) string { return fmt.Sprintf("stock[%d]", i) }
+
+// open builds the floor once; Capture and the Sink share it.
+func (s *sim) open(start plugins.Start) error {
+	s.once.Do(func() {
+		c, rate, faults := parse(start.Config, start.ID)
+		if len(faults) > 0 {
+			s.err = fmt.Errorf("config: %s: %s", faults[0].GetPath(), faults[0].GetText())
+			return
+		}
+		s.rate = rate
+		s.floor, s.err = openFloor(c, start.DataDir)
+	})
+	return s.err
+}
+
+// Capture tells what the ledger holds beyond the cursor, then lets the dock work at its pace. The cursor is the number of the last
+// movement told.
+func (s *sim) Capture(ctx context.Context, start plugins.Start, out plugins.Stream) error {
+	if err := s.open(start); err != nil {
+		return err
+	}
+	var told uint64
+	if len(start.Cursor) > 0 {
+		var err error
+		if told, err = strconv.ParseUint(string(start.Cursor), 10, 64); err != nil {
+			return fmt.Errorf("cursor %q is not a movement number", start.Cursor)
+		}
+	}
+	pace := time.NewTimer(0)
+	defer pace.Stop()
+	for {
+		if batch := s.floor.after(told, batchSize); len(batch) > 0 {
+			told = batch[len(batch)-1].Number
+			if err := out.Emit(ctx, batchOf(batch)); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pace.C:
+		}
+		happened, err := s.floor.happen(time.Now())
+		if err != nil {
+			return err
+		}
+		if happened {
+			pace.Reset(s.pause())
+			continue
+		}
+		if err := out.Emit(ctx, &docklinev1.CaptureBatch{CompleteThrough: through(time.Now(), told)}); err != nil {
+			return err
+		}
+		pace.Reset(idle)
+		select {
+		case <-s.floor.work:
+			pace.Reset(0)
+		case <-ctx.Done():
+			return nil
+		case <-pace.C:
+			pace.Reset(0)
+		}
+	}
+}
+
+func (s *sim) pause() time.Duration {
+	if s.rate == 0 {
+		return 0
+	}
+	return time.Duration(float64(time.Second) / s.rate)
+}
+
+func through(at time.Time, number uint64) []*docklinev1.CompleteThrough {
+	return []*docklinev1.CompleteThrough{{Stream: "dock", Time: timestamppb.New(at), Movement: number, MovesStock: true}}
+}
+
+func batchOf(movements []day.Movement) *docklinev1.CaptureBatch {
+	last := movements[len(movements)-1]
+	b := &docklinev1.CaptureBatch{Cursor: strconv.AppendUint(nil, last.Number, 10), CompleteThrough: through(last.At, last.Number)}
+	for _, m := range movements {
+		b.Events = append(b.Events, eventOf(m))
+	}
+	return b
+}
+
+// eventOf is the event of a movement. Movements never change, so each is its own first revision.
+func eventOf(m day.Movement) *docklinev1.Event {
+	e := &docklinev1.Event{
+		Subject: m.ID, SourceKey: string(m.Kind) + "/" + m.ID, SourceRevision: "1", OccurredAt: timestamppb.New(m.At), Movement: m.Number, Actor: m.Operator,
+	}
+	lines := make([]*docklinev1.Line, len(m.Lines))
+	for i, l := range m.Lines {
+		lines[i] = &docklinev1.Line{
+			Order: m.Order, OrderLine: l.OrderLine, Item: l.Item, Quantity: &docklinev1.Quantity{Value: l.Quantity.String(), Unit: l.Unit},
+			Lot: l.Lot, Bin: l.Bin, HandlingUnit: l.HandlingUnit, Reason: l.Reason,
+		}
+	}
+	switch m.Kind {
+	case day.Pick:
+		e.Kind, e.Subject = docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, m.Order
+		if m.Lines[0].Short() {
+			e.Kind = docklinev1.EventKind_EVENT_KIND_PICK_SHORT
+		}
+		lines[0].Ordered = &docklinev1.Quantity{Value: m.Lines[0].Ordered.String(), Unit: m.Lines[0].Unit}
+		e.Payload = &docklinev1.Event_Pick{Pick: &docklinev1.Pick{Task: m.ID, Lines: lines}}
+	case day.Pack:
+		e.Kind = docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED
+		e.Payload = &docklinev1.Event_Pack{Pack: &docklinev1.Pack{HandlingUnit: m.ID, WeightKg: m.WeightKg, Lines: lines}}
+	case day.Ship:
+		e.Kind = docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED
+		e.Payload = &docklinev1.Event_Shipment{Shipment: &docklinev1.Shipment{Number: m.ID, Carrier: m.Carrier, Tracking: m.Tracking, Lines: lines}}
+	case day.Count:
+		// A count asked for under one number may have several bins, each its own record.
+		e.Kind, e.SourceKey = docklinev1.EventKind_EVENT_KIND_COUNT_OBSERVED, event.Key("count", m.ID, m.Lines[0].Bin, m.Lines[0].Item, m.Lines[0].Lot)
+		e.Payload = &docklinev1.Event_Count{Count: &docklinev1.Count{Number: m.ID, Lines: lines}}
+	}
+	return e
+}
