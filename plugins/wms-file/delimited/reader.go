@@ -1,0 +1,246 @@
+package delimited
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Row is one row of the file.
+type Row struct {
+	// Line is the number of its first line, from 1.
+	Line int
+	// Cells are its cells, decoded. Where there is a fault they are what could be read.
+	Cells []string
+	// Raw are its bytes as they stand in the file, without the line end.
+	Raw []byte
+	// Ended says that a line end stands behind the row; the last row of a file may have none.
+	Ended bool
+	// Fault is nil for a good row.
+	Fault *Fault
+}
+
+// Fault is what makes a row unreadable.
+type Fault struct {
+	// Code is "encoding" or "quote".
+	Code string
+	// Cell is the number of the cell at fault, from 1.
+	Cell int
+	Text string
+}
+
+// Reader reads rows from a whole file in memory.
+type Reader struct {
+	format   Format
+	decode   decoder
+	encoding string
+	rest     []byte
+	line     int
+}
+
+// NewReader begins a file. The format must be without Faults.
+func NewReader(data []byte, f Format) *Reader {
+	decode, rest, name := decoderOf(f.Encoding, data)
+	// Programs from DOS times end a file with Ctrl-Z.
+	if n := len(rest); n > 0 && rest[n-1] == 0x1a && !strings.HasPrefix(name, "utf-16") {
+		rest = rest[:n-1]
+	}
+	return &Reader{format: f, decode: decode, encoding: name, rest: rest, line: 1}
+}
+
+// Encoding is the one that the file is read in: that of its byte order mark, or else of the format.
+func (r *Reader) Encoding() string { return r.encoding }
+
+// Skip leaves out n lines, whatever they hold.
+func (r *Reader) Skip(n int) {
+	for range n {
+		r.takeLine()
+	}
+}
+
+// Next gives the next row; false at the end. Lines that hold nothing are passed over.
+func (r *Reader) Next() (Row, bool) {
+	for len(r.rest) > 0 {
+		row := r.next()
+		if len(row.Cells) == 1 && strings.TrimSpace(row.Cells[0]) == "" && row.Fault == nil {
+			continue
+		}
+		return row, true
+	}
+	return Row{}, false
+}
+
+// next tries to read one row. Where a quotation mark is wrong, the first line alone is at fault, and reading goes on behind it.
+func (r *Reader) next() Row {
+	s := scan{data: r.rest, decode: r.decode, delimiter: r.format.delimiter(), quote: r.format.quote(), multiline: r.format.Multiline}
+	s.row()
+	row := Row{Line: r.line, Cells: s.cells, Fault: s.fault}
+	if s.fault != nil && s.fault.Code == codeQuote {
+		row.Raw, row.Ended = r.takeLine()
+		return row
+	}
+	row.Raw, row.Ended = r.rest[:s.end], s.at > s.end
+	r.rest = r.rest[s.at:]
+	r.line += s.lines
+	if row.Fault == nil {
+		row.Fault = r.wrongEncoding(row.Raw)
+	}
+	return row
+}
+
+// takeLine takes the next line without reading its cells.
+func (r *Reader) takeLine() (raw []byte, ended bool) {
+	s := scan{data: r.rest, decode: r.decode, delimiter: none, quote: none}
+	s.row()
+	raw, ended = r.rest[:s.end], s.at > s.end
+	r.rest = r.rest[s.at:]
+	r.line += s.lines
+	return raw, ended
+}
+
+// wrongEncoding finds text that was read without a fault and is nevertheless wrong.
+func (r *Reader) wrongEncoding(raw []byte) *Fault {
+	if _, oneByte := tables[r.encoding]; oneByte && looksUTF8(raw) {
+		return &Fault{codeEncoding, 0, fmt.Sprintf("the line is written in UTF-8, but encoding is set to %s; correct one of the two", r.encoding)}
+	}
+	return nil
+}
+
+const (
+	codeEncoding = "encoding"
+	codeQuote    = "quote"
+)
+
+// scan is the reading of one row.
+type scan struct {
+	data             []byte
+	decode           decoder
+	delimiter, quote rune
+	multiline        bool
+
+	at    int // behind the row and its line end
+	end   int // behind the row, before its line end
+	lines int
+	cells []string
+	fault *Fault
+	cell  strings.Builder
+}
+
+// peek gives the character at the place in hand; none at the end of the data.
+func (s *scan) peek() (r rune, size int) {
+	if s.at >= len(s.data) {
+		return none, 0
+	}
+	r, size, ok := s.decode(s.data[s.at:])
+	if !ok {
+		s.invalid(s.data[s.at : s.at+size])
+		return utf8.RuneError, size
+	}
+	if r == 0 {
+		s.invalid(s.data[s.at : s.at+size])
+	}
+	return r, size
+}
+
+func (s *scan) invalid(raw []byte) {
+	if s.fault != nil {
+		return
+	}
+	text := fmt.Sprintf("byte 0x%x is no character of the encoding set; set the encoding that the source writes (often windows-1252)", raw)
+	if len(raw) > 0 && raw[0] == 0 {
+		text = "a zero byte stands here; is the file written in UTF-16? Then set encoding: utf-16"
+	}
+	s.fault = &Fault{codeEncoding, len(s.cells) + 1, text}
+}
+
+func (s *scan) row() {
+	for more := true; more; {
+		if r, size := s.peek(); r == s.quote && size > 0 {
+			more = s.quoted(size)
+		} else {
+			more = s.plain()
+		}
+	}
+}
+
+func (s *scan) take() {
+	s.cells = append(s.cells, s.cell.String())
+	s.cell.Reset()
+}
+
+// plain reads a cell without quotation marks around it; those within it stand for themselves. It says whether another follows.
+func (s *scan) plain() bool {
+	for {
+		r, size := s.peek()
+		if r == s.delimiter && size > 0 {
+			s.at += size
+			s.take()
+			return true
+		}
+		if s.lineEnd(r, size) {
+			s.take()
+			return false
+		}
+		s.cell.WriteRune(r)
+		s.at += size
+	}
+}
+
+// lineEnd takes a line end (CR LF, LF or CR) or the end of the data.
+func (s *scan) lineEnd(r rune, size int) bool {
+	if size > 0 && r != '\n' && r != '\r' {
+		return false
+	}
+	s.end = s.at
+	s.at += size
+	if r == '\r' {
+		if next, size := s.peek(); next == '\n' {
+			s.at += size
+		}
+	}
+	s.lines++
+	return true
+}
+
+// quoted reads a cell within quotation marks, the first of which is size bytes long.
+func (s *scan) quoted(size int) bool {
+	s.at += size
+	for {
+		r, size := s.peek()
+		switch {
+		case size == 0 || (r == '\n' || r == '\r') && (!s.multiline || s.lines >= maxQuotedLines):
+			return s.wrongQuote("a quotation mark is opened and not closed in this line")
+		case r == '\n', r == '\r':
+			s.lineEnd(r, size)
+			s.cell.WriteByte('\n')
+			continue
+		case r != s.quote:
+			s.cell.WriteRune(r)
+			s.at += size
+			continue
+		}
+		s.at += size
+		next, nextSize := s.peek()
+		switch {
+		case nextSize > 0 && next == s.quote:
+			s.cell.WriteRune(s.quote)
+			s.at += nextSize
+		case nextSize > 0 && next == s.delimiter:
+			s.at += nextSize
+			s.take()
+			return true
+		case s.lineEnd(next, nextSize):
+			s.take()
+			return false
+		default:
+			return s.wrongQuote("text stands behind a closing quotation mark")
+		}
+	}
+}
+
+// wrongQuote ends the row. Its fault goes before one of the encoding, because it decides where the row ends.
+func (s *scan) wrongQuote(text string) bool {
+	s.fault = &Fault{codeQuote, len(s.cells) + 1, text + "; a quotation mark that belongs to the text must be doubled"}
+	s.take()
+	return false
+}
