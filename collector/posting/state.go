@@ -1,6 +1,6 @@
 package posting
 
-import "fmt"
+import "slices"
 
 // State is where a posting stands. The table of legal moves is in moves; DESIGN.md has a paragraph for each state.
 type State string
@@ -51,21 +51,9 @@ var moves = map[State][]State{
 
 // May tells whether a posting may go from one state to another in one move.
 func May(from, to State) bool {
-	for _, s := range moves[from] {
-		if s == to {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(moves[from], to)
 }
 
 // unfinished are the states that hold back later postings of the same serial key: it is not known, or not yet true, that the
 // posting had its effect.
 const unfinished = "('planned','ready','sending','unknown','rejected','blocked')"
-
-func checkMove(from, to State) error {
-	if !May(from, to) {
-		return fmt.Errorf("posting: illegal move from %s to %s", from, to)
-	}
-	return nil
-}

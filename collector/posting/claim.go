@@ -1,0 +1,131 @@
+package posting
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// pickable are the states in which the sender has something to do at ready_at.
+const pickable = "('ready','unknown','blocked','diverged')"
+
+// inFlight is true for a posting p while another of its serial key is under way or not settled.
+const inFlight = `(p.serial_key <> '' AND EXISTS (SELECT 1 FROM posting f WHERE f.tenant = p.tenant AND f.target = p.target
+	AND f.serial_key = p.serial_key AND f.id <> p.id AND f.state IN ('sending','unknown')))`
+
+// job is one posting that this sender has claimed, and what the connector is given of it.
+type job struct {
+	row     *row
+	posting *connector.Posting
+}
+
+// recover makes unknown what a dead sender left, and ready what waits no longer.
+func (s *Sender) recover(ctx context.Context, now time.Time) error {
+	micros := now.UnixMicro()
+	err := s.DB.Write(ctx, func(tx *db.Tx) error {
+		lost, err := collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting WHERE target = ? AND state = 'sending'
+			AND lease_until <= ? ORDER BY id`, s.Target, micros))
+		if err != nil {
+			return err
+		}
+		for _, r := range lost {
+			if err := r.move(Unknown); err != nil {
+				return err
+			}
+			r.unknownSince, r.readyAt, r.leaseHolder, r.leaseUntil = micros, micros, "", 0
+			if err := r.save(ctx, tx, micros); err != nil {
+				return err
+			}
+			s.Log.Warn("posting was being sent when its sender ended; the target is asked what became of it", "posting", r.Ref.String())
+		}
+		return promote(ctx, tx, micros, `p.target = ?`, s.Target)
+	})
+	if err != nil {
+		return fmt.Errorf("posting %s: recover: %w", s.Target, err)
+	}
+	return nil
+}
+
+// claim takes up to limit postings: what is ready is written as sending, and the rest, which is only looked for, is put off
+// until the lease ends. Nothing is said to the target before this is committed.
+func (s *Sender) claim(ctx context.Context, limit int) ([]job, error) {
+	var jobs []job
+	err := s.DB.Write(ctx, func(tx *db.Tx) error {
+		jobs = nil
+		now := s.Now().UnixMicro()
+		until := now + s.Lease.Microseconds()
+		found, err := collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting p WHERE p.target = ? AND p.state IN `+pickable+`
+			AND p.ready_at <= ? AND (p.state <> 'ready' OR (p.wanted = 1 AND NOT `+unmet+` AND NOT `+inFlight+`))
+			ORDER BY p.ready_at, p.id LIMIT ?`, s.Target, now, limit))
+		if err != nil {
+			return err
+		}
+		taken := map[string]bool{}
+		for _, r := range found {
+			serial := r.Tenant + "\x00" + r.SerialKey
+			if r.SerialKey != "" && taken[serial] {
+				continue
+			}
+			taken[serial] = true
+			if r.State == Ready {
+				if err := r.move(Sending); err != nil {
+					return err
+				}
+				r.sentBody, r.sentHash, r.sentVersion, r.Sent = r.body, r.hash, r.SourceVersion, r.Document
+			}
+			r.Attempts++
+			r.leaseHolder, r.leaseUntil, r.readyAt = s.token, until, until
+			r.touch()
+			if err := r.save(ctx, tx, now); err != nil {
+				return err
+			}
+			p, err := told(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			jobs = append(jobs, job{row: r, posting: p})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("posting %s: claim: %w", s.Target, err)
+	}
+	for _, j := range jobs {
+		s.knows(j.row.Tenant)
+	}
+	return jobs, nil
+}
+
+// told is what the connector is given: what was sent where it is a question of what became of it, else what is wanted now.
+func told(ctx context.Context, tx *db.Tx, r *row) (*connector.Posting, error) {
+	p := &connector.Posting{Tenant: r.Tenant, Kind: r.Kind, Key: r.Key, SourceVersion: r.SourceVersion, Document: r.Document,
+		CorrelationID: r.CorrelationID}
+	if r.State == Unknown || isChain(r) && r.Sent != nil {
+		p.Document, p.SourceVersion = r.Sent, r.sentVersion
+	}
+	rows, err := tx.Query(ctx, `SELECT n.documents FROM posting_dependency d JOIN posting n ON n.tenant = d.tenant
+		AND n.target = d.needs_target AND n.kind = d.needs_kind AND n.natural_key = d.needs_key
+		WHERE d.tenant = ? AND d.target = ? AND d.kind = ? AND d.natural_key = ? ORDER BY n.id`, r.Tenant, r.Target, r.Kind, r.Key)
+	if err != nil {
+		return nil, fmt.Errorf("documents it depends on: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var body []byte
+		if err := rows.Scan(&body); err != nil {
+			return nil, err
+		}
+		var list docklinev1.DocumentReferences
+		if err := proto.Unmarshal(body, &list); err != nil {
+			return nil, fmt.Errorf("documents it depends on: %w", err)
+		}
+		p.Needs = append(p.Needs, list.Documents...)
+	}
+	return p, rows.Err()
+}

@@ -1,0 +1,226 @@
+package posting
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// Entry is one posting as the console and the command line see it.
+type Entry struct {
+	Tenant string
+	Ref
+	// FoldKey is the key whose fold wants it.
+	FoldKey       string
+	SerialKey     string
+	Site          string
+	CorrelationID string
+	Style         connector.Style
+	State         State
+	// Document is what is wanted now; Sent what was last sent, and Booked what the target confirmed, both nil before.
+	Document, Sent, Booked *docklinev1.Document
+	SourceVersion          int64
+	// ConfirmedVersion is the source version that the target confirmed last, 0 for none.
+	ConfirmedVersion int64
+	// Documents are what the target made of it.
+	Documents     []*docklinev1.DocumentReference
+	PolicyVersion string
+	// Wanted is false when no fold wants it any longer and it could not simply be superseded.
+	Wanted bool
+	// Attempts counts the calls since it was last planned.
+	Attempts int64
+	// ReadyAt is when it is looked at next.
+	ReadyAt time.Time
+	// Fault is what went wrong last, its class 0 for nothing.
+	Fault Fault
+	// CreatedAt, ChangedAt and ConfirmedAt are in UTC; ConfirmedAt is zero before the first confirmation.
+	CreatedAt, ChangedAt, ConfirmedAt time.Time
+}
+
+// Fault is why a posting stands where it stands: what happened, and what a person does about it.
+type Fault struct {
+	Class              docklinev1.FaultClass
+	Code, Text, Remedy string
+}
+
+// row is an entry with what only this package needs. It is loaded with its row locked, changed, and saved whole.
+type row struct {
+	Entry
+	id                              int64
+	hash, confirmedHash, sentHash   string
+	sentVersion                     int64
+	body, sentBody, confirmedBody   []byte
+	leaseHolder                     string
+	leaseUntil, unknownSince        int64
+	chainKey                        string
+	chainNumber                     int64
+	caseDue                         bool
+	readyAt, createdAt, confirmedAt int64
+	documents                       []byte
+	changed                         bool
+}
+
+const columns = `id, tenant, target, kind, natural_key, fold_key, serial_key, site, correlation_id, style, state, document,
+	document_hash, source_version, confirmed_hash, confirmed_version, confirmed_document, sent_document, sent_hash, sent_version,
+	documents, policy_version, wanted, attempts, ready_at, lease_holder, lease_until, unknown_since, fault_class, fault_code,
+	fault_text, fault_remedy, chain_key, chain_number, case_due, created_at, changed_at, confirmed_at`
+
+func (r *row) scan(rows *sql.Rows) error {
+	var wanted, due, class, changedAt int64
+	err := rows.Scan(&r.id, &r.Tenant, &r.Target, &r.Kind, &r.Key, &r.FoldKey, &r.SerialKey, &r.Site, &r.CorrelationID, &r.Style,
+		&r.State, &r.body, &r.hash, &r.SourceVersion, &r.confirmedHash, &r.ConfirmedVersion, &r.confirmedBody, &r.sentBody,
+		&r.sentHash, &r.sentVersion, &r.documents, &r.PolicyVersion, &wanted, &r.Attempts, &r.readyAt, &r.leaseHolder,
+		&r.leaseUntil, &r.unknownSince, &class, &r.Fault.Code, &r.Fault.Text, &r.Fault.Remedy, &r.chainKey, &r.chainNumber, &due,
+		&r.createdAt, &changedAt, &r.confirmedAt)
+	if err != nil {
+		return err
+	}
+	r.Wanted, r.caseDue, r.Fault.Class = wanted != 0, due != 0, docklinev1.FaultClass(class)
+	r.ReadyAt, r.CreatedAt, r.ChangedAt, r.ConfirmedAt = at(r.readyAt), at(r.createdAt), at(changedAt), at(r.confirmedAt)
+	if r.Document, err = document(r.body); err != nil {
+		return fmt.Errorf("posting %s: %w", r.Ref, err)
+	}
+	if r.Sent, err = document(r.sentBody); err != nil {
+		return fmt.Errorf("posting %s: sent: %w", r.Ref, err)
+	}
+	if r.Booked, err = document(r.confirmedBody); err != nil {
+		return fmt.Errorf("posting %s: confirmed: %w", r.Ref, err)
+	}
+	var list docklinev1.DocumentReferences
+	if err := proto.Unmarshal(r.documents, &list); err != nil {
+		return fmt.Errorf("posting %s: documents: %w", r.Ref, err)
+	}
+	r.Documents = list.Documents
+	return nil
+}
+
+func document(body []byte) (*docklinev1.Document, error) {
+	if len(body) == 0 {
+		return nil, nil
+	}
+	d := new(docklinev1.Document)
+	if err := proto.Unmarshal(body, d); err != nil {
+		return nil, fmt.Errorf("document: %w", err)
+	}
+	return d, nil
+}
+
+func at(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+// collect reads all rows of a query whose columns are those of the list above.
+func collect(rows *sql.Rows, err error) ([]*row, error) {
+	if err != nil {
+		return nil, fmt.Errorf("posting: query: %w", err)
+	}
+	defer rows.Close()
+	var out []*row
+	for rows.Next() {
+		r := new(row)
+		if err := r.scan(rows); err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// hold loads and locks the posting of that name; nil when there is none.
+func hold(ctx context.Context, tx *db.Tx, tenant string, ref Ref) (*row, error) {
+	found, err := collect(tx.Hold(ctx, `SELECT `+columns+` FROM posting WHERE tenant = ? AND target = ? AND kind = ?
+		AND natural_key = ?`, tenant, ref.Target, ref.Kind, ref.Key))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// move is the only way in which a state changes.
+func (r *row) move(to State) error {
+	if !May(r.State, to) {
+		return fmt.Errorf("posting %s: illegal move from %s to %s", r.Ref, r.State, to)
+	}
+	moved(r.Ref, r.State, to)
+	r.State = to
+	r.touch()
+	return nil
+}
+
+// moved is told of every move; tests hold the moves against the table.
+var moved = func(ref Ref, from, to State) {}
+
+func (r *row) touch() { r.changed = true }
+
+// say sets the fault that people see.
+func (r *row) say(f Fault) {
+	if r.Fault != f {
+		r.Fault = f
+		r.touch()
+	}
+}
+
+// plan moves it back to the beginning: it will be sent when its needs and its turn allow.
+func (r *row) plan(now int64) error {
+	if r.State == Planned {
+		r.touch()
+		return nil
+	}
+	if r.State == Rejected {
+		r.caseDue = true
+	}
+	r.Attempts, r.readyAt = 0, now
+	return r.move(Planned)
+}
+
+// save writes a changed row back; the caller holds its lock.
+func (r *row) save(ctx context.Context, tx *db.Tx, now int64) error {
+	if !r.changed {
+		return nil
+	}
+	n, err := tx.Exec(ctx, `UPDATE posting SET fold_key = ?, serial_key = ?, site = ?, correlation_id = ?, style = ?, state = ?,
+		document = ?, document_hash = ?, source_version = ?, confirmed_hash = ?, confirmed_version = ?, confirmed_document = ?,
+		sent_document = ?, sent_hash = ?, sent_version = ?, documents = ?, policy_version = ?, wanted = ?, attempts = ?,
+		ready_at = ?, lease_holder = ?, lease_until = ?, unknown_since = ?, fault_class = ?, fault_code = ?, fault_text = ?,
+		fault_remedy = ?, case_due = ?, changed_at = ?, confirmed_at = ? WHERE id = ?`,
+		r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Style, r.State, r.body, r.hash, r.SourceVersion, r.confirmedHash,
+		r.ConfirmedVersion, r.confirmedBody, r.sentBody, r.sentHash, r.sentVersion, r.documents, r.PolicyVersion, r.Wanted,
+		r.Attempts, r.readyAt, r.leaseHolder, r.leaseUntil, r.unknownSince, r.Fault.Class, r.Fault.Code, r.Fault.Text,
+		r.Fault.Remedy, r.caseDue, now, r.confirmedAt, r.id)
+	if err != nil {
+		return fmt.Errorf("posting %s: save: %w", r.Ref, err)
+	}
+	if n != 1 {
+		return fmt.Errorf("posting %s: save: its row is gone", r.Ref)
+	}
+	r.changed = false
+	return nil
+}
+
+// insert writes a new row in state planned.
+func (r *row) insert(ctx context.Context, tx *db.Tx, now int64) error {
+	r.State, r.Wanted, r.readyAt = Planned, true, now
+	moved(r.Ref, "", Planned)
+	if r.chainNumber == 0 {
+		r.chainNumber = 1
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO posting (tenant, target, kind, natural_key, fold_key, serial_key, site, correlation_id,
+		style, state, document, document_hash, source_version, policy_version, ready_at, chain_key, chain_number, created_at,
+		changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.Tenant, r.Target, r.Kind, r.Key, r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Style, r.State, r.body, r.hash,
+		r.SourceVersion, r.PolicyVersion, now, r.chainKey, r.chainNumber, now, now)
+	if err != nil {
+		return fmt.Errorf("posting %s: insert: %w", r.Ref, err)
+	}
+	return nil
+}

@@ -1,0 +1,325 @@
+package posting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// Put says what one fold wants, whole: what it wanted before and does not name now is no longer wanted. It works out the
+// difference to what is confirmed and touches nothing where there is none. The caller's transaction also holds the state from
+// which desired was derived. Exceptions and receipts that follow from it are brought in line by the target's next Sender step.
+func Put(ctx context.Context, tx *db.Tx, tenant, foldKey, policyVersion string, desired []Desired, now time.Time) error {
+	p := &put{tenant: tenant, foldKey: foldKey, policyVersion: policyVersion, now: now.UnixMicro(), rows: map[Ref]*row{}}
+	if err := p.load(ctx, tx); err != nil {
+		return fmt.Errorf("put postings of %s: %w", foldKey, err)
+	}
+	ordered, err := inOrder(desired)
+	if err != nil {
+		return fmt.Errorf("put postings of %s: %w", foldKey, err)
+	}
+	for _, d := range ordered {
+		if err := p.want(ctx, tx, d); err != nil {
+			return fmt.Errorf("put posting %s: %w", d.Ref(), err)
+		}
+	}
+	if err := p.finish(ctx, tx); err != nil {
+		return fmt.Errorf("put postings of %s: %w", foldKey, err)
+	}
+	return nil
+}
+
+// put is one call of Put.
+type put struct {
+	tenant, foldKey, policyVersion string
+	now                            int64
+	rows                           map[Ref]*row
+	order                          []*row
+	needs                          map[Ref][]Ref
+	events                         map[Ref][]string
+	wanted                         map[Ref]bool
+	// moved: something may have become ready.
+	moved bool
+}
+
+func (p *put) load(ctx context.Context, tx *db.Tx) error {
+	found, err := collect(tx.Hold(ctx, `SELECT `+columns+` FROM posting WHERE tenant = ? AND fold_key = ? ORDER BY id`,
+		p.tenant, p.foldKey))
+	if err != nil {
+		return err
+	}
+	for _, r := range found {
+		p.rows[r.Ref] = r
+	}
+	p.order, p.wanted = found, map[Ref]bool{}
+	if len(found) == 0 {
+		p.needs, p.events = map[Ref][]Ref{}, map[Ref][]string{}
+		return nil
+	}
+	if p.needs, err = needsOfFold(ctx, tx, p.tenant, p.foldKey); err != nil {
+		return err
+	}
+	p.events, err = eventsOfFold(ctx, tx, p.tenant, p.foldKey)
+	return err
+}
+
+// want brings one desired posting in: new, changed, or as it was.
+func (p *put) want(ctx context.Context, tx *db.Tx, d Desired) error {
+	if d.Document == nil {
+		return errors.New("no document")
+	}
+	if a := d.Document.GetStockAdjustment(); a != nil {
+		if _, err := event.ParseQuantity(a.Delta); err != nil {
+			return fmt.Errorf("delta %q: %w", a.Delta, err)
+		}
+	}
+	body, err := marshal(d.Document)
+	if err != nil {
+		return err
+	}
+	ref := d.Ref()
+	p.wanted[ref] = true
+	r := p.rows[ref]
+	if r == nil {
+		// Another fold may have wanted it before, as when a shipment's order became known; the newest wish holds.
+		if r, err = hold(ctx, tx, p.tenant, ref); err != nil {
+			return err
+		}
+		if r != nil {
+			if p.needs[ref], err = needsOf(ctx, tx, p.tenant, ref); err != nil {
+				return err
+			}
+			if p.events[ref], err = eventsOf(ctx, tx, p.tenant, ref); err != nil {
+				return err
+			}
+			p.rows[ref], p.order = r, append(p.order, r)
+		}
+	}
+	if r == nil {
+		return p.insert(ctx, tx, d, body)
+	}
+	needsChanged, err := setNeeds(ctx, tx, p.tenant, ref, p.needs[ref], d.Needs)
+	if err != nil {
+		return err
+	}
+	if err := setEvents(ctx, tx, p.tenant, ref, p.events[ref], d.EventIDs); err != nil {
+		return err
+	}
+	p.events[ref] = d.EventIDs
+	return p.restate(r, d, body, needsChanged)
+}
+
+func (p *put) insert(ctx context.Context, tx *db.Tx, d Desired, body []byte) error {
+	r := &row{body: body, hash: hashOf(body), Entry: Entry{Tenant: p.tenant, Ref: d.Ref(), FoldKey: p.foldKey,
+		SerialKey: d.SerialKey, Site: d.Site, CorrelationID: d.CorrelationID, Style: d.Style, Document: d.Document,
+		SourceVersion: d.SourceVersion, PolicyVersion: p.policyVersion}}
+	if isChain(r) && delta(r.Document) == 0 {
+		return nil
+	}
+	if err := r.insert(ctx, tx, p.now); err != nil {
+		return err
+	}
+	p.moved = true
+	if _, err := setNeeds(ctx, tx, p.tenant, r.Ref, nil, d.Needs); err != nil {
+		return err
+	}
+	return setEvents(ctx, tx, p.tenant, r.Ref, nil, d.EventIDs)
+}
+
+// restate brings what is known of a posting in line with what is wanted of it now.
+func (p *put) restate(r *row, d Desired, body []byte, needsChanged bool) error {
+	if isChain(r) && delta(d.Document) == 0 {
+		return p.withdraw(r)
+	}
+	hash := hashOf(body)
+	changed := hash != r.hash
+	if changed {
+		r.body, r.hash, r.Document = body, hash, d.Document
+		r.SourceVersion = max(d.SourceVersion, r.SourceVersion+1)
+		r.PolicyVersion = p.policyVersion
+		r.touch()
+	}
+	if r.FoldKey != p.foldKey || r.SerialKey != d.SerialKey || r.Site != d.Site || r.CorrelationID != d.CorrelationID || !r.Wanted {
+		r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Wanted = p.foldKey, d.SerialKey, d.Site, d.CorrelationID, true
+		r.touch()
+	}
+	switch r.State {
+	case Planned, Ready:
+		if changed || needsChanged {
+			p.moved = true
+			return r.plan(p.now)
+		}
+	case Rejected:
+		if changed {
+			p.moved = true
+			return r.plan(p.now)
+		}
+	case Superseded:
+		p.moved = true
+		return r.plan(p.now)
+	case Confirmed, Diverged:
+		return p.compare(r, changed)
+	}
+	// Sending, unknown and blocked: whoever settles them compares with what is wanted then.
+	return nil
+}
+
+// compare is for a posting that had its effect.
+func (p *put) compare(r *row, changed bool) error {
+	switch {
+	case isChain(r):
+		return nil // settleChain looks at the whole chain
+	case r.State == Confirmed && r.hash != r.confirmedHash:
+		p.moved = p.moved || r.Style == connector.Level
+		return diverge(r, p.now)
+	case r.State == Diverged && r.hash == r.confirmedHash:
+		r.say(Fault{})
+		r.caseDue = true
+		return r.move(Confirmed)
+	case r.State == Diverged && r.confirmedHash == "":
+		r.readyAt = p.now // what the target has is not what we sent: reading back tells whether it is what is wanted now
+	case r.State == Diverged && (changed || r.Style == connector.Level):
+		return diverge(r, p.now)
+	}
+	return nil
+}
+
+// diverge moves a posting that is confirmed with other content than is wanted: a status is restated, a document needs a person.
+func diverge(r *row, now int64) error {
+	if r.Style == connector.Level && r.Wanted {
+		if r.State == Diverged {
+			r.Attempts, r.readyAt, r.caseDue = 0, now, true
+			r.say(Fault{})
+			return r.move(Ready)
+		}
+		return r.plan(now)
+	}
+	if r.State != Diverged {
+		if err := r.move(Diverged); err != nil {
+			return err
+		}
+	}
+	r.readyAt, r.caseDue = now, true
+	r.touch()
+	if !r.Wanted {
+		r.say(noLongerWanted(r))
+		return nil
+	}
+	r.say(Fault{Class: docklinev1.FaultClass_FAULT_CLASS_PROCESS, Code: "document_changed",
+		Text:   r.Target + " has " + documentNames(r.Documents) + " as it was sent; what the site reports now differs: " + Difference(r.Booked, r.Document) + ".",
+		Remedy: "Correct the document in " + r.Target + ", or reverse it and enter the difference by hand."})
+	return nil
+}
+
+func noLongerWanted(r *row) Fault {
+	return Fault{Class: docklinev1.FaultClass_FAULT_CLASS_PROCESS, Code: "no_longer_wanted",
+		Text:   r.Target + " has " + documentNames(r.Documents) + ", but the facts that led to it are no longer in force.",
+		Remedy: "Reverse it in " + r.Target + "."}
+}
+
+// withdraw is for a posting that no fold wants any longer.
+func (p *put) withdraw(r *row) error {
+	switch r.State {
+	case Planned, Ready, Rejected:
+		r.caseDue = r.caseDue || r.State == Rejected
+		r.say(Fault{})
+		p.moved = true
+		return r.move(Superseded)
+	case Superseded:
+		return nil
+	}
+	if !r.Wanted {
+		return nil
+	}
+	r.Wanted = false
+	r.touch()
+	if r.State == Confirmed && !isChain(r) || r.State == Diverged {
+		return diverge(r, p.now)
+	}
+	return nil
+}
+
+// finish withdraws what was not named, settles follow-ups, saves, and makes ready what may go.
+func (p *put) finish(ctx context.Context, tx *db.Tx) error {
+	for _, r := range p.order {
+		if r.FoldKey == p.foldKey && r.chainKey == "" && !p.wanted[r.Ref] {
+			if err := p.withdraw(r); err != nil {
+				return err
+			}
+		}
+	}
+	for _, r := range p.order {
+		if !isChain(r) || r.chainKey != "" {
+			continue
+		}
+		var follow []*row
+		for _, f := range p.order {
+			if f.chainKey != r.Key || f.Target != r.Target || f.Kind != r.Kind {
+				continue
+			}
+			follow = append(follow, f)
+			if err := setEvents(ctx, tx, p.tenant, f.Ref, p.events[f.Ref], p.events[r.Ref]); err != nil {
+				return err
+			}
+		}
+		did, err := settleChain(ctx, tx, r, follow, p.events[r.Ref], p.now)
+		if err != nil {
+			return err
+		}
+		p.moved = p.moved || did
+	}
+	for _, r := range p.order {
+		if err := r.save(ctx, tx, p.now); err != nil {
+			return err
+		}
+	}
+	if !p.moved {
+		return nil
+	}
+	return promote(ctx, tx, p.now, `p.tenant = ? AND p.fold_key = ?`, p.tenant, p.foldKey)
+}
+
+// inOrder sorts so that what others need comes first, and otherwise keeps the order given; it refuses a name twice.
+func inOrder(desired []Desired) ([]Desired, error) {
+	index := make(map[Ref]int, len(desired))
+	for i, d := range desired {
+		if _, ok := index[d.Ref()]; ok {
+			return nil, fmt.Errorf("%s is wanted twice", d.Ref())
+		}
+		index[d.Ref()] = i
+	}
+	out := make([]Desired, 0, len(desired))
+	seen := make([]int, len(desired)) // 1 under way, 2 done
+	var visit func(i int) error
+	visit = func(i int) error {
+		switch seen[i] {
+		case 1:
+			return fmt.Errorf("%s needs itself", desired[i].Ref())
+		case 2:
+			return nil
+		}
+		seen[i] = 1
+		for _, need := range desired[i].Needs {
+			if j, ok := index[need]; ok {
+				if err := visit(j); err != nil {
+					return err
+				}
+			}
+		}
+		seen[i] = 2
+		out = append(out, desired[i])
+		return nil
+	}
+	for i := range desired {
+		if err := visit(i); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

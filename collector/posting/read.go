@@ -1,0 +1,143 @@
+package posting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/db"
+)
+
+// Filter narrows a list. An empty field is not a limit, except for Tenant.
+type Filter struct {
+	Tenant string
+	Target string
+	Kind   connector.Kind
+	States []State
+	Site   string
+	// CorrelationID is one order with everything that belongs to it.
+	CorrelationID string
+	// Limit is at most how many, the last changed first; default 200.
+	Limit int
+}
+
+// List returns postings, the last changed first.
+func List(ctx context.Context, tx *db.Tx, f Filter) ([]Entry, error) {
+	where, args := []string{"tenant = ?"}, []any{f.Tenant}
+	limitTo := func(column, value string) {
+		if value != "" {
+			where, args = append(where, column+" = ?"), append(args, value)
+		}
+	}
+	limitTo("target", f.Target)
+	limitTo("kind", string(f.Kind))
+	limitTo("site", f.Site)
+	limitTo("correlation_id", f.CorrelationID)
+	if len(f.States) > 0 {
+		where = append(where, "state IN "+db.List(len(f.States)))
+		for _, s := range f.States {
+			args = append(args, s)
+		}
+	}
+	if f.Limit <= 0 {
+		f.Limit = 200
+	}
+	return entries(collect(tx.Query(ctx, `SELECT `+columns+` FROM posting WHERE `+strings.Join(where, " AND ")+`
+		ORDER BY changed_at DESC, id DESC LIMIT ?`, append(args, f.Limit)...)))
+}
+
+// Of returns the postings of one fold, in the order in which they were first wanted.
+func Of(ctx context.Context, tx *db.Tx, tenant, foldKey string) ([]Entry, error) {
+	return entries(collect(tx.Query(ctx, `SELECT `+columns+` FROM posting WHERE tenant = ? AND fold_key = ? ORDER BY id`,
+		tenant, foldKey)))
+}
+
+func entries(rows []*row, err error) ([]Entry, error) {
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Entry, len(rows))
+	for i, r := range rows {
+		out[i] = r.Entry
+	}
+	return out, nil
+}
+
+// Needs returns what a posting depends on.
+func Needs(ctx context.Context, tx *db.Tx, tenant string, ref Ref) ([]Ref, error) {
+	return needsOf(ctx, tx, tenant, ref)
+}
+
+// EventIDs returns the events that feed a posting.
+func EventIDs(ctx context.Context, tx *db.Tx, tenant string, ref Ref) ([]string, error) {
+	return eventsOf(ctx, tx, tenant, ref)
+}
+
+// Count is how many postings of a target stand in a state. Oldest is when the one that has not moved for longest last moved.
+type Count struct {
+	Target string
+	State  State
+	N      int64
+	Oldest time.Time
+}
+
+// Counts returns a count for every target and state that has postings.
+func Counts(ctx context.Context, tx *db.Tx, tenant string) ([]Count, error) {
+	rows, err := tx.Query(ctx, `SELECT target, state, COUNT(*), MIN(changed_at) FROM posting WHERE tenant = ?
+		GROUP BY target, state ORDER BY target, state`, tenant)
+	if err != nil {
+		return nil, fmt.Errorf("posting: counts: %w", err)
+	}
+	defer rows.Close()
+	var out []Count
+	for rows.Next() {
+		var c Count
+		var oldest int64
+		if err := rows.Scan(&c.Target, &c.State, &c.N, &oldest); err != nil {
+			return nil, err
+		}
+		c.Oldest = at(oldest)
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
+// Errors of Retry.
+var (
+	ErrAbsent       = errors.New("posting: there is none of that name")
+	ErrNotRetryable = errors.New("posting: it is under way, done, or no longer wanted")
+)
+
+// Retry is a person's word that a posting should be tried again: one that was refused is sent anew, one that waits goes at
+// once, and one whose document is in dispute is read back at once.
+func Retry(ctx context.Context, tx *db.Tx, tenant string, ref Ref, now time.Time) error {
+	r, err := hold(ctx, tx, tenant, ref)
+	if err != nil {
+		return err
+	}
+	if r == nil {
+		return fmt.Errorf("%s: %w", ref, ErrAbsent)
+	}
+	micros := now.UnixMicro()
+	switch r.State {
+	case Rejected:
+		if err := r.plan(micros); err != nil {
+			return err
+		}
+	case Ready, Unknown, Blocked, Diverged:
+		if r.leaseUntil <= micros {
+			r.readyAt = micros
+			r.touch()
+		}
+	case Planned:
+	default:
+		return fmt.Errorf("%s is %s: %w", ref, r.State, ErrNotRetryable)
+	}
+	if err := r.save(ctx, tx, micros); err != nil {
+		return err
+	}
+	return promote(ctx, tx, micros, `p.tenant = ? AND p.fold_key = ?`, tenant, r.FoldKey)
+}
