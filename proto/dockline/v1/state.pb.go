@@ -595,7 +595,9 @@ type StockState struct {
 	OnHand      int64                  `protobuf:"varint,6,opt,name=on_hand,json=onHand,proto3" json:"on_hand,omitempty"`
 	Variances   []*CountVariance       `protobuf:"bytes,7,rep,name=variances,proto3" json:"variances,omitempty"`
 	// A snapshot has opened the key; before that, on_hand is relative to an unknown beginning.
-	Opened        bool `protobuf:"varint,8,opt,name=opened,proto3" json:"opened,omitempty"`
+	Opened bool `protobuf:"varint,8,opt,name=opened,proto3" json:"opened,omitempty"`
+	// The id of the snapshot that opened it.
+	OpenedBy      string `protobuf:"bytes,9,opt,name=opened_by,json=openedBy,proto3" json:"opened_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -684,6 +686,13 @@ func (x *StockState) GetOpened() bool {
 		return x.Opened
 	}
 	return false
+}
+
+func (x *StockState) GetOpenedBy() string {
+	if x != nil {
+		return x.OpenedBy
+	}
+	return ""
 }
 
 // CountVariance is what one count found against what was expected at its moment.
@@ -854,7 +863,7 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x04item\x18\x02 \x01(\tR\x04item\x12\x10\n" +
 	"\x03lot\x18\x03 \x01(\tR\x03lot\x12\x18\n" +
 	"\acounted\x18\x04 \x01(\x03R\acounted\x12\x1b\n" +
-	"\tstock_key\x18\x05 \x01(\tR\bstockKey\"\xe6\x01\n" +
+	"\tstock_key\x18\x05 \x01(\tR\bstockKey\"\x83\x02\n" +
 	"\n" +
 	"StockState\x12\x12\n" +
 	"\x04site\x18\x01 \x01(\tR\x04site\x12\x10\n" +
@@ -864,7 +873,8 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\fstock_status\x18\x05 \x01(\tR\vstockStatus\x12\x17\n" +
 	"\aon_hand\x18\x06 \x01(\x03R\x06onHand\x128\n" +
 	"\tvariances\x18\a \x03(\v2\x1a.dockline.v1.CountVarianceR\tvariances\x12\x16\n" +
-	"\x06opened\x18\b \x01(\bR\x06opened\"\x85\x02\n" +
+	"\x06opened\x18\b \x01(\bR\x06opened\x12\x1b\n" +
+	"\topened_by\x18\t \x01(\tR\bopenedBy\"\x85\x02\n" +
 	"\rCountVariance\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\tR\x05count\x12\x18\n" +
 	"\acounted\x18\x02 \x01(\x03R\acounted\x12\x1a\n" +

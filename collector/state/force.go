@@ -1,0 +1,186 @@
+package state
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// Force is what the facts of a key come to once duplicates, corrections and contradictions are settled.
+type Force struct {
+	// Facts is what counts, in the order in which it happened.
+	Facts []Fact
+	// Former is what counted until a revision took its place.
+	Former []Fact
+	found  findings
+}
+
+// inForce settles facts. Of one event id with several bodies the lower (epoch ordinal, Seq) counts. Of one source record the
+// highest revision counts; where the source has no revisions the first counts and the others are shown to a person.
+func inForce(facts []Fact) Force {
+	f := Force{found: make(findings)}
+	records := make(map[string][]Fact)
+	for _, fact := range f.unique(facts) {
+		records[recordOf(fact.Event)] = append(records[recordOf(fact.Event)], fact)
+	}
+	for _, versions := range records {
+		f.Facts = append(f.Facts, f.choose(versions))
+	}
+	slices.SortFunc(f.Facts, byHappening)
+	slices.SortFunc(f.Former, byHappening)
+	return f
+}
+
+// former is the events that a revision replaced.
+func (f *Force) former() []*docklinev1.Event {
+	var list []*docklinev1.Event
+	for _, fact := range f.Former {
+		list = append(list, fact.Event)
+	}
+	return list
+}
+
+func (f *Force) unique(facts []Fact) []Fact {
+	byID := make(map[string]Fact, len(facts))
+	for _, fact := range facts {
+		have, ok := byID[fact.Event.GetId()]
+		if !ok {
+			byID[fact.Event.GetId()] = fact
+			continue
+		}
+		first, other := have, fact
+		if byJournal(fact, have) < 0 {
+			first, other = fact, have
+		}
+		byID[fact.Event.GetId()] = first
+		if !bytes.Equal(event.BodyHash(first.Event), event.BodyHash(other.Event)) {
+			f.found.add(changedEvent(first.Event))
+		}
+	}
+	list := make([]Fact, 0, len(byID))
+	for _, fact := range byID {
+		list = append(list, fact)
+	}
+	return list
+}
+
+// byJournal orders facts as the site's journal had them; the body decides between two that it cannot tell apart.
+func byJournal(a, b Fact) int {
+	return cmp.Or(
+		cmp.Compare(a.EpochOrdinal, b.EpochOrdinal),
+		cmp.Compare(a.Seq, b.Seq),
+		byHappening(a, b),
+		bytes.Compare(event.BodyHash(a.Event), event.BodyHash(b.Event)),
+	)
+}
+
+// recordOf names the source's record that an event tells of. Kinds of one object share a record: a pick that was corrected to a
+// short pick is one record, and an order that was cancelled too.
+func recordOf(e *docklinev1.Event) string {
+	if e.GetSourceKey() == "" || e.GetStockSnapshot() != nil { // a later snapshot does not correct an earlier one
+		return "\x00" + e.GetId()
+	}
+	object, _, _ := strings.Cut(event.KindName(e.GetKind()), ".")
+	return fmt.Sprintf("%q %q %q %s %d", e.GetSite(), e.GetSource(), e.GetSourceKey(), object, e.GetOrdinal())
+}
+
+// choose picks the version of a record that counts.
+func (f *Force) choose(versions []Fact) Fact {
+	if len(versions) == 1 {
+		return versions[0]
+	}
+	revised := slices.ContainsFunc(versions, func(fact Fact) bool { return fact.Event.GetSourceRevision() != "" })
+	if !revised {
+		slices.SortFunc(versions, byJournal)
+		f.found.add(changedRecord(versions))
+		return versions[0]
+	}
+	slices.SortFunc(versions, byRevision)
+	last := versions[len(versions)-1]
+	f.Former = append(f.Former, versions[:len(versions)-1]...)
+	return last
+}
+
+// byRevision orders versions by the source's own revision, then by what a kind says about finality, then by time and id.
+func byRevision(a, b Fact) int {
+	return cmp.Or(
+		compareRevisions(a.Event.GetSourceRevision(), b.Event.GetSourceRevision()),
+		cmp.Compare(finality(a.Event.GetKind()), finality(b.Event.GetKind())),
+		byHappening(a, b),
+	)
+}
+
+// finality: of two facts of an order with equal revisions, the one that ends it counts.
+func finality(k docklinev1.EventKind) int {
+	switch k {
+	case docklinev1.EventKind_EVENT_KIND_ORDER_CANCELLED:
+		return 3
+	case docklinev1.EventKind_EVENT_KIND_ORDER_REJECTED:
+		return 2
+	case docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED:
+		return 1
+	}
+	return 0
+}
+
+// compareRevisions orders numbers as numbers and RFC 3339 times as times, all else byte by byte; none is before all.
+func compareRevisions(a, b string) int {
+	classA, classB := revisionClass(a), revisionClass(b)
+	if classA != classB {
+		return cmp.Compare(classA, classB)
+	}
+	switch classA {
+	case revisionNumber:
+		a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	case revisionTime:
+		timeA, _ := time.Parse(time.RFC3339Nano, a)
+		timeB, _ := time.Parse(time.RFC3339Nano, b)
+		return cmp.Or(timeA.Compare(timeB), cmp.Compare(a, b))
+	}
+	return cmp.Compare(a, b)
+}
+
+const (
+	revisionNone = iota
+	revisionNumber
+	revisionTime
+	revisionText
+)
+
+func revisionClass(s string) int {
+	if s == "" {
+		return revisionNone
+	}
+	if strings.Trim(s, "0123456789") == "" {
+		return revisionNumber
+	}
+	if _, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return revisionTime
+	}
+	return revisionText
+}
+
+func changedEvent(e *docklinev1.Event) *Finding {
+	return &Finding{Class: technical, Code: CodeChangedEvent, Subject: e.GetId(), Title: "One event id with two contents", Site: e.GetSite(), EventIDs: []string{e.GetId()},
+		Text: fmt.Sprintf("%s %s (source %s, record %q) arrived twice with different content. The one first written to the site's journal counts; look at both in the event log, and find out whether the source uses a key again.",
+			event.KindName(e.GetKind()), e.GetSubject(), e.GetSource(), e.GetSourceKey())}
+}
+
+func changedRecord(versions []Fact) *Finding {
+	first := versions[0].Event
+	found := &Finding{Class: data, Code: CodeChangedRecord, Subject: recordOf(first), Title: "A record changed without a revision", Site: first.GetSite(),
+		Text: fmt.Sprintf("%s %s (source %s, record %q) was told again with other content and no revision. The first one counts. If the later one is right, correct it at the source under a new key, or map a revision column.",
+			event.KindName(first.GetKind()), first.GetSubject(), first.GetSource(), first.GetSourceKey())}
+	for _, fact := range versions {
+		found.EventIDs = append(found.EventIDs, fact.Event.GetId())
+	}
+	found.EventIDs = sortedSet(found.EventIDs)
+	return found
+}

@@ -1,0 +1,230 @@
+package state
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// Issue is what one shipment took of one order.
+type Issue struct {
+	Shipment *docklinev1.ShipmentState
+	// Lines are by order line, lot and bin, quantities in the base unit.
+	Lines []*docklinev1.DocumentLine
+	// EventIDs are the shipment's events and those of the picks and packs whose goods it took, sorted.
+	EventIDs []string
+	// Unpicked, in millionths, is what left without a pick that explains it: the pick is still on its way, or never told.
+	Unpicked int64
+	// Unresolved: some line of the shipment could not be told apart and is not in Lines.
+	Unresolved bool
+	// Over names the lines of which more had left with this shipment than was ordered.
+	Over []Over
+	// DepartedAt and Movement are when it left; Movement is 0 where the source has none.
+	DepartedAt time.Time
+	Movement   uint64
+}
+
+// Over is a line of which too much had left.
+type Over struct {
+	// Line is the line's place in State.Lines; Quantity, in millionths, is how much more than ordered has left in all.
+	Line     int
+	Quantity int64
+}
+
+// want is goods of one line that a shipment took, and where they came from.
+type want struct {
+	movement
+	rest  int64
+	parts []part
+}
+
+type part struct {
+	from *movement
+	base int64
+}
+
+// issue divides what left into shipments, and finds for each the picks and packs whose goods it took.
+func (f *orderFold) issue() {
+	groups := make(map[string][]movement)
+	for _, m := range f.shipments {
+		key := event.ShipmentKey(m.event.GetSite(), m.event.GetShipment().GetNumber())
+		groups[key] = append(groups[key], m)
+	}
+	for key := range f.unresolved {
+		groups[key] = slices.Clip(groups[key]) // a shipment of which no line could be told apart is still one
+	}
+	var keys []string
+	for key := range groups {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	byShipment := make(map[string][]*want)
+	for _, key := range keys {
+		issue := Issue{Shipment: f.shipment(key), Unresolved: f.unresolved[key]}
+		for _, e := range f.departures(key) {
+			issue.EventIDs = append(issue.EventIDs, e.GetId())
+			issue.Movement = max(issue.Movement, e.GetMovement())
+			issue.DepartedAt = later(issue.DepartedAt, occurred(e))
+		}
+		f.out.Issues = append(f.out.Issues, issue)
+		for _, m := range groups[key] {
+			byShipment[key] = append(byShipment[key], &want{movement: m})
+		}
+	}
+	slices.SortStableFunc(f.out.Issues, func(a, b Issue) int { return a.DepartedAt.Compare(b.DepartedAt) })
+	var wants []*want
+	for _, issue := range f.out.Issues {
+		wants = append(wants, byShipment[event.ShipmentKey(issue.Shipment.GetSite(), issue.Shipment.GetNumber())]...)
+	}
+	f.attribute(wants, byShipment)
+}
+
+// attribute finds the goods of each shipment, fills its lines and notes where more left than was ordered.
+func (f *orderFold) attribute(wants []*want, byShipment map[string][]*want) {
+	allocate(f.packs, wants)
+	packedBy := make(map[*want][]part)
+	for _, w := range wants {
+		packedBy[w], w.parts = w.parts, nil
+	}
+	allocate(f.picks, wants)
+	gone := make(map[int]int64)
+	for i := range f.out.Issues {
+		issue := &f.out.Issues[i]
+		mine := byShipment[event.ShipmentKey(issue.Shipment.GetSite(), issue.Shipment.GetNumber())]
+		for _, w := range mine {
+			gone[w.at] += w.base
+			issue.Unpicked += w.rest
+			for _, p := range append(slices.Clone(w.parts), packedBy[w]...) {
+				issue.EventIDs = append(issue.EventIDs, p.from.event.GetId())
+			}
+		}
+		issue.EventIDs = sortedSet(issue.EventIDs)
+		issue.Lines = f.documentLines(mine)
+		if f.out.Order == nil {
+			continue
+		}
+		for at, line := range f.out.State.Lines {
+			moved := slices.ContainsFunc(mine, func(w *want) bool { return w.at == at && w.base > 0 })
+			if over := gone[at] - line.Ordered; moved && over > 0 {
+				issue.Over = append(issue.Over, Over{at, over})
+			}
+		}
+	}
+}
+
+// allocate divides the goods of earlier movements among wants: first those in the same handling unit, then the oldest. Goods
+// moved after a shipment left cannot have been on it.
+func allocate(sources []movement, wants []*want) {
+	left := make([]int64, len(sources))
+	for i, source := range sources {
+		left[i] = source.base
+	}
+	for _, w := range wants {
+		w.rest = w.base
+	}
+	take := func(w *want, fits func(*movement) bool) {
+		for i := range sources {
+			source := &sources[i]
+			if w.rest == 0 {
+				return
+			}
+			if left[i] == 0 || source.at != w.at || !sameLot(source.line, w.line) || after(source.event, w.event) || !fits(source) {
+				continue
+			}
+			n := min(left[i], w.rest)
+			left[i] -= n
+			w.rest -= n
+			w.parts = append(w.parts, part{source, n})
+		}
+	}
+	for _, w := range wants {
+		if unit := w.line.GetHandlingUnit(); unit != "" {
+			take(w, func(m *movement) bool { return m.line.GetHandlingUnit() == unit })
+		}
+	}
+	for _, w := range wants {
+		take(w, func(*movement) bool { return true })
+	}
+}
+
+// sameLot: a line that names no lot may be of any.
+func sameLot(a, b *docklinev1.Line) bool {
+	return a.GetLot() == b.GetLot() || a.GetLot() == "" || b.GetLot() == ""
+}
+
+// after tells whether a happened after b, by the site's movement numbers where both have one.
+func after(a, b *docklinev1.Event) bool {
+	if a.GetMovement() > 0 && b.GetMovement() > 0 && a.GetSite() == b.GetSite() {
+		return a.GetMovement() > b.GetMovement()
+	}
+	return occurred(a).After(occurred(b))
+}
+
+// documentLines sums what a shipment took by order line, lot and bin.
+func (f *orderFold) documentLines(wants []*want) []*docklinev1.DocumentLine {
+	type bucket struct {
+		at       int
+		lot, bin string
+	}
+	sums, serials := make(map[bucket]int64), make(map[bucket][]string)
+	for _, w := range wants {
+		first := bucket{w.at, w.line.GetLot(), ""}
+		for i, p := range w.parts {
+			b := bucket{w.at, cmp.Or(w.line.GetLot(), p.from.line.GetLot()), p.from.line.GetBin()}
+			if i == 0 {
+				first = b
+			}
+			sums[b] += p.base
+			if len(w.line.GetSerials()) == 0 {
+				serials[b] = append(serials[b], p.from.line.GetSerials()...)
+			}
+		}
+		if w.rest > 0 {
+			sums[bucket{w.at, w.line.GetLot(), ""}] += w.rest
+		}
+		serials[first] = append(serials[first], w.line.GetSerials()...)
+	}
+	var lines []*docklinev1.DocumentLine
+	for b, sum := range sums {
+		line := f.out.State.Lines[b.at]
+		lines = append(lines, &docklinev1.DocumentLine{OrderLine: line.OrderLine, Item: line.Item, Quantity: event.FormatQuantity(sum),
+			Lot: b.lot, Bin: b.bin, Serials: sortedSet(serials[b])})
+	}
+	place := func(l *docklinev1.DocumentLine) int {
+		return slices.IndexFunc(f.out.State.Lines, func(s *docklinev1.OrderLineState) bool { return s.OrderLine == l.OrderLine && s.Item == l.Item })
+	}
+	slices.SortFunc(lines, func(a, b *docklinev1.DocumentLine) int {
+		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Lot, b.Lot), cmp.Compare(a.Bin, b.Bin))
+	})
+	return lines
+}
+
+// departures are the events of one shipment that count.
+func (f *orderFold) departures(key string) []*docklinev1.Event {
+	var list []*docklinev1.Event
+	for _, e := range f.out.Facts {
+		if s := e.GetShipment(); s != nil && event.ShipmentKey(e.GetSite(), s.GetNumber()) == key {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+func (f *orderFold) shipment(key string) *docklinev1.ShipmentState {
+	state := &docklinev1.ShipmentState{}
+	for _, e := range f.departures(key) {
+		addDeparture(state, e)
+	}
+	sortLines(state.Lines)
+	return state
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,82 @@
+package state
+
+import (
+	"google.golang.org/protobuf/proto"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// movement is a line of a fact, or the part of it that belongs to one line of the order.
+type movement struct {
+	event *docklinev1.Event
+	line  *docklinev1.Line
+	// at is the line's place in the order's state.
+	at   int
+	base int64
+}
+
+// stage is a step that goods of a line go through; each has its sum.
+type stage func(*docklinev1.OrderLineState) *int64
+
+func picked(l *docklinev1.OrderLineState) *int64  { return &l.Picked }
+func packed(l *docklinev1.OrderLineState) *int64  { return &l.Packed }
+func shipped(l *docklinev1.OrderLineState) *int64 { return &l.Shipped }
+
+// place adds a fact's line to the order's lines. A source that does not name the order's line fills the lines with its item
+// one after the other. ok is false where the line belongs nowhere; a finding then says why.
+func (f *orderFold) place(e *docklinev1.Event, line *docklinev1.Line, sum stage) (moved []movement, ok bool) {
+	item, base, fault := quantity(f.mapping, e, line, line.GetQuantity())
+	if fault != nil {
+		f.found.add(fault)
+		return nil, false
+	}
+	candidates, why := f.candidates(line, item)
+	if len(candidates) == 0 {
+		f.found.add(unknownLine(e, line, why))
+		return nil, false
+	}
+	for i, at := range candidates {
+		state := f.out.State.Lines[at]
+		part := base
+		if i < len(candidates)-1 {
+			part = max(0, min(base, state.Ordered-*sum(state)))
+			if part == 0 && base > 0 {
+				continue
+			}
+		}
+		*sum(state) += part
+		moved = append(moved, movement{event: e, line: line, at: at, base: part})
+		if base -= part; base == 0 {
+			break
+		}
+	}
+	return moved, true
+}
+
+// candidates are the places of the order's lines that a line can belong to.
+func (f *orderFold) candidates(line *docklinev1.Line, item string) (places []int, why string) {
+	why = "has no line with this item"
+	for i, state := range f.out.State.Lines {
+		switch {
+		case line.GetOrderLine() == "" && state.Item == item:
+			places = append(places, i)
+		case line.GetOrderLine() == "" || state.OrderLine != line.GetOrderLine():
+		case state.Item == item:
+			return []int{i}, ""
+		default:
+			why = "has item " + state.Item + " on this line"
+		}
+	}
+	if len(places) == 0 && f.out.Order == nil {
+		// The order itself is not known yet: its lines are what the facts name.
+		f.out.State.Lines = append(f.out.State.Lines, &docklinev1.OrderLineState{OrderLine: line.GetOrderLine(), Item: item, Unit: line.GetQuantity().GetUnit()})
+		return []int{len(f.out.State.Lines) - 1}, ""
+	}
+	return places, why
+}
+
+func withHandlingUnit(line *docklinev1.Line, unit string) *docklinev1.Line {
+	line = proto.CloneOf(line)
+	line.HandlingUnit = unit
+	return line
+}
