@@ -141,3 +141,25 @@ func (tx *Tx) LockAll(ctx context.Context, names []string) error {
 	}
 	return nil
 }
+
+// DeleteAll deletes the rows that have one of many keys, each a row of values of the key's columns.
+func (tx *Tx) DeleteAll(ctx context.Context, table string, key []string, keys [][]any) error {
+	for rows := keys; len(rows) > 0; {
+		n := tx.chunk(len(rows), len(key))
+		var query string
+		var args []any
+		if tx.d.postgres {
+			var keyed string
+			keyed, args = keyTable(rows[:n], len(key))
+			query = "DELETE FROM " + table + " USING " + keyed + " WHERE " + joinKeys(table, key)
+		} else {
+			query, args = values("", "", rows[:n])
+			query = "DELETE FROM " + table + " WHERE (" + strings.Join(key, ", ") + ") IN (" + query + ")"
+		}
+		if _, err := tx.s.exec(ctx, query, args); err != nil {
+			return fmt.Errorf("delete from %s: %w", table, err)
+		}
+		rows = rows[n:]
+	}
+	return nil
+}

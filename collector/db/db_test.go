@@ -480,3 +480,25 @@ func TestLookupAndUpdateAll(t *testing.T) {
 		}
 	})
 }
+
+func TestDeleteAll(t *testing.T) {
+	each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		err := d.Write(ctx, func(tx *db.Tx) error {
+			if err := tx.InsertAll(ctx, noReturn(identities(0, 900, 1))); err != nil {
+				return err
+			}
+			var keys [][]any
+			for i := range 800 {
+				keys = append(keys, []any{"t", fmt.Sprintf("%06d", i), i})
+			}
+			return tx.DeleteAll(ctx, "event_identity", []string{"tenant", "id", "log_id"}, keys)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, d, `SELECT count(*) FROM event_identity WHERE log_id >= 800`); n != 100 || count(t, d, `SELECT count(*) FROM event_identity`) != 100 {
+			t.Errorf("%d of the right rows are left, want 100", n)
+		}
+	})
+}
