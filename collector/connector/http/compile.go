@@ -1,0 +1,214 @@
+package http
+
+import (
+	"fmt"
+	"maps"
+	nethttp "net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/connector"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// documentOf is the variable that holds the document of a kind, by its field in docklinev1.Document.
+var documentOf = map[connector.Kind]struct {
+	variable string
+	message  proto.Message
+}{
+	connector.GoodsIssue:      {"posting.goods_issue", &docklinev1.GoodsIssue{}},
+	connector.InvoiceTrigger:  {"posting.invoice_trigger", &docklinev1.InvoiceTrigger{}},
+	connector.StockAdjustment: {"posting.stock_adjustment", &docklinev1.StockAdjustment{}},
+	connector.OrderStatus:     {"posting.order_status", &docklinev1.OrderStatus{}},
+	connector.ServiceCase:     {"posting.service_case", &docklinev1.ServiceCase{}},
+}
+
+// payloadOf is the message that an event of a kind carries; the kinds are those that a system of record reports.
+var payloadOf = map[docklinev1.EventKind]proto.Message{
+	docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED:  &docklinev1.Order{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED:   &docklinev1.Order{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_REJECTED:  &docklinev1.Order{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_CANCELLED: &docklinev1.OrderCancelled{},
+	docklinev1.EventKind_EVENT_KIND_INVOICE_POSTED:  &docklinev1.Invoice{},
+}
+
+func objectType(m proto.Message) *cel.Type {
+	return cel.ObjectType(string(m.ProtoReflect().Descriptor().FullName()))
+}
+
+var (
+	bodyVars   = variables{"body": cel.DynType}
+	itemVars   = variables{"body": cel.DynType, "item": cel.DynType}
+	answerVars = variables{"status": cel.IntType, "body": cel.DynType, "headers": textMap, "method": cel.StringType}
+)
+
+func postingVars(k connector.Kind) variables {
+	doc := documentOf[k]
+	return variables{
+		"posting.tenant": cel.StringType, "posting.key": cel.StringType, "posting.source_version": cel.IntType,
+		"posting.correlation_id": cel.StringType, "posting.needs": cel.ListType(objectType(&docklinev1.DocumentReference{})),
+		doc.variable: objectType(doc.message),
+	}
+}
+
+func (c *compiler) definition(s *source) *Definition {
+	d := &Definition{System: s.System, Title: s.Title, timeout: s.Timeout, settle: s.SettleTime, rate: s.Rate, kinds: map[connector.Kind]*kind{}}
+	if s.System == "" {
+		c.fault("system", "is missing: it names the system in document references")
+	}
+	if d.timeout == 0 {
+		d.timeout = 10 * time.Second
+	}
+	if s.Rate.PerSecond < 0 || s.Rate.Burst < 0 {
+		c.fault("rate", "must not be negative")
+	}
+	if s.Probe.Path == "" {
+		c.fault("probe.path", "is missing: it tells whether the system answers")
+	}
+	d.probe = probe{
+		request: c.request("probe", requestSource{Path: s.Probe.Path}, nil, nethttp.MethodGet),
+		expect:  c.expression("probe.expect", s.Probe.Expect, cel.BoolType, bodyVars),
+		version: c.expression("probe.version", s.Probe.Version, cel.StringType, bodyVars),
+	}
+	for i, e := range s.Errors {
+		d.errors = append(d.errors, c.errorRule(fmt.Sprintf("errors[%d]", i), e))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Kinds)) {
+		if k := connector.Kind(name); documentOf[k].message == nil {
+			c.fault("kinds."+name, "is no kind of posting")
+		} else {
+			d.kinds[k] = c.kind("kinds."+name, k, s.Kinds[name])
+		}
+	}
+	if s.Changes != nil {
+		d.changes = c.changes(s.Changes)
+	}
+	if s.Snapshot != nil {
+		d.snapshot = c.snapshot(s.Snapshot)
+	}
+	return d
+}
+
+func (c *compiler) request(key string, s requestSource, vars variables, method string) *request {
+	if s.Method == "" {
+		s.Method = method
+	}
+	switch s.Method {
+	case nethttp.MethodGet, nethttp.MethodPost, nethttp.MethodPut, nethttp.MethodPatch, nethttp.MethodDelete:
+	default:
+		c.fault(key+".method", "%q is no method; write GET, POST, PUT, PATCH or DELETE", s.Method)
+	}
+	return &request{method: s.Method, path: c.required(key+".path", s.Path, cel.StringType, vars),
+		query: c.expression(key+".query", s.Query, textMap, vars), headers: c.expression(key+".headers", s.Headers, textMap, vars),
+		body: c.expression(key+".body", s.Body, jsonMap, vars)}
+}
+
+func (c *compiler) errorRule(key string, s errorSource) errorRule {
+	class := docklinev1.FaultClass(docklinev1.FaultClass_value["FAULT_CLASS_"+strings.ToUpper(s.Class)])
+	if class == docklinev1.FaultClass_FAULT_CLASS_UNSPECIFIED {
+		c.fault(key+".class", "%q is no class; write technical, data or process", s.Class)
+	}
+	if s.Code == "" || s.Remedy == "" {
+		c.fault(key, "code and remedy are needed: a person reads them")
+	}
+	if len(s.Status) == 0 && s.When == "" {
+		c.fault(key, "neither status nor when: it would match everything")
+	}
+	return errorRule{status: s.Status, when: c.expression(key+".when", s.When, cel.BoolType, answerVars), class: class, code: s.Code,
+		text: c.expression(key+".text", s.Text, cel.StringType, answerVars), remedy: s.Remedy, unknown: s.Unknown}
+}
+
+func (c *compiler) kind(key string, name connector.Kind, s kindSource) *kind {
+	k := &kind{name: name, style: connector.Style(s.Style), variable: documentOf[name].variable}
+	switch k.style {
+	case connector.Level, connector.CreateOnce, connector.Advance:
+	default:
+		c.fault(key+".style", "%q is no style; write level, create-once or advance", s.Style)
+	}
+	vars := postingVars(name)
+	item := vars.with(itemVars)
+	find := key + ".find"
+	k.find = finder{
+		request: c.request(find, s.Find.Request, vars, nethttp.MethodGet), absent: s.Find.Absent,
+		items:    c.required(find+".items", s.Find.Items, anyList, vars.with(bodyVars)),
+		match:    c.expression(find+".match", s.Find.Match, cel.BoolType, item),
+		document: c.document(find+".document", s.Find.Document, item),
+		version:  c.expression(find+".version", s.Find.Version, cel.IntType, item),
+		complete: c.required(find+".complete", s.Find.Complete, cel.BoolType, item),
+		draft:    c.expression(find+".draft", s.Find.Draft, cel.BoolType, item), difference: c.expression(find+".difference", s.Find.Difference, cel.StringType, item),
+	}
+	if k.style == connector.Level && s.Find.Version == "" {
+		c.fault(find+".version", "is missing: with style level the newest version wins")
+	}
+	if len(s.Apply) == 0 {
+		c.fault(key+".apply", "has no step")
+	}
+	applyVars := vars.with(variables{"found": cel.DynType})
+	for i, step := range s.Apply {
+		at := fmt.Sprintf("%s.apply[%d]", key, i)
+		k.steps = append(k.steps, applyStep{when: c.expression(at+".when", step.When, cel.BoolType, applyVars),
+			request: c.request(at, step.Request, applyVars, nethttp.MethodPost)})
+	}
+	return k
+}
+
+func (c *compiler) document(key string, s documentSource, vars variables) document {
+	if s.Kind == "" {
+		c.fault(key+".kind", "is missing: it says what the document is called in the system")
+	}
+	return document{kind: s.Kind, number: c.required(key+".number", s.Number, cel.StringType, vars)}
+}
+
+func (c *compiler) changes(s *changesSource) *changes {
+	ch := &changes{
+		request: c.request("changes", s.Request, variables{"cursor": cel.StringType}, nethttp.MethodGet),
+		items:   c.required("changes.items", s.Items, anyList, bodyVars), next: c.required("changes.next", s.Next, cel.StringType, bodyVars),
+		more:       c.expression("changes.more", s.More, cel.BoolType, bodyVars),
+		occurredAt: c.required("changes.occurred_at", s.OccurredAt, cel.TimestampType, itemVars),
+	}
+	if len(s.Events) == 0 {
+		c.fault("changes.events", "has no event")
+	}
+	for i, e := range s.Events {
+		ch.events = append(ch.events, c.eventRule(fmt.Sprintf("changes.events[%d]", i), e))
+	}
+	return ch
+}
+
+func (c *compiler) eventRule(key string, s eventSource) eventRule {
+	kind, known := event.ParseKind(s.Kind)
+	payload := payloadOf[kind]
+	if !known || payload == nil {
+		c.fault(key+".kind", "%q is no kind that a system of record reports", s.Kind)
+		return eventRule{}
+	}
+	rule := eventRule{kind: kind, when: c.required(key+".when", s.When, cel.BoolType, itemVars),
+		subject: c.required(key+".subject", s.Subject, cel.StringType, itemVars), key: c.required(key+".key", s.Key, cel.StringType, itemVars),
+		revision: c.required(key+".revision", s.Revision, cel.StringType, itemVars),
+		payload:  c.required(key+".payload", s.Payload, objectType(payload), itemVars)}
+	if s.Document != (documentSource{}) {
+		doc := c.document(key+".document", s.Document, itemVars)
+		rule.document = &doc
+	}
+	return rule
+}
+
+func (c *compiler) snapshot(s *snapshotSource) *snapshot {
+	siteVars := variables{"site": cel.StringType}
+	return &snapshot{
+		sites:      c.request("snapshot.sites", s.Sites.Request, nil, nethttp.MethodGet),
+		siteItems:  c.required("snapshot.sites.items", s.Sites.Items, anyList, bodyVars),
+		site:       c.required("snapshot.sites.site", s.Sites.Site, cel.StringType, itemVars),
+		stock:      c.request("snapshot.stock", s.Stock.Request, siteVars, nethttp.MethodGet),
+		absent:     s.Stock.Absent,
+		stockItems: c.required("snapshot.stock.items", s.Stock.Items, anyList, siteVars.with(bodyVars)),
+		line:       c.required("snapshot.stock.line", s.Stock.Line, objectType(&docklinev1.Line{}), siteVars.with(itemVars)),
+		occurredAt: c.required("snapshot.stock.occurred_at", s.Stock.OccurredAt, cel.TimestampType, siteVars.with(bodyVars)),
+		revision:   c.expression("snapshot.stock.revision", s.Stock.Revision, cel.StringType, siteVars.with(bodyVars)),
+	}
+}

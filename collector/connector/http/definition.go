@@ -1,0 +1,200 @@
+package http
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/proto/configfile"
+)
+
+//go:embed definitions/*.yaml
+var shipped embed.FS
+
+// Shipped lists the names of the definitions that come with the program: "sandbox-erp".
+func Shipped() []string {
+	names, err := fs.Glob(shipped, "definitions/*.yaml")
+	if err != nil {
+		return nil
+	}
+	for i, name := range names {
+		names[i] = strings.TrimSuffix(filepath.Base(name), ".yaml")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// source is a definition as it stands in its file. What is CEL says so; all else is plain.
+type source struct {
+	// System names the system in document references; Title is for people.
+	System string `yaml:"system"`
+	Title  string `yaml:"title"`
+	// Timeout ends one request; the configuration may set another. SettleTime: see connector.Connector.
+	Timeout    time.Duration         `yaml:"timeout"`
+	SettleTime time.Duration         `yaml:"settle_time"`
+	Rate       Rate                  `yaml:"rate"`
+	Probe      probeSource           `yaml:"probe"`
+	Errors     []errorSource         `yaml:"errors"`
+	Kinds      map[string]kindSource `yaml:"kinds"`
+	Changes    *changesSource        `yaml:"changes"`
+	Snapshot   *snapshotSource       `yaml:"snapshot"`
+}
+
+// Rate limits the requests to one target account.
+type Rate struct {
+	// PerSecond is how many requests a second, 0 being no limit.
+	PerSecond float64 `yaml:"per_second"`
+	// Burst is how many may go at once after a pause; 0 is one.
+	Burst int `yaml:"burst"`
+}
+
+// requestSource is one HTTP request: Path a CEL string, Query and Headers CEL maps of strings, Body a CEL map.
+type requestSource struct {
+	Method  string `yaml:"method"`
+	Path    string `yaml:"path"`
+	Query   string `yaml:"query"`
+	Headers string `yaml:"headers"`
+	Body    string `yaml:"body"`
+}
+
+type probeSource struct {
+	Path string `yaml:"path"`
+	// Expect is a CEL bool over body, Version a CEL string.
+	Expect  string `yaml:"expect"`
+	Version string `yaml:"version"`
+}
+
+type errorSource struct {
+	Status []int `yaml:"status"`
+	// When is a CEL bool over status, body, headers and method; absent is true.
+	When  string `yaml:"when"`
+	Class string `yaml:"class"`
+	Code  string `yaml:"code"`
+	// Text is a CEL string over the same; absent is what the answer says.
+	Text    string `yaml:"text"`
+	Remedy  string `yaml:"remedy"`
+	Unknown bool   `yaml:"unknown"`
+}
+
+type kindSource struct {
+	Style string       `yaml:"style"`
+	Find  findSource   `yaml:"find"`
+	Apply []stepSource `yaml:"apply"`
+}
+
+type findSource struct {
+	Request requestSource `yaml:",inline"`
+	// Absent are the statuses that mean that there is none.
+	Absent []int `yaml:"absent"`
+	// Items is a CEL list over body; the others are CEL over item and body for each of them.
+	Items      string         `yaml:"items"`
+	Match      string         `yaml:"match"`
+	Document   documentSource `yaml:"document"`
+	Version    string         `yaml:"version"`
+	Complete   string         `yaml:"complete"`
+	Draft      string         `yaml:"draft"`
+	Difference string         `yaml:"difference"`
+}
+
+// documentSource names a document: Kind is plain, Number a CEL string over item.
+type documentSource struct {
+	Kind   string `yaml:"kind"`
+	Number string `yaml:"number"`
+}
+
+type stepSource struct {
+	// When is a CEL bool over posting and found; absent is true.
+	When    string        `yaml:"when"`
+	Request requestSource `yaml:",inline"`
+}
+
+type changesSource struct {
+	Request requestSource `yaml:",inline"`
+	// Items is a CEL list, Next a CEL string (the cursor after this answer), More a CEL bool; all over body.
+	Items string `yaml:"items"`
+	Next  string `yaml:"next"`
+	More  string `yaml:"more"`
+	// OccurredAt is a CEL timestamp over item.
+	OccurredAt string        `yaml:"occurred_at"`
+	Events     []eventSource `yaml:"events"`
+}
+
+// eventSource makes an event of a change: Kind is plain, all else CEL over item.
+type eventSource struct {
+	When     string         `yaml:"when"`
+	Kind     string         `yaml:"kind"`
+	Subject  string         `yaml:"subject"`
+	Key      string         `yaml:"key"`
+	Revision string         `yaml:"revision"`
+	Document documentSource `yaml:"document"`
+	Payload  string         `yaml:"payload"`
+}
+
+type snapshotSource struct {
+	// Sites lists the sites: Items a CEL list over body, Site a CEL string over item.
+	Sites struct {
+		Request requestSource `yaml:",inline"`
+		Items   string        `yaml:"items"`
+		Site    string        `yaml:"site"`
+	} `yaml:"sites"`
+	// Stock is asked for each site; Line is a CEL Line over item.
+	Stock struct {
+		Request    requestSource `yaml:",inline"`
+		Absent     []int         `yaml:"absent"`
+		Items      string        `yaml:"items"`
+		Line       string        `yaml:"line"`
+		OccurredAt string        `yaml:"occurred_at"`
+		Revision   string        `yaml:"revision"`
+	} `yaml:"stock"`
+}
+
+// Definition describes one system, checked and compiled. It holds no address and no secret and may serve many connectors.
+type Definition struct {
+	// System is the name in document references where the configuration gives none; Title is for people.
+	System, Title string
+
+	timeout, settle time.Duration
+	rate            Rate
+	probe           probe
+	errors          []errorRule
+	kinds           map[connector.Kind]*kind
+	changes         *changes
+	snapshot        *snapshot
+}
+
+// Load reads a definition: the name of a shipped one, or the path of a file.
+func Load(nameOrPath string) (*Definition, error) {
+	if !strings.ContainsAny(nameOrPath, `/\.`) {
+		text, err := shipped.ReadFile("definitions/" + nameOrPath + ".yaml")
+		if err != nil {
+			return nil, fmt.Errorf("definition %q is not shipped; there are %s, or name a file", nameOrPath, strings.Join(Shipped(), ", "))
+		}
+		return Parse(nameOrPath+".yaml", text)
+	}
+	text, err := os.ReadFile(nameOrPath)
+	if err != nil {
+		return nil, fmt.Errorf("read definition: %w", err)
+	}
+	return Parse(nameOrPath, text)
+}
+
+// Parse checks and compiles a definition. The error is configfile.Faults: every fault with its line.
+func Parse(name string, text []byte) (*Definition, error) {
+	var s source
+	file, err := configfile.Decode(name, text, &s)
+	if err != nil {
+		return nil, err
+	}
+	c := &compiler{file: file, text: strings.Split(string(text), "\n")}
+	d := c.definition(&s)
+	if err := c.faults.Err(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
