@@ -104,6 +104,9 @@ func (s *stream) acknowledge(ack *docklinev1.CaptureAck) error {
 
 // Emit implements Stream.
 func (s *stream) Emit(ctx context.Context, batch *docklinev1.CaptureBatch) error {
+	if _, err := proto.Marshal(batch); err != nil {
+		sendable(batch)
+	}
 	if size := proto.Size(batch); size > MaxBatchBytes {
 		return fmt.Errorf("%w: %d bytes with %d events, %d bytes are allowed", ErrTooLarge, size, len(batch.GetEvents()), MaxBatchBytes)
 	}

@@ -54,7 +54,7 @@ func (c *compiler) fault(path, format string, args ...any) {
 // any fault the Mapping is nil.
 func Compile(stream string, spec Spec) (*Mapping, []ConfigFault) {
 	c := &compiler{spec: spec, out: &Mapping{stream: stream, spec: spec, constants: map[string]value{}}}
-	for _, text := range spec.Number.faults() {
+	for _, text := range spec.Number.Faults() {
 		c.fault("number", "%s", text)
 	}
 	c.compileZone()
@@ -92,7 +92,7 @@ func (c *compiler) compileColumns() {
 		col := column{header: header, join: spec.Join, number: c.spec.Number, required: spec.Required}
 		if spec.Number != nil {
 			col.number = *spec.Number
-			for _, text := range spec.Number.faults() {
+			for _, text := range spec.Number.Faults() {
 				c.fault(path+".number", "%s", text)
 			}
 		}

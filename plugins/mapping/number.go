@@ -22,7 +22,8 @@ const (
 	maxInteger  = 12
 )
 
-func (n Number) faults() []string {
+// Faults says what is wrong with the signs.
+func (n Number) Faults() []string {
 	var out []string
 	switch n.Decimal {
 	case "", ".", ",":

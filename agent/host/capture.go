@@ -1,0 +1,188 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+const (
+	// maxTogether bounds how many events of waiting batches share a commit.
+	maxTogether = 1000
+	// A journal that does not take an entry is asked again after retryMin, then ever later up to retryMax.
+	retryMin, retryMax = 100 * time.Millisecond, 5 * time.Second
+)
+
+var (
+	// errDrained ends a capture that was asked to end and has.
+	errDrained = errors.New("drained")
+	errDrain   = errors.New("plugin did not finish what was in flight in time")
+)
+
+// capture is the host's end of one plugin's stream.
+type capture struct {
+	stream  grpc.BidiStreamingClient[docklinev1.CaptureRequest, docklinev1.CaptureResponse]
+	plugin  string
+	journal Journal
+	stamper *stamper
+	drain   time.Duration
+	window  int
+	// told are called with what a person wants to know: the plugin's own conditions, the moment of its last event, and why the
+	// journal takes nothing (nil when it does).
+	told struct {
+		conditions func([]*docklinev1.Condition)
+		event      func(time.Time)
+		journal    func(error)
+	}
+	last uint64 // number of the last batch
+}
+
+type heard struct {
+	batch *docklinev1.CaptureBatch
+	err   error
+}
+
+// run takes batches, makes them durable and answers them until stopping ends: then it drains the plugin and returns
+// errDrained. ctx is that of the stream; when it ends, everything ends.
+func (c *capture) run(ctx, stopping context.Context) error {
+	incoming := make(chan heard, c.window)
+	go c.listen(ctx, incoming)
+	asked := stopping.Done()
+	var overdue <-chan time.Time
+	for {
+		select {
+		case <-asked:
+			asked, overdue = nil, time.After(c.drain)
+			c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Drain{Drain: &docklinev1.CaptureDrain{}}})
+		case <-overdue:
+			return errDrain
+		case <-ctx.Done():
+			return ctx.Err()
+		case first := <-incoming:
+			if first.err != nil {
+				if errors.Is(first.err, io.EOF) && asked == nil {
+					return errDrained
+				}
+				if errors.Is(first.err, io.EOF) {
+					return errors.New("the source ended without being asked")
+				}
+				return first.err
+			}
+			if err := c.take(ctx, stopping, first.batch, incoming); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (c *capture) listen(ctx context.Context, incoming chan<- heard) {
+	for {
+		m, err := c.stream.Recv()
+		if err == nil && m.GetStatus() != nil {
+			c.told.conditions(m.GetStatus().GetConditions())
+		}
+		if err == nil && m.GetBatch() == nil {
+			continue
+		}
+		select {
+		case incoming <- heard{m.GetBatch(), err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// take journals a batch together with those that wait behind it, and answers each.
+func (c *capture) take(ctx, stopping context.Context, first *docklinev1.CaptureBatch, incoming chan heard) error {
+	entry := Entry{Plugin: c.plugin}
+	through := map[string]*docklinev1.CompleteThrough{}
+	var acks []*docklinev1.CaptureAck
+	var after error
+	for batch := first; batch != nil; {
+		if c.last++; batch.GetBatch() != c.last {
+			return fmt.Errorf("plugin sent batch %d where %d was due", batch.GetBatch(), c.last)
+		}
+		acks = append(acks, c.add(&entry, through, batch))
+		batch = nil
+		if len(entry.Events) < maxTogether {
+			select {
+			case next := <-incoming:
+				batch, after = next.batch, next.err
+			default:
+			}
+		}
+	}
+	entry.CompleteThrough = slices.SortedFunc(maps.Values(through), func(a, b *docklinev1.CompleteThrough) int {
+		return strings.Compare(a.GetStream(), b.GetStream())
+	})
+	if err := c.append(ctx, stopping, entry); err != nil {
+		return err
+	}
+	if n := len(entry.Events); n > 0 {
+		c.told.event(entry.Events[n-1].GetCapturedAt().AsTime())
+	}
+	for _, ack := range acks {
+		c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Ack{Ack: ack}})
+	}
+	if after != nil {
+		incoming <- heard{err: after} // to be dealt with in its turn; the listener has ended and left room
+	}
+	return nil
+}
+
+// add stamps a batch's events into an entry and returns the answer that will be due.
+func (c *capture) add(entry *Entry, through map[string]*docklinev1.CompleteThrough, batch *docklinev1.CaptureBatch) *docklinev1.CaptureAck {
+	ack := &docklinev1.CaptureAck{Batch: batch.GetBatch(), Cursor: batch.GetCursor()}
+	for i, e := range batch.GetEvents() {
+		stamped, fault := c.stamper.stamp(e)
+		if fault != nil {
+			ack.Refused = append(ack.Refused, &docklinev1.RefusedEvent{Index: uint32(i), Class: fault.Class, Text: fault.Text})
+		}
+		entry.Events = append(entry.Events, stamped)
+	}
+	if len(batch.GetCursor()) > 0 {
+		entry.Cursor = batch.GetCursor()
+	}
+	for _, t := range batch.GetCompleteThrough() {
+		through[t.GetStream()] = t
+	}
+	return ack
+}
+
+// append insists until the journal has the entry: the plugin waits meanwhile, since it gets no answer.
+func (c *capture) append(ctx, stopping context.Context, entry Entry) error {
+	for attempt := 1; ; attempt++ {
+		err := c.journal.Append(ctx, entry)
+		c.told.journal(err)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-stopping.Done():
+			return fmt.Errorf("stopped while the journal took nothing; the plugin will read again what is missing: %w", err)
+		case <-time.After(backoff(Limits{BackoffMin: retryMin, BackoffMax: retryMax}, attempt)):
+		}
+	}
+}
+
+// send ignores a broken stream: the listener hears of it, with the reason.
+func (c *capture) send(m *docklinev1.CaptureRequest) { _ = c.stream.Send(m) }
+
+func condition(code string, severity docklinev1.Severity, since time.Time, title, text string) *docklinev1.Condition {
+	return &docklinev1.Condition{Code: code, Title: title, Severity: severity, Text: text, Since: timestamppb.New(since)}
+}

@@ -1,0 +1,183 @@
+// Package host runs a site's plugins as processes of their own: it starts, watches, restarts and stops them, stamps and journals
+// the events that they report, and hands commands to them. A crash of one touches neither the agent nor another plugin.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/wire"
+)
+
+// Entry is what becomes durable together or not at all: events, and the cursor and stream positions after them.
+type Entry struct {
+	Plugin string
+	Events []*docklinev1.Event
+	// Cursor is empty where the one before stays in force.
+	Cursor          []byte
+	CompleteThrough []*docklinev1.CompleteThrough
+}
+
+// Journal is where events become durable.
+type Journal interface {
+	// Append returns after a synced commit that holds the whole entry, and with an error only if nothing of it was kept.
+	Append(ctx context.Context, entry Entry) error
+	// Cursor is the plugin's last durable one, empty for a plugin that has none.
+	Cursor(plugin string) ([]byte, error)
+}
+
+// PluginConfig is one entry of plugins in agent.yaml.
+type PluginConfig struct {
+	// ID is unique at the site, stays for ever, and is part of every event's id: letters, digits, '-' and '_', 64 at most.
+	ID string
+	// Path is the absolute path of the executable. Whoever may write there may run code as the agent.
+	Path string
+	Args []string
+	// SHA256 pins the executable, in hex; empty takes any.
+	SHA256 string
+	// Config is the plugin's config section as YAML.
+	Config []byte
+	// Env is what the plugin gets besides a few harmless variables, as KEY=value. The agent's own environment stays with it.
+	Env []string
+}
+
+// Limits are the times and numbers of supervision; a zero value means the default.
+type Limits struct {
+	// Start is how long a plugin may take until it answers (60 s: virus scanners read a new executable first).
+	Start time.Duration
+	// Call is how long it may take for one answer (30 s).
+	Call time.Duration
+	// Drain is how long it may take to finish what is in flight (10 s).
+	Drain time.Duration
+	// Ping is the time between two signs of life (10 s); a plugin that misses three in a row is restarted.
+	Ping time.Duration
+	// BackoffMin and BackoffMax bound the time before a restart (200 ms, 30 s).
+	BackoffMin, BackoffMax time.Duration
+	// Crashes within CrashWindow (5 within 1 min) are a crash loop: the plugin is tried again every Quarantine (5 min) only.
+	Crashes     int
+	CrashWindow time.Duration
+	Quarantine  time.Duration
+	// Window is how many batches of one plugin may be unanswered (16).
+	Window int
+	// LogLines is how many lines a second of one plugin reach the log (20; bursts of ten times that).
+	LogLines int
+}
+
+// Config is what a Host needs.
+type Config struct {
+	Tenant, Site string
+	Plugins      []PluginConfig
+	// DataDir holds a folder for every plugin, plugins/<id>; absolute.
+	DataDir string
+	Journal Journal
+	// Full is the journal's error that means full, for errors.Is; nil where it has none.
+	Full   error
+	Limits Limits
+	Now    func() time.Time
+	Log    *slog.Logger
+
+	sockets string // where plugins' sockets are; empty is the system's folder for temporary files
+}
+
+// Host supervises the plugins of one site. Its methods may be called from any goroutine.
+type Host struct {
+	config      Config
+	supervisors []*supervisor
+	unrouted    unrouted
+}
+
+// New looks at the configuration and starts nothing. The error names every fault.
+func New(config Config) (*Host, error) {
+	config.Limits = config.Limits.withDefaults()
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &Host{config: config}
+	var faults []error
+	if !filepath.IsAbs(config.DataDir) {
+		faults = append(faults, fmt.Errorf("data_dir %q is not an absolute path", config.DataDir))
+	}
+	seen := map[string]bool{}
+	for i, p := range config.Plugins {
+		if !wire.ValidName(p.ID) {
+			faults = append(faults, fmt.Errorf("plugins[%d]: id %q: use 1 to 64 letters, digits, '-' or '_'", i, p.ID))
+		}
+		if seen[p.ID] {
+			faults = append(faults, fmt.Errorf("plugins[%d]: id %q is used twice", i, p.ID))
+		}
+		if !filepath.IsAbs(p.Path) {
+			faults = append(faults, fmt.Errorf("plugins[%d]: path %q is not absolute", i, p.Path))
+		}
+		if err := validPin(p.SHA256); err != nil {
+			faults = append(faults, fmt.Errorf("plugins[%d]: sha256: %w", i, err))
+		}
+		seen[p.ID] = true
+		h.supervisors = append(h.supervisors, newSupervisor(&h.config, p))
+	}
+	return h, errors.Join(faults...)
+}
+
+// Run starts the plugins and keeps them running until ctx ends; then it drains and stops them and returns nil. The journal
+// must outlive it.
+func (h *Host) Run(ctx context.Context) error {
+	h.config.sockets = socketFolder(h.config.DataDir)
+	var g errgroup.Group
+	for _, s := range h.supervisors {
+		g.Go(func() error { return s.Run(ctx) })
+	}
+	return g.Wait()
+}
+
+// Health says how every plugin is, in the order of the configuration.
+func (h *Host) Health() []*docklinev1.PluginHealth {
+	var all []*docklinev1.PluginHealth
+	for _, s := range h.supervisors {
+		all = append(all, s.health())
+	}
+	return all
+}
+
+// Conditions is what a person should know about the plugins; nothing where all is well.
+func (h *Host) Conditions() []*docklinev1.Condition {
+	var all []*docklinev1.Condition
+	for _, s := range h.supervisors {
+		all = append(all, s.conditions()...)
+	}
+	return append(all, h.unrouted.conditions(h.config.Now())...)
+}
+
+func (l Limits) withDefaults() Limits {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d <= 0 {
+			*d = value
+		}
+	}
+	set(&l.Start, time.Minute)
+	set(&l.Call, 30*time.Second)
+	set(&l.Drain, 10*time.Second)
+	set(&l.Ping, 10*time.Second)
+	set(&l.BackoffMin, 200*time.Millisecond)
+	set(&l.BackoffMax, 30*time.Second)
+	set(&l.CrashWindow, time.Minute)
+	set(&l.Quarantine, 5*time.Minute)
+	if l.Crashes <= 0 {
+		l.Crashes = 5
+	}
+	if l.Window <= 0 {
+		l.Window = 16
+	}
+	if l.LogLines <= 0 {
+		l.LogLines = 20
+	}
+	return l
+}

@@ -1,0 +1,159 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/hashicorp/go-plugin"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// missedPings in a row make a plugin count as hung.
+const missedPings = 3
+
+var errExited = errors.New("nobody asked it to end")
+
+// session is one life of the plugin's process, from start to end. It returns nil only after stopping was asked for and went
+// in order.
+func (s *supervisor) session(stopping context.Context) error {
+	cursor, err := s.config.Journal.Cursor(s.plugin.ID)
+	if err != nil {
+		return cursorError{fmt.Errorf("read cursor: %w", err)}
+	}
+	dataDir := filepath.Join(s.config.DataDir, "plugins", s.plugin.ID)
+	if err := os.MkdirAll(dataDir, 0o700); err != nil {
+		return cursorError{fmt.Errorf("make folder: %w", err)}
+	}
+	r, err := start(stopping, s.config, s.plugin, s.config.sockets)
+	if err != nil {
+		return err
+	}
+	defer r.stop()
+	described, err := s.greet(stopping, r, dataDir)
+	if err != nil {
+		return s.ended(r, err)
+	}
+	s.journalTold(nil)
+	s.set(stateRunning, "")
+	if described.GetSink() {
+		s.openFor(r)
+		defer s.closeDeliveries()
+	}
+	err = s.serve(stopping, r, described, &docklinev1.CaptureStart{Config: s.plugin.Config, Cursor: cursor,
+		Window: uint32(s.config.Limits.Window), DataDir: dataDir, Id: s.plugin.ID})
+	if errors.Is(err, errDrained) {
+		return nil
+	}
+	return s.ended(r, err)
+}
+
+// greet asks the plugin who it is and whether it likes its configuration, and opens its sink.
+func (s *supervisor) greet(ctx context.Context, r *running, dataDir string) (*docklinev1.DescribeResponse, error) {
+	described, err := r.describe(ctx, s.config.Limits.Call)
+	if err != nil {
+		return nil, err
+	}
+	if !described.GetSource() && !described.GetSink() {
+		return nil, errors.New("it is neither a source nor a sink")
+	}
+	s.mu.Lock()
+	s.described = described
+	s.mu.Unlock()
+	faults, err := r.check(ctx, s.plugin, s.config.Limits.Call)
+	if err != nil {
+		return nil, err
+	}
+	if len(faults) > 0 {
+		return nil, configFaults(faults)
+	}
+	if described.GetSink() {
+		ctx, cancel := context.WithTimeout(ctx, s.config.Limits.Call)
+		defer cancel()
+		if _, err := r.api.Sink.Open(ctx, &docklinev1.OpenRequest{Config: s.plugin.Config, DataDir: dataDir, Id: s.plugin.ID}); err != nil {
+			return nil, fmt.Errorf("open sink: %w", err)
+		}
+	}
+	return described, nil
+}
+
+// serve captures and watches until the plugin ends or stopping is asked for; its error is errDrained if all went in order.
+func (s *supervisor) serve(stopping context.Context, r *running, described *docklinev1.DescribeResponse, start *docklinev1.CaptureStart) error {
+	g, ctx := errgroup.WithContext(context.WithoutCancel(stopping))
+	g.Go(func() error { return s.watch(ctx, r) })
+	g.Go(func() error { return s.ping(ctx, r) })
+	g.Go(func() error {
+		if described.GetSource() {
+			return s.capture(ctx, stopping, r, described, start)
+		}
+		select {
+		case <-stopping.Done():
+			return errDrained
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	return g.Wait()
+}
+
+func (s *supervisor) capture(ctx, stopping context.Context, r *running, described *docklinev1.DescribeResponse, start *docklinev1.CaptureStart) error {
+	stream, err := r.api.Source.Capture(ctx)
+	if err != nil {
+		return fmt.Errorf("capture: %w", err)
+	}
+	c := &capture{stream: stream, plugin: s.plugin.ID, journal: s.config.Journal, drain: s.config.Limits.Drain, window: s.config.Limits.Window,
+		stamper: &stamper{tenant: s.config.Tenant, site: s.config.Site, source: s.plugin.ID, kinds: described.GetKinds(), now: s.config.Now}}
+	c.told.conditions, c.told.event, c.told.journal = s.reported, s.captured, s.journalTold
+	c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Start{Start: start}})
+	return c.run(ctx, stopping)
+}
+
+// watch returns when the process is gone.
+func (s *supervisor) watch(ctx context.Context, r *running) error {
+	select {
+	case <-r.process.exited:
+		return errExited
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// ping notices a process that lives and does not answer.
+func (s *supervisor) ping(ctx context.Context, r *running) error {
+	every := time.NewTicker(s.config.Limits.Ping)
+	defer every.Stop()
+	for missed := 0; missed < missedPings; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+		call, cancel := context.WithTimeout(ctx, s.config.Limits.Ping)
+		_, err := r.api.Health.Check(call, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName})
+		cancel()
+		if missed++; err == nil {
+			missed = 0
+		}
+	}
+	return fmt.Errorf("it gave no sign of life %d times in a row, %s apart", missedPings, s.config.Limits.Ping)
+}
+
+// ended says why a session ended: a stream often breaks a moment before its process is seen to be gone.
+func (s *supervisor) ended(r *running, err error) error {
+	var faults configFaults
+	if errors.As(err, &faults) {
+		return err
+	}
+	select {
+	case <-r.process.exited:
+	case <-time.After(200 * time.Millisecond):
+	}
+	return r.describeEnd(err)
+}

@@ -1,0 +1,198 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// States of a plugin, as PluginHealth shows them.
+const (
+	stateStarting    = "starting"
+	stateRunning     = "running"
+	stateRestarting  = "restarting"
+	stateQuarantined = "quarantined"
+	stateStopped     = "stopped"
+)
+
+// configFaults says that a plugin refuses its configuration; starting it again would not help.
+type configFaults []*docklinev1.ConfigFault
+
+func (f configFaults) Error() string {
+	text := "its configuration has faults:"
+	for _, fault := range f {
+		text += " " + faultText(fault) + ";"
+	}
+	return text[:len(text)-1]
+}
+
+func faultText(f *docklinev1.ConfigFault) string {
+	switch {
+	case f.GetLine() > 0 && f.GetPath() != "":
+		return fmt.Sprintf("line %d, %s: %s", f.GetLine(), f.GetPath(), f.GetText())
+	case f.GetPath() != "":
+		return fmt.Sprintf("%s: %s", f.GetPath(), f.GetText())
+	}
+	return f.GetText()
+}
+
+// cursorError says that the journal could not give a cursor: not the plugin's fault, and not counted as a crash.
+type cursorError struct{ error }
+
+func (e cursorError) Unwrap() error { return e.error }
+
+// supervisor keeps one plugin running. Its fields below mu are what others see of it.
+type supervisor struct {
+	config *Config
+	plugin PluginConfig
+	policy crashes
+
+	mu        sync.Mutex
+	state     string
+	since     time.Time // of the state
+	text      string
+	restarts  uint32
+	lastEvent time.Time
+	described *docklinev1.DescribeResponse
+	own       []*docklinev1.Condition // what the plugin reports
+	journal   error                   // why the journal takes nothing
+	journalAt time.Time
+	sink      *openSink // nil while no command may be delivered
+}
+
+func newSupervisor(config *Config, p PluginConfig) *supervisor {
+	return &supervisor{config: config, plugin: p, policy: crashes{limits: config.Limits, jitter: rand.Float64},
+		state: stateStopped, since: config.Now()}
+}
+
+// Run keeps the plugin running until ctx ends, and returns nil.
+func (s *supervisor) Run(ctx context.Context) error {
+	log := s.config.Log.With("plugin", s.plugin.ID)
+	defer s.set(stateStopped, "")
+	for ctx.Err() == nil {
+		s.set(stateStarting, "")
+		began := s.config.Now()
+		err := s.session(ctx)
+		if ctx.Err() != nil {
+			if err != nil && !errors.Is(err, context.Canceled) {
+				log.Warn("plugin did not stop in order", "err", err)
+			}
+			return nil
+		}
+		delay := s.next(err, s.config.Now().Sub(began))
+		log.Warn("plugin ended", "err", err, "state", s.health().GetState(), "next start", delay.Round(time.Millisecond))
+		select {
+		case <-ctx.Done():
+		case <-time.After(delay):
+		}
+	}
+	return nil
+}
+
+// next decides what follows the end of a session that ran for a while.
+func (s *supervisor) next(err error, ran time.Duration) time.Duration {
+	var cursor cursorError
+	if errors.As(err, &cursor) {
+		s.set(stateRestarting, err.Error())
+		return s.config.Limits.BackoffMax
+	}
+	var pin *PinError
+	var faults configFaults
+	permanent := errors.As(err, &pin) || errors.As(err, &faults)
+	delay, quarantined := s.policy.failed(s.config.Now(), ran, permanent)
+	state := stateRestarting
+	if quarantined {
+		state = stateQuarantined
+	}
+	s.set(state, err.Error())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restarts++
+	return delay
+}
+
+func (s *supervisor) set(state, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != state {
+		s.since = s.config.Now()
+	}
+	s.state, s.text = state, text
+	if state != stateRunning {
+		s.own = nil
+	}
+}
+
+func (s *supervisor) health() *docklinev1.PluginHealth {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := &docklinev1.PluginHealth{Id: s.plugin.ID, Name: s.described.GetName(), Version: s.described.GetVersion(),
+		State: s.state, Restarts: s.restarts, Text: s.text}
+	if !s.lastEvent.IsZero() {
+		h.LastEventAt = timestamppb.New(s.lastEvent)
+	}
+	return h
+}
+
+func (s *supervisor) conditions() []*docklinev1.Condition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*docklinev1.Condition
+	name := "plugin " + s.plugin.ID
+	switch s.state {
+	case stateQuarantined:
+		all = append(all, condition("plugin_quarantined", docklinev1.Severity_SEVERITY_ERROR, s.since, name+" does not run",
+			fmt.Sprintf("%s. It is tried again every %s; mend the cause, or restart the agent to try at once.", s.text, s.config.Limits.Quarantine)))
+	case stateRestarting:
+		all = append(all, condition("plugin_restarting", docklinev1.Severity_SEVERITY_WARNING, s.since, name+" is being restarted",
+			s.text+". It starts again by itself, from where it was."))
+	}
+	if s.journal != nil {
+		code, text := "journal_failed", "The journal takes no events: "+s.journal.Error()+". The source waits, nothing is lost; look at the disk."
+		if s.config.Full != nil && errors.Is(s.journal, s.config.Full) {
+			code, text = "journal_full", "The journal is full, so the source waits; nothing is lost. Restore the line to the collector, or raise journal.limit."
+		}
+		all = append(all, condition(code, docklinev1.Severity_SEVERITY_ERROR, s.journalAt, name+" is paused", text))
+	}
+	return append(all, s.own...)
+}
+
+func (s *supervisor) journalTold(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.journal == nil && err != nil {
+		s.journalAt = s.config.Now()
+	}
+	s.journal = err
+}
+
+// reported keeps what the plugin wants a person to know; a condition that it reported before keeps its time.
+func (s *supervisor) reported(conditions []*docklinev1.Condition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range conditions {
+		c.Title = fmt.Sprintf("plugin %s: %s", s.plugin.ID, c.GetTitle())
+		if c.Since == nil {
+			c.Since = timestamppb.New(s.config.Now())
+			for _, old := range s.own {
+				if old.GetCode() == c.GetCode() && old.GetTitle() == c.GetTitle() {
+					c.Since = old.Since
+				}
+			}
+		}
+	}
+	s.own = conditions
+}
+
+func (s *supervisor) captured(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastEvent = at
+}

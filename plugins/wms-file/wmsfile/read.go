@@ -1,0 +1,246 @@
+package wmsfile
+
+import (
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/dockline/dockline/plugins/mapping"
+	"github.com/dockline/dockline/plugins/wms-file/delimited"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// read gives the events of a file, dead letters among them, always in the same order for the same content; res is filled on the
+// way. It changes nothing.
+func (s *stream) read(c content, res *Result) iter.Seq[*docklinev1.Event] {
+	*res = Result{File: c.name, Stream: s.Name, Modified: c.stamp, SHA256: c.hash, Bytes: len(c.data)}
+	return func(yield func(*docklinev1.Event) bool) {
+		p := &pass{stream: s, content: c, result: res, seen: map[string]int{}, refused: map[string]int{}, yield: yield}
+		if faults := p.open(); len(faults) > 0 {
+			p.refuseFile(faults)
+			return
+		}
+		if s.mapping.Grouped() {
+			p.groups()
+			return
+		}
+		p.rows()
+	}
+}
+
+// pass is one reading of one file.
+type pass struct {
+	*stream
+	content content
+	result  *Result
+	reader  *delimited.Reader
+	binding *mapping.Binding
+	header  []string
+	// head is what stands before the rows, as it is in the file.
+	head []byte
+	// seen counts equal rows by key, refused equal lines by their bytes.
+	seen, refused map[string]int
+	closed        bool // the trailer has come
+	yield         func(*docklinev1.Event) bool
+}
+
+// open reads the header. Its faults are those of the whole file.
+func (p *pass) open() []mapping.Fault {
+	if len(p.content.data) == 0 {
+		return []mapping.Fault{dataFault("file_empty", "", "the file is empty, without even a header; was the export cut off? Export it again")}
+	}
+	p.reader = delimited.NewReader(p.content.data, p.Format)
+	p.result.Encoding = p.reader.Encoding()
+	p.reader.Skip(p.SkipLines)
+	p.header = p.Header
+	if len(p.Header) == 0 {
+		row, ok := p.reader.Next()
+		switch {
+		case !ok:
+			return []mapping.Fault{dataFault("file_empty", "", "the file has no header line; export it again, or name the columns under header in the configuration")}
+		case row.Fault != nil:
+			return []mapping.Fault{dataFault(row.Fault.Code, "", fmt.Sprintf("the header in line %d cannot be read: %s", row.Line, row.Fault.Text))}
+		}
+		p.header, p.head = row.Cells, row.Raw
+	}
+	binding, faults := p.mapping.Bind(p.header)
+	p.binding = binding
+	if len(faults) > 0 && len(p.header) == 1 {
+		faults = append(faults, dataFault("delimiter", "", "the header is one single column; is the delimiter another than the one configured?"))
+	}
+	return faults
+}
+
+func (p *pass) refuseFile(faults []mapping.Fault) {
+	p.result.Unread = true
+	for _, f := range faults {
+		p.result.note(LineFault{Column: f.Column, Code: f.Code, Text: f.Text})
+	}
+	p.yield(p.deadLetter(p.content, refusal{raw: p.content.data, faults: faults}))
+}
+
+// line is one row with what it was read as: a record, faults, or neither where the condition leaves it out.
+type line struct {
+	delimited.Row
+	record *mapping.Record
+	faults []mapping.Fault
+}
+
+// next reads the next row; false at the end of the file.
+func (p *pass) next() (line, bool) {
+	row, ok := p.reader.Next()
+	for ok && p.Trailer != "" && strings.HasPrefix(strings.Join(row.Cells, string(p.separator())), p.Trailer) {
+		p.closed = true
+		row, ok = p.reader.Next()
+	}
+	if !ok {
+		return line{}, false
+	}
+	p.result.Rows++
+	out := line{Row: row}
+	switch f := p.rowFault(row); {
+	case f != nil:
+		out.faults = []mapping.Fault{*f}
+	default:
+		out.record, out.faults = p.binding.Map(row.Cells)
+	}
+	if out.record != nil {
+		out.record.Line, out.record.Place = row.Line, place(p.content.name, row.Line, "")
+	}
+	if out.record == nil && len(out.faults) == 0 {
+		p.result.Skipped++
+	}
+	return out, true
+}
+
+func (p *pass) separator() rune {
+	for _, r := range p.Delimiter {
+		if p.Delimiter == "tab" {
+			return '\t'
+		}
+		return r
+	}
+	return ','
+}
+
+// rowFault is what is wrong with a row before its cells are looked at.
+func (p *pass) rowFault(row delimited.Row) *mapping.Fault {
+	var f mapping.Fault
+	cells := len(row.Cells)
+	switch {
+	case row.Fault != nil:
+		f = dataFault(row.Fault.Code, p.columnName(row.Fault.Cell), row.Fault.Text)
+	case !row.Ended && p.FinalNewline:
+		f = dataFault("truncated", "", "the file ends within this line; it was cut off, or is still being written")
+	case cells < len(p.header) && !row.Ended:
+		f = dataFault("truncated", "", fmt.Sprintf("the file ends within this line, which has %d cells where the header has %d; it was cut off", cells, len(p.header)))
+	case cells < len(p.header):
+		f = dataFault("columns_missing", "", fmt.Sprintf("the line has %d cells, the header %d", cells, len(p.header)))
+	case strings.Join(row.Cells[min(cells, len(p.header)):], "") != "":
+		f = dataFault("columns_extra", "", fmt.Sprintf("the line has %d cells, the header %d; a text that holds the delimiter must stand in quotation marks", cells, len(p.header)))
+	default:
+		return nil
+	}
+	return &f
+}
+
+func (p *pass) columnName(cell int) string {
+	if cell < 1 || cell > len(p.header) {
+		return ""
+	}
+	return strings.TrimSpace(p.header[cell-1])
+}
+
+// rows gives one event a row.
+func (p *pass) rows() {
+	for l, ok := p.next(); ok; l, ok = p.next() {
+		switch {
+		case len(l.faults) > 0:
+			ok = p.refuse(l)
+		case l.record != nil:
+			ok = p.tell([]line{l})
+		}
+		if !ok {
+			return
+		}
+	}
+	p.close()
+}
+
+// close looks whether the file was whole.
+func (p *pass) close() {
+	if p.Trailer == "" || p.closed {
+		return
+	}
+	f := p.missingTrailer()
+	p.result.note(LineFault{Code: f.Code, Text: f.Text})
+	p.yield(p.deadLetter(p.content, refusal{raw: p.content.data, faults: []mapping.Fault{f}}))
+}
+
+func (p *pass) missingTrailer() mapping.Fault {
+	return dataFault("truncated", "", fmt.Sprintf("the closing line that begins with %q is missing: the file was cut off, and lines may be missing; export it again", p.Trailer))
+}
+
+// tell makes one event of lines, or refuses them all. It says whether more is wanted.
+func (p *pass) tell(lines []line) bool {
+	records := make([]*mapping.Record, len(lines))
+	for i, l := range lines {
+		records[i] = l.record
+	}
+	occurrence := 0
+	if p.mapping.ByRow() {
+		occurrence = p.seen[records[0].Key]
+		p.seen[records[0].Key]++
+	}
+	e, faults := p.mapping.Event(occurrence, records...)
+	if len(faults) == 0 {
+		p.result.Events++
+		return p.yield(e)
+	}
+	for _, l := range lines {
+		l.faults = faults
+		if !p.refuse(l) {
+			return false
+		}
+	}
+	return true
+}
+
+// refuse makes a dead letter of a line.
+func (p *pass) refuse(l line) bool {
+	p.result.Refused++
+	for _, f := range l.faults {
+		p.result.note(LineFault{l.Line, f.Column, f.Code, f.Text})
+	}
+	if p.result.rejected == nil {
+		p.result.rejected = p.rejectedHead()
+	}
+	p.result.rejected = append(append(p.result.rejected, l.Raw...), p.lineEnd()...)
+	raw := string(l.Raw)
+	occurrence := p.refused[raw]
+	p.refused[raw]++
+	return p.yield(p.deadLetter(p.content, refusal{line: l.Line, raw: l.Raw, occurrence: occurrence, faults: l.faults}))
+}
+
+// rejectedHead begins the file of refused lines so that it can be given again as it is.
+func (p *pass) rejectedHead() []byte {
+	head := []byte{}
+	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
+		if strings.HasPrefix(string(p.content.data), mark) {
+			head = append(head, mark...)
+			break
+		}
+	}
+	for range p.SkipLines {
+		head = append(head, p.lineEnd()...)
+	}
+	if len(p.Header) == 0 {
+		head = append(append(head, p.head...), p.lineEnd()...)
+	}
+	return head
+}
+
+func (p *pass) lineEnd() []byte {
+	end, _, _ := delimited.Encode(p.result.Encoding, "\r\n")
+	return end
+}
