@@ -1,0 +1,86 @@
+package wire
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// schemes says of each scheme whether it means TLS.
+var schemes = map[string]bool{"mqtts": true, "ssl": true, "tls": true, "mqtt": false, "tcp": false}
+
+const (
+	// writeTimeout is how long the line may take nothing before it counts as dead.
+	writeTimeout = 30 * time.Second
+	// publishTimeout is how long a broker that answers pings may leave a message unanswered.
+	publishTimeout = time.Minute
+)
+
+func dial(ctx context.Context, u *url.URL, config *tls.Config) (net.Conn, error) {
+	secure := schemes[u.Scheme]
+	port := u.Port()
+	switch {
+	case port != "":
+	case secure:
+		port = "8883"
+	default:
+		port = "1883"
+	}
+	address := net.JoinHostPort(u.Hostname(), port)
+	if secure {
+		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+}
+
+// line is the connection as the library sees it. The library reads byte by byte and writes a packet in pieces, between Lock and
+// Unlock; here that becomes one read and one write, and one TLS record. Whatever ends it is told at once.
+type line struct {
+	net.Conn
+	in   *bufio.Reader
+	mu   sync.Mutex
+	out  *bufio.Writer
+	fall context.CancelCauseFunc
+}
+
+func newLine(c net.Conn, fall context.CancelCauseFunc) *line {
+	return &line{Conn: c, in: bufio.NewReaderSize(c, 16<<10), out: bufio.NewWriterSize(c, 16<<10), fall: fall}
+}
+
+func (l *line) Read(p []byte) (int, error) {
+	n, err := l.in.Read(p)
+	if err != nil {
+		l.fall(err)
+	}
+	return n, err
+}
+
+// Lock is called by the library before it writes a packet.
+func (l *line) Lock() {
+	l.mu.Lock()
+	if err := l.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		l.fall(err)
+	}
+}
+
+func (l *line) Write(p []byte) (int, error) { return l.out.Write(p) }
+
+// Unlock is called by the library after it has written a packet.
+func (l *line) Unlock() {
+	err := l.out.Flush()
+	l.mu.Unlock()
+	if err != nil {
+		l.fall(err)
+		// The reader must wake too; that the line was closed already is no news.
+		_ = l.Conn.Close()
+	}
+}
+
+func (l *line) Close() error {
+	l.fall(ErrDown)
+	return l.Conn.Close()
+}
