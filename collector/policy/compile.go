@@ -1,0 +1,186 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/ownership"
+	"github.com/dockline/dockline/proto/configfile"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// compiler checks the files of one policy and gathers every fault.
+type compiler struct {
+	policy *Policy
+	faults configfile.Faults
+}
+
+// read decodes a file; nil where it could not be, the faults then say so.
+func (c *compiler) read(name string, out any) *configfile.File {
+	file, err := configfile.Decode(name, c.policy.files[name], out)
+	if err == nil {
+		return file
+	}
+	var faults configfile.Faults
+	if !errors.As(err, &faults) {
+		faults = configfile.Faults{{File: name, Text: err.Error()}}
+	}
+	c.faults = append(c.faults, faults...)
+	return nil
+}
+
+func (c *compiler) bad(file *configfile.File, key, format string, args ...any) {
+	c.faults = append(c.faults, file.Fault(key, format, args...))
+}
+
+func (c *compiler) targets() {
+	var content struct {
+		Targets []Target `yaml:"targets"`
+	}
+	file := c.read("targets.yaml", &content)
+	if file == nil {
+		return
+	}
+	seen := make(map[string]bool)
+	for i, t := range content.Targets {
+		key := fmt.Sprintf("targets[%d]", i)
+		switch {
+		case t.Name == "":
+			c.bad(file, key, "a target needs the name of its connector")
+		case seen[t.Name]:
+			c.bad(file, key+".name", "%q is there twice", t.Name)
+		case t.Name == Self:
+			c.bad(file, key+".name", "%q is the name of the centre itself", Self)
+		}
+		if t.Role != ownership.SystemOfRecord && t.Role != ownership.CRM {
+			c.bad(file, key+".role", "%q: %s or %s", t.Role, ownership.SystemOfRecord, ownership.CRM)
+		}
+		seen[t.Name] = true
+	}
+	c.policy.Targets = content.Targets
+}
+
+func (c *compiler) routing() {
+	var content struct {
+		Routes []routeSpec `yaml:"routes"`
+	}
+	file := c.read("routing.yaml", &content)
+	if file == nil {
+		return
+	}
+	for i, spec := range content.Routes {
+		key := fmt.Sprintf("routes[%d]", i)
+		if !slices.Contains(kinds, connector.Kind(spec.Kind)) {
+			c.bad(file, key+".kind", "%q: one of %v", spec.Kind, kinds)
+		}
+		names := spec.Targets
+		switch {
+		case (spec.Role == "") == (len(spec.Targets) == 0):
+			c.bad(file, key, "a route names either targets or a role")
+		case spec.Role == ownership.SystemOfRecord || spec.Role == ownership.CRM:
+			names = c.policy.OfRole(spec.Role)
+		case spec.Role != "":
+			c.bad(file, key+".role", "%q: %s or %s", spec.Role, ownership.SystemOfRecord, ownership.CRM)
+		}
+		for j, name := range spec.Targets {
+			if !slices.ContainsFunc(c.policy.Targets, func(t Target) bool { return t.Name == name }) {
+				c.bad(file, fmt.Sprintf("%s.targets[%d]", key, j), "%q is not in targets.yaml", name)
+			}
+		}
+		r := route{kind: connector.Kind(spec.Kind), targets: names}
+		if spec.When != "" {
+			program, err := compileWhen(spec.When)
+			if err != nil {
+				c.bad(file, key+".when", "%v", err)
+			}
+			r.when = program
+		}
+		c.policy.routes = append(c.policy.routes, r)
+	}
+}
+
+func (c *compiler) mapping() {
+	var content mappingSpec
+	file := c.read("mapping.yaml", &content)
+	if file == nil {
+		return
+	}
+	m, faults := newMapping(content)
+	for _, f := range faults {
+		c.bad(file, f.key, "%s", f.text)
+	}
+	c.policy.Mapping = m
+}
+
+func (c *compiler) limits() {
+	var content Limits
+	file := c.read("limits.yaml", &content)
+	if file == nil {
+		return
+	}
+	tolerance, err := event.ParseQuantity(content.OverShipTolerance)
+	if err != nil || tolerance < 0 {
+		c.bad(file, "over_ship_tolerance", "%q: give percent as a decimal number, like \"2.5\"", content.OverShipTolerance)
+	}
+	if content.OverShip != Hold && content.OverShip != Post {
+		c.bad(file, "over_ship", "%q: %s or %s", content.OverShip, Hold, Post)
+	}
+	content.tolerance = tolerance
+	c.policy.Limits = content
+}
+
+func (c *compiler) timing() {
+	var t Timing
+	file := c.read("timing.yaml", &t)
+	if file == nil {
+		return
+	}
+	if t.OrphanWait < 0 || t.CountWait < 0 || t.PickWait < 0 || t.ClockUncertainty < 0 {
+		c.bad(file, "", "a time to wait cannot be below zero")
+	}
+	c.policy.Timing = t
+}
+
+func (c *compiler) owners() {
+	var content Owners
+	file := c.read("owners.yaml", &content)
+	if file == nil {
+		return
+	}
+	for _, name := range classNames {
+		if content.Classes[name].Team == "" {
+			c.bad(file, "classes."+name, "exceptions of class %s need a team", name)
+		}
+	}
+	check := func(key string, o Owner) {
+		if _, ok := severities[o.Severity]; !ok && o.Severity != "" {
+			c.bad(file, key+".severity", "%q: info, warning or error", o.Severity)
+		}
+		if o.Due < 0 {
+			c.bad(file, key+".due", "%s is below zero", o.Due)
+		}
+	}
+	for name, o := range content.Classes {
+		check("classes."+name, o)
+	}
+	for name, o := range content.Codes {
+		check("codes."+name, o)
+	}
+	c.policy.owners = content
+}
+
+func (c *compiler) ownership() {
+	var content struct {
+		Ownership ownership.Registry `yaml:"ownership"`
+	}
+	file := c.read("ownership.yaml", &content)
+	if file == nil {
+		return
+	}
+	for i, text := range content.Ownership.Check() {
+		c.bad(file, fmt.Sprintf("ownership[%d]", i), "%s", text)
+	}
+	c.policy.Ownership = content.Ownership
+}

@@ -1,0 +1,268 @@
+// Package policy reads what the business decides as data: a folder of YAML files with CEL expressions, checked when it is loaded.
+package policy
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/ownership"
+	"github.com/dockline/dockline/proto/configfile"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+//go:embed default/*.yaml
+var builtIn embed.FS
+
+// Files of a policy folder. One that a folder does not have is the built-in one.
+var fileNames = []string{"limits.yaml", "mapping.yaml", "owners.yaml", "ownership.yaml", "routing.yaml", "targets.yaml", "timing.yaml"}
+
+// Policy is one version of the rules. It does not change and is safe for concurrent use.
+type Policy struct {
+	// Version is 16 hex digits of the hash of all files.
+	Version string
+	Targets []Target
+	Limits  Limits
+	Timing  Timing
+	// Mapping resolves items and units; it is what package state folds with.
+	Mapping   *Mapping
+	Ownership ownership.Registry
+
+	routes []route
+	owners Owners
+	files  map[string][]byte
+}
+
+// Target is a system that is told things, by the name of its connector.
+type Target struct {
+	Name string         `yaml:"name"`
+	Role ownership.Role `yaml:"role"`
+}
+
+// OverShip is what becomes of the goods issue of a shipment that took too much.
+type OverShip string
+
+const (
+	// Hold posts nothing until the order covers the shipment.
+	Hold OverShip = "hold"
+	// Post posts it as it left.
+	Post OverShip = "post"
+)
+
+// Limits are how much the business tolerates.
+type Limits struct {
+	// OverShipTolerance is in percent of the line's ordered quantity, decimal.
+	OverShipTolerance string   `yaml:"over_ship_tolerance"`
+	OverShip          OverShip `yaml:"over_ship"`
+
+	tolerance int64
+}
+
+// OverTolerance tells whether so many millionths beyond ordered are more than tolerated.
+func (l Limits) OverTolerance(over, ordered int64) bool {
+	return over > mulDiv(max(0, ordered), l.tolerance, 100_000_000)
+}
+
+// Timing is how long facts wait for others; default/timing.yaml says what each is.
+type Timing struct {
+	OrphanWait       time.Duration `yaml:"orphan_wait"`
+	CountWait        time.Duration `yaml:"count_wait"`
+	PickWait         time.Duration `yaml:"pick_wait"`
+	ClockUncertainty time.Duration `yaml:"clock_uncertainty"`
+}
+
+// Owner is who must act on an exception, how bad it is and how long he has (0: no limit).
+type Owner struct {
+	Team     string        `yaml:"team"`
+	Severity string        `yaml:"severity"`
+	Due      time.Duration `yaml:"due"`
+}
+
+// Owners gives exceptions to teams, by code or else by class.
+type Owners struct {
+	Classes map[string]Owner `yaml:"classes"`
+	Codes   map[string]Owner `yaml:"codes"`
+}
+
+// Default is the built-in policy.
+func Default() *Policy {
+	p, err := compile(nil)
+	if err != nil {
+		panic("policy: the built-in policy does not load: " + err.Error())
+	}
+	return p
+}
+
+// Load reads a policy folder. The error is configfile.Faults, every fault with its file and line.
+func Load(folder fs.FS) (*Policy, error) {
+	files := make(map[string][]byte)
+	entries, err := fs.ReadDir(folder, ".")
+	if err != nil {
+		return nil, fmt.Errorf("policy folder: %w", err)
+	}
+	var faults configfile.Faults
+	for _, entry := range entries {
+		name := entry.Name()
+		if entry.IsDir() || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
+			continue
+		}
+		if !slices.Contains(fileNames, name) {
+			faults = append(faults, configfile.Fault{File: name, Text: "not a file of a policy; those are " + strings.Join(fileNames, ", ")})
+			continue
+		}
+		if files[name], err = fs.ReadFile(folder, name); err != nil {
+			return nil, fmt.Errorf("policy folder: %w", err)
+		}
+	}
+	p, err := compile(files)
+	var more configfile.Faults
+	if errors.As(err, &more) {
+		faults = append(faults, more...)
+	} else if err != nil {
+		return nil, err
+	}
+	return p, faults.Err()
+}
+
+// WithTargets is p with other targets, for a collector without a policy folder whose connectors are the targets.
+func (p *Policy) WithTargets(targets []Target) (*Policy, error) {
+	var b strings.Builder
+	b.WriteString("targets:\n")
+	for _, t := range targets {
+		fmt.Fprintf(&b, "  - {name: %q, role: %q}\n", t.Name, t.Role)
+	}
+	if len(targets) == 0 {
+		b.Reset()
+		b.WriteString("targets: []\n")
+	}
+	files := maps.Clone(p.files)
+	files["targets.yaml"] = []byte(b.String())
+	return compile(files)
+}
+
+// Body is the whole policy in one piece, to be kept beside what was decided by it.
+func (p *Policy) Body() []byte {
+	body, err := json.Marshal(p.files)
+	if err != nil {
+		panic("policy: " + err.Error()) // a map of strings and bytes always marshals
+	}
+	return body
+}
+
+// FromBody is the policy that gave this Body, with the same version.
+func FromBody(body []byte) (*Policy, error) {
+	files := make(map[string][]byte)
+	if err := json.Unmarshal(body, &files); err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	return compile(files)
+}
+
+// compile checks files, those that are missing being the built-in ones.
+func compile(files map[string][]byte) (*Policy, error) {
+	files = maps.Clone(files)
+	if files == nil {
+		files = make(map[string][]byte)
+	}
+	for _, name := range fileNames {
+		if _, ok := files[name]; !ok {
+			text, err := builtIn.ReadFile("default/" + name)
+			if err != nil {
+				return nil, fmt.Errorf("built-in policy: %w", err)
+			}
+			files[name] = text
+		}
+	}
+	p := &Policy{files: files, Version: version(files)}
+	c := &compiler{policy: p}
+	c.targets()
+	c.routing()
+	c.mapping()
+	c.limits()
+	c.timing()
+	c.owners()
+	c.ownership()
+	if err := c.faults.Err(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func version(files map[string][]byte) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(h, "%s %d\n", name, len(files[name]))
+		h.Write(files[name])
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// RoleOf is the part that the source of an event plays.
+func (p *Policy) RoleOf(e *docklinev1.Event) ownership.Role {
+	switch {
+	case e.GetSite() != "":
+		return ownership.Site
+	case e.GetSource() == Self:
+		return ownership.Dockline
+	}
+	for _, t := range p.Targets {
+		if t.Name == e.GetSource() {
+			return t.Role
+		}
+	}
+	return ownership.Stranger
+}
+
+// Self is the source of the centre's own facts.
+const Self = "dockline"
+
+// OfRole names the targets with a role.
+func (p *Policy) OfRole(role ownership.Role) []string {
+	var names []string
+	for _, t := range p.Targets {
+		if t.Role == role {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
+// Owner is who must act on an exception of this code and class.
+func (p *Policy) Owner(code string, class docklinev1.FaultClass) Owner {
+	byClass := p.owners.Classes[classNames[class]]
+	byCode := p.owners.Codes[code]
+	return Owner{Team: cmp.Or(byCode.Team, byClass.Team), Severity: cmp.Or(byCode.Severity, byClass.Severity), Due: cmp.Or(byCode.Due, byClass.Due)}
+}
+
+var classNames = map[docklinev1.FaultClass]string{
+	docklinev1.FaultClass_FAULT_CLASS_TECHNICAL: "technical",
+	docklinev1.FaultClass_FAULT_CLASS_DATA:      "data",
+	docklinev1.FaultClass_FAULT_CLASS_PROCESS:   "process",
+}
+
+// SeverityOf is the owner's severity for the wire, a warning where nothing is said.
+func (o Owner) SeverityOf() docklinev1.Severity {
+	if s, ok := severities[o.Severity]; ok {
+		return s
+	}
+	return docklinev1.Severity_SEVERITY_WARNING
+}
+
+var severities = map[string]docklinev1.Severity{
+	"info":    docklinev1.Severity_SEVERITY_INFO,
+	"warning": docklinev1.Severity_SEVERITY_WARNING,
+	"error":   docklinev1.Severity_SEVERITY_ERROR,
+}
+
+// kinds are the postings that a route can name.
+var kinds = []connector.Kind{connector.GoodsIssue, connector.InvoiceTrigger, connector.StockAdjustment, connector.OrderStatus, connector.ServiceCase}
