@@ -8,6 +8,7 @@ import (
 	"io"
 	mathrand "math/rand/v2"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -409,7 +410,7 @@ func TestRandomBytesDoNotStopTheBroker(t *testing.T) {
 		t.Error(err)
 	}
 	await(t, "end of the noise", func() bool { return w.broker.Stats().Clients == 1 })
-	if s := w.broker.Stats(); s.Refused == 0 || s.Panics > 0 {
+	if s := w.broker.Stats(); s.Refused < 50 || s.Accepted < 100 || s.Panics > 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -430,7 +431,7 @@ func TestSlowConnectionsAreBounded(t *testing.T) {
 		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := io.Copy(io.Discard, c); err != nil && errors.Is(err, context.DeadlineExceeded) {
+		if n, err := io.Copy(io.Discard, c); err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%d bytes, %v: the broker keeps a silent connection", n, err)
 		}
 		_ = c.Close()
