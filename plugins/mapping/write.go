@@ -41,3 +41,13 @@ func (c Clock) Format(t time.Time) string {
 	}
 	return t.In(c.zone).Format(c.format.layouts[0])
 }
+
+// FitsDate says whether a cell can be read in a date format, in whatever zone.
+func FitsDate(format, cell string) bool {
+	f, err := compileFormat(format)
+	if err != nil {
+		return false
+	}
+	_, err = moments{[]dateFormat{f}, time.UTC}.Parse(cell)
+	return err == nil
+}

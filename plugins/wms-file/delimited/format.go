@@ -63,3 +63,23 @@ func (f Format) quote() rune {
 	r, _ := utf8.DecodeRuneInString(f.Quote)
 	return r
 }
+
+// Row writes cells as one line with CR LF behind it. A cell that the format cannot hold is an error.
+func (f Format) Row(cells []string) (string, error) {
+	delimiter, quote := string(f.delimiter()), f.quote()
+	written := make([]string, len(cells))
+	for i, cell := range cells {
+		if !f.Multiline {
+			cell = strings.Join(strings.FieldsFunc(cell, func(r rune) bool { return r == '\r' || r == '\n' }), " ")
+		}
+		special := strings.Contains(cell, delimiter) || strings.ContainsAny(cell, "\r\n")
+		switch {
+		case quote == none && special:
+			return "", fmt.Errorf("%q holds the delimiter %q, and quotation marks are switched off; change the text or the format", cell, delimiter)
+		case quote != none && (special || strings.ContainsRune(cell, quote)):
+			cell = string(quote) + strings.ReplaceAll(cell, string(quote), string(quote)+string(quote)) + string(quote)
+		}
+		written[i] = cell
+	}
+	return strings.Join(written, delimiter) + "\r\n", nil
+}

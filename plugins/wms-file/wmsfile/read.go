@@ -28,6 +28,18 @@ func (s *stream) read(c content, res *Result) iter.Seq[*docklinev1.Event] {
 	}
 }
 
+// events is read, or one refusal for a file beyond the limit, of which content holds only the name.
+func (s *stream) events(c content, tooBig error, res *Result) iter.Seq[*docklinev1.Event] {
+	if tooBig == nil {
+		return s.read(c, res)
+	}
+	*res = Result{File: c.name, Stream: s.Name, Modified: c.stamp, SHA256: c.hash}
+	return func(yield func(*docklinev1.Event) bool) {
+		p := &pass{stream: s, content: c, result: res, yield: yield}
+		p.refuseFile([]mapping.Fault{dataFault("file_too_big", "", fmt.Sprintf("the file has more than %d MB; split the export, or raise max_mb", s.maxBytes>>20))})
+	}
+}
+
 // pass is one reading of one file.
 type pass struct {
 	*stream
@@ -169,7 +181,14 @@ func (p *pass) rows() {
 
 // close looks whether the file was whole.
 func (p *pass) close() {
-	if p.Trailer == "" || p.closed {
+	if p.Trailer == "" {
+		return
+	}
+	if p.result.rejected != nil {
+		end, _, _ := delimited.Encode(p.result.Encoding, p.Trailer)
+		p.result.rejected = append(append(p.result.rejected, end...), p.lineEnd()...)
+	}
+	if p.closed {
 		return
 	}
 	f := p.missingTrailer()

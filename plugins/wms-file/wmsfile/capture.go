@@ -1,0 +1,278 @@
+package wmsfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/plugins"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+const (
+	// A batch ends with this many events or bytes.
+	batchEvents = 200
+	batchBytes  = 1 << 20
+	// finishEvery is how many files may wait for their ack until they are put away.
+	finishEvery = 64
+)
+
+// capture is the reading of the outbound folder: a loop around step.
+type capture struct {
+	setup  *setup
+	folder *folder
+	out    plugins.Stream
+	cursor *cursor
+	memory *memory
+	now    func() time.Time
+	log    *slog.Logger
+
+	events []*docklinev1.Event
+	bytes  int
+	dirty  bool // the cursor has moved since the last batch
+	told   time.Time
+	// finish are files whose every event is given to the host, to be put away once it has acknowledged them.
+	finish  []finished
+	stuck   map[string]stuck
+	reports reports
+}
+
+// finished is a file that was read to its end.
+type finished struct {
+	file   found
+	entry  *taken
+	result Result
+}
+
+// stuck is a file that is done and could not be moved.
+type stuck struct {
+	finished
+	size int64
+	mod  time.Time
+}
+
+func newCapture(s *setup, start plugins.Start, out plugins.Stream, now func() time.Time, log *slog.Logger) (*capture, error) {
+	cur, err := parseCursor(start.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	mem, err := openMemory(start.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	return &capture{setup: s, folder: &folder{setup: s, seen: map[string]observed{}}, out: out, cursor: cur, memory: mem, now: now, log: log, stuck: map[string]stuck{}}, nil
+}
+
+// run reads until ctx ends.
+func (c *capture) run(ctx context.Context) error {
+	if err := c.reread(ctx); err != nil {
+		return err
+	}
+	tick := time.NewTicker(c.setup.Poll)
+	defer tick.Stop()
+	for {
+		if err := c.step(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// step looks at the folder once, tells what is new and puts away what is durable.
+func (c *capture) step(ctx context.Context) error {
+	now := c.now()
+	complete, waiting, unknown, err := c.folder.scan(now, c.cursor.isDone)
+	if err != nil {
+		c.reports.folder(c.setup.Outbound, err)
+		return c.report(now)
+	}
+	c.reports.folder(c.setup.Outbound, nil)
+	c.forgetGone()
+	for _, file := range complete {
+		took, err := c.take(ctx, file)
+		if err != nil {
+			return err
+		}
+		if !took {
+			waiting = append(waiting, file)
+		}
+		if len(c.finish) >= finishEvery {
+			if err := c.settle(ctx, nil); err != nil {
+				return err
+			}
+		}
+	}
+	through := c.completeThrough(now, waiting)
+	if err := c.settle(ctx, through); err != nil {
+		return err
+	}
+	c.reports.files(waiting, unknown, c.folder.seen, now)
+	return c.report(now)
+}
+
+// forgetGone drops what the cursor says of files that are no longer there: they were put away just before an earlier run ended.
+func (c *capture) forgetGone() {
+	c.cursor.Files = slices.DeleteFunc(c.cursor.Files, func(t *taken) bool {
+		_, there := c.folder.seen[t.Name]
+		if !there && !t.Done {
+			c.log.Warn("file was taken away while it was read", "file", t.Name, "stream", t.Stream, "events", t.Items)
+		}
+		return !there
+	})
+}
+
+// take reads one complete file and gives its events to the host, from where an earlier run ended. It says whether it could.
+func (c *capture) take(ctx context.Context, file found) (took bool, err error) {
+	if s, ok := c.stuck[file.name]; ok && s.size == file.size && s.mod.Equal(file.mod) {
+		c.finish = append(c.finish, s.finished)
+		return true, nil
+	}
+	delete(c.stuck, file.name)
+	body, err := c.folder.load(file)
+	switch {
+	case errors.Is(err, errTooBig):
+	case errors.Is(err, errChanging), errors.Is(err, os.ErrNotExist):
+		delete(c.folder.seen, file.name)
+		return false, nil
+	case err != nil:
+		c.reports.unreadable(file.name, err, c.now())
+		return false, nil
+	}
+	c.reports.unreadable(file.name, nil, c.now())
+	entry := c.cursor.begun(file.name, file.stream, body.hash)
+	f := finished{file: file, entry: entry}
+	if before, ok := c.memory.find(file.stream, body.hash); ok && !entry.Done && entry.Items == 0 {
+		f.result = c.readQuietly(file.stream, body, err)
+		c.hold(file.stream, body, f.result)
+		f.result.Repeated = fmt.Sprintf("%s, taken at %s", before.Name, before.At.Format(time.RFC3339))
+		c.cursor.forget(file.name)
+		c.finish = append(c.finish, f)
+		return true, nil
+	}
+	if entry.Done {
+		f.result = c.readQuietly(file.stream, body, err)
+		c.finish = append(c.finish, f)
+		return true, nil
+	}
+	if err := c.tell(ctx, file.stream, body, err, entry, &f.result); err != nil {
+		return false, err
+	}
+	c.finish = append(c.finish, f)
+	return true, nil
+}
+
+// readQuietly works out again what became of a file that was told before.
+func (c *capture) readQuietly(s *stream, body content, tooBig error) Result {
+	var res Result
+	for range s.events(body, tooBig, &res) {
+	}
+	return res
+}
+
+// tell gives the events of a file, without those that were told before, and marks it as done.
+func (c *capture) tell(ctx context.Context, s *stream, body content, tooBig error, entry *taken, res *Result) error {
+	skip, item := entry.Items, 0
+	p := c.cursor.progress(s.Name)
+	for e := range s.events(body, tooBig, res) {
+		if item++; item <= skip {
+			continue
+		}
+		c.events = append(c.events, e)
+		c.bytes += proto.Size(e)
+		entry.Items = item
+		p.Movement = max(p.Movement, e.GetMovement())
+		if len(c.events) >= batchEvents || c.bytes >= batchBytes {
+			if err := c.emit(ctx, nil); err != nil {
+				return err
+			}
+		}
+	}
+	entry.Done, c.dirty = true, true
+	if entry.Sequence == 0 {
+		c.cursor.Sequence = max(c.cursor.Sequence, c.memory.last) + 1
+		entry.Sequence = c.cursor.Sequence
+	}
+	if body.stamp.After(p.Stamp) {
+		p.Stamp = body.stamp
+	}
+	c.hold(s, body, *res)
+	return nil
+}
+
+// hold notes a file that was not read: its stream has a hole there.
+func (c *capture) hold(s *stream, body content, res Result) {
+	p, hole := c.cursor.progress(s.Name), held{body.name, body.stamp}
+	if res.Unread && !slices.Contains(p.Held, hole) {
+		p.Held = append(p.Held, hole)
+	}
+}
+
+// emit gives a batch to the host: the events that wait, and the cursor behind them.
+func (c *capture) emit(ctx context.Context, through []*docklinev1.CompleteThrough) error {
+	batch := &docklinev1.CaptureBatch{Events: c.events, Cursor: c.cursor.encode(), CompleteThrough: through}
+	if err := c.out.Emit(ctx, batch); err != nil {
+		return err
+	}
+	c.events, c.bytes, c.dirty = nil, 0, false
+	return nil
+}
+
+// settle makes durable what was told and puts away the files that were read to their end. Before the host's ack no file moves.
+func (c *capture) settle(ctx context.Context, through []*docklinev1.CompleteThrough) error {
+	if len(c.events) > 0 || c.dirty || len(through) > 0 {
+		if err := c.emit(ctx, through); err != nil {
+			return err
+		}
+	}
+	if len(c.finish) == 0 {
+		return nil
+	}
+	if err := c.out.Flush(ctx); err != nil {
+		return err
+	}
+	for _, f := range c.finish {
+		c.putAway(f)
+	}
+	c.finish = nil
+	return c.memory.save()
+}
+
+// putAway moves a file that is told and durable. What fails is tried again with the next step.
+func (c *capture) putAway(f finished) {
+	f.result.TakenAt, f.result.Sequence = c.now().UTC(), f.entry.Sequence
+	if f.result.Repeated == "" && !f.result.Unread {
+		c.memory.add(remembered{Name: f.result.File, At: f.result.TakenAt, Key: memoryKey(f.file.stream, f.entry.Hash), Sequence: f.entry.Sequence})
+	}
+	name, err := c.setup.move(f)
+	c.reports.moved(f.file.name, err, c.now())
+	if err != nil {
+		c.stuck[f.file.name] = stuck{f, f.file.size, f.file.mod}
+		return
+	}
+	p := c.cursor.progress(f.result.Stream)
+	if at := slices.Index(p.Held, held{f.result.File, f.result.Modified}); at >= 0 {
+		p.Held[at].Name = name // where a person finds it
+		c.dirty = true
+	}
+	c.cursor.forget(f.file.name)
+	delete(c.stuck, f.file.name)
+	c.log.Info("file taken", "file", f.result.File, "stream", f.result.Stream, "events", f.result.Events, "refused", f.result.Refused, "repeated", f.result.Repeated != "")
+}
+
+func (c *capture) report(now time.Time) error {
+	conditions, changed := c.reports.conditions(c.setup, now)
+	if !changed {
+		return nil
+	}
+	return c.out.Report(conditions...)
+}

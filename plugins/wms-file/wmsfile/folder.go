@@ -1,0 +1,140 @@
+package wmsfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// found is a file in the outbound folder.
+type found struct {
+	name   string
+	size   int64
+	mod    time.Time
+	stream *stream // nil where no pattern fits
+}
+
+// observed is what a file looked like, and since when it has.
+type observed struct {
+	size  int64
+	mod   time.Time
+	since time.Time
+}
+
+// folder watches the outbound folder by looking at it: notifications do not come from network shares.
+type folder struct {
+	setup *setup
+	seen  map[string]observed
+}
+
+// scan lists the files, oldest first, and tells the complete ones from those that wait.
+func (f *folder) scan(now time.Time, done func(name string) bool) (complete, waiting, unknown []found, err error) {
+	entries, err := os.ReadDir(f.setup.Outbound)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	names := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	seen := make(map[string]observed, len(entries))
+	for _, e := range entries {
+		file, ok := f.look(e)
+		if !ok || f.ignored(file.name, names) {
+			continue
+		}
+		if file.stream == nil {
+			unknown = append(unknown, file)
+			continue
+		}
+		o := f.seen[file.name]
+		if o.size != file.size || !o.mod.Equal(file.mod) || o.since.IsZero() {
+			o = observed{file.size, file.mod, now}
+		}
+		seen[file.name] = o
+		if done(file.name) || f.complete(file, o, now, names) {
+			complete = append(complete, file)
+		} else {
+			waiting = append(waiting, file)
+		}
+	}
+	f.seen = seen
+	slices.SortFunc(complete, func(a, b found) int {
+		if c := a.mod.Compare(b.mod); c != 0 {
+			return c
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	return complete, waiting, unknown, nil
+}
+
+func (f *folder) look(e fs.DirEntry) (found, bool) {
+	info, err := e.Info()
+	if err != nil || !info.Mode().IsRegular() {
+		return found{}, false // gone since, or not a file
+	}
+	out := found{name: e.Name(), size: info.Size(), mod: info.ModTime()}
+	for _, s := range f.setup.streams {
+		if matches(s.Pattern, out.name) {
+			out.stream = s
+			break
+		}
+	}
+	return out, true
+}
+
+// ignored are temporary files, and markers of files that are there.
+func (f *folder) ignored(name string, names map[string]bool) bool {
+	c := f.setup.Complete
+	if slices.ContainsFunc(c.Ignore, func(p string) bool { return matches(p, name) }) {
+		return true
+	}
+	base, isMarker := strings.CutSuffix(name, c.Marker)
+	return c.By == byMarker && isMarker && base != ""
+}
+
+func (f *folder) complete(file found, o observed, now time.Time, names map[string]bool) bool {
+	switch f.setup.Complete.By {
+	case byMarker:
+		return names[file.name+f.setup.Complete.Marker]
+	case byRename:
+		return true
+	}
+	return now.Sub(o.since) >= f.setup.Complete.Stable
+}
+
+// errChanging says that a file is still being written.
+var errChanging = errors.New("the file changes while it is read")
+
+// errTooBig says that a file is beyond max_mb.
+var errTooBig = errors.New("the file is too big")
+
+// load reads a whole file and makes sure that it did not change meanwhile.
+func (f *folder) load(file found) (content, error) {
+	if file.size > file.stream.maxBytes {
+		return newContent(file.name, fmt.Appendf(nil, "%s, %d bytes", file.name, file.size), file.mod), errTooBig
+	}
+	return loadFile(filepath.Join(f.setup.Outbound, file.name), file)
+}
+
+func loadFile(path string, file found) (content, error) {
+	handle, err := os.Open(path)
+	if err != nil {
+		return content{}, err
+	}
+	defer handle.Close()
+	data, err := io.ReadAll(handle)
+	if err != nil {
+		return content{}, err
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(data)) || info.Size() != file.size || !info.ModTime().Equal(file.mod) {
+		return content{}, errChanging
+	}
+	return newContent(file.name, data, file.mod), nil
+}

@@ -1,0 +1,143 @@
+package wmsfile
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// patience is how long a file may wait, or fail to be read or moved, before a person is told.
+const patience = 10 * time.Minute
+
+// reports is what a person should know about the folders.
+type reports struct {
+	folderText string
+	waiting    []string
+	unknown    []string
+	trouble    map[string]trouble
+	last       []*docklinev1.Condition
+	since      map[string]time.Time
+}
+
+// trouble is a file that cannot be read or moved.
+type trouble struct {
+	text  string
+	since time.Time
+}
+
+func (r *reports) folder(path string, err error) {
+	r.folderText = ""
+	if err != nil {
+		r.folderText = fmt.Sprintf("The folder %s cannot be read (%v). Make it available to the agent's service account; files are taken as soon as it is.", path, err)
+	}
+}
+
+func (r *reports) unreadable(name string, err error, now time.Time) {
+	r.keep("read "+name, name+" cannot be read", err, now)
+}
+
+func (r *reports) moved(name string, err error, now time.Time) {
+	r.keep("move "+name, name+" was read, but cannot be put away", err, now)
+}
+
+func (r *reports) keep(key, what string, err error, now time.Time) {
+	if err == nil {
+		delete(r.trouble, key)
+		return
+	}
+	if r.trouble == nil {
+		r.trouble = map[string]trouble{}
+	}
+	since := now
+	if old, ok := r.trouble[key]; ok {
+		since = old.since
+	}
+	r.trouble[key] = trouble{fmt.Sprintf("%s (%v)", what, err), since}
+}
+
+func (r *reports) files(waiting, unknown []found, seen map[string]observed, now time.Time) {
+	r.waiting, r.unknown = nil, nil
+	for _, f := range waiting {
+		if o, ok := seen[f.name]; ok && now.Sub(o.since) > patience {
+			r.waiting = append(r.waiting, f.name)
+		}
+	}
+	for _, f := range unknown {
+		if now.Sub(f.mod) > patience {
+			r.unknown = append(r.unknown, f.name)
+		}
+	}
+}
+
+// conditions are those in force, and whether they differ from those told last.
+func (r *reports) conditions(s *setup, now time.Time) ([]*docklinev1.Condition, bool) {
+	var out []*docklinev1.Condition
+	if r.since == nil {
+		r.since = map[string]time.Time{}
+	}
+	since := map[string]time.Time{}
+	add := func(code, title string, severity docklinev1.Severity, text string) {
+		if since[code] = r.since[code]; since[code].IsZero() {
+			since[code] = now
+		}
+		out = append(out, &docklinev1.Condition{Code: code, Title: title, Severity: severity, Text: text, Since: timestamppb.New(since[code])})
+	}
+	if r.folderText != "" {
+		add("folder_unreadable", "Outbound folder", docklinev1.Severity_SEVERITY_ERROR, r.folderText)
+	}
+	if n := refusedFiles(s.Errors); n > 0 {
+		add("files_refused", "Refused files", docklinev1.Severity_SEVERITY_WARNING,
+			fmt.Sprintf("%d files lie in %s. The text beside each says what is wrong and what to do; delete them once that is done.", n, s.Errors))
+	}
+	if len(r.waiting) > 0 {
+		add("files_waiting", "Files that wait", docklinev1.Severity_SEVERITY_WARNING,
+			fmt.Sprintf("%s: not complete for more than %s. See whether the WMS still writes, or its marker or rename is missing.", names(r.waiting), patience))
+	}
+	if len(r.unknown) > 0 {
+		add("files_unknown", "Unknown files", docklinev1.Severity_SEVERITY_INFO,
+			fmt.Sprintf("%s: fits no pattern of the configuration and is left where it is. Add a pattern, or take it away.", names(r.unknown)))
+	}
+	var stuck []string
+	for _, t := range r.trouble {
+		if now.Sub(t.since) >= time.Minute {
+			stuck = append(stuck, t.text)
+		}
+	}
+	if len(stuck) > 0 {
+		add("files_stuck", "Files that are stuck", docklinev1.Severity_SEVERITY_ERROR,
+			names(stuck)+". Close the program that holds them, or correct the rights; it is tried again all the time.")
+	}
+	r.since = since
+	changed := !slices.EqualFunc(out, r.last, func(a, b *docklinev1.Condition) bool { return proto.Equal(a, b) })
+	r.last = out
+	return out, changed
+}
+
+// refusedFiles counts by their results.
+func refusedFiles(dir string) (n int) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), resultSuffix) {
+			n++
+		}
+	}
+	return n
+}
+
+func names(files []string) string {
+	slices.Sort(files)
+	if len(files) > 5 {
+		return fmt.Sprintf("%s and %d more", strings.Join(files[:5], ", "), len(files)-5)
+	}
+	return strings.Join(files, ", ")
+}

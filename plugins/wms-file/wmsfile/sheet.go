@@ -1,0 +1,260 @@
+package wmsfile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dockline/dockline/plugins/mapping"
+	"github.com/dockline/dockline/plugins/wms-file/delimited"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// Commands says how work is written for the WMS. What has no section is refused.
+type Commands struct {
+	ReleaseOrder *Sheet `yaml:"release_order"`
+	CancelOrder  *Sheet `yaml:"cancel_order"`
+	RequestCount *Sheet `yaml:"request_count"`
+}
+
+func (c Commands) empty() bool {
+	return c.ReleaseOrder == nil && c.CancelOrder == nil && c.RequestCount == nil
+}
+
+// Sheet is the form of one sort of file for the WMS.
+type Sheet struct {
+	// File is its name; {number}, {version} and {key} are filled in.
+	File string `yaml:"file"`
+
+	delimited.Format `yaml:",inline"`
+
+	Number  mapping.Number `yaml:"number"`
+	Date    string         `yaml:"date"`
+	Zone    string         `yaml:"zone"`
+	NoTitle bool           `yaml:"no_header"`
+	Columns []SheetColumn  `yaml:"columns"`
+}
+
+// SheetColumn is one column of it: a field of the work, or a fixed text.
+type SheetColumn struct {
+	Header   string `yaml:"header"`
+	Field    string `yaml:"field"`
+	Text     string `yaml:"text"`
+	Required bool   `yaml:"required"`
+}
+
+// workKind is what a command asks for.
+type workKind string
+
+const (
+	releaseOrder workKind = "release_order"
+	cancelOrder  workKind = "cancel_order"
+	requestCount workKind = "request_count"
+)
+
+// sheet is a Sheet that has been checked.
+type sheet struct {
+	Sheet
+	clock mapping.Clock
+}
+
+// headFields are those that every line repeats, lineFields those of the line itself.
+var (
+	headFields = map[workKind][]string{
+		releaseOrder: {"key", "version", "number", "customer", "customer_name", "customer_reference", "currency", "ordered_at", "promised_at", "ship_to", "reason"},
+		cancelOrder:  {"key", "version", "number", "reason"},
+		requestCount: {"key", "version", "number", "reason"},
+	}
+	lineFields = map[workKind][]string{
+		releaseOrder: {"order_line", "item", "gtin", "quantity", "unit", "lot", "bin", "description", "unit_price"},
+		cancelOrder:  {},
+		requestCount: {"bin", "item", "gtin", "lot", "unit", "stock_status"},
+	}
+)
+
+func (l *loader) loadSheets(s *setup) {
+	for kind, given := range map[workKind]*Sheet{releaseOrder: s.Commands.ReleaseOrder, cancelOrder: s.Commands.CancelOrder, requestCount: s.Commands.RequestCount} {
+		if given == nil {
+			continue
+		}
+		path := "commands." + string(kind)
+		out := sheet{Sheet: *given}
+		out.Format = withDefaults(out.Format, s.Defaults.Format)
+		if out.Number == (mapping.Number{}) {
+			out.Number = s.Defaults.Number
+		}
+		if out.Date == "" && len(s.Defaults.Date) > 0 {
+			out.Date = s.Defaults.Date[0]
+		}
+		if out.Zone == "" {
+			out.Zone = s.Defaults.Zone
+		}
+		l.checkSheet(path, kind, &out)
+		s.sheets[kind] = &out
+	}
+}
+
+func (l *loader) checkSheet(path string, kind workKind, s *sheet) {
+	faults := s.Format.Faults()
+	for _, key := range slices.Sorted(maps.Keys(faults)) {
+		l.fault(path+"."+key, "%s", faults[key])
+	}
+	for _, text := range s.Number.Faults() {
+		l.fault(path+".number", "%s", text)
+	}
+	clock, err := mapping.NewClock(s.Date, s.Zone)
+	if err != nil {
+		l.fault(path+".date", "%v", err)
+	}
+	s.clock = clock
+	if s.File == "" || strings.ContainsAny(s.File, `/\`) {
+		l.fault(path+".file", "%q is no name for a file in the inbound folder; write for example %s-{number}-{version}.csv", s.File, kind)
+	} else if !strings.Contains(s.File, "{key}") && !(strings.Contains(s.File, "{number}") && strings.Contains(s.File, "{version}")) {
+		l.fault(path+".file", "the name must hold {number} and {version} (or {key} and {version}), so that no file is written over another")
+	} else if !strings.Contains(s.File, "{version}") {
+		l.fault(path+".file", "the name must hold {version}, so that a change does not write over its original")
+	}
+	if len(s.Columns) == 0 {
+		l.fault(path+".columns", "no columns; list them in their order, for example - {header: order, field: number}")
+	}
+	known := slices.Concat(headFields[kind], lineFields[kind])
+	for i, col := range s.Columns {
+		at := fmt.Sprintf("%s.columns[%d]", path, i)
+		switch {
+		case col.Header == "" && !s.NoTitle:
+			l.fault(at, "the column has no header")
+		case col.Field != "" && col.Text != "":
+			l.fault(at, "the column has a field and a text; leave one of the two out")
+		case col.Field != "" && !slices.Contains(known, col.Field):
+			l.fault(at+".field", "field %q is not known for %s; fields are %s", col.Field, kind, strings.Join(known, ", "))
+		}
+	}
+}
+
+// work is a command in the terms of a sheet: fields that every row repeats, and those of each row.
+type work struct {
+	kind   workKind
+	number string
+	head   map[string]string
+	rows   []map[string]string
+}
+
+func (s *sheet) workOf(cmd *docklinev1.Command) work {
+	w := work{head: map[string]string{"key": cmd.GetKey(), "version": strconv.FormatUint(cmd.GetVersion(), 10)}}
+	var lines []*docklinev1.Line
+	switch {
+	case cmd.GetReleaseOrder() != nil:
+		o := cmd.GetReleaseOrder().GetOrder()
+		w.number, lines = o.GetNumber(), o.GetLines()
+		for name, text := range map[string]string{
+			"customer": o.GetCustomer(), "customer_name": o.GetCustomerName(), "customer_reference": o.GetCustomerReference(), "currency": o.GetCurrency(),
+			"ship_to": strings.Join(o.GetShipTo(), " | "), "reason": o.GetReason(), "ordered_at": "", "promised_at": "",
+		} {
+			w.head[name] = text
+		}
+		if o.GetOrderedAt() != nil {
+			w.head["ordered_at"] = s.clock.Format(o.GetOrderedAt().AsTime())
+		}
+		if o.GetPromisedAt() != nil {
+			w.head["promised_at"] = s.clock.Format(o.GetPromisedAt().AsTime())
+		}
+	case cmd.GetCancelOrder() != nil:
+		w.number, w.head["reason"] = cmd.GetCancelOrder().GetNumber(), cmd.GetCancelOrder().GetReason()
+		w.rows = []map[string]string{{}}
+	case cmd.GetRequestCount() != nil:
+		w.number, lines, w.head["reason"] = cmd.GetRequestCount().GetNumber(), cmd.GetRequestCount().GetLines(), cmd.GetRequestCount().GetReason()
+	}
+	w.head["number"] = w.number
+	for _, l := range lines {
+		w.rows = append(w.rows, map[string]string{
+			"order_line": l.GetOrderLine(), "item": l.GetItem(), "gtin": l.GetGtin(), "quantity": s.Number.Format(l.GetQuantity().GetValue()),
+			"unit": l.GetQuantity().GetUnit(), "lot": l.GetLot(), "bin": l.GetBin(), "description": l.GetDescription(),
+			"unit_price": s.Number.Format(l.GetUnitPrice()), "stock_status": l.GetStockStatus(),
+		})
+	}
+	return w
+}
+
+func kindOf(cmd *docklinev1.Command) workKind {
+	switch {
+	case cmd.GetReleaseOrder() != nil:
+		return releaseOrder
+	case cmd.GetCancelOrder() != nil:
+		return cancelOrder
+	case cmd.GetRequestCount() != nil:
+		return requestCount
+	}
+	return ""
+}
+
+// refused is why a command can never be written; its words are for the person who asked.
+type refused string
+
+func (r refused) Error() string { return string(r) }
+
+// write gives the file's name and content.
+func (s *sheet) write(cmd *docklinev1.Command) (name string, content []byte, err error) {
+	w := s.workOf(cmd)
+	if w.number == "" {
+		return "", nil, refused("the command names no order or count number")
+	}
+	if len(w.rows) == 0 {
+		return "", nil, refused(w.number + " has no lines; there is nothing to do for the site")
+	}
+	name = strings.NewReplacer("{number}", safe(w.number), "{key}", safe(cmd.GetKey()), "{version}", w.head["version"]).Replace(s.File)
+	var out strings.Builder
+	if !s.NoTitle {
+		titles := make([]string, len(s.Columns))
+		for i, col := range s.Columns {
+			titles[i] = col.Header
+		}
+		if err := s.row(&out, titles); err != nil {
+			return "", nil, err
+		}
+	}
+	for i, row := range w.rows {
+		cells := make([]string, len(s.Columns))
+		for j, col := range s.Columns {
+			cells[j] = col.Text + row[col.Field] + w.head[col.Field]
+			if cells[j] == "" && col.Required {
+				return "", nil, refused(fmt.Sprintf("line %d of %s has no %s, which the WMS needs in column %s; add it to the order", i+1, w.number, col.Field, col.Header))
+			}
+		}
+		if err := s.row(&out, cells); err != nil {
+			return "", nil, err
+		}
+	}
+	raw, missing, ok := delimited.Encode(s.Encoding, out.String())
+	if !ok {
+		return "", nil, refused(fmt.Sprintf("%s holds the character %q, which %s does not have; correct the text, or set another encoding that the WMS reads", w.number, missing, s.Encoding))
+	}
+	if s.Encoding == "utf-16" {
+		raw = append([]byte{0xff, 0xfe}, raw...)
+	}
+	return name, raw, nil
+}
+
+func (s *sheet) row(out *strings.Builder, cells []string) error {
+	line, err := s.Format.Row(cells)
+	if err != nil {
+		return refused(err.Error())
+	}
+	out.WriteString(line)
+	return nil
+}
+
+// safe keeps a number from leaving the folder or from being no name on Windows. Different numbers stay different.
+func safe(number string) string {
+	var b strings.Builder
+	for _, r := range number {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.' && b.Len() > 0:
+			b.WriteRune(r)
+		default:
+			fmt.Fprintf(&b, "%%%X", r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,78 @@
+package wmsfile
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dockline/dockline/plugins"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// maxTried is how many events and faults of a sample are shown.
+const maxTried = 500
+
+// Try implements plugins.Trier: it reads a sample as the configuration says, or proposes a mapping where none fits.
+func (p *Plugin) Try(request *docklinev1.TryRequest) (*docklinev1.TryResponse, error) {
+	body := newContent(request.GetFileName(), request.GetSample(), p.Now())
+	if strings.TrimSpace(string(request.GetConfig())) != "" {
+		s, faults := load(request.GetConfig())
+		if len(faults) > 0 && len(sections(request.GetConfig())) > 0 {
+			return nil, configError(faults)
+		}
+		if s != nil {
+			for _, st := range s.streams {
+				if !matches(st.Pattern, body.name) {
+					continue
+				}
+				out := try(st, body)
+				if len(out.GetEvents()) == 0 && len(out.GetFaults()) > 0 && out.Faults[0].GetLine() == 0 {
+					// The file as a whole does not fit: show what would.
+					if guessed, err := propose(body); err == nil {
+						out.Proposal = guessed.yaml()
+					}
+				}
+				return out, nil
+			}
+		}
+	}
+	guessed, err := propose(body)
+	if err != nil {
+		return nil, err
+	}
+	out := &docklinev1.TryResponse{}
+	if st := guessed.stream(); st != nil {
+		out = try(st, body)
+	}
+	out.Proposal = guessed.yaml()
+	return out, nil
+}
+
+// sections are the files that a config describes, even one with faults.
+func sections(config []byte) []File {
+	var c Config
+	plugins.Decode(config, &c)
+	return c.Files
+}
+
+func try(s *stream, body content) *docklinev1.TryResponse {
+	out := &docklinev1.TryResponse{}
+	var res Result
+	for e := range s.read(body, &res) {
+		switch letter := e.GetDeadLetter(); {
+		case letter != nil && len(out.Faults) < maxTried:
+			out.Faults = append(out.Faults, letter)
+		case letter == nil && len(out.Events) < maxTried:
+			out.Events = append(out.Events, e)
+		}
+	}
+	return out
+}
+
+func configError(faults []*docklinev1.ConfigFault) error {
+	texts := make([]string, len(faults))
+	for i, f := range faults {
+		texts[i] = fmt.Sprintf("line %d, %s: %s", f.GetLine(), f.GetPath(), f.GetText())
+	}
+	return errors.New("the configuration has faults:\n" + strings.Join(texts, "\n"))
+}
