@@ -165,7 +165,8 @@ func (c *capture) add(entry *Entry, through map[string]*docklinev1.CompleteThrou
 // append insists until the journal has the entry: the plugin waits meanwhile, since it gets no answer.
 func (c *capture) append(ctx, stopping context.Context, entry Entry) error {
 	for attempt := 1; ; attempt++ {
-		err := c.journal.Append(ctx, entry)
+		// Not cut short by the plugin's end: the next session must find the cursor of a commit that is on its way.
+		err := c.journal.Append(context.WithoutCancel(ctx), entry)
 		c.told.journal(err)
 		if err == nil {
 			return nil

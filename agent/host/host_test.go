@@ -90,6 +90,9 @@ func TestAGarbageEventBecomesADeadLetterAndTheRestGoesOn(t *testing.T) {
 	}
 }
 
+// TestAChangedByteInThePluginIsRefusedWithBothHashes runs a pinned plugin and a changed one side by side.
+//
+// Shows: E15
 func TestAChangedByteInThePluginIsRefusedWithBothHashes(t *testing.T) {
 	binary, err := os.ReadFile(counter)
 	if err != nil {
@@ -260,6 +263,17 @@ func TestOnlyTheHandshakeMayGoToStandardOutput(t *testing.T) {
 	w.eventually("the talkative one is refused", func() bool {
 		return strings.Contains(w.health("talkative").GetText(), "Hello, I am a plugin!")
 	})
+}
+
+// TestAPluginOfAnotherProtocolVersionIsRefusedWithBothVersions meets a plugin from the future.
+//
+// Shows: E15
+func TestAPluginOfAnotherProtocolVersionIsRefusedWithBothVersions(t *testing.T) {
+	w := run(t, quick, plugin("wms", "count: 10", "future"))
+	w.eventually("the reason", func() bool { return strings.Contains(w.health("wms").GetText(), "version") })
+	if text := w.health("wms").GetText(); !strings.Contains(text, "9") || !strings.Contains(text, "[1]") {
+		t.Errorf("the versions are not named: %q", text)
+	}
 }
 
 func TestNewNamesEveryFault(t *testing.T) {

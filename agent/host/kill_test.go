@@ -14,7 +14,10 @@ import (
 	"github.com/dockline/dockline/testenv"
 )
 
-// Events come on without end while the plugin is killed at random moments; what is journalled is every row once, up to the cursor.
+// TestAKilledPluginGoesOnWhereItWas kills a plugin at random moments while events come on without end; what is journalled is every
+// row once, up to the cursor.
+//
+// Shows: E14
 func TestAKilledPluginGoesOnWhereItWas(t *testing.T) {
 	const config = "count: 1000000000\nbatch: 3"
 	w := run(t, quick, plugin("wms", config), plugin("other", "count: 10"))
@@ -72,6 +75,9 @@ func beAnAgent(dir, path string) {
 	h.Run(context.Background())
 }
 
+// TestNoPluginOutlivesAKilledAgent kills the agent itself.
+//
+// Shows: E14
 func TestNoPluginOutlivesAKilledAgent(t *testing.T) {
 	w := &world{t: t, dir: t.TempDir(), journal: &memory{}, log: &logBook{}}
 	w.Host, _ = host.New(host.Config{DataDir: w.dir})

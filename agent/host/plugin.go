@@ -142,7 +142,7 @@ func (r *running) describeEnd(err error) error {
 	if s, ok := status.FromError(err); ok {
 		err = errors.New(s.Message())
 	}
-	if r.process == nil {
+	if r.process == nil || r.process.pid() == 0 {
 		return err
 	}
 	select {
@@ -152,6 +152,10 @@ func (r *running) describeEnd(err error) error {
 			exit = r.process.err.Error()
 		}
 		err = fmt.Errorf("the process ended (%s): %w", exit, err)
+		select {
+		case <-r.process.said:
+		case <-time.After(2 * pipesAfterExit):
+		}
 	default:
 	}
 	if words := r.log.lastWords(); words != "" {

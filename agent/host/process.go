@@ -35,6 +35,7 @@ type process struct {
 
 	exited chan struct{} // closed when the process is gone
 	err    error         // of its exit; read after exited
+	said   chan struct{} // closed when all that it wrote to standard error has been read
 }
 
 // passed are variables of the agent that a plugin gets too: where things are and the time zone, no secrets.
@@ -49,7 +50,7 @@ func newProcess(p PluginConfig, env []string, outside io.Writer) *process {
 		}
 	}
 	cmd.Env = append(append(cmd.Env, p.Env...), env...)
-	return &process{cmd: cmd, outside: outside, exited: make(chan struct{})}
+	return &process{cmd: cmd, outside: outside, exited: make(chan struct{}), said: make(chan struct{})}
 }
 
 // Start implements runner.Runner.
@@ -142,7 +143,9 @@ func (p *process) Stdout() io.ReadCloser {
 }
 
 // Stderr implements runner.Runner.
-func (p *process) Stderr() io.ReadCloser { return p.stderr }
+func (p *process) Stderr() io.ReadCloser {
+	return &endReader{ReadCloser: p.stderr, end: sync.OnceFunc(func() { close(p.said) })}
+}
 
 // Name implements runner.Runner.
 func (p *process) Name() string { return p.cmd.Path }
@@ -168,6 +171,20 @@ func (p *process) PluginToHost(network, address string) (string, string, error) 
 // HostToPlugin implements runner.Runner.
 func (p *process) HostToPlugin(network, address string) (string, string, error) {
 	return network, address, nil
+}
+
+// endReader says when its reader has dealt with everything: it comes back for more and there is none.
+type endReader struct {
+	io.ReadCloser
+	end func()
+}
+
+func (r *endReader) Read(b []byte) (int, error) {
+	n, err := r.ReadCloser.Read(b)
+	if err != nil {
+		r.end()
+	}
+	return n, err
 }
 
 // handshakeReader gives the first line of standard output to the reader, and all that follows to outside.

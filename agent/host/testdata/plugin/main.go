@@ -143,6 +143,10 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "talkative" {
 		fmt.Println("Hello, I am a plugin!")
 	}
+	if len(os.Args) > 1 && os.Args[1] == "future" {
+		fmt.Println("1|9|tcp|127.0.0.1:1|grpc|")
+		select {}
+	}
 	c := &counter{}
 	if len(os.Args) > 1 && os.Args[1] == "source" {
 		plugins.Serve(plugins.Plugin{Source: c})

@@ -1,0 +1,179 @@
+package host
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+func TestRestartsSlowDownAndACrashLoopIsQuarantined(t *testing.T) {
+	c := crashes{limits: Limits{}.withDefaults(), jitter: func() float64 { return 0 }}
+	now := noon
+	for i, want := range []time.Duration{200, 400, 800, 1600} {
+		if delay, q := c.failed(now, 0, false); q || delay != want*time.Millisecond {
+			t.Errorf("crash %d: %s, quarantined %v", i+1, delay, q)
+		}
+		now = now.Add(time.Second)
+	}
+	if delay, q := c.failed(now, 0, false); !q || delay != 5*time.Minute {
+		t.Errorf("fifth crash within a minute: %s, quarantined %v", delay, q)
+	}
+	now = now.Add(5 * time.Minute)
+	if _, q := c.failed(now, 10*time.Second, false); !q {
+		t.Error("a crash soon after quarantine leads back into it")
+	}
+	now = now.Add(10 * time.Minute)
+	if delay, q := c.failed(now, 5*time.Minute, false); q || delay != 200*time.Millisecond {
+		t.Errorf("after five good minutes: %s, quarantined %v", delay, q)
+	}
+	if _, q := c.failed(now, 5*time.Minute, true); !q {
+		t.Error("what a restart cannot cure is quarantined at once")
+	}
+}
+
+func TestRareCrashesAreNoLoop(t *testing.T) {
+	c := crashes{limits: Limits{}.withDefaults(), jitter: func() float64 { return 1 }}
+	now := noon
+	for range 100 {
+		if delay, q := c.failed(now, time.Hour, false); q || delay != 100*time.Millisecond {
+			t.Fatalf("%s, quarantined %v", delay, q)
+		}
+		now = now.Add(time.Hour)
+	}
+	for range 100 {
+		delay, q := c.failed(now, 30*time.Second, false)
+		if q || delay > 30*time.Second {
+			t.Fatalf("%s, quarantined %v", delay, q)
+		}
+		now = now.Add(30 * time.Second)
+	}
+}
+
+func TestLogOfAPluginIsCapped(t *testing.T) {
+	now := noon
+	var out strings.Builder
+	p := newPluginLog(slog.New(slog.NewTextHandler(&out, nil)), 2, func() time.Time { return now })
+	log := p.hclog().Named("wms")
+	for range 1000 {
+		log.Info("row read")
+	}
+	if n := strings.Count(out.String(), "row read"); n != 20 {
+		t.Errorf("%d of 1000 lines came through, want a burst of 20", n)
+	}
+	now = now.Add(time.Second)
+	log.Warn("battery is low", "device", "RF-7")
+	if !strings.Contains(out.String(), "lines=980") || !strings.Contains(out.String(), `level=WARN msg="battery is low" device=RF-7`) {
+		t.Errorf("what was left out is not said:\n%s", out.String()[len(out.String())-300:])
+	}
+	now = now.Add(time.Hour)
+	log.Info(strings.Repeat("ä", 5000))
+	if longest := len(out.String()) - strings.LastIndex(out.String(), "msg="); longest > maxLogText+100 {
+		t.Errorf("a line of %d bytes", longest)
+	}
+}
+
+func TestLastWordsAreThePanicAndNotItsStack(t *testing.T) {
+	p := newPluginLog(slog.New(slog.DiscardHandler), 1, time.Now)
+	log := p.hclog().Named("wms")
+	log.Error("read failed")
+	log.Error("panic: out of labels")
+	log.Error("goroutine 1 [running]:")
+	if words := p.lastWords(); words != "panic: out of labels" {
+		t.Errorf("last words %q", words)
+	}
+}
+
+func testStamper() *stamper {
+	return &stamper{tenant: "acme", site: "dc-east", source: "wms", now: func() time.Time { return noon }, kinds: []docklinev1.EventKind{docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED}}
+}
+
+func pick() *docklinev1.Event {
+	return &docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, Subject: "SO1", SourceKey: "7", SourceRevision: "1", OccurredAt: timestamppb.New(noon),
+		Payload: &docklinev1.Event_Pick{Pick: &docklinev1.Pick{Lines: []*docklinev1.Line{{Order: "SO1", OrderLine: "1", Item: "A", Quantity: &docklinev1.Quantity{Value: "1"}}}}}}
+}
+
+func TestTheHostSaysWhoItIs(t *testing.T) {
+	e := pick()
+	e.Id, e.Tenant, e.Site, e.Source, e.CorrelationId = "forged", "other", "other", "other", "forged"
+	e, fault := testStamper().stamp(e)
+	if fault != nil {
+		t.Fatal(fault)
+	}
+	want := event.ID(event.Cause{Tenant: "acme", Site: "dc-east", Source: "wms", SourceKey: "7", Revision: "1", Kind: "pick.confirmed"})
+	if e.Id != want || e.Tenant != "acme" || e.Site != "dc-east" || e.Source != "wms" || e.CorrelationId != "" || !e.CapturedAt.AsTime().Equal(noon) {
+		t.Errorf("stamped as %v", e)
+	}
+}
+
+func TestAnEventWithoutAKeyHasAnIdOfItsOwn(t *testing.T) {
+	a, b := pick(), pick()
+	a.SourceKey, b.SourceKey = "", ""
+	a, _ = testStamper().stamp(a)
+	b, _ = testStamper().stamp(b)
+	if a.Id == b.Id || len(a.Id) != 36 || a.Id[14] != '7' {
+		t.Errorf("ids %s and %s", a.Id, b.Id)
+	}
+}
+
+func TestEveryRefusedEventBecomesAValidDeadLetterWithAStableID(t *testing.T) {
+	long := strings.Repeat("x", event.MaxSourceKeyBytes+1)
+	tests := map[string]func(*docklinev1.Event){
+		"undeclared kind":  func(e *docklinev1.Event) { e.Kind = docklinev1.EventKind_EVENT_KIND_PICK_SHORT },
+		"unknown kind":     func(e *docklinev1.Event) { e.Kind = 9999 },
+		"no payload":       func(e *docklinev1.Event) { e.Payload = nil },
+		"no time":          func(e *docklinev1.Event) { e.OccurredAt = nil },
+		"time in future":   func(e *docklinev1.Event) { e.OccurredAt = timestamppb.New(noon.AddDate(0, 0, 2)) },
+		"time of no epoch": func(e *docklinev1.Event) { e.OccurredAt = &timestamppb.Timestamp{Seconds: 1, Nanos: -5} },
+		"long key":         func(e *docklinev1.Event) { e.SourceKey, e.Subject, e.SourceRevision, e.Origin = long, long, long, long },
+		"zero character":   func(e *docklinev1.Event) { e.Subject, e.SourceKey = "SO\x001", "7\x00" },
+		"too large": func(e *docklinev1.Event) {
+			e.GetPick().Lines[0].Description = strings.Repeat("y", event.MaxEventBytes+1)
+		},
+		"no hash": func(e *docklinev1.Event) { e.SourceRevision = ""; e.Payload = nil },
+	}
+	for name, spoil := range tests {
+		t.Run(name, func(t *testing.T) {
+			bad := pick()
+			spoil(bad)
+			again := proto.CloneOf(bad)
+			letter, fault := testStamper().stamp(bad)
+			if fault == nil || letter.GetKind() != docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED || letter.GetDeadLetter().GetCode() != fault.Code {
+				t.Fatalf("fault %v, event %v", fault, letter)
+			}
+			if f := event.Validate(letter); f != nil {
+				t.Errorf("the dead letter is not valid: %v", f)
+			}
+			if len(letter.GetDeadLetter().GetRefusedEvent())+len(letter.GetDeadLetter().GetRaw()) == 0 {
+				t.Error("nothing of the event is kept")
+			}
+			later := testStamper()
+			later.now = func() time.Time { return noon.Add(time.Hour) }
+			if second, _ := later.stamp(again); second.GetId() != letter.GetId() {
+				t.Errorf("read again it is %s, it was %s", second.GetId(), letter.GetId())
+			}
+		})
+	}
+}
+
+func TestTwoBadRecordsOfOneKeyAreBothKept(t *testing.T) {
+	a, b := pick(), pick()
+	for _, e := range []*docklinev1.Event{a, b} {
+		e.SourceRevision = ""
+		e.GetPick().Lines[0].Quantity.Value = "many"
+	}
+	b.GetPick().Lines[0].Item = "B"
+	a, _ = testStamper().stamp(a)
+	b, _ = testStamper().stamp(b)
+	if a.GetId() == b.GetId() {
+		t.Error("the second would pass for the first")
+	}
+}
