@@ -15,8 +15,8 @@ const (
 	ProtocolVersion = 1
 	// Name is the one plugin that a process serves.
 	Name = "dockline"
-	// MaxBatchBytes is the largest batch that a host takes.
-	MaxBatchBytes = 8 << 20
+	// MaxBatchBytes is the largest batch that a host takes: a window of them has room in a small agent.
+	MaxBatchBytes = 2 << 20
 )
 
 // Handshake makes a plugin that is started by hand say what it is. It protects from mistakes, not from attackers.

@@ -19,7 +19,10 @@ import (
 // missedPings in a row make a plugin count as hung.
 const missedPings = 3
 
-var errExited = errors.New("nobody asked it to end")
+var (
+	errExited = errors.New("nobody asked it to end")
+	errHung   = errors.New("it gave no sign of life")
+)
 
 // session is one life of the plugin's process, from start to end. It returns nil only after stopping was asked for and went
 // in order.
@@ -142,7 +145,7 @@ func (s *supervisor) ping(ctx context.Context, r *running) error {
 			missed = 0
 		}
 	}
-	return fmt.Errorf("it gave no sign of life %d times in a row, %s apart", missedPings, s.config.Limits.Ping)
+	return fmt.Errorf("%w %d times in a row, %s apart", errHung, missedPings, s.config.Limits.Ping)
 }
 
 // ended says why a session ended: a stream often breaks a moment before its process is seen to be gone.
@@ -150,6 +153,9 @@ func (s *supervisor) ended(r *running, err error) error {
 	var faults configFaults
 	if errors.As(err, &faults) {
 		return err
+	}
+	if errors.Is(err, errHung) {
+		r.process.kill() // it would not answer a request to stop either
 	}
 	select {
 	case <-r.process.exited:
