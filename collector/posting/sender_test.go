@@ -234,6 +234,49 @@ func TestAnswerAfterTheLeaseIsNotBelieved(t *testing.T) {
 	})
 }
 
+func TestLateAnswerDoesNotTouchAnothersCall(t *testing.T) {
+	each(t, func(w *world) {
+		d := invoice("SO1", "S1")
+		d.Needs = nil
+		w.put(fold, d)
+		w.fail(once(connectortest.Before, "create")) // what the first call comes to: nothing
+		gates := [2]*gate{}
+		ended := make(chan error, 2)
+		start := func(i int, holder string) {
+			gates[i] = &gate{Connector: w.target, entered: make(chan struct{}), open: make(chan struct{})}
+			s := w.sender(holder, func(s *posting.Sender) { s.Connector = gates[i] })
+			go func() {
+				for range 3 { // look, find it absent, send
+					if n, err := s.Step(t.Context()); n == 0 || err != nil {
+						ended <- err
+						return
+					}
+				}
+				ended <- nil
+			}()
+		}
+		start(0, "c1")
+		<-gates[0].entered
+		w.pass(w.sender("c2"), 50*time.Second)
+		w.expect(d.Key, posting.Unknown)
+		w.clock.advance(settleTime)
+		start(1, "c2")
+		<-gates[1].entered
+		w.expect(d.Key, posting.Sending)
+		close(gates[0].open)
+		if err := <-ended; err != nil {
+			w.t.Fatal(err)
+		}
+		w.expect(d.Key, posting.Sending)
+		close(gates[1].open)
+		if err := <-ended; err != nil {
+			w.t.Fatal(err)
+		}
+		w.expect(d.Key, posting.Confirmed)
+		w.effects(d.Kind, d.Key, 1)
+	})
+}
+
 // alone fails the test when two calls of Apply for one key run at once.
 type alone struct {
 	connector.Connector

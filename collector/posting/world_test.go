@@ -66,6 +66,7 @@ func newWorld(t *testing.T, d *db.DB) *world {
 }
 
 func each(t *testing.T, run func(w *world)) {
+	t.Helper()
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) { run(newWorld(t, d)) })
 }
 
