@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -82,6 +83,13 @@ func inProcess(t *testing.T, p plugins.Plugin) *life {
 func asProcess(t *testing.T, path string) *life {
 	t.Helper()
 	cmd := exec.Command(path)
+	// A process that is killed leaves its socket; t.TempDir is too long a path for one.
+	sockets, err := os.MkdirTemp("", "plugintest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(sockets) })
+	cmd.Env = []string{plugin.EnvUnixSocketDir + "=" + sockets, "PATH=" + os.Getenv("PATH")}
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig: plugins.Handshake, VersionedPlugins: plugins.ClientVersions(), Cmd: cmd, AutoMTLS: true, SkipHostEnv: true,
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC}, StartTimeout: startWithin, Logger: hclog.NewNullLogger(),
