@@ -42,6 +42,9 @@ func (f Format) Faults() map[string]string {
 // none is no character: it is never read.
 const none = rune(-1)
 
+// Separator is the delimiter as it stands between cells.
+func (f Format) Separator() string { return string(f.delimiter()) }
+
 func (f Format) delimiter() rune {
 	switch f.Delimiter {
 	case "":

@@ -234,7 +234,7 @@ func (p *proposal) guessKind(header []string, file string) {
 	case has("shipment") || says("ship", "versand", "liefer", "expedition", "zending"):
 		p.file.Kind, p.file.Group = "shipment.departed", true
 	case says("pack"):
-		p.file.Kind = "pack.confirmed"
+		p.file.Kind, p.file.Group = "pack.confirmed", true
 	case has("short"):
 		p.file.Kind = `short > 0 ? "pick.short" : "pick.confirmed"`
 	default:

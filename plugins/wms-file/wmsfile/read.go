@@ -101,7 +101,7 @@ type line struct {
 // next reads the next row; false at the end of the file.
 func (p *pass) next() (line, bool) {
 	row, ok := p.reader.Next()
-	for ok && p.Trailer != "" && strings.HasPrefix(strings.Join(row.Cells, string(p.separator())), p.Trailer) {
+	for ok && p.Trailer != "" && strings.HasPrefix(strings.Join(row.Cells, p.Separator()), p.Trailer) {
 		p.closed = true
 		row, ok = p.reader.Next()
 	}
@@ -123,16 +123,6 @@ func (p *pass) next() (line, bool) {
 		p.result.Skipped++
 	}
 	return out, true
-}
-
-func (p *pass) separator() rune {
-	for _, r := range p.Delimiter {
-		if p.Delimiter == "tab" {
-			return '\t'
-		}
-		return r
-	}
-	return ','
 }
 
 // rowFault is what is wrong with a row before its cells are looked at.

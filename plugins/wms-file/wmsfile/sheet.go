@@ -135,7 +135,6 @@ func (l *loader) checkSheet(path string, kind workKind, s *sheet) {
 
 // work is a command in the terms of a sheet: fields that every row repeats, and those of each row.
 type work struct {
-	kind   workKind
 	number string
 	head   map[string]string
 	rows   []map[string]string
