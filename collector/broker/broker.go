@@ -68,7 +68,7 @@ const (
 	// receiveMaximum is how many messages of one client may be unanswered; the clients honour it.
 	receiveMaximum = 256
 	// queueLength is how many messages may wait for one subscriber.
-	queueLength = 4096
+	queueLength = 2048
 	// longestKeepAlive in seconds: the library computes one and a half times of it in 16 bits. It is also what a client gets that wants none.
 	longestKeepAlive = 600
 	// takeoverWait is how long an older connection may take to end before the newer one is turned away.
@@ -183,6 +183,8 @@ func (b *Broker) Stats() Stats {
 	}
 }
 
+var errBlocked = errors.New("its line is cut on purpose")
+
 // claim makes c the one connection of its client id. An older one is ended first, and wholly, so that its will is spoken before
 // anything of the newer one; the library alone could remove the newer one in its place.
 func (b *Broker) claim(c *conn, cl *mqtt.Client) error {
@@ -193,7 +195,7 @@ func (b *Broker) claim(c *conn, cl *mqtt.Client) error {
 		old := b.live[cl.ID]
 		if b.blocked[cl.ID] {
 			b.mu.Unlock()
-			return errors.New("its line is cut on purpose")
+			return errBlocked
 		}
 		if old == nil {
 			c.clientID, c.client = cl.ID, cl

@@ -49,6 +49,9 @@ func (g *guard) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	g.b.settle(c)
 	g.b.mu.Unlock()
 	g.b.refuse(c, cl.ID, err)
+	if errors.Is(err, errBlocked) {
+		return errRefused // without a word, as over a line that is cut
+	}
 	code.Reason = err.Error()
 	if err := g.b.server.SendConnack(cl, code, false, nil); err != nil {
 		return fmt.Errorf("say why: %w", err)
