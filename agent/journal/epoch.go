@@ -1,0 +1,230 @@
+package journal
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+	"google.golang.org/protobuf/proto"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+var (
+	bucketMeta    = []byte("meta")
+	bucketPacks   = []byte("packs")
+	bucketTail    = []byte("tail")
+	bucketCursors = []byte("cursors")
+
+	keyIdentity = []byte("epoch")
+	keyState    = []byte("state")
+)
+
+// epoch is one open file of the journal. Its fields are guarded by Journal.view; only the newest is written to, except
+// for the acknowledged watermark of an older one.
+type epoch struct {
+	path     string
+	db       *bbolt.DB
+	identity *docklinev1.EpochRange // without last_seq and ranges
+	state    state
+	// saved is the acknowledged watermark that the file knows; a crash falls back to it and sends a little again.
+	saved uint64
+	// tail are the events behind the last pack, not yet packed; in the newest epoch only.
+	tail tail
+	// used is what the file takes, in bytes, without the pages that the newest file can use again.
+	used, size int64
+	// endless says that a damaged file does not tell its last Seq.
+	endless bool
+}
+
+// sealed is the highest Seq that is in a pack.
+func (e *epoch) sealed() uint64 {
+	if len(e.tail.events) > 0 {
+		return e.tail.first - 1
+	}
+	return e.state.last
+}
+
+func (e *epoch) id() string { return e.identity.Epoch }
+
+func (e *epoch) ordinal() uint64 { return e.identity.Ordinal }
+
+func (e *epoch) drained() bool { return e.state.acked == e.state.last }
+
+func openBolt(path string) (db *bbolt.DB, err error) {
+	err = guard(func() error {
+		// The freelist is stored: without it, opening scans all pages, and a damaged one then ends the process from a
+		// goroutine of bbolt's that nobody can guard.
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 2 * time.Second, FreelistType: bbolt.FreelistMapType})
+		return err
+	})
+	return db, err
+}
+
+// createEpoch makes the file of a new epoch under a temporary name, so that a power cut never leaves half a file, and opens it.
+func createEpoch(dir string, identity *docklinev1.EpochRange, s state, cursors map[string]*docklinev1.PluginCursor) (*epoch, error) {
+	id := make([]byte, 16)
+	if _, err := rand.Read(id); err != nil {
+		return nil, err
+	}
+	identity.Epoch = hex.EncodeToString(id)
+	path := epochPath(dir, identity.Ordinal, identity.Epoch)
+	db, err := openBolt(path + temporarySuffix)
+	if err != nil {
+		return nil, fmt.Errorf("create epoch file: %w", err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error { return initEpoch(tx, identity, s, cursors) })
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, fmt.Errorf("create epoch file: %w", err)
+	}
+	// Closed first: Windows does not rename an open file.
+	if err := os.Rename(path+temporarySuffix, path); err != nil {
+		return nil, fmt.Errorf("create epoch file: %w", err)
+	}
+	if err := syncDir(dir); err != nil {
+		return nil, fmt.Errorf("create epoch file: %w", err)
+	}
+	return openEpoch(epochFile{path: path, ordinal: identity.Ordinal, id: identity.Epoch})
+}
+
+func initEpoch(tx *bbolt.Tx, identity *docklinev1.EpochRange, s state, cursors map[string]*docklinev1.PluginCursor) error {
+	for _, name := range [][]byte{bucketMeta, bucketPacks, bucketTail, bucketCursors} {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	body, err := proto.Marshal(identity)
+	if err != nil {
+		return err
+	}
+	if err := tx.Bucket(bucketMeta).Put(keyIdentity, makeRecord(time.Time{}, body)); err != nil {
+		return err
+	}
+	for _, c := range cursors {
+		if err := putCursor(tx, c); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket(bucketMeta).Put(keyState, s.record())
+}
+
+// openEpoch opens a file and reads what it says about itself; packs are verified when they are read. An error that is
+// errDamaged says that the content is at fault; the epoch that comes with it, if any, is good for salvage only.
+func openEpoch(f epochFile) (*epoch, error) {
+	e := &epoch{path: f.path, identity: &docklinev1.EpochRange{Epoch: f.id, Ordinal: f.ordinal}}
+	var err error
+	if e.db, err = openBolt(f.path); err != nil {
+		if isDamage(err) {
+			err = fmt.Errorf("%w: %w", errDamaged, err)
+		}
+		return nil, err
+	}
+	if err := e.reload(); err != nil {
+		return e, err
+	}
+	e.measure(false)
+	return e, nil
+}
+
+// reload reads identity, state and tail from the file.
+func (e *epoch) reload() error {
+	return guard(func() error {
+		return e.db.View(func(tx *bbolt.Tx) error {
+			e.endless = true
+			for _, name := range [][]byte{bucketMeta, bucketPacks, bucketTail, bucketCursors} {
+				if tx.Bucket(name) == nil {
+					return fmt.Errorf("%w: bucket %s is missing", errDamaged, name)
+				}
+			}
+			s, err := readState(tx.Bucket(bucketMeta).Get(keyState))
+			if err != nil {
+				return fmt.Errorf("state: %w", err)
+			}
+			e.state, e.saved, e.endless = s, s.acked, false
+			_, body, err := openRecord(tx.Bucket(bucketMeta).Get(keyIdentity))
+			identity := &docklinev1.EpochRange{}
+			if err != nil || proto.Unmarshal(body, identity) != nil || identity.Epoch != e.id() || identity.Ordinal != e.ordinal() {
+				return fmt.Errorf("identity: %w", errDamaged)
+			}
+			e.identity = identity
+			e.tail, err = readTail(tx, s.last)
+			return err
+		})
+	})
+}
+
+// measure takes note of how large the file is. Free pages of the newest file will be used again; those of an older one not.
+func (e *epoch) measure(newest bool) {
+	pageSize := int64(e.db.Info().PageSize)
+	guard(func() error {
+		return e.db.View(func(tx *bbolt.Tx) error {
+			e.size = tx.Size()
+			return nil
+		})
+	})
+	e.used = e.size
+	if newest {
+		stats := e.db.Stats()
+		e.used -= int64(stats.FreePageN+stats.PendingPageN) * pageSize
+	}
+}
+
+// firstSeq is the lowest Seq that the file still holds, 0 for none.
+func (e *epoch) firstSeq(tx *bbolt.Tx) (uint64, error) {
+	key, value := tx.Bucket(bucketPacks).Cursor().First()
+	if key == nil {
+		if len(e.tail.events) > 0 {
+			return e.sealed() + 1, nil
+		}
+		return 0, nil
+	}
+	p, err := openPack(value)
+	if err != nil {
+		return 0, err
+	}
+	return p.envelope.FirstSeq, nil
+}
+
+func putCursor(tx *bbolt.Tx, c *docklinev1.PluginCursor) error {
+	body, err := proto.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(bucketCursors).Put([]byte(c.Plugin), makeRecord(time.Time{}, body))
+}
+
+// cursors reads every plugin's cursor as of the last commit.
+func (e *epoch) cursors() (map[string]*docklinev1.PluginCursor, error) {
+	found := map[string]*docklinev1.PluginCursor{}
+	err := guard(func() error {
+		return e.db.View(func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketCursors).ForEach(func(key, value []byte) error {
+				_, body, err := openRecord(value)
+				if err != nil {
+					return fmt.Errorf("cursor of %s: %w", key, err)
+				}
+				c := &docklinev1.PluginCursor{}
+				if err := proto.Unmarshal(body, c); err != nil {
+					return fmt.Errorf("cursor of %s: %w", key, errDamaged)
+				}
+				found[string(key)] = c
+				return nil
+			})
+		})
+	})
+	return found, err
+}
+
+// remove closes the file and deletes it.
+func (e *epoch) remove() error {
+	guard(e.db.Close)
+	if err := os.Remove(e.path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(e.path))
+}

@@ -1,0 +1,239 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+	"google.golang.org/protobuf/proto"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// Fork begins a new epoch and puts all that is held, acknowledged or not, into it, so that it is sent again under new
+// numbers; the collector's log refuses what it has by event id. The packs stay as they are. A crash on the way leaves both
+// copies, which is harmless for the same reason.
+func (j *Journal) Fork(reason string) error {
+	j.write.Lock()
+	defer j.write.Unlock()
+	if j.closed {
+		return ErrClosed
+	}
+	j.options.Log.Warn("journal: fork to a new epoch, all that is held will be sent again", "reason", reason, "epoch", j.newest().id())
+	if err := j.rotate(); err != nil {
+		return err
+	}
+	for _, e := range append([]*epoch(nil), j.epochs[:len(j.epochs)-1]...) {
+		lost, err := j.absorb(e, true)
+		if err != nil {
+			return err
+		}
+		if len(lost) > 0 {
+			if err := j.finish(e, lost, fmt.Errorf("%w packs, met while all was taken to a new epoch", errDamaged)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := j.discard(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Resume compares what the collector says it has with what is held. hello is the one that reply answers: what was captured
+// since does not count. ForkNeeded says that the collector knows more than this disk. Rewound says that it knows less than
+// it had acknowledged, because its database was restored: what is still kept will be handed out again; what is not is
+// declared as a gap, and then the answer is ForkNeeded too, since the numbers before it will never be complete.
+func (j *Journal) Resume(hello *docklinev1.Hello, reply *docklinev1.HelloReply) (Outcome, error) {
+	j.write.Lock()
+	defer j.write.Unlock()
+	if j.closed {
+		return Ignored, ErrClosed
+	}
+	has := map[string]*docklinev1.EpochRange{}
+	for _, r := range reply.Received {
+		has[r.Epoch] = r
+	}
+	for _, said := range hello.Epochs {
+		if highest(has[said.Epoch]) > said.LastSeq && j.find(said.Epoch) != nil {
+			return ForkNeeded, nil
+		}
+	}
+	outcome := Ignored
+	for _, e := range append([]*epoch(nil), j.epochs...) {
+		mark := contiguous(has[e.id()])
+		if mark >= e.state.acked || e.state.incarnation == reply.Incarnation {
+			continue
+		}
+		missing, err := j.rewind(e, mark)
+		if err != nil {
+			return Ignored, err
+		}
+		if missing != nil {
+			outcome = ForkNeeded
+			if err := j.declare(e.id(), []*docklinev1.SeqRange{missing}, "acknowledged by a database that was restored since, and no longer kept here", j.options.Now()); err != nil {
+				return Ignored, err
+			}
+		} else if outcome == Ignored {
+			outcome = Rewound
+		}
+	}
+	return outcome, nil
+}
+
+// rewind lowers the acknowledged watermark of e to mark, or to what is still held, and returns the range between the two.
+func (j *Journal) rewind(e *epoch, mark uint64) (missing *docklinev1.SeqRange, err error) {
+	first := e.firstHeld()
+	j.options.Log.Warn("journal: the collector lost what it had acknowledged", "epoch", e.id(), "acknowledged", e.state.acked, "has", mark, "held_from", first)
+	if first > mark+1 {
+		missing = &docklinev1.SeqRange{First: mark + 1, Last: first - 1}
+		mark = first - 1
+	}
+	j.view.Lock()
+	e.state.acked = mark
+	j.notify()
+	j.view.Unlock()
+	return missing, j.saveAcked(e)
+}
+
+func highest(r *docklinev1.EpochRange) uint64 {
+	last := r.GetLastSeq()
+	for _, held := range r.GetRanges() {
+		last = max(last, held.Last)
+	}
+	return last
+}
+
+// contiguous is the Seq through which r holds everything from 1.
+func contiguous(r *docklinev1.EpochRange) uint64 {
+	mark := uint64(0)
+	for _, held := range r.GetRanges() {
+		if held.First > mark+1 {
+			break
+		}
+		mark = max(mark, held.Last)
+	}
+	return mark
+}
+
+// absorb copies what old holds, all of it or only what is not acknowledged, into the newest epoch, under new numbers and
+// otherwise as it is, and returns the ranges that could not be read. The cursors in the packs stay as old as they were:
+// going back to one of them reads too much, never too little.
+func (j *Journal) absorb(old *epoch, all bool) (lost []*docklinev1.SeqRange, err error) {
+	from, end := old.state.acked, old.sealed()
+	if all {
+		from = old.firstHeld() - 1
+	}
+	if old.endless {
+		end = old.lastKey()
+	}
+	expected := from + 1
+	miss := func(last uint64) {
+		if last >= expected {
+			lost = append(lost, &docklinev1.SeqRange{First: expected, Last: last})
+		}
+	}
+	for from < end {
+		packs, reached, err := old.scan(from, 64)
+		if err != nil && !errors.Is(err, errDamaged) {
+			return nil, err
+		}
+		if err := j.adopt(packs); err != nil {
+			return nil, err
+		}
+		for _, p := range packs {
+			miss(p.envelope.FirstSeq - 1)
+			expected = max(expected, p.envelope.LastSeq+1)
+		}
+		switch {
+		case err == nil && len(packs) == 0:
+			from = end
+		case reached == from:
+			// A page that can't be walked: try again half a pack further on.
+			from += packEvents / 2
+		default:
+			from = reached
+		}
+	}
+	miss(end)
+	expected = max(expected, end+1)
+	if len(old.tail.events) > 0 {
+		if err := j.adoptTail(old); err != nil {
+			return nil, err
+		}
+		expected += uint64(len(old.tail.events))
+	}
+	miss(old.state.last)
+	if old.endless {
+		lost = append(lost, &docklinev1.SeqRange{First: expected})
+	}
+	return lost, nil
+}
+
+// adopt puts packs of another epoch behind what the newest holds.
+func (j *Journal) adopt(packs []storedPack) error {
+	if len(packs) == 0 {
+		return nil
+	}
+	if len(j.newest().tail.events) > 0 {
+		if err := j.store(nil, true); err != nil {
+			return err
+		}
+	}
+	e := j.newest()
+	p := &plan{packs: slices.Clone(packs), last: e.state.last}
+	for i := range packs {
+		envelope := packs[i].envelope
+		count := envelope.LastSeq - envelope.FirstSeq + 1
+		adopted := proto.CloneOf(envelope)
+		adopted.Epoch, adopted.EpochOrdinal = e.id(), e.ordinal()
+		adopted.FirstSeq, adopted.LastSeq = p.last+1, p.last+count
+		p.last += count
+		p.packs[i].envelope = adopted
+	}
+	return j.execute(p)
+}
+
+// adoptTail packs the tail of another epoch behind what the newest holds.
+func (j *Journal) adoptTail(old *epoch) error {
+	cursors, err := old.cursors()
+	if err != nil {
+		cursors = nil
+	}
+	p, err := sealPack(old, old.tail.first, old.tail.events, old.tail.at, cursors)
+	if err != nil {
+		return err
+	}
+	return j.adopt([]storedPack{p})
+}
+
+// firstHeld is the lowest Seq that the file holds, or the one behind what is acknowledged if that can't be told.
+func (e *epoch) firstHeld() uint64 {
+	first := uint64(0)
+	err := guard(func() error {
+		return e.db.View(func(tx *bbolt.Tx) (err error) {
+			first, err = e.firstSeq(tx)
+			return err
+		})
+	})
+	if err != nil || first == 0 || first > e.state.acked+1 {
+		return e.state.acked + 1
+	}
+	return first
+}
+
+// lastKey is the highest Seq that a pack's key names, 0 if none can be read.
+func (e *epoch) lastKey() (last uint64) {
+	guard(func() error {
+		return e.db.View(func(tx *bbolt.Tx) error {
+			if packs := tx.Bucket(bucketPacks); packs != nil {
+				key, _ := packs.Cursor().Last()
+				last = keySeq(key)
+			}
+			return nil
+		})
+	})
+	return last
+}

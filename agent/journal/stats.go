@@ -1,0 +1,102 @@
+package journal
+
+import (
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// Stats says how a journal stands. Epoch, LastSeq and Cursors belong together.
+type Stats struct {
+	// Events is how many the collector has not acknowledged.
+	Events uint64
+	// Bytes is what the files take; space that the newest file can use again is not counted.
+	Bytes, LimitBytes int64
+	// OldestAt is when the oldest event that is not acknowledged was captured; zero if there is none.
+	OldestAt time.Time
+	// CapturedTotal counts the events accepted since the folder began.
+	CapturedTotal uint64
+	// Epoch and LastSeq are the newest ones.
+	Epoch   string
+	LastSeq uint64
+	// Cursors are every plugin's cursor and completeness as of LastSeq.
+	Cursors []*docklinev1.PluginCursor
+	// Full says that the limit is reached: only what the reserve is for is taken.
+	Full bool
+	// Appends and Commits count those of this process: Appends share Commits.
+	Appends, Commits uint64
+}
+
+// Stats of this moment.
+func (j *Journal) Stats() Stats {
+	j.view.RLock()
+	defer j.view.RUnlock()
+	s := Stats{
+		Bytes:      j.used(),
+		LimitBytes: j.options.LimitBytes,
+		Cursors:    sortedCursors(j.cursors),
+		Appends:    j.appends.Load(),
+		Commits:    j.commits.Load(),
+	}
+	s.Full = s.Bytes >= s.LimitBytes-j.options.ReserveBytes
+	for _, e := range j.epochs {
+		s.Events += e.state.last - e.state.acked
+		s.CapturedTotal = max(s.CapturedTotal, e.state.captured)
+		s.Epoch, s.LastSeq = e.id(), e.state.last
+		if s.OldestAt.IsZero() && !e.drained() {
+			s.OldestAt = e.oldestAt()
+		}
+	}
+	return s
+}
+
+// oldestAt is when the first event that is not acknowledged was captured.
+func (e *epoch) oldestAt() (at time.Time) {
+	if e.state.acked >= e.sealed() {
+		return e.tail.at
+	}
+	guard(func() error {
+		return e.db.View(func(tx *bbolt.Tx) error {
+			_, value := tx.Bucket(bucketPacks).Cursor().Seek(seqKey(e.state.acked + 1))
+			at = recordTime(value)
+			return nil
+		})
+	})
+	return at
+}
+
+// Cursor is what the plugin last committed; nil if nothing.
+func (j *Journal) Cursor(plugin string) ([]byte, error) {
+	j.view.RLock()
+	defer j.view.RUnlock()
+	if len(j.epochs) == 0 {
+		return nil, ErrClosed
+	}
+	if c := j.cursors[plugin]; c != nil {
+		return append([]byte(nil), c.Cursor...), nil
+	}
+	return nil, nil
+}
+
+// Epochs says what is held, for a Hello: oldest first, the last one is being written.
+func (j *Journal) Epochs() []*docklinev1.EpochRange {
+	j.view.RLock()
+	defer j.view.RUnlock()
+	var held []*docklinev1.EpochRange
+	for _, e := range j.epochs {
+		r := &docklinev1.EpochRange{
+			Epoch:              e.id(),
+			Ordinal:            e.ordinal(),
+			Predecessor:        e.identity.Predecessor,
+			PredecessorLastSeq: e.identity.PredecessorLastSeq,
+			LastSeq:            e.state.last,
+		}
+		if first := e.firstHeld(); first <= e.state.last {
+			r.Ranges = []*docklinev1.SeqRange{{First: first, Last: e.state.last}}
+		}
+		held = append(held, r)
+	}
+	return held
+}
