@@ -1,0 +1,193 @@
+package eventlog
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// lowerPlaces moves events that are in force to the lower place at which they were now seen: after a journal was sent again
+// under a new epoch, the place must not depend on which copy came first.
+func (l *Log) lowerPlaces(ctx context.Context, tx *db.Tx, lower []*arrival) error {
+	if len(lower) == 0 {
+		return nil
+	}
+	slices.SortFunc(lower, func(a, b *arrival) int { return compareKeys(a.key(), b.key()) })
+	var keys [][]any
+	for _, a := range lower {
+		keys = append(keys, []any{a.Event.GetTenant(), a.Event.GetId()})
+	}
+	known, err := identities(ctx, tx, keys, true)
+	if err != nil {
+		return err
+	}
+	for _, a := range lower {
+		// Another collector may have been here since the identity was read without a lock.
+		have := known[a.key()]
+		if !bytes.Equal(have.hash, a.hash) {
+			if _, err := l.settle(ctx, tx, a); err != nil {
+				return err
+			}
+		} else if a.place().before(have.place) {
+			if err := moveTo(ctx, tx, a, have.logID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// moveTo gives the body in force, row logID, the place of a, and has its keys folded again.
+func moveTo(ctx context.Context, tx *db.Tx, a *arrival, logID int64) error {
+	tenant, id := a.Event.GetTenant(), a.Event.GetId()
+	if _, err := tx.Exec(ctx, `UPDATE event_identity SET epoch_ordinal = ?, seq = ? WHERE tenant = ? AND id = ?`, a.EpochOrdinal, a.Seq, tenant, id); err != nil {
+		return err
+	}
+	if err := moveRow(ctx, tx, a, logID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE fact SET epoch_ordinal = ?, seq = ? WHERE tenant = ? AND event_id = ?`, a.EpochOrdinal, a.Seq, tenant, id); err != nil {
+		return err
+	}
+	return markFactsOf(ctx, tx, tenant, id)
+}
+
+func moveRow(ctx context.Context, tx *db.Tx, a *arrival, logID int64) error {
+	_, err := tx.Exec(ctx, `UPDATE event SET epoch = ?, epoch_ordinal = ?, seq = ? WHERE log_id = ?`, a.Epoch, a.EpochOrdinal, a.Seq, logID)
+	return err
+}
+
+func markFactsOf(ctx context.Context, tx *db.Tx, tenant, id string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key) SELECT tenant, fold_key FROM fact WHERE tenant = ? AND event_id = ? ORDER BY fold_key`, tenant, id)
+	return err
+}
+
+// body is one of several bodies under one id.
+type body struct {
+	arrival
+	variant int64
+}
+
+// settle takes in a body whose id is known with another one. Both are kept; the facts are those of the lower place. It
+// returns false where the very body had been kept before.
+func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, err error) {
+	tenant, id := a.Event.GetTenant(), a.Event.GetId()
+	if _, err := identities(ctx, tx, [][]any{{tenant, id}}, true); err != nil {
+		return false, err
+	}
+	bodies, err := readBodies(ctx, tx, tenant, id)
+	if err != nil {
+		return false, err
+	}
+	same := slices.IndexFunc(bodies, func(b *body) bool { return bytes.Equal(b.hash, a.hash) })
+	if same < 0 {
+		if err := l.addVariant(ctx, tx, a); err != nil {
+			return false, err
+		}
+		bodies = append(bodies, &body{arrival: *a, variant: 1})
+	} else if b := bodies[same]; a.place().before(b.place()) {
+		if err := moveRow(ctx, tx, a, b.logID); err != nil {
+			return false, err
+		}
+		b.Epoch, b.EpochOrdinal, b.Seq = a.Epoch, a.EpochOrdinal, a.Seq
+	}
+	lowest := slices.MinFunc(bodies, func(a, b *body) int {
+		return cmp.Or(comparePlaces(a.place(), b.place()), bytes.Compare(a.hash, b.hash))
+	})
+	if lowest.variant != 0 {
+		if err := l.putInForce(ctx, tx, lowest); err != nil {
+			return false, err
+		}
+	} else if same >= 0 && bodies[same] == lowest {
+		if err := moveTo(ctx, tx, &lowest.arrival, lowest.logID); err != nil {
+			return false, err
+		}
+	}
+	if same >= 0 {
+		return false, nil
+	}
+	return true, l.report(ctx, tx, tenant, "event/"+id, []Exception{twoBodies(lowest.Event, len(bodies))})
+}
+
+func readBodies(ctx context.Context, tx *db.Tx, tenant, id string) ([]*body, error) {
+	rows, err := tx.Query(ctx, `SELECT log_id, variant, epoch, epoch_ordinal, seq, body FROM event WHERE tenant = ? AND id = ? ORDER BY log_id`, tenant, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var bodies []*body
+	for rows.Next() {
+		b := &body{}
+		var raw []byte
+		if err := rows.Scan(&b.logID, &b.variant, &b.Epoch, &b.EpochOrdinal, &b.Seq, &raw); err != nil {
+			return nil, err
+		}
+		b.Event = &docklinev1.Event{}
+		if err := proto.Unmarshal(raw, b.Event); err != nil {
+			return nil, err
+		}
+		b.hash = event.BodyHash(b.Event)
+		bodies = append(bodies, b)
+	}
+	return bodies, rows.Err()
+}
+
+// addVariant keeps a body beside the one in force: a row, no facts.
+func (l *Log) addVariant(ctx context.Context, tx *db.Tx, a *arrival) error {
+	ids, err := tx.NextIDs(ctx, "event", "log_id", 1)
+	if err != nil {
+		return err
+	}
+	a.logID = ids[0]
+	r := &rows{log: l}
+	if err := r.add(a, 1); err != nil {
+		return err
+	}
+	return r.write(ctx, tx)
+}
+
+// putInForce replaces the facts of an id by those of another body, and has the keys of both folded again.
+func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b *body) error {
+	tenant, id := b.Event.GetTenant(), b.Event.GetId()
+	if err := markFactsOf(ctx, tx, tenant, id); err != nil {
+		return err
+	}
+	for _, q := range []string{`DELETE FROM fact WHERE tenant = ? AND event_id = ?`, `UPDATE event SET variant = 1 WHERE tenant = ? AND id = ?`} {
+		if _, err := tx.Exec(ctx, q, tenant, id); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, `UPDATE event SET variant = 0 WHERE log_id = ?`, b.logID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE event_identity SET body_hash = ?, log_id = ?, epoch_ordinal = ?, seq = ? WHERE tenant = ? AND id = ?`,
+		b.hash, b.logID, b.EpochOrdinal, b.Seq, tenant, id); err != nil {
+		return err
+	}
+	raw, err := proto.Marshal(b.Event)
+	if err != nil {
+		return err
+	}
+	r := &rows{log: l, dirty: map[dirtyKey]bool{}}
+	if err := r.addFacts(&b.arrival, l.touches(b.Event), raw); err != nil {
+		return err
+	}
+	return r.write(ctx, tx)
+}
+
+func twoBodies(e *docklinev1.Event, n int) Exception {
+	return Exception{Code: "changed_event", Subject: e.GetId(), Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL,
+		Severity: docklinev1.Severity_SEVERITY_ERROR, Site: e.GetSite(), EventIDs: []string{e.GetId()},
+		Title: "One event id with different contents",
+		Text: fmt.Sprintf("%s %s (source %s, record %q) arrived with %d different contents under one id. The one that the site's journal wrote first counts. "+
+			"Look at them in the event log, and find out whether the source uses a key again or an agent's disk is damaged.",
+			event.KindName(e.GetKind()), e.GetSubject(), e.GetSource(), e.GetSourceKey(), n)}
+}

@@ -1,0 +1,202 @@
+package eventlog
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/dockline/dockline/collector/db"
+)
+
+// Filler moves envelopes from the inbox into the log. Several may run on one database.
+type Filler struct {
+	Log *Log
+	// MaxEvents is about how many events one transaction takes; one envelope is always taken whole. 0 is 2000.
+	MaxEvents int
+	// OnFilled is called after a commit that put events into the log. May be nil.
+	OnFilled func()
+	// Poll is how often the inbox is looked at when nobody calls Wake, as when another collector has received. 0 is 250 ms.
+	Poll time.Duration
+	// Slog may be nil.
+	Slog *slog.Logger
+
+	wake  db.Signal
+	stats [4]atomic.Int64
+}
+
+// FillerStats counts since the start of the process.
+type FillerStats struct {
+	Logged, Duplicates, Conflicts int64
+	// Unreadable envelopes are kept in the inbox.
+	Unreadable int64
+}
+
+// Stats may be called at any time.
+func (f *Filler) Stats() FillerStats {
+	return FillerStats{f.stats[0].Load(), f.stats[1].Load(), f.stats[2].Load(), f.stats[3].Load()}
+}
+
+// Wake makes Run look at the inbox at once. It never blocks.
+func (f *Filler) Wake() { f.wake.Set() }
+
+// Run fills until ctx ends. It begins by trying again what an older version could not read.
+func (f *Filler) Run(ctx context.Context) error {
+	if err := f.Retry(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return db.Poll(ctx, &f.wake, cmp.Or(f.Poll, 250*time.Millisecond), f.Slog, "fill the event log", func(ctx context.Context) (bool, error) {
+		filled, err := f.Step(ctx)
+		if err == nil || ctx.Err() != nil {
+			return filled.Envelopes > 0, err
+		}
+		return f.isolate(ctx, err)
+	})
+}
+
+// Retry lets the next steps try the envelopes again that could not be read.
+func (f *Filler) Retry(ctx context.Context) error {
+	return f.Log.DB.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE inbox SET state = ? WHERE state = ?`, stateWaiting, stateDead)
+		return err
+	})
+}
+
+// Filled is what one Step did.
+type Filled struct {
+	AppendResult
+	// Envelopes were taken from the inbox, of which Unreadable went back as dead.
+	Envelopes  int
+	Unreadable int
+}
+
+// States of an inbox row.
+const (
+	stateWaiting = 0
+	stateDead    = 1
+)
+
+// Step moves one batch of envelopes in one transaction: their events, facts, marks and receipts, how far each stream of their
+// sites has told everything, and the rows that leave the inbox.
+func (f *Filler) Step(ctx context.Context) (Filled, error) {
+	return f.step(ctx, func(tx *db.Tx) ([]int64, error) { return due(ctx, tx, cmp.Or(f.MaxEvents, 2000)) })
+}
+
+// isolate goes on after a step that failed: the envelopes one by one, so that one which the database does not take is set aside
+// and does not stop the others. Where even that fails, the database is the fault, and the step's error is returned.
+func (f *Filler) isolate(ctx context.Context, cause error) (more bool, err error) {
+	var ids []int64
+	if err := f.Log.DB.Read(ctx, func(tx *db.Tx) (err error) { ids, err = due(ctx, tx, 1000); return err }); err != nil {
+		return false, cause
+	}
+	for _, id := range ids {
+		one := func(*db.Tx) ([]int64, error) { return []int64{id}, nil }
+		if _, err = f.step(ctx, one); err != nil {
+			_, err = f.step(ctx, one)
+		}
+		if err == nil {
+			continue
+		}
+		fault := err
+		err := f.Log.DB.Write(ctx, func(tx *db.Tx) error {
+			envelopes, err := claim(ctx, tx, []int64{id})
+			if err != nil || len(envelopes) == 0 {
+				return err
+			}
+			return f.Log.setAside(ctx, tx, envelopes[0], fault)
+		})
+		if err != nil {
+			return false, cause
+		}
+		f.stats[3].Add(1)
+	}
+	return len(ids) > 0, nil
+}
+
+// step fills the envelopes that choose names, in one transaction.
+func (f *Filler) step(ctx context.Context, choose func(tx *db.Tx) ([]int64, error)) (Filled, error) {
+	var filled Filled
+	err := f.Log.DB.Write(ctx, func(tx *db.Tx) error {
+		filled = Filled{}
+		ids, err := choose(tx)
+		if err != nil {
+			return err
+		}
+		filled, err = f.fill(ctx, tx, ids)
+		return err
+	})
+	if err != nil {
+		return Filled{}, fmt.Errorf("fill: %w", err)
+	}
+	for i, n := range []int{filled.Logged, filled.Duplicates, filled.Conflicts, filled.Unreadable} {
+		f.stats[i].Add(int64(n))
+	}
+	if filled.Envelopes > 0 && f.OnFilled != nil {
+		f.OnFilled()
+	}
+	return filled, nil
+}
+
+func (f *Filler) fill(ctx context.Context, tx *db.Tx, ids []int64) (Filled, error) {
+	var filled Filled
+	envelopes, err := claim(ctx, tx, ids)
+	if err != nil || len(envelopes) == 0 {
+		return filled, err
+	}
+	filled.Envelopes = len(envelopes)
+	var recorded []Recorded
+	var done []int64
+	var read []*waiting
+	for _, w := range envelopes {
+		events, fault := w.open()
+		if fault != nil {
+			filled.Unreadable++
+			if err := f.Log.setAside(ctx, tx, w, fault); err != nil {
+				return filled, err
+			}
+			continue
+		}
+		recorded = append(recorded, events...)
+		done = append(done, w.id)
+		read = append(read, w)
+	}
+	bySite, err := f.Log.append(ctx, tx, recorded)
+	if err != nil {
+		return filled, err
+	}
+	filled.AppendResult = sum(bySite)
+	if _, err := tx.Delete(ctx, "inbox", "id", done); err != nil {
+		return filled, err
+	}
+	if err := f.Log.declared(ctx, tx, recorded); err != nil {
+		return filled, err
+	}
+	if err := f.Log.reopened(ctx, tx, read); err != nil {
+		return filled, err
+	}
+	if err := f.Log.advance(ctx, tx, sitesOf(read), read); err != nil {
+		return filled, err
+	}
+	return filled, addTotals(ctx, tx, bySite)
+}
+
+// addTotals counts for each site what the log has taken from it, for ever.
+func addTotals(ctx context.Context, tx *db.Tx, bySite map[SiteKey]AppendResult) error {
+	for _, site := range slices.SortedFunc(maps.Keys(bySite), compareSites) {
+		r := bySite[site]
+		if site.Site == "" {
+			continue
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO site_total (tenant, site, logged, duplicates, conflicts) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (tenant, site) DO UPDATE SET logged = site_total.logged + excluded.logged,
+			duplicates = site_total.duplicates + excluded.duplicates, conflicts = site_total.conflicts + excluded.conflicts`,
+			site.Tenant, site.Site, r.Logged, r.Duplicates, r.Conflicts); err != nil {
+			return err
+		}
+	}
+	return nil
+}

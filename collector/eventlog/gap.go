@@ -1,0 +1,126 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// Causes of a gap.
+const (
+	// lost: the site no longer holds these events. The gap closes when they arrive after all, or a person accepts the loss.
+	lost = "lost"
+	// unreadable: they are in the inbox and cannot be read. The gap closes when a later version reads them.
+	unreadable = "unreadable"
+)
+
+// openGap records a gap and says whether it is new.
+func (l *Log) openGap(ctx context.Context, tx *db.Tx, site SiteKey, epoch string, lo, hi uint64, cause string) (bool, error) {
+	rows, err := tx.InsertAbsent(ctx, db.Insert{Table: "gap", Columns: []string{"tenant", "site", "epoch", "lo", "hi", "cause", "opened_at"},
+		Rows:     [][]any{{site.Tenant, site.Site, epoch, lo, hi, cause, l.now().UnixMicro()}},
+		Conflict: []string{"tenant", "site", "epoch", "lo"}, Returning: []string{"lo"}})
+	return len(rows) == 1, err
+}
+
+func (l *Log) closeGap(ctx context.Context, tx *db.Tx, site SiteKey, epoch string, lo uint64) error {
+	_, err := tx.Exec(ctx, `UPDATE gap SET closed_at = ? WHERE tenant = ? AND site = ? AND epoch = ? AND lo = ? AND closed_at = 0`,
+		l.now().UnixMicro(), site.Tenant, site.Site, epoch, lo)
+	return err
+}
+
+// Gap records that events of a site are lost: its journal no longer holds them and the centre never had them. Streams of the
+// site stop there, so that counts wait, until the events arrive after all or AcceptGap is called.
+func (l *Log) Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *docklinev1.StreamGap) error {
+	key := SiteKey{tenant, site}
+	isNew, err := l.openGap(ctx, tx, key, gap.GetEpoch(), gap.GetFirstSeq(), gap.GetLastSeq(), lost)
+	if err != nil {
+		return fmt.Errorf("gap: %w", err)
+	}
+	if !isNew {
+		return nil
+	}
+	n := gap.GetLastSeq() - gap.GetFirstSeq() + 1
+	return l.report(ctx, tx, tenant, gapOrigin(key, gap.GetEpoch(), gap.GetFirstSeq()), []Exception{{
+		Code: "stream_gap", Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Severity: docklinev1.Severity_SEVERITY_ERROR, Site: site,
+		Subject: fmt.Sprintf("%s seq %d to %d", site, gap.GetFirstSeq(), gap.GetLastSeq()),
+		Title:   fmt.Sprintf("%d events of %s are lost", n, site),
+		Text: fmt.Sprintf("Site %s no longer has the events %d to %d of its journal's epoch %s, and the centre never got them: %s. Read the records of that time again at "+
+			"their source, or count the stock again. Counts of this site wait until the events arrive or the loss is accepted.",
+			site, gap.GetFirstSeq(), gap.GetLastSeq(), gap.GetEpoch(), gap.GetReason())}})
+}
+
+func gapOrigin(site SiteKey, epoch string, lo uint64) string {
+	return "gap/" + site.Site + "/" + epoch + "/" + strconv.FormatUint(lo, 10)
+}
+
+// AcceptGap closes the lost gap that begins at lo: a person takes the events for gone. Streams of the site go on behind it.
+func (l *Log) AcceptGap(ctx context.Context, tenant, site, epoch string, lo uint64) error {
+	key := SiteKey{tenant, site}
+	err := l.DB.Write(ctx, func(tx *db.Tx) error {
+		if err := l.closeGap(ctx, tx, key, epoch, lo); err != nil {
+			return err
+		}
+		if err := l.report(ctx, tx, tenant, gapOrigin(key, epoch, lo), nil); err != nil {
+			return err
+		}
+		return l.advance(ctx, tx, []SiteKey{key}, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("accept gap: %w", err)
+	}
+	return nil
+}
+
+// declared opens the gaps that the sites themselves have declared by an event; the case is opened by that event's fold.
+func (l *Log) declared(ctx context.Context, tx *db.Tx, recorded []Recorded) error {
+	for _, r := range recorded {
+		gap := r.Event.GetStreamGap()
+		if gap == nil || gap.GetFirstSeq() < 1 || gap.GetLastSeq() < gap.GetFirstSeq() {
+			continue
+		}
+		site := SiteKey{r.Event.GetTenant(), r.Event.GetSite()}
+		if _, err := l.openGap(ctx, tx, site, gap.GetEpoch(), gap.GetFirstSeq(), gap.GetLastSeq(), lost); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeArrived closes the lost gaps of a site whose events are there after all.
+func (l *Log) closeArrived(ctx context.Context, tx *db.Tx, site SiteKey) error {
+	rows, err := tx.Query(ctx, `SELECT g.epoch, g.lo FROM gap g WHERE g.tenant = ? AND g.site = ? AND g.closed_at = 0 AND g.cause = ?
+		AND EXISTS (SELECT 1 FROM received r WHERE r.tenant = g.tenant AND r.site = g.site AND r.epoch = g.epoch AND r.lo <= g.lo AND r.hi >= g.hi)
+		ORDER BY g.epoch, g.lo`, site.Tenant, site.Site, lost)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	type arrived struct {
+		epoch string
+		lo    uint64
+	}
+	var gaps []arrived
+	for rows.Next() {
+		var g arrived
+		if err := rows.Scan(&g.epoch, &g.lo); err != nil {
+			return err
+		}
+		gaps = append(gaps, g)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	rows.Close()
+	for _, g := range gaps {
+		if err := l.closeGap(ctx, tx, site, g.epoch, g.lo); err != nil {
+			return err
+		}
+		if err := l.report(ctx, tx, site.Tenant, gapOrigin(site, g.epoch, g.lo), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package eventlog
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/dockline/dockline/collector/db"
+)
+
+// Sequencer numbers, after their commit, what the transactions of all collectors have written: events get their Offset in the
+// log, receipts and commands their position in their site's list. One collector at a time does it.
+type Sequencer struct {
+	DB *db.DB
+	// Holder names this process; the lease "sequencer" is taken in its name.
+	Holder string
+	// OnPlaced is called after a commit that numbered something. May be nil.
+	OnPlaced func()
+	// Poll is how often the tables are looked at when nobody calls Wake. 0 is 100 ms.
+	Poll time.Duration
+	// Slog may be nil.
+	Slog *slog.Logger
+
+	wake    db.Signal
+	renewed time.Time
+}
+
+const (
+	// leaseTime is how long another collector waits before it takes over from one that died.
+	leaseTime = 5 * time.Second
+	// placeMost bounds one transaction.
+	placeMost = 5000
+)
+
+// Wake makes Run look at the tables at once. It never blocks.
+func (s *Sequencer) Wake() { s.wake.Set() }
+
+// Run numbers until ctx ends, and then gives the lease back.
+func (s *Sequencer) Run(ctx context.Context) error {
+	err := db.Poll(ctx, &s.wake, cmp.Or(s.Poll, 100*time.Millisecond), s.Slog, "number the event log", func(ctx context.Context) (bool, error) {
+		placed, err := s.Step(ctx)
+		return placed >= placeMost, err
+	})
+	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = s.DB.Release(release, "sequencer", s.Holder) // else it runs out by itself
+	return err
+}
+
+// Step numbers what is there and returns how many rows it numbered; none where another collector holds the lease. The lease
+// only spares work: the lock within the transaction keeps numbers from being given twice.
+func (s *Sequencer) Step(ctx context.Context) (int, error) {
+	if time.Since(s.renewed) > leaseTime/3 {
+		held, err := s.DB.Lease(ctx, "sequencer", s.Holder, leaseTime)
+		if err != nil || !held {
+			return 0, err
+		}
+		s.renewed = time.Now()
+	}
+	waiting, err := s.anything(ctx)
+	if err != nil || !waiting {
+		return 0, err
+	}
+	placed := 0
+	err = s.DB.Write(ctx, func(tx *db.Tx) error {
+		placed = 0
+		if err := tx.Lock(ctx, "sequencer"); err != nil {
+			return err
+		}
+		for _, place := range []func(context.Context, *db.Tx) (int, error){placeEvents, receipts.place, commands.place} {
+			n, err := place(ctx, tx)
+			if err != nil {
+				return err
+			}
+			placed = max(placed, n)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sequence: %w", err)
+	}
+	if placed > 0 && s.OnPlaced != nil {
+		s.OnPlaced()
+	}
+	return placed, nil
+}
+
+// anything looks whether there is something to number, without the cost of a writing transaction.
+func (s *Sequencer) anything(ctx context.Context) (bool, error) {
+	var n int64
+	err := s.DB.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(ctx, `SELECT count(*) FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM event WHERE log_offset IS NULL)
+			OR EXISTS (SELECT 1 FROM receipt WHERE position IS NULL) OR EXISTS (SELECT 1 FROM command WHERE position IS NULL)) AS w`).Scan(&n)
+	})
+	if err != nil {
+		return false, fmt.Errorf("sequence: %w", err)
+	}
+	return n > 0, nil
+}
+
+// placeEvents gives offsets in the order of log ids. A transaction that commits later may have lower log ids; its events then
+// come later in the log.
+func placeEvents(ctx context.Context, tx *db.Tx) (int, error) {
+	var last int64
+	if err := tx.QueryRow(ctx, `SELECT coalesce(max(log_offset), 0) FROM event`).Scan(&last); err != nil {
+		return 0, err
+	}
+	n, err := tx.Exec(ctx, `UPDATE event SET log_offset = v.next FROM
+		(SELECT log_id, ? + row_number() OVER (ORDER BY log_id) AS next FROM
+			(SELECT log_id FROM event WHERE log_offset IS NULL ORDER BY log_id LIMIT ?) AS u) AS v
+		WHERE event.log_id = v.log_id`, last, placeMost)
+	return int(n), err
+}
+
+// list is a table of rows that each site gets in the order of their position. A row that changed has lost its position and gets
+// a new one, so positions only grow and have holes.
+type list struct {
+	table, id string
+	order     string
+}
+
+var (
+	receipts = list{"receipt", "event_id", "event_id"}
+	commands = list{"command", "command_key", "created_at, command_key"}
+)
+
+func (l list) place(ctx context.Context, tx *db.Tx) (int, error) {
+	rows, err := l.unplaced(ctx, tx)
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	last, err := l.last(ctx, tx, rows)
+	if err != nil {
+		return 0, err
+	}
+	var placed [][]any
+	for _, row := range rows {
+		site := SiteKey{row[0], row[1]}
+		last[site]++
+		placed = append(placed, []any{row[0], row[1], row[2], last[site]})
+	}
+	if _, err := tx.UpdateAll(ctx, db.Update{Table: l.table, Key: []string{"tenant", "site", l.id}, Set: []string{"position"}, Rows: placed}); err != nil {
+		return 0, err
+	}
+	counters := db.Insert{Table: "list_position", Columns: []string{"tenant", "site", "list", "last"}, Conflict: []string{"tenant", "site", "list"}, Update: []string{"last"}}
+	for site, n := range last {
+		counters.Rows = append(counters.Rows, []any{site.Tenant, site.Site, l.table, n})
+	}
+	return len(rows), tx.Upsert(ctx, counters)
+}
+
+// unplaced is tenant, site and id of rows without a position.
+func (l list) unplaced(ctx context.Context, tx *db.Tx) ([][3]string, error) {
+	rows, err := tx.Query(ctx, `SELECT tenant, site, `+l.id+` FROM `+l.table+` WHERE position IS NULL ORDER BY tenant, site, `+l.order+` LIMIT ?`, placeMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var found [][3]string
+	for rows.Next() {
+		var row [3]string
+		if err := rows.Scan(&row[0], &row[1], &row[2]); err != nil {
+			return nil, err
+		}
+		found = append(found, row)
+	}
+	return found, rows.Err()
+}
+
+// last is the last position given to each of the rows' sites.
+func (l list) last(ctx context.Context, tx *db.Tx, rows [][3]string) (map[SiteKey]int64, error) {
+	last := make(map[SiteKey]int64)
+	var sites []SiteKey
+	for _, row := range rows {
+		sites = append(sites, SiteKey{row[0], row[1]})
+	}
+	slices.SortFunc(sites, compareSites)
+	sites = slices.Compact(sites)
+	known, err := tx.Lookup(ctx, db.Lookup{Table: "list_position", Columns: []string{"tenant", "site", "last"}, Key: []string{"tenant", "site"},
+		Rows: siteRows(sites), Where: "list = '" + l.table + "'"})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range known {
+		last[SiteKey{row[0].(string), row[1].(string)}] = row[2].(int64)
+	}
+	return last, nil
+}

@@ -1,0 +1,123 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+const siteQuery = `SELECT s.tenant, s.id, s.title, s.region, s.created_at, s.certificate_serial, s.certificate_not_after,
+	p.session, p.online, p.connected_at, p.seen_at, p.heartbeat,
+	(SELECT count(*) FROM inbox i WHERE i.tenant = s.tenant AND i.site = s.id AND i.state = 0),
+	coalesce(t.logged, 0), coalesce(t.duplicates, 0), coalesce(t.conflicts, 0),
+	(SELECT count(*) FROM command c WHERE c.tenant = s.tenant AND c.site = s.id AND c.outcome = 0 AND (c.position IS NULL OR c.position > coalesce(p.commands_through, 0))),
+	(SELECT count(*) FROM receipt r WHERE r.tenant = s.tenant AND r.site = s.id AND r.position > coalesce(p.receipts_through, 0))
+	FROM site s LEFT JOIN presence p ON p.tenant = s.tenant AND p.site = s.id LEFT JOIN site_total t ON t.tenant = s.tenant AND t.site = s.id
+	WHERE (? = '' OR s.tenant = ?) AND (? = '' OR s.id = ?) ORDER BY s.tenant, s.id`
+
+type siteKey struct {
+	tenant, id string
+}
+
+func (f *Fleet) read(ctx context.Context, tenant, id string) ([]*Site, error) {
+	var sites []*Site
+	err := f.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		sites = nil
+		byKey := make(map[siteKey]*Site)
+		rows, err := tx.Query(ctx, siteQuery, tenant, tenant, id, id)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			s, err := f.scan(rows.Scan)
+			if err != nil {
+				return err
+			}
+			sites = append(sites, s)
+			byKey[siteKey{s.Tenant, s.ID}] = s
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		rows.Close()
+		return readGaps(ctx, tx, byKey)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sites {
+		s.judge(f.now())
+	}
+	return sites, nil
+}
+
+func (f *Fleet) scan(scan func(...any) error) (*Site, error) {
+	s := &Site{State: NeverSeen}
+	var created, notAfter int64
+	var session *string
+	var online, connected, seen *int64
+	var heartbeat []byte
+	if err := scan(&s.Tenant, &s.ID, &s.Title, &s.Region, &created, &s.CertificateSerial, &notAfter, &session, &online, &connected, &seen, &heartbeat,
+		&s.Waiting, &s.Logged, &s.Duplicates, &s.Conflicts, &s.Commands, &s.Receipts); err != nil {
+		return nil, err
+	}
+	s.CreatedAt, s.CertificateNotAfter = fromMicros(created), fromMicros(notAfter)
+	if session == nil {
+		return s, nil
+	}
+	s.Session, s.SeenAt = *session, fromMicros(*seen)
+	silent := f.OfflineAfter
+	if silent == 0 {
+		silent = 20 * time.Second
+	}
+	s.State, s.Since = Online, fromMicros(*connected)
+	if *online == 0 || f.now().Sub(s.SeenAt) > silent {
+		s.State, s.Since = Offline, s.SeenAt
+	}
+	if heartbeat == nil {
+		return s, nil
+	}
+	s.Heartbeat = &docklinev1.Heartbeat{}
+	if err := proto.Unmarshal(heartbeat, s.Heartbeat); err != nil {
+		return nil, fmt.Errorf("heartbeat of %s: %w", s.ID, err)
+	}
+	s.Backlog = s.Heartbeat.GetJournalEvents()
+	if t := s.Heartbeat.GetOldestEventAt(); t != nil {
+		s.OldestEventAt = t.AsTime()
+	}
+	return s, nil
+}
+
+func readGaps(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
+	rows, err := tx.Query(ctx, `SELECT tenant, site, epoch, lo, hi, cause, opened_at FROM gap WHERE closed_at = 0 ORDER BY opened_at, epoch, lo`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key siteKey
+		var g Gap
+		var opened int64
+		if err := rows.Scan(&key.tenant, &key.id, &g.Epoch, &g.First, &g.Last, &g.Cause, &opened); err != nil {
+			return err
+		}
+		g.OpenedAt = fromMicros(opened)
+		if s := byKey[key]; s != nil {
+			s.Gaps = append(s.Gaps, g)
+		}
+	}
+	return rows.Err()
+}
+
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}

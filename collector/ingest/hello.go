@@ -1,0 +1,200 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// hello records what a site says that it holds, finds what it has lost, and makes the reply.
+func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.Hello) error {
+	site := siteKey{h.GetTenant(), h.GetSite()}
+	if err := i.nameEpochs(ctx, tx, site, h.GetEpochs()); err != nil {
+		return err
+	}
+	if err := i.findLost(ctx, tx, site, h.GetEpochs()); err != nil {
+		return err
+	}
+	received, err := receivedOf(ctx, tx, site, h.GetEpochs())
+	if err != nil {
+		return err
+	}
+	cursors, err := i.c.Log.Cursors(ctx, tx, site.tenant, site.site)
+	if err != nil {
+		return err
+	}
+	commands, receipts := i.positions(h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough())
+	now := i.c.Now().UnixMicro()
+	if _, err := tx.Exec(ctx, `INSERT INTO presence (tenant, site, session, online, connected_at, seen_at, commands_through, receipts_through)
+		VALUES (?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (tenant, site) DO UPDATE SET
+		connected_at = CASE WHEN presence.session = excluded.session AND presence.online = 1 THEN presence.connected_at ELSE excluded.connected_at END,
+		session = excluded.session, online = 1, seen_at = excluded.seen_at,
+		commands_through = excluded.commands_through, receipts_through = excluded.receipts_through`,
+		site.tenant, site.site, h.GetSession(), now, now, commands, receipts); err != nil {
+		return err
+	}
+	b.answer(site.tenant, site.site, &docklinev1.Answer{Answer: &docklinev1.Answer_HelloReply{HelloReply: &docklinev1.HelloReply{
+		Session: h.GetSession(), Incarnation: i.incarnation, Cursors: cursors, Received: received, SentAt: timestamppb.New(i.c.Now())}}})
+	return nil
+}
+
+// positions are what a site holds of our lists: nothing where it speaks of another database.
+func (i *Ingest) positions(incarnation string, commands, receipts uint64) (uint64, uint64) {
+	if incarnation != i.incarnation {
+		return 0, 0
+	}
+	return commands, receipts
+}
+
+// nameEpochs brings the rows of epochs to what the site says, in the order of epochs. The oldest one's predecessor is known by
+// name and last Seq only; the site may no longer have it.
+func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange) error {
+	type named struct {
+		epoch, predecessor       string
+		ordinal, before, lastSeq uint64
+	}
+	listed := make(map[string]bool)
+	var all []named
+	for _, e := range epochs {
+		if !listed[e.GetEpoch()] {
+			listed[e.GetEpoch()] = true
+			all = append(all, named{e.GetEpoch(), e.GetPredecessor(), e.GetOrdinal(), e.GetPredecessorLastSeq(), e.GetLastSeq()})
+		}
+	}
+	for _, e := range slices.Clone(all) {
+		if e.predecessor != "" && !listed[e.predecessor] {
+			listed[e.predecessor] = true
+			all = append(all, named{epoch: e.predecessor, ordinal: max(e.ordinal, 1) - 1, lastSeq: e.before})
+		}
+	}
+	slices.SortFunc(all, func(a, b named) int {
+		if a.epoch < b.epoch {
+			return -1
+		}
+		return 1
+	})
+	for _, e := range all {
+		// A predecessor that is only named must not move to the place of those that are there: its seen_at stays.
+		if _, err := tx.Exec(ctx, `INSERT INTO epoch (tenant, site, epoch, ordinal, predecessor, predecessor_last_seq, last_seq, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (tenant, site, epoch) DO UPDATE SET
+			ordinal = CASE WHEN excluded.seen_at = 0 THEN epoch.ordinal ELSE excluded.ordinal END,
+			predecessor = CASE WHEN excluded.predecessor = '' THEN epoch.predecessor ELSE excluded.predecessor END,
+			predecessor_last_seq = CASE WHEN excluded.predecessor = '' THEN epoch.predecessor_last_seq ELSE excluded.predecessor_last_seq END,
+			complete = CASE WHEN excluded.last_seq > epoch.last_seq THEN 0 ELSE epoch.complete END,
+			last_seq = CASE WHEN excluded.last_seq > epoch.last_seq THEN excluded.last_seq ELSE epoch.last_seq END,
+			seen_at = CASE WHEN excluded.seen_at = 0 THEN epoch.seen_at ELSE excluded.seen_at END`,
+			site.tenant, site.site, e.epoch, e.ordinal, e.predecessor, e.before, e.lastSeq, i.seenAt(e.epoch, epochs)); err != nil {
+			return fmt.Errorf("epoch %s: %w", e.epoch, err)
+		}
+	}
+	return nil
+}
+
+// seenAt is now for an epoch that the site holds, and 0 for one that it only names.
+func (i *Ingest) seenAt(epoch string, held []*docklinev1.EpochRange) int64 {
+	if slices.ContainsFunc(held, func(e *docklinev1.EpochRange) bool { return e.GetEpoch() == epoch }) {
+		return i.c.Now().UnixMicro()
+	}
+	return 0
+}
+
+// findLost compares what the site's journal has given with what is here and what the site still holds. What neither has is lost.
+func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*docklinev1.EpochRange) error {
+	if len(held) == 0 {
+		return nil // it says nothing of its journal: nothing follows from that
+	}
+	open, err := openEpochsOf(ctx, tx, site)
+	if err != nil {
+		return err
+	}
+	for _, s := range open {
+		have, still := s.received, ""
+		for _, r := range s.lost {
+			have = have.add(r)
+		}
+		for _, e := range held {
+			if e.GetEpoch() != s.epoch {
+				continue
+			}
+			still = "its journal has a hole there"
+			top := uint64(0)
+			for _, r := range e.GetRanges() {
+				have = have.add(span{lo: r.GetFirst(), hi: r.GetLast()})
+				top = max(top, r.GetLast())
+			}
+			// What it has given behind its newest pack waits to be packed. Without packs the same is true of what we do not have.
+			if top == 0 && len(have) > 0 {
+				top = have[len(have)-1].hi
+			}
+			have = have.add(span{lo: top + 1, hi: maxSeq})
+		}
+		if still == "" {
+			still = "the journal that held them is gone"
+		}
+		for _, hole := range have.holes(1, s.lastSeq) {
+			gap := &docklinev1.StreamGap{Epoch: s.epoch, FirstSeq: hole.lo, LastSeq: hole.hi, Reason: still}
+			if err := i.c.Log.Gap(ctx, tx, site.tenant, site.site, gap); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// openEpochsOf locks and reads the epochs of a site that are not complete.
+func openEpochsOf(ctx context.Context, tx *db.Tx, site siteKey) ([]*epochState, error) {
+	rows, err := tx.Query(ctx, `SELECT epoch, last_seq FROM epoch WHERE tenant = ? AND site = ? AND complete = 0 ORDER BY epoch`, site.tenant, site.site)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var epochs []*epochState
+	byKey := make(map[epochKey]*epochState)
+	var keys [][]any
+	for rows.Next() {
+		s := &epochState{siteKey: site}
+		if err := rows.Scan(&s.epoch, &s.lastSeq); err != nil {
+			return nil, err
+		}
+		epochs = append(epochs, s)
+		byKey[epochKey{site, s.epoch}] = s
+		keys = append(keys, s.key())
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	rows.Close()
+	return epochs, readEpochs(ctx, tx, byKey, keys)
+}
+
+// receivedOf says what is here of the epochs that the site named.
+func receivedOf(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange) ([]*docklinev1.EpochRange, error) {
+	byKey := make(map[epochKey]*epochState)
+	var keys [][]any
+	for _, e := range epochs {
+		key := epochKey{site, e.GetEpoch()}
+		if byKey[key] == nil {
+			s := &epochState{siteKey: site, epoch: e.GetEpoch(), ordinal: e.GetOrdinal()}
+			byKey[key] = s
+			keys = append(keys, s.key())
+		}
+	}
+	if err := readEpochs(ctx, tx, byKey, keys); err != nil {
+		return nil, err
+	}
+	var out []*docklinev1.EpochRange
+	for _, key := range keys {
+		s := byKey[keyOf(key)]
+		r := &docklinev1.EpochRange{Epoch: s.epoch, Ordinal: s.ordinal, Ranges: s.received.ranges()}
+		if n := len(s.received); n > 0 {
+			r.LastSeq = s.received[n-1].hi
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}

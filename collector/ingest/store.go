@@ -1,0 +1,292 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// store takes hellos and envelopes and opens cases, in one transaction.
+func (i *Ingest) store(ctx context.Context, b *batch) error {
+	if len(b.hellos)+len(b.envelopes)+len(b.faults) == 0 {
+		return nil
+	}
+	if err := i.weigh(ctx, b); err != nil {
+		return err
+	}
+	before := *b
+	err := i.c.DB.Write(ctx, func(tx *db.Tx) error {
+		*b = before // a second run begins anew
+		b.answers = slices.Clone(before.answers)
+		b.good = make(map[siteKey]bool)
+		for _, h := range b.hellos {
+			if err := i.hello(ctx, tx, b, h); err != nil {
+				return err
+			}
+		}
+		if err := i.storeEnvelopes(ctx, tx, b); err != nil {
+			return err
+		}
+		return i.reportFaults(ctx, tx, b)
+	})
+	if err != nil {
+		return err
+	}
+	i.remember(b)
+	return nil
+}
+
+// weigh looks, once a second while backlog comes, how much waits in the inbox.
+func (i *Ingest) weigh(ctx context.Context, b *batch) error {
+	backlog := slices.ContainsFunc(b.envelopes, func(in incoming) bool { return !in.envelope.GetLive() })
+	if !backlog || i.c.Now().Sub(i.waitedAt) < time.Second {
+		return nil
+	}
+	i.waitedAt = i.c.Now()
+	return i.c.DB.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(ctx, `SELECT coalesce(sum(length(envelope)), 0) FROM inbox WHERE state = 0`).Scan(&i.waiting)
+	})
+}
+
+// epochState is what the database has of one epoch of a site, and what this transaction makes of it.
+type epochState struct {
+	siteKey
+	epoch    string
+	ordinal  uint64
+	lastSeq  uint64
+	received spans
+	// was is received as it was read; lost is what the site no longer has.
+	was, lost spans
+	incoming  []incoming
+	fresh     []incoming
+}
+
+type epochKey struct {
+	siteKey
+	epoch string
+}
+
+func (s *epochState) key() []any { return []any{s.tenant, s.site, s.epoch} }
+
+var epochColumns = []string{"tenant", "site", "epoch"}
+
+// storeEnvelopes appends what is new to the inbox and merges what is received, with the rows of the epochs locked, and reads the
+// Ack of each epoch there.
+func (i *Ingest) storeEnvelopes(ctx context.Context, tx *db.Tx, b *batch) error {
+	if len(b.envelopes) == 0 {
+		return nil
+	}
+	epochs, err := i.openEpochs(ctx, tx, b.envelopes)
+	if err != nil {
+		return err
+	}
+	for _, s := range epochs {
+		busy := i.take(b, s)
+		if busy < len(s.incoming) || len(s.received) > 0 {
+			ack := s.received.ack(i.incarnation, s.epoch, s.lost)
+			b.answer(s.tenant, s.site, &docklinev1.Answer{Answer: &docklinev1.Answer_Ack{Ack: ack}})
+		}
+	}
+	return i.write(ctx, tx, epochs)
+}
+
+// take sorts out what of an epoch is new and returns how many envelopes were refused as busy.
+func (i *Ingest) take(b *batch, s *epochState) (busy int) {
+	for _, in := range s.incoming {
+		env := in.envelope
+		switch {
+		case s.received.covers(env.GetFirstSeq(), env.GetLastSeq()):
+			b.dropped++
+		case !env.GetLive() && !env.GetUrgent() && i.waiting > i.c.MaxWaitingBytes:
+			busy++
+			b.refuse(s.tenant, s.site, &docklinev1.Refusal{Reason: docklinev1.RefusalReason_REFUSAL_REASON_BUSY, Epoch: s.epoch,
+				FirstSeq: env.GetFirstSeq(), LastSeq: env.GetLastSeq(), Text: "the collector has much to do; backlog is taken later"})
+			continue
+		default:
+			s.received = s.received.add(span{env.GetFirstSeq(), env.GetLastSeq(), env.GetCrc()})
+			s.lastSeq = max(s.lastSeq, env.GetLastSeq())
+			s.fresh = append(s.fresh, in)
+			b.stored++
+			b.storedEvents += int64(env.GetCount())
+			i.waiting += int64(len(in.raw))
+		}
+		b.good[s.siteKey] = true
+	}
+	return busy
+}
+
+// openEpochs groups envelopes by epoch, makes rows for epochs that are new, and locks and reads them all, in one order.
+func (i *Ingest) openEpochs(ctx context.Context, tx *db.Tx, envelopes []incoming) ([]*epochState, error) {
+	byKey := make(map[epochKey]*epochState)
+	var epochs []*epochState
+	for _, in := range envelopes {
+		env := in.envelope
+		key := epochKey{siteKey{env.GetTenant(), env.GetSite()}, env.GetEpoch()}
+		s := byKey[key]
+		if s == nil {
+			s = &epochState{siteKey: key.siteKey, epoch: key.epoch, ordinal: env.GetEpochOrdinal()}
+			byKey[key] = s
+			epochs = append(epochs, s)
+		}
+		s.incoming = append(s.incoming, in)
+	}
+	slices.SortFunc(epochs, func(a, b *epochState) int {
+		return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.site, b.site), cmp.Compare(a.epoch, b.epoch))
+	})
+	fresh := db.Insert{Table: "epoch", Columns: []string{"tenant", "site", "epoch", "ordinal", "seen_at"}, Conflict: epochColumns}
+	keys := make([][]any, len(epochs))
+	for n, s := range epochs {
+		keys[n] = s.key()
+		fresh.Rows = append(fresh.Rows, append(s.key(), s.ordinal, i.c.Now().UnixMicro()))
+	}
+	if _, err := tx.InsertAbsent(ctx, fresh); err != nil {
+		return nil, err
+	}
+	return epochs, readEpochs(ctx, tx, byKey, keys)
+}
+
+// readEpochs locks the rows of epochs and reads what is received and lost of them.
+func readEpochs(ctx context.Context, tx *db.Tx, byKey map[epochKey]*epochState, keys [][]any) error {
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "epoch", Columns: []string{"tenant", "site", "epoch", "last_seq"}, Key: epochColumns, Rows: keys, Hold: true})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		byKey[keyOf(row)].lastSeq = uint64(row[3].(int64))
+	}
+	rows, err = tx.Lookup(ctx, db.Lookup{Table: "received", Columns: []string{"tenant", "site", "epoch", "lo", "hi", "crc"}, Key: epochColumns, Rows: keys})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		s := byKey[keyOf(row)]
+		s.received = s.received.add(span{uint64(row[3].(int64)), uint64(row[4].(int64)), uint32(row[5].(int64))})
+	}
+	rows, err = tx.Lookup(ctx, db.Lookup{Table: "gap", Columns: []string{"tenant", "site", "epoch", "lo", "hi"}, Key: epochColumns, Rows: keys, Where: "cause = 'lost'"})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		s := byKey[keyOf(row)]
+		s.lost = s.lost.add(span{lo: uint64(row[3].(int64)), hi: uint64(row[4].(int64))})
+	}
+	for _, s := range byKey {
+		s.was = s.received
+	}
+	return nil
+}
+
+func keyOf(row []any) epochKey {
+	return epochKey{siteKey{row[0].(string), row[1].(string)}, row[2].(string)}
+}
+
+// write puts the new envelopes into the inbox and brings ranges, epochs and cursors to where they are now.
+func (i *Ingest) write(ctx context.Context, tx *db.Tx, epochs []*epochState) error {
+	inbox := db.Insert{Table: "inbox", Columns: []string{"tenant", "site", "epoch", "epoch_ordinal", "first_seq", "last_seq", "live", "urgent", "envelope", "received_at"}}
+	merged := db.Insert{Table: "received", Columns: []string{"tenant", "site", "epoch", "lo", "hi", "crc"},
+		Conflict: []string{"tenant", "site", "epoch", "lo"}, Update: []string{"hi", "crc"}}
+	moved := db.Update{Table: "epoch", Key: epochColumns, Set: []string{"last_seq", "complete"}}
+	var gone [][]any
+	cursors := newCursors()
+	now := i.c.Now().UnixMicro()
+	for _, s := range epochs {
+		if len(s.fresh) == 0 {
+			continue
+		}
+		for _, in := range s.fresh {
+			env := in.envelope
+			inbox.Rows = append(inbox.Rows, append(s.key(), env.GetEpochOrdinal(), env.GetFirstSeq(), env.GetLastSeq(), env.GetLive(), env.GetUrgent(), in.raw, now))
+		}
+		for _, r := range s.received {
+			if !slices.Contains(s.was, r) {
+				merged.Rows = append(merged.Rows, append(s.key(), r.lo, r.hi, r.crc))
+			}
+		}
+		for _, r := range s.was {
+			if !slices.ContainsFunc(s.received, func(n span) bool { return n.lo == r.lo }) {
+				gone = append(gone, append(s.key(), r.lo))
+			}
+		}
+		moved.Rows = append(moved.Rows, append(s.key(), s.lastSeq, 0))
+		if err := cursors.addEpoch(s); err != nil {
+			return err
+		}
+	}
+	if err := tx.InsertAll(ctx, inbox); err != nil {
+		return err
+	}
+	if err := tx.DeleteAll(ctx, "received", []string{"tenant", "site", "epoch", "lo"}, gone); err != nil {
+		return err
+	}
+	if err := tx.Upsert(ctx, merged); err != nil {
+		return err
+	}
+	if _, err := tx.UpdateAll(ctx, moved); err != nil {
+		return err
+	}
+	return cursors.write(ctx, tx)
+}
+
+// cursors gathers rows of plugin_cursor, one for each key.
+type cursors struct {
+	rows map[cursorKey][]any
+}
+
+type cursorKey struct {
+	epochKey
+	plugin string
+	seq    uint64
+}
+
+func newCursors() *cursors { return &cursors{make(map[cursorKey][]any)} }
+
+// addEpoch keeps the cursors of the envelopes beyond the watermark, and of the newest one up to it: nobody asks for older ones.
+func (c *cursors) addEpoch(s *epochState) error {
+	watermark := s.received.ack("", "", s.lost).GetWatermark()
+	var newest *docklinev1.Envelope
+	for _, in := range s.fresh {
+		env := in.envelope
+		if env.GetLastSeq() > watermark {
+			if err := c.add(s.siteKey, env.GetEpoch(), env.GetEpochOrdinal(), env.GetLastSeq(), env.GetCursors()); err != nil {
+				return err
+			}
+		} else if newest == nil || env.GetLastSeq() > newest.GetLastSeq() {
+			newest = env
+		}
+	}
+	if newest == nil {
+		return nil
+	}
+	return c.add(s.siteKey, newest.GetEpoch(), newest.GetEpochOrdinal(), newest.GetLastSeq(), newest.GetCursors())
+}
+
+func (c *cursors) add(site siteKey, epoch string, ordinal, seq uint64, list []*docklinev1.PluginCursor) error {
+	for _, p := range list {
+		body, err := proto.Marshal(p)
+		if err != nil {
+			return err
+		}
+		key := cursorKey{epochKey{site, epoch}, p.GetPlugin(), seq}
+		c.rows[key] = []any{site.tenant, site.site, p.GetPlugin(), epoch, ordinal, seq, body}
+	}
+	return nil
+}
+
+func (c *cursors) write(ctx context.Context, tx *db.Tx) error {
+	ins := db.Insert{Table: "plugin_cursor", Columns: []string{"tenant", "site", "plugin", "epoch", "epoch_ordinal", "last_seq", "cursors"},
+		Conflict: []string{"tenant", "site", "plugin", "epoch", "last_seq"}, Update: []string{"epoch_ordinal", "cursors"}}
+	for _, row := range c.rows {
+		ins.Rows = append(ins.Rows, row)
+	}
+	slices.SortFunc(ins.Rows, func(a, b []any) int {
+		return cmp.Or(cmp.Compare(a[0].(string), b[0].(string)), cmp.Compare(a[1].(string), b[1].(string)), cmp.Compare(a[2].(string), b[2].(string)),
+			cmp.Compare(a[3].(string), b[3].(string)), cmp.Compare(a[5].(uint64), b[5].(uint64)))
+	})
+	return tx.Upsert(ctx, ins)
+}
