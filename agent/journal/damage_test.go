@@ -1,0 +1,218 @@
+package journal_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dockline/dockline/agent/journal"
+	"go.etcd.io/bbolt"
+)
+
+func epochFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "epoch-*.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(files)
+	return files
+}
+
+func asideFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"+journal.DamagedSuffix+"*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func diskUse(t *testing.T, dir string) (bytes int64) {
+	t.Helper()
+	for _, file := range epochFiles(t, dir) {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes += info.Size()
+	}
+	return bytes
+}
+
+// A file that does not open is kept under another name and declared as a gap; the others, and capture, are not touched.
+func TestUnreadableFileIsSetAside(t *testing.T) {
+	dir := t.TempDir()
+	for n := range 3 {
+		j := open(t, dir, journal.Options{})
+		appendEvents(t, j, "wms", n*100, 100)
+		j.Close()
+	}
+	files := epochFiles(t, dir)
+	if len(files) != 3 {
+		t.Fatalf("files %v", files)
+	}
+	if err := os.WriteFile(files[1], []byte(strings.Repeat("the tape is torn ", 4096)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j := open(t, dir, journal.Options{})
+	if aside := asideFiles(t, dir); len(aside) != 1 || !strings.HasPrefix(aside[0], files[1]) {
+		t.Errorf("set aside: %v, want %s", aside, files[1])
+	}
+	if cursor, err := j.Cursor("wms"); err != nil || string(cursor) != "300" {
+		t.Errorf("cursor %q %v", cursor, err)
+	}
+	appendEvents(t, j, "wms", 300, 1)
+	c := newCentre(t)
+	c.drain(j)
+	c.wantAll("wms", 0, 100)
+	c.wantAll("wms", 200, 101)
+	if len(c.gaps) != 1 || c.gaps[0].FirstSeq != 1 || c.gaps[0].LastSeq != 100 || !strings.Contains(files[1], c.gaps[0].Epoch) {
+		t.Errorf("gaps %v, want 1-100 of the file", c.gaps)
+	}
+	j.Close()
+	j = open(t, dir, journal.Options{})
+	c.drain(j)
+	if len(c.gaps) != 1 {
+		t.Errorf("declared again: %v", c.gaps)
+	}
+}
+
+// One flipped bit in a pack, met while draining, also in the file that takes writes: that pack is declared lost, the rest arrives.
+func TestFlippedBitInPack(t *testing.T) {
+	for _, newest := range []bool{false, true} {
+		t.Run(fmt.Sprint(newest), func(t *testing.T) {
+			dir := t.TempDir()
+			j := open(t, dir, journal.Options{})
+			appendEvents(t, j, "wms", 0, 500)
+			epoch := j.Stats().Epoch
+			if !newest {
+				j.Close()
+				flipIn(t, epochFiles(t, dir)[0])
+				j = open(t, dir, journal.Options{})
+			} else {
+				err := journal.Newest(j).Update(func(tx *bbolt.Tx) error { return flipPack(tx) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				appendEvents(t, j, "wms", 500, 10)
+			}
+			c := newCentre(t)
+			c.drain(j)
+			c.wantAll("wms", 0, 200)
+			c.wantAll("wms", 300, 200)
+			if len(c.gaps) != 1 || c.gaps[0].FirstSeq != 201 || c.gaps[0].LastSeq != 300 || c.gaps[0].Epoch != epoch {
+				t.Errorf("gaps %v, want 201-300", c.gaps)
+			}
+			if len(asideFiles(t, dir)) != 1 {
+				t.Error("the damaged file was not kept")
+			}
+			appendEvents(t, j, "wms", 600, 1)
+			if newest {
+				c.wantAll("wms", 500, 10)
+			}
+		})
+	}
+}
+
+func flipIn(t *testing.T, path string) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Update(flipPack); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flipPack flips one bit of the third pack, as a bad disk would: bbolt does not notice.
+func flipPack(tx *bbolt.Tx) error {
+	bucket := tx.Bucket([]byte("packs"))
+	cursor := bucket.Cursor()
+	cursor.First()
+	cursor.Next()
+	key, value := cursor.Next()
+	value = slices.Clone(value)
+	value[len(value)/2] ^= 4
+	return bucket.Put(slices.Clone(key), value)
+}
+
+// Random pages of an older file are overwritten. Whatever it hits, the journal opens, takes events, forwards no altered event,
+// and every event is either delivered or lies in a declared range.
+func TestRandomDamage(t *testing.T) {
+	const rounds, events = 60, 3000
+	lost := 0
+	for seed := range rounds {
+		r := rand.New(rand.NewPCG(uint64(seed), 3))
+		dir := t.TempDir()
+		j := open(t, dir, journal.Options{})
+		for n := 0; n < events; n += 60 {
+			appendEvents(t, j, "wms", n, 60)
+		}
+		epoch := j.Stats().Epoch
+		j.Close()
+		overwritePage(t, r, epochFiles(t, dir)[0])
+		j = open(t, dir, journal.Options{})
+		appendEvents(t, j, "later", 0, 10)
+		c := newCentre(t)
+		c.drain(j)
+		c.wantAll("later", 0, 10)
+		covered := func(n int) bool {
+			for _, gap := range c.gaps {
+				if gap.Epoch == epoch && uint64(n+1) >= gap.FirstSeq && (gap.LastSeq == 0 || uint64(n+1) <= gap.LastSeq) {
+					return true
+				}
+			}
+			return false
+		}
+		for n := range events {
+			if id := fmt.Sprintf("wms/%d", n); c.events[id] == 0 {
+				lost++
+				if !covered(n) {
+					t.Fatalf("seed %d: %s is missing and in none of the gaps %v", seed, id, c.gaps)
+				}
+			}
+		}
+		for id := range c.events {
+			var n int
+			if _, err := fmt.Sscanf(id, "wms/%d", &n); err == nil && (n < 0 || n >= events) {
+				t.Fatalf("seed %d: %s was never captured", seed, id)
+			}
+		}
+		j.Close()
+	}
+	if lost == 0 {
+		t.Error("no damage ever hit an event: the test shows nothing")
+	}
+	t.Logf("%d of %d events lost, all declared", lost, rounds*events)
+}
+
+// overwritePage fills one page with noise, or flips one bit in it.
+func overwritePage(t *testing.T, r *rand.Rand, path string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := len(data)
+	for used > 0 && data[used-1] == 0 {
+		used--
+	}
+	page := r.IntN((used + 4095) / 4096)
+	if r.IntN(2) == 0 {
+		data[page*4096+r.IntN(min(4096, used-page*4096))] ^= 1 << r.IntN(8)
+	} else {
+		for i := page * 4096; i < min(used, (page+1)*4096); i++ {
+			data[i] = byte(r.Uint32())
+		}
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
