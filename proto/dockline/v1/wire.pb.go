@@ -514,8 +514,12 @@ type EpochRange struct {
 	Predecessor        string                 `protobuf:"bytes,3,opt,name=predecessor,proto3" json:"predecessor,omitempty"`
 	PredecessorLastSeq uint64                 `protobuf:"varint,4,opt,name=predecessor_last_seq,json=predecessorLastSeq,proto3" json:"predecessor_last_seq,omitempty"`
 	// The highest Seq that the epoch has given, 0 for none.
-	LastSeq       uint64      `protobuf:"varint,5,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
-	Ranges        []*SeqRange `protobuf:"bytes,6,rep,name=ranges,proto3" json:"ranges,omitempty"`
+	LastSeq uint64      `protobuf:"varint,5,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
+	Ranges  []*SeqRange `protobuf:"bytes,6,rep,name=ranges,proto3" json:"ranges,omitempty"`
+	// Set by a site where what it held of this epoch, ranges, has become part of a newer one, because its disk was rolled back or
+	// damaged, and is sent there under new numbers: that epoch, and the Seq of it through which all of ranges is there.
+	MovedTo       string `protobuf:"bytes,7,opt,name=moved_to,json=movedTo,proto3" json:"moved_to,omitempty"`
+	MovedThrough  uint64 `protobuf:"varint,8,opt,name=moved_through,json=movedThrough,proto3" json:"moved_through,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -590,6 +594,20 @@ func (x *EpochRange) GetRanges() []*SeqRange {
 		return x.Ranges
 	}
 	return nil
+}
+
+func (x *EpochRange) GetMovedTo() string {
+	if x != nil {
+		return x.MovedTo
+	}
+	return ""
+}
+
+func (x *EpochRange) GetMovedThrough() uint64 {
+	if x != nil {
+		return x.MovedThrough
+	}
+	return 0
 }
 
 // Hello opens every connection of a site.
@@ -1440,7 +1458,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x06events\x18\x01 \x03(\fR\x06events\"4\n" +
 	"\bSeqRange\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\x04R\x04last\"\xda\x01\n" +
+	"\x04last\x18\x02 \x01(\x04R\x04last\"\x9a\x02\n" +
 	"\n" +
 	"EpochRange\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12\x18\n" +
@@ -1448,7 +1466,9 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\vpredecessor\x18\x03 \x01(\tR\vpredecessor\x120\n" +
 	"\x14predecessor_last_seq\x18\x04 \x01(\x04R\x12predecessorLastSeq\x12\x19\n" +
 	"\blast_seq\x18\x05 \x01(\x04R\alastSeq\x12-\n" +
-	"\x06ranges\x18\x06 \x03(\v2\x15.dockline.v1.SeqRangeR\x06ranges\"\xd0\x02\n" +
+	"\x06ranges\x18\x06 \x03(\v2\x15.dockline.v1.SeqRangeR\x06ranges\x12\x19\n" +
+	"\bmoved_to\x18\a \x01(\tR\amovedTo\x12#\n" +
+	"\rmoved_through\x18\b \x01(\x04R\fmovedThrough\"\xd0\x02\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
