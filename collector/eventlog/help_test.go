@@ -186,7 +186,9 @@ func recorded(e *docklinev1.Event, ordinal, seq uint64) eventlog.Recorded {
 	return eventlog.Recorded{Event: proto.Clone(e).(*docklinev1.Event), Epoch: epochName(ordinal), EpochOrdinal: ordinal, Seq: seq}
 }
 
-func epochName(ordinal uint64) string { return hex.EncodeToString([]byte(fmt.Sprintf("%016d", ordinal))) }
+func epochName(ordinal uint64) string {
+	return hex.EncodeToString([]byte(fmt.Sprintf("%016d", ordinal)))
+}
 
 // envelope seals events, the first of them at seq.
 func envelope(t testing.TB, site string, ordinal, seq uint64, events ...*docklinev1.Event) *docklinev1.Envelope {
@@ -233,4 +235,16 @@ func events(t testing.TB, envelopes ...*docklinev1.Envelope) []wire.Message {
 		out = append(out, message(t, env.GetSite(), wire.Events, env))
 	}
 	return out
+}
+
+// eventually waits until holds does.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came to pass that %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
 }

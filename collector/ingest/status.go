@@ -147,5 +147,5 @@ func (i *Ingest) storeCursors(ctx context.Context, tx *db.Tx, statuses []*dockli
 		return nil, err
 	}
 	slices.SortFunc(moved, func(a, b siteKey) int { return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.site, b.site)) })
-	return slices.Compact(moved), list.write(ctx, tx)
+	return slices.Compact(moved), list.write(ctx, tx, true)
 }

@@ -230,7 +230,7 @@ func (i *Ingest) write(ctx context.Context, tx *db.Tx, epochs []*epochState) err
 	if _, err := tx.UpdateAll(ctx, moved); err != nil {
 		return err
 	}
-	return cursors.write(ctx, tx)
+	return cursors.write(ctx, tx, false)
 }
 
 // cursors gathers rows of plugin_cursor, one for each key.
@@ -278,7 +278,8 @@ func (c *cursors) add(site siteKey, epoch string, ordinal, seq uint64, list []*d
 	return nil
 }
 
-func (c *cursors) write(ctx context.Context, tx *db.Tx) error {
+// write keeps what is there unless newer is set: at one place a heartbeat is newer than the envelope that ends there.
+func (c *cursors) write(ctx context.Context, tx *db.Tx, newer bool) error {
 	ins := db.Insert{Table: "plugin_cursor", Columns: []string{"tenant", "site", "plugin", "epoch", "epoch_ordinal", "last_seq", "cursors"},
 		Conflict: []string{"tenant", "site", "plugin", "epoch", "last_seq"}, Update: []string{"epoch_ordinal", "cursors"}}
 	for _, row := range c.rows {
@@ -288,5 +289,9 @@ func (c *cursors) write(ctx context.Context, tx *db.Tx) error {
 		return cmp.Or(cmp.Compare(a[0].(string), b[0].(string)), cmp.Compare(a[1].(string), b[1].(string)), cmp.Compare(a[2].(string), b[2].(string)),
 			cmp.Compare(a[3].(string), b[3].(string)), cmp.Compare(a[5].(uint64), b[5].(uint64)))
 	})
-	return tx.Upsert(ctx, ins)
+	if newer {
+		return tx.Upsert(ctx, ins)
+	}
+	_, err := tx.InsertAbsent(ctx, ins)
+	return err
 }
