@@ -1,0 +1,255 @@
+package downlink_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/downlink"
+	"github.com/dockline/dockline/collector/eventlog"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/wire"
+	"github.com/dockline/dockline/testenv"
+)
+
+const tenant = "acme"
+
+// world is a downlink and a site that holds what it is sent, in order, as an agent does.
+type world struct {
+	t    testing.TB
+	db   *db.DB
+	down *downlink.Downlink
+	now  time.Time
+	// lose drops what is sent, refuse makes publishing fail.
+	lose, refuse bool
+	lists        int
+
+	commands, receipts uint64
+	work               map[string]uint64
+	levels             map[string]docklinev1.ReceiptLevel
+}
+
+func newWorld(t testing.TB, d *db.DB) *world {
+	w := &world{t: t, db: d, now: time.Unix(1_800_000_000, 0), work: make(map[string]uint64), levels: make(map[string]docklinev1.ReceiptLevel)}
+	w.down = &downlink.Downlink{DB: d, Holder: "test", Publish: w.publish, Now: func() time.Time { return w.now }, ListLength: 10, InFlight: 2}
+	return w
+}
+
+// publish is the site: it ignores a list that begins behind what it holds.
+func (w *world) publish(_ context.Context, m wire.Message) error {
+	if w.refuse {
+		return errors.New("no link")
+	}
+	w.lists++
+	if w.lose {
+		return nil
+	}
+	switch m.Topic {
+	case wire.DownTopic(tenant, "dc-east", wire.Command):
+		list := &docklinev1.CommandList{}
+		if err := proto.Unmarshal(m.Payload, list); err != nil {
+			return err
+		}
+		if list.Previous > w.commands {
+			return nil
+		}
+		for _, c := range list.Commands {
+			w.work[c.Key] = c.Version
+			w.commands = max(w.commands, c.Position)
+		}
+	case wire.DownTopic(tenant, "dc-east", wire.Receipt):
+		list := &docklinev1.ReceiptList{}
+		if err := proto.Unmarshal(m.Payload, list); err != nil {
+			return err
+		}
+		if list.Previous > w.receipts {
+			return nil
+		}
+		for _, r := range list.Receipts {
+			w.levels[r.EventId] = r.Level
+			w.receipts = max(w.receipts, r.Position)
+		}
+	default:
+		w.t.Errorf("message on %s", m.Topic)
+	}
+	return nil
+}
+
+func (w *world) exec(query string, args ...any) {
+	w.t.Helper()
+	err := w.db.Write(w.t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(w.t.Context(), query, args...)
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) command(key string, version int) {
+	w.t.Helper()
+	body, err := proto.Marshal(&docklinev1.Command{Key: key, Tenant: tenant, Site: "dc-east"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.exec(`INSERT INTO command (tenant, site, command_key, version, body, body_hash, created_at) VALUES (?, 'dc-east', ?, ?, ?, 'h', 1)
+		ON CONFLICT (tenant, site, command_key) DO UPDATE SET version = excluded.version, position = NULL`, tenant, key, version, body)
+	w.place()
+}
+
+func (w *world) receipt(event string, version int, level docklinev1.ReceiptLevel) {
+	w.t.Helper()
+	body, err := proto.Marshal(&docklinev1.EventReceipt{EventId: event, Level: level})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.exec(`INSERT INTO receipt (tenant, site, event_id, version, level, body) VALUES (?, 'dc-east', ?, ?, ?, ?)
+		ON CONFLICT (tenant, event_id) DO UPDATE SET version = excluded.version, level = excluded.level, body = excluded.body, position = NULL`, tenant, event, version, level, body)
+}
+
+func (w *world) place() {
+	w.t.Helper()
+	if _, err := (&eventlog.Sequencer{DB: w.db, Holder: "test"}).Step(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// beat is the site's heartbeat: what it holds now.
+func (w *world) beat(session string, online int) {
+	w.exec(`INSERT INTO presence (tenant, site, session, online, connected_at, seen_at, commands_through, receipts_through) VALUES (?, 'dc-east', ?, ?, 1, ?, ?, ?)
+		ON CONFLICT (tenant, site) DO UPDATE SET session = excluded.session, online = excluded.online, seen_at = excluded.seen_at,
+		commands_through = excluded.commands_through, receipts_through = excluded.receipts_through`,
+		tenant, session, online, w.now.UnixMicro(), w.commands, w.receipts)
+}
+
+func (w *world) step(want int) {
+	w.t.Helper()
+	n, err := w.down.Step(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if n != want {
+		w.t.Errorf("Step sent %d lists, want %d", n, want)
+	}
+}
+
+// A site that is offline gets nothing; once it is online it gets everything in order, within the window, once.
+func TestASiteGetsWhatItLacks(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		for i := range 35 {
+			w.receipt(fmt.Sprint("e", i), 1, docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED)
+		}
+		w.command("release/SO1", 1)
+		w.beat("s1", 0)
+		w.step(0)
+		w.beat("s1", 1)
+		w.step(3) // one of commands, two of receipts
+		if w.commands != 1 || w.receipts != 20 || w.work["release/SO1"] != 1 {
+			t.Errorf("the site holds %d, %d, %v", w.commands, w.receipts, w.work)
+		}
+		w.step(0)
+		w.beat("s1", 1)
+		w.step(2)
+		w.beat("s1", 1)
+		w.step(0)
+		if len(w.levels) != 35 || w.receipts != 35 {
+			t.Errorf("%d receipts, through %d", len(w.levels), w.receipts)
+		}
+		// A changed receipt and a newer command come again, at new positions.
+		w.receipt("e3", 2, docklinev1.ReceiptLevel_RECEIPT_LEVEL_CONFIRMED)
+		w.command("release/SO1", 2)
+		w.step(2)
+		if w.levels["e3"] != docklinev1.ReceiptLevel_RECEIPT_LEVEL_CONFIRMED || w.work["release/SO1"] != 2 {
+			t.Errorf("after the change: %v %v", w.levels["e3"], w.work)
+		}
+		if s := w.down.Stats(); s.Receipts != 36 || s.Commands != 2 {
+			t.Errorf("Stats = %+v", s)
+		}
+	})
+}
+
+// What is lost on the way is sent again after a while, and what a failing link does not take is tried again.
+func TestALostListIsSentAgain(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		for i := range 15 {
+			w.receipt(fmt.Sprint("e", i), 1, docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED)
+		}
+		w.place()
+		w.beat("s1", 1)
+		w.refuse = true
+		if _, err := w.down.Step(t.Context()); err == nil {
+			t.Error("Step hid that the link is down")
+		}
+		w.refuse, w.lose = false, true
+		w.step(2)
+		w.lose = false
+		w.now = w.now.Add(4 * time.Second)
+		w.beat("s1", 1)
+		w.step(0)
+		w.now = w.now.Add(time.Second)
+		w.step(2)
+		if w.receipts != 15 {
+			t.Errorf("the site holds %d", w.receipts)
+		}
+		// A new session is served at once, whatever was in flight.
+		w.lose = true
+		w.receipt("new", 1, docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED)
+		w.place()
+		w.beat("s1", 1)
+		w.step(1)
+		w.lose = false
+		w.beat("s2", 1)
+		w.step(1)
+		if w.receipts != 16 {
+			t.Errorf("the new session holds %d", w.receipts)
+		}
+	})
+}
+
+// A site that was silent for too long is not sent to; a completed command is not sent to a site that begins anew.
+func TestWhatIsNotSent(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.command("release/SO1", 1)
+		w.command("release/SO2", 1)
+		w.exec(`UPDATE command SET outcome = 1 WHERE command_key = 'release/SO1'`)
+		w.beat("s1", 1)
+		w.now = w.now.Add(21 * time.Second)
+		w.step(0)
+		w.beat("s1", 1)
+		w.step(1)
+		if len(w.work) != 1 || w.work["release/SO2"] != 1 {
+			t.Errorf("the site was sent %v", w.work)
+		}
+	})
+}
+
+// Of two collectors one sends; when it has given its lease back the other one does.
+func TestOneCollectorSends(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.command("release/SO1", 1)
+		w.beat("s1", 1)
+		second := &downlink.Downlink{DB: d, Holder: "second", Publish: w.publish, Now: w.down.Now}
+		w.lose = true
+		w.step(1)
+		if n, err := second.Step(t.Context()); n != 0 || err != nil {
+			t.Errorf("the second sent %d, %v", n, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := w.down.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := second.Step(t.Context()); n != 1 || err != nil {
+			t.Errorf("after the first has ended the second sent %d, %v", n, err)
+		}
+	})
+}
