@@ -18,7 +18,7 @@ const (
 	commitEvents = 20_000
 	commitBytes  = 8 << 20
 	// maxEventBytes is what no event may exceed, whatever the host let pass: it must fit into one envelope.
-	maxEventBytes = 1 << 20
+	maxEventBytes = 768 << 10
 )
 
 // Entry is what becomes durable together: events, the cursor behind them, and how far the plugin's streams are complete.

@@ -57,11 +57,11 @@ func (j *Journal) setAside(e *epoch, cause error) error {
 			return err
 		}
 	}
-	lost, err := j.absorb(e, false)
+	taken, err := j.absorb(e, false)
 	if err != nil {
 		return fmt.Errorf("salvage epoch %s: %w", e.id(), err)
 	}
-	return j.finish(e, lost, cause)
+	return j.finish(e, taken, cause)
 }
 
 func (j *Journal) setAsideLocking(e *epoch, cause error) error {
@@ -95,8 +95,11 @@ func (j *Journal) setAsideFile(d *damagedFile) error {
 }
 
 // finish declares what is lost and renames the file.
-func (j *Journal) finish(e *epoch, lost []*docklinev1.SeqRange, cause error) error {
-	if err := j.declareLost(e.path, e.id(), lost, cause); err != nil {
+func (j *Journal) finish(e *epoch, taken *salvage, cause error) error {
+	if err := j.declareLost(e.path, e.id(), taken.lost, cause); err != nil {
+		return err
+	}
+	if err := j.markMoved(e, taken.moved); err != nil {
 		return err
 	}
 	j.forget(e)

@@ -108,6 +108,17 @@ func TestFlippedBitInPack(t *testing.T) {
 			if len(c.gaps) != 1 || c.gaps[0].FirstSeq != 201 || c.gaps[0].LastSeq != 300 || c.gaps[0].Epoch != epoch {
 				t.Errorf("gaps %v, want 201-300", c.gaps)
 			}
+			var moved []uint64
+			for _, e := range j.Epochs() {
+				if e.Epoch == epoch {
+					for _, r := range e.Ranges {
+						moved = append(moved, r.First, r.Last)
+					}
+				}
+			}
+			if last := uint64(500); !newest && fmt.Sprint(moved) != fmt.Sprint([]uint64{1, 200, 301, last}) {
+				t.Errorf("moved %v", moved)
+			}
 			if len(asideFiles(t, dir)) != 1 {
 				t.Error("the damaged file was not kept")
 			}

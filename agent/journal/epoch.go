@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -25,6 +26,9 @@ var (
 	keyState    = []byte("state")
 )
 
+// movedPrefix is before the id of another epoch that is now part of this one.
+const movedPrefix = "moved/"
+
 // epoch is one open file of the journal. Its fields are guarded by Journal.view; only the newest is written to, except
 // for the acknowledged watermark of an older one.
 type epoch struct {
@@ -38,6 +42,8 @@ type epoch struct {
 	tail tail
 	// used is what the file takes, in bytes, without the pages that the newest file can use again.
 	used, size int64
+	// moved are the epochs whose packs were taken over into this one.
+	moved []*docklinev1.EpochRange
 	// endless says that a damaged file does not tell its last Seq.
 	endless bool
 }
@@ -152,10 +158,26 @@ func (e *epoch) reload() error {
 				return fmt.Errorf("identity: %w", errDamaged)
 			}
 			e.identity = identity
+			if e.moved, err = readMoved(tx); err != nil {
+				return err
+			}
 			e.tail, err = readTail(tx, s.last)
 			return err
 		})
 	})
+}
+
+func readMoved(tx *bbolt.Tx) (moved []*docklinev1.EpochRange, err error) {
+	cursor := tx.Bucket(bucketMeta).Cursor()
+	for key, value := cursor.Seek([]byte(movedPrefix)); bytes.HasPrefix(key, []byte(movedPrefix)); key, value = cursor.Next() {
+		_, body, err := openRecord(value)
+		r := &docklinev1.EpochRange{}
+		if err != nil || proto.Unmarshal(body, r) != nil {
+			return moved, fmt.Errorf("%s: %w", key, errDamaged)
+		}
+		moved = append(moved, r)
+	}
+	return moved, nil
 }
 
 // measure takes note of how large the file is. Free pages of the newest file will be used again; those of an older one not.

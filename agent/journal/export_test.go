@@ -38,3 +38,13 @@ func CheckFiles(j *Journal) error {
 
 // Newest is the database that takes writes.
 func Newest(j *Journal) *bbolt.DB { return j.newest().db }
+
+// Unlearn runs f and then makes the journal forget what f committed, as if the last sync had failed although all was written.
+func Unlearn(j *Journal, f func()) {
+	e := j.newest()
+	s, t := e.state, e.tail
+	f()
+	j.write.Lock()
+	defer j.write.Unlock()
+	e.state, e.tail = s, t
+}

@@ -25,17 +25,16 @@ func (j *Journal) Fork(reason string) error {
 		return err
 	}
 	for _, e := range append([]*epoch(nil), j.epochs[:len(j.epochs)-1]...) {
-		lost, err := j.absorb(e, true)
+		taken, err := j.absorb(e, true)
 		if err != nil {
 			return err
 		}
-		if len(lost) > 0 {
-			if err := j.finish(e, lost, fmt.Errorf("%w packs, met while all was taken to a new epoch", errDamaged)); err != nil {
-				return err
-			}
-			continue
+		if len(taken.lost) > 0 {
+			err = j.finish(e, taken, fmt.Errorf("%w packs, met while all was taken to a new epoch", errDamaged))
+		} else if err = j.markMoved(e, taken.moved); err == nil {
+			err = j.discard(e)
 		}
-		if err := j.discard(e); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -118,10 +117,34 @@ func contiguous(r *docklinev1.EpochRange) uint64 {
 	return mark
 }
 
+// salvage is what became of the events of an epoch that was taken over.
+type salvage struct {
+	moved, lost []*docklinev1.SeqRange
+	next        uint64 // the first Seq that is in neither
+}
+
+// found takes note that first to last could be read; what is between them and the last ones is lost.
+func (s *salvage) found(first, last uint64) {
+	s.missed(first - 1)
+	if n := len(s.moved); n > 0 && s.moved[n-1].Last+1 == s.next {
+		s.moved[n-1].Last = max(last, s.moved[n-1].Last)
+	} else {
+		s.moved = append(s.moved, &docklinev1.SeqRange{First: first, Last: last})
+	}
+	s.next = max(s.next, last+1)
+}
+
+func (s *salvage) missed(last uint64) {
+	if last >= s.next {
+		s.lost = append(s.lost, &docklinev1.SeqRange{First: s.next, Last: last})
+		s.next = last + 1
+	}
+}
+
 // absorb copies what old holds, all of it or only what is not acknowledged, into the newest epoch, under new numbers and
-// otherwise as it is, and returns the ranges that could not be read. The cursors in the packs stay as old as they were:
-// going back to one of them reads too much, never too little.
-func (j *Journal) absorb(old *epoch, all bool) (lost []*docklinev1.SeqRange, err error) {
+// otherwise as it is. The cursors in the packs stay as old as they were: going back to one of them reads too much, never too
+// little.
+func (j *Journal) absorb(old *epoch, all bool) (*salvage, error) {
 	from, end := old.state.acked, old.sealed()
 	if all {
 		from = old.firstHeld() - 1
@@ -129,12 +152,7 @@ func (j *Journal) absorb(old *epoch, all bool) (lost []*docklinev1.SeqRange, err
 	if old.endless {
 		end = old.lastKey()
 	}
-	expected := from + 1
-	miss := func(last uint64) {
-		if last >= expected {
-			lost = append(lost, &docklinev1.SeqRange{First: expected, Last: last})
-		}
-	}
+	s := &salvage{next: from + 1}
 	for from < end {
 		packs, reached, err := old.scan(from, 64)
 		if err != nil && !errors.Is(err, errDamaged) {
@@ -144,8 +162,7 @@ func (j *Journal) absorb(old *epoch, all bool) (lost []*docklinev1.SeqRange, err
 			return nil, err
 		}
 		for _, p := range packs {
-			miss(p.envelope.FirstSeq - 1)
-			expected = max(expected, p.envelope.LastSeq+1)
+			s.found(p.envelope.FirstSeq, p.envelope.LastSeq)
 		}
 		switch {
 		case err == nil && len(packs) == 0:
@@ -157,19 +174,50 @@ func (j *Journal) absorb(old *epoch, all bool) (lost []*docklinev1.SeqRange, err
 			from = reached
 		}
 	}
-	miss(end)
-	expected = max(expected, end+1)
-	if len(old.tail.events) > 0 {
+	s.missed(end)
+	if n := uint64(len(old.tail.events)); n > 0 {
 		if err := j.adoptTail(old); err != nil {
 			return nil, err
 		}
-		expected += uint64(len(old.tail.events))
+		s.found(old.tail.first, old.tail.first+n-1)
 	}
-	miss(old.state.last)
+	s.missed(old.state.last)
 	if old.endless {
-		lost = append(lost, &docklinev1.SeqRange{First: expected})
+		s.lost = append(s.lost, &docklinev1.SeqRange{First: s.next})
 	}
-	return lost, nil
+	return s, nil
+}
+
+// markMoved records in the newest epoch that what old held is part of it now, and so what had become part of old.
+func (j *Journal) markMoved(old *epoch, ranges []*docklinev1.SeqRange) error {
+	newest := j.newest()
+	moved := slices.Clone(old.moved)
+	if len(ranges) > 0 {
+		r := proto.CloneOf(old.identity)
+		r.LastSeq, r.Ranges = max(old.state.last, ranges[len(ranges)-1].Last), ranges
+		moved = append(moved, r)
+	}
+	for i := range moved {
+		moved[i] = proto.CloneOf(moved[i])
+		moved[i].MovedTo, moved[i].MovedThrough = newest.id(), newest.state.last
+	}
+	return j.execute(&plan{last: newest.state.last, tail: newest.tail, moved: moved})
+}
+
+// discardMoved deletes files that a crash left behind although all that they held is part of another epoch.
+func (j *Journal) discardMoved() error {
+	for _, e := range slices.Clone(j.epochs) {
+		for _, r := range e.moved {
+			old := j.find(r.Epoch)
+			if old == nil || len(r.Ranges) != 1 || r.Ranges[0].Last != old.state.last {
+				continue // With a hole in it the file is damaged, and is met as such again.
+			}
+			if err := j.discard(old); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // adopt puts packs of another epoch behind what the newest holds.

@@ -152,6 +152,9 @@ func (j *Journal) open() error {
 			return err
 		}
 	}
+	if err := j.discardMoved(); err != nil {
+		return err
+	}
 	for _, d := range damaged {
 		if err := j.setAsideFile(d); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/agent/journal"
@@ -323,8 +324,15 @@ func TestRolledBackDiskForks(t *testing.T) {
 		t.Fatal(err)
 	}
 	epochs := j.Epochs()
-	if len(epochs) != 1 || epochs[0].Epoch == old[0].Epoch || epochs[0].Predecessor != old[0].Epoch || epochs[0].LastSeq != 150 {
+	if len(epochs) != 2 || epochs[1].Epoch == old[0].Epoch || epochs[1].Predecessor != old[0].Epoch || epochs[1].LastSeq != 150 {
 		t.Fatalf("after the fork: %v", epochs)
+	}
+	want := &docklinev1.EpochRange{
+		Epoch: old[0].Epoch, Ordinal: 1, LastSeq: 150, Ranges: []*docklinev1.SeqRange{{First: 1, Last: 150}},
+		MovedTo: epochs[1].Epoch, MovedThrough: 150,
+	}
+	if !proto.Equal(epochs[0], want) {
+		t.Errorf("moved: %v, want %v", epochs[0], want)
 	}
 	// A position in the old epoch still has its place: before all of the new one.
 	envelopes, err := j.Next(journal.Position{Epoch: old[0].Epoch, Seq: 150}, 10)
@@ -355,5 +363,50 @@ func TestLeftoversOfACrashAreRemoved(t *testing.T) {
 	open(t, dir, journal.Options{})
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s: %v, want it gone", left, err)
+	}
+}
+
+// A crash between the end of a fork and the deletion of the old file leaves both; the old one goes at the next open.
+func TestCrashAtTheEndOfAFork(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, journal.Options{})
+	appendEvents(t, j, "wms", 0, 150)
+	j.Close()
+	old := epochFiles(t, dir)[0]
+	left, err := os.ReadFile(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, dir, journal.Options{})
+	if err := j.Fork("test"); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	if err := os.WriteFile(old, left, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, dir, journal.Options{})
+	if s := j.Stats(); s.Events != 150 {
+		t.Errorf("%d events held, want 150 once", s.Events)
+	}
+	c := newCentre(t)
+	c.drain(j)
+	c.wantAll("wms", 0, 150)
+}
+
+// A commit that was written although its sync failed counts as the file has it, and the next one goes behind it.
+func TestCommitThatFailedAfterAll(t *testing.T) {
+	for _, count := range []int{1, 150} {
+		dir := t.TempDir()
+		j := open(t, dir, journal.Options{})
+		appendEvents(t, j, "wms", 0, 10)
+		journal.Unlearn(j, func() { appendEvents(t, j, "wms", 10, count) })
+		appendEvents(t, j, "wms", 10+count, 5)
+		c := newCentre(t)
+		c.drain(j)
+		c.wantAll("wms", 0, 15+count)
+		if len(c.gaps) > 0 || len(asideFiles(t, dir)) > 0 {
+			t.Errorf("gaps %v, files set aside %v", c.gaps, asideFiles(t, dir))
+		}
 	}
 }

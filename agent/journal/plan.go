@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	"google.golang.org/protobuf/proto"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -29,6 +30,8 @@ type plan struct {
 	last uint64
 	// captured is how many events are new to this folder.
 	captured uint64
+	// moved are records of other epochs that are now part of this one.
+	moved []*docklinev1.EpochRange
 	// drop is how many acknowledged packs may be deleted along the way.
 	drop int
 }
@@ -148,6 +151,7 @@ func (j *Journal) execute(p *plan) error {
 	j.view.Lock()
 	defer j.view.Unlock()
 	e.state, e.saved, e.tail = after, after.acked, p.tail
+	e.moved = append(e.moved, p.moved...)
 	maps.Copy(j.cursors, p.cursors)
 	e.measure(true)
 	if p.captured > 0 || len(p.packs) > 0 {
@@ -183,6 +187,15 @@ func (j *Journal) writePlan(tx *bbolt.Tx, e *epoch, p *plan, after state) error 
 	}
 	for _, c := range p.cursors {
 		if err := putCursor(tx, c); err != nil {
+			return err
+		}
+	}
+	for _, r := range p.moved {
+		body, err := proto.Marshal(r)
+		if err != nil {
+			return err
+		}
+		if err := meta.Put([]byte(movedPrefix+r.Epoch), makeRecord(time.Time{}, body)); err != nil {
 			return err
 		}
 	}

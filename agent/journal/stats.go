@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	"google.golang.org/protobuf/proto"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -80,19 +81,16 @@ func (j *Journal) Cursor(plugin string) ([]byte, error) {
 	return nil, nil
 }
 
-// Epochs says what is held, for a Hello: oldest first, the last one is being written.
+// Epochs says what is held, for a Hello: oldest first, the last one is being written. Epochs that have become part of one of
+// these are named too, before it, with what was moved and where.
 func (j *Journal) Epochs() []*docklinev1.EpochRange {
 	j.view.RLock()
 	defer j.view.RUnlock()
 	var held []*docklinev1.EpochRange
 	for _, e := range j.epochs {
-		r := &docklinev1.EpochRange{
-			Epoch:              e.id(),
-			Ordinal:            e.ordinal(),
-			Predecessor:        e.identity.Predecessor,
-			PredecessorLastSeq: e.identity.PredecessorLastSeq,
-			LastSeq:            e.state.last,
-		}
+		held = append(held, e.moved...)
+		r := proto.CloneOf(e.identity)
+		r.LastSeq = e.state.last
 		if first := e.firstHeld(); first <= e.state.last {
 			r.Ranges = []*docklinev1.SeqRange{{First: first, Last: e.state.last}}
 		}
