@@ -83,6 +83,15 @@ func (i *Injector) Next(modes ...Mode) {
 	i.queue = append(i.queue, modes...)
 }
 
+// Forget takes back what Next forced and has not come yet, and says how many that were.
+func (i *Injector) Forget() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	left := len(i.queue)
+	i.queue = nil
+	return left
+}
+
 // Counts says how many requests met each mode, those without a fault under Fine.
 func (i *Injector) Counts() map[Mode]int {
 	i.mu.Lock()
