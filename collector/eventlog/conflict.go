@@ -80,10 +80,11 @@ type body struct {
 // returns false where the very body had been kept before.
 func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, err error) {
 	tenant, id := a.Event.GetTenant(), a.Event.GetId()
-	if _, err := identities(ctx, tx, [][]any{{tenant, id}}, true); err != nil {
+	known, err := identities(ctx, tx, [][]any{{tenant, id}}, true)
+	if err != nil {
 		return false, err
 	}
-	bodies, err := readBodies(ctx, tx, tenant, id)
+	bodies, err := readBodies(ctx, tx, a.key(), known[a.key()].logID)
 	if err != nil {
 		return false, err
 	}
@@ -103,7 +104,7 @@ func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, er
 		return cmp.Or(comparePlaces(a.place(), b.place()), bytes.Compare(a.hash, b.hash))
 	})
 	if lowest.variant != 0 {
-		if err := l.putInForce(ctx, tx, lowest); err != nil {
+		if err := l.putInForce(ctx, tx, lowest, known[a.key()].logID); err != nil {
 			return false, err
 		}
 	} else if same >= 0 && bodies[same] == lowest {
@@ -117,8 +118,10 @@ func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, er
 	return true, l.report(ctx, tx, tenant, "event/"+id, []Exception{twoBodies(lowest.Event, len(bodies))})
 }
 
-func readBodies(ctx context.Context, tx *db.Tx, tenant, id string) ([]*body, error) {
-	rows, err := tx.Query(ctx, `SELECT log_id, variant, epoch, epoch_ordinal, seq, body FROM event WHERE tenant = ? AND id = ? ORDER BY log_id`, tenant, id)
+// readBodies reads the body in force, row inForce, and those beside it.
+func readBodies(ctx context.Context, tx *db.Tx, key identityKey, inForce int64) ([]*body, error) {
+	rows, err := tx.Query(ctx, `SELECT log_id, variant, epoch, epoch_ordinal, seq, body FROM event WHERE log_id = ?
+		UNION ALL SELECT log_id, variant, epoch, epoch_ordinal, seq, body FROM event WHERE tenant = ? AND id = ? AND variant <> 0`, inForce, key.tenant, key.id)
 	if err != nil {
 		return nil, err
 	}
@@ -154,16 +157,18 @@ func (l *Log) addVariant(ctx context.Context, tx *db.Tx, a *arrival) error {
 	return r.write(ctx, tx)
 }
 
-// putInForce replaces the facts of an id by those of another body, and has the keys of both folded again.
-func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b *body) error {
+// putInForce replaces the facts of an id, until now those of row former, by those of another body, and has the keys of both
+// folded again.
+func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b *body, former int64) error {
 	tenant, id := b.Event.GetTenant(), b.Event.GetId()
 	if err := markFactsOf(ctx, tx, tenant, id); err != nil {
 		return err
 	}
-	for _, q := range []string{`DELETE FROM fact WHERE tenant = ? AND event_id = ?`, `UPDATE event SET variant = 1 WHERE tenant = ? AND id = ?`} {
-		if _, err := tx.Exec(ctx, q, tenant, id); err != nil {
-			return err
-		}
+	if _, err := tx.Exec(ctx, `DELETE FROM fact WHERE tenant = ? AND event_id = ?`, tenant, id); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE event SET variant = 1 WHERE log_id = ?`, former); err != nil {
+		return err
 	}
 	if _, err := tx.Exec(ctx, `UPDATE event SET variant = 0 WHERE log_id = ?`, b.logID); err != nil {
 		return err

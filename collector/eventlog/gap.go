@@ -89,10 +89,11 @@ func (l *Log) declared(ctx context.Context, tx *db.Tx, recorded []Recorded) erro
 	return nil
 }
 
-// closeArrived closes the lost gaps of a site whose events are there after all.
+// closeArrived closes the lost gaps of a site whose events are there after all, or come as part of a newer epoch.
 func (l *Log) closeArrived(ctx context.Context, tx *db.Tx, site SiteKey) error {
 	rows, err := tx.Query(ctx, `SELECT g.epoch, g.lo FROM gap g WHERE g.tenant = ? AND g.site = ? AND g.closed_at = 0 AND g.cause = ?
-		AND EXISTS (SELECT 1 FROM received r WHERE r.tenant = g.tenant AND r.site = g.site AND r.epoch = g.epoch AND r.lo <= g.lo AND r.hi >= g.hi)
+		AND (EXISTS (SELECT 1 FROM received r WHERE r.tenant = g.tenant AND r.site = g.site AND r.epoch = g.epoch AND r.lo <= g.lo AND r.hi >= g.hi)
+			OR EXISTS (SELECT 1 FROM epoch_moved m WHERE m.tenant = g.tenant AND m.site = g.site AND m.epoch = g.epoch AND m.lo <= g.lo AND m.hi >= g.hi))
 		ORDER BY g.epoch, g.lo`, site.Tenant, site.Site, lost)
 	if err != nil {
 		return err

@@ -24,6 +24,10 @@ type epochProgress struct {
 	through int64
 	// open: there is a gap that nobody has accepted.
 	open bool
+	// movedTo is the newer epoch as part of which the site sends what it held of this one: it is there when that one is, through
+	// movedThrough. withMoved is through when what has moved counts as there.
+	movedTo                 string
+	movedThrough, withMoved int64
 }
 
 // covers says whether everything before c is there. A cursor of an epoch that is not in the list is of a complete one.
@@ -57,7 +61,7 @@ func readProgress(ctx context.Context, tx *db.Tx, sites []SiteKey, filled bool) 
 	for _, s := range sites {
 		args = append(args, s.Tenant, s.Site)
 	}
-	rows, err := tx.Query(ctx, `SELECT e.tenant, e.site, e.epoch, e.ordinal, e.last_seq,
+	rows, err := tx.Query(ctx, `SELECT e.tenant, e.site, e.epoch, e.ordinal, e.last_seq, e.moved_to, e.moved_through,
 		(SELECT min(i.first_seq) FROM inbox i WHERE i.tenant = e.tenant AND i.site = e.site AND i.epoch = e.epoch AND i.state = 0),
 		(SELECT min(g.lo) FROM gap g WHERE g.tenant = e.tenant AND g.site = e.site AND g.epoch = e.epoch AND g.closed_at = 0)
 		FROM epoch e WHERE e.complete = 0 AND (e.tenant, e.site) IN `+db.Tuples(len(sites), 2)+` ORDER BY e.seen_at, e.ordinal, e.epoch`, args...)
@@ -72,7 +76,7 @@ func readProgress(ctx context.Context, tx *db.Tx, sites []SiteKey, filled bool) 
 		var site SiteKey
 		var e epochProgress
 		var waiting, gap *int64
-		if err := rows.Scan(&site.Tenant, &site.Site, &e.name, &e.ordinal, &e.lastSeq, &waiting, &gap); err != nil {
+		if err := rows.Scan(&site.Tenant, &site.Site, &e.name, &e.ordinal, &e.lastSeq, &e.movedTo, &e.movedThrough, &waiting, &gap); err != nil {
 			return nil, err
 		}
 		limit := int64(1)<<62 + 1
@@ -94,28 +98,45 @@ func readProgress(ctx context.Context, tx *db.Tx, sites []SiteKey, filled bool) 
 		return nil, err
 	}
 	rows.Close()
-	ranges, err := readRanges(ctx, tx, keys)
+	ranges, err := readRanges(ctx, tx, keys, db.Lookup{Table: "received"}, db.Lookup{Table: "gap", Where: "closed_at <> 0 AND cause = '" + lost + "'"})
+	if err != nil {
+		return nil, err
+	}
+	moved, err := readRanges(ctx, tx, keys, db.Lookup{Table: "epoch_moved"})
 	if err != nil {
 		return nil, err
 	}
 	for site, p := range progress {
-		p.walk(site, ranges, limits)
+		for i := range p.epochs {
+			e := &p.epochs[i]
+			key := epochKey{site, e.name}
+			e.through = min(fromOne(ranges[key]), limits[key])
+			e.withMoved = min(fromOne(append(ranges[key], moved[key]...)), limits[key])
+		}
+		p.walk()
 	}
 	return progress, nil
 }
 
-// walk finds through of every epoch, and how many of the first are done.
-func (p *siteProgress) walk(site SiteKey, ranges map[epochKey][]seqRange, limits map[epochKey]int64) {
-	for i := range p.epochs {
-		key := epochKey{site, p.epochs[i].name}
-		p.epochs[i].through = min(fromOne(ranges[key]), limits[key])
-	}
-	for p.done < len(p.epochs)-1 {
-		if e := p.epochs[p.done]; e.through < e.lastSeq || e.open {
-			break
-		}
+// walk finds how many of the first epochs are done.
+func (p *siteProgress) walk() {
+	for p.done < len(p.epochs)-1 && p.isDone(p.epochs[p.done]) {
 		p.done++
 	}
+}
+
+func (p *siteProgress) isDone(e epochProgress) bool {
+	if e.open {
+		return false
+	}
+	if e.through >= e.lastSeq {
+		return true
+	}
+	if e.movedTo == "" || e.withMoved < e.lastSeq {
+		return false
+	}
+	to := p.index(e.movedTo) // one that is not in the list is complete
+	return to < 0 || p.epochs[to].through >= e.movedThrough
 }
 
 type seqRange struct {
@@ -135,10 +156,10 @@ func fromOne(ranges []seqRange) int64 {
 	return end
 }
 
-// readRanges reads what was received of epochs, and what was lost and accepted as such.
-func readRanges(ctx context.Context, tx *db.Tx, keys [][]any) (map[epochKey][]seqRange, error) {
+// readRanges reads ranges of epochs from tables that have them.
+func readRanges(ctx context.Context, tx *db.Tx, keys [][]any, tables ...db.Lookup) (map[epochKey][]seqRange, error) {
 	ranges := make(map[epochKey][]seqRange)
-	for _, l := range []db.Lookup{{Table: "received"}, {Table: "gap", Where: "closed_at <> 0 AND cause = '" + lost + "'"}} {
+	for _, l := range tables {
 		l.Columns, l.Key, l.Rows = []string{"tenant", "site", "epoch", "lo", "hi"}, []string{"tenant", "site", "epoch"}, keys
 		rows, err := tx.Lookup(ctx, l)
 		if err != nil {

@@ -52,8 +52,10 @@ func (l *Log) OfKey(ctx context.Context, tenant, key string) ([]Entry, error) {
 
 // Get returns the bodies under one id, the one in force first, or ErrNoEvent.
 func (l *Log) Get(ctx context.Context, tenant, id string) ([]Entry, error) {
-	found, err := l.entries(ctx, `SELECT `+entryColumns+` FROM event e WHERE e.tenant = ? AND e.id = ? AND e.log_offset IS NOT NULL
-		ORDER BY e.variant, e.log_offset`, tenant, id)
+	found, err := l.entries(ctx, `SELECT `+entryColumns+` FROM event_identity i JOIN event e ON e.log_id = i.log_id
+		WHERE i.tenant = ? AND i.id = ? AND e.log_offset IS NOT NULL
+		UNION ALL SELECT `+entryColumns+` FROM event e WHERE e.tenant = ? AND e.id = ? AND e.variant <> 0 AND e.log_offset IS NOT NULL ORDER BY 2, 1`,
+		tenant, id, tenant, id)
 	if err == nil && len(found) == 0 {
 		return nil, fmt.Errorf("event %s: %w", id, ErrNoEvent)
 	}

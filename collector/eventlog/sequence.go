@@ -120,11 +120,13 @@ func placeEvents(ctx context.Context, tx *db.Tx) (int, error) {
 type list struct {
 	table, id string
 	order     string
+	// key is the primary key: PostgreSQL would take another index, that of the positions, if it could.
+	key []string
 }
 
 var (
-	receipts = list{"receipt", "event_id", "event_id"}
-	commands = list{"command", "command_key", "created_at, command_key"}
+	receipts = list{"receipt", "event_id", "event_id", []string{"tenant", "event_id"}}
+	commands = list{"command", "command_key", "created_at, command_key", []string{"tenant", "site", "command_key"}}
 )
 
 func (l list) place(ctx context.Context, tx *db.Tx) (int, error) {
@@ -140,9 +142,13 @@ func (l list) place(ctx context.Context, tx *db.Tx) (int, error) {
 	for _, row := range rows {
 		site := SiteKey{row[0], row[1]}
 		last[site]++
-		placed = append(placed, []any{row[0], row[1], row[2], last[site]})
+		if len(l.key) == 2 {
+			placed = append(placed, []any{row[0], row[2], last[site]})
+		} else {
+			placed = append(placed, []any{row[0], row[1], row[2], last[site]})
+		}
 	}
-	if _, err := tx.UpdateAll(ctx, db.Update{Table: l.table, Key: []string{"tenant", "site", l.id}, Set: []string{"position"}, Rows: placed}); err != nil {
+	if _, err := tx.UpdateAll(ctx, db.Update{Table: l.table, Key: l.key, Set: []string{"position"}, Rows: placed}); err != nil {
 		return 0, err
 	}
 	counters := db.Insert{Table: "list_position", Columns: []string{"tenant", "site", "list", "last"}, Conflict: []string{"tenant", "site", "list"}, Update: []string{"last"}}

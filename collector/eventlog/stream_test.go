@@ -208,3 +208,29 @@ func TestAHeartbeatMovesAStream(t *testing.T) {
 		w.isThrough(11, "after the next heartbeat")
 	})
 }
+
+// A site whose disk was rolled back sends what it held under a new epoch: nothing of the old one is lost, and the streams wait
+// until the new one has brought it.
+func TestAnEpochThatMoved(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.hello(hello("s1", holds(1, 4, 1, 4)))
+		w.send(events(t, w.told(1, 1, "a"), w.told(1, 4, "d"))...)
+		moved := holds(1, 4, 2, 4)
+		moved.MovedTo, moved.MovedThrough = epochName(2), 3
+		w.hello(hello("s2", moved, holds(2, 4, 1, 4)))
+		w.fill()
+		w.isThrough(1, "before the new epoch")
+		w.send(events(t, withCursor(w.told(2, 1, "b"), "b", at(2), true), withCursor(w.told(2, 4, "e"), "e", at(5), true))...)
+		w.fill()
+		w.isThrough(1, "while the new epoch has a hole")
+		w.send(events(t, withCursor(w.told(2, 2, "c"), "c", at(3), true), withCursor(w.told(2, 3, "d"), "d", at(4), true))...)
+		w.fill()
+		w.isThrough(5, "when all is there")
+		w.expect("gaps", 0, `SELECT count(*) FROM gap`)
+		w.expect("epochs that are complete", 1, `SELECT count(*) FROM epoch WHERE complete = 1`)
+		if len(w.open) != 0 {
+			t.Errorf("cases: %v", w.open)
+		}
+	})
+}

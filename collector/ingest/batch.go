@@ -245,7 +245,8 @@ func validHello(h *docklinev1.Hello) bool {
 		return false
 	}
 	for _, e := range h.GetEpochs() {
-		if !plain(e.GetEpoch(), false) || !plain(e.GetPredecessor(), true) || !validSeqs(e.GetOrdinal(), e.GetPredecessorLastSeq(), e.GetLastSeq()) {
+		if !plain(e.GetEpoch(), false) || !plain(e.GetPredecessor(), true) || !plain(e.GetMovedTo(), true) ||
+			!validSeqs(e.GetOrdinal(), e.GetPredecessorLastSeq(), e.GetLastSeq(), e.GetMovedThrough()) {
 			return false
 		}
 		for _, r := range e.GetRanges() {

@@ -17,6 +17,9 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 	if err := i.nameEpochs(ctx, tx, site, h.GetEpochs()); err != nil {
 		return err
 	}
+	if err := moveEpochs(ctx, tx, site, h.GetEpochs()); err != nil {
+		return err
+	}
 	if err := i.findLost(ctx, tx, site, h.GetEpochs()); err != nil {
 		return err
 	}
@@ -97,10 +100,30 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 
 // seenAt is now for an epoch that the site holds, and 0 for one that it only names.
 func (i *Ingest) seenAt(epoch string, held []*docklinev1.EpochRange) int64 {
-	if slices.ContainsFunc(held, func(e *docklinev1.EpochRange) bool { return e.GetEpoch() == epoch }) {
+	if slices.ContainsFunc(held, func(e *docklinev1.EpochRange) bool { return e.GetEpoch() == epoch && e.GetMovedTo() == "" }) {
 		return i.c.Now().UnixMicro()
 	}
 	return 0
+}
+
+// moveEpochs records which epochs the site sends as part of a newer one. Of what it held of them nothing is lost.
+func moveEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange) error {
+	moved := db.Update{Table: "epoch", Key: epochColumns, Set: []string{"moved_to", "moved_through"}}
+	held := db.Insert{Table: "epoch_moved", Columns: []string{"tenant", "site", "epoch", "lo", "hi"}, Conflict: []string{"tenant", "site", "epoch", "lo"}}
+	for _, e := range epochs {
+		if e.GetMovedTo() == "" {
+			continue
+		}
+		moved.Rows = append(moved.Rows, []any{site.tenant, site.site, e.GetEpoch(), e.GetMovedTo(), e.GetMovedThrough()})
+		for _, r := range e.GetRanges() {
+			held.Rows = append(held.Rows, []any{site.tenant, site.site, e.GetEpoch(), r.GetFirst(), r.GetLast()})
+		}
+	}
+	if _, err := tx.UpdateAll(ctx, moved); err != nil {
+		return err
+	}
+	_, err := tx.InsertAbsent(ctx, held)
+	return err
 }
 
 // findLost compares what the site's journal has given with what is here and what the site still holds. What neither has is lost.
@@ -126,6 +149,9 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 			for _, r := range e.GetRanges() {
 				have = have.add(span{lo: r.GetFirst(), hi: r.GetLast()})
 				top = max(top, r.GetLast())
+			}
+			if e.GetMovedTo() != "" {
+				break // it held no more when it moved
 			}
 			// What it has given behind its newest pack waits to be packed. Without packs the same is true of what we do not have.
 			if top == 0 && len(have) > 0 {

@@ -17,3 +17,9 @@ ALTER TABLE posting ADD COLUMN fault_remedy {{text}} NOT NULL DEFAULT '';
 ALTER TABLE posting ADD COLUMN case_due BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX posting_case ON posting (target, case_due);
 CREATE INDEX posting_serial ON posting (tenant, target, serial_key, id);
+-- Covering, else SQLite takes the primary key and reads all dependencies of the tenant.
+DROP INDEX posting_needed;
+CREATE INDEX posting_needed ON posting_dependency (tenant, needs_target, needs_kind, needs_key, target, kind, natural_key);
+-- In the order in which work is taken, so that a long backlog is not sorted to find its head.
+DROP INDEX posting_work;
+CREATE INDEX posting_work ON posting (target, state, ready_at, id);
