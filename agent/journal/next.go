@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"go.etcd.io/bbolt"
+	"google.golang.org/protobuf/proto"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -111,4 +112,22 @@ func (e *epoch) scan(after uint64, limit int) (packs []storedPack, retry uint64,
 		})
 	})
 	return packs, retry, err
+}
+
+// End packs what waits and names the place behind all that is held: identity and last Seq of the newest epoch. What Next gives
+// behind it was captured after this call.
+func (j *Journal) End() (*docklinev1.EpochRange, error) {
+	j.write.Lock()
+	defer j.write.Unlock()
+	if j.closed {
+		return nil, ErrClosed
+	}
+	if len(j.newest().tail.events) > 0 {
+		if err := j.store(nil, true); err != nil {
+			return nil, err
+		}
+	}
+	end := proto.CloneOf(j.newest().identity)
+	end.LastSeq = j.newest().state.last
+	return end, nil
 }

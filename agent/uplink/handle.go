@@ -1,0 +1,170 @@
+package uplink
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/wire"
+)
+
+// handle takes what the line tells.
+func (u *Uplink) handle(what any, now time.Time) {
+	switch w := what.(type) {
+	case up:
+		u.s = &session{id: w.hello.Session, hello: w.hello, helloDue: now.Add(helloAgain), statusDue: now.Add(u.c.HeartbeatEvery)}
+		u.note(func(st *Stats) { st.Connected, st.Greeted, st.Session = true, false, w.hello.Session })
+	case down:
+		u.s = nil
+		u.note(func(st *Stats) { st.Connected, st.Greeted, st.InFlight = false, false, 0 })
+	case wire.Message:
+		if u.s == nil {
+			return // The last words of a link that is gone; what they acknowledge is acknowledged again.
+		}
+		if err := u.take(w, now); err != nil {
+			u.c.Log.Warn("uplink: message from the collector", "topic", w.Topic, "err", err)
+		}
+	}
+}
+
+func (u *Uplink) take(m wire.Message, now time.Time) error {
+	topic, err := wire.ParseTopic(m.Topic)
+	if err != nil {
+		return err
+	}
+	switch topic.Name {
+	case wire.AckName:
+		answer := &docklinev1.Answer{}
+		if err := proto.Unmarshal(m.Payload, answer); err != nil {
+			return err
+		}
+		switch a := answer.Answer.(type) {
+		case *docklinev1.Answer_HelloReply:
+			return u.greeted(a.HelloReply, now)
+		case *docklinev1.Answer_Ack:
+			return u.acked(a.Ack, now)
+		case *docklinev1.Answer_Refusal:
+			u.takeRefusal(a.Refusal, now)
+		}
+	case wire.Command:
+		list := &docklinev1.CommandList{}
+		if err := proto.Unmarshal(m.Payload, list); err != nil || u.c.OnCommands == nil {
+			return err
+		}
+		if err := u.c.OnCommands(list); err != nil {
+			return fmt.Errorf("store commands: %w", err)
+		}
+		u.statusSoon(now)
+	case wire.Receipt:
+		list := &docklinev1.ReceiptList{}
+		if err := proto.Unmarshal(m.Payload, list); err != nil || u.c.OnReceipts == nil {
+			return err
+		}
+		if err := u.c.OnReceipts(list); err != nil {
+			return fmt.Errorf("store receipts: %w", err)
+		}
+		u.statusSoon(now)
+	}
+	return nil
+}
+
+// statusSoon tells the collector what is stored now, once for all that comes together.
+func (u *Uplink) statusSoon(now time.Time) {
+	if soon := now.Add(statusDelay); u.s.statusDue.After(soon) {
+		u.s.statusDue = soon
+	}
+}
+
+// greeted takes the answer to Hello; from here on events are sent.
+func (u *Uplink) greeted(reply *docklinev1.HelloReply, now time.Time) error {
+	s := u.s
+	if reply.Session != s.id || s.greeted {
+		return nil
+	}
+	if u.c.OnHelloReply != nil {
+		if err := u.c.OnHelloReply(reply); err != nil {
+			return fmt.Errorf("take the collector's answer: %w", err)
+		}
+	}
+	fork, err := u.c.Journal.Resume(s.hello, reply)
+	if err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	if fork {
+		return u.fork("the collector's answer to hello does not agree with this disk", now)
+	}
+	if s.end, err = u.c.Journal.End(); err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	s.greeted, s.idle, s.flights = true, false, map[key]*flight{}
+	s.live, s.backlog, s.drained = Position{Epoch: s.end.Epoch, Seq: s.end.LastSeq}, Position{}, false
+	u.note(func(st *Stats) {
+		st.Greeted, st.LastGreetedAt = true, now
+		if reply.SentAt.IsValid() && s.hello.SentAt.IsValid() {
+			// The collector wrote SentAt between our sending and our receiving.
+			sent := s.hello.SentAt.AsTime()
+			st.ClockOffset = reply.SentAt.AsTime().Sub(sent.Add(now.Sub(sent) / 2))
+		}
+	})
+	// What Hello and the birth said of positions may belong to another incarnation.
+	u.statusSoon(now)
+	return nil
+}
+
+// acked takes an Ack: what it covers is not sent again, and what it proves is trimmed.
+func (u *Uplink) acked(ack *docklinev1.Ack, now time.Time) error {
+	fork, err := u.c.Journal.Trim(ack)
+	if err != nil {
+		return fmt.Errorf("trim: %w", err)
+	}
+	if fork {
+		return u.fork(fmt.Sprintf("the collector has other events through %d of epoch %s", ack.Watermark, ack.Epoch), now)
+	}
+	for k, f := range u.s.flights {
+		if f.epoch == ack.Epoch && (f.last <= ack.Watermark || covered(f, ack.Beyond)) {
+			delete(u.s.flights, k)
+		}
+	}
+	u.note(func(st *Stats) { st.Acks++; st.LastAckAt = now })
+	return nil
+}
+
+func covered(f *flight, ranges []*docklinev1.SeqRange) bool {
+	for _, r := range ranges {
+		if r.First <= f.first && f.last <= r.Last {
+			return true
+		}
+	}
+	return false
+}
+
+// fork takes all that is held over to a new epoch, and greets again, because what Hello said no longer holds.
+func (u *Uplink) fork(reason string, now time.Time) error {
+	s := u.s
+	if !u.forked.IsZero() && now.Sub(u.forked) < forkPause {
+		return fmt.Errorf("no fork within %s of the last one, although %s", forkPause, reason)
+	}
+	u.forked = now
+	if err := u.c.Journal.Fork(reason); err != nil {
+		return fmt.Errorf("fork: %w", err)
+	}
+	s.greeted, s.flights, s.helloDue = false, nil, now
+	u.note(func(st *Stats) { st.Forks++; st.Greeted = false })
+	return nil
+}
+
+// takeRefusal puts an envelope off. It is never dropped: the reason may be a fault at the centre that is mended one day.
+func (u *Uplink) takeRefusal(r *docklinev1.Refusal, now time.Time) {
+	text := fmt.Sprintf("%s: %s", r.Reason, r.Text)
+	log := u.c.Log.Warn
+	if r.Reason == docklinev1.RefusalReason_REFUSAL_REASON_BUSY {
+		log = u.c.Log.Debug
+	}
+	log("uplink: the collector refused an envelope, it is sent again later", "epoch", r.Epoch, "seq", r.LastSeq, "err", text)
+	u.refused(text)
+	if f := u.s.flights[key{r.Epoch, r.LastSeq}]; f != nil && !f.sending {
+		f.due = now.Add(f.wait)
+	}
+}

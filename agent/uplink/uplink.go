@@ -1,0 +1,296 @@
+// Package uplink sends the journal's envelopes to the collector until it has them, and takes what comes down the same line.
+package uplink
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/wire"
+)
+
+// Line is a connection to the broker that comes back by itself; *wire.Conn is one.
+type Line interface {
+	Publish(ctx context.Context, m wire.Message) error
+	Close(ctx context.Context) error
+}
+
+// Position is a place in the journal: behind this Seq of this epoch; the zero Position is behind all that is acknowledged.
+type Position struct {
+	Epoch string
+	Seq   uint64
+}
+
+// Journal is what is sent from.
+type Journal interface {
+	// Epochs says what is held, for a Hello.
+	Epochs() []*docklinev1.EpochRange
+	// End names the place behind all that is held now; nothing behind it is in a pack with anything before it.
+	End() (*docklinev1.EpochRange, error)
+	// Next returns up to limit envelopes behind a position; none if there are none.
+	Next(after Position, limit int) ([]*docklinev1.Envelope, error)
+	// Changed is closed when Next has more to give.
+	Changed() <-chan struct{}
+	// Trim takes an Ack. With fork the Ack is about other events than ours, and Fork must follow.
+	Trim(ack *docklinev1.Ack) (fork bool, err error)
+	// Resume compares what the collector has with what hello said. With fork, Fork must follow.
+	Resume(hello *docklinev1.Hello, reply *docklinev1.HelloReply) (fork bool, err error)
+	// Fork takes all that is held over to a new epoch.
+	Fork(reason string) error
+}
+
+// Config of an uplink. All functions are called from one goroutine, except where it is said.
+type Config struct {
+	Tenant, Site string
+	// Version of the agent.
+	Version string
+	// Line is the base of the connection: URL, TLS, KeepAlive, MaxBackoff. The uplink fills the rest.
+	Line wire.Config
+	// Dial makes the connection (wire.Dial).
+	Dial    func(ctx context.Context, config wire.Config) (Line, error)
+	Journal Journal
+	// Heartbeat says how the site is; the uplink fills identity, session, time and positions. It may be called from several
+	// goroutines.
+	Heartbeat func() *docklinev1.Heartbeat
+	// Positions says which commands and receipts are stored, and to which incarnation of the collector's database that belongs.
+	// It may be called from several goroutines.
+	Positions func() (incarnation string, commands, receipts uint64)
+	// OnHelloReply comes before anything else of the session. After an error Hello is sent again.
+	OnHelloReply func(*docklinev1.HelloReply) error
+	// OnCommands and OnReceipts return when what they were given is durable. After an error the collector sends it again.
+	OnCommands func(*docklinev1.CommandList) error
+	OnReceipts func(*docklinev1.ReceiptList) error
+	// Window is how many envelopes may be unanswered (16).
+	Window int
+	// HeartbeatEvery is the time between heartbeats (10 s).
+	HeartbeatEvery time.Duration
+	// Now is the clock (time.Now).
+	Now func() time.Time
+	// Log is where a person looks when nothing arrives (nowhere).
+	Log *slog.Logger
+}
+
+const (
+	helloAgain = 5 * time.Second
+	// firstResend is after how long an envelope without an Ack is sent again; the time doubles up to lastResend.
+	firstResend = 5 * time.Second
+	lastResend  = time.Minute
+	// statusDelay gathers what is stored in short order into one heartbeat.
+	statusDelay = 200 * time.Millisecond
+	// pauseTime is after how long something of our own that did not work is tried again.
+	pauseTime = time.Second
+	// forkPause is the least time between forks: a collector gone mad must not make the journal copy itself without end.
+	forkPause = time.Minute
+	closeWait = 3 * time.Second
+)
+
+// Stats says how the line has fared since the start.
+type Stats struct {
+	// Connected: there is a link to the broker. Greeted: the collector has answered on it, so events flow.
+	Connected, Greeted bool
+	Session            string
+	// InFlight is how many envelopes are unanswered.
+	InFlight int
+	// Sent counts envelopes, Resent those of them that had been sent before in the same session.
+	Sent, Resent  uint64
+	Acks, Forks   uint64
+	Refusals      uint64
+	LastRefusal   string
+	LastAckAt     time.Time
+	LastGreetedAt time.Time
+	// ClockOffset is by how much the collector's clock is ahead of ours, to the accuracy of the line; valid after the first reply.
+	ClockOffset time.Duration
+}
+
+// Uplink is a loop: Run it once.
+type Uplink struct {
+	c      Config
+	inbox  chan any          // up, down, wire.Message, in the order in which the line tells
+	out    chan *sending     // to the senders
+	sent   chan *sending     // back from them
+	wakeup <-chan struct{}   // the journal's Changed
+	s      *session          // the session that is up, else nil
+	forked time.Time         // the last fork
+	mu     sync.Mutex        // guards what follows
+	born   *docklinev1.Hello // of the connection that is being made
+	stats  Stats
+}
+
+// up says that a connection stands and its Hello was sent.
+type up struct{ hello *docklinev1.Hello }
+
+type down struct{ reason error }
+
+// sending is one message on its way.
+type sending struct {
+	message wire.Message
+	session *session
+	flight  *flight // nil for hello and status
+	what    *bool   // set false when the sending ended
+	err     error
+}
+
+// New makes an uplink.
+func New(c Config) *Uplink {
+	if c.Window <= 0 {
+		c.Window = 16
+	}
+	if c.HeartbeatEvery <= 0 {
+		c.HeartbeatEvery = 10 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Dial == nil {
+		c.Dial = func(ctx context.Context, config wire.Config) (Line, error) { return wire.Dial(ctx, config) }
+	}
+	// As many messages as can be under way at once fit into the channels, so that the loop never waits for a sender. One session
+	// may have ended while its messages are still with the senders, hence twice.
+	room := 2 * (c.Window + 2)
+	return &Uplink{c: c, inbox: make(chan any, 64), out: make(chan *sending, room), sent: make(chan *sending, room)}
+}
+
+// Run keeps the line until ctx ends.
+func (u *Uplink) Run(ctx context.Context) error {
+	config := u.c.Line
+	config.ClientID = wire.ClientID(u.c.Tenant, u.c.Site)
+	config.Subscribe = []string{u.down(wire.AckName), u.down(wire.Command), u.down(wire.Receipt)}
+	config.MakeWill, config.Birth = u.makeWill, u.birth
+	if config.Log == nil {
+		config.Log = u.c.Log
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	tell := func(what any) {
+		select {
+		case u.inbox <- what:
+		case <-ctx.Done():
+		}
+	}
+	config.OnUp = func() { tell(up{u.hello()}) }
+	config.OnDown = func(reason error) { tell(down{reason}) }
+	config.OnMessage = func(m wire.Message) { tell(m) }
+	line, err := u.c.Dial(ctx, config)
+	if err != nil {
+		return fmt.Errorf("uplink: %w", err)
+	}
+	// A Publish ends with the broker's answer, so what is in flight together needs a goroutine each.
+	for range u.c.Window + 2 {
+		group.Go(func() error { return u.send(ctx, line) })
+	}
+	group.Go(func() error { return u.loop(ctx) })
+	err = group.Wait()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
+	defer cancel()
+	if err := line.Close(closing); err != nil {
+		u.c.Log.Debug("uplink: close the line", "err", err)
+	}
+	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+		return nil
+	}
+	return err
+}
+
+func (u *Uplink) up(name string) string   { return wire.UpTopic(u.c.Tenant, u.c.Site, name) }
+func (u *Uplink) down(name string) string { return wire.DownTopic(u.c.Tenant, u.c.Site, name) }
+
+func (u *Uplink) send(ctx context.Context, line Line) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case s := <-u.out:
+			s.err = line.Publish(ctx, s.message)
+			select {
+			case u.sent <- s:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+func (u *Uplink) loop(ctx context.Context) error {
+	for {
+		for more := true; more; {
+			select {
+			case s := <-u.sent:
+				u.landed(s, u.c.Now())
+			default:
+				more = false
+			}
+		}
+		timer := time.NewTimer(max(0, u.step(u.c.Now())))
+		select {
+		case <-ctx.Done():
+		case what := <-u.inbox:
+			u.handle(what, u.c.Now())
+		case s := <-u.sent:
+			u.landed(s, u.c.Now())
+		case <-u.wakeup:
+			u.wakeup = nil
+		case <-timer.C:
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// makeWill begins the session of a connection and says what the broker is to tell when it falls: that this very session is gone.
+func (u *Uplink) makeWill() *wire.Message {
+	u.mu.Lock()
+	u.born = &docklinev1.Hello{Tenant: u.c.Tenant, Site: u.c.Site, Session: newSession()}
+	session := u.born.Session
+	u.mu.Unlock()
+	m := u.message(wire.Status, true, &docklinev1.Heartbeat{Tenant: u.c.Tenant, Site: u.c.Site, Session: session, AgentVersion: u.c.Version})
+	return &m
+}
+
+// birth is what goes first on a connection: that we are here, and what we hold.
+func (u *Uplink) birth() []wire.Message {
+	u.mu.Lock()
+	session := u.born.Session
+	u.mu.Unlock()
+	hello := u.makeHello(session)
+	u.mu.Lock()
+	u.born = hello
+	u.mu.Unlock()
+	return []wire.Message{u.status(session), u.message(wire.Hello, false, hello)}
+}
+
+func (u *Uplink) hello() *docklinev1.Hello {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.born
+}
+
+func newSession() string {
+	id := make([]byte, 16)
+	rand.Read(id) // It never fails: crypto/rand.
+	return hex.EncodeToString(id)
+}
+
+// Stats of this moment.
+func (u *Uplink) Stats() Stats {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.stats
+}
+
+// note changes the statistics.
+func (u *Uplink) note(f func(*Stats)) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	f(&u.stats)
+}
