@@ -148,8 +148,6 @@ func fault(t *testing.T, err error) *connector.Fault {
 }
 
 // However often the far end fails, each document is there once, read back, with the right content.
-//
-// Shows: S52
 func TestDocumentsOnceWhateverFails(t *testing.T) {
 	for _, tc := range []struct {
 		rate     float64
