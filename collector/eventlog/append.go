@@ -103,6 +103,18 @@ type arrival struct {
 	turn int
 }
 
+// check holds a new event against the rules of its kind. It is done late, since most of what comes again was found good before; the hash
+// stays that of the event as it came, so that it is known again.
+func (a *arrival) check() {
+	if a.refuse == nil {
+		return
+	}
+	if fault := event.Validate(a.Event); fault != nil {
+		a.Event = a.refuse(fault)
+	}
+	a.refuse = nil
+}
+
 func (a *arrival) place() place { return place{int64(a.EpochOrdinal), int64(a.Seq)} }
 
 func (a *arrival) site() SiteKey { return SiteKey{a.Event.GetTenant(), a.Event.GetSite()} }

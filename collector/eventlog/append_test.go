@@ -35,7 +35,7 @@ func TestOneEventOnce(t *testing.T) {
 		w.expect("events", 1, `SELECT count(*) FROM event`)
 		w.expect("facts", 2, `SELECT count(*) FROM fact`)
 		w.expect("marks", 2, `SELECT count(*) FROM dirty`)
-		w.expect("receipts at LOGGED", 1, `SELECT count(*) FROM receipt WHERE level = 1 AND version = 1 AND position IS NULL`)
+		w.expect("receipts at LOGGED", 1, `SELECT count(*) FROM receipt WHERE level = 1 AND version = 1 AND position = 1`)
 		w.place()
 		found, err := w.log.OfKey(t.Context(), tenant, event.OrderKey("SO2"))
 		if err != nil || len(found) != 1 || len(found[0].Event.GetPick().GetLines()) != 2 || found[0].Seq != 1 || found[0].Offset != 1 {

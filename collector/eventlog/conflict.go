@@ -54,10 +54,10 @@ func moveTo(ctx context.Context, tx *db.Tx, a *arrival, logID int64) error {
 	if err := moveRow(ctx, tx, a, logID); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `UPDATE fact SET epoch_ordinal = ?, seq = ? WHERE tenant = ? AND event_id = ?`, a.EpochOrdinal, a.Seq, tenant, id); err != nil {
+	if _, err := tx.Exec(ctx, `UPDATE fact SET epoch_ordinal = ?, seq = ? WHERE log_id = ?`, a.EpochOrdinal, a.Seq, logID); err != nil {
 		return err
 	}
-	return markFactsOf(ctx, tx, tenant, id)
+	return markFactsOf(ctx, tx, logID)
 }
 
 func moveRow(ctx context.Context, tx *db.Tx, a *arrival, logID int64) error {
@@ -65,8 +65,9 @@ func moveRow(ctx context.Context, tx *db.Tx, a *arrival, logID int64) error {
 	return err
 }
 
-func markFactsOf(ctx context.Context, tx *db.Tx, tenant, id string) error {
-	_, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key) SELECT tenant, fold_key FROM fact WHERE tenant = ? AND event_id = ? ORDER BY fold_key`, tenant, id)
+// markFactsOf marks the keys that the body in row logID touches.
+func markFactsOf(ctx context.Context, tx *db.Tx, logID int64) error {
+	_, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key) SELECT tenant, fold_key FROM fact WHERE log_id = ? ORDER BY fold_key`, logID)
 	return err
 }
 
@@ -79,6 +80,7 @@ type body struct {
 // settle takes in a body whose id is known with another one. Both are kept; the facts are those of the lower place. It
 // returns false where the very body had been kept before.
 func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, err error) {
+	a.check()
 	tenant, id := a.Event.GetTenant(), a.Event.GetId()
 	known, err := identities(ctx, tx, [][]any{{tenant, id}}, true)
 	if err != nil {
@@ -161,10 +163,10 @@ func (l *Log) addVariant(ctx context.Context, tx *db.Tx, a *arrival) error {
 // folded again.
 func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b *body, former int64) error {
 	tenant, id := b.Event.GetTenant(), b.Event.GetId()
-	if err := markFactsOf(ctx, tx, tenant, id); err != nil {
+	if err := markFactsOf(ctx, tx, former); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `DELETE FROM fact WHERE tenant = ? AND event_id = ?`, tenant, id); err != nil {
+	if _, err := tx.Exec(ctx, `DELETE FROM fact WHERE log_id = ?`, former); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `UPDATE event SET variant = 1 WHERE log_id = ?`, former); err != nil {

@@ -39,13 +39,19 @@ func (w *waiting) open() ([]Recorded, error) {
 		*r = Recorded{Event: &docklinev1.Event{}, Epoch: w.envelope.GetEpoch(), EpochOrdinal: w.envelope.GetEpochOrdinal(),
 			Seq: w.envelope.GetFirstSeq() + uint64(i)}
 		if fault := w.read(raw, r.Event); fault != nil {
-			r.Event, r.hash = w.deadLetter(r, raw, fault)
+			r.Event, r.hash = w.deadLetter(*r, raw, fault)
+			continue
+		}
+		late := *r
+		r.refuse = func(fault *event.Fault) *docklinev1.Event {
+			e, _ := w.deadLetter(late, raw, fault)
+			return e
 		}
 	}
 	return recorded, nil
 }
 
-// read decodes one event and holds it against what any event of this site must be.
+// read decodes one event and sees whether it can be one of this site; the rules of its kind come when it is new.
 func (w *waiting) read(raw []byte, e *docklinev1.Event) *event.Fault {
 	fault := func(code, format string, args ...any) *event.Fault {
 		return &event.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: code, Text: fmt.Sprintf(format, args...)}
@@ -61,12 +67,15 @@ func (w *waiting) read(raw []byte, e *docklinev1.Event) *event.Fault {
 	if e.GetId() == "" || len(e.GetId()) > maxID {
 		return fault("event_id", "an event of site %s (%s %s) has no usable id; update its agent", w.site.Site, event.KindName(e.GetKind()), e.GetSubject())
 	}
-	return event.Validate(e)
+	if e.GetStreamGap() != nil {
+		return event.Validate(e) // it is acted on before it is logged
+	}
+	return nil
 }
 
 // deadLetter is the event that stands for one that could not be taken, and the hash by which it is known again. Where the
 // refused one has an id of this site it is kept, so that the site's receipt names it.
-func (w *waiting) deadLetter(r *Recorded, raw []byte, fault *event.Fault) (*docklinev1.Event, []byte) {
+func (w *waiting) deadLetter(r Recorded, raw []byte, fault *event.Fault) (*docklinev1.Event, []byte) {
 	refused := r.Event
 	hash := sha256.Sum256(raw)
 	place := r.Epoch + "/" + strconv.FormatUint(r.Seq, 10)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // Touch is one key that an event touches, with the part of the event that concerns it; Event itself where all of it does.
@@ -26,6 +27,8 @@ type Recorded struct {
 
 	// hash stands in for the hash of the body where the event was made here, of something that could not be read.
 	hash []byte
+	// refuse makes the dead letter of an event that breaks a rule; nil where nobody has to look. It keeps the id.
+	refuse func(*event.Fault) *docklinev1.Event
 }
 
 // SiteKey names a site.

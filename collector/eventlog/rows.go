@@ -14,11 +14,10 @@ import (
 
 // rows gathers what one Append writes, so that each table gets one bulk insert.
 type rows struct {
-	log      *Log
-	events   [][]any
-	facts    [][]any
-	receipts [][]any
-	dirty    map[dirtyKey]bool
+	log    *Log
+	events [][]any
+	facts  [][]any
+	dirty  map[dirtyKey]bool
 }
 
 type dirtyKey struct {
@@ -33,14 +32,15 @@ func (l *Log) insert(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
 	slices.SortFunc(fresh, func(a, b *arrival) int { return cmp.Compare(a.logID, b.logID) })
 	r := &rows{log: l, dirty: make(map[dirtyKey]bool, len(fresh))}
 	for _, a := range fresh {
+		a.check()
 		if err := r.add(a, 0); err != nil {
 			return err
 		}
-		if err := r.addReceipt(a.Event); err != nil {
-			return err
-		}
 	}
-	return r.write(ctx, tx)
+	if err := r.write(ctx, tx); err != nil {
+		return err
+	}
+	return writeReceipts(ctx, tx, fresh)
 }
 
 // add makes the event's row and, where it is in force (variant 0), its facts.
@@ -82,20 +82,6 @@ func (r *rows) addFacts(a *arrival, touches []Touch, body []byte) error {
 	return nil
 }
 
-// addReceipt says to the site that the event is in the log; later levels are for others to say.
-func (r *rows) addReceipt(e *docklinev1.Event) error {
-	if e.GetSite() == "" {
-		return nil
-	}
-	level := docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED
-	body, err := proto.Marshal(&docklinev1.EventReceipt{EventId: e.GetId(), Version: 1, Level: level, Subject: e.GetSubject()})
-	if err != nil {
-		return err
-	}
-	r.receipts = append(r.receipts, []any{e.GetTenant(), e.GetSite(), e.GetId(), 1, level, body})
-	return nil
-}
-
 func (r *rows) write(ctx context.Context, tx *db.Tx) error {
 	if err := tx.InsertAll(ctx, db.Insert{Table: "event", Rows: r.events, Columns: []string{"log_id", "tenant", "partition_key", "id", "variant",
 		"site", "source", "kind", "subject", "epoch", "epoch_ordinal", "seq", "occurred_at", "recorded_at", "body"}}); err != nil {
@@ -103,10 +89,6 @@ func (r *rows) write(ctx context.Context, tx *db.Tx) error {
 	}
 	if err := tx.InsertAll(ctx, db.Insert{Table: "fact", Rows: r.facts,
 		Columns: []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"}}); err != nil {
-		return err
-	}
-	if err := tx.InsertAll(ctx, db.Insert{Table: "receipt", Rows: r.receipts,
-		Columns: []string{"tenant", "site", "event_id", "version", "level", "body"}}); err != nil {
 		return err
 	}
 	return r.mark(ctx, tx)

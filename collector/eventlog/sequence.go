@@ -5,14 +5,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/dockline/dockline/collector/db"
 )
 
 // Sequencer numbers, after their commit, what the transactions of all collectors have written: events get their Offset in the
-// log, receipts and commands their position in their site's list. One collector at a time does it.
+// log, commands and receipts that have changed their position in their site's list. One collector at a time does it.
 type Sequencer struct {
 	DB *db.DB
 	// Holder names this process; the lease "sequencer" is taken in its name.
@@ -125,8 +124,8 @@ type list struct {
 }
 
 var (
-	receipts = list{"receipt", "event_id", "event_id", []string{"tenant", "event_id"}}
-	commands = list{"command", "command_key", "created_at, command_key", []string{"tenant", "site", "command_key"}}
+	receipts = list{"receipt", "event_id", "", []string{"tenant", "event_id"}}
+	commands = list{"command", "command_key", ", created_at, command_key", []string{"tenant", "site", "command_key"}}
 )
 
 func (l list) place(ctx context.Context, tx *db.Tx) (int, error) {
@@ -134,7 +133,11 @@ func (l list) place(ctx context.Context, tx *db.Tx) (int, error) {
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
-	last, err := l.last(ctx, tx, rows)
+	counts := make(map[SiteKey]int64)
+	for _, row := range rows {
+		counts[SiteKey{row[0], row[1]}]++
+	}
+	last, err := takePositions(ctx, tx, l.table, counts)
 	if err != nil {
 		return 0, err
 	}
@@ -151,16 +154,12 @@ func (l list) place(ctx context.Context, tx *db.Tx) (int, error) {
 	if _, err := tx.UpdateAll(ctx, db.Update{Table: l.table, Key: l.key, Set: []string{"position"}, Rows: placed}); err != nil {
 		return 0, err
 	}
-	counters := db.Insert{Table: "list_position", Columns: []string{"tenant", "site", "list", "last"}, Conflict: []string{"tenant", "site", "list"}, Update: []string{"last"}}
-	for site, n := range last {
-		counters.Rows = append(counters.Rows, []any{site.Tenant, site.Site, l.table, n})
-	}
-	return len(rows), tx.Upsert(ctx, counters)
+	return len(rows), nil
 }
 
 // unplaced is tenant, site and id of rows without a position.
 func (l list) unplaced(ctx context.Context, tx *db.Tx) ([][3]string, error) {
-	rows, err := tx.Query(ctx, `SELECT tenant, site, `+l.id+` FROM `+l.table+` WHERE position IS NULL ORDER BY tenant, site, `+l.order+` LIMIT ?`, placeMost)
+	rows, err := tx.Query(ctx, `SELECT tenant, site, `+l.id+` FROM `+l.table+` WHERE position IS NULL ORDER BY tenant, site`+l.order+` LIMIT ?`, placeMost)
 	if err != nil {
 		return nil, err
 	}
@@ -174,24 +173,4 @@ func (l list) unplaced(ctx context.Context, tx *db.Tx) ([][3]string, error) {
 		found = append(found, row)
 	}
 	return found, rows.Err()
-}
-
-// last is the last position given to each of the rows' sites.
-func (l list) last(ctx context.Context, tx *db.Tx, rows [][3]string) (map[SiteKey]int64, error) {
-	last := make(map[SiteKey]int64)
-	var sites []SiteKey
-	for _, row := range rows {
-		sites = append(sites, SiteKey{row[0], row[1]})
-	}
-	slices.SortFunc(sites, compareSites)
-	sites = slices.Compact(sites)
-	known, err := tx.Lookup(ctx, db.Lookup{Table: "list_position", Columns: []string{"tenant", "site", "last"}, Key: []string{"tenant", "site"},
-		Rows: siteRows(sites), Where: "list = '" + l.table + "'"})
-	if err != nil {
-		return nil, err
-	}
-	for _, row := range known {
-		last[SiteKey{row[0].(string), row[1].(string)}] = row[2].(int64)
-	}
-	return last, nil
 }
