@@ -118,7 +118,8 @@ func (j *Journal) declareLost(path, epoch string, lost []*docklinev1.SeqRange, c
 	return j.declare(epoch, lost, cause.Error(), at)
 }
 
-// declare journals a STREAM_GAP for each range. A last Seq of 0 means that the end is not known.
+// declare journals a STREAM_GAP for each range. Where the end is not known, Last is 0, the gap names its first Seq only; the
+// collector knows how far the epoch had come from heartbeats.
 func (j *Journal) declare(epoch string, lost []*docklinev1.SeqRange, reason string, at time.Time) error {
 	if len(lost) == 0 {
 		return nil
@@ -127,6 +128,10 @@ func (j *Journal) declare(epoch string, lost []*docklinev1.SeqRange, reason stri
 	for _, r := range lost {
 		kind := docklinev1.EventKind_EVENT_KIND_STREAM_GAP
 		key := fmt.Sprintf("%s/%d-%d", epoch, r.First, r.Last)
+		last, reason := r.Last, reason
+		if last < r.First {
+			last, reason = r.First, reason+"; how much is lost behind it can't be told"
+		}
 		entry.Events = append(entry.Events, &docklinev1.Event{
 			Id: event.ID(event.Cause{
 				Tenant: j.options.Tenant, Site: j.options.Site, Source: entry.Plugin, SourceKey: key, Revision: "1", Kind: event.KindName(kind),
@@ -134,7 +139,7 @@ func (j *Journal) declare(epoch string, lost []*docklinev1.SeqRange, reason stri
 			Tenant: j.options.Tenant, Site: j.options.Site, Source: entry.Plugin,
 			Kind: kind, Subject: j.options.Site, SourceKey: key, SourceRevision: "1",
 			OccurredAt: timestamppb.New(at), CapturedAt: timestamppb.New(j.options.Now()),
-			Payload: &docklinev1.Event_StreamGap{StreamGap: &docklinev1.StreamGap{Epoch: epoch, FirstSeq: r.First, LastSeq: r.Last, Reason: reason}},
+			Payload: &docklinev1.Event_StreamGap{StreamGap: &docklinev1.StreamGap{Epoch: epoch, FirstSeq: r.First, LastSeq: last, Reason: reason}},
 		})
 	}
 	t, err := newTicket(entry)

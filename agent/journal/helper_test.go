@@ -14,6 +14,7 @@ import (
 
 	"github.com/dockline/dockline/agent/journal"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	eventpkg "github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -136,6 +137,9 @@ func (c *centre) take(e *docklinev1.Envelope) {
 		}
 		c.events[event.Id]++
 		if gap := event.GetStreamGap(); gap != nil {
+			if fault := eventpkg.Validate(event); fault != nil {
+				c.t.Errorf("a gap that the collector would refuse: %v", fault)
+			}
 			c.gaps = append(c.gaps, gap)
 		}
 	}
