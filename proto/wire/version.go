@@ -1,0 +1,4 @@
+package wire
+
+// Version of this build; the build sets it.
+var Version = "dev"
