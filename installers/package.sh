@@ -15,7 +15,7 @@ for target in linux/amd64 linux/arm64 linux/arm windows/amd64; do
 		CGO_ENABLED=0 GOOS=$os GOARCH=$arch GOARM=7 go build -trimpath -ldflags "$ldflags" -o "dist/$name/$binary$suffix" "./$main"
 	done
 	cp LICENSE README.md CHANGELOG.md "dist/$name/"
-	[ "$os" = linux ] && cp installers/dockline-agent.service "dist/$name/"
+	[ "$os" = linux ] && cp agent/service/dockline-agent.service "dist/$name/"
 	tar -C dist -czf "dist/$name.tar.gz" "$name" && rm -r "dist/${name:?}"
 done
 (cd dist && sha256sum ./*.tar.gz > SHA256SUMS && cat SHA256SUMS)

@@ -1,0 +1,96 @@
+//go:build !windows
+
+package service
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/kardianos/service"
+)
+
+const lookInto = "journalctl -u " + Name + " says why"
+
+// installedUnit is where Install writes; packages write into one of the other folders.
+const installedUnit = "/etc/systemd/system/" + Name + ".service"
+
+var unitPaths = []string{installedUnit, "/usr/lib/systemd/system/" + Name + ".service", "/lib/systemd/system/" + Name + ".service"}
+
+// query asks systemd; the unit's file decides whether the service is installed, so that a machine without systemd can be asked.
+func query() (condition, error) {
+	found := false
+	for _, path := range unitPaths {
+		if _, err := os.Stat(path); err == nil {
+			found = true
+		}
+	}
+	if !found {
+		return absent, nil
+	}
+	out, err := exec.Command("systemctl", "show", "--property=ActiveState", Name+".service").Output()
+	if err != nil {
+		return absent, fmt.Errorf("systemctl show: %w", err)
+	}
+	switch strings.TrimSpace(strings.TrimPrefix(string(out), "ActiveState=")) {
+	case "active", "reloading":
+		return running, nil
+	case "inactive", "failed":
+		return stopped, nil
+	default:
+		return changing, nil
+	}
+}
+
+// prepare readies user, folders and unit.
+func prepare(c Config) (service.KeyValue, error) {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return nil, errors.New("this machine does not run systemd: let its own supervisor run `dockline-agent run`")
+	}
+	if os.Geteuid() != 0 {
+		return nil, errors.New("only root can install a service: use sudo")
+	}
+	for _, path := range []string{c.Executable, c.ConfigPath, c.DataDir} {
+		if err := visible(path); err != nil {
+			return nil, err
+		}
+	}
+	unit, err := Unit(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := grant(c); err != nil {
+		return nil, err
+	}
+	return service.KeyValue{"SystemdScript": unit}, nil
+}
+
+// visible refuses what ProtectHome= and PrivateTmp= hide from the service.
+func visible(path string) error {
+	for _, hidden := range []string{"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"} {
+		if strings.HasPrefix(filepath.Clean(path)+"/", hidden) {
+			return fmt.Errorf("%s: a service cannot see %s; put the program into /usr/local/bin, the configuration into /etc/dockline, data into /var/lib/dockline-agent", path, hidden)
+		}
+	}
+	return nil
+}
+
+func removable() error {
+	is, err := query()
+	if err != nil {
+		return fmt.Errorf("uninstall: %w", err)
+	}
+	if is == absent {
+		return ErrNotInstalled
+	}
+	if _, err := os.Stat(installedUnit); err != nil {
+		return errors.New("uninstall: a package installed the service: remove the package")
+	}
+	return nil
+}
+
+// refine has nothing to add: the unit says it all.
+func refine() {}
