@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dockline/dockline/agent"
+	"github.com/dockline/dockline/agent/enrol"
+	"github.com/dockline/dockline/proto/wire"
+)
+
+type initCommand struct {
+	Tenant  string `required:"" help:"Name of the tenant, as the collector knows it."`
+	Site    string `required:"" help:"Name of the site, as the collector knows it."`
+	URL     string `default:"mqtts://localhost:8883" help:"The broker."`
+	DataDir string `help:"Folder for everything the agent keeps; by default beside the configuration." type:"path"`
+}
+
+// Run writes the configuration and, below data_dir, key and request; what is there stays.
+func (c *initCommand) Run(all *commands) error {
+	if !wire.ValidName(c.Tenant) || !wire.ValidName(c.Site) {
+		return errors.New("tenant and site: use 1 to 64 letters, digits, - or _")
+	}
+	if c.DataDir == "" {
+		c.DataDir = filepath.Join(filepath.Dir(all.Config), "data")
+	}
+	dataDir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(all.Config), 0o750); err != nil {
+		return err
+	}
+	text := strings.NewReplacer(`tenant: ""`, "tenant: "+c.Tenant, `  id: ""`, "  id: "+c.Site, "mqtts://localhost:8883", c.URL, "/var/lib/dockline-agent", filepath.ToSlash(dataDir)).Replace(agent.ExampleConfig)
+	file, err := os.OpenFile(all.Config, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	switch {
+	case os.IsExist(err):
+		fmt.Printf("%s is there and stays as it is\n", all.Config)
+	case err != nil:
+		return err
+	default:
+		_, err := file.WriteString(text)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return err
+		}
+		fmt.Printf("wrote %s\n", all.Config)
+	}
+	identity := filepath.Join(dataDir, "identity")
+	if _, err := enrol.NewKeyAndCSR(identity, c.Tenant, c.Site); err != nil {
+		return err
+	}
+	fmt.Printf("wrote %s and %s\n\nNext:\n", filepath.Join(identity, enrol.KeyFile), filepath.Join(identity, enrol.CSRFile))
+	fmt.Printf("  1. at the collector:  dockline-collector site add --tenant %s --site %s --csr site.csr\n", c.Tenant, c.Site)
+	fmt.Printf("  2. put the site.crt and ca.crt that it writes into %s\n", identity)
+	fmt.Printf("  3. add a plugin to %s, then:  dockline-agent config check --config %s\n", all.Config, all.Config)
+	return nil
+}

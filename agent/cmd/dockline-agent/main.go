@@ -1,0 +1,60 @@
+// Command dockline-agent is the agent of one site: it captures what plugins report, keeps it, and sends it to the collector.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/dockline/dockline/proto/wire"
+)
+
+type commands struct {
+	Config string `help:"The configuration." type:"path" default:"${config}" placeholder:"FILE"`
+
+	Init       initCommand       `cmd:"" help:"Write a commented agent.yaml, the site's key and its certificate request."`
+	Run        runCommand        `cmd:"" help:"Run in the foreground until interrupted."`
+	ServiceRun serviceRunCommand `cmd:"" hidden:"" help:"Run as the service manager starts it."`
+	Check      configCommand     `cmd:"" name:"config" help:"Look at the configuration."`
+	Status     statusCommand     `cmd:"" help:"Say how the agent is. Exit code 0 healthy, 1 unhealthy, 3 stopped, 4 not installed."`
+	Plugin     pluginCommand     `cmd:"" help:"Try a plugin."`
+	Install    installCommand    `cmd:"" help:"Install the service."`
+	Uninstall  uninstallCommand  `cmd:"" help:"Stop and remove the service; its data stays."`
+	Start      startCommand      `cmd:"" help:"Start the service."`
+	Stop       stopCommand       `cmd:"" help:"Stop the service."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
+}
+
+// exitCode is an error that ends the process with a code of its own; its text has been printed.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+func main() {
+	var c commands
+	parser := kong.Must(&c, kong.Name("dockline-agent"), kong.Description("Captures what happens at a warehouse dock and carries it to the collector; work comes back the same way."),
+		kong.UsageOnError(), kong.Vars{"config": defaultConfig()})
+	ctx, err := parser.Parse(os.Args[1:])
+	if err != nil {
+		parser.Errorf("%s", err)
+		os.Exit(2)
+	}
+	err = ctx.Run(&c)
+	var code exitCode
+	if errors.As(err, &code) {
+		os.Exit(int(code))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "dockline-agent:", err)
+		os.Exit(1)
+	}
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run() error {
+	fmt.Println(wire.Version)
+	return nil
+}

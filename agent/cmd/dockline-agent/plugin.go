@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/dockline/dockline/agent"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+type pluginCommand struct {
+	Try pluginTryCommand `cmd:"" help:"Read a sample with a plugin, print its events and faults, propose a mapping where none fits. Changes nothing."`
+}
+
+type pluginTryCommand struct {
+	Plugin string `arg:"" help:"Id of a configured plugin, or the path of a plugin's program."`
+	Sample string `required:"" type:"existingfile" help:"A file as the source writes it."`
+	Full   bool   `help:"Print every event whole, as JSON."`
+}
+
+// Run exits with 1 where the sample has faults.
+func (c *pluginTryCommand) Run(all *commands) error {
+	sample, err := os.ReadFile(c.Sample)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	tried, err := agent.TryPlugin(ctx, all.Config, c.Plugin, filepath.Base(c.Sample), sample)
+	if err != nil {
+		return err
+	}
+	if tried.GetProposal() != "" {
+		fmt.Printf("# A mapping proposed from the header of %s: look at it, then put it under the plugin's config.\n%s\n", filepath.Base(c.Sample), tried.GetProposal())
+	}
+	for _, e := range tried.GetEvents() {
+		if err := c.print(e); err != nil {
+			return err
+		}
+	}
+	for _, f := range tried.GetFaults() {
+		fmt.Fprintf(os.Stderr, "%s:%d: %s: %s\n", f.GetFile(), f.GetLine(), f.GetColumn(), f.GetText())
+	}
+	fmt.Printf("%d events, %d faults\n", len(tried.GetEvents()), len(tried.GetFaults()))
+	if len(tried.GetFaults()) > 0 {
+		return exitCode(1)
+	}
+	return nil
+}
+
+func (c *pluginTryCommand) print(e *docklinev1.Event) error {
+	if c.Full {
+		text, err := protojson.MarshalOptions{Multiline: true}.Marshal(e)
+		if err != nil {
+			return err
+		}
+		fmt.Println(string(text))
+		return nil
+	}
+	fmt.Printf("%-20s %-20s key %s, %s, from %s\n", event.KindName(e.GetKind()), e.GetSubject(), e.GetSourceKey(), e.GetOccurredAt().AsTime().Format("2006-01-02 15:04:05"), e.GetOrigin())
+	return nil
+}

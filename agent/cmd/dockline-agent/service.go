@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/dockline/dockline/agent"
+	"github.com/dockline/dockline/agent/service"
+)
+
+type installCommand struct{}
+
+// Run registers this program, where it lies now, as the service. A configuration with faults is refused.
+func (installCommand) Run(all *commands) error {
+	config, err := agent.LoadConfig(all.Config)
+	if err != nil {
+		return err
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if executable, err = filepath.EvalSymlinks(executable); err != nil {
+		return err
+	}
+	if err := service.Install(service.Config{Executable: executable, ConfigPath: all.Config, DataDir: config.DataDir}); err != nil {
+		return err
+	}
+	fmt.Println("installed; next: dockline-agent start")
+	return nil
+}
+
+type uninstallCommand struct{}
+
+// Run stops and removes the service.
+func (uninstallCommand) Run(*commands) error {
+	if err := service.Uninstall(); err != nil {
+		return err
+	}
+	fmt.Println("uninstalled; configuration and data stay")
+	return nil
+}
+
+type startCommand struct{}
+
+// Run returns once the service runs.
+func (startCommand) Run(*commands) error {
+	if err := service.Start(); err != nil {
+		return err
+	}
+	fmt.Println("running")
+	return nil
+}
+
+type stopCommand struct{}
+
+// Run returns once the service is stopped.
+func (stopCommand) Run(*commands) error {
+	if err := service.Stop(); err != nil {
+		return err
+	}
+	fmt.Println("stopped")
+	return nil
+}
+
+type serviceRunCommand struct{}
+
+// Run is what the service manager starts.
+func (serviceRunCommand) Run(all *commands) error {
+	return service.Run(func(ctx context.Context, ready func()) error { return runAgent(ctx, all.Config, ready) })
+}
