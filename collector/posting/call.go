@@ -210,6 +210,8 @@ func (s *Sender) conclude(ctx context.Context, tx *db.Tx, before, r *row, now ti
 		if err := promoteAfter(ctx, tx, r, micros); err != nil {
 			return err
 		}
+	}
+	if r.State == Planned || isChain(r) && r.State != before.State { // restated, or followed up
 		if err := promote(ctx, tx, micros, `p.tenant = ? AND p.fold_key = ?`, r.Tenant, r.FoldKey); err != nil {
 			return err
 		}

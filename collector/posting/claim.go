@@ -1,8 +1,10 @@
 package posting
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -12,8 +14,8 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-// pickable are the states in which the sender has something to do at ready_at.
-const pickable = "('ready','unknown','blocked','diverged')"
+// lookedAt are the states of which a posting is read back at ready_at.
+const lookedAt = "('unknown','blocked','diverged')"
 
 // inFlight is true for a posting p while another of its serial key is under way or not settled.
 const inFlight = `(p.serial_key <> '' AND EXISTS (SELECT 1 FROM posting f WHERE f.tenant = p.tenant AND f.target = p.target
@@ -60,9 +62,7 @@ func (s *Sender) claim(ctx context.Context, limit int) ([]job, error) {
 		jobs = nil
 		now := s.Now().UnixMicro()
 		until := now + s.Lease.Microseconds()
-		found, err := collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting p WHERE p.target = ? AND p.state IN `+pickable+`
-			AND p.ready_at <= ? AND (p.state <> 'ready' OR (p.wanted = 1 AND NOT `+unmet+` AND NOT `+inFlight+`))
-			ORDER BY p.ready_at, p.id LIMIT ?`, s.Target, now, limit))
+		found, err := pick(ctx, tx, s.Target, now, limit)
 		if err != nil {
 			return err
 		}
@@ -100,6 +100,25 @@ func (s *Sender) claim(ctx context.Context, limit int) ([]job, error) {
 		s.knows(j.row.Tenant)
 	}
 	return jobs, nil
+}
+
+// pick locks up to limit postings of which something can be done, the longest waiting first. What is ready is read by itself,
+// so that the index gives the order and a long backlog costs no more than a short one.
+func pick(ctx context.Context, tx *db.Tx, target string, now int64, limit int) ([]*row, error) {
+	found, err := collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting p WHERE p.target = ? AND p.state = 'ready'
+		AND p.ready_at <= ? AND p.wanted = 1 AND NOT `+unmet+` AND NOT `+inFlight+` ORDER BY p.ready_at, p.id LIMIT ?`,
+		target, now, limit))
+	if err != nil {
+		return nil, err
+	}
+	settle, err := collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting p WHERE p.target = ? AND p.state IN `+lookedAt+`
+		AND p.ready_at <= ? ORDER BY p.ready_at, p.id LIMIT ?`, target, now, limit))
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, settle...)
+	slices.SortStableFunc(found, func(a, b *row) int { return cmp.Or(cmp.Compare(a.readyAt, b.readyAt), cmp.Compare(a.id, b.id)) })
+	return found[:min(limit, len(found))], nil
 }
 
 // told is what the connector is given: what was sent where it is a question of what became of it, else what is wanted now.

@@ -7,12 +7,12 @@ import (
 	"github.com/dockline/dockline/collector/db"
 )
 
-// unmet is true for a posting p of which something that it needs is not confirmed.
+// unmet is true for a posting p of which something that it needs is not confirmed. The state is compared outside, so that what
+// is needed is looked up by its key and not by its state.
 const unmet = `EXISTS (SELECT 1 FROM posting_dependency d
-	LEFT JOIN posting n ON n.tenant = d.tenant AND n.target = d.needs_target AND n.kind = d.needs_kind
-		AND n.natural_key = d.needs_key AND n.state = 'confirmed'
 	WHERE d.tenant = p.tenant AND d.target = p.target AND d.kind = p.kind AND d.natural_key = p.natural_key
-		AND n.natural_key IS NULL)`
+		AND COALESCE((SELECT n.state FROM posting n WHERE n.tenant = d.tenant AND n.target = d.needs_target
+			AND n.kind = d.needs_kind AND n.natural_key = d.needs_key), '') <> 'confirmed')`
 
 // heldBack is true for a posting p before which another of its serial key must be finished. One that itself needs p is no
 // reason to wait.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func TestAnyFaultsOneEffect(t *testing.T) {
 			if !w.t.Run(fmt.Sprintf("seed-%d", seed), func(t *testing.T) {
 				run := *w
 				run.t = t
-				(&sequence{world: &run, r: rand.New(rand.NewPCG(seed, 0)), seed: seed}).run()
+				(&sequence{world: &run, r: &dice{r: rand.New(rand.NewPCG(seed, 0))}, seed: seed}).run()
 			}) {
 				return
 			}
@@ -36,10 +37,28 @@ func TestAnyFaultsOneEffect(t *testing.T) {
 	})
 }
 
+// dice are thrown by several calls at once.
+type dice struct {
+	mu sync.Mutex
+	r  *rand.Rand
+}
+
+func (d *dice) IntN(n int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.r.IntN(n)
+}
+
+func (d *dice) Float64() float64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.r.Float64()
+}
+
 // sequence is one random run on an order of its own.
 type sequence struct {
 	*world
-	r     *rand.Rand
+	r     *dice
 	seed  uint64
 	wants []posting.Desired
 	calm  bool
@@ -102,7 +121,7 @@ func (q *sequence) wish(order string, version int64) []posting.Desired {
 	count.Key = order + "/count"
 	out := []posting.Desired{goodsIssue(order, "S1", 1), invoice(order, "S1"), goodsIssue(order, "S2", 2), invoice(order, "S2"),
 		status(order, fmt.Sprintf("status %d", q.r.IntN(3)), version), count}
-	q.r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	q.r.r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	return out
 }
 

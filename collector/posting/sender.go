@@ -47,7 +47,7 @@ type Sender struct {
 	// AlarmAfter is how long a target may be out of reach before that is an exception; default 1 min.
 	AlarmAfter time.Duration
 	Now        func() time.Time
-	// Random spreads retries, from [0, 1).
+	// Random spreads retries, from [0, 1); it must be safe for concurrent use.
 	Random func() float64
 	Log    *slog.Logger
 
@@ -232,8 +232,9 @@ func (s *Sender) look(ctx context.Context, now time.Time) (w waiting, err error)
 		err := tx.QueryRow(ctx, `SELECT
 			CASE WHEN EXISTS (SELECT 1 FROM posting WHERE target = ? AND case_due = 1) THEN 1 ELSE 0 END,
 			CASE WHEN EXISTS (SELECT 1 FROM posting WHERE target = ? AND state = 'sending' AND lease_until <= ?) THEN 1 ELSE 0 END,
-			CASE WHEN EXISTS (SELECT 1 FROM posting WHERE target = ? AND state IN `+pickable+` AND ready_at <= ?) THEN 1 ELSE 0 END`,
-			s.Target, s.Target, now.UnixMicro(), s.Target, now.UnixMicro()).Scan(&due, &expired, &work)
+			CASE WHEN EXISTS (SELECT 1 FROM posting WHERE target = ? AND state = 'ready' AND ready_at <= ?)
+				OR EXISTS (SELECT 1 FROM posting WHERE target = ? AND state IN `+lookedAt+` AND ready_at <= ?) THEN 1 ELSE 0 END`,
+			s.Target, s.Target, now.UnixMicro(), s.Target, now.UnixMicro(), s.Target, now.UnixMicro()).Scan(&due, &expired, &work)
 		w = waiting{due: due != 0, expired: expired != 0, work: work != 0}
 		return err
 	})
