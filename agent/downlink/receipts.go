@@ -167,7 +167,8 @@ func (s *Store) Receipts(f Filter) ([]*docklinev1.EventReceipt, error) {
 			after = append([]byte(f.Subject), 1)
 		}
 		cursor := bucket.Cursor()
-		key, id := cursor.Seek(after)
+		key, _ := cursor.Seek(after)
+		var id []byte
 		if key == nil {
 			key, id = cursor.Last()
 		} else {

@@ -157,7 +157,7 @@ func flipPack(tx *bbolt.Tx) error {
 // Random pages of an older file are overwritten. Whatever it hits, the journal opens, takes events, forwards no altered event,
 // and every event is either delivered or lies in a declared range.
 func TestRandomDamage(t *testing.T) {
-	const rounds, events = 60, 3000
+	const rounds, events = 40, 1500
 	lost := 0
 	for seed := range rounds {
 		r := rand.New(rand.NewPCG(uint64(seed), 3))

@@ -34,7 +34,8 @@ type Options struct {
 	LimitBytes, ReserveBytes int64
 	// RotateBytes is the size at which a new epoch is begun (256 MiB, at most a quarter of the limit).
 	RotateBytes int64
-	// KeepAcknowledged is how long packs stay after capture although the collector has them, unless space is short. 0: not at all.
+	// KeepAcknowledged is how long packs stay after capture although the collector has them, as long as no more than half of the
+	// limit is used. 0: not at all.
 	KeepAcknowledged time.Duration
 	// Now is the clock (time.Now).
 	Now func() time.Time

@@ -160,9 +160,15 @@ func (j *Journal) drop(e *epoch) error {
 	}
 }
 
-// cutoff is the time of capture before which acknowledged packs need not be kept.
+// keeps says whether acknowledged packs are kept at all: only in the lower half of the limit, so that what is kept never makes
+// the journal look full.
+func (j *Journal) keeps() bool {
+	return j.options.KeepAcknowledged > 0 && j.used() <= j.options.LimitBytes/2
+}
+
+// cutoff is the time of capture before which acknowledged packs need not be kept; zero if none need.
 func (j *Journal) cutoff() time.Time {
-	if j.options.KeepAcknowledged == 0 {
+	if !j.keeps() {
 		return time.Time{}
 	}
 	return j.options.Now().Add(-j.options.KeepAcknowledged)
@@ -188,7 +194,7 @@ func dropAcked(tx *bbolt.Tx, acked uint64, cutoff time.Time, limit int) (dropped
 func (j *Journal) expire() error {
 	var errs []error
 	for _, e := range append([]*epoch(nil), j.epochs[:len(j.epochs)-1]...) {
-		if e.drained() && (j.options.KeepAcknowledged == 0 || e.lastAt().Before(j.cutoff())) {
+		if e.drained() && (!j.keeps() || e.lastAt().Before(j.cutoff())) {
 			errs = append(errs, j.discard(e))
 		}
 	}
