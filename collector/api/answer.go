@@ -1,0 +1,164 @@
+package api
+
+import (
+	"github.com/dockline/dockline/collector/api/view"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/state"
+)
+
+func (s *server) sites(q *request) (any, error) {
+	found, err := s.fleet.Sites(q.Context(), q.tenant)
+	if err != nil {
+		return nil, err
+	}
+	return Sites{Sites: each(found, siteOf)}, nil
+}
+
+// events reads on from an offset over all tenants and leaves out the others': next moves on even where a page is empty.
+func (s *server) events(q *request) (any, error) {
+	after, err := q.number("after")
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.log.Read(q.Context(), after, q.limit)
+	if err != nil {
+		return nil, err
+	}
+	page := Events{Events: []Event{}, Next: after}
+	for i := range found {
+		if found[i].Event.GetTenant() == q.tenant {
+			page.Events = append(page.Events, eventOf(&found[i]))
+		}
+		page.Next = found[i].Offset
+	}
+	return page, nil
+}
+
+func (s *server) event(q *request) (any, error) {
+	id := q.PathValue("id")
+	bodies, err := s.log.Get(q.Context(), q.tenant, id)
+	if err != nil {
+		return nil, err
+	}
+	found := EventWithReceipt{Event: eventOf(&bodies[0]), Others: eachOf(bodies[1:], eventOf)}
+	err = s.DB.Read(q.Context(), func(tx *db.Tx) error {
+		receipts, err := view.ReceiptsOf(q.Context(), tx, q.tenant, []string{id})
+		if r := receipts[id]; r != nil {
+			found.Receipt = &Message{r}
+		}
+		return err
+	})
+	return found, err
+}
+
+var orderStatuses = []string{state.Unknown, state.Rejected, state.Cancelled, state.Closed, state.Shipped, state.PartiallyShipped, state.Packed,
+	state.Picking, state.Released, state.Accepted}
+
+func (s *server) orders(q *request) (any, error) {
+	status, err := oneOf(q, "status", orderStatuses)
+	if err != nil {
+		return nil, err
+	}
+	var found []view.Order
+	err = s.DB.Read(q.Context(), func(tx *db.Tx) (err error) {
+		found, err = view.OrdersAfter(q.Context(), tx, q.tenant, q.query.Get("after"), view.OrderFilter{Status: status, Site: q.query.Get("site"), Limit: q.limit})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	page := Orders{Orders: eachOf(found, orderOf), Next: q.query.Get("after")}
+	if len(found) > 0 {
+		page.Next = found[len(found)-1].State.GetNumber()
+	}
+	return page, nil
+}
+
+func (s *server) order(q *request) (any, error) {
+	t, err := view.OneTrack(q.Context(), s.DB, q.tenant, q.PathValue("number"))
+	if err != nil {
+		return nil, err
+	}
+	found := Track{Order: orderOf(&t.Order), Events: make([]TrackEvent, len(t.Events)), Postings: make([]TrackPosting, len(t.Postings)),
+		Exceptions: eachOf(t.Exceptions, exceptionOf)}
+	for i := range t.Events {
+		found.Events[i].Event = eventOf(&t.Events[i])
+		if r := t.Receipts[t.Events[i].Event.GetId()]; r != nil {
+			found.Events[i].Receipt = &Message{r}
+		}
+	}
+	for i := range t.Postings {
+		found.Postings[i] = TrackPosting{Posting: postingOf(&t.Postings[i]), EventIDs: orEmpty(t.Feeds[i])}
+	}
+	return found, nil
+}
+
+func (s *server) postings(q *request) (any, error) {
+	standing, err := oneOf(q, "state", posting.States())
+	if err != nil {
+		return nil, err
+	}
+	f := posting.Filter{Tenant: q.tenant, Target: q.query.Get("target"), Site: q.query.Get("site"), Limit: q.limit}
+	if standing != "" {
+		f.States = []posting.State{standing}
+	}
+	var found []posting.Entry
+	err = s.DB.Read(q.Context(), func(tx *db.Tx) (err error) { found, err = posting.List(q.Context(), tx, f); return err })
+	if err != nil {
+		return nil, err
+	}
+	return Postings{Postings: eachOf(found, postingOf)}, nil
+}
+
+func (s *server) exceptions(q *request) (any, error) {
+	standing, err := oneOf(q, "state", []exception.State{exception.Open, exception.Resolved})
+	if err != nil {
+		return nil, err
+	}
+	f := exception.Filter{State: standing, Site: q.query.Get("site"), Order: q.query.Get("order"), Team: q.query.Get("team"), Limit: q.limit}
+	var found []exception.Exception
+	err = s.DB.Read(q.Context(), func(tx *db.Tx) (err error) { found, err = exception.List(q.Context(), tx, q.tenant, f); return err })
+	if err != nil {
+		return nil, err
+	}
+	return Exceptions{Exceptions: eachOf(found, exceptionOf)}, nil
+}
+
+func (s *server) stock(q *request) (any, error) {
+	var found []view.Stock
+	err := s.DB.Read(q.Context(), func(tx *db.Tx) (err error) {
+		found, err = view.StockAfter(q.Context(), tx, q.tenant, q.query.Get("site"), q.query.Get("after"), q.limit)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	page := StockPage{Stock: eachOf(found, stockOf), Next: q.query.Get("after")}
+	if len(found) > 0 {
+		page.Next = found[len(found)-1].Key
+	}
+	return page, nil
+}
+
+func (s *server) receipts(q *request) (any, error) {
+	site := q.query.Get("site")
+	if site == "" {
+		return nil, bad("Add site=: receipts are a list for each site.")
+	}
+	after, err := q.number("after")
+	if err != nil {
+		return nil, err
+	}
+	page := Receipts{Receipts: []Message{}, Next: after}
+	err = s.DB.Read(q.Context(), func(tx *db.Tx) error {
+		found, err := view.Receipts(q.Context(), tx, q.tenant, site, after, q.limit)
+		page.Receipts, page.Next = []Message{}, after
+		for _, r := range found {
+			page.Receipts, page.Next = append(page.Receipts, Message{r}), r.GetPosition()
+		}
+		return err
+	})
+	return page, err
+}

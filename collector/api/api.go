@@ -1,0 +1,150 @@
+// Package api serves what the collector knows as JSON, for reading only; errors are RFC 9457 problems.
+package api
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/dockline/dockline/collector/api/view"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/fleet"
+)
+
+// Config is what the API reads from.
+type Config struct {
+	DB *db.DB
+	// Token must come with every request as `Authorization: Bearer TOKEN`; "" asks for none.
+	Token string
+	// OfflineAfter is how long after its last word a site counts as offline. 0 is fleet's default.
+	OfflineAfter time.Duration
+	// Now is the clock by which a site's presence is judged; nil is time.Now.
+	Now func() time.Time
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+type server struct {
+	Config
+	fleet *fleet.Fleet
+	log   *eventlog.Log
+}
+
+// New returns a handler for everything below /api/v1/. It answers GET and HEAD only. Every request may have ?tenant=; without it
+// the only tenant there is is meant, and where there are several the answer is 400.
+func New(c Config) http.Handler {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &server{Config: c, fleet: &fleet.Fleet{DB: c.DB, OfflineAfter: c.OfflineAfter, Now: c.Now}, log: &eventlog.Log{DB: c.DB}}
+	mux := http.NewServeMux()
+	for pattern, answer := range map[string]func(*request) (any, error){
+		"/api/v1/sites":           s.sites,
+		"/api/v1/events":          s.events,
+		"/api/v1/events/{id}":     s.event,
+		"/api/v1/orders":          s.orders,
+		"/api/v1/orders/{number}": s.order,
+		"/api/v1/postings":        s.postings,
+		"/api/v1/exceptions":      s.exceptions,
+		"/api/v1/stock":           s.stock,
+		"/api/v1/receipts":        s.receipts,
+	} {
+		mux.HandleFunc("GET "+pattern, s.handle(answer))
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", "GET, HEAD")
+			write(w, &Problem{Status: http.StatusMethodNotAllowed, Detail: "The API is for reading: use GET."})
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		write(w, &Problem{Status: http.StatusNotFound, Detail: "There is no " + r.URL.Path + "."})
+	})
+	return s.guarded(mux)
+}
+
+func (s *server) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if s.Token != "" && !bears(r, s.Token) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="dockline"`)
+			write(w, &Problem{Status: http.StatusUnauthorized, Detail: "Send the API's token as Authorization: Bearer TOKEN."})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bears compares hashes, so that neither content nor length of the token shows in the time it takes.
+func bears(r *http.Request, token string) bool {
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	want, got := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(strings.TrimSpace(given)))
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(want[:], got[:]) == 1
+}
+
+// handle answers with what answer returns: a value as JSON, a *Problem as it is, and any other error without its text, which is for
+// the log.
+func (s *server) handle(answer func(*request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := s.answer(r, answer)
+		var problem *Problem
+		switch {
+		case err == nil:
+			send(w, http.StatusOK, "application/json", body)
+			return
+		case errors.As(err, &problem):
+		case errors.Is(err, view.ErrNoOrder), errors.Is(err, eventlog.ErrNoEvent):
+			problem = &Problem{Status: http.StatusNotFound, Detail: err.Error()}
+		case r.Context().Err() != nil:
+			return
+		default:
+			s.Log.Error("answer an API request", "path", r.URL.Path, "err", err)
+			problem = &Problem{Status: http.StatusInternalServerError, Detail: "The collector could not read its database; its log says why."}
+		}
+		write(w, problem)
+	}
+}
+
+func (s *server) answer(r *http.Request, answer func(*request) (any, error)) ([]byte, error) {
+	q, err := s.read(r)
+	if err != nil {
+		return nil, err
+	}
+	value, err := answer(q)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(value)
+}
+
+// Problem is an error as RFC 9457 has it, sent as application/problem+json. Its type is about:blank: the status says what it is.
+type Problem struct {
+	// Title is the text of the status.
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	// Detail is one sentence for a person.
+	Detail string `json:"detail,omitempty"`
+}
+
+// Error is the detail.
+func (p *Problem) Error() string { return p.Detail }
+
+func write(w http.ResponseWriter, p *Problem) {
+	p.Title = http.StatusText(p.Status)
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // two strings and a number
+	}
+	send(w, p.Status, "application/problem+json", body)
+}
+
+func send(w http.ResponseWriter, status int, kind string, body []byte) {
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // who hung up does not want it
+}

@@ -1,0 +1,165 @@
+package api
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/api/view"
+	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// Message is a message of dockline.v1 in protobuf's JSON form, with the field names of the .proto files. Whole numbers of 64 bits are
+// strings; quantities of states are millionths of the base unit.
+type Message struct{ proto.Message }
+
+// MarshalJSON writes protobuf's JSON form.
+func (m Message) MarshalJSON() ([]byte, error) {
+	return protojson.MarshalOptions{UseProtoNames: true}.Marshal(m.Message)
+}
+
+// Sites answers GET /api/v1/sites.
+type Sites struct {
+	Sites []Site `json:"sites"`
+}
+
+// Site is one site and how it is. Times are RFC 3339 in UTC, absent where there is none.
+type Site struct {
+	Tenant string `json:"tenant"`
+	ID     string `json:"id"`
+	Title  string `json:"title,omitempty"`
+	Region string `json:"region,omitempty"`
+	// State is "never seen", "online" or "offline".
+	State  fleet.State `json:"state"`
+	Since  *time.Time  `json:"since,omitempty"`
+	SeenAt *time.Time  `json:"seen_at,omitempty"`
+	// Health is one sentence, Severity its weight: info, warning or error.
+	Health     string    `json:"health"`
+	Severity   string    `json:"severity"`
+	Conditions []Message `json:"conditions"`
+	// Heartbeat is what the site last said of itself.
+	Heartbeat *Message `json:"heartbeat,omitempty"`
+	// Backlog is events held at the site, Waiting envelopes not yet in the log, the rest what the log has taken.
+	Backlog    uint64 `json:"backlog"`
+	Waiting    int64  `json:"waiting"`
+	Logged     int64  `json:"logged"`
+	Duplicates int64  `json:"duplicates"`
+	Conflicts  int64  `json:"conflicts"`
+	// Commands and Receipts are on their way to the site.
+	Commands int64 `json:"commands"`
+	Receipts int64 `json:"receipts"`
+}
+
+func siteOf(s *fleet.Site) Site {
+	site := Site{Tenant: s.Tenant, ID: s.ID, Title: s.Title, Region: s.Region, State: s.State, Since: when(s.Since), SeenAt: when(s.SeenAt),
+		Health: s.Health, Severity: severity(s.Severity), Conditions: []Message{}, Backlog: s.Backlog, Waiting: s.Waiting, Logged: s.Logged,
+		Duplicates: s.Duplicates, Conflicts: s.Conflicts, Commands: s.Commands, Receipts: s.Receipts}
+	for _, c := range s.Conditions {
+		site.Conditions = append(site.Conditions, Message{c})
+	}
+	if s.Heartbeat != nil {
+		site.Heartbeat = &Message{s.Heartbeat}
+	}
+	return site
+}
+
+// Events answers GET /api/v1/events?after=OFFSET&limit=N: events by offset. Ask again after Next; it stays where there is nothing new.
+type Events struct {
+	Events []Event `json:"events"`
+	Next   uint64  `json:"next"`
+}
+
+// Event is one event as the log keeps it.
+type Event struct {
+	Offset uint64 `json:"offset"`
+	ID     string `json:"id"`
+	// Kind is the business name: "pick.confirmed".
+	Kind string `json:"kind"`
+	// Variant 0 is in force; another is a different body under the same id.
+	Variant int `json:"variant"`
+	// Epoch and Seq are the event's place in the site's journal; absent for a fact of the centre.
+	Epoch      string     `json:"epoch,omitempty"`
+	Seq        uint64     `json:"seq,omitempty"`
+	RecordedAt *time.Time `json:"recorded_at"`
+	Event      Message    `json:"event"`
+}
+
+func eventOf(e *eventlog.Entry) Event {
+	return Event{Offset: e.Offset, ID: e.Event.GetId(), Kind: event.KindName(e.Event.GetKind()), Variant: e.Variant, Epoch: e.Epoch, Seq: e.Seq,
+		RecordedAt: when(e.RecordedAt), Event: Message{e.Event}}
+}
+
+// EventWithReceipt answers GET /api/v1/events/{id}. Others are different bodies that came under the same id.
+type EventWithReceipt struct {
+	Event
+	Receipt *Message `json:"receipt,omitempty"`
+	Others  []Event  `json:"others"`
+}
+
+// Orders answers GET /api/v1/orders?after=NUMBER&limit=N&status=S&site=ID: orders by number, in the order of bytes.
+type Orders struct {
+	Orders []Order `json:"orders"`
+	Next   string  `json:"next"`
+}
+
+// Order is an order's state, an OrderState, and how it came about.
+type Order struct {
+	Number    string     `json:"number"`
+	Status    string     `json:"status"`
+	State     Message    `json:"state"`
+	Facts     int64      `json:"facts"`
+	Policy    string     `json:"policy_version"`
+	FirstAt   *time.Time `json:"first_at"`
+	ChangedAt *time.Time `json:"changed_at"`
+}
+
+func orderOf(o *view.Order) Order {
+	return Order{Number: o.State.GetNumber(), Status: o.State.GetStatus(), State: Message{o.State}, Facts: o.Facts, Policy: o.Policy,
+		FirstAt: when(o.FirstAt), ChangedAt: when(o.ChangedAt)}
+}
+
+// Track answers GET /api/v1/orders/{number}: all that is known of the order.
+type Track struct {
+	Order
+	Events     []TrackEvent   `json:"events"`
+	Postings   []TrackPosting `json:"postings"`
+	Exceptions []Exception    `json:"exceptions"`
+}
+
+// TrackEvent is an event of an order with what the site was told of it.
+type TrackEvent struct {
+	Event
+	Receipt *Message `json:"receipt,omitempty"`
+}
+
+// TrackPosting is a posting of an order with the events behind it.
+type TrackPosting struct {
+	Posting
+	EventIDs []string `json:"event_ids"`
+}
+
+// StockPage answers GET /api/v1/stock?site=ID&after=KEY&limit=N, in the order of keys.
+type StockPage struct {
+	Stock []Stock `json:"stock"`
+	Next  string  `json:"next"`
+}
+
+// Stock is one key of the ledger; State is a StockState.
+type Stock struct {
+	Key       string     `json:"key"`
+	State     Message    `json:"state"`
+	ChangedAt *time.Time `json:"changed_at"`
+}
+
+func stockOf(s *view.Stock) Stock {
+	return Stock{Key: s.Key, State: Message{s.State}, ChangedAt: when(s.ChangedAt)}
+}
+
+// Receipts answers GET /api/v1/receipts?site=ID&after=POSITION&limit=N: EventReceipts by position in the site's list.
+type Receipts struct {
+	Receipts []Message `json:"receipts"`
+	Next     uint64    `json:"next"`
+}
