@@ -11,6 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/proto/configfile"
 	"github.com/dockline/dockline/proto/wire"
 )
@@ -68,7 +69,7 @@ type ConnectorConfig struct {
 	Kind     string          `yaml:"kind"`
 	Poll     time.Duration   `yaml:"poll"`
 	Timeout  time.Duration   `yaml:"timeout"`
-	Facts    bool            `yaml:"facts"`
+	Role     string          `yaml:"role"`
 	Settings yaml.RawMessage `yaml:"settings"`
 }
 
@@ -159,10 +160,13 @@ func (c *Config) validate() configfile.Faults {
 		if !wire.ValidName(n.Tenant) {
 			bad(key+".tenant", "%q: name the tenant whose system this is", n.Tenant)
 		}
-		if seen[n.Tenant+"/"+n.Name] {
+		if n.Role != string(ownership.SystemOfRecord) && n.Role != string(ownership.CRM) {
+			bad(key+".role", "%q: system_of_record (orders, invoices, the book) or crm", n.Role)
+		}
+		if seen[n.Name] {
 			bad(key+".name", "%q is there twice", n.Name)
 		}
-		seen[n.Tenant+"/"+n.Name] = true
+		seen[n.Name] = true
 		if n.Kind != "http" && n.Kind != "tryton" {
 			bad(key+".kind", "%q: http or tryton", n.Kind)
 		}

@@ -1,0 +1,109 @@
+// Command dockline-collector is the centre: it takes what sites send, folds it, tells the systems of record, and sends work down.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/proto/wire"
+)
+
+type commands struct {
+	Config string `help:"The configuration." type:"path" default:"${config}" placeholder:"FILE"`
+
+	Init    initCommand    `cmd:"" help:"Write a commented collector.yaml."`
+	Run     runCommand     `cmd:"" help:"Run in the foreground until interrupted."`
+	Site    siteCommand    `cmd:"" help:"Make sites known, and say how they are."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	var c commands
+	parser := kong.Must(&c, kong.Name("dockline-collector"), kong.Description("Takes what happens at the docks to the systems that run the business, exactly once."),
+		kong.UsageOnError(), kong.Vars{"config": defaultConfig()})
+	ctx, err := parser.Parse(os.Args[1:])
+	if err != nil {
+		parser.Errorf("%s", err)
+		os.Exit(2)
+	}
+	if err := ctx.Run(&c); err != nil {
+		fmt.Fprintln(os.Stderr, "dockline-collector:", err)
+		os.Exit(1)
+	}
+}
+
+func defaultConfig() string {
+	if runtime.GOOS == "windows" {
+		return filepath.Join(os.Getenv("ProgramData"), "Dockline", "collector.yaml")
+	}
+	return "/etc/dockline/collector.yaml"
+}
+
+// interruptible is a context that ends when the process is asked to stop.
+func interruptible() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run() error {
+	fmt.Println(wire.Version)
+	return nil
+}
+
+type runCommand struct{}
+
+// Run runs the collector in the foreground.
+func (runCommand) Run(all *commands) error {
+	config, err := collector.LoadConfig(all.Config)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	c, err := collector.Open(ctx, config)
+	if err != nil {
+		return err
+	}
+	err = c.Run(ctx)
+	if closed := c.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+type initCommand struct {
+	DataDir string `help:"Folder for everything the collector keeps; by default beside the configuration." type:"path"`
+}
+
+// Run writes the configuration; one that is there stays.
+func (c *initCommand) Run(all *commands) error {
+	if c.DataDir == "" {
+		c.DataDir = filepath.Join(filepath.Dir(all.Config), "data")
+	}
+	if err := os.MkdirAll(filepath.Dir(all.Config), 0o750); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(all.Config, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	if os.IsExist(err) {
+		fmt.Printf("%s is there and stays as it is\n", all.Config)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := file.WriteString(strings.ReplaceAll(collector.ExampleConfig, "/var/lib/dockline-collector", filepath.ToSlash(c.DataDir))); err != nil {
+		return err
+	}
+	fmt.Printf("wrote %s\nNext: add your systems under connectors, then: dockline-collector run --config %s\n", all.Config, all.Config)
+	return file.Close()
+}

@@ -1,0 +1,155 @@
+// Package collector wires the centre: broker, ingest, event log, reconciliation, postings, connectors, downlink, console and API.
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dockline/dockline/collector/broker"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/identity"
+	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/proto/wire"
+)
+
+// Collector is the centre with its database open.
+type Collector struct {
+	config     *Config
+	log        *slog.Logger
+	db         *db.DB
+	policy     *policy.Policy
+	connectors []*system
+	authority  *identity.Authority
+	broker     *broker.Broker
+	listener   net.Listener
+	name       string
+}
+
+// Open opens and migrates the database, loads the policy, makes the connectors, and listens for sites and people.
+func Open(ctx context.Context, c *Config) (*Collector, error) {
+	m := &Collector{config: c, log: newLogger(c.Log), name: "1"}
+	if err := m.open(ctx); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	m.log.Info("collector", "version", wire.Version, "database", m.db.Engine(), "policy", m.policy.Version, "broker", m.BrokerURL(), "console", m.ConsoleURL())
+	return m, nil
+}
+
+func (m *Collector) open(ctx context.Context) (err error) {
+	if m.db, err = OpenDatabase(ctx, m.config); err != nil {
+		return err
+	}
+	if m.connectors, err = newSystems(m.config); err != nil {
+		return err
+	}
+	if m.policy, err = loadPolicy(m.config); err != nil {
+		return err
+	}
+	if m.config.MQTT.URL == "" {
+		if m.authority, err = identity.Open(m.config.Path("identity")); err != nil {
+			return err
+		}
+		serverTLS, err := m.authority.ServerTLS(m.config.MQTT.Hosts)
+		if err != nil {
+			return err
+		}
+		if m.broker, err = broker.Open(broker.Config{Listen: m.config.MQTT.Listen, TLS: serverTLS, Log: m.log.With("part", "broker")}); err != nil {
+			return fmt.Errorf("embedded broker: %w (mqtt.listen chooses the address)", err)
+		}
+	}
+	if m.listener, err = net.Listen("tcp", m.config.HTTP.Listen); err != nil {
+		return fmt.Errorf("console: %w (http.listen chooses the address)", err)
+	}
+	return nil
+}
+
+// OpenDatabase opens and migrates the configured database.
+func OpenDatabase(ctx context.Context, c *Config) (*db.DB, error) {
+	if err := os.MkdirAll(c.DataDir, 0o750); err != nil {
+		return nil, fmt.Errorf("data_dir: %w", err)
+	}
+	d, err := db.Open(ctx, c.DatabaseURL())
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	if err := d.Migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("database: %w", err), d.Close())
+	}
+	return d, nil
+}
+
+func loadPolicy(c *Config) (*policy.Policy, error) {
+	if c.Policy.Folder != "" {
+		return policy.Load(os.DirFS(c.Path(c.Policy.Folder)))
+	}
+	return policy.Default().WithTargets(targets(c))
+}
+
+// Close closes what Open has opened. Run must have returned.
+func (m *Collector) Close() error {
+	var faults []error
+	if m.listener != nil {
+		if err := m.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			faults = append(faults, err)
+		}
+	}
+	if m.db != nil {
+		faults = append(faults, m.db.Close())
+	}
+	return errors.Join(faults...)
+}
+
+// BrokerURL is where sites connect.
+func (m *Collector) BrokerURL() string {
+	if m.broker == nil {
+		return m.config.MQTT.URL
+	}
+	return "mqtts://" + m.broker.Addr()
+}
+
+// ConsoleURL is where people look.
+func (m *Collector) ConsoleURL() string { return "http://" + m.listener.Addr().String() + "/" }
+
+// Run runs every loop until ctx ends. A loop that ends unasked ends all of them, with its error.
+func (m *Collector) Run(ctx context.Context) error {
+	line, err := m.newLine(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := m.newRoad(ctx, line)
+	if err != nil {
+		return err
+	}
+	loops := r.loops()
+	if m.broker != nil {
+		loops = append(loops, m.broker.Run)
+	}
+	server := &http.Server{Handler: m.handler(), ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	loops = append(loops, func(ctx context.Context) error {
+		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+		defer stop()
+		if err := server.Serve(m.listener); ctx.Err() == nil {
+			return err
+		}
+		return nil
+	})
+	g, ctx := errgroup.WithContext(ctx)
+	for _, run := range loops {
+		g.Go(func() error {
+			if err := run(ctx); err != nil || ctx.Err() != nil {
+				return err
+			}
+			return errors.New("a part of the collector ended unasked")
+		})
+	}
+	g.Go(func() error { return line.run(ctx, r) })
+	return g.Wait()
+}

@@ -1,0 +1,166 @@
+package collector
+
+import (
+	"context"
+	"time"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/downlink"
+	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/ingest"
+	"github.com/dockline/dockline/collector/ownership"
+	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/receipt"
+	"github.com/dockline/dockline/collector/reconcile"
+	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// road holds the stages of the centre in the order in which an event passes them.
+type road struct {
+	ingest    *ingest.Ingest
+	filler    *eventlog.Filler
+	sequencer *eventlog.Sequencer
+	worker    *reconcile.Worker
+	senders   []*posting.Sender
+	intakes   []*connector.Intake
+	downlink  *downlink.Downlink
+}
+
+func (m *Collector) newRoad(ctx context.Context, l *line) (*road, error) {
+	r := &road{}
+	log := &eventlog.Log{DB: m.db, Keys: m.keys, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
+		desired := make([]exception.Desired, len(found))
+		for i, f := range found {
+			desired[i] = m.owned(f.Code, f.Class, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text, EventIDs: f.EventIDs})
+		}
+		return m.report(ctx, tx, tenant, origin, desired)
+	}}
+	r.sequencer = &eventlog.Sequencer{DB: m.db, Holder: m.name, OnPlaced: func() { r.downlink.Wake() }, Slog: m.log.With("part", "sequencer")}
+	r.filler = &eventlog.Filler{Log: log, Slog: m.log.With("part", "eventlog"), OnFilled: func() { r.sequencer.Wake(); r.worker.Wake.Set() }}
+	appendFacts := func(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) error {
+		recorded := make([]eventlog.Recorded, len(events))
+		for i, e := range events {
+			recorded[i] = eventlog.Recorded{Event: e}
+		}
+		_, err := log.Append(ctx, tx, recorded)
+		return err
+	}
+	r.worker = &reconcile.Worker{DB: m.db, Policy: m.policy, Styles: m.style, Append: appendFacts, Done: r.sequencerWake, Log: m.log.With("part", "reconcile")}
+	r.downlink = &downlink.Downlink{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Slog: m.log.With("part", "downlink")}
+	for _, s := range m.connectors {
+		r.senders = append(r.senders, &posting.Sender{DB: m.db, Target: s.config.Name, Connector: s.connector, Holder: m.name, Cases: m.cases, Receipts: m.receipts,
+			CallTimeout: s.config.Timeout, Log: m.log.With("part", "posting", "target", s.config.Name)})
+		if s.config.Role != string(ownership.SystemOfRecord) {
+			continue
+		}
+		r.intakes = append(r.intakes, &connector.Intake{DB: m.db, Connector: s.connector, Name: s.config.Name, Tenant: s.config.Tenant, Append: appendFacts,
+			Sites: m.sites(s.config.Tenant), Poll: s.config.Poll, Timeout: s.config.Timeout, Log: m.log.With("part", "intake", "connector", s.config.Name)})
+	}
+	var err error
+	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, Slog: m.log.With("part", "ingest"),
+		Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []ingest.Exception) error {
+			desired := make([]exception.Desired, len(found))
+			for i, f := range found {
+				desired[i] = m.owned(f.Code, f.Class, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text, EventIDs: f.EventIDs})
+			}
+			return m.report(ctx, tx, tenant, origin, desired)
+		}})
+	return r, err
+}
+
+func (r *road) sequencerWake() { r.sequencer.Wake() }
+
+// loops are all that run for the road's sake.
+func (r *road) loops() []func(context.Context) error {
+	loops := []func(context.Context) error{r.ingest.Run, r.filler.Run, r.sequencer.Run, r.worker.Run, r.downlink.Run}
+	for _, s := range r.senders {
+		loops = append(loops, s.Run)
+	}
+	for _, i := range r.intakes {
+		loops = append(loops, i.Run)
+	}
+	return loops
+}
+
+// keys gives the event log the fold keys of an event, by the mapping in force.
+func (m *Collector) keys(e *docklinev1.Event) []eventlog.Touch {
+	touched := state.Keys(e, m.policy.Mapping)
+	out := make([]eventlog.Touch, len(touched))
+	for i, t := range touched {
+		out[i] = eventlog.Touch(t)
+	}
+	return out
+}
+
+// style is how a tenant's target takes a kind; another tenant's targets take nothing of it.
+func (m *Collector) style(tenant, target string, kind connector.Kind) (connector.Style, bool) {
+	for _, s := range m.connectors {
+		if s.config.Name == target && s.config.Tenant == tenant {
+			style, ok := s.connector.Kinds()[kind]
+			return style, ok
+		}
+	}
+	return "", false
+}
+
+// owned completes an exception by the policy: who must act, how bad it is, and how long he has.
+func (m *Collector) owned(code string, class docklinev1.FaultClass, severity docklinev1.Severity, d exception.Desired) exception.Desired {
+	owner := m.policy.Owner(code, class)
+	d.Code, d.Class, d.Team, d.Due = code, class, owner.Team, owner.Due
+	if d.Severity = severity; severity == docklinev1.Severity_SEVERITY_UNSPECIFIED {
+		d.Severity = owner.SeverityOf()
+	}
+	return d
+}
+
+// report brings an origin's exceptions up to date, and the receipts that hang on them.
+func (m *Collector) report(ctx context.Context, tx *db.Tx, tenant, origin string, desired []exception.Desired) error {
+	synced, err := exception.Sync(ctx, tx, tenant, origin, desired, time.Now())
+	if err != nil {
+		return err
+	}
+	return m.receipts(ctx, tx, tenant, synced.Events, time.Now())
+}
+
+func (m *Collector) cases(ctx context.Context, tx *db.Tx, tenant, origin string, cases []posting.Case) ([]string, error) {
+	desired := make([]exception.Desired, len(cases))
+	for i, c := range cases {
+		desired[i] = m.owned(c.Code, c.Class, c.Severity, exception.Desired{Subject: c.Subject, Site: c.Site, Order: c.Order, Customer: c.Customer, Title: c.Title, Text: c.Text, EventIDs: c.EventIDs})
+	}
+	synced, err := exception.Sync(ctx, tx, tenant, origin, desired, time.Now())
+	return synced.Events, err
+}
+
+func (m *Collector) receipts(ctx context.Context, tx *db.Tx, tenant string, eventIDs []string, now time.Time) error {
+	return receipt.Refresh(ctx, tx, tenant, eventIDs, m.policy.OfRole(ownership.SystemOfRecord), now)
+}
+
+// sites lists a tenant's sites, whose books are to be opened.
+func (m *Collector) sites(tenant string) func(context.Context) ([]string, error) {
+	known := &fleet.Fleet{DB: m.db, OfflineAfter: m.config.MQTT.OfflineAfter}
+	return func(ctx context.Context) ([]string, error) {
+		all, err := known.Sites(ctx, tenant)
+		if err != nil {
+			return nil, err
+		}
+		names := make([]string, len(all))
+		for i, s := range all {
+			names[i] = s.ID
+		}
+		return names, nil
+	}
+}
+
+// targets makes the connectors the targets of the policy that ships.
+func targets(c *Config) []policy.Target {
+	all := make([]policy.Target, len(c.Connectors))
+	for i, n := range c.Connectors {
+		all[i] = policy.Target{Name: n.Name, Role: ownership.Role(n.Role)}
+	}
+	return all
+}
