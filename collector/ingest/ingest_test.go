@@ -409,3 +409,42 @@ func TestRunAnswers(t *testing.T) {
 	w.ingest.Offer(wire.Message{}) // must not block after the end
 	w.expect("inbox rows", 300, `SELECT count(*) FROM inbox`)
 }
+
+// A message that alone cannot be stored is given up while the database is well; the others of its batch are stored and answered.
+func TestAMessageThatCannotBeStoredDoesNotStopOthers(t *testing.T) {
+	answered := make(chan wire.Message, 100)
+	w := newWorld(t, openSQLite(t), func(c *ingest.Config) {
+		c.Publish = func(_ context.Context, m wire.Message) error { answered <- m; return nil }
+		report := c.Report
+		c.Report = func(ctx context.Context, tx *db.Tx, tenant, origin string, found []ingest.Exception) error {
+			if strings.HasPrefix(origin, "ingest/identity") {
+				return fmt.Errorf("no case can be opened for %s", origin)
+			}
+			return report(ctx, tx, tenant, origin, found)
+		}
+	})
+	for n := range uint64(5) {
+		w.ingest.Offer(w.envelope(envelope("dc-east", "e1", n+1, n+1, "")))
+		if n == 2 {
+			bad := w.envelope(envelope("dc-west", "e1", 1, 1, ""))
+			bad.Topic = wire.UpTopic(tenant, "dc-east", wire.Events)
+			w.ingest.Offer(bad)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.ingest.Run(ctx) }()
+	for watermark := uint64(0); watermark < 5; {
+		select {
+		case m := <-answered:
+			watermark = decode(t, []wire.Message{m})[0].GetAck().GetWatermark()
+		case <-time.After(30 * time.Second):
+			t.Fatal("no answer")
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run = %v", err)
+	}
+	w.expect("inbox rows", 5, `SELECT count(*) FROM inbox`)
+}
