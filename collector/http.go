@@ -1,10 +1,26 @@
 package collector
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/dockline/dockline/collector/api"
+)
 
 // handler serves what people and programs ask for.
-func (m *Collector) handler() http.Handler {
+func (m *Collector) handler() (http.Handler, error) {
+	token := ""
+	if m.config.HTTP.TokenFile != "" {
+		text, err := os.ReadFile(m.config.Path(m.config.HTTP.TokenFile))
+		if err != nil {
+			return nil, fmt.Errorf("http.token_file: %w", err)
+		}
+		token = strings.TrimSpace(string(text))
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	return mux
+	mux.Handle("/api/", api.New(api.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")}))
+	return mux, nil
 }

@@ -50,4 +50,3 @@ func (w *World) waitFor(ctx context.Context, what string, limit time.Duration, r
 	}
 	return nil
 }
-

@@ -27,6 +27,7 @@ type Site struct {
 	// Outbound is where the WMS drops its files, "" at a simulated site.
 	Outbound string
 	ledger   string
+	opening  []day.StockRow
 }
 
 // Ledger is what the site's dock says that it did.
@@ -60,6 +61,7 @@ func (w *World) addSite(ctx context.Context, name string) (*Site, error) {
 			dock.Stock = append(dock.Stock, day.StockRow{Bin: l.Bin, Item: l.Item, Unit: l.Unit, Lot: l.Lot, Quantity: day.Micro(quantity)})
 		}
 	}
+	s.opening = dock.Stock
 	plugin, err := w.simSite(s, dock, dataDir)
 	if name == FileSite {
 		plugin, err = w.fileSite(ctx, s, dock, dir)

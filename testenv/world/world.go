@@ -168,13 +168,13 @@ connectors:
     kind: http
     role: system_of_record
     poll: 500ms
-    timeout: 10s
+    timeout: 3s
     settings: {url: %q, definition: sandbox-erp}
   - name: crm
     tenant: %s
     kind: http
     role: crm
-    timeout: 10s
+    timeout: 3s
     settings: {url: %q, definition: sandbox-crm}
 console: {drill: %q}
 `, w.dir("collector"), w.Config.Database, w.brokerPort, w.httpPort, Tenant, w.ERPHTTP.URL(), Tenant, w.CRMHTTP.URL(), w.Config.Drill)

@@ -31,7 +31,6 @@ type work struct {
 	order    Order
 	steps    []step
 	next     int
-	carton   string
 	parcels  int
 	packed   []Line
 	unpacked []Line
