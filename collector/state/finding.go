@@ -31,9 +31,13 @@ func lineFinding(e *docklinev1.Event, code, subject, title, text string) *Findin
 
 func unknownItem(e *docklinev1.Event, line *docklinev1.Line) *Finding {
 	code := rawCode(line)
-	return lineFinding(e, CodeUnknownItem, e.GetSite()+" "+code, "Unknown item "+code,
-		fmt.Sprintf("%s %s names item %q (%s of order %s line %q), which the mapping does not know. Add it to mapping.yaml; the line is left out until then.",
-			event.KindName(e.GetKind()), e.GetSubject(), code, line.GetQuantity().GetValue(), line.GetOrder(), line.GetOrderLine()))
+	where := e.GetSite()
+	if where == "" {
+		where = e.GetSource()
+	}
+	return lineFinding(e, CodeUnknownItem, where+" "+code, "Unknown item "+code,
+		fmt.Sprintf("%s %s from %s names item %q (line %q, quantity %s), which the mapping does not know. Add it to mapping.yaml; the line is left out until then.",
+			event.KindName(e.GetKind()), e.GetSubject(), where, code, line.GetOrderLine(), line.GetQuantity().GetValue()))
 }
 
 func unknownUnit(e *docklinev1.Event, line *docklinev1.Line, unit string) *Finding {

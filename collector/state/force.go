@@ -90,6 +90,16 @@ func recordOf(e *docklinev1.Event) string {
 	return fmt.Sprintf("%q %q %q %s %d", e.GetSite(), e.GetSource(), e.GetSourceKey(), object, e.GetOrdinal())
 }
 
+// recordName is the record for people; within a fold key it is unique too.
+func recordName(e *docklinev1.Event) string {
+	object, _, _ := strings.Cut(event.KindName(e.GetKind()), ".")
+	name := strings.TrimSpace(e.GetSite() + " " + e.GetSource() + " " + object + " " + e.GetSourceKey())
+	if e.GetOrdinal() > 0 {
+		name += fmt.Sprintf(" part %d", e.GetOrdinal()+1)
+	}
+	return name
+}
+
 // choose picks the version of a record that counts.
 func (f *Force) choose(versions []Fact) Fact {
 	if len(versions) == 1 {
@@ -175,7 +185,7 @@ func changedEvent(e *docklinev1.Event) *Finding {
 
 func changedRecord(versions []Fact) *Finding {
 	first := versions[0].Event
-	found := &Finding{Class: data, Code: CodeChangedRecord, Subject: recordOf(first), Title: "A record changed without a revision", Site: first.GetSite(),
+	found := &Finding{Class: data, Code: CodeChangedRecord, Subject: recordName(first), Title: "A record changed without a revision", Site: first.GetSite(),
 		Text: fmt.Sprintf("%s %s (source %s, record %q) was told again with other content and no revision. The first one counts. If the later one is right, correct it at the source under a new key, or map a revision column.",
 			event.KindName(first.GetKind()), first.GetSubject(), first.GetSource(), first.GetSourceKey())}
 	for _, fact := range versions {

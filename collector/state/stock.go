@@ -135,8 +135,8 @@ func (s *stockFold) sum(e *docklinev1.Event, lines []*docklinev1.Line) int64 {
 		case item == "":
 			raw, _ := event.ParseQuantity(line.GetQuantity().GetValue())
 			total += raw
-		case e.GetCount() != nil || e.GetStockSnapshot() != nil:
-			s.found.add(fault) // that of a pick is found where its order is folded
+		case e.GetStockSnapshot() != nil:
+			s.found.add(fault) // that of a pick or a count is found where its order or the count is folded
 		}
 	}
 	return total

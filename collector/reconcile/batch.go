@@ -1,0 +1,172 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// due names the next keys to fold, the longest waiting first.
+func (w *Worker) due(ctx context.Context, tx *db.Tx) ([]foldKey, error) {
+	limit := cmp.Or(w.Batch, defaultBatch)
+	rows, err := tx.Query(ctx, `SELECT tenant, fold_key FROM dirty WHERE due_at <= ? ORDER BY due_at, id LIMIT ?`, w.now().UnixMicro(), 4*limit)
+	if err != nil {
+		return nil, fmt.Errorf("due keys: %w", err)
+	}
+	defer rows.Close()
+	var keys []foldKey
+	seen := make(map[foldKey]bool)
+	for rows.Next() {
+		var key foldKey
+		if err := rows.Scan(&key.tenant, &key.key); err != nil {
+			return nil, err
+		}
+		if !seen[key] && len(keys) < limit {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
+	return keys, rows.Err()
+}
+
+// batch is one transaction: what it read about its keys, and what it will write.
+type batch struct {
+	worker *Worker
+	tx     *db.Tx
+	now    time.Time
+	done   Stats
+	known
+	writes
+}
+
+// run folds keys. Marks are read before facts: what comes in between leaves a mark of its own.
+func (b *batch) run(ctx context.Context, keys []foldKey) error {
+	slices.SortFunc(keys, func(x, y foldKey) int { return cmp.Or(cmp.Compare(x.tenant, y.tenant), cmp.Compare(x.key, y.key)) })
+	locks := make([]string, len(keys))
+	for i, key := range keys {
+		locks[i] = key.lock()
+	}
+	if err := b.tx.LockAll(ctx, locks); err != nil {
+		return err
+	}
+	marked, err := b.claim(ctx, keys)
+	if err != nil || len(marked) == 0 {
+		return err
+	}
+	if err := b.load(ctx, marked); err != nil {
+		return err
+	}
+	for _, key := range marked {
+		if err := b.one(ctx, key); err != nil {
+			return err
+		}
+	}
+	b.done.Folded = int64(len(marked))
+	return b.write(ctx)
+}
+
+// claim takes the marks of keys, also those that are not due yet: the fold asks anew for what it still waits for. It returns the
+// keys that have any.
+func (b *batch) claim(ctx context.Context, keys []foldKey) ([]foldKey, error) {
+	args := make([]any, 0, 2*len(keys))
+	for _, key := range keys {
+		args = append(args, key.tenant, key.key)
+	}
+	rows, err := b.tx.Claim(ctx, `SELECT id, tenant, fold_key FROM dirty WHERE (tenant, fold_key) IN `+db.Tuples(len(keys), 2), args...)
+	if err != nil {
+		return nil, fmt.Errorf("claim marks: %w", err)
+	}
+	defer rows.Close()
+	found := make(map[foldKey]bool)
+	for rows.Next() {
+		var id int64
+		var key foldKey
+		if err := rows.Scan(&id, &key.tenant, &key.key); err != nil {
+			return nil, err
+		}
+		b.marks = append(b.marks, id)
+		found[key] = true
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(key foldKey) bool { return !found[key] }), rows.Err()
+}
+
+// one folds one key and notes what is to be written.
+func (b *batch) one(ctx context.Context, key foldKey) error {
+	v, err := b.view(ctx, key)
+	if err != nil {
+		return err
+	}
+	out, err := v.decide()
+	if err == nil {
+		err = b.note(ctx, v, out)
+	}
+	if err != nil {
+		return &foldError{key, err}
+	}
+	return nil
+}
+
+// view gathers what the decision about a key may look at.
+func (b *batch) view(ctx context.Context, key foldKey) (*view, error) {
+	v := &view{foldKey: key, ctx: ctx, batch: b, now: b.now, had: b.states[key]}
+	var err error
+	if v.policy, err = b.policyOf(ctx, key); err != nil {
+		return nil, err
+	}
+	for _, raw := range b.facts[key] {
+		e := &docklinev1.Event{}
+		if err := proto.Unmarshal(raw.body, e); err != nil {
+			return nil, &foldError{key, fmt.Errorf("a fact cannot be read: %w", err)}
+		}
+		v.facts = append(v.facts, state.Fact{EpochOrdinal: uint64(raw.ordinal), Seq: uint64(raw.seq), Event: e})
+	}
+	return v, nil
+}
+
+// policyOf is the version in force at the key's first fact; where an open exception says that a code was unknown, and for the
+// ledger, which has no first fact to speak of, it is the version in force now.
+func (b *batch) policyOf(ctx context.Context, key foldKey) (*policy.Policy, error) {
+	had := b.states[key]
+	if had == nil || had.policy == b.worker.Policy.Version || isLedger(key.key) || b.unmapped[key] {
+		return b.worker.Policy, nil
+	}
+	return b.worker.version(ctx, b.tx, key.tenant, had.policy)
+}
+
+// setAside makes an exception of a key that cannot be folded, and has it tried again later.
+func (w *Worker) setAside(ctx context.Context, key foldKey, bad *foldError) error {
+	if w.Log != nil {
+		w.Log.Error("cannot fold", "key", key.key, "err", bad.err)
+	}
+	class := docklinev1.FaultClass_FAULT_CLASS_TECHNICAL
+	owner := w.Policy.Owner(codeFoldFailed, class)
+	desired := exception.Desired{Code: codeFoldFailed, Subject: key.key, Class: class, Severity: docklinev1.Severity_SEVERITY_ERROR, Team: owner.Team, Due: owner.Due,
+		Title: "The facts of " + key.key + " cannot be folded",
+		Text:  fmt.Sprintf("%v. Nothing that follows from its facts is done until this is put right; it is tried again every minute.", bad.err)}
+	return w.DB.Write(ctx, func(tx *db.Tx) error {
+		if err := tx.Lock(ctx, key.lock()); err != nil {
+			return err
+		}
+		b := &batch{worker: w, tx: tx, now: w.now()}
+		if _, err := b.claim(ctx, []foldKey{key}); err != nil {
+			return err
+		}
+		if _, err := exception.Sync(ctx, tx, key.tenant, key.failure(), []exception.Desired{desired}, b.now); err != nil {
+			return err
+		}
+		b.mark(key, b.now.Add(retryFailed))
+		return b.flushMarks(ctx)
+	})
+}
+
+const codeFoldFailed = "fold_failed"

@@ -1,0 +1,229 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// counted decides about a count as a whole. Its variances are worked out where the buckets are folded; a count that agrees with all
+// of them leads to no document.
+func (v *view) counted(site, number string) {
+	fold := state.FoldCount(site, number, v.facts, v.policy.Mapping)
+	o := &v.outcome
+	o.state, o.site, o.status = fold.State, site, "counted"
+	o.events = siteEvents(eventsOf(v.facts))
+	v.raiseFindings(fold.Findings, "", "")
+	v.replaced(fold.Former, byRecount)
+	final, agree, other := true, true, false
+	for _, line := range fold.State.GetLines() {
+		variance := v.varianceOf(line.GetStockKey(), number)
+		switch {
+		case variance.GetStanding() != state.StandingFinal:
+			final = false
+		case variance.GetVariance() == 0:
+		case v.adjustable(line.GetStockKey()):
+			agree = false
+		default:
+			other = true
+		}
+	}
+	if !final || len(fold.State.GetLines()) == 0 {
+		return
+	}
+	reason := "the count agrees with the book"
+	switch {
+	case !agree:
+		return // its adjustments say what becomes of it
+	case other:
+		reason = "only stock that is available is adjusted"
+	}
+	o.status = "agrees"
+	for _, e := range fold.Facts {
+		o.reasons[e.GetId()] = reason
+	}
+}
+
+// varianceOf is what a count came to in a bucket, nil where the bucket is not folded yet; its fold then wakes the count.
+func (v *view) varianceOf(stockKey, count string) *docklinev1.CountVariance {
+	rows := must(v.batch.tx.Lookup(v.ctx, db.Lookup{Table: "state", Columns: []string{"body"}, Key: byKey, Rows: [][]any{{v.tenant, stockKey}}}))
+	for _, row := range rows {
+		stock := &docklinev1.StockState{}
+		if err := proto.Unmarshal(row[0].([]byte), stock); err != nil {
+			panic(viewFault{fmt.Errorf("state of %s: %w", stockKey, err)})
+		}
+		for _, variance := range stock.GetVariances() {
+			if variance.GetCount() == count {
+				return variance
+			}
+		}
+	}
+	return nil
+}
+
+// adjustable: the book of a system of record knows neither stock that is not available nor items that the mapping does not know.
+func (v *view) adjustable(stockKey string) bool {
+	b, err := state.ParseBucket(stockKey)
+	return err == nil && b.Status == event.Available && !strings.HasPrefix(b.Item, state.UnmappedPrefix)
+}
+
+// stock decides about one bucket of the ledger: what each count of it says about the book.
+func (v *view) stock() {
+	bucket := must(state.ParseBucket(v.key))
+	fold := state.FoldStock(bucket, v.facts, v.policy.Mapping, v.openedBy(bucket.Site), v.policy.Timing.ClockUncertainty)
+	o := &v.outcome
+	o.state, o.site = fold.State, bucket.Site
+	v.raiseFindings(v.toldHere(fold.Findings), "", "")
+	for i, variance := range fold.State.GetVariances() {
+		told := fold.Asserted[i]
+		o.events = append(o.events, told.EventIDs...)
+		v.variance(bucket, fold.State, variance, told)
+	}
+	v.wakeCounts(bucket.Site, fold.State)
+}
+
+// toldHere leaves out what is told where the order or the count of a record is folded: only where a record went from one order to
+// another does the bucket alone see both.
+func (v *view) toldHere(found []state.Finding) []state.Finding {
+	return slices.DeleteFunc(found, func(f state.Finding) bool {
+		if f.Code != state.CodeChangedRecord && f.Code != state.CodeChangedEvent {
+			return false
+		}
+		owners := make(map[string]bool)
+		for _, fact := range v.facts {
+			if slices.Contains(f.EventIDs, fact.Event.GetId()) {
+				owners[state.Order(fact.Event)+"/"+fact.Event.GetCount().GetNumber()] = true
+			}
+		}
+		return len(owners) < 2
+	})
+}
+
+// openedBy is the snapshot that opened a site's stock, "" where there is none yet.
+func (v *view) openedBy(site string) string {
+	rows := must(v.batch.tx.Lookup(v.ctx, db.Lookup{Table: "state", Columns: []string{"body"}, Key: byKey, Rows: [][]any{{v.tenant, state.OpeningKey(site)}}}))
+	for _, row := range rows {
+		opening := &docklinev1.StockState{}
+		if err := proto.Unmarshal(row[0].([]byte), opening); err != nil {
+			panic(viewFault{fmt.Errorf("opening of %s: %w", site, err)})
+		}
+		return opening.GetOpenedBy()
+	}
+	return ""
+}
+
+// variance decides about one count of a bucket and notes how it stands.
+func (v *view) variance(b state.Bucket, stock *docklinev1.StockState, variance *docklinev1.CountVariance, told state.Asserted) {
+	where := fmt.Sprintf("bin %s, item %s", b.Bin, b.Item)
+	if b.Lot != "" {
+		where += ", lot " + b.Lot
+	}
+	if variance.GetStanding() == state.StandingRecount {
+		v.raise(exception.Desired{Code: "recount", Class: process, Subject: told.Count, Site: b.Site, EventIDs: told.EventIDs,
+			Title: fmt.Sprintf("Count %s of %s must be repeated", told.Count, where),
+			Text: fmt.Sprintf("Goods moved at %s of site %s within %s of count %s, and neither has a movement number, so nobody can say whether they were counted. Count the bin again while nothing moves there.",
+				where, b.Site, v.policy.Timing.ClockUncertainty, told.Count)})
+		v.adjust(b, variance, told, false)
+		return
+	}
+	var lagging []string
+	if !stock.GetOpened() {
+		lagging = []string{"the stock of the site was never opened by a snapshot of the book"}
+	}
+	at := variance.GetAsOf().AsTime()
+	if variance.GetAsOfMovement() == 0 {
+		at = at.Add(v.policy.Timing.ClockUncertainty) // a movement that close would make it a recount
+	}
+	lagging = append(lagging, v.lagging(b.Site, at, variance.GetAsOfMovement())...)
+	if len(lagging) == 0 {
+		variance.Standing = state.StandingFinal
+		v.adjust(b, variance, told, true)
+		return
+	}
+	if v.adjust(b, variance, told, false) {
+		variance.Standing = state.StandingFinal // it was decided before; a stream that has come since does not undo it
+		return
+	}
+	if !v.adjustable(v.key) {
+		v.outcome.waits[b.Site] = true
+		return
+	}
+	_, last := v.since(told.EventIDs)
+	until := last.Add(v.policy.Timing.CountWait)
+	v.waitFor(b.Site, until)
+	if !v.now.Before(until) {
+		v.outcome.wakeAt = v.now.Add(v.policy.Timing.CountWait + firstLook) // the streams wake it before
+		v.raise(exception.Desired{Code: "count_waiting", Class: data, Subject: told.Count, Site: b.Site, EventIDs: told.EventIDs,
+			Title: fmt.Sprintf("Count %s of %s cannot be settled", told.Count, where),
+			Text: fmt.Sprintf("Count %s of %s at site %s waits, because movements before it may still be missing: %s. Look why, or repeat the count later; it is settled by itself when they are there, and nothing is booked until then.",
+				told.Count, where, b.Site, strings.Join(lagging, "; "))})
+	}
+}
+
+// adjust wants the adjustment for a variance. Where it is not final it wants only what has, or may have, had its effect, as it
+// stands, and tells whether there is any.
+func (v *view) adjust(b state.Bucket, variance *docklinev1.CountVariance, told state.Asserted, final bool) bool {
+	if !v.adjustable(v.key) {
+		return false
+	}
+	document := &docklinev1.Document{Document: &docklinev1.Document_StockAdjustment{StockAdjustment: &docklinev1.StockAdjustment{Count: told.Count, Site: b.Site, Bin: b.Bin,
+		Item: b.Item, Lot: b.Lot, Delta: event.FormatQuantity(variance.GetVariance()), AsOf: variance.GetAsOf(), AsOfMovement: variance.GetAsOfMovement(),
+		Reason: "cycle count " + told.Count}}}
+	routes := v.targets(connector.StockAdjustment, b.Site, nil, document, v.policyOfCount(b.Site, told.Count))
+	kept := false
+	for _, target := range sortedNames(routes) {
+		d := posting.Desired{Target: target, Kind: connector.StockAdjustment, Key: naturalKey(told.Count, b.Item, b.Lot, b.Bin, b.Site), SerialKey: v.key, Site: b.Site,
+			CorrelationID: event.CorrelationID(v.tenant, event.CountKey(b.Site, told.Count)), Document: document, EventIDs: told.EventIDs, Style: routes[target]}
+		e, effective := v.effective(d.Ref())
+		switch {
+		case final && (variance.GetVariance() != 0 || effective):
+			v.want(d)
+		case !final && effective:
+			d.Document = e.Document
+			v.want(d)
+			kept = true
+		}
+	}
+	return kept
+}
+
+// policyOfCount is the version under which the count itself is folded: a bucket outlives many versions.
+func (v *view) policyOfCount(site, count string) *policy.Policy {
+	rows := must(v.batch.tx.Lookup(v.ctx, db.Lookup{Table: "state", Columns: []string{"policy_version"}, Key: byKey, Rows: [][]any{{v.tenant, event.CountKey(site, count)}}}))
+	for _, row := range rows {
+		if version := row[0].(string); version != v.policy.Version {
+			return must(v.batch.worker.version(v.ctx, v.batch.tx, v.tenant, version))
+		}
+	}
+	return v.policy
+}
+
+// wakeCounts has those counts folded again of which the standing or the variance here is another than before.
+func (v *view) wakeCounts(site string, stock *docklinev1.StockState) {
+	before := make(map[string]string)
+	if v.had != nil {
+		old := &docklinev1.StockState{}
+		if err := proto.Unmarshal(v.had.body, old); err != nil {
+			panic(viewFault{fmt.Errorf("state of %s: %w", v.key, err)})
+		}
+		for _, variance := range old.GetVariances() {
+			before[variance.GetCount()] = fmt.Sprint(variance.GetStanding(), variance.GetVariance())
+		}
+	}
+	for _, variance := range stock.GetVariances() {
+		if before[variance.GetCount()] != fmt.Sprint(variance.GetStanding(), variance.GetVariance()) {
+			v.outcome.also = append(v.outcome.also, event.CountKey(site, variance.GetCount()))
+		}
+	}
+}

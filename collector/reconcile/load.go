@@ -1,0 +1,277 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/collector/state"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// known is what the tables say about the keys of a batch.
+type known struct {
+	marks  []int64
+	facts  map[foldKey][]factRow
+	states map[foldKey]*stateRow
+	// told are the keys with exceptions, open or not; unmapped those with one about an unknown code; failed those that could not be folded.
+	told, unmapped, failed map[foldKey]bool
+	posted                 map[foldKey]bool
+	reasons                map[foldKey]map[string]string
+	waits                  map[foldKey]map[string]bool
+	commands               map[foldKey][]commandRow
+	streams                map[siteKey][]streamRow
+}
+
+type factRow struct {
+	logID, ordinal, seq int64
+	body                []byte
+}
+
+type stateRow struct {
+	body                         []byte
+	hash, status, site, customer string
+	policy                       string
+	factCount, firstAt           int64
+}
+
+type commandRow struct {
+	site, hash                string
+	version, outcome, created int64
+	body                      []byte
+}
+
+type siteKey struct {
+	tenant, site string
+}
+
+// streamRow is how far a stream that moves stock has told everything.
+type streamRow struct {
+	name              string
+	through, movement int64
+}
+
+// isLedger tells keys of the stock ledger from those of orders, shipments and counts.
+func isLedger(key string) bool {
+	return strings.HasPrefix(key, state.KindStock+"/") || strings.HasPrefix(key, state.KindOpening+"/") || strings.HasPrefix(key, state.KindRecord+"/")
+}
+
+// load reads everything about keys in a few bulk queries.
+func (b *batch) load(ctx context.Context, keys []foldKey) error {
+	rows := make([][]any, len(keys))
+	for i, key := range keys {
+		rows[i] = []any{key.tenant, key.key}
+	}
+	for _, part := range []func(context.Context, [][]any) error{b.loadFacts, b.loadStates, b.loadPosted, b.loadReasons, b.loadWaits} {
+		if err := part(ctx, rows); err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+	}
+	if err := b.loadExceptions(ctx, keys); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	if err := b.loadCommands(ctx, keys); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	b.streams = make(map[siteKey][]streamRow)
+	return nil
+}
+
+var byKey = []string{"tenant", "fold_key"}
+
+func keyOf(row []any) foldKey { return foldKey{row[0].(string), row[1].(string)} }
+
+func (b *batch) loadFacts(ctx context.Context, keys [][]any) error {
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: []string{"tenant", "fold_key", "log_id", "epoch_ordinal", "seq", "body"}, Key: byKey, Rows: keys})
+	if err != nil {
+		return err
+	}
+	b.facts = make(map[foldKey][]factRow, len(keys))
+	for _, row := range found {
+		b.facts[keyOf(row)] = append(b.facts[keyOf(row)], factRow{row[2].(int64), row[3].(int64), row[4].(int64), row[5].([]byte)})
+	}
+	return nil
+}
+
+func (b *batch) loadStates(ctx context.Context, keys [][]any) error {
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "state", Key: byKey, Rows: keys,
+		Columns: []string{"tenant", "fold_key", "body", "hash", "status", "site", "customer", "policy_version", "fact_count", "first_at"}})
+	if err != nil {
+		return err
+	}
+	b.states = make(map[foldKey]*stateRow, len(keys))
+	for _, row := range found {
+		b.states[keyOf(row)] = &stateRow{body: row[2].([]byte), hash: row[3].(string), status: row[4].(string), site: row[5].(string), customer: row[6].(string),
+			policy: row[7].(string), factCount: row[8].(int64), firstAt: row[9].(int64)}
+	}
+	return nil
+}
+
+func (b *batch) loadPosted(ctx context.Context, keys [][]any) error {
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "posting", Columns: byKey, Key: byKey, Rows: keys})
+	b.posted = make(map[foldKey]bool)
+	for _, row := range found {
+		b.posted[keyOf(row)] = true
+	}
+	return err
+}
+
+func (b *batch) loadReasons(ctx context.Context, keys [][]any) error {
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "no_document", Columns: []string{"tenant", "fold_key", "event_id", "reason"}, Key: byKey, Rows: keys})
+	b.reasons = make(map[foldKey]map[string]string)
+	for _, row := range found {
+		if b.reasons[keyOf(row)] == nil {
+			b.reasons[keyOf(row)] = make(map[string]string)
+		}
+		b.reasons[keyOf(row)][row[2].(string)] = row[3].(string)
+	}
+	return err
+}
+
+func (b *batch) loadWaits(ctx context.Context, keys [][]any) error {
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "stream_wait", Columns: []string{"tenant", "fold_key", "site"}, Key: byKey, Rows: keys})
+	b.waits = make(map[foldKey]map[string]bool)
+	for _, row := range found {
+		if b.waits[keyOf(row)] == nil {
+			b.waits[keyOf(row)] = make(map[string]bool)
+		}
+		b.waits[keyOf(row)][row[2].(string)] = true
+	}
+	return err
+}
+
+func (b *batch) loadExceptions(ctx context.Context, keys []foldKey) error {
+	origins := make(map[foldKey]foldKey, 2*len(keys)) // by tenant and origin
+	var rows [][]any
+	for _, key := range keys {
+		for _, origin := range []string{key.origin(), key.failure()} {
+			origins[foldKey{key.tenant, origin}] = key
+			rows = append(rows, []any{key.tenant, origin})
+		}
+	}
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "exception", Columns: []string{"tenant", "origin", "code", "state"}, Key: []string{"tenant", "origin"}, Rows: rows})
+	b.told, b.unmapped, b.failed = make(map[foldKey]bool), make(map[foldKey]bool), make(map[foldKey]bool)
+	for _, row := range found {
+		key := origins[keyOf(row)]
+		open := exception.State(row[3].(string)) != exception.Resolved
+		if row[1].(string) == key.failure() {
+			b.failed[key] = b.failed[key] || open
+			continue
+		}
+		b.told[key] = true
+		code := row[2].(string)
+		b.unmapped[key] = b.unmapped[key] || open && (code == state.CodeUnknownItem || code == state.CodeUnknownUnit)
+	}
+	return err
+}
+
+func (b *batch) loadCommands(ctx context.Context, keys []foldKey) error {
+	byCommand := make(map[foldKey]foldKey)
+	var rows [][]any
+	for _, key := range keys {
+		if kind, parts, err := event.ParseKey(key.key); err == nil && kind == state.KindOrder {
+			name := state.CommandKey(parts[0])
+			byCommand[foldKey{key.tenant, name}] = key
+			rows = append(rows, []any{key.tenant, name})
+		}
+	}
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "command", Key: []string{"tenant", "command_key"}, Rows: rows,
+		Columns: []string{"tenant", "command_key", "site", "body_hash", "version", "outcome", "created_at", "body"}})
+	b.commands = make(map[foldKey][]commandRow)
+	for _, row := range found {
+		key := byCommand[keyOf(row)]
+		b.commands[key] = append(b.commands[key], commandRow{row[2].(string), row[3].(string), row[4].(int64), row[5].(int64), row[6].(int64), row[7].([]byte)})
+	}
+	for _, list := range b.commands {
+		slices.SortFunc(list, func(x, y commandRow) int { return cmp.Compare(x.site, y.site) })
+	}
+	return err
+}
+
+// streamsOf reads how far the streams that move a site's stock are complete.
+func (b *batch) streamsOf(ctx context.Context, site siteKey) ([]streamRow, error) {
+	if list, ok := b.streams[site]; ok {
+		return list, nil
+	}
+	rows, err := b.tx.Query(ctx, `SELECT plugin, stream, through_at, movement FROM stream WHERE tenant = ? AND site = ? AND moves_stock = 1
+		ORDER BY plugin, stream`, site.tenant, site.site)
+	if err != nil {
+		return nil, fmt.Errorf("streams of %s: %w", site.site, err)
+	}
+	defer rows.Close()
+	list := []streamRow{}
+	for rows.Next() {
+		var plugin, stream string
+		var s streamRow
+		if err := rows.Scan(&plugin, &stream, &s.through, &s.movement); err != nil {
+			return nil, err
+		}
+		s.name = plugin + "/" + stream
+		list = append(list, s)
+	}
+	b.streams[site] = list
+	return list, rows.Err()
+}
+
+// recorded is when the first and the last of these events entered the log.
+func (b *batch) recorded(ctx context.Context, tenant string, ids []string) (first, last time.Time, err error) {
+	keys := make([][]any, len(ids))
+	for i, id := range ids {
+		keys[i] = []any{tenant, id}
+	}
+	known, err := b.tx.Lookup(ctx, db.Lookup{Table: "event_identity", Columns: []string{"log_id"}, Key: []string{"tenant", "id"}, Rows: keys})
+	if err != nil {
+		return first, last, fmt.Errorf("when events were recorded: %w", err)
+	}
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "event", Columns: []string{"recorded_at"}, Key: []string{"log_id"}, Rows: known})
+	if err != nil {
+		return first, last, fmt.Errorf("when events were recorded: %w", err)
+	}
+	first, last = b.now, b.now
+	for i, row := range found {
+		at := time.UnixMicro(row[0].(int64)).UTC()
+		if i == 0 || at.Before(first) {
+			first = at
+		}
+		if i == 0 || at.After(last) {
+			last = at
+		}
+	}
+	return first, last, nil
+}
+
+// version is a policy that was in force before, the present one where it is not known any more.
+func (w *Worker) version(ctx context.Context, tx *db.Tx, tenant, version string) (*policy.Policy, error) {
+	w.mu.Lock()
+	p := w.policies[version]
+	w.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	var body []byte
+	err := tx.QueryRow(ctx, `SELECT body FROM policy_version WHERE tenant = ? AND version = ?`, tenant, version).Scan(&body)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return w.Policy, nil
+	case err != nil:
+		return nil, fmt.Errorf("policy version %s: %w", version, err)
+	}
+	if p, err = policy.FromBody(body); err != nil {
+		return nil, fmt.Errorf("policy version %s: %w", version, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.policies == nil {
+		w.policies = make(map[string]*policy.Policy)
+	}
+	w.policies[version] = p
+	return p, nil
+}

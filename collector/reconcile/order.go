@@ -1,0 +1,291 @@
+package reconcile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// order decides what follows from the facts of an order.
+func (v *view) order(number string) {
+	fold := state.FoldOrder(number, v.facts, v.policy.Mapping)
+	s := fold.State
+	o := &v.outcome
+	o.state, o.status, o.site, o.customer = s, s.GetStatus(), s.GetSite(), s.GetCustomer()
+	o.events = siteEvents(eventsOf(v.facts))
+	v.raiseFindings(fold.Findings, number, s.GetCustomer())
+	for _, e := range fold.Facts {
+		if e.GetCommandResult() != nil {
+			o.results = append(o.results, e)
+		}
+	}
+	v.release(&fold)
+	v.refusals(&fold)
+	if fold.Order == nil {
+		v.orphans(&fold)
+		v.replaced(fold.Former, byRevision)
+		return
+	}
+	fed := v.issues(&fold)
+	v.orderStatus(&fold)
+	v.shorts(&fold)
+	v.afterTheEnd(&fold)
+	v.reasonsOfOrder(&fold, fed)
+}
+
+// orphans are facts of an order that no system of record has told of: they wait, and then a person looks.
+func (v *view) orphans(fold *state.OrderFold) {
+	var waiting []*docklinev1.Event
+	for _, e := range fold.Facts {
+		if e.GetSite() != "" && e.GetCommandResult() == nil {
+			waiting = append(waiting, e)
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	ids := siteEvents(waiting)
+	first, _ := v.since(ids)
+	until := first.Add(v.policy.Timing.OrphanWait)
+	if v.now.Before(until) {
+		v.wake(until)
+		return
+	}
+	number := fold.State.GetNumber()
+	var shipments []string
+	for _, s := range fold.State.GetShipments() {
+		shipments = append(shipments, s.GetNumber())
+	}
+	text := fmt.Sprintf("Site %s told of %d events of order %s, which no system of record knows.", waiting[0].GetSite(), len(waiting), number)
+	if len(shipments) > 0 {
+		text += fmt.Sprintf(" Goods have left with shipment %s.", strings.Join(shipments, ", "))
+	}
+	v.raise(exception.Desired{Code: "unknown_order", Class: data, Subject: number, Order: number, Site: waiting[0].GetSite(), EventIDs: ids,
+		Title: "Events of unknown order " + number,
+		Text:  text + " Enter the order in the system of record, or correct its number at the site; everything follows by itself when the order is known."})
+}
+
+// issues wants a goods issue and an invoice for each shipment, and returns the events that feed one, also one that is still held.
+func (v *view) issues(fold *state.OrderFold) map[string]bool {
+	fed := make(map[string]bool)
+	keys := make(map[string]bool)
+	for i := range fold.Issues {
+		issue := &fold.Issues[i]
+		key := naturalKey(fold.State.GetNumber(), issue.Shipment.GetNumber())
+		if keys[key] { // two sites number shipments of one order alike
+			key = naturalKey(fold.State.GetNumber(), issue.Shipment.GetNumber(), issue.Shipment.GetSite())
+		}
+		keys[key] = true
+		held := v.overShipped(fold, issue)
+		held = issue.Unresolved || held
+		held = !held && v.awaitsPicks(issue) || held
+		v.issue(fold, issue, key, held, fed)
+	}
+	return fed
+}
+
+// awaitsPicks tells whether a shipment must wait for picks that explain it. What is missing may still come, so this follows from
+// absence: it is known when the site has told everything up to the departure, or assumed when the time is over.
+func (v *view) awaitsPicks(issue *state.Issue) bool {
+	site := issue.Shipment.GetSite()
+	if issue.Unpicked == 0 || len(v.lagging(site, issue.DepartedAt, issue.Movement)) == 0 {
+		return false
+	}
+	_, last := v.since(issue.EventIDs)
+	until := last.Add(v.policy.Timing.PickWait)
+	if !v.now.Before(until) {
+		return false
+	}
+	v.waitFor(site, until)
+	return true
+}
+
+// issue wants the goods issue and the invoice of one shipment from each target.
+func (v *view) issue(fold *state.OrderFold, issue *state.Issue, key string, held bool, fed map[string]bool) {
+	s, shipment := fold.State, issue.Shipment
+	document := &docklinev1.Document{Document: &docklinev1.Document_GoodsIssue{GoodsIssue: &docklinev1.GoodsIssue{Order: s.GetNumber(), Shipment: shipment.GetNumber(),
+		Site: shipment.GetSite(), DepartedAt: shipment.GetDepartedAt(), Carrier: shipment.GetCarrier(), Tracking: shipment.GetTracking(), Lines: issue.Lines}}}
+	routes := v.targets(connector.GoodsIssue, shipment.GetSite(), s, document, v.policy)
+	if len(routes) == 0 {
+		for _, id := range issue.EventIDs {
+			v.outcome.reasons[id] = "by policy no system of record is told of this goods issue"
+		}
+	}
+	for _, id := range issue.EventIDs {
+		fed[id] = true
+	}
+	for _, target := range sortedNames(routes) {
+		d := posting.Desired{Target: target, Kind: connector.GoodsIssue, Key: key, SerialKey: event.OrderKey(s.GetNumber()), Site: shipment.GetSite(),
+			CorrelationID: s.GetCorrelationId(), Document: document, EventIDs: issue.EventIDs, Style: routes[target]}
+		if e, ok := v.effective(d.Ref()); ok {
+			d.Document = settled(e.Document, document, held)
+		} else if held {
+			continue
+		}
+		v.want(d)
+		v.invoice(fold, shipment, d)
+	}
+}
+
+// invoice wants the invoice of a goods issue, once that is confirmed.
+func (v *view) invoice(fold *state.OrderFold, shipment *docklinev1.ShipmentState, goods posting.Desired) {
+	s := fold.State
+	document := &docklinev1.Document{Document: &docklinev1.Document_InvoiceTrigger{InvoiceTrigger: &docklinev1.InvoiceTrigger{Order: s.GetNumber(), Shipment: shipment.GetNumber()}}}
+	style, ok := v.targets(connector.InvoiceTrigger, shipment.GetSite(), s, document, v.policy)[goods.Target]
+	if !ok {
+		return
+	}
+	var departures []string
+	for _, e := range fold.Facts {
+		if e.GetShipment().GetNumber() == shipment.GetNumber() && e.GetSite() == shipment.GetSite() {
+			departures = append(departures, e.GetId())
+		}
+	}
+	// An invoice that is refused must not hold up the next shipment, so it is not in one row with goods issues.
+	v.want(posting.Desired{Target: goods.Target, Kind: connector.InvoiceTrigger, Key: goods.Key, SerialKey: event.Key("invoice", s.GetNumber()), Site: goods.Site,
+		CorrelationID: goods.CorrelationID, Document: document, Needs: []posting.Ref{goods.Ref()}, EventIDs: departures, Style: style})
+}
+
+// settled is the document of a goods issue that has, or may have, had its effect: a pick that was told later does not change it by
+// the bins it names, nor does anything that would only hold it back.
+func settled(was, is *docklinev1.Document, held bool) *docklinev1.Document {
+	if held || sameButBins(was.GetGoodsIssue(), is.GetGoodsIssue()) {
+		return was
+	}
+	return is
+}
+
+// sameButBins compares everything but the bins, and how lines are divided among them.
+func sameButBins(a, b *docklinev1.GoodsIssue) bool {
+	head := func(g *docklinev1.GoodsIssue) string {
+		return fmt.Sprintf("%q", []string{g.GetOrder(), g.GetShipment(), g.GetSite(), g.GetDepartedAt().String(), g.GetCarrier(), g.GetTracking()})
+	}
+	sums := func(g *docklinev1.GoodsIssue) string {
+		quantities, serials := make(map[string]int64), make(map[string][]string)
+		for _, l := range g.GetLines() {
+			key := fmt.Sprintf("%q", []string{l.GetOrderLine(), l.GetItem(), l.GetUnit(), l.GetLot()})
+			n, _ := event.ParseQuantity(l.GetQuantity())
+			quantities[key] += n
+			serials[key] = append(serials[key], l.GetSerials()...)
+		}
+		for _, list := range serials {
+			slices.Sort(list)
+		}
+		return fmt.Sprint(quantities, serials) // maps print sorted
+	}
+	return head(a) == head(b) && sums(a) == sums(b)
+}
+
+// overShipped opens a case where more has left than ordered and tolerated, and tells whether the policy holds the goods issue.
+func (v *view) overShipped(fold *state.OrderFold, issue *state.Issue) bool {
+	var texts []string
+	value := ""
+	for _, over := range issue.Over {
+		line := fold.State.GetLines()[over.Line]
+		if v.policy.Limits.OverTolerance(over.Quantity, line.GetOrdered()) {
+			texts = append(texts, fmt.Sprintf("line %s (item %s): %s more than the %s ordered", line.GetOrderLine(), line.GetItem(), event.FormatQuantity(over.Quantity), event.FormatQuantity(line.GetOrdered())))
+			value = cmp.Or(value, worth(over.Quantity, line.GetUnitPrice()))
+		}
+	}
+	if len(texts) == 0 {
+		return false
+	}
+	hold := v.policy.Limits.OverShip == "hold"
+	what := "The goods issue is posted as it left."
+	if hold {
+		what = "The goods issue of this shipment is held, so the book still has the goods; it follows by itself once the order covers them."
+	}
+	s := issue.Shipment
+	var departures []string
+	for _, e := range fold.Facts {
+		if e.GetShipment().GetNumber() == s.GetNumber() && e.GetSite() == s.GetSite() {
+			departures = append(departures, e.GetId())
+		}
+	}
+	v.raise(exception.Desired{Code: "over_shipped", Class: process, Subject: s.GetSite() + " " + s.GetNumber(), Site: s.GetSite(), Order: fold.State.GetNumber(), Customer: fold.State.GetCustomer(),
+		Value: value, EventIDs: departures, Title: fmt.Sprintf("Shipment %s took more than order %s", s.GetNumber(), fold.State.GetNumber()),
+		Text: fmt.Sprintf("With shipment %s more has left than order %s asked for: %s. %s Change the order in the system of record, or have the goods brought back.",
+			s.GetNumber(), fold.State.GetNumber(), strings.Join(texts, "; "), what)})
+	return hold
+}
+
+// afterTheEnd opens a case where goods left for an order that was taken back: goods are the truth.
+func (v *view) afterTheEnd(fold *state.OrderFold) {
+	s := fold.State
+	if !slices.Contains(s.GetFlags(), state.FlagCancelAfterShip) {
+		return
+	}
+	var shipments, ids []string
+	for _, e := range fold.Facts {
+		if e.GetShipment() != nil {
+			shipments, ids = append(shipments, e.GetShipment().GetNumber()), append(ids, e.GetId())
+		}
+	}
+	slices.Sort(shipments)
+	v.raise(exception.Desired{Code: "cancel_after_ship", Class: process, Subject: s.GetNumber(), Site: s.GetSite(), Order: s.GetNumber(), Customer: s.GetCustomer(), EventIDs: ids,
+		Title: "Order " + s.GetNumber() + " was cancelled, but goods have left",
+		Text: fmt.Sprintf("Order %s was cancelled in the system of record after shipment %s had left. What left is posted. Recall the shipment with its carrier, have it refused, or arrange a return and a credit.",
+			s.GetNumber(), strings.Join(slices.Compact(shipments), ", "))})
+}
+
+// reasonsOfOrder says why an event leads to no document.
+func (v *view) reasonsOfOrder(fold *state.OrderFold, fed map[string]bool) {
+	v.replaced(fold.Former, byRevision)
+	over := map[string]string{
+		state.Shipped: "the order is complete without it", state.Closed: "the order is complete without it",
+		state.Cancelled: "the order was cancelled; the goods stay in stock", state.Rejected: "the order was rejected",
+	}[fold.State.GetStatus()]
+	for _, e := range fold.Facts {
+		if e.GetSite() == "" || fed[e.GetId()] {
+			continue
+		}
+		switch {
+		case e.GetCommandResult() != nil:
+			v.outcome.reasons[e.GetId()] = "the result of a command: nothing is to be posted"
+		case e.GetKind() == docklinev1.EventKind_EVENT_KIND_PICK_SHORT && !moves(e):
+			v.outcome.reasons[e.GetId()] = "nothing was picked, so nothing is posted; customer service sees what is missing"
+		case e.GetShipment() == nil && over != "":
+			v.outcome.reasons[e.GetId()] = over
+		}
+	}
+}
+
+// byRevision and byRecount say why an event no longer counts.
+const (
+	byRevision = "a later revision of the same record took its place"
+	byRecount  = "a recount, or a later revision of the same record, took its place"
+)
+
+// replaced gives the reason for events that no longer count.
+func (v *view) replaced(former []*docklinev1.Event, why string) {
+	for _, e := range former {
+		if e.GetSite() != "" {
+			v.outcome.reasons[e.GetId()] = why
+		}
+	}
+}
+
+// moves tells whether any line of an event has a quantity.
+func moves(e *docklinev1.Event) bool {
+	return slices.ContainsFunc(state.Lines(e), func(l *docklinev1.Line) bool {
+		n, err := event.ParseQuantity(l.GetQuantity().GetValue())
+		return err != nil || n != 0
+	})
+}
+
+func sortedNames[T any](m map[string]T) []string {
+	var names []string
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

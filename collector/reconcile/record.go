@@ -1,0 +1,110 @@
+package reconcile
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// shipment keeps what left under one number, over all orders; what follows from it follows where its orders are folded.
+func (v *view) shipment() {
+	shipment, found := state.FoldShipment(v.facts)
+	v.outcome.state, v.outcome.site, v.outcome.status = shipment, shipment.GetSite(), "departed"
+	v.raiseFindings(found, "", "")
+}
+
+// opening keeps which snapshot opened a site's stock; when that is another one, every bucket of the site is folded again.
+func (v *view) opening(site string) {
+	opening := state.FoldOpening(site, v.facts)
+	if opening == nil {
+		return
+	}
+	v.outcome.state, v.outcome.site, v.outcome.status = opening, site, "opened"
+	if hash := must(state.Hash(opening)); v.had != nil && v.had.hash == hash {
+		return
+	}
+	prefix := event.Key(state.KindStock, site) + "/"
+	after := prefix[:len(prefix)-1] + "0" // the byte after the slash
+	rows, err := v.batch.tx.Query(v.ctx, `SELECT fold_key FROM state WHERE tenant = ? AND fold_key >= ? AND fold_key < ? ORDER BY fold_key`, v.tenant, prefix, after)
+	if err != nil {
+		panic(viewFault{err})
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			panic(viewFault{err})
+		}
+		v.outcome.also = append(v.outcome.also, key)
+	}
+	if err := rows.Err(); err != nil {
+		panic(viewFault{err})
+	}
+}
+
+// gapAgain is how often an open gap is looked at: it closes when its events arrive after all.
+const gapAgain = time.Minute
+
+// record makes a case of what could not become a business event.
+func (v *view) record() {
+	r, found := state.FoldRecord(v.facts)
+	v.outcome.events = siteEvents(eventsOf(v.facts))
+	v.raiseFindings(found, "", "")
+	if r == nil {
+		return
+	}
+	e := r.Event
+	v.outcome.site = e.GetSite()
+	switch p := e.GetPayload().(type) {
+	case *docklinev1.Event_DeadLetter:
+		v.deadLetter(r, p.DeadLetter)
+	case *docklinev1.Event_StreamGap:
+		v.outcome.reasons[e.GetId()] = "it says that events are missing: nothing is to be posted"
+		v.gap(e, p.StreamGap)
+	case *docklinev1.Event_CommandResult:
+		v.outcome.results = []*docklinev1.Event{e}
+		v.outcome.reasons[e.GetId()] = "the result of a command: nothing is to be posted"
+		if p.CommandResult.GetOutcome() == docklinev1.CommandOutcome_COMMAND_OUTCOME_REFUSED {
+			v.refused(e, "", "")
+		}
+	}
+}
+
+func (v *view) deadLetter(r *state.Record, d *docklinev1.DeadLetter) {
+	title, text := "A record was refused", d.GetText()
+	if where := state.Where(d); where != "" {
+		title += ": " + where
+		text = where + ": " + text
+	}
+	class := d.GetClass()
+	if class == docklinev1.FaultClass_FAULT_CLASS_UNSPECIFIED {
+		class = data
+	}
+	detail := d.GetRaw()
+	if len(detail) == 0 {
+		detail = d.GetRefusedEvent()
+	}
+	v.raise(exception.Desired{Code: d.GetCode(), Class: class, Subject: r.Event.GetId(), Site: r.Event.GetSite(), Order: r.Order, EventIDs: []string{r.Event.GetId()},
+		Title: title, Text: text, Detail: detail})
+}
+
+func (v *view) gap(e *docklinev1.Event, gap *docklinev1.StreamGap) {
+	var open int64
+	err := v.batch.tx.QueryRow(v.ctx, `SELECT COUNT(*) FROM gap WHERE tenant = ? AND site = ? AND epoch = ? AND lo >= ? AND hi <= ? AND closed_at = 0`,
+		v.tenant, e.GetSite(), gap.GetEpoch(), gap.GetFirstSeq(), gap.GetLastSeq()).Scan(&open)
+	if err != nil {
+		panic(viewFault{err})
+	}
+	if open == 0 {
+		return
+	}
+	v.wake(v.now.Add(gapAgain))
+	v.raise(exception.Desired{Code: "stream_gap", Class: technical, Subject: e.GetSite() + " " + gap.GetEpoch(), Site: e.GetSite(), EventIDs: []string{e.GetId()},
+		Title: fmt.Sprintf("%d events of site %s are missing", gap.GetLastSeq()-gap.GetFirstSeq()+1, e.GetSite()),
+		Text: fmt.Sprintf("The journal of site %s lost what it had as %d to %d of epoch %s: %s. Have the sources read again from before that time, or compare that day with the site's own records; counts wait until then.",
+			e.GetSite(), gap.GetFirstSeq(), gap.GetLastSeq(), gap.GetEpoch(), gap.GetReason())})
+}

@@ -1,0 +1,122 @@
+package reconcile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// command is work for a site that is new or has changed.
+type command struct {
+	site string
+	hash string
+	body *docklinev1.Command
+	// fresh: there is no row of this key at this site yet.
+	fresh bool
+}
+
+// release works out what sites are to be told of an order: its own site to pick and ship it, every other site that was told before
+// to leave it, and all of them when it has ended. The version grows with every change; it follows from how many facts there are
+// about the order, so that the same facts give the same version.
+func (v *view) release(fold *state.OrderFold) {
+	s := fold.State
+	status := s.GetStatus()
+	ended := fold.Cancelled || status == state.Rejected
+	site := ""
+	if fold.Order != nil && !ended {
+		site = fold.Order.GetSite()
+	}
+	told := make(map[string]commandRow)
+	for _, row := range v.batch.commands[v.foldKey] {
+		told[row.site] = row
+	}
+	if row, ok := told[site]; site != "" && (!ok || status != state.Shipped && status != state.Closed) && len(fold.Order.GetLines()) > 0 {
+		v.command(fold, site, row, ok, &docklinev1.Command{Work: &docklinev1.Command_ReleaseOrder{ReleaseOrder: &docklinev1.ReleaseOrder{Order: fold.Order}}})
+	}
+	if ended && allShipped(s) {
+		return // there is nothing left that a site could leave
+	}
+	for _, name := range sortedNames(told) {
+		if name != site && fold.Known {
+			v.command(fold, name, told[name], true, &docklinev1.Command{Work: &docklinev1.Command_CancelOrder{CancelOrder: &docklinev1.CancelOrder{Number: s.GetNumber(), Reason: endReason(fold)}}})
+		}
+	}
+}
+
+func allShipped(s *docklinev1.OrderState) bool {
+	for _, line := range s.GetLines() {
+		if line.GetShipped() < line.GetOrdered() {
+			return false
+		}
+	}
+	return len(s.GetLines()) > 0
+}
+
+func endReason(fold *state.OrderFold) string {
+	switch {
+	case fold.Cancelled:
+		for i := len(fold.Facts) - 1; i >= 0; i-- {
+			if c := fold.Facts[i].GetOrderCancelled(); c != nil {
+				return c.GetReason()
+			}
+		}
+		return "cancelled"
+	case fold.State.GetStatus() == state.Rejected:
+		return "rejected"
+	}
+	return "the order was given to another site"
+}
+
+// command adds a command where its content is not what the site was told last.
+func (v *view) command(fold *state.OrderFold, site string, row commandRow, exists bool, c *docklinev1.Command) {
+	number := fold.State.GetNumber()
+	c.Key, c.Tenant, c.Site, c.CorrelationId = state.CommandKey(number), v.tenant, site, fold.State.GetCorrelationId()
+	body := must(proto.MarshalOptions{Deterministic: true}.Marshal(c))
+	sum := sha256.Sum256(body)
+	hash := hex.EncodeToString(sum[:])
+	if exists && row.hash == hash {
+		return
+	}
+	c.Version = max(fold.Rank, uint64(row.version)+1)
+	c.Traceparent = event.Traceparent(c.CorrelationId, fmt.Sprintf("%s@%s/%d", c.Key, site, c.Version))
+	c.CreatedAt = timestamppb.New(v.now)
+	v.outcome.commands = append(v.outcome.commands, command{site: site, hash: hash, body: c, fresh: !exists})
+}
+
+// released is the fact that a command releases an order to a site.
+func released(c *docklinev1.Command) *docklinev1.Event {
+	number := c.GetReleaseOrder().GetOrder().GetNumber()
+	e := &docklinev1.Event{Tenant: c.GetTenant(), Source: policy.Self, Kind: docklinev1.EventKind_EVENT_KIND_ORDER_RELEASED, Subject: number, CorrelationId: c.GetCorrelationId(),
+		SourceKey: c.GetKey() + "@" + c.GetSite(), SourceRevision: fmt.Sprint(c.GetVersion()), OccurredAt: c.GetCreatedAt(), Traceparent: c.GetTraceparent(),
+		Payload: &docklinev1.Event_OrderReleased{OrderReleased: &docklinev1.OrderReleased{Number: number, Site: c.GetSite(), CommandKey: c.GetKey(), CommandVersion: c.GetVersion()}}}
+	e.Id = event.ID(event.Cause{Tenant: e.Tenant, Source: e.Source, SourceKey: e.SourceKey, Revision: e.SourceRevision, Kind: event.KindName(e.Kind)})
+	return e
+}
+
+// refusals opens a case for each command that a site refused.
+func (v *view) refusals(fold *state.OrderFold) {
+	for _, e := range fold.Refused {
+		v.refused(e, fold.State.GetNumber(), fold.State.GetCustomer())
+	}
+}
+
+func (v *view) refused(e *docklinev1.Event, order, customer string) {
+	r := e.GetCommandResult()
+	about := "Command " + r.GetKey()
+	if order != "" {
+		about = "Order " + order
+	}
+	v.raise(exception.Desired{Code: "command_refused", Class: process, Subject: fmt.Sprintf("%s %s version %d", e.GetSite(), r.GetKey(), r.GetVersion()), Site: e.GetSite(),
+		Order: order, Customer: customer, EventIDs: []string{e.GetId()}, Title: fmt.Sprintf("%s was refused by site %s", about, e.GetSite()),
+		Text: fmt.Sprintf("%s was sent to site %s as %s version %d, and the site's system refused it: %s. Correct the order in the system of record, or the site's system; a changed order is sent again by itself.",
+			about, e.GetSite(), r.GetKey(), r.GetVersion(), r.GetText())})
+}

@@ -1,0 +1,100 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// customerStatus is what a customer is told, by the order's own status. What is not listed is accepted.
+var customerStatus = map[string]string{
+	state.PartiallyShipped: "partly_shipped",
+	state.Shipped:          "shipped",
+	state.Closed:           "invoiced",
+	state.Cancelled:        "cancelled",
+	state.Rejected:         "cancelled",
+}
+
+// orderStatus restates the order for customer service.
+func (v *view) orderStatus(fold *state.OrderFold) {
+	s := fold.State
+	status, ok := customerStatus[s.GetStatus()]
+	if !ok {
+		status = "accepted"
+	}
+	told := &docklinev1.OrderStatus{Order: s.GetNumber(), Customer: s.GetCustomer(), CustomerReference: s.GetCustomerReference(), Status: status}
+	for _, line := range s.GetLines() {
+		told.Lines = append(told.Lines, &docklinev1.OrderStatusLine{OrderLine: line.GetOrderLine(), Item: strings.TrimPrefix(line.GetItem(), state.UnmappedPrefix),
+			Ordered: event.FormatQuantity(line.GetOrdered()), Shipped: event.FormatQuantity(line.GetShipped())})
+	}
+	for _, shipment := range s.GetShipments() {
+		if shipment.GetTracking() != "" {
+			told.Tracking = append(told.Tracking, shipment.GetTracking())
+		}
+	}
+	for _, invoice := range s.GetInvoices() {
+		told.Invoices = append(told.Invoices, invoice.GetNumber())
+	}
+	document := &docklinev1.Document{Document: &docklinev1.Document_OrderStatus{OrderStatus: told}}
+	routes := v.targets(connector.OrderStatus, s.GetSite(), s, document, v.policy)
+	for _, target := range sortedNames(routes) {
+		// No event feeds it: what ails the CRM is not for the site to see.
+		v.want(posting.Desired{Target: target, Kind: connector.OrderStatus, Key: naturalKey(s.GetNumber()), Site: s.GetSite(), CorrelationID: s.GetCorrelationId(),
+			Document: document, Style: routes[target]})
+	}
+}
+
+// causeShort is the cause of a case in the CRM, and the code of the exception beside it.
+const causeShort = "short_pick"
+
+// shorts opens a case for operations, and one that customer service sees, for each line that is short; both close when it no
+// longer is.
+func (v *view) shorts(fold *state.OrderFold) {
+	s := fold.State
+	for _, short := range fold.Shorts {
+		line := s.GetLines()[short.Line]
+		missing := event.FormatQuantity(short.Open)
+		if short.Open > 0 {
+			reason := ""
+			if short.Reason != "" {
+				reason = " (" + short.Reason + ")"
+			}
+			v.raise(exception.Desired{Code: causeShort, Class: process, Subject: "line " + line.GetOrderLine(), Site: short.Site, Order: s.GetNumber(), Customer: s.GetCustomer(),
+				Value: worth(short.Open, line.GetUnitPrice()), EventIDs: short.EventIDs, Title: fmt.Sprintf("Short pick: %s of item %s for order %s", missing, line.GetItem(), s.GetNumber()),
+				Text: fmt.Sprintf("Site %s did not find %s of the %s of item %s that line %s of order %s asks for%s. Operations: find the goods and pick them, or reduce the order. Customer service: tell %s (%s) that these will come later or not at all. It closes by itself when the line is picked, shipped or reduced.",
+					short.Site, missing, event.FormatQuantity(line.GetOrdered()), line.GetItem(), line.GetOrderLine(), s.GetNumber(), reason, customerName(s), s.GetCustomerReference())})
+		}
+		v.shortCase(fold, short, line, missing)
+	}
+}
+
+func (v *view) shortCase(fold *state.OrderFold, short state.Short, line *docklinev1.OrderLineState, missing string) {
+	s := fold.State
+	text := fmt.Sprintf("%s of item %s could not be picked at %s and will come later or not at all.", missing, line.GetItem(), short.Site)
+	if short.Open == 0 {
+		text = fmt.Sprintf("Item %s is no longer short.", line.GetItem())
+	}
+	document := &docklinev1.Document{Document: &docklinev1.Document_ServiceCase{ServiceCase: &docklinev1.ServiceCase{Order: s.GetNumber(), Customer: s.GetCustomer(),
+		OrderLine: line.GetOrderLine(), Item: line.GetItem(), Cause: causeShort, Missing: missing, Text: text, Closed: short.Open == 0}}}
+	routes := v.targets(connector.ServiceCase, short.Site, s, document, v.policy)
+	for _, target := range sortedNames(routes) {
+		d := posting.Desired{Target: target, Kind: connector.ServiceCase, Key: naturalKey(s.GetNumber(), line.GetOrderLine(), causeShort), Site: short.Site,
+			CorrelationID: s.GetCorrelationId(), Document: document, Style: routes[target]}
+		if _, told := v.entry(d.Ref()); told || short.Open > 0 { // nobody is told of a case that was over before it was seen
+			v.want(d)
+		}
+	}
+}
+
+func customerName(s *docklinev1.OrderState) string {
+	if s.GetCustomerName() != "" {
+		return s.GetCustomerName()
+	}
+	return s.GetCustomer()
+}

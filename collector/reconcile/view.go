@@ -1,0 +1,278 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// view is what a decision about one key may look at: its facts, the policy, and, read when asked for, how far others have come. A
+// fault of the database is raised as a panic of type viewFault and given back by decide.
+type view struct {
+	foldKey
+	ctx    context.Context
+	batch  *batch
+	now    time.Time
+	policy *policy.Policy
+	facts  []state.Fact
+	had    *stateRow
+
+	stored  map[posting.Ref]posting.Entry
+	strange []*docklinev1.Event
+	outcome outcome
+}
+
+// viewFault is a fault met while a decision looked something up.
+type viewFault struct{ err error }
+
+// outcome is what follows from the facts of one key.
+type outcome struct {
+	state                  proto.Message
+	status, site, customer string
+	postings               []posting.Desired
+	exceptions             []exception.Desired
+	commands               []command
+	// results are those of the key's commands that have come back.
+	results []*docklinev1.Event
+	// reasons say by event id why it leads to no document.
+	reasons map[string]string
+	// waits are the sites of which a stream must go on before something can be decided.
+	waits map[string]bool
+	// wakeAt is when to fold again without a new fact, zero for never.
+	wakeAt time.Time
+	// also are other keys that must be folded again.
+	also []string
+	// events are those whose receipts may follow from this key.
+	events []string
+}
+
+// decide folds the key and says what follows. Whatever goes wrong within lies in this key and must not hold up others.
+func (v *view) decide() (out *outcome, err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case viewFault:
+			err = r.err
+		default:
+			err = fmt.Errorf("fold panicked: %v\n%s", r, debug.Stack())
+		}
+	}()
+	v.outcome.reasons, v.outcome.waits = make(map[string]string), make(map[string]bool)
+	kind, parts, err := event.ParseKey(v.key)
+	if err != nil {
+		return nil, err
+	}
+	v.disown()
+	switch {
+	case kind == state.KindOrder:
+		v.order(parts[0])
+	case kind == state.KindShipment:
+		v.shipment()
+	case kind == state.KindCount:
+		v.counted(parts[0], parts[1])
+	case kind == state.KindStock:
+		v.stock()
+	case kind == state.KindOpening:
+		v.opening(parts[0])
+	case kind == state.KindRecord:
+		v.record()
+	default:
+		return nil, fmt.Errorf("nothing is known about keys of kind %q", kind)
+	}
+	v.strangers()
+	return &v.outcome, nil
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(viewFault{err})
+	}
+	return value
+}
+
+// disown takes out the facts that their sources may not state.
+func (v *view) disown() {
+	v.facts = slices.DeleteFunc(v.facts, func(f state.Fact) bool {
+		strange := !v.policy.Ownership.Allows(f.Event.GetKind(), v.policy.RoleOf(f.Event))
+		if strange {
+			v.strange = append(v.strange, f.Event)
+		}
+		return strange
+	})
+}
+
+// strangers makes an exception of each fact that its source may not state.
+func (v *view) strangers() {
+	for _, e := range v.strange {
+		kind := event.KindName(e.GetKind())
+		v.raise(exception.Desired{Code: "not_owner", Class: process, Subject: e.GetId(), Site: e.GetSite(), EventIDs: []string{e.GetId()},
+			Title: fmt.Sprintf("%s from %s, which does not own it", kind, e.GetSource()),
+			Text: fmt.Sprintf("%s %s was told by %s (%s), but only %v may. It is kept and not applied: make the change there, or change ownership.yaml, and targets.yaml where the source is a system that it does not name.",
+				kind, e.GetSubject(), e.GetSource(), v.policy.RoleOf(e), v.policy.Ownership.Owners(e.GetKind()))})
+	}
+}
+
+const (
+	technical = docklinev1.FaultClass_FAULT_CLASS_TECHNICAL
+	data      = docklinev1.FaultClass_FAULT_CLASS_DATA
+	process   = docklinev1.FaultClass_FAULT_CLASS_PROCESS
+)
+
+// raise adds an exception; whose it is the policy says.
+func (v *view) raise(d exception.Desired) {
+	owner := v.policy.Owner(d.Code, d.Class)
+	d.Team, d.Severity, d.Due = owner.Team, owner.SeverityOf(), owner.Due
+	v.outcome.exceptions = append(v.outcome.exceptions, d)
+}
+
+// raiseFindings adds what the fold itself found.
+func (v *view) raiseFindings(found []state.Finding, order, customer string) {
+	for _, f := range found {
+		v.raise(exception.Desired{Code: f.Code, Class: f.Class, Subject: f.Subject, Title: f.Title, Text: f.Text, Site: f.Site, Order: order, Customer: customer, EventIDs: f.EventIDs})
+	}
+}
+
+// wake asks to be folded again at a time, the earliest asked for.
+func (v *view) wake(at time.Time) {
+	if v.outcome.wakeAt.IsZero() || at.Before(v.outcome.wakeAt) {
+		v.outcome.wakeAt = at
+	}
+}
+
+// firstLook is how soon a key that begins to wait for streams looks again: one may have moved just then.
+const firstLook = 2 * time.Second
+
+// waitFor waits until a stream of the site goes on, or the time is over.
+func (v *view) waitFor(site string, until time.Time) {
+	v.outcome.waits[site] = true
+	v.wake(until)
+	if !v.batch.waits[v.foldKey][site] {
+		v.wake(v.now.Add(firstLook))
+	}
+}
+
+// since is when the first and the last of these events entered the log.
+func (v *view) since(ids []string) (first, last time.Time) {
+	first, last, err := v.batch.recorded(v.ctx, v.tenant, ids)
+	if err != nil {
+		panic(viewFault{err})
+	}
+	return first, last
+}
+
+// lagging names the streams of a site that have not told everything up to a moment. A site without any such stream lags too.
+func (v *view) lagging(site string, at time.Time, movement uint64) []string {
+	streams := must(v.batch.streamsOf(v.ctx, siteKey{v.tenant, site}))
+	if len(streams) == 0 {
+		return []string{"no stream of the site says how far it has told everything"}
+	}
+	var names []string
+	for _, s := range streams {
+		if movement > 0 && s.movement > 0 {
+			if uint64(s.movement) < movement {
+				names = append(names, fmt.Sprintf("%s (told through movement %d, needed %d)", s.name, s.movement, movement))
+			}
+			continue
+		}
+		if through := time.UnixMicro(s.through).UTC(); through.Before(at) {
+			names = append(names, fmt.Sprintf("%s (told through %s, needed %s)", s.name, through.Format(time.RFC3339), at.Format(time.RFC3339)))
+		}
+	}
+	return names
+}
+
+// entry is the posting of that name as it stands now, if this key wanted it before.
+func (v *view) entry(ref posting.Ref) (posting.Entry, bool) {
+	if v.stored == nil {
+		v.stored = make(map[posting.Ref]posting.Entry)
+		if v.batch.posted[v.foldKey] {
+			for _, e := range must(posting.Of(v.ctx, v.batch.tx, v.tenant, v.key)) {
+				v.stored[e.Ref] = e
+			}
+		}
+	}
+	e, ok := v.stored[ref]
+	return e, ok
+}
+
+// effective is the posting of that name where it has, or may have had, its effect.
+func (v *view) effective(ref posting.Ref) (posting.Entry, bool) {
+	e, ok := v.entry(ref)
+	if !ok {
+		return e, false
+	}
+	switch e.State {
+	case posting.Planned, posting.Ready, posting.Rejected, posting.Superseded:
+		return e, false
+	}
+	return e, true
+}
+
+// targets are those to be told of a document, each with how it takes the kind.
+func (v *view) targets(kind connector.Kind, site string, order *docklinev1.OrderState, d *docklinev1.Document, p *policy.Policy) map[string]connector.Style {
+	styles := make(map[string]connector.Style)
+	for _, name := range must(p.Route(kind, site, order, d)) {
+		if style, ok := v.batch.worker.style(v.tenant, name, kind); ok {
+			styles[name] = style
+		}
+	}
+	return styles
+}
+
+// want adds a posting.
+func (v *view) want(d posting.Desired) {
+	d.SourceVersion = max(d.SourceVersion, int64(len(v.facts)))
+	v.outcome.postings = append(v.outcome.postings, d)
+}
+
+// siteEvents are the ids of those events that a site gets receipts for.
+func siteEvents(events []*docklinev1.Event) []string {
+	var ids []string
+	for _, e := range events {
+		if e.GetSite() != "" {
+			ids = append(ids, e.GetId())
+		}
+	}
+	return ids
+}
+
+func eventsOf(facts []state.Fact) []*docklinev1.Event {
+	events := make([]*docklinev1.Event, len(facts))
+	for i, f := range facts {
+		events[i] = f.Event
+	}
+	return events
+}
+
+// naturalKey joins parts into a posting's key, each escaped.
+func naturalKey(parts ...string) string {
+	return strings.TrimPrefix(event.Key("", parts...), "/")
+}
+
+// worth is a quantity at a price for one unit, as a decimal; "" where there is no price.
+func worth(millionths int64, price string) string {
+	each, err := event.ParseQuantity(price)
+	if err != nil || each == 0 {
+		return ""
+	}
+	product := new(big.Int).Mul(big.NewInt(millionths), big.NewInt(each))
+	product.Quo(product, big.NewInt(event.Scale))
+	if !product.IsInt64() {
+		return ""
+	}
+	return event.FormatQuantity(product.Int64())
+}

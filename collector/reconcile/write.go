@@ -1,0 +1,242 @@
+package reconcile
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/ownership"
+	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/receipt"
+	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// writes is what a batch will write, gathered so that each table gets few statements.
+type writes struct {
+	newStates, newReasons, newWaits, newMarks [][]any
+	oldReasons, oldWaits                      [][]any
+	newCommands                               [][]any
+	released                                  []*docklinev1.Event
+	receipts                                  map[string]map[string]bool // by tenant, event ids
+	marked                                    map[foldKey]bool
+}
+
+// note brings what was decided about a key beside what is known of it, and notes the difference. Postings and exceptions compare for
+// themselves.
+func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
+	changed, err := b.noteState(v, out)
+	if err != nil {
+		return err
+	}
+	changed = b.noteReasons(v.foldKey, out.reasons) || changed
+	b.noteWaits(v.foldKey, out.waits)
+	if len(out.postings) > 0 || b.posted[v.foldKey] {
+		if err := posting.Put(ctx, b.tx, v.tenant, v.key, v.policy.Version, out.postings, b.now); err != nil {
+			return err
+		}
+	}
+	if len(out.exceptions) > 0 || b.told[v.foldKey] {
+		synced, err := exception.Sync(ctx, b.tx, v.tenant, v.origin(), out.exceptions, b.now)
+		if err != nil {
+			return err
+		}
+		b.refresh(v.tenant, synced.Events)
+	}
+	if b.failed[v.foldKey] {
+		if _, err := exception.Sync(ctx, b.tx, v.tenant, v.failure(), nil, b.now); err != nil {
+			return err
+		}
+	}
+	if changed {
+		b.refresh(v.tenant, out.events)
+	}
+	if err := b.noteCommands(ctx, v, out); err != nil {
+		return err
+	}
+	if !out.wakeAt.IsZero() {
+		b.mark(v.foldKey, out.wakeAt)
+	}
+	for _, key := range out.also {
+		b.markOnce(foldKey{v.tenant, key})
+	}
+	return nil
+}
+
+// noteState tells whether there is anything about the key that was not folded before.
+func (b *batch) noteState(v *view, out *outcome) (bool, error) {
+	facts := int64(len(b.facts[v.foldKey]))
+	if out.state == nil {
+		return true, nil // a record, whose facts are never many
+	}
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(out.state)
+	if err != nil {
+		return false, err
+	}
+	hash, err := state.Hash(out.state)
+	if err != nil {
+		return false, err
+	}
+	firstAt := b.now.UnixMicro()
+	if had := v.had; had != nil {
+		firstAt = had.firstAt
+		same := had.hash == hash && bytes.Equal(had.body, body) && had.status == out.status && had.site == out.site && had.customer == out.customer
+		if same && had.factCount == facts && had.policy == v.policy.Version {
+			return false, nil
+		}
+	}
+	if v.had == nil || v.had.hash != hash {
+		b.done.Changed++
+	}
+	b.newStates = append(b.newStates, []any{v.tenant, v.key, body, hash, out.status, out.site, out.customer, facts, v.policy.Version, firstAt, b.now.UnixMicro()})
+	return true, nil
+}
+
+func (b *batch) noteReasons(key foldKey, want map[string]string) bool {
+	have, changed := b.reasons[key], false
+	for _, id := range slices.Sorted(maps.Keys(have)) {
+		if want[id] != have[id] {
+			b.oldReasons = append(b.oldReasons, []any{key.tenant, id, key.key})
+			b.refresh(key.tenant, []string{id})
+			changed = true
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(want)) {
+		if want[id] != have[id] {
+			b.newReasons = append(b.newReasons, []any{key.tenant, id, key.key, want[id]})
+			b.refresh(key.tenant, []string{id})
+			changed = true
+		}
+	}
+	return changed
+}
+
+func (b *batch) noteWaits(key foldKey, want map[string]bool) {
+	have := b.waits[key]
+	for site := range have {
+		if !want[site] {
+			b.oldWaits = append(b.oldWaits, []any{key.tenant, key.key, site})
+		}
+	}
+	for site := range want {
+		if !have[site] {
+			b.newWaits = append(b.newWaits, []any{key.tenant, key.key, site})
+		}
+	}
+}
+
+func (b *batch) noteCommands(ctx context.Context, v *view, out *outcome) error {
+	for _, c := range out.commands {
+		body, err := proto.MarshalOptions{Deterministic: true}.Marshal(c.body)
+		if err != nil {
+			return err
+		}
+		row := []any{v.tenant, c.site, c.body.GetKey(), c.body.GetVersion(), body, c.hash, b.now.UnixMicro()}
+		if c.fresh {
+			b.newCommands = append(b.newCommands, row)
+		} else if _, err := b.tx.Exec(ctx, `UPDATE command SET version = ?, position = NULL, body = ?, body_hash = ?, outcome = 0, outcome_text = '', created_at = ?, completed_at = 0
+			WHERE tenant = ? AND site = ? AND command_key = ?`, row[3], row[4], row[5], row[6], row[0], row[1], row[2]); err != nil {
+			return fmt.Errorf("command %s: %w", c.body.GetKey(), err)
+		}
+		if c.body.GetReleaseOrder() != nil {
+			b.released = append(b.released, released(c.body))
+		}
+	}
+	for _, e := range out.results {
+		r := e.GetCommandResult()
+		if _, err := b.tx.Exec(ctx, `UPDATE command SET outcome = ?, outcome_text = ?, completed_at = ? WHERE tenant = ? AND site = ? AND command_key = ? AND version = ?
+			AND (outcome <> ? OR outcome_text <> ?)`, r.GetOutcome(), r.GetText(), e.GetOccurredAt().AsTime().UnixMicro(), v.tenant, e.GetSite(), r.GetKey(), r.GetVersion(),
+			r.GetOutcome(), r.GetText()); err != nil {
+			return fmt.Errorf("result of command %s: %w", r.GetKey(), err)
+		}
+	}
+	return nil
+}
+
+// refresh notes events whose receipts may read otherwise now.
+func (b *batch) refresh(tenant string, ids []string) {
+	if len(ids) == 0 {
+		return
+	}
+	if b.receipts == nil {
+		b.receipts = make(map[string]map[string]bool)
+	}
+	if b.receipts[tenant] == nil {
+		b.receipts[tenant] = make(map[string]bool)
+	}
+	for _, id := range ids {
+		b.receipts[tenant][id] = true
+	}
+}
+
+// mark has a key folded again at a time.
+func (b *batch) mark(key foldKey, at time.Time) {
+	b.newMarks = append(b.newMarks, []any{key.tenant, key.key, at.UnixMicro()})
+}
+
+// markOnce has a key folded again at once.
+func (b *batch) markOnce(key foldKey) {
+	if b.marked[key] {
+		return
+	}
+	if b.marked == nil {
+		b.marked = make(map[foldKey]bool)
+	}
+	b.marked[key] = true
+	b.newMarks = append(b.newMarks, []any{key.tenant, key.key, int64(0)})
+}
+
+// write writes what was noted. Rows go in the order of their keys, so that two workers wait for each other and do not deadlock.
+func (b *batch) write(ctx context.Context) error {
+	if err := b.tx.Upsert(ctx, db.Insert{Table: "state", Rows: b.newStates, Conflict: byKey,
+		Columns: []string{"tenant", "fold_key", "body", "hash", "status", "site", "customer", "fact_count", "policy_version", "first_at", "changed_at"},
+		Update:  []string{"body", "hash", "status", "site", "customer", "fact_count", "policy_version", "changed_at"}}); err != nil {
+		return err
+	}
+	if err := b.tx.DeleteAll(ctx, "no_document", []string{"tenant", "event_id", "fold_key"}, b.oldReasons); err != nil {
+		return err
+	}
+	if err := b.tx.InsertAll(ctx, db.Insert{Table: "no_document", Columns: []string{"tenant", "event_id", "fold_key", "reason"}, Rows: b.newReasons}); err != nil {
+		return err
+	}
+	if err := b.tx.DeleteAll(ctx, "stream_wait", []string{"tenant", "fold_key", "site"}, b.oldWaits); err != nil {
+		return err
+	}
+	if err := b.tx.InsertAll(ctx, db.Insert{Table: "stream_wait", Columns: []string{"tenant", "fold_key", "site"}, Rows: b.newWaits}); err != nil {
+		return err
+	}
+	if err := b.tx.InsertAll(ctx, db.Insert{Table: "command", Columns: []string{"tenant", "site", "command_key", "version", "body", "body_hash", "created_at"}, Rows: b.newCommands}); err != nil {
+		return err
+	}
+	if len(b.released) > 0 && b.worker.Append != nil {
+		if err := b.worker.Append(ctx, b.tx, b.released); err != nil {
+			return fmt.Errorf("append releases: %w", err)
+		}
+	}
+	systems := b.worker.Policy.OfRole(ownership.SystemOfRecord)
+	for _, tenant := range slices.Sorted(maps.Keys(b.receipts)) {
+		if err := receipt.Refresh(ctx, b.tx, tenant, slices.Sorted(maps.Keys(b.receipts[tenant])), systems, b.now); err != nil {
+			return err
+		}
+	}
+	return b.flushMarks(ctx)
+}
+
+// flushMarks deletes the marks that were read, and makes the new ones.
+func (b *batch) flushMarks(ctx context.Context) error {
+	if _, err := b.tx.Delete(ctx, "dirty", "id", b.marks); err != nil {
+		return err
+	}
+	slices.SortStableFunc(b.newMarks, func(x, y []any) int {
+		return cmp.Or(cmp.Compare(x[0].(string), y[0].(string)), cmp.Compare(x[1].(string), y[1].(string)))
+	})
+	return b.tx.InsertAll(ctx, db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key", "due_at"}, Rows: b.newMarks})
+}
