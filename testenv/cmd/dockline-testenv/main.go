@@ -6,6 +6,9 @@ import (
 )
 
 type commands struct {
+	Demo         demoCommand         `cmd:"" help:"The whole system on this machine."`
+	Sim          simCommand          `cmd:"" help:"Days of the simulated world, each checked."`
+	Bench        benchCommand        `cmd:"" help:"Benchmarks: one JSON object a line."`
 	Results      resultsCommand      `cmd:"" help:"Read the output of go test -json, print failures and counts."`
 	Capabilities capabilitiesCommand `cmd:"" help:"Hold docs/delivered.txt against the tests that ran; write docs/capabilities.md."`
 }

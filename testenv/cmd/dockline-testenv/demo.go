@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/dockline/dockline/testenv"
+	"github.com/dockline/dockline/testenv/sandbox"
+	"github.com/dockline/dockline/testenv/world"
+)
+
+type demoCommand struct {
+	Once   bool   `env:"ONCE" help:"Run one day with faults, print a JSON report, exit 0 only if everything agrees."`
+	Seed   uint64 `env:"SEED" default:"1" help:"What happens on the docks."`
+	Orders int    `default:"0" help:"How many orders; by default as counts.go says."`
+	Keep   bool   `help:"Keep the folder."`
+}
+
+// Run builds the programs and sets up the world; Ctrl-C ends all of it.
+func (c *demoCommand) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "dockline-demo-")
+	if err != nil {
+		return err
+	}
+	if c.Keep {
+		fmt.Fprintln(os.Stderr, "folder", dir)
+	} else {
+		defer os.RemoveAll(dir)
+	}
+	if err := world.Build(ctx, dir, os.Stderr); err != nil {
+		return err
+	}
+	config := world.Config{Dir: dir, Bin: dir, Seed: c.Seed, MovementsPerSecond: 3}
+	if c.Once {
+		config.MovementsPerSecond = 40
+	}
+	var drill *drillServer
+	if !c.Once {
+		if drill, err = newDrill(); err != nil {
+			return err
+		}
+		defer drill.close()
+		config.Drill = drill.url()
+	}
+	w, err := world.Open(ctx, config)
+	if err != nil {
+		return err
+	}
+	if c.Once {
+		err = c.day(ctx, w)
+	} else {
+		drill.world.Store(w)
+		err = c.live(ctx, w)
+	}
+	if closed := w.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// day lets one day happen with a cut line, a killed agent and an ERP that fails, and checks what it came to.
+func (c *demoCommand) day(ctx context.Context, w *world.World) error {
+	n := c.Orders
+	if n == 0 {
+		n = testenv.Count("demo.orders")
+	}
+	w.ERP.Faults().Set(sandbox.Faults{Rate: 0.05, Modes: []sandbox.Mode{sandbox.ErrorBefore, sandbox.LostAnswer, sandbox.Busy}})
+	fmt.Fprintf(os.Stderr, "%d orders, seed %d\n", n, c.Seed)
+	if _, err := w.Orders(ctx, n); err != nil {
+		return err
+	}
+	east, west := w.Sites["dc-east"], w.Sites["dc-west"]
+	for _, fault := range []struct {
+		say string
+		do  func() error
+	}{
+		{"the line of dc-west is cut", func() error { west.Line.Cut(true); return nil }},
+		{"the agent of dc-east is killed", func() error { east.Agent.Kill(); return nil }},
+		{"the agent of dc-east starts again", east.Agent.Start},
+		{"the line of dc-west is mended", func() error { west.Line.Cut(false); return nil }},
+	} {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(4 * time.Second):
+		}
+		fmt.Fprintln(os.Stderr, fault.say)
+		if err := fault.do(); err != nil {
+			return err
+		}
+	}
+	report, err := w.Settle(ctx, 6*time.Minute)
+	if err != nil {
+		return err
+	}
+	out, err := json.Marshal(report)
+	if err != nil {
+		return err
+	}
+	fmt.Println(string(out))
+	if !report.OK {
+		return fmt.Errorf("%d mismatches", len(report.Mismatches))
+	}
+	return nil
+}
+
+// live makes an order every few seconds until it is interrupted.
+func (c *demoCommand) live(ctx context.Context, w *world.World) error {
+	fmt.Printf(`
+The console: %s
+
+Three things to try:
+  1. Cut a site's line: open %sdrill and switch "line of dc-west" off. Its events wait at the site; switch it on and
+     they arrive, none doubled.
+  2. Stop the ERP with the switch "ERP": postings wait and an exception opens; start it and both go away by themselves.
+  3. Drop a file of your own into %s
+     (columns as in the others in archive/): a line that cannot be read comes back in error/ with what to do.
+
+Ctrl-C ends everything.
+`, w.ConsoleURL, w.ConsoleURL, w.Sites[world.FileSite].Outbound)
+	if _, err := w.Orders(ctx, 8); err != nil {
+		return err
+	}
+	for i := uint64(1); ; i++ {
+		select {
+		case <-ctx.Done():
+			fmt.Println("ending")
+			return nil
+		case <-time.After(4 * time.Second):
+		}
+		w.Config.Seed = c.Seed + i
+		if _, err := w.Orders(ctx, 1); err != nil && ctx.Err() == nil {
+			fmt.Fprintln(os.Stderr, "no new order: "+err.Error())
+		}
+	}
+}
+
+type simCommand struct {
+	Seeds int `env:"SEEDS" default:"3" help:"How many days."`
+}
+
+// Run runs that many days, each with its own seed, and checks each.
+func (c *simCommand) Run() error {
+	for seed := range c.Seeds {
+		fmt.Fprintln(os.Stderr, "seed "+strconv.Itoa(seed+1))
+		if err := (&demoCommand{Once: true, Seed: uint64(seed + 1), Orders: 60}).Run(); err != nil {
+			return fmt.Errorf("seed %d: %w", seed+1, err)
+		}
+	}
+	return nil
+}
