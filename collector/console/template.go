@@ -1,0 +1,65 @@
+package console
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"net/url"
+	"strings"
+	"time"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+//go:embed pages
+var pages embed.FS
+
+var templates = parse("failure", "sites", "orders", "track", "postings", "exceptions", "events", "event", "drill")
+
+func parse(names ...string) map[string]*template.Template {
+	layout := template.Must(template.New("").Funcs(template.FuncMap{
+		"esc":      url.PathEscape,
+		"words":    words,
+		"kind":     event.KindName,
+		"quantity": event.FormatQuantity,
+		"class":    func(c docklinev1.FaultClass) string { return lower(c.String(), "FAULT_CLASS_") },
+		"severity": func(s docklinev1.Severity) string { return lower(s.String(), "SEVERITY_") },
+		"level":    func(l docklinev1.ReceiptLevel) string { return words(lower(l.String(), "RECEIPT_LEVEL_")) },
+		"time":     moment,
+		"stamp":    func(t interface{ AsTime() time.Time }) string { return moment(t.AsTime()) },
+		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+		"short":    short,
+		"tone":     tone,
+	}).ParseFS(pages, "pages/layout.html"))
+	found := make(map[string]*template.Template)
+	for _, name := range names {
+		found[name] = template.Must(template.Must(layout.Clone()).ParseFS(pages, "pages/"+name+".html"))
+	}
+	return found
+}
+
+func lower(name, prefix string) string { return strings.ToLower(strings.TrimPrefix(name, prefix)) }
+
+// words makes a name of tables and types readable: "partially_shipped" is "partially shipped".
+func words(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", " ") }
+
+// moment is a time for people, in UTC; a zero one is a dash.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05")
+}
+
+// short is the beginning of an id.
+func short(id string) string { return id[:min(len(id), 10)] }
+
+// tones are what a status, state, severity or level means to whoever looks: well, on its way, to be looked at, or wrong.
+var tones = map[string]string{
+	"online": "good", "info": "good", "confirmed": "good", "shipped": "good", "closed": "good", "resolved": "good", "no document": "good", "no_document": "good",
+	"warning": "warn", "unknown": "warn", "partially_shipped": "warn", "correcting": "warn", "blocked": "warn", "never seen": "warn", "open": "warn", "exception": "warn",
+	"error": "bad", "offline": "bad", "rejected": "bad", "diverged": "bad", "refused": "bad",
+}
+
+func tone(status any) string { return tones[fmt.Sprint(status)] }
