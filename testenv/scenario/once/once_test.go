@@ -66,7 +66,7 @@ func settle(t *testing.T, w *world.World, limit time.Duration) *world.Report {
 // days let agents, the line, the collector and the ERP fail meanwhile; in the end event log, ERP and CRM agree with the ledgers that
 // the docks wrote first: no event lost, each document once, quantities right.
 //
-// Shows: S52, A19
+// Shows: S47, S52, A19
 func TestExactlyOnce(t *testing.T) {
 	t.Run("a quiet day", func(t *testing.T) {
 		w := open(t, world.Config{Seed: 1})
@@ -163,6 +163,17 @@ func ordersInTwoShipments(t *testing.T, w *world.World) int {
 		}
 	}
 	return several
+}
+
+// TestOnPostgreSQL is a day of the same programs on a PostgreSQL, told by nothing but a URL.
+//
+// Shows: A20
+func TestOnPostgreSQL(t *testing.T) {
+	w := open(t, world.Config{Seed: 5, Database: testenv.PostgreSQL(t)})
+	orders(t, w, 10)
+	if r := settle(t, w, 120*time.Second); r.Postings["confirmed"] == 0 {
+		t.Error("nothing was posted")
+	}
 }
 
 // TestCompareCanFail removes, doubles and changes one document at a time: each time the comparison names it.
