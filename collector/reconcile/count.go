@@ -110,17 +110,37 @@ func (v *view) toldHere(found []state.Finding) []state.Finding {
 	})
 }
 
-// openedBy is the snapshot that opened a site's stock, "" where there is none yet.
+// openedBy is the snapshot that opened a site's stock, "" where there is none yet. A bucket that finds none and a snapshot that is folded
+// at the same time wait for each other: either the one sees the snapshot, or the other sees the bucket.
 func (v *view) openedBy(site string) string {
-	rows := must(v.batch.tx.Lookup(v.ctx, db.Lookup{Table: "state", Columns: []string{"body"}, Key: byKey, Rows: [][]any{{v.tenant, state.OpeningKey(site)}}}))
-	for _, row := range rows {
-		opening := &docklinev1.StockState{}
-		if err := proto.Unmarshal(row[0].([]byte), opening); err != nil {
-			panic(viewFault{fmt.Errorf("opening of %s: %w", site, err)})
-		}
-		return opening.GetOpenedBy()
+	if id, ok := v.batch.openings[siteKey{v.tenant, site}]; ok {
+		return id
 	}
-	return ""
+	id := v.storedOpening(site)
+	if id == "" {
+		v.lockOpening(site)
+		id = v.storedOpening(site)
+	}
+	v.batch.opened(siteKey{v.tenant, site}, id)
+	return id
+}
+
+func (v *view) lockOpening(site string) {
+	if err := v.batch.tx.Lock(v.ctx, "opening/"+v.tenant+"/"+site); err != nil {
+		panic(viewFault{err})
+	}
+}
+
+func (v *view) storedOpening(site string) string {
+	rows := must(v.batch.tx.Lookup(v.ctx, db.Lookup{Table: "state", Columns: []string{"body"}, Key: byKey, Rows: [][]any{{v.tenant, state.OpeningKey(site)}}}))
+	if len(rows) == 0 {
+		return ""
+	}
+	opening := &docklinev1.StockState{}
+	if err := proto.Unmarshal(rows[0][0].([]byte), opening); err != nil {
+		panic(viewFault{fmt.Errorf("opening of %s: %w", site, err)})
+	}
+	return opening.GetOpenedBy()
 }
 
 // variance decides about one count of a bucket and notes how it stands.

@@ -29,6 +29,15 @@ type known struct {
 	waits                  map[foldKey]map[string]bool
 	commands               map[foldKey][]commandRow
 	streams                map[siteKey][]streamRow
+	// openings are the snapshots that opened sites, as far as the batch has asked or folded them; opening keys sort before stock keys.
+	openings map[siteKey]string
+}
+
+func (k *known) opened(site siteKey, id string) {
+	if k.openings == nil {
+		k.openings = make(map[siteKey]string)
+	}
+	k.openings[site] = id
 }
 
 type factRow struct {

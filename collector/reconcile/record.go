@@ -24,9 +24,11 @@ func (v *view) opening(site string) {
 		return
 	}
 	v.outcome.state, v.outcome.site, v.outcome.status = opening, site, "opened"
+	v.batch.opened(siteKey{v.tenant, site}, opening.GetOpenedBy())
 	if hash := must(state.Hash(opening)); v.had != nil && v.had.hash == hash {
 		return
 	}
+	v.lockOpening(site)
 	prefix := event.Key(state.KindStock, site) + "/"
 	after := prefix[:len(prefix)-1] + "0" // the byte after the slash
 	rows, err := v.batch.tx.Query(v.ctx, `SELECT fold_key FROM state WHERE tenant = ? AND fold_key >= ? AND fold_key < ? ORDER BY fold_key`, v.tenant, prefix, after)
