@@ -5,6 +5,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	connectorhttp "github.com/dockline/dockline/collector/connector/http"
+	"github.com/dockline/dockline/collector/connector/tryton"
 	"github.com/dockline/dockline/proto/configfile"
 )
 
@@ -35,6 +36,13 @@ func newConnector(c *Config, n ConnectorConfig) (connector.Connector, error) {
 		}
 		settings.Auth.PasswordFile, settings.Auth.BearerFile = c.Path(settings.Auth.PasswordFile), c.Path(settings.Auth.BearerFile)
 		return connectorhttp.New(settings)
+	case "tryton":
+		settings := tryton.Settings{Name: n.Name}
+		if _, err := configfile.Decode("settings", n.Settings, &settings); err != nil {
+			return nil, err
+		}
+		settings.PasswordFile = c.Path(settings.PasswordFile)
+		return tryton.New(settings)
 	default:
 		return nil, fmt.Errorf("kind %q is not known", n.Kind)
 	}
