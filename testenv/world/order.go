@@ -17,7 +17,7 @@ func (w *World) Orders(ctx context.Context, n int) ([]erp.Order, error) {
 	r := rand.New(rand.NewPCG(w.Config.Seed, 0x0bde5))
 	var made []erp.Order
 	for i := range n {
-		in := erp.NewOrder{Customer: master.Customers[r.IntN(len(master.Customers))].Code, Site: w.Config.Sites[i%len(w.Config.Sites)], CustomerReference: fmt.Sprintf("PO-%d-%05d", w.Config.Seed, i+1)}
+		in := erp.NewOrder{Customer: master.Customers[r.IntN(len(master.Customers))].Code, Site: w.Config.Sites[(i+int(w.Config.Seed))%len(w.Config.Sites)], CustomerReference: fmt.Sprintf("PO-%d-%05d", w.Config.Seed, i+1)}
 		// Most orders are short; a few are long.
 		lines := 1 + min(r.IntN(6), r.IntN(6))
 		if r.IntN(20) == 0 {
