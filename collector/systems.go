@@ -37,8 +37,8 @@ func newConnector(c *Config, n ConnectorConfig) (connector.Connector, error) {
 		settings.Auth.PasswordFile, settings.Auth.BearerFile = c.Path(settings.Auth.PasswordFile), c.Path(settings.Auth.BearerFile)
 		return connectorhttp.New(settings)
 	case "tryton":
-		settings := tryton.Settings{Name: n.Name}
-		if _, err := configfile.Decode("settings", n.Settings, &settings); err != nil {
+		settings, err := tryton.Decode("settings", n.Settings)
+		if err != nil {
 			return nil, err
 		}
 		settings.PasswordFile = c.Path(settings.PasswordFile)
