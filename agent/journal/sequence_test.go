@@ -23,14 +23,13 @@ type world struct {
 	centre   *centre
 	accepted map[string]int // by plugin: events 0 to n-1 were accepted
 	position journal.Position
-	forks    int
 }
 
 var plugins = []string{"wms", "scanner", "erp-lite"}
 
 func (w *world) append() {
 	plugin := plugins[w.rand.IntN(len(plugins))]
-	count := []int{0, 1, 1, 1, 3, 40, 99, 100, 101, 250}[w.rand.IntN(10)]
+	count := []int{0, 1, 1, 1, 1, 2, 3, 30, 99, 130}[w.rand.IntN(10)]
 	from := w.accepted[plugin]
 	err := w.journal.Append(context.Background(), journal.Entry{Plugin: plugin, Events: picks(plugin, from, count), Cursor: fmt.Append(nil, from+count)})
 	if errors.Is(err, journal.ErrFull) {
@@ -77,7 +76,6 @@ func (w *world) ack() {
 			if !lie {
 				w.Fatalf("an honest Ack %v asks for a fork", ack)
 			}
-			w.forks++
 			if err := w.journal.Fork("test"); err != nil {
 				w.Fatal(err)
 			}
@@ -138,10 +136,10 @@ func TestSequences(t *testing.T) {
 			now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 			r := rand.New(rand.NewPCG(uint64(seed), 1))
 			w := &world{T: t, rand: r, dir: t.TempDir(), centre: newCentre(t), accepted: map[string]int{}}
-			w.options = journal.Options{LimitBytes: 1 << 20, RotateBytes: int64(40+r.IntN(100)) << 10, Now: func() time.Time { return now }}
+			w.options = journal.Options{LimitBytes: 1 << 20, RotateBytes: int64(36+r.IntN(60)) << 10, Now: func() time.Time { return now }}
 			w.options.KeepAcknowledged = time.Duration(r.IntN(2)) * time.Hour
 			w.journal = open(t, w.dir, w.options)
-			for range 120 {
+			for range 80 {
 				now = now.Add(time.Duration(r.IntN(120)) * time.Second)
 				switch n := r.IntN(100); {
 				case n < 50:
