@@ -85,3 +85,22 @@ func (w *World) count(ctx context.Context, list, state string) (int, error) {
 	}
 	return len(rows), nil
 }
+
+// Exception is one as the API shows it.
+type Exception struct {
+	Number uint64 `json:"number"`
+	Class  string `json:"class"`
+	Code   string `json:"code"`
+	Team   string `json:"team"`
+	Title  string `json:"title"`
+	Text   string `json:"text"`
+}
+
+// Exceptions are the open ones.
+func (w *World) Exceptions(ctx context.Context) ([]Exception, error) {
+	var page struct {
+		Exceptions []Exception `json:"exceptions"`
+	}
+	err := w.get(ctx, "api/v1/exceptions?limit=1000&state=open", &page)
+	return page.Exceptions, err
+}

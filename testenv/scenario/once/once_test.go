@@ -4,6 +4,7 @@ package once_test
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -224,6 +225,56 @@ func TestCompareCanFail(t *testing.T) {
 		found := world.Compare(ledgers, truth, w.OpeningStock())
 		if !slices.ContainsFunc(found, func(m string) bool { return strings.Contains(m, want) }) {
 			t.Errorf("%s: %q does not name %s", name, found, want)
+		}
+	}
+}
+
+// TestBadInputIsFoundByAPerson drops a file whose lines are wrong in four ways into the folder of a site at work. The file comes back
+// with a text that names file, line and column, each line is an exception at the centre, and the day goes on.
+func TestBadInputIsFoundByAPerson(t *testing.T) {
+	w := open(t, world.Config{Seed: 6, Sites: []string{world.FileSite}})
+	orders(t, w, 6)
+	outbound := w.Sites[world.FileSite].Outbound
+	text := "pick_id;order;line;sku;qty;uom;lot;from_bin;lpn;picked_at;movement;operator;short_qty;ordered_qty;reason\r\n" +
+		"BAD-1;SO100001;10;SKU-1001;-4;each;;A-01-01;;24.11.2026 10:00:00.000000;;op-01;;;\r\n" +
+		"BAD-2;SO100001;10;SKU-1001;many;each;;A-01-01;;24.11.2026 10:00:00.000000;;op-01;;;\r\n" +
+		"BAD-3;SO100001;10;SKU-1001;4;each;;A-01-01;;yesterday;;op-01;;;\r\n" +
+		"BAD-4;SO100001;10\r\n"
+	if err := os.WriteFile(filepath.Join(outbound, "picks-bad.csv.tmp"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(outbound, "picks-bad.csv.tmp"), filepath.Join(outbound, "picks-bad.csv")); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, w, 90*time.Second)
+	deadline := time.Now().Add(30 * time.Second)
+	var open []world.Exception
+	for len(open) < 4 && time.Now().Before(deadline) {
+		all, err := w.Exceptions(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = slices.DeleteFunc(all, func(e world.Exception) bool { return !strings.Contains(e.Text, "picks-bad.csv") })
+	}
+	if len(open) != 4 {
+		t.Fatalf("%d exceptions name the file, want 4: %+v", len(open), open)
+	}
+	for _, e := range open {
+		if e.Class != "data" || e.Team == "" {
+			t.Errorf("exception %d: class %q, team %q", e.Number, e.Class, e.Team)
+		}
+	}
+	said, err := filepath.Glob(filepath.Join(outbound, "error", "picks-bad.csv*.txt"))
+	if err != nil || len(said) != 1 {
+		t.Fatalf("texts beside the refused file: %v, %v", said, err)
+	}
+	words, err := os.ReadFile(said[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"picks-bad.csv", "qty", "picked_at", "line 2", "line 5"} {
+		if !strings.Contains(strings.ToLower(string(words)), want) {
+			t.Errorf("the text does not say %q:\n%s", want, words)
 		}
 	}
 }
