@@ -43,6 +43,8 @@ type Config struct {
 	Log EventLog
 	// Report makes the open exceptions of one origin be exactly found; none closes those that were open. May be nil.
 	Report func(ctx context.Context, tx *db.Tx, tenant, origin string, found []Exception) error
+	// OnRestored is called in the transaction that finds that the database was put back to an older state. May be nil.
+	OnRestored func(ctx context.Context, tx *db.Tx) error
 	// Publish sends one answer. It is used by Run only.
 	Publish func(ctx context.Context, m wire.Message) error
 	// OnStored is called after a commit that put envelopes into the inbox, OnPresence after one that changed what a site says of

@@ -85,6 +85,11 @@ func (i *Ingest) renew(ctx context.Context, tx *db.Tx, site siteKey, how string)
 		if name, err = tx.NewIncarnation(ctx, i.c.Now()); err != nil {
 			return err
 		}
+		if i.c.OnRestored != nil {
+			if err := i.c.OnRestored(ctx, tx); err != nil {
+				return err
+			}
+		}
 		i.c.Slog.Error("the database was put back to an older state; all sites are asked for what is missing", "site", site.site, "how", how)
 	}
 	i.incarnation = name
