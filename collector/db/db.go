@@ -53,7 +53,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 
 // Close ends every connection; transactions must have ended.
 func (d *DB) Close() error {
-	err := d.pool.Close()
+	err := errors.Join(closeSessions(d.write), closeSessions(d.read), d.pool.Close())
 	if d.readPool != nil {
 		err = errors.Join(err, d.readPool.Close())
 	}
