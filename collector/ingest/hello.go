@@ -14,11 +14,11 @@ import (
 // hello records what a site says that it holds, finds what it has lost, and makes the reply.
 func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.Hello) error {
 	site := siteKey{h.GetTenant(), h.GetSite()}
-	twin, err := i.findTwin(ctx, tx, site, h.GetEpochs())
+	twin, news, err := i.findTwin(ctx, tx, site, h.GetEpochs())
 	if err != nil {
 		return err
 	}
-	if twin != nil {
+	if news {
 		if err := i.openFork(ctx, tx, site, twin); err != nil {
 			return err
 		}

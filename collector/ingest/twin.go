@@ -22,17 +22,44 @@ const forkQuiet = time.Hour
 
 // fork is two journals of one site.
 type fork struct {
+	// epoch is what the one that spoke last was writing, other what the other one was.
 	epoch, other string
 	// certain: both have spoken since.
 	certain bool
 }
 
-// findTwin looks, before the rows of epochs are brought up to date, whether this Hello is of another journal than the one before.
-func (i *Ingest) findTwin(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange) (*fork, error) {
+// findTwin looks, before the rows of epochs are brought up to date, whether this Hello is of another journal than one that was heard
+// before. A fork that is open already is returned with every Hello; news says whether this one shows more of it.
+func (i *Ingest) findTwin(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange) (f *fork, news bool, err error) {
 	newest := newestOf(epochs)
 	if newest == nil {
-		return nil, nil
+		return nil, false, nil
 	}
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "site_fork", Columns: []string{"epoch", "other", "certain"}, Key: []string{"tenant", "site"},
+		Rows: [][]any{{site.tenant, site.site}}, Where: "closed_at = 0", Hold: true})
+	if err != nil {
+		return nil, false, err
+	}
+	if len(rows) == 1 {
+		f = &fork{rows[0][0].(string), rows[0][1].(string), rows[0][2].(int64) != 0}
+		switch here, there := names(epochs, f.epoch), names(epochs, f.other); {
+		case here && !there: // the journal that spoke last
+			news = f.epoch != newest.GetEpoch()
+			f.epoch = newest.GetEpoch()
+			return f, news, nil
+		case there && !here:
+			return &fork{newest.GetEpoch(), f.epoch, true}, true, nil
+		}
+	}
+	if another, err := i.anotherJournal(ctx, tx, site, epochs, newest); err != nil || another != nil {
+		return another, true, err
+	}
+	return f, false, nil
+}
+
+// anotherJournal is the fork that this Hello shows, nil for none: an epoch that speaks again after one that it does not know, or that
+// begins where another one did.
+func (i *Ingest) anotherJournal(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange, newest *docklinev1.EpochRange) (*fork, error) {
 	rows, err := tx.Lookup(ctx, db.Lookup{Table: "presence", Columns: []string{"epoch"}, Key: []string{"tenant", "site"},
 		Rows: [][]any{{site.tenant, site.site}}, Hold: true})
 	if err != nil {

@@ -67,16 +67,18 @@ func TestACopiedJournalIsFlagged(t *testing.T) {
 			t.Errorf("after both have spoken the case is %q", code)
 		}
 		w.hello("b2", base, b)
-		w.hello("b3", base, b)
+		w.hello("b3", base, b, epochRange("bb", "b", 3, 0))
+		w.hello("a5", a, epochRange("aa", "a", 3, 0))
+		w.hello("b4", b, epochRange("bb", "b", 3, 1))
 		w.send(w.envelope(envelope("dc-east", "a", 1, 5, "")), w.envelope(envelope("dc-east", "b", 1, 7, "")))
 		w.expect("ranges, each epoch by itself", 3, `SELECT count(*) FROM received WHERE lo = 1`)
 		w.now = w.now.Add(59 * time.Minute)
-		w.beat("b3")
+		w.beat("b4")
 		if code := w.code("ingest/twin/dc-east"); code != ingest.CodeTwoHosts {
 			t.Errorf("within the hour the case is %q", code)
 		}
 		w.now = w.now.Add(2 * time.Minute)
-		w.beat("b3")
+		w.beat("b4")
 		if code := w.code("ingest/twin/dc-east"); code != "" {
 			t.Errorf("after an hour of one journal the case is %q", code)
 		}
