@@ -98,7 +98,7 @@ func (s *inProcess) scan(prefix string, n int) {
 	for from := 0; from < n; from += 1000 {
 		entry := journal.Entry{Plugin: "scanner"}
 		for i := from; i < min(from+1000, n); i++ {
-			entry.Events = append(entry.Events, scanned(s.name, fmt.Sprintf("%s-%d", prefix, i)))
+			entry.Events = append(entry.Events, scanned(s.name, prefix, i))
 		}
 		if err := s.journal.Append(s.t.Context(), entry); err != nil {
 			s.t.Fatal(err)
@@ -106,10 +106,12 @@ func (s *inProcess) scan(prefix string, n int) {
 	}
 }
 
-func scanned(site, key string) *docklinev1.Event {
-	return &docklinev1.Event{Id: key, Tenant: tenant, Site: site, Source: "scanner", Kind: docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, Subject: "SO1", SourceKey: key,
+// scanned is pick i, ten to an order.
+func scanned(site, prefix string, i int) *docklinev1.Event {
+	key, order := fmt.Sprintf("%s-%d", prefix, i), fmt.Sprintf("SO-%s-%d", prefix, i/10)
+	return &docklinev1.Event{Id: key, Tenant: tenant, Site: site, Source: "scanner", Kind: docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, Subject: order, SourceKey: key,
 		OccurredAt: timestamppb.Now(), CapturedAt: timestamppb.Now(),
-		Payload: &docklinev1.Event_Pick{Pick: &docklinev1.Pick{Task: key, Lines: []*docklinev1.Line{{Order: "SO1", OrderLine: "10", Item: "SKU-1",
+		Payload: &docklinev1.Event_Pick{Pick: &docklinev1.Pick{Task: key, Lines: []*docklinev1.Line{{Order: order, OrderLine: "10", Item: "SKU-1",
 			Quantity: &docklinev1.Quantity{Value: "1", Unit: "each"}}}}}}
 }
 
@@ -120,7 +122,7 @@ func (s *inProcess) otherLife(n int) {
 	stats := s.journal.Stats()
 	var events [][]byte
 	for i := range n {
-		data, err := proto.Marshal(scanned(s.name, fmt.Sprintf("other-%d", i)))
+		data, err := proto.Marshal(scanned(s.name, "other", i))
 		if err != nil {
 			s.t.Fatal(err)
 		}
