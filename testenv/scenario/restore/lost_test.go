@@ -37,8 +37,9 @@ func TestDiskLostInMidDrain(t *testing.T) {
 	c.eventually("the lost journal is a gap and a case", 30*time.Second, func() bool { return c.open("stream_gap") > 0 })
 	early := false
 	c.eventually("the backlog is read again", 2*time.Minute, func() bool {
+		// Numbered or not: the gap closes with the transaction that fills the last of it.
 		gaps := c.count(`SELECT count(*) FROM gap WHERE closed_at = 0`)
-		if c.logged() == 500+backlog+50 {
+		if c.count(`SELECT count(*) FROM event WHERE kind = 10`) == 500+backlog+50 {
 			return true
 		}
 		early = early || gaps == 0
