@@ -2,14 +2,13 @@ package testenv
 
 import (
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"time"
 )
 
 // Line is a TCP line to one address that can be cut: cutting breaks what is connected and refuses what comes, and Hold leaves
-// everything connected while nothing passes.
+// everything connected while nothing passes. Shape makes it slow and long.
 type Line struct {
 	target   string
 	listener net.Listener
@@ -20,6 +19,8 @@ type Line struct {
 	held  bool
 	moved *sync.Cond
 	bytes int64
+	shape shape
+	lanes [2]lane // towards the target, and back
 	wait  sync.WaitGroup
 }
 
@@ -122,9 +123,9 @@ func (l *Line) carry(near net.Conn) {
 	defer far.Close()
 	defer l.leave(far)
 	done := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+	for i, way := range [][2]net.Conn{{far, near}, {near, far}} {
 		go func() {
-			_, _ = io.Copy(way[0], &gate{l, way[1]}) // a broken line ends both ways alike
+			l.pump(way[0], way[1], &l.lanes[i]) // a broken line ends both ways alike
 			_ = near.Close()
 			_ = far.Close()
 			done <- struct{}{}
@@ -149,24 +150,4 @@ func (l *Line) leave(c net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, c)
-}
-
-// gate holds back what was read while the line is held.
-type gate struct {
-	line *Line
-	conn net.Conn
-}
-
-func (g *gate) Read(p []byte) (int, error) {
-	n, err := g.conn.Read(p)
-	g.line.mu.Lock()
-	defer g.line.mu.Unlock()
-	for g.line.held && !g.line.cut {
-		g.line.moved.Wait()
-	}
-	if g.line.cut {
-		return 0, net.ErrClosed
-	}
-	g.line.bytes += int64(n)
-	return n, err
 }
