@@ -46,7 +46,7 @@ func Open(ctx context.Context, c *Config) (*Agent, error) {
 	}
 	j, err := journal.Open(c.Path("journal"), journal.Options{
 		Tenant: c.Site.Tenant, Site: c.Site.ID, LimitBytes: int64(c.Journal.Limit), ReserveBytes: int64(c.Journal.Reserve), RotateBytes: int64(c.Journal.Rotate),
-		KeepAcknowledged: c.Journal.KeepAcknowledged, Log: log.With("part", "journal"),
+		KeepAcknowledged: c.Journal.KeepAcknowledged, Check: checkInChild(log), Log: log.With("part", "journal"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
@@ -93,12 +93,20 @@ func newHost(c *Config, j host.Journal, log *slog.Logger) (*host.Host, error) {
 	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, Log: log.With("part", "host")})
 }
 
+// send keeps the line, once the journal has taken up what an unclean stop left: what is held must be known before it is told.
+func (a *Agent) send(ctx context.Context) error {
+	if err := a.journal.Recover(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	return a.uplink.Run(ctx)
+}
+
 // Run runs every loop until ctx ends. A loop that ends unasked ends all of them, with its error.
 func (a *Agent) Run(ctx context.Context) error {
 	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a.host, Record: a.record, Log: a.log.With("part", "downlink")}
 	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{a.host.Run, a.uplink.Run, delivery.Run, pages.Run} {
+	for _, run := range []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run} {
 		g.Go(func() error {
 			if err := run(ctx); err != nil || ctx.Err() != nil {
 				return err

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 		victim(dir)
 		os.Exit(3) // It never ends by itself.
 	}
+	if path := os.Getenv(checkFile); path != "" {
+		checkAndExit(path)
+	}
 	os.Exit(m.Run())
 }
 
@@ -48,7 +51,7 @@ func victim(dir string) {
 	for caller := range 4 {
 		plugin := fmt.Sprint("p", caller)
 		go func() {
-			held, err := j.Cursor(plugin)
+			held, err := j.Cursor(context.Background(), plugin)
 			if err != nil {
 				say("error %v", err)
 			}
@@ -115,7 +118,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 	j := open(t, dir, journal.Options{})
 	cursors := map[string]int{}
 	for plugin, want := range promised {
-		held, err := j.Cursor(plugin)
+		held, err := j.Cursor(context.Background(), plugin)
 		if err != nil {
 			t.Fatal(err)
 		}
