@@ -10,6 +10,7 @@ var counts = map[string]struct{ commit, full int }{
 	"journal.kills":         {20, 200},
 	"journal.sequences":     {200, 5000},
 	"journal.damages":       {30, 300},
+	"journal.power-cuts":    {40, 500},
 	"host.plugin-kills":     {20, 100},
 	"state.permutations":    {300, 10000},
 	"posting.sequences":     {100, 2000},

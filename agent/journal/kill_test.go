@@ -56,9 +56,11 @@ func victim(dir string) {
 				say("error %v", err)
 			}
 			n, _ := strconv.Atoi(string(held))
+			say("cursor %s %d", plugin, n)
 			for count := 1; ; count = count%40 + 13 {
 				if err := j.Append(context.Background(), journal.Entry{Plugin: plugin, Events: picks(plugin, n, count), Cursor: fmt.Append(nil, n+count)}); err != nil {
 					say("error %v", err)
+					return
 				}
 				n += count
 				say("accepted %s %d", plugin, n)
@@ -70,6 +72,7 @@ func victim(dir string) {
 		envelopes, err := j.Next(journal.Position{}, 4)
 		if err != nil {
 			say("error %v", err)
+			return
 		}
 		for _, e := range envelopes {
 			for _, id := range idsOf(e) {
@@ -180,6 +183,10 @@ func runVictim(t *testing.T, self, dir string, promises int, moment time.Duratio
 			if kept++; kept == promises {
 				timer := time.AfterFunc(moment, func() { command.Process.Kill() })
 				defer timer.Stop()
+			}
+		case "cursor":
+			if _, err := fmt.Sscan(rest, &plugin, &n); err != nil || n < promised[plugin] {
+				t.Errorf("cursor %s, %d was accepted", rest, promised[plugin])
 			}
 		default:
 			command.Process.Kill()
