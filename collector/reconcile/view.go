@@ -263,16 +263,17 @@ func naturalKey(parts ...string) string {
 	return strings.TrimPrefix(event.Key("", parts...), "/")
 }
 
-// worth is a quantity at a price for one unit, as a decimal; "" where there is no price.
+// worth is a quantity at a price for one unit, as money with two decimals; "" where there is no price.
 func worth(millionths int64, price string) string {
 	each, err := event.ParseQuantity(price)
 	if err != nil || each == 0 {
 		return ""
 	}
+	const cent = event.Scale / 100
 	product := new(big.Int).Mul(big.NewInt(millionths), big.NewInt(each))
-	product.Quo(product, big.NewInt(event.Scale))
-	if !product.IsInt64() {
+	cents := product.Add(product, big.NewInt(event.Scale*cent/2)).Quo(product, big.NewInt(event.Scale*cent))
+	if !cents.IsInt64() {
 		return ""
 	}
-	return event.FormatQuantity(product.Int64())
+	return fmt.Sprintf("%d.%02d", cents.Int64()/100, cents.Int64()%100)
 }
