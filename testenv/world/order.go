@@ -37,3 +37,13 @@ func (w *World) Orders(ctx context.Context, n int) ([]erp.Order, error) {
 	}
 	return made, nil
 }
+
+// Order makes one confirmed order for a site in the ERP.
+func (w *World) Order(ctx context.Context, site string, lines ...erp.NewOrderLine) (erp.Order, error) {
+	client := erp.NewClient(w.ERPHTTP.URL(), "")
+	order, err := client.CreateOrder(ctx, erp.NewOrder{Customer: w.ERP.Master().Customers[0].Code, Site: site, CustomerReference: "by hand", Lines: lines})
+	if err != nil {
+		return order, err
+	}
+	return client.ConfirmOrder(ctx, order.Number)
+}
