@@ -1,5 +1,6 @@
 // Package world is a whole small company on this machine, of real processes: a collector, the agents of two sites with their plugins, a
-// warehouse system that speaks files, a sandbox ERP and CRM. Lines can be cut, processes killed, systems stopped.
+// warehouse system that speaks files, an ERP (a sandbox, or a real Tryton) and a sandbox CRM. Lines can be cut, processes killed, systems
+// stopped.
 package world
 
 import (
@@ -34,6 +35,8 @@ type Config struct {
 	Sites []string
 	// MovementsPerSecond is the pace of each dock, 0 as fast as it goes.
 	MovementsPerSecond float64
+	// ERP is Sandbox or Tryton; default Sandbox.
+	ERP string
 	// Database is a URL; default SQLite.
 	Database string
 	// Drill is the address of a server with switches for the console; default none.
@@ -47,14 +50,14 @@ type World struct {
 	Config    Config
 	Collector *Process
 	Sites     map[string]*Site
-	ERP       *erp.Server
+	ERP       ERP
 	CRM       *crm.Server
-	ERPHTTP   *sandbox.Server
 	CRMHTTP   *sandbox.Server
 	// ConsoleURL ends with a slash.
 	ConsoleURL string
 
 	brokerPort, httpPort int
+	opening              []erp.StockLine
 	cancel               context.CancelFunc
 	wait                 sync.WaitGroup
 	mu                   sync.Mutex
@@ -103,7 +106,7 @@ func Open(ctx context.Context, c Config) (*World, error) {
 }
 
 func (w *World) open(ctx context.Context) (err error) {
-	if err := w.openSystems(); err != nil {
+	if err := w.openSystems(ctx); err != nil {
 		return err
 	}
 	if err := w.configureCollector(); err != nil {
@@ -129,15 +132,19 @@ func (w *World) open(ctx context.Context) (err error) {
 }
 
 // openSystems starts ERP and CRM.
-func (w *World) openSystems() (err error) {
-	if w.ERP, err = erp.New(erp.Config{Dir: w.dir("erp"), Seed: w.Config.Seed}); err != nil {
-		return err
+func (w *World) openSystems(ctx context.Context) (err error) {
+	if w.ERP, err = w.openERP(ctx); err != nil {
+		return fmt.Errorf("erp: %w", err)
 	}
 	if w.CRM, err = crm.New(crm.Config{Dir: w.dir("crm"), Seed: w.Config.Seed}); err != nil {
 		return err
 	}
-	w.ERPHTTP, w.CRMHTTP = sandbox.NewServer("127.0.0.1:0", w.ERP), sandbox.NewServer("127.0.0.1:0", w.CRM)
-	return errors.Join(w.ERPHTTP.Start(), w.CRMHTTP.Start())
+	w.CRMHTTP = sandbox.NewServer("127.0.0.1:0", w.CRM)
+	if err := w.CRMHTTP.Start(); err != nil {
+		return err
+	}
+	w.opening, err = w.ERP.Stock(ctx, "")
+	return err
 }
 
 func (w *World) dir(parts ...string) string {
@@ -165,11 +172,8 @@ http:
 connectors:
   - name: erp
     tenant: %s
-    kind: http
     role: system_of_record
-    poll: 500ms
-    timeout: 3s
-    settings: {url: %q, definition: sandbox-erp}
+%s
   - name: crm
     tenant: %s
     kind: http
@@ -177,7 +181,7 @@ connectors:
     timeout: 3s
     settings: {url: %q, definition: sandbox-crm}
 console: {drill: %q}
-`, w.dir("collector"), w.Config.Database, w.brokerPort, w.httpPort, Tenant, w.ERPHTTP.URL(), Tenant, w.CRMHTTP.URL(), w.Config.Drill)
+`, w.dir("collector"), w.Config.Database, w.brokerPort, w.httpPort, Tenant, w.ERP.connector(), Tenant, w.CRMHTTP.URL(), w.Config.Drill)
 	path := filepath.Join(w.Config.Dir, "collector.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return err
@@ -215,13 +219,11 @@ func (w *World) Close() error {
 			}
 		}
 	}
-	for _, server := range []*sandbox.Server{w.ERPHTTP, w.CRMHTTP} {
-		if server != nil {
-			server.Stop()
-		}
-	}
 	if w.ERP != nil {
 		w.fault(w.ERP.Close())
+	}
+	if w.CRMHTTP != nil {
+		w.CRMHTTP.Stop()
 	}
 	if w.CRM != nil {
 		w.fault(w.CRM.Close())
