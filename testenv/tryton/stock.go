@@ -1,8 +1,9 @@
 package tryton
 
 import (
+	"cmp"
 	"context"
-	"maps"
+	"fmt"
 	"slices"
 
 	"github.com/shopspring/decimal"
@@ -10,91 +11,77 @@ import (
 	"github.com/dockline/dockline/testenv/erp"
 )
 
-// place is a location of a warehouse.
-type place struct {
-	id, parent int64
-	code, site string
+// held is what lies in one location.
+type held struct {
+	location, product int64
+	lot               string
 }
 
-// Stock lists what the book holds in each location of a site, or of all sites where it is "": by article and lot. What lies in a zone
-// itself, on its way in or out, stands under the zone's code.
+// Stock lists what each location of a site holds, or of all sites where it is "", by article and lot: the sum of all movements that are
+// done, held against what Tryton itself says of each article. What lies in a zone, on its way in or out, stands under the zone's code.
 func (c *Client) Stock(ctx context.Context, site string) ([]erp.StockLine, error) {
-	places, err := c.places(ctx, site)
+	moves, err := c.List(ctx, "stock.move", []any{[]any{"state", "=", "done"}}, nil, "from_location", "to_location", "product", "lot.number", "internal_quantity")
 	if err != nil {
 		return nil, err
 	}
-	lots, err := c.List(ctx, "stock.lot", nil, nil, "number", "product")
-	if err != nil {
-		return nil, err
+	book := map[held]decimal.Decimal{}
+	for _, m := range moves {
+		lot := Text(sub(m, "lot")["number"])
+		from, to := held{ID(m["from_location"]), ID(m["product"]), lot}, held{ID(m["to_location"]), ID(m["product"]), lot}
+		book[from] = book[from].Sub(Number(m["internal_quantity"]))
+		book[to] = book[to].Add(Number(m["internal_quantity"]))
 	}
 	var out []erp.StockLine
-	for _, code := range slices.Sorted(maps.Keys(c.Products)) {
-		product := c.Products[code]
-		rest, err := c.held(ctx, places, Object{"product": product["id"]})
-		if err != nil {
-			return nil, err
-		}
-		line := func(p place, lot string, quantity decimal.Decimal) {
-			if !quantity.IsZero() {
-				out = append(out, erp.StockLine{Site: p.site, Bin: p.code, Item: code, Lot: lot, Quantity: quantity, Unit: unit(Text(sub(product, "default_uom")["symbol"]))})
-			}
-		}
-		for _, lot := range lots {
-			if lot["product"] != product["id"] {
-				continue
-			}
-			some, err := c.held(ctx, places, Object{"product": product["id"], "lot": lot["id"]})
-			if err != nil {
-				return nil, err
-			}
-			for _, p := range places {
-				line(p, Text(lot["number"]), some[p.id])
-				rest[p.id] = rest[p.id].Sub(some[p.id])
-			}
-		}
-		for _, p := range places {
-			line(p, "", rest[p.id])
-		}
-	}
-	return out, nil
-}
-
-func (c *Client) places(ctx context.Context, site string) ([]place, error) {
-	var out []place
-	for _, name := range slices.Sorted(maps.Keys(c.Sites)) {
+	var inside []int64
+	total := map[string]decimal.Decimal{}
+	for name, warehouse := range c.Sites {
 		if site != "" && site != name {
 			continue
 		}
-		found, err := c.List(ctx, "stock.location", []any{[]any{"parent", "child_of", []int64{c.Sites[name]}}}, nil, "code", "parent")
+		places, err := c.List(ctx, "stock.location", []any{[]any{"parent", "child_of", []int64{warehouse}}}, nil, "code")
 		if err != nil {
 			return nil, err
 		}
-		for _, l := range found {
-			out = append(out, place{id: ID(l["id"]), parent: ID(l["parent"]), code: Text(l["code"]), site: name})
+		codes := map[int64]string{}
+		for _, p := range places {
+			codes[ID(p["id"])] = Text(p["code"])
+			inside = append(inside, ID(p["id"]))
+		}
+		for h, quantity := range book {
+			bin, ours := codes[h.location]
+			if !ours || quantity.IsZero() {
+				continue
+			}
+			item, symbol := c.product(h.product)
+			out = append(out, erp.StockLine{Site: name, Bin: bin, Item: item, Lot: h.lot, Quantity: quantity, Unit: unit(symbol)})
+			total[item] = total[item].Add(quantity)
 		}
 	}
-	return out, nil
+	slices.SortFunc(out, func(a, b erp.StockLine) int {
+		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Bin, b.Bin), cmp.Compare(a.Item, b.Item), cmp.Compare(a.Lot, b.Lot))
+	})
+	return out, c.onHand(ctx, inside, total)
 }
 
-// held is what each place holds itself: Tryton counts it with all that is below.
-func (c *Client) held(ctx context.Context, places []place, of Object) (map[int64]decimal.Decimal, error) {
-	ids := make([]int64, len(places))
-	for i, p := range places {
-		ids[i] = p.id
-	}
-	found, err := c.List(ctx, "stock.location", []any{[]any{"id", "in", ids}}, of, "quantity")
+// onHand looks whether Tryton says the same of each article in all the locations that were added up.
+func (c *Client) onHand(ctx context.Context, locations []int64, total map[string]decimal.Decimal) error {
+	products, err := c.List(ctx, "product.product", nil, Object{"locations": locations, "with_childs": false}, "code", "quantity")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	own := map[int64]decimal.Decimal{}
-	for _, l := range found {
-		own[ID(l["id"])] = Number(l["quantity"])
-	}
-	whole := maps.Clone(own)
-	for _, p := range places {
-		if _, inside := whole[p.parent]; inside {
-			own[p.parent] = own[p.parent].Sub(whole[p.id])
+	for _, p := range products {
+		if code := Text(p["code"]); !Number(p["quantity"]).Equal(total[code]) {
+			return fmt.Errorf("tryton: %s of %s are on hand, its movements add up to %s", Number(p["quantity"]), code, total[code])
 		}
 	}
-	return own, nil
+	return nil
+}
+
+func (c *Client) product(id int64) (code, symbol string) {
+	for code, p := range c.Products {
+		if ID(p["id"]) == id {
+			return code, Text(sub(p, "default_uom")["symbol"])
+		}
+	}
+	return fmt.Sprint("product ", id), ""
 }

@@ -24,7 +24,12 @@ type Way struct {
 	path   string
 	faults *sandbox.Injector
 
-	mu     sync.Mutex
+	mu    sync.Mutex
+	armed []*armed
+}
+
+// armed is a strike that waits for its call.
+type armed struct {
 	suffix string
 	nth    int
 	strike Strike
@@ -64,33 +69,42 @@ func (w *Way) DatabaseURL() string { return w.URL() + w.path }
 // Faults says how often calls that write fail; a posting takes several.
 func (w *Way) Faults() *sandbox.Injector { return w.faults }
 
-// Arm lets the nth call from now on whose method ends in suffix meet a strike; "" stands for every call that writes. A nil strike
-// takes back one that has not struck yet.
+// Arm lets the nth call from now on whose method ends in suffix meet a strike; "" stands for every call that writes. Strikes with
+// different suffixes wait side by side; a nil strike takes back one that has not struck yet.
 func (w *Way) Arm(suffix string, nth int, s Strike) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.suffix, w.nth, w.strike = suffix, nth, s
+	w.armed = slices.DeleteFunc(w.armed, func(a *armed) bool { return a.suffix == suffix })
+	if s != nil {
+		w.armed = append(w.armed, &armed{suffix, nth, s})
+	}
 }
 
-// Armed says whether a strike waits for its call.
-func (w *Way) Armed() bool {
+// Armed names the suffixes of the strikes that wait for their calls.
+func (w *Way) Armed() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.strike != nil
+	var out []string
+	for _, a := range w.armed {
+		out = append(out, a.suffix)
+	}
+	return out
 }
 
 func (w *Way) due(method string) Strike {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.strike == nil || w.suffix == "" && !writes(method) || !strings.HasSuffix(method, w.suffix) {
-		return nil
+	for i, a := range w.armed {
+		if a.suffix == "" && !writes(method) || !strings.HasSuffix(method, a.suffix) {
+			continue
+		}
+		if a.nth--; a.nth > 0 {
+			continue
+		}
+		w.armed = slices.Delete(w.armed, i, i+1)
+		return a.strike
 	}
-	if w.nth--; w.nth > 0 {
-		return nil
-	}
-	s := w.strike
-	w.strike = nil
-	return s
+	return nil
 }
 
 // LoseAnswer lets Tryton do what was asked and breaks the connection.
