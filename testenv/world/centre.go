@@ -76,18 +76,15 @@ func (w *World) connectors() string {
 	}
 	return fmt.Sprintf(`  - name: erp%[1]s
     tenant: %[2]s
-    kind: http
     role: system_of_record
-    poll: 500ms
-    timeout: %[5]s
-    settings: {url: %[3]q, definition: sandbox-erp}
+%[3]s
   - name: crm%[1]s
     tenant: %[2]s
     kind: http
     role: crm
     timeout: %[5]s
     settings: {url: %[4]q, definition: sandbox-crm}
-`, suffix, w.Config.Tenant, w.ERPHTTP.URL(), w.CRMHTTP.URL(), w.Config.CallTimeout)
+`, suffix, w.Config.Tenant, w.ERP.connector(), w.CRMHTTP.URL(), w.Config.CallTimeout)
 }
 
 // RestartCollector stops the collector if it runs, starts it, and waits until it answers.

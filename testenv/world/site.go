@@ -90,7 +90,7 @@ func (w *World) addSite(ctx context.Context, name string) (*Site, error) {
 	}
 	dock := day.DefaultConfig()
 	dock.Site, dock.Seed = name, w.Config.Seed
-	for _, l := range w.ERP.Master().Stock {
+	for _, l := range w.opening {
 		if l.Site == name {
 			quantity, err := event.ParseQuantity(l.Quantity.String())
 			if err != nil {

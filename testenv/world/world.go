@@ -1,5 +1,6 @@
 // Package world is a whole small company on this machine, of real processes: a collector, the agents of two sites with their plugins, a
-// warehouse system that speaks files, a sandbox ERP and CRM. Lines can be cut, processes killed, systems stopped.
+// warehouse system that speaks files, an ERP (a sandbox, or a real Tryton) and a sandbox CRM. Lines can be cut, processes killed, systems
+// stopped.
 package world
 
 import (
@@ -33,6 +34,8 @@ type Config struct {
 	MovementsPerSecond float64
 	// Tenant of everything in it; default main.
 	Tenant string
+	// ERP is Sandbox or Tryton; default Sandbox.
+	ERP string
 	// Database is a URL; default SQLite.
 	Database string
 	// Broker is embedded or mosquitto, which must be installed; default embedded.
@@ -52,9 +55,8 @@ type World struct {
 	Config    Config
 	Collector *Process
 	Sites     map[string]*Site
-	ERP       *erp.Server
+	ERP       ERP
 	CRM       *crm.Server
-	ERPHTTP   *sandbox.Server
 	CRMHTTP   *sandbox.Server
 	// ConsoleURL ends with a slash.
 	ConsoleURL string
@@ -65,6 +67,7 @@ type World struct {
 	brokerPort, httpPort int
 	host                 *World // whose collector and broker this one uses
 	guests               []*World
+	opening              []erp.StockLine
 	cancel               context.CancelFunc
 	wait                 sync.WaitGroup
 	mu                   sync.Mutex
@@ -131,7 +134,7 @@ func (w *World) start(ctx context.Context) error {
 }
 
 func (w *World) open(ctx context.Context) (err error) {
-	if err := w.openSystems(); err != nil {
+	if err := w.openSystems(ctx); err != nil {
 		return err
 	}
 	if err := w.openCollector(); err != nil {
@@ -157,15 +160,19 @@ func (w *World) open(ctx context.Context) (err error) {
 }
 
 // openSystems starts ERP and CRM.
-func (w *World) openSystems() (err error) {
-	if w.ERP, err = erp.New(erp.Config{Dir: w.dir("erp"), Seed: w.Config.Seed}); err != nil {
-		return err
+func (w *World) openSystems(ctx context.Context) (err error) {
+	if w.ERP, err = w.openERP(ctx); err != nil {
+		return fmt.Errorf("erp: %w", err)
 	}
 	if w.CRM, err = crm.New(crm.Config{Dir: w.dir("crm"), Seed: w.Config.Seed}); err != nil {
 		return err
 	}
-	w.ERPHTTP, w.CRMHTTP = sandbox.NewServer("127.0.0.1:0", w.ERP), sandbox.NewServer("127.0.0.1:0", w.CRM)
-	return errors.Join(w.ERPHTTP.Start(), w.CRMHTTP.Start())
+	w.CRMHTTP = sandbox.NewServer("127.0.0.1:0", w.CRM)
+	if err := w.CRMHTTP.Start(); err != nil {
+		return err
+	}
+	w.opening, err = w.ERP.Stock(ctx, "")
+	return err
 }
 
 func (w *World) dir(parts ...string) string {
@@ -203,13 +210,11 @@ func (w *World) Close() error {
 		}
 	}
 	w.closeBroker()
-	for _, server := range []*sandbox.Server{w.ERPHTTP, w.CRMHTTP} {
-		if server != nil {
-			server.Stop()
-		}
-	}
 	if w.ERP != nil {
 		w.fault(w.ERP.Close())
+	}
+	if w.CRMHTTP != nil {
+		w.CRMHTTP.Stop()
 	}
 	if w.CRM != nil {
 		w.fault(w.CRM.Close())
