@@ -9,7 +9,7 @@ import (
 )
 
 // Line is a TCP line to one address that can be cut: cutting breaks what is connected and refuses what comes, and Hold leaves
-// everything connected while nothing passes.
+// everything connected while nothing passes. Forth is toward the target, back is toward those who connected.
 type Line struct {
 	target   string
 	listener net.Listener
@@ -17,11 +17,19 @@ type Line struct {
 	mu    sync.Mutex
 	open  map[net.Conn]struct{}
 	cut   bool
-	held  bool
+	held  map[way]bool
 	moved *sync.Cond
 	bytes int64
 	wait  sync.WaitGroup
 }
+
+// way is a direction on a line.
+type way bool
+
+const (
+	forth way = true
+	back  way = false
+)
 
 // OpenLine listens on a free loopback port and carries everything to target.
 func OpenLine(target string) (*Line, error) {
@@ -29,7 +37,7 @@ func OpenLine(target string) (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Line{target: target, listener: listener, open: map[net.Conn]struct{}{}}
+	l := &Line{target: target, listener: listener, open: map[net.Conn]struct{}{}, held: map[way]bool{}}
 	l.moved = sync.NewCond(&l.mu)
 	l.wait.Add(1)
 	go l.accept()
@@ -67,10 +75,20 @@ func (l *Line) IsCut() bool {
 }
 
 // Hold stops everything on the line without either end noticing, or lets it go on.
-func (l *Line) Hold(held bool) {
+func (l *Line) Hold(held bool) { l.hold(held, forth, back) }
+
+// HoldForth holds only what goes to the target. What is held when the line is cut is lost, as if it had never been said.
+func (l *Line) HoldForth(held bool) { l.hold(held, forth) }
+
+// HoldBack holds only what comes from the target.
+func (l *Line) HoldBack(held bool) { l.hold(held, back) }
+
+func (l *Line) hold(held bool, ways ...way) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held = held
+	for _, w := range ways {
+		l.held[w] = held
+	}
 	l.moved.Broadcast()
 }
 
@@ -122,9 +140,9 @@ func (l *Line) carry(near net.Conn) {
 	defer far.Close()
 	defer l.leave(far)
 	done := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+	for w, ends := range map[way][2]net.Conn{back: {near, far}, forth: {far, near}} {
 		go func() {
-			_, _ = io.Copy(way[0], &gate{l, way[1]}) // a broken line ends both ways alike
+			_, _ = io.Copy(ends[0], &gate{l, w, ends[1]}) // a broken line ends both ways alike
 			_ = near.Close()
 			_ = far.Close()
 			done <- struct{}{}
@@ -154,6 +172,7 @@ func (l *Line) leave(c net.Conn) {
 // gate holds back what was read while the line is held.
 type gate struct {
 	line *Line
+	way  way
 	conn net.Conn
 }
 
@@ -161,7 +180,7 @@ func (g *gate) Read(p []byte) (int, error) {
 	n, err := g.conn.Read(p)
 	g.line.mu.Lock()
 	defer g.line.mu.Unlock()
-	for g.line.held && !g.line.cut {
+	for g.line.held[g.way] && !g.line.cut {
 		g.line.moved.Wait()
 	}
 	if g.line.cut {

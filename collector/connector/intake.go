@@ -35,8 +35,9 @@ type Intake struct {
 	Cases Cases
 	// Poll is how long Run waits when there is nothing more; 0 is 5 s.
 	Poll time.Duration
-	// Timeout bounds one call of the connector; 0 is 30 s.
-	Timeout time.Duration
+	// Timeout bounds one call of Changes; 0 is 30 s. SnapshotTimeout bounds one of Snapshot, which may read a warehouse bin by bin,
+	// once for ever; 0 is 30 min. The connector bounds each of its requests.
+	Timeout, SnapshotTimeout time.Duration
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	Log *slog.Logger
@@ -176,7 +177,7 @@ func (i *Intake) page(ctx context.Context) (n int, more bool, err error) {
 	if err != nil {
 		return 0, false, fmt.Errorf("read cursor: %w", err)
 	}
-	call, cancel := i.call(ctx)
+	call, cancel := bounded(ctx, i.Timeout, 30*time.Second)
 	changes, err := i.Connector.Changes(call, since)
 	cancel()
 	if err != nil {
@@ -220,10 +221,10 @@ func (i *Intake) append(ctx context.Context, tx *db.Tx, events []*docklinev1.Eve
 	return i.Append(ctx, tx, events)
 }
 
-func (i *Intake) call(ctx context.Context) (context.Context, context.CancelFunc) {
-	timeout := i.Timeout
+// bounded ends with a timeout, or with the default where that is 0.
+func bounded(ctx context.Context, timeout, otherwise time.Duration) (context.Context, context.CancelFunc) {
 	if timeout <= 0 {
-		timeout = 30 * time.Second
+		timeout = otherwise
 	}
 	return context.WithTimeout(ctx, timeout)
 }
@@ -286,7 +287,7 @@ func (i *Intake) openSite(ctx context.Context, site string) (int, error) {
 	}
 	n := 0
 	if !known {
-		call, cancel := i.call(ctx)
+		call, cancel := bounded(ctx, i.SnapshotTimeout, 30*time.Minute)
 		snapshots, err := i.Connector.Snapshot(call, Scope{Site: site})
 		cancel()
 		if err != nil {
