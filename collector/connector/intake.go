@@ -94,7 +94,7 @@ func (i *Intake) Run(ctx context.Context) error {
 	for {
 		_, err := i.Step(ctx)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil
 		}
 		var fault *Fault
 		switch {
@@ -110,7 +110,7 @@ func (i *Intake) Run(ctx context.Context) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return nil
 		}
 	}
 }
