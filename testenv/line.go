@@ -2,14 +2,14 @@ package testenv
 
 import (
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"time"
 )
 
 // Line is a TCP line to one address that can be cut: cutting breaks what is connected and refuses what comes, and Hold leaves
-// everything connected while nothing passes. Forth is toward the target, back is toward those who connected.
+// everything connected while nothing passes. Shape makes it slow and long. Forth is toward the target, back is toward those who
+// connected.
 type Line struct {
 	target   string
 	listener net.Listener
@@ -19,8 +19,11 @@ type Line struct {
 	cut   bool
 	held  map[way]bool
 	moved *sync.Cond
-	bytes int64
-	wait  sync.WaitGroup
+	bytes map[way]int64
+	shape shape
+	// free is when what was last put on the line has left its near end.
+	free map[way]time.Time
+	wait sync.WaitGroup
 }
 
 // way is a direction on a line.
@@ -37,7 +40,7 @@ func OpenLine(target string) (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Line{target: target, listener: listener, open: map[net.Conn]struct{}{}, held: map[way]bool{}}
+	l := &Line{target: target, listener: listener, open: map[net.Conn]struct{}{}, held: map[way]bool{}, bytes: map[way]int64{}, free: map[way]time.Time{}}
 	l.moved = sync.NewCond(&l.mu)
 	l.wait.Add(1)
 	go l.accept()
@@ -96,7 +99,14 @@ func (l *Line) hold(held bool, ways ...way) {
 func (l *Line) Bytes() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.bytes
+	return l.bytes[forth] + l.bytes[back]
+}
+
+// BytesForth counts what has passed toward the target.
+func (l *Line) BytesForth() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes[forth]
 }
 
 // Close ends the line and everything on it.
@@ -142,7 +152,7 @@ func (l *Line) carry(near net.Conn) {
 	done := make(chan struct{}, 2)
 	for w, ends := range map[way][2]net.Conn{back: {near, far}, forth: {far, near}} {
 		go func() {
-			_, _ = io.Copy(ends[0], &gate{l, w, ends[1]}) // a broken line ends both ways alike
+			l.pump(ends[0], ends[1], w) // a broken line ends both ways alike
 			_ = near.Close()
 			_ = far.Close()
 			done <- struct{}{}
@@ -167,25 +177,4 @@ func (l *Line) leave(c net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, c)
-}
-
-// gate holds back what was read while the line is held.
-type gate struct {
-	line *Line
-	way  way
-	conn net.Conn
-}
-
-func (g *gate) Read(p []byte) (int, error) {
-	n, err := g.conn.Read(p)
-	g.line.mu.Lock()
-	defer g.line.mu.Unlock()
-	for g.line.held[g.way] && !g.line.cut {
-		g.line.moved.Wait()
-	}
-	if g.line.cut {
-		return 0, net.ErrClosed
-	}
-	g.line.bytes += int64(n)
-	return n, err
 }
