@@ -63,6 +63,7 @@ func (m *Collector) newRoad(ctx context.Context, l *line) (*road, error) {
 	}
 	var err error
 	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, Slog: m.log.With("part", "ingest"),
+		OnRestored: func(ctx context.Context, tx *db.Tx) error { return posting.Restored(ctx, tx, time.Now()) },
 		Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []ingest.Exception) error {
 			desired := make([]exception.Desired, len(found))
 			for i, f := range found {

@@ -14,17 +14,31 @@ import (
 // hello records what a site says that it holds, finds what it has lost, and makes the reply.
 func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.Hello) error {
 	site := siteKey{h.GetTenant(), h.GetSite()}
+	twin, news, err := i.findTwin(ctx, tx, site, h.GetEpochs())
+	if err != nil {
+		return err
+	}
+	if news {
+		if err := i.openFork(ctx, tx, site, twin); err != nil {
+			return err
+		}
+	}
 	if err := i.nameEpochs(ctx, tx, site, h.GetEpochs()); err != nil {
 		return err
 	}
 	if err := moveEpochs(ctx, tx, site, h.GetEpochs()); err != nil {
 		return err
 	}
-	if err := i.findLost(ctx, tx, site, h.GetEpochs()); err != nil {
-		return err
+	if twin == nil || !twin.certain { // else what this one does not hold the other does
+		if err := i.findLost(ctx, tx, site, h.GetEpochs()); err != nil {
+			return err
+		}
 	}
 	received, err := receivedOf(ctx, tx, site, h.GetEpochs())
 	if err != nil {
+		return err
+	}
+	if err := i.compare(ctx, tx, b, position{site, h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough(), h.GetEpochs()}, received); err != nil {
 		return err
 	}
 	cursors, err := i.c.Log.Cursors(ctx, tx, site.tenant, site.site)
@@ -33,12 +47,13 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 	}
 	commands, receipts := i.positions(h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough())
 	now := i.c.Now().UnixMicro()
-	if _, err := tx.Exec(ctx, `INSERT INTO presence (tenant, site, session, online, connected_at, seen_at, commands_through, receipts_through)
-		VALUES (?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (tenant, site) DO UPDATE SET
+	if _, err := tx.Exec(ctx, `INSERT INTO presence (tenant, site, session, online, connected_at, seen_at, commands_through, receipts_through, epoch)
+		VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT (tenant, site) DO UPDATE SET
 		connected_at = CASE WHEN presence.session = excluded.session AND presence.online = 1 THEN presence.connected_at ELSE excluded.connected_at END,
 		session = excluded.session, online = 1, seen_at = excluded.seen_at,
-		commands_through = excluded.commands_through, receipts_through = excluded.receipts_through`,
-		site.tenant, site.site, h.GetSession(), now, now, commands, receipts); err != nil {
+		commands_through = excluded.commands_through, receipts_through = excluded.receipts_through,
+		epoch = CASE WHEN excluded.epoch = '' THEN presence.epoch ELSE excluded.epoch END`,
+		site.tenant, site.site, h.GetSession(), now, now, commands, receipts, newestOf(h.GetEpochs()).GetEpoch()); err != nil {
 		return err
 	}
 	b.answer(site.tenant, site.site, &docklinev1.Answer{Answer: &docklinev1.Answer_HelloReply{HelloReply: &docklinev1.HelloReply{
