@@ -75,10 +75,21 @@ func (a *Agent) open() (err error) {
 	}
 	a.uplink = uplink.New(uplink.Config{
 		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
-		OnHelloReply: func(r *docklinev1.HelloReply) error { return a.inbox.SetIncarnation(r.GetIncarnation()) },
+		OnHelloReply: a.greeted,
 		OnCommands:   a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, Window: c.Uplink.Window, HeartbeatEvery: c.Uplink.Heartbeat, Now: now, Log: a.log.With("part", "uplink"),
 	})
 	return nil
+}
+
+// greeted takes the collector's answer to Hello before any event is sent: positions begin anew where its database is another one,
+// and where this disk is new, the sources go on from where the collector has everything.
+func (a *Agent) greeted(r *docklinev1.HelloReply) error {
+	for _, c := range r.GetCursors() {
+		if err := a.host.Rewind(c.GetPlugin(), func() (bool, error) { return a.journal.GiveBack(c) }); err != nil {
+			return err
+		}
+	}
+	return a.inbox.SetIncarnation(r.GetIncarnation())
 }
 
 func newHost(c *Config, j host.Journal, log *slog.Logger) (*host.Host, error) {

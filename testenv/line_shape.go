@@ -19,11 +19,6 @@ type shape struct {
 	latency        time.Duration
 }
 
-// lane is one direction of a line, which all its connections share.
-type lane struct {
-	free time.Time // when what was last put on it has left
-}
-
 // parcel is a chunk on its way.
 type parcel struct {
 	data []byte
@@ -39,18 +34,18 @@ func (l *Line) Shape(kbits int, latency time.Duration) {
 }
 
 // pump carries one direction of a connection until it breaks.
-func (l *Line) pump(to, from net.Conn, way *lane) {
+func (l *Line) pump(to, from net.Conn, w way) {
 	queue := make(chan parcel, lineQueue)
 	go func() {
 		defer close(queue)
 		thin := false
 		for {
 			thin = l.thinBuffers(from, thin)
-			data, err := l.receive(from)
+			data, err := l.receive(from, w)
 			if err != nil {
 				return
 			}
-			queue <- parcel{data, l.carriedAt(way, len(data))}
+			queue <- parcel{data, l.carriedAt(w, len(data))}
 		}
 	}()
 	for p := range queue {
@@ -80,7 +75,7 @@ func (l *Line) thinBuffers(from net.Conn, thin bool) bool {
 }
 
 // receive reads the next chunk; what arrives on a held line waits, and on a cut one is lost.
-func (l *Line) receive(from net.Conn) ([]byte, error) {
+func (l *Line) receive(from net.Conn, w way) ([]byte, error) {
 	l.mu.Lock()
 	size := lineChunk
 	if rate := l.shape.bytesPerSecond; rate > 0 {
@@ -91,30 +86,32 @@ func (l *Line) receive(from net.Conn) ([]byte, error) {
 	n, err := from.Read(buffer)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.held && !l.cut {
+	for l.held[w] && !l.cut {
 		l.moved.Wait()
 	}
 	if l.cut {
 		return nil, net.ErrClosed
 	}
-	l.bytes += int64(n)
+	l.bytes[w] += int64(n)
 	if n > 0 {
 		err = nil // it comes again
 	}
 	return buffer[:n], err
 }
 
-// carriedAt waits until n bytes have left on a lane and says when they arrive at its other end.
-func (l *Line) carriedAt(way *lane, n int) time.Time {
+// carriedAt waits until n bytes have left one end and says when they arrive at the other.
+func (l *Line) carriedAt(w way, n int) time.Time {
 	l.mu.Lock()
 	now := time.Now()
-	if way.free.Before(now) {
-		way.free = now
+	left := l.free[w]
+	if left.Before(now) {
+		left = now
 	}
 	if rate := l.shape.bytesPerSecond; rate > 0 {
-		way.free = way.free.Add(time.Duration(n) * time.Second / time.Duration(rate))
+		left = left.Add(time.Duration(n) * time.Second / time.Duration(rate))
 	}
-	left, arrives := way.free, way.free.Add(l.shape.latency)
+	l.free[w] = left
+	arrives := left.Add(l.shape.latency)
 	l.mu.Unlock()
 	wait(left)
 	return arrives

@@ -132,7 +132,7 @@ func (s *supervisor) capture(ctx, stopping context.Context, r *running, describe
 	if err != nil {
 		return fmt.Errorf("capture: %w", err)
 	}
-	c := &capture{stream: stream, plugin: s.plugin.ID, journal: s.config.Journal, drain: s.config.Limits.Drain, window: s.config.Limits.Window,
+	c := &capture{stream: stream, plugin: s.plugin.ID, journal: rewindable{s.config.Journal, &s.rewinding}, drain: s.config.Limits.Drain, window: s.config.Limits.Window,
 		stamper: &stamper{tenant: s.config.Tenant, site: s.config.Site, source: s.plugin.ID, kinds: described.GetKinds(), now: s.config.Now}}
 	c.told.conditions, c.told.event, c.told.journal = s.reported, s.captured, s.journalTold
 	c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Start{Start: start}})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -44,6 +45,9 @@ type epoch struct {
 	used, size int64
 	// moved are the epochs whose packs were taken over into this one.
 	moved []*docklinev1.EpochRange
+	// ours says that this process made the file, and handed is then the highest Seq that it was ever asked for.
+	ours   bool
+	handed atomic.Uint64
 	// endless says that a damaged file does not tell its last Seq.
 	endless bool
 	// partial: see keyPartial.
@@ -104,7 +108,11 @@ func createEpoch(dir string, identity *docklinev1.EpochRange, s state, cursors m
 	if err := syncDir(dir); err != nil {
 		return nil, fmt.Errorf("create epoch file: %w", err)
 	}
-	return openEpoch(epochFile{path: path, ordinal: identity.Ordinal, id: identity.Epoch})
+	e, err := openEpoch(epochFile{path: path, ordinal: identity.Ordinal, id: identity.Epoch})
+	if e != nil {
+		e.ours = true
+	}
+	return e, err
 }
 
 func initEpoch(tx *bbolt.Tx, identity *docklinev1.EpochRange, s state, cursors map[string]*docklinev1.PluginCursor, partial bool) error {

@@ -53,7 +53,17 @@ func (j *Journal) Resume(hello *docklinev1.Hello, reply *docklinev1.HelloReply) 
 		has[r.Epoch] = r
 	}
 	for _, said := range hello.Epochs {
-		if highest(has[said.Epoch]) > said.LastSeq && j.find(said.Epoch) != nil {
+		e := j.find(said.Epoch)
+		if e == nil {
+			continue
+		}
+		// What was captured and never sent the collector cannot have: then process and disk were put back together, as a virtual
+		// machine is, and other events are there under these numbers.
+		last := said.LastSeq
+		if e.ours {
+			last = e.handed.Load()
+		}
+		if highest(has[said.Epoch]) > last {
 			return ForkNeeded, nil
 		}
 	}

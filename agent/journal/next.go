@@ -80,6 +80,7 @@ func (j *Journal) read(after Position, limit int) (envelopes []*docklinev1.Envel
 					return nil, e, fmt.Errorf("%w: nothing between %d and %d", ErrDamaged, from, p.envelope.FirstSeq)
 				}
 				from = p.envelope.LastSeq
+				e.handOut(from)
 				envelopes = append(envelopes, p.envelope)
 			}
 			if err != nil {
@@ -91,6 +92,12 @@ func (j *Journal) read(after Position, limit int) (envelopes []*docklinev1.Envel
 		}
 	}
 	return envelopes, nil, nil
+}
+
+// handOut takes note that the collector may know of seq from now on. Several readers may be here at once.
+func (e *epoch) handOut(seq uint64) {
+	for have := e.handed.Load(); have < seq && !e.handed.CompareAndSwap(have, seq); have = e.handed.Load() {
+	}
 }
 
 // scan reads up to limit packs that end behind Seq after, in one short transaction. When it meets damage it returns what

@@ -100,7 +100,7 @@ func (j *Journal) Epochs() []*docklinev1.EpochRange {
 	for _, e := range j.epochs {
 		held = append(held, e.moved...)
 		r := proto.CloneOf(e.identity)
-		r.LastSeq = e.state.last
+		r.LastSeq, r.Acknowledged, r.AcknowledgedBy = e.state.last, e.state.acked, e.state.incarnation
 		if first := e.firstHeld(); first <= e.state.last {
 			r.Ranges = []*docklinev1.SeqRange{{First: first, Last: e.state.last}}
 		}

@@ -18,6 +18,7 @@ import (
 type demoCommand struct {
 	Once   bool   `env:"ONCE" help:"Run one day with faults, print a JSON report, exit 0 only if everything agrees."`
 	Seed   uint64 `env:"SEED" default:"1" help:"What happens on the docks."`
+	ERP    string `env:"ERP" default:"sandbox" enum:"sandbox,tryton" help:"The ERP: sandbox, or tryton, which is a real one and has to be installed (make deps)."`
 	Orders int    `default:"0" help:"How many orders; by default as counts.go says."`
 	Keep   bool   `help:"Keep the folder."`
 }
@@ -26,6 +27,9 @@ type demoCommand struct {
 func (c *demoCommand) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if c.ERP == world.Tryton && !testenv.TrytonInstalled() {
+		return testenv.ErrNoTryton
+	}
 	dir, err := os.MkdirTemp("", "dockline-demo-")
 	if err != nil {
 		return err
@@ -38,7 +42,10 @@ func (c *demoCommand) Run() error {
 	if err := world.Build(ctx, dir, os.Stderr); err != nil {
 		return err
 	}
-	config := world.Config{Dir: dir, Bin: dir, Seed: c.Seed, MovementsPerSecond: 3}
+	if c.ERP == world.Tryton {
+		fmt.Fprintln(os.Stderr, "starting Tryton; the first time on a machine its database is made, which takes a minute")
+	}
+	config := world.Config{Dir: dir, Bin: dir, Seed: c.Seed, MovementsPerSecond: 3, ERP: c.ERP}
 	if c.Once {
 		config.MovementsPerSecond = 40
 	}
@@ -68,8 +75,14 @@ func (c *demoCommand) Run() error {
 
 // day lets one day happen with a cut line, a killed agent and an ERP that fails, and checks what it came to.
 func (c *demoCommand) day(ctx context.Context, w *world.World) error {
-	n := c.Orders
-	if n == 0 {
+	n, limit := c.Orders, 6*time.Minute
+	switch {
+	case c.ERP == world.Tryton: // it does about one order a second, beside being asked
+		limit = 20 * time.Minute
+		if n == 0 {
+			n = testenv.Count("demo.tryton-orders")
+		}
+	case n == 0:
 		n = testenv.Count("demo.orders")
 	}
 	w.ERP.Faults().Set(sandbox.Faults{Rate: 0.05, Modes: []sandbox.Mode{sandbox.ErrorBefore, sandbox.LostAnswer, sandbox.Busy}})
@@ -97,7 +110,7 @@ func (c *demoCommand) day(ctx context.Context, w *world.World) error {
 			return err
 		}
 	}
-	report, err := w.Settle(ctx, 6*time.Minute)
+	report, err := w.Settle(ctx, limit)
 	if err != nil {
 		return err
 	}
@@ -151,7 +164,7 @@ type simCommand struct {
 func (c *simCommand) Run() error {
 	for seed := range c.Seeds {
 		fmt.Fprintln(os.Stderr, "seed "+strconv.Itoa(seed+1))
-		if err := (&demoCommand{Once: true, Seed: uint64(seed + 1), Orders: 60}).Run(); err != nil {
+		if err := (&demoCommand{Once: true, Seed: uint64(seed + 1), ERP: world.Sandbox, Orders: 60}).Run(); err != nil {
 			return fmt.Errorf("seed %d: %w", seed+1, err)
 		}
 	}

@@ -48,7 +48,7 @@ func (d *drillServer) list(w http.ResponseWriter, _ *http.Request) {
 			all = append(all, drillSwitch{"line-" + name, "line of " + name, !running.Sites[name].Line.IsCut()})
 			all = append(all, drillSwitch{"agent-" + name, "agent of " + name, running.Sites[name].Agent.Running()})
 		}
-		all = append(all, drillSwitch{"erp", "ERP", running.ERPHTTP.Running()}, drillSwitch{"crm", "CRM", running.CRMHTTP.Running()})
+		all = append(all, drillSwitch{"erp", "ERP", running.ERP.Running()}, drillSwitch{"crm", "CRM", running.CRMHTTP.Running()})
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(all)
@@ -77,7 +77,7 @@ func (d *drillServer) set(w http.ResponseWriter, r *http.Request) {
 	for key, server := range map[string]interface {
 		Start() error
 		Stop()
-	}{"erp": running.ERPHTTP, "crm": running.CRMHTTP} {
+	}{"erp": running.ERP, "crm": running.CRMHTTP} {
 		if key != name {
 			continue
 		}

@@ -1,0 +1,197 @@
+// Package tryton_test shows that each event and each document is there once with a real Tryton as the ERP, whatever happens on the way.
+package tryton_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dockline/dockline/testenv"
+	"github.com/dockline/dockline/testenv/erp"
+	"github.com/dockline/dockline/testenv/sandbox"
+	"github.com/dockline/dockline/testenv/tryton"
+	"github.com/dockline/dockline/testenv/world"
+)
+
+// posting are the calls that a day's postings are made of: a shipment's, its invoice's, those of a count with a variance.
+var posting = []string{"stock.shipment.out.write", "stock.shipment.out.assign_force", "stock.shipment.out.pick", "stock.shipment.out.pack",
+	"stock.shipment.out.done", "account.invoice.write", "account.invoice.post", "stock.inventory.create", "stock.inventory.confirm"}
+
+// programs builds Dockline's programs once for all tests here.
+var programs = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "dockline-tryton-bin-")
+	if err != nil {
+		return "", err
+	}
+	return dir, world.Build(context.Background(), dir, nil)
+})
+
+// open starts a world with a Tryton of its own; its folder stays where the test fails.
+func open(t *testing.T, c world.Config) (*world.World, *world.TrytonERP) {
+	t.Helper()
+	if !testenv.TrytonInstalled() {
+		testenv.SkipServer(t, "tryton", "not installed")
+	}
+	var err error
+	if c.Bin, err = programs(); err != nil {
+		t.Fatal(err)
+	}
+	if c.Dir, err = os.MkdirTemp("", "dockline-tryton-day-"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			_ = os.RemoveAll(c.Dir)
+		}
+	})
+	c.ERP = world.Tryton
+	w, err := world.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w, w.ERP.(*world.TrytonERP)
+}
+
+func order(t *testing.T, w *world.World, n int) {
+	t.Helper()
+	if _, err := w.Orders(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settle waits until all agree, and fails with what does not. The day must have had what it is to show.
+func settle(t *testing.T, w *world.World, limit time.Duration) {
+	t.Helper()
+	began := time.Now()
+	r, err := w.Settle(t.Context(), limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("after %s: %s", time.Since(began).Round(time.Second), text)
+	if !r.OK {
+		t.Fatalf("%d mismatches, the first: %q\ncollector: %s", len(r.Mismatches), r.Mismatches[:min(10, len(r.Mismatches))], w.Collector.LogTail())
+	}
+	truth, err := w.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(truth.Adjustments) == 0 || len(truth.Invoices) == 0 || len(truth.Issues) <= len(truth.Orders) {
+		t.Errorf("a dull day: %d orders, %d shipments, %d invoices, %d variances", len(truth.Orders), len(truth.Issues), len(truth.Invoices), len(truth.Adjustments))
+	}
+}
+
+// struck waits until every armed strike has met its call.
+func struck(t *testing.T, way *tryton.Way, limit time.Duration) {
+	t.Helper()
+	until(t, limit, func() bool { return len(way.Armed()) == 0 }, func() string { return strings.Join(way.Armed(), ", ") + " was never called" })
+}
+
+// until waits for a state; missing says what was not reached.
+func until(t *testing.T, limit time.Duration, reached func() bool, missing func() string) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !reached(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", limit, missing())
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal(t.Context().Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// TestExactlyOnceWithTryton lets days happen with a real Tryton as the ERP. In the end its books, read by its own RPC, agree with the
+// ledgers that the docks wrote first: each shipment done with what left, the rest of a partial one open as a back-order, each invoice
+// posted, each variance booked, all with Dockline's reference and none twice.
+//
+// Shows: S47, A19
+func TestExactlyOnceWithTryton(t *testing.T) {
+	t.Run("the lost answer", func(t *testing.T) {
+		w, real := open(t, world.Config{Seed: 49, Sites: []string{"dc-west"}})
+		for _, method := range posting {
+			real.Way.Arm(method, 1, tryton.LoseAnswer)
+		}
+		order(t, w, 6)
+		struck(t, real.Way, 3*time.Minute)
+		settle(t, w, 3*time.Minute)
+	})
+	t.Run("a kill between send and hear", func(t *testing.T) {
+		w, real := open(t, world.Config{Seed: 49, Sites: []string{"dc-west"}})
+		for _, method := range posting {
+			real.Way.Arm(method, 1, tryton.Meanwhile(func() {
+				w.Collector.Kill()
+				if err := w.Collector.Start(); err != nil {
+					t.Error(err)
+				}
+			}))
+		}
+		order(t, w, 6)
+		struck(t, real.Way, 4*time.Minute)
+		settle(t, w, 4*time.Minute)
+	})
+	t.Run("one day with every fault", everyFault)
+}
+
+func everyFault(t *testing.T) {
+	n := testenv.Count("once.tryton-orders")
+	w, real := open(t, world.Config{Seed: 43, MovementsPerSecond: 4})
+	real.Faults().Set(sandbox.Faults{Rate: 0.08, Modes: []sandbox.Mode{sandbox.ErrorBefore, sandbox.LostAnswer, sandbox.Busy}})
+	order(t, w, n)
+	for i := range 4 {
+		site := w.Sites[[]string{"dc-east", "dc-west"}[i%2]]
+		site.Line.Cut(i >= 2)
+		site.Agent.Kill()
+		if err := site.Agent.Start(); err != nil {
+			t.Fatal(err)
+		}
+		posted(t, w, 2*i+2)
+		switch i {
+		case 0, 2:
+			w.Collector.Kill()
+			if err := w.Collector.Start(); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			real.Stop()
+			if err := real.Start(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		site.Line.Cut(false)
+	}
+	settle(t, w, time.Minute+time.Duration(n)*10*time.Second)
+	met := real.Faults().Counts()
+	for _, mode := range []sandbox.Mode{sandbox.ErrorBefore, sandbox.LostAnswer, sandbox.Busy} {
+		if met[mode] == 0 {
+			t.Errorf("no call met %s: %v", mode, met)
+		}
+	}
+	t.Logf("calls that write, by what they met: %v", met)
+}
+
+// posted waits until so many shipments are done in Tryton.
+func posted(t *testing.T, w *world.World, n int) {
+	t.Helper()
+	var done []erp.GoodsIssue
+	until(t, 2*time.Minute, func() bool {
+		var err error
+		if done, err = w.ERP.Issues(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return len(done) >= n
+	}, func() string { return "shipments in Tryton" })
+}
