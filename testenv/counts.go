@@ -15,7 +15,7 @@ var counts = map[string]struct{ commit, full int }{
 	"edge.cursor-kills":     {15, 500},
 	"edge.cursor-rows":      {10_000, 100_000},
 	"edge.forgotten":        {10_000, 100_000},
-	"edge.repeats":          {40, 1000},
+	"edge.repeats":          {40, 200},
 	"edge.clock-rows":       {1000, 5000},
 	"edge.flips":            {10, 300},
 	"edge.damages":          {10, 300},
