@@ -46,12 +46,12 @@ func Open(ctx context.Context, c *Config) (*Agent, error) {
 	}
 	j, err := journal.Open(c.Path("journal"), journal.Options{
 		Tenant: c.Site.Tenant, Site: c.Site.ID, LimitBytes: int64(c.Journal.Limit), ReserveBytes: int64(c.Journal.Reserve), RotateBytes: int64(c.Journal.Rotate),
-		KeepAcknowledged: c.Journal.KeepAcknowledged, Log: log.With("part", "journal"),
+		KeepAcknowledged: c.Journal.KeepAcknowledged, Check: checkInChild(log), Now: now, Log: log.With("part", "journal"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	a := &Agent{config: c, log: log, journal: j, lineChanged: time.Now()}
+	a := &Agent{config: c, log: log, journal: j, lineChanged: now()}
 	if err := a.open(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -61,7 +61,7 @@ func Open(ctx context.Context, c *Config) (*Agent, error) {
 
 func (a *Agent) open() (err error) {
 	c := a.config
-	if a.inbox, err = downlink.Open(c.Path("inbox.db"), downlink.Options{Log: a.log.With("part", "downlink")}); err != nil {
+	if a.inbox, err = downlink.Open(c.Path("inbox.db"), downlink.Options{Now: now, Log: a.log.With("part", "downlink")}); err != nil {
 		return fmt.Errorf("inbox: %w", err)
 	}
 	if a.host, err = newHost(c, hostJournal{a.journal}, a.log); err != nil {
@@ -75,10 +75,21 @@ func (a *Agent) open() (err error) {
 	}
 	a.uplink = uplink.New(uplink.Config{
 		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
-		OnHelloReply: func(r *docklinev1.HelloReply) error { return a.inbox.SetIncarnation(r.GetIncarnation()) },
-		OnCommands:   a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, Window: c.Uplink.Window, HeartbeatEvery: c.Uplink.Heartbeat, Log: a.log.With("part", "uplink"),
+		OnHelloReply: a.greeted,
+		OnCommands:   a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, Window: c.Uplink.Window, HeartbeatEvery: c.Uplink.Heartbeat, Now: now, Log: a.log.With("part", "uplink"),
 	})
 	return nil
+}
+
+// greeted takes the collector's answer to Hello before any event is sent: positions begin anew where its database is another one,
+// and where this disk is new, the sources go on from where the collector has everything.
+func (a *Agent) greeted(r *docklinev1.HelloReply) error {
+	for _, c := range r.GetCursors() {
+		if err := a.host.Rewind(c.GetPlugin(), func() (bool, error) { return a.journal.GiveBack(c) }); err != nil {
+			return err
+		}
+	}
+	return a.inbox.SetIncarnation(r.GetIncarnation())
 }
 
 func newHost(c *Config, j host.Journal, log *slog.Logger) (*host.Host, error) {
@@ -90,15 +101,23 @@ func newHost(c *Config, j host.Journal, log *slog.Logger) (*host.Host, error) {
 		}
 		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config}
 	}
-	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, Log: log.With("part", "host")})
+	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, Now: now, Log: log.With("part", "host")})
+}
+
+// send keeps the line, once the journal has taken up what an unclean stop left: what is held must be known before it is told.
+func (a *Agent) send(ctx context.Context) error {
+	if err := a.journal.Recover(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	return a.uplink.Run(ctx)
 }
 
 // Run runs every loop until ctx ends. A loop that ends unasked ends all of them, with its error.
 func (a *Agent) Run(ctx context.Context) error {
-	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a.host, Record: a.record, Log: a.log.With("part", "downlink")}
+	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a.host, Record: a.record, Now: now, Log: a.log.With("part", "downlink")}
 	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{a.host.Run, a.uplink.Run, delivery.Run, pages.Run} {
+	for _, run := range []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run} {
 		g.Go(func() error {
 			if err := run(ctx); err != nil || ctx.Err() != nil {
 				return err
@@ -128,7 +147,7 @@ func (a *Agent) record(ctx context.Context, e *docklinev1.Event) error {
 
 // Heartbeat says how the site is; the uplink adds who it is and what is stored.
 func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
-	s, f := a.journal.Stats(), health.Facts{Now: time.Now(), Connected: a.uplink.Stats().Connected}
+	s, f := a.journal.Stats(), health.Facts{Now: now(), Connected: a.uplink.Stats().Connected}
 	a.mu.Lock()
 	if f.Connected != a.connected {
 		a.connected, a.lineChanged = f.Connected, f.Now
@@ -150,7 +169,7 @@ func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
 // report is the heartbeat with the identity that the uplink would add, for people on this machine.
 func (a *Agent) report() *docklinev1.Heartbeat {
 	h := a.Heartbeat()
-	h.Tenant, h.Site, h.AgentVersion, h.SentAt = a.config.Site.Tenant, a.config.Site.ID, wire.Version, timestamppb.Now()
+	h.Tenant, h.Site, h.AgentVersion, h.SentAt = a.config.Site.Tenant, a.config.Site.ID, wire.Version, timestamppb.New(now())
 	h.Online = a.uplink.Stats().Connected
 	h.Incarnation, h.CommandsThrough, h.ReceiptsThrough = a.inbox.Through()
 	return h

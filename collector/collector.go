@@ -20,6 +20,9 @@ import (
 	"github.com/dockline/dockline/proto/wire"
 )
 
+// Name of this collector: its certificate, its client id and the holder of its leases, the same after a restart.
+const Name = "1"
+
 // Collector is the centre with its database open.
 type Collector struct {
 	config     *Config
@@ -35,7 +38,7 @@ type Collector struct {
 
 // Open opens and migrates the database, loads the policy, makes the connectors, and listens for sites and people.
 func Open(ctx context.Context, c *Config) (*Collector, error) {
-	m := &Collector{config: c, log: newLogger(c.Log), name: "1"}
+	m := &Collector{config: c, log: newLogger(c.Log), name: Name}
 	if err := m.open(ctx); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}

@@ -53,6 +53,8 @@ type supervisor struct {
 	config *Config
 	plugin PluginConfig
 	policy crashes
+	// rewinding is locked before mu.
+	rewinding rewinding
 
 	mu        sync.Mutex
 	state     string
@@ -79,7 +81,13 @@ func (s *supervisor) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		s.set(stateStarting, "")
 		began := s.config.Now()
-		err := s.session(ctx)
+		life, end := s.rewinding.begin(ctx)
+		err := s.session(life)
+		end()
+		if ctx.Err() == nil && s.rewinding.rewound() {
+			log.Info("plugin begins again from an older cursor", "err", err)
+			continue
+		}
 		if ctx.Err() != nil {
 			if err != nil && !errors.Is(err, context.Canceled) {
 				log.Warn("plugin did not stop in order", "err", err)

@@ -43,13 +43,15 @@ type Config struct {
 	Log EventLog
 	// Report makes the open exceptions of one origin be exactly found; none closes those that were open. May be nil.
 	Report func(ctx context.Context, tx *db.Tx, tenant, origin string, found []Exception) error
+	// OnRestored is called in the transaction that finds that the database was put back to an older state. May be nil.
+	OnRestored func(ctx context.Context, tx *db.Tx) error
 	// Publish sends one answer. It is used by Run only.
 	Publish func(ctx context.Context, m wire.Message) error
 	// OnStored is called after a commit that put envelopes into the inbox, OnPresence after one that changed what a site says of
 	// itself. Either may be nil.
 	OnStored, OnPresence func()
-	// MaxWaitingBytes is how much the inbox may hold before backlog is refused as busy; live envelopes are always taken. 0 is
-	// 256 MiB.
+	// MaxWaitingBytes is how much the inbox may hold before backlog is refused as busy; live envelopes are always taken, and so is the
+	// backlog of a site that has less than its share there. 0 is 256 MiB.
 	MaxWaitingBytes int64
 	// MaxBatch is the most messages of one transaction. 0 is 256.
 	MaxBatch int
@@ -71,7 +73,8 @@ type Ingest struct {
 	known    map[siteKey]bool
 	told     map[string]time.Time
 	settled  map[siteKey]bool
-	waiting  int64
+	agreed   map[siteKey]string // under which incarnation
+	waiting  waitingBytes
 	waitedAt time.Time
 
 	messages, envelopes, dropped, refused, events atomic.Int64
@@ -108,7 +111,8 @@ func New(ctx context.Context, c Config) (*Ingest, error) {
 	c.MaxBatch = cmp.Or(c.MaxBatch, 256)
 	c.MaxWaitingBytes = cmp.Or(c.MaxWaitingBytes, 256<<20)
 	return &Ingest{c: c, incarnation: incarnation, queue: make(chan wire.Message, c.MaxBatch), ended: make(chan struct{}),
-		known: make(map[siteKey]bool), told: make(map[string]time.Time), settled: make(map[siteKey]bool)}, nil
+		known: make(map[siteKey]bool), told: make(map[string]time.Time), settled: make(map[siteKey]bool),
+		agreed: make(map[siteKey]string)}, nil
 }
 
 // Offer hands a message to Run. It waits while Run is busy, which holds the broker back; after the end of Run it drops.

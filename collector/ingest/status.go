@@ -31,15 +31,29 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 		return nil
 	}
 	var moved []siteKey
+	before := *b
 	err := i.c.DB.Write(ctx, func(tx *db.Tx) (err error) {
+		b.answers, b.agreed = slices.Clone(before.answers), nil
+		if err := i.refresh(ctx, tx); err != nil {
+			return err
+		}
+		if err := i.comparePlaces(ctx, tx, b); err != nil {
+			return err
+		}
 		if err := i.storePresence(ctx, tx, b.statuses); err != nil {
 			return err
 		}
 		moved, err = i.storeCursors(ctx, tx, b.statuses)
 		return err
 	})
-	if err != nil || len(moved) == 0 {
+	if err != nil {
 		return err
+	}
+	for _, s := range b.agreed {
+		i.agreed[s] = i.incarnation
+	}
+	if len(moved) == 0 {
+		return nil
 	}
 	return i.c.DB.Write(ctx, func(tx *db.Tx) error {
 		for _, s := range moved {
@@ -49,6 +63,44 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 		}
 		return nil
 	})
+}
+
+// comparePlaces holds the places of heartbeats against this database. A site that speaks of another one is told of ours by an Ack: it
+// may not have noticed that the collector behind the broker has a new one, and says Hello again.
+func (i *Ingest) comparePlaces(ctx context.Context, tx *db.Tx, b *batch) error {
+	byKey := make(map[epochKey]*epochState)
+	var keys [][]any
+	var sites []siteKey
+	asked := make(map[siteKey]bool)
+	for _, h := range b.statuses {
+		site := siteKey{h.GetTenant(), h.GetSite()}
+		if !h.GetOnline() {
+			continue
+		}
+		if err := i.compare(ctx, tx, b, position{site, h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough(), nil}, nil); err != nil {
+			return err
+		}
+		if !asked[site] {
+			asked[site] = true
+			sites = append(sites, site)
+		}
+		key := epochKey{site, h.GetEpoch()}
+		if h.GetIncarnation() != "" && h.GetIncarnation() != i.incarnation && h.GetEpoch() != "" && byKey[key] == nil {
+			byKey[key] = &epochState{siteKey: site, epoch: h.GetEpoch()}
+			keys = append(keys, byKey[key].key())
+		}
+	}
+	if err := i.closeForks(ctx, tx, sites); err != nil {
+		return err
+	}
+	if err := readEpochs(ctx, tx, byKey, keys); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		s := byKey[keyOf(key)]
+		b.answer(s.tenant, s.site, &docklinev1.Answer{Answer: &docklinev1.Answer_Ack{Ack: s.received.ack(i.incarnation, s.epoch, s.lost)}})
+	}
+	return nil
 }
 
 func (i *Ingest) storePresence(ctx context.Context, tx *db.Tx, statuses []*docklinev1.Heartbeat) error {

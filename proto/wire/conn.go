@@ -49,7 +49,9 @@ type Config struct {
 	QueueBytes int
 	// MaxBackoff is the longest pause between attempts to connect, 5 s unless set.
 	MaxBackoff time.Duration
-	Log        *slog.Logger
+	// TakeoverPause is how long the connection stays away after another one has taken its client id, 5 min unless set.
+	TakeoverPause time.Duration
+	Log           *slog.Logger
 }
 
 // Stats says how a connection has fared since Dial.
@@ -135,6 +137,9 @@ func Dial(ctx context.Context, config Config) (*Conn, error) {
 	if config.MaxBackoff <= 0 {
 		config.MaxBackoff = 5 * time.Second
 	}
+	if config.TakeoverPause <= 0 {
+		config.TakeoverPause = 5 * time.Minute
+	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
@@ -162,8 +167,11 @@ func (c *Conn) run(ctx context.Context) {
 		}
 		if refused := (*Refused)(nil); errors.As(err, &refused) && refused.Code == codeTaken {
 			// Another host has this identity. To fight for it would only make both useless.
-			c.config.Log.Warn("another connection has taken this client id; is the site's identity in use on a second host?", "client", c.config.ClientID)
-			attempt = 16
+			c.config.Log.Warn("another connection has taken this client id; is the site's identity in use on a second host?", "client", c.config.ClientID, "away", c.config.TakeoverPause)
+			attempt = -1
+			if !pause(ctx, c.config.TakeoverPause) {
+				return
+			}
 		}
 	}
 }

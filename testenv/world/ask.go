@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -13,6 +14,13 @@ import (
 func (w *World) get(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
+	if strings.HasPrefix(path, "api/") {
+		separator := "?"
+		if strings.Contains(path, "?") {
+			separator = "&"
+		}
+		path += separator + "tenant=" + w.Config.Tenant
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.ConsoleURL+path, nil)
 	if err != nil {
 		return err

@@ -114,7 +114,7 @@ func (w *World) Settle(ctx context.Context, limit time.Duration) (*Report, error
 	var next time.Time
 	_ = w.waitFor(ctx, "agreement", limit, func() bool { // the report says what does not agree
 		began := time.Now()
-		if began.Before(next) || w.underWay(ctx) {
+		if began.Before(next) || w.Config.ERP == Tryton && w.underWay(ctx) { // to read its books costs a real one seconds
 			return false
 		}
 		report, failed = w.Check(ctx)

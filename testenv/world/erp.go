@@ -3,6 +3,7 @@ package world
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/dockline/dockline/testenv/erp"
 	"github.com/dockline/dockline/testenv/sandbox"
@@ -47,7 +48,7 @@ type Books interface {
 func (w *World) openERP(ctx context.Context) (ERP, error) {
 	switch w.Config.ERP {
 	case "", Sandbox:
-		return openSandbox(w.dir("erp"), w.Config.Seed)
+		return openSandbox(w.dir("erp"), w.Config)
 	case Tryton:
 		return openTryton(ctx, w.dir("tryton"), w.Config.Seed)
 	}
@@ -59,14 +60,15 @@ type sandboxERP struct {
 	*erp.Client
 	server *erp.Server
 	*sandbox.Server
+	timeout time.Duration
 }
 
-func openSandbox(dir string, seed uint64) (*sandboxERP, error) {
-	server, err := erp.New(erp.Config{Dir: dir, Seed: seed})
+func openSandbox(dir string, c Config) (*sandboxERP, error) {
+	server, err := erp.New(erp.Config{Dir: dir, Seed: c.Seed})
 	if err != nil {
 		return nil, err
 	}
-	s := &sandboxERP{server: server, Server: sandbox.NewServer("127.0.0.1:0", server)}
+	s := &sandboxERP{server: server, timeout: c.CallTimeout, Server: sandbox.NewServer("127.0.0.1:0", server)}
 	if err := s.Start(); err != nil {
 		return nil, err
 	}
@@ -95,5 +97,5 @@ func (s *sandboxERP) Close() error {
 }
 
 func (s *sandboxERP) connector() string {
-	return fmt.Sprintf("    kind: http\n    poll: 500ms\n    timeout: 3s\n    settings: {url: %q, definition: sandbox-erp}", s.Server.URL())
+	return fmt.Sprintf("    kind: http\n    poll: 500ms\n    timeout: %s\n    settings: {url: %q, definition: sandbox-erp}", s.timeout, s.Server.URL())
 }

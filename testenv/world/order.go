@@ -33,3 +33,8 @@ func (w *World) Orders(ctx context.Context, n int) ([]erp.Order, error) {
 	}
 	return made, nil
 }
+
+// Order makes one confirmed order for a site in the ERP.
+func (w *World) Order(ctx context.Context, site string, lines ...erp.NewOrderLine) (erp.Order, error) {
+	return w.ERP.Order(ctx, erp.NewOrder{Customer: w.ERP.Master().Customers[0].Code, Site: site, CustomerReference: "by hand", Lines: lines})
+}

@@ -2,13 +2,9 @@
 package tryton_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,84 +15,30 @@ import (
 	"github.com/dockline/dockline/testenv/sandbox"
 	"github.com/dockline/dockline/testenv/tryton"
 	"github.com/dockline/dockline/testenv/world"
+	"github.com/dockline/dockline/testenv/world/worldtest"
 )
 
 // posting are the calls that a day's postings are made of: a shipment's, its invoice's, those of a count with a variance.
 var posting = []string{"stock.shipment.out.write", "stock.shipment.out.assign_force", "stock.shipment.out.pick", "stock.shipment.out.pack",
 	"stock.shipment.out.done", "account.invoice.write", "account.invoice.post", "stock.inventory.create", "stock.inventory.confirm"}
 
-var binaries string
+func TestMain(m *testing.M) { worldtest.Main(m) }
 
-// programs builds Dockline's programs once for all tests here.
-var programs = sync.OnceValues(func() (dir string, err error) {
-	if binaries, err = os.MkdirTemp("", "dockline-tryton-bin-"); err != nil {
-		return "", err
-	}
-	return binaries, world.Build(context.Background(), binaries, nil)
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if binaries != "" {
-		_ = os.RemoveAll(binaries)
-	}
-	os.Exit(code)
-}
-
-// open starts a world with a Tryton of its own; its folder stays where the test fails.
+// open starts a world with a Tryton of its own.
 func open(t *testing.T, c world.Config) (*world.World, *world.TrytonERP) {
 	t.Helper()
 	if !testenv.TrytonInstalled() {
 		testenv.SkipServer(t, "tryton", "not installed")
 	}
-	var err error
-	if c.Bin, err = programs(); err != nil {
-		t.Fatal(err)
-	}
-	if c.Dir, err = os.MkdirTemp("", "dockline-tryton-day-"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if !t.Failed() {
-			_ = os.RemoveAll(c.Dir)
-		}
-	})
 	c.ERP = world.Tryton
-	w, err := world.Open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	w := worldtest.Open(t, c)
 	return w, w.ERP.(*world.TrytonERP)
-}
-
-func order(t *testing.T, w *world.World, n int) {
-	t.Helper()
-	if _, err := w.Orders(t.Context(), n); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // settle waits until all agree, and fails with what does not. The day must have had what it is to show.
 func settle(t *testing.T, w *world.World, limit time.Duration) {
 	t.Helper()
-	began := time.Now()
-	r, err := w.Settle(t.Context(), limit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("after %s: %s", time.Since(began).Round(time.Second), text)
-	if !r.OK {
-		t.Fatalf("%d mismatches, the first: %q\ncollector: %s", len(r.Mismatches), r.Mismatches[:min(10, len(r.Mismatches))], w.Collector.LogTail())
-	}
+	worldtest.Settle(t, w, limit)
 	truth, err := w.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -107,24 +49,14 @@ func settle(t *testing.T, w *world.World, limit time.Duration) {
 }
 
 // struck waits until every armed strike has met its call.
-func struck(t *testing.T, way *tryton.Way, limit time.Duration) {
+func struck(t *testing.T, way *tryton.Way) {
 	t.Helper()
-	until(t, limit, func() bool { return len(way.Armed()) == 0 }, func() string { return strings.Join(way.Armed(), ", ") + " was never called" })
-}
-
-// until waits for a state; missing says what was not reached.
-func until(t *testing.T, limit time.Duration, reached func() bool, missing func() string) {
-	t.Helper()
-	for deadline := time.Now().Add(limit); !reached(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", limit, missing())
+	worldtest.Until(t, "each call that is to be struck", 4*time.Minute, func() (bool, error) {
+		if left := way.Armed(); len(left) > 0 {
+			return false, fmt.Errorf("never called: %q", left)
 		}
-		select {
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+		return true, nil
+	})
 }
 
 // TestExactlyOnceWithTryton lets days happen with a real Tryton as the ERP. In the end its books, read by its own RPC, agree with the
@@ -140,8 +72,8 @@ func TestExactlyOnceWithTryton(t *testing.T) {
 		for _, method := range posting {
 			real.Way.Arm(method, 1, tryton.LoseAnswer)
 		}
-		order(t, w, 6)
-		struck(t, real.Way, 3*time.Minute)
+		worldtest.Orders(t, w, 6)
+		struck(t, real.Way)
 		settle(t, w, 3*time.Minute)
 		spoil(t, w, real)
 	})
@@ -156,8 +88,8 @@ func TestExactlyOnceWithTryton(t *testing.T) {
 				}
 			}))
 		}
-		order(t, w, 6)
-		struck(t, real.Way, 4*time.Minute)
+		worldtest.Orders(t, w, 6)
+		struck(t, real.Way)
 		settle(t, w, 4*time.Minute)
 	})
 	t.Run("one day with every fault", everyFault)
@@ -203,7 +135,7 @@ func everyFault(t *testing.T) {
 			}
 		}
 	}
-	struck(t, real.Way, 3*time.Minute)
+	struck(t, real.Way)
 	for _, site := range w.Sites {
 		site.Line.Cut(false)
 	}
@@ -220,13 +152,9 @@ func everyFault(t *testing.T) {
 // moved waits until the docks have written down so many movements.
 func moved(t *testing.T, w *world.World, n int) {
 	t.Helper()
-	count := 0
-	until(t, 3*time.Minute, func() bool {
+	worldtest.Until(t, fmt.Sprintf("%d movements", n), 3*time.Minute, func() (bool, error) {
 		ledgers, err := w.Ledgers()
-		if err != nil {
-			t.Fatal(err)
-		}
-		count = 0
+		count := 0
 		for _, records := range ledgers {
 			for _, r := range records {
 				if r.Movement != nil {
@@ -234,8 +162,8 @@ func moved(t *testing.T, w *world.World, n int) {
 				}
 			}
 		}
-		return count >= n
-	}, func() string { return fmt.Sprintf("%d movements, of %d", n, count) })
+		return count >= n, err
+	})
 }
 
 // spoil books a count that no dock made, takes a shipment's reference away and makes an order that has not been released yet: the check
