@@ -83,7 +83,31 @@ func (rows) Capture(ctx context.Context, start plugins.Start, out plugins.Stream
 			until(ctx, began.Add(time.Duration(float64(told)/c.PerSecond*float64(time.Second))))
 		}
 	}
+	if err := c.again(ctx, out); err != nil {
+		return nil // asked to end
+	}
 	<-ctx.Done()
+	return nil
+}
+
+// again tells the bad rows once more, and once too often, when somebody has mended them.
+func (c config) again(ctx context.Context, out plugins.Stream) error {
+	if c.Mended == "" {
+		return nil
+	}
+	if err := there(ctx, c.Mended); err != nil {
+		return err
+	}
+	for range 2 {
+		for n := c.First; n < c.First+c.Rows; n++ {
+			if n%c.BadEvery != 0 {
+				continue
+			}
+			if err := out.Emit(ctx, &docklinev1.CaptureBatch{Events: []*docklinev1.Event{c.row(n)}}); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
