@@ -44,6 +44,8 @@ type Config struct {
 	FilesSettle time.Duration
 	// CallTimeout is how long the collector waits for an answer of ERP or CRM; default 3 s.
 	CallTimeout time.Duration
+	// Policy are files of the policy folder by name, in place of those that ship.
+	Policy map[string]string
 	// Drill is the address of a server with switches for the console; default none.
 	Drill string
 	// Log tells of progress; default nobody.
