@@ -42,7 +42,7 @@ func (w *World) openCollector() (err error) {
 			return err
 		}
 	}
-	w.Collector = newProcess("collector", w.dir("logs"), executable(w.Config.Bin, "dockline-collector"), "run", "--config", w.collectorConfig())
+	w.Collector = NewProcess("collector", w.dir("logs"), executable(w.Config.Bin, "dockline-collector"), "run", "--config", w.collectorConfig())
 	return w.configureCollector()
 }
 

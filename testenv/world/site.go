@@ -114,7 +114,7 @@ health: {listen: "127.0.0.1:0"}
 uplink: {heartbeat: 2s}
 plugins:
 %s`, w.Config.Tenant, name, dataDir, line.Addr(), plugin)
-	s.Agent = newProcess("agent-"+name, w.dir("logs"), executable(w.Config.Bin, "dockline-agent"), "run", "--config", config)
+	s.Agent = NewProcess("agent-"+name, w.dir("logs"), executable(w.Config.Bin, "dockline-agent"), "run", "--config", config)
 	return s, os.WriteFile(config, []byte(text), 0o644)
 }
 
