@@ -142,12 +142,16 @@ Ctrl-C ends everything.
 	if _, err := w.Orders(ctx, 8); err != nil {
 		return err
 	}
+	pause := 4 * time.Second
+	if c.ERP == world.Tryton { // which has its work with what is posted
+		pause = 10 * time.Second
+	}
 	for i := uint64(1); ; i++ {
 		select {
 		case <-ctx.Done():
 			fmt.Println("ending")
 			return nil
-		case <-time.After(4 * time.Second):
+		case <-time.After(pause):
 		}
 		w.Config.Seed = c.Seed + i
 		if _, err := w.Orders(ctx, 1); err != nil && ctx.Err() == nil {
