@@ -89,6 +89,9 @@ func (s *sandboxERP) Unfinished(context.Context) ([]string, error) { return nil,
 
 func (s *sandboxERP) Master() *erp.Master { return s.server.Master() }
 
+// Spoil changes a document behind everybody's back.
+func (s *sandboxERP) Spoil(how string) (string, error) { return s.server.Spoil(how) }
+
 func (s *sandboxERP) Faults() *sandbox.Injector { return s.server.Faults() }
 
 func (s *sandboxERP) Close() error {

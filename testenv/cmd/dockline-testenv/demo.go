@@ -21,6 +21,8 @@ type demoCommand struct {
 	ERP    string `env:"ERP" default:"sandbox" enum:"sandbox,tryton" help:"The ERP: sandbox, or tryton, which is a real one and has to be installed (make deps)."`
 	Orders int    `default:"0" help:"How many orders; by default as counts.go says."`
 	Keep   bool   `help:"Keep the folder."`
+	Spoil  string `hidden:"" help:"With --once: one goods issue in the ERP is removed, doubled or changed before the check."`
+	Bin    string `hidden:"" type:"existingdir" help:"Folder with the programs; by default they are built."`
 }
 
 // Run builds the programs and sets up the world; Ctrl-C ends all of it.
@@ -39,13 +41,17 @@ func (c *demoCommand) Run() error {
 	} else {
 		defer os.RemoveAll(dir)
 	}
-	if err := world.Build(ctx, dir, os.Stderr); err != nil {
-		return err
+	bin := c.Bin
+	if bin == "" {
+		bin = dir
+		if err := world.Build(ctx, bin, os.Stderr); err != nil {
+			return err
+		}
 	}
 	if c.ERP == world.Tryton {
 		fmt.Fprintln(os.Stderr, "starting Tryton; the first time on a machine its database is made, which takes a minute")
 	}
-	config := world.Config{Dir: dir, Bin: dir, Seed: c.Seed, MovementsPerSecond: 3, ERP: c.ERP}
+	config := world.Config{Dir: dir, Bin: bin, Seed: c.Seed, MovementsPerSecond: 3, ERP: c.ERP}
 	if c.Once {
 		config.MovementsPerSecond = 40
 	}
@@ -111,6 +117,9 @@ func (c *demoCommand) day(ctx context.Context, w *world.World) error {
 		}
 	}
 	report, err := w.Settle(ctx, limit)
+	if err == nil && c.Spoil != "" {
+		report, err = spoil(ctx, w, c.Spoil)
+	}
 	if err != nil {
 		return err
 	}
