@@ -20,6 +20,7 @@ var counts = map[string]struct{ commit, full int }{
 	"edge.flips":            {10, 300},
 	"edge.damages":          {10, 300},
 	"edge.backlog":          {100_000, 1_000_000},
+	"edge.drain-kills":      {5, 50},
 	"edge.live-ships":       {20, 60},
 	"edge.poison-rows":      {1000, 1000},
 	"host.plugin-kills":     {20, 100},

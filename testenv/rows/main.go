@@ -131,8 +131,9 @@ func (c config) row(n int) *docklinev1.Event {
 	if c.BadEvery > 0 && n%c.BadEvery == 0 && !exists(c.Mended) {
 		line.Quantity.Value = "a dozen"
 	}
-	e := &docklinev1.Event{Subject: order, SourceKey: fmt.Sprintf("row-%d", n), SourceRevision: "1", OccurredAt: timestamppb.Now(), Movement: uint64(n)}
+	e := &docklinev1.Event{Subject: order, SourceKey: fmt.Sprintf("row-%d", n), SourceRevision: "1", OccurredAt: timestamppb.New(time.Date(2026, 3, 2, 6, 0, n, 0, time.UTC)), Movement: uint64(n)}
 	if c.Ship {
+		e.OccurredAt = timestamppb.Now()
 		e.Kind, e.Subject = docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED, fmt.Sprintf("SHIP-%d", n)
 		e.Payload = &docklinev1.Event_Shipment{Shipment: &docklinev1.Shipment{Number: e.Subject, Carrier: "DHL", Lines: []*docklinev1.Line{line}}}
 		return e

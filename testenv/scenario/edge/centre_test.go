@@ -209,3 +209,14 @@ func (c *centre) arrived() map[string]int {
 	defer c.mu.Unlock()
 	return maps.Clone(c.rows)
 }
+
+// through is the highest row of a source up to which all have come.
+func (c *centre) through(source string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for c.rows[sprintf("%s/row-%d", source, n+1)] > 0 {
+		n++
+	}
+	return n
+}

@@ -97,6 +97,13 @@ func (c *collector) log() (events []logged) {
 	}
 }
 
+// logHas waits until the log shows so many events: it does a moment after it has taken them.
+func (c *collector) logHas(n int) (events []logged) {
+	c.t.Helper()
+	eventually(c.t, patience, sprintf("the log shows %d events", n), func() bool { events = c.log(); return len(events) >= n })
+	return events
+}
+
 // siteView is the site as the collector shows it.
 type siteView struct {
 	Logged, Duplicates int64
