@@ -33,6 +33,7 @@ var counts = map[string]struct{ commit, full int }{
 	"ingest.permutations":   {50, 1000},
 	"wmsfile.permutations":  {100, 2000},
 	"sandbox.failed-orders": {20, 200},
+	"restore.queued-events": {50_000, 1_000_000},
 }
 
 // Full says whether the full counts are asked for (FULL=1).
