@@ -7,18 +7,20 @@ import (
 
 // counts says how often each counted check runs: in a commit, and in full (make test FULL=1), from which published figures come.
 var counts = map[string]struct{ commit, full int }{
-	"journal.kills":         {20, 200},
-	"journal.sequences":     {200, 5000},
-	"host.plugin-kills":     {20, 100},
-	"state.permutations":    {300, 10000},
-	"posting.sequences":     {100, 2000},
-	"once.agent-kills":      {20, 20},
-	"once.tryton-orders":    {20, 100},
-	"demo.orders":           {200, 200},
-	"demo.tryton-orders":    {12, 60},
-	"ingest.permutations":   {50, 1000},
-	"wmsfile.permutations":  {100, 2000},
-	"sandbox.failed-orders": {20, 200},
+	"journal.kills":          {20, 200},
+	"journal.sequences":      {200, 5000},
+	"host.plugin-kills":      {20, 100},
+	"state.permutations":     {300, 10000},
+	"posting.sequences":      {100, 2000},
+	"once.agent-kills":       {20, 20},
+	"once.tryton-orders":     {20, 100},
+	"demo.orders":            {200, 200},
+	"demo.tryton-orders":     {12, 60},
+	"orders.retail-lines":    {400, 1 << 20},
+	"orders.northwind-lines": {150, 1 << 20},
+	"ingest.permutations":    {50, 1000},
+	"wmsfile.permutations":   {100, 2000},
+	"sandbox.failed-orders":  {20, 200},
 }
 
 // Full says whether the full counts are asked for (FULL=1).

@@ -22,10 +22,22 @@ type Report struct {
 	DuplicatesRefused int64          `json:"duplicates_refused"`
 	Postings          map[string]int `json:"postings"`
 	Exceptions        int            `json:"exceptions"`
+	// Rows are those of the order file, where there is one.
+	Rows *Rows `json:"rows,omitempty"`
 	// Mismatches name what differs, one sentence each.
 	Mismatches []string `json:"mismatches"`
 	OK         bool     `json:"ok"`
 }
+
+// Rows says what became of the lines of an order file.
+type Rows struct {
+	Read         int `json:"read"`
+	InOrders     int `json:"in_orders"`
+	InExceptions int `json:"in_exceptions"`
+}
+
+// RefusedOrder is one that the ERP keeps only to say that it did not take it.
+func RefusedOrder(o erp.Order) bool { return o.Status == erp.Cancelled && len(o.Lines) == 0 }
 
 // Truth is what ERP and CRM hold, read through their own interfaces.
 type Truth struct {
@@ -89,10 +101,20 @@ func (w *World) Check(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Orders: len(truth.Orders), Postings: map[string]int{"confirmed": 0, "unknown": 0, "rejected": 0}}
+	r := &Report{Postings: map[string]int{"confirmed": 0, "unknown": 0, "rejected": 0}}
+	for _, o := range truth.Orders {
+		if !RefusedOrder(o) {
+			r.Orders++
+		}
+	}
 	r.Mismatches = Compare(ledgers, truth, w.OpeningStock())
 	if err := w.checkLog(ctx, ledgers, r); err != nil {
 		return nil, err
+	}
+	if w.Config.Also != nil {
+		if err := w.Config.Also(ctx, w, r); err != nil {
+			return nil, err
+		}
 	}
 	r.OK = len(r.Mismatches) == 0
 	return r, nil
@@ -103,8 +125,16 @@ func (w *World) Settle(ctx context.Context, limit time.Duration) (*Report, error
 	var report *Report
 	var failed error
 	_ = w.waitFor(ctx, "agreement", limit, func() bool { // the report says what does not agree
+		begin := time.Now()
 		report, failed = w.Check(ctx)
-		return failed == nil && report.OK
+		if failed == nil && report.OK {
+			return true
+		}
+		select { // a look at a long log must not take the machine from those who work
+		case <-ctx.Done():
+		case <-time.After(time.Since(begin)):
+		}
+		return false
 	})
 	return report, failed
 }
@@ -250,6 +280,12 @@ func (c *comparison) orders() {
 	}
 	for _, o := range c.truth.Orders {
 		if o.Status == "draft" {
+			continue
+		}
+		if RefusedOrder(o) {
+			if got := shown[o.Number].Status; got != "cancelled" || c.released[o.Number] {
+				c.bad("order %s was refused by the ERP; CRM: it is shown as %q, released to a site: %t", o.Number, got, c.released[o.Number])
+			}
 			continue
 		}
 		if !c.released[o.Number] {

@@ -38,9 +38,18 @@ type Config struct {
 	Database string
 	// Drill is the address of a server with switches for the console; default none.
 	Drill string
+	// Master is what the ERP knows on its first day; default made from the seed.
+	Master *erp.Master
+	// Plugins are more plugins of a site's agent, by site.
+	Plugins map[string][]Plugin
+	// Also is one more check; it adds to the report's mismatches.
+	Also func(ctx context.Context, w *World, r *Report) error
 	// Log tells of progress; default nobody.
 	Log io.Writer
 }
+
+// Plugin is one more plugin of an agent: its id, its program without dockline-plugin-, and its config section.
+type Plugin struct{ ID, Program, Config string }
 
 // World is such a company.
 type World struct {
@@ -130,7 +139,7 @@ func (w *World) open(ctx context.Context) (err error) {
 
 // openSystems starts ERP and CRM.
 func (w *World) openSystems() (err error) {
-	if w.ERP, err = erp.New(erp.Config{Dir: w.dir("erp"), Seed: w.Config.Seed}); err != nil {
+	if w.ERP, err = erp.New(erp.Config{Dir: w.dir("erp"), Seed: w.Config.Seed, Master: w.Config.Master}); err != nil {
 		return err
 	}
 	if w.CRM, err = crm.New(crm.Config{Dir: w.dir("crm"), Seed: w.Config.Seed}); err != nil {

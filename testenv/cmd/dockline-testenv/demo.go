@@ -16,10 +16,13 @@ import (
 )
 
 type demoCommand struct {
-	Once   bool   `env:"ONCE" help:"Run one day with faults, print a JSON report, exit 0 only if everything agrees."`
-	Seed   uint64 `env:"SEED" default:"1" help:"What happens on the docks."`
-	Orders int    `default:"0" help:"How many orders; by default as counts.go says."`
-	Keep   bool   `help:"Keep the folder."`
+	Once    bool   `env:"ONCE" help:"Run one day with faults, print a JSON report, exit 0 only if everything agrees."`
+	Seed    uint64 `env:"SEED" default:"1" help:"What happens on the docks."`
+	Orders  int    `default:"0" help:"How many orders; by default as counts.go says."`
+	File    string `env:"ORDERS" help:"Take orders from this CSV file (.gz is unpacked) instead of making them."`
+	Mapping string `env:"ORDERS_MAPPING" help:"What the columns of that file mean; by default known by its header (testenv/orderfile/mappings)."`
+	Day     string `env:"DAY" help:"Only the lines of that file that are of this day, as the file writes it: 2010-12-01."`
+	Keep    bool   `help:"Keep the folder."`
 }
 
 // Run builds the programs and sets up the world; Ctrl-C ends all of it.
@@ -35,10 +38,14 @@ func (c *demoCommand) Run() error {
 	} else {
 		defer os.RemoveAll(dir)
 	}
+	config := world.Config{Dir: dir, Bin: dir, Seed: c.Seed, MovementsPerSecond: 3}
+	file, err := c.orderFile(&config)
+	if err != nil {
+		return err
+	}
 	if err := world.Build(ctx, dir, os.Stderr); err != nil {
 		return err
 	}
-	config := world.Config{Dir: dir, Bin: dir, Seed: c.Seed, MovementsPerSecond: 3}
 	if c.Once {
 		config.MovementsPerSecond = 40
 	}
@@ -54,11 +61,16 @@ func (c *demoCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	if c.Once {
-		err = c.day(ctx, w)
-	} else {
+	if drill != nil {
 		drill.world.Store(w)
-		err = c.live(ctx, w)
+	}
+	err = file.begin(ctx, w, c.Once)
+	switch {
+	case err != nil:
+	case c.Once:
+		err = c.day(ctx, w, file)
+	default:
+		err = c.live(ctx, w, file)
 	}
 	if closed := w.Close(); err == nil {
 		err = closed
@@ -67,15 +79,19 @@ func (c *demoCommand) Run() error {
 }
 
 // day lets one day happen with a cut line, a killed agent and an ERP that fails, and checks what it came to.
-func (c *demoCommand) day(ctx context.Context, w *world.World) error {
+func (c *demoCommand) day(ctx context.Context, w *world.World, file *orders) error {
 	n := c.Orders
 	if n == 0 {
 		n = testenv.Count("demo.orders")
 	}
 	w.ERP.Faults().Set(sandbox.Faults{Rate: 0.05, Modes: []sandbox.Mode{sandbox.ErrorBefore, sandbox.LostAnswer, sandbox.Busy}})
-	fmt.Fprintf(os.Stderr, "%d orders, seed %d\n", n, c.Seed)
-	if _, err := w.Orders(ctx, n); err != nil {
-		return err
+	if file != nil {
+		fmt.Fprintf(os.Stderr, "%d lines of %s, seed %d\n", len(file.Rows), file.Name, c.Seed)
+	} else {
+		fmt.Fprintf(os.Stderr, "%d orders, seed %d\n", n, c.Seed)
+		if _, err := w.Orders(ctx, n); err != nil {
+			return err
+		}
 	}
 	east, west := w.Sites["dc-east"], w.Sites["dc-west"]
 	for _, fault := range []struct {
@@ -97,7 +113,7 @@ func (c *demoCommand) day(ctx context.Context, w *world.World) error {
 			return err
 		}
 	}
-	report, err := w.Settle(ctx, 6*time.Minute)
+	report, err := w.Settle(ctx, file.patience(6*time.Minute))
 	if err != nil {
 		return err
 	}
@@ -113,7 +129,7 @@ func (c *demoCommand) day(ctx context.Context, w *world.World) error {
 }
 
 // live makes an order every few seconds until it is interrupted.
-func (c *demoCommand) live(ctx context.Context, w *world.World) error {
+func (c *demoCommand) live(ctx context.Context, w *world.World, file *orders) error {
 	fmt.Printf(`
 The console: %s
 
@@ -126,6 +142,12 @@ Three things to try:
 
 Ctrl-C ends everything.
 `, w.ConsoleURL, w.ConsoleURL, w.Sites[world.FileSite].Outbound)
+	if file != nil {
+		fmt.Printf("Orders come from %s (%d lines), one every few seconds.\n", file.Name, len(file.Rows))
+		<-ctx.Done()
+		fmt.Println("ending")
+		return nil
+	}
 	if _, err := w.Orders(ctx, 8); err != nil {
 		return err
 	}
