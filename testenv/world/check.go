@@ -124,11 +124,16 @@ func (w *World) Check(ctx context.Context) (*Report, error) {
 func (w *World) Settle(ctx context.Context, limit time.Duration) (*Report, error) {
 	var report *Report
 	var failed error
+	told := time.Now()
 	_ = w.waitFor(ctx, "agreement", limit, func() bool { // the report says what does not agree
 		begin := time.Now()
 		report, failed = w.Check(ctx)
 		if failed == nil && report.OK {
 			return true
+		}
+		if failed == nil && time.Since(told) > 20*time.Second {
+			told = time.Now()
+			fmt.Fprintf(w.Config.Log, "%d things do not agree yet, such as: %s\n", len(report.Mismatches), report.Mismatches[0])
 		}
 		select { // a look at a long log must not take the machine from those who work
 		case <-ctx.Done():

@@ -47,7 +47,7 @@ func (c *demoCommand) Run() error {
 		return err
 	}
 	if c.Once {
-		config.MovementsPerSecond = 40
+		config.MovementsPerSecond, config.Log = 40, os.Stderr
 	}
 	var drill *drillServer
 	if !c.Once {
