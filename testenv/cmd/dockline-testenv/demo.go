@@ -64,7 +64,9 @@ func (c *demoCommand) Run() error {
 	if drill != nil {
 		drill.world.Store(w)
 	}
-	err = file.begin(ctx, w, c.Once)
+	working, rest := context.WithCancel(ctx)
+	defer rest()
+	err = file.begin(working, w, c.Once)
 	switch {
 	case err != nil:
 	case c.Once:
@@ -72,6 +74,7 @@ func (c *demoCommand) Run() error {
 	default:
 		err = c.live(ctx, w, file)
 	}
+	rest() // the order desk goes before its systems do
 	if closed := w.Close(); err == nil {
 		err = closed
 	}
