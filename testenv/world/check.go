@@ -131,7 +131,12 @@ func (w *World) Settle(ctx context.Context, limit time.Duration) (*Report, error
 		if failed == nil && report.OK {
 			return true
 		}
-		if failed == nil && time.Since(told) > 20*time.Second {
+		switch {
+		case time.Since(told) < 20*time.Second:
+		case failed != nil:
+			told = time.Now()
+			fmt.Fprintf(w.Config.Log, "the check cannot be made yet: %v\n", failed)
+		default:
 			told = time.Now()
 			fmt.Fprintf(w.Config.Log, "%d things do not agree yet, such as: %s\n", len(report.Mismatches), report.Mismatches[0])
 		}
