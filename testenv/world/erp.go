@@ -64,7 +64,7 @@ type sandboxERP struct {
 }
 
 func openSandbox(dir string, c Config) (*sandboxERP, error) {
-	server, err := erp.New(erp.Config{Dir: dir, Seed: c.Seed})
+	server, err := erp.New(erp.Config{Dir: dir, Seed: c.Seed, Master: c.Master})
 	if err != nil {
 		return nil, err
 	}

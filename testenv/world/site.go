@@ -107,6 +107,9 @@ func (w *World) addSite(ctx context.Context, name string) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, more := range w.Config.Plugins[name] {
+		plugin += fmt.Sprintf("  - id: %s\n    path: %q\n    config:\n", more.ID, executable(w.Config.Bin, "dockline-plugin-"+more.Program)) + indent(more.Config, "      ")
+	}
 	text := fmt.Sprintf(`site: {tenant: %s, id: %s}
 data_dir: %q
 mqtt: {url: "mqtts://%s"}

@@ -48,9 +48,18 @@ type Config struct {
 	Policy map[string]string
 	// Drill is the address of a server with switches for the console; default none.
 	Drill string
+	// Master is what the ERP knows on its first day; default made from the seed.
+	Master *erp.Master
+	// Plugins are more plugins of a site's agent, by site.
+	Plugins map[string][]Plugin
+	// Also is one more check; it adds to the report's mismatches.
+	Also func(ctx context.Context, w *World, r *Report) error
 	// Log tells of progress; default nobody.
 	Log io.Writer
 }
+
+// Plugin is one more plugin of an agent: its id, its program without dockline-plugin-, and its config section.
+type Plugin struct{ ID, Program, Config string }
 
 // World is such a company.
 type World struct {
