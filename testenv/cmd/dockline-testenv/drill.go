@@ -81,12 +81,29 @@ func (d *drillServer) set(w http.ResponseWriter, r *http.Request) {
 		if key != name {
 			continue
 		}
-		if !on {
+		if err := patiently(func() error {
+			if on {
+				return server.Start()
+			}
 			server.Stop()
-		} else if err := server.Start(); err != nil {
+			return nil
+		}); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 		return
 	}
 	http.Error(w, "no such switch", http.StatusNotFound)
+}
+
+// patiently does something and returns what became of it, or nothing where that takes longer than a console waits, as the start of a real
+// ERP may: the list shows when it is up.
+func patiently(do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(3 * time.Second):
+		return nil
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/dockline/dockline/testenv/erp"
 	"github.com/dockline/dockline/testenv/world"
 	"github.com/dockline/dockline/testenv/world/worldtest"
 )
@@ -38,6 +39,23 @@ func TestCompareCanFail(t *testing.T) {
 			number := x.Invoices[0].GoodsIssue
 			x.Invoices = x.Invoices[1:]
 			return number
+		},
+		"an invoice of nothing": func(x *world.Truth) string {
+			x.Invoices = append(x.Invoices, erp.Invoice{Number: "INV-of-nothing", GoodsIssue: "none"})
+			return "INV-of-nothing"
+		},
+		"an invoice with another reference": func(x *world.Truth) string {
+			x.Invoices[0].ExternalReference = "another"
+			return x.Invoices[0].Number
+		},
+		"a remainder closed": func(x *world.Truth) string {
+			l := &x.Orders[0].Lines[0]
+			l.Open = l.Open.Sub(decimal.NewFromInt(1))
+			return "order " + x.Orders[0].Number + " line " + l.Line + " has " + l.Open.String() + " open"
+		},
+		"a document begun": func(x *world.Truth) string {
+			x.Unfinished = append(x.Unfinished, "shipment SH-1 is still picked")
+			return "SH-1"
 		},
 		"stock changed": func(x *world.Truth) string {
 			x.Stock["dc-west"][0].Quantity = x.Stock["dc-west"][0].Quantity.Add(decimal.NewFromInt(1))
