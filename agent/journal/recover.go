@@ -149,9 +149,9 @@ func (r *recovery) link() error {
 	return nil
 }
 
-// after is what a wreck leaves to those behind it.
+// after is what a wreck leaves to those behind it; not its last Seq, of which it is never certain.
 func (w *wreck) after(before ancestor) ancestor {
-	a := ancestor{ordinal: w.file.ordinal, id: w.file.id, last: w.state.last, captured: max(before.captured, w.state.captured), cursors: maps.Clone(before.cursors)}
+	a := ancestor{ordinal: w.file.ordinal, id: w.file.id, captured: max(before.captured, w.state.captured), cursors: maps.Clone(before.cursors)}
 	maps.Copy(a.cursors, w.cursors)
 	return a
 }
@@ -239,7 +239,7 @@ func (r *recovery) finish() error {
 // endFrom takes the last Seq from the epoch that followed, where the pages do not tell.
 func (w *wreck) endFrom(epochs []*epoch) {
 	for _, e := range epochs {
-		if w.endless && e.identity.Predecessor == w.file.id && e.identity.PredecessorLastSeq > 0 {
+		if e.identity.Predecessor == w.file.id && e.identity.PredecessorLastSeq > 0 {
 			w.state.last, w.endless = e.identity.PredecessorLastSeq, false
 		}
 	}

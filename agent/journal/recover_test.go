@@ -165,7 +165,8 @@ func TestFileThatKillsItsReader(t *testing.T) {
 	if len(missing) == 0 || len(missing) > journal.PackEvents+20 {
 		t.Errorf("%d events are missing, want those of one pack", len(missing))
 	}
-	if len(c.gaps) != 1 || c.gaps[0].Epoch != epoch || int(c.gaps[0].LastSeq-c.gaps[0].FirstSeq)+1 != len(missing) {
+	// Nobody can tell whether the file's newest pages are the last that it had, so the end is left open.
+	if len(c.gaps) != 2 || c.gaps[0].Epoch != epoch || int(c.gaps[0].LastSeq-c.gaps[0].FirstSeq)+1 != len(missing) || c.gaps[1].FirstSeq != 1201 {
 		t.Errorf("gaps %v for %d missing events", c.gaps, len(missing))
 	}
 	if aside := asideFiles(t, dir); len(aside) != 1 {

@@ -36,8 +36,9 @@ type wreck struct {
 	file     epochFile
 	cause    error
 	identity *docklinev1.EpochRange
-	state    state
-	// endless says that nothing tells the last Seq.
+	// state is the newest that was found; a later one may have been in a page that is gone.
+	state state
+	// endless says that nothing tells the last Seq for certain.
 	endless bool
 	packs   []place // by first Seq
 	rows    []tail  // by first Seq; behind the last pack
@@ -152,9 +153,9 @@ func (w *wreck) record(key, value []byte, at int64) {
 	}
 	switch {
 	case bytes.Equal(key, keyState):
-		if s, err := readState(value); err == nil && (w.endless || s.last >= w.state.last) {
+		if s, err := readState(value); err == nil && s.last >= w.state.last {
 			s.acked = max(s.acked, w.state.acked)
-			w.state, w.endless = s, false
+			w.state = s
 		}
 	case bytes.Equal(key, keyIdentity):
 		if r := (&docklinev1.EpochRange{}); proto.Unmarshal(body, r) == nil && r.Epoch == w.file.id {
@@ -283,10 +284,9 @@ func (j *Journal) salvage(w *wreck, from uint64) (*salvaged, error) {
 		}
 		s.found(row.first, row.first+uint64(len(row.events))-1)
 	}
+	s.missed(w.state.last)
 	if w.endless {
 		s.lost = append(s.lost, &docklinev1.SeqRange{First: s.next})
-	} else {
-		s.missed(w.state.last)
 	}
 	return s, nil
 }
