@@ -26,7 +26,7 @@ type parcel struct {
 }
 
 // Shape gives the line a rate in kbit/s for each direction, over all connections together, and a time that everything takes
-// each way; 0 takes either away again. A slow line takes little more from a sender than it has carried, so that the sender feels it.
+// each way; 0 takes either away again. A slow line takes from a sender what it has carried; the system's own buffers lie before that, as a modem's do.
 func (l *Line) Shape(kbits int, latency time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -38,9 +38,7 @@ func (l *Line) pump(to, from net.Conn, w way) {
 	queue := make(chan parcel, lineQueue)
 	go func() {
 		defer close(queue)
-		thin := false
 		for {
-			thin = l.thinBuffers(from, thin)
 			data, err := l.receive(from, w)
 			if err != nil {
 				return
@@ -57,21 +55,6 @@ func (l *Line) pump(to, from net.Conn, w way) {
 			return
 		}
 	}
-}
-
-// thinBuffers keeps the system's buffers small while a line is slow, which they would hide else, and gives them back after.
-func (l *Line) thinBuffers(from net.Conn, thin bool) bool {
-	l.mu.Lock()
-	slow := l.shape.bytesPerSecond > 0
-	l.mu.Unlock()
-	if tcp, ok := from.(*net.TCPConn); ok && slow != thin {
-		size := 1 << 20
-		if slow {
-			size = 4 << 10
-		}
-		_ = tcp.SetReadBuffer(size) // only a hint
-	}
-	return slow
 }
 
 // receive reads the next chunk; what arrives on a held line waits, and on a cut one is lost.
