@@ -170,6 +170,10 @@ func (j uplinkJournal) Next(after uplink.Position, limit int) ([]*docklinev1.Env
 	return j.Journal.Next(journal.Position(after), limit)
 }
 
+func (j uplinkJournal) Urgent(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
+	return j.Journal.Urgent(journal.Position(after), limit)
+}
+
 func (j uplinkJournal) Trim(ack *docklinev1.Ack) (bool, error) {
 	outcome, err := j.Journal.Trim(ack)
 	return outcome == journal.ForkNeeded, err
