@@ -67,7 +67,7 @@ func (a *Agent) open() (err error) {
 	if a.host, err = newHost(c, hostJournal{a.journal}, a.log); err != nil {
 		return err
 	}
-	line := wire.Config{URL: c.MQTT.URL, KeepAlive: c.MQTT.KeepAlive}
+	line := wire.Config{URL: c.MQTT.URL, KeepAlive: c.MQTT.KeepAlive, Proxy: wire.Proxy{URL: c.MQTT.Proxy, Credentials: c.Path(c.MQTT.ProxyCredentials)}, TakeoverPause: c.MQTT.TakeoverPause}
 	if c.MQTT.CA != "" {
 		if line.TLS, err = wire.LoadTLS(c.Path(c.MQTT.CA), c.Path(c.MQTT.Certificate), c.Path(c.MQTT.Key)); err != nil {
 			return fmt.Errorf("mqtt: %w (`dockline-collector site add` gives the certificate)", err)
@@ -76,7 +76,7 @@ func (a *Agent) open() (err error) {
 	a.uplink = uplink.New(uplink.Config{
 		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
 		OnHelloReply: func(r *docklinev1.HelloReply) error { return a.inbox.SetIncarnation(r.GetIncarnation()) },
-		OnCommands:   a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, Window: c.Uplink.Window, HeartbeatEvery: c.Uplink.Heartbeat, Log: a.log.With("part", "uplink"),
+		OnCommands:   a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Log: a.log.With("part", "uplink"),
 	})
 	return nil
 }
@@ -128,7 +128,9 @@ func (a *Agent) record(ctx context.Context, e *docklinev1.Event) error {
 
 // Heartbeat says how the site is; the uplink adds who it is and what is stored.
 func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
-	s, f := a.journal.Stats(), health.Facts{Now: time.Now(), Connected: a.uplink.Stats().Connected}
+	s, line := a.journal.Stats(), a.uplink.Stats()
+	f := health.Facts{Now: time.Now(), Connected: line.Connected, Line: health.Line{Reason: line.Line.LastError, TakenOverAt: line.Line.TakenOverAt,
+		NextAttempt: line.Line.NextAttempt, ShortLinks: line.Line.ShortLinks, Denied: line.Denied, TooLarge: line.TooLarge, TooLargeText: line.TooLargeText}}
 	a.mu.Lock()
 	if f.Connected != a.connected {
 		a.connected, a.lineChanged = f.Connected, f.Now

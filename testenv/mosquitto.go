@@ -18,6 +18,8 @@ type MosquittoConfig struct {
 	ACL string
 	// Persistent keeps its messages over a restart.
 	Persistent bool
+	// Options are further lines of its configuration.
+	Options string
 }
 
 // MosquittoServer is a Mosquitto of our own.
@@ -64,6 +66,9 @@ func StartMosquitto(c MosquittoConfig) (*MosquittoServer, error) {
 	m := &MosquittoServer{dir: dir, Port: port, tls: c.CAFile != ""}
 	var conf strings.Builder
 	fmt.Fprintf(&conf, "listener %d 127.0.0.1\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type error\nlog_type warning\n", port)
+	if c.Options != "" {
+		conf.WriteString(c.Options + "\n")
+	}
 	if os.Getuid() == 0 {
 		conf.WriteString("user root\n")
 	}

@@ -72,6 +72,9 @@ type Stats struct {
 	TakenOver   uint64
 	TakenOverAt time.Time
 	NextAttempt time.Time
+	// ShortLinks counts the links in a row that held less than a minute, until one holds longer. Some brokers, Mosquitto 2.0.11 among
+	// them, do not say that a session is taken over: then this is all there is to see of it.
+	ShortLinks int
 }
 
 var (
@@ -97,6 +100,7 @@ const (
 	steady      = 2 * time.Second // a link that held this long was a good one: pauses start again from the first
 	queueFloor  = 2048            // what a small message counts in QueueBytes
 	codeTaken   = 0x8e            // session taken over
+	shortLink   = time.Minute
 	dialTimeout = 10 * time.Second
 	// takeoverGrowth bounds how much longer than the first the pause after a takeover becomes.
 	takeoverGrowth = 12
@@ -116,6 +120,7 @@ type Conn struct {
 	maxPacket uint32
 	lastError string
 	taken     takeover
+	short     int
 
 	connections, failures, published, received, dropped atomic.Uint64
 }
@@ -178,13 +183,27 @@ func (c *Conn) run(ctx context.Context) {
 			return
 		}
 		c.note(up, err)
-		if up && time.Since(began) >= steady {
+		held := time.Since(began)
+		if up && held >= steady {
 			attempt = 1
 		}
+		c.shorten(up, held)
 		wait = backoff(attempt, c.config.MaxBackoff)
 		if refused := (*Refused)(nil); errors.As(err, &refused) && refused.Code == codeTaken {
 			wait = c.takenOver(up)
 		}
+	}
+}
+
+// shorten counts links that did not hold.
+func (c *Conn) shorten(up bool, held time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case up && held >= shortLink:
+		c.short = 0
+	case up:
+		c.short++
 	}
 }
 
@@ -293,6 +312,9 @@ func (c *Conn) Stats() Stats {
 	}
 	if held := c.link != nil && time.Since(c.linkedAt) >= c.taken.pause; !held {
 		stats.TakenOverAt = c.taken.at
+	}
+	if c.link == nil || time.Since(c.linkedAt) < shortLink {
+		stats.ShortLinks = c.short
 	}
 	if c.link == nil && time.Now().Before(c.taken.until) {
 		stats.NextAttempt = c.taken.until
