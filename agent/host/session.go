@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,7 +30,7 @@ func (s *supervisor) session(stopping context.Context) error {
 	if err != nil {
 		return cursorError{fmt.Errorf("read cursor: %w", err)}
 	}
-	dataDir := filepath.Join(s.config.DataDir, "plugins", s.plugin.ID)
+	dataDir := s.dataDir()
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return cursorError{fmt.Errorf("make folder: %w", err)}
 	}
@@ -46,10 +45,8 @@ func (s *supervisor) session(stopping context.Context) error {
 	}
 	s.journalTold(nil)
 	s.set(stateRunning, "")
-	if described.GetSink() {
-		s.openFor(r)
-		defer s.closeDeliveries()
-	}
+	s.openFor(r)
+	defer s.closeDeliveries()
 	err = s.serve(stopping, r, described, &docklinev1.CaptureStart{Config: s.plugin.Config, Cursor: cursor,
 		Window: uint32(s.config.Limits.Window), DataDir: dataDir, Id: s.plugin.ID})
 	if errors.Is(err, errDrained) {

@@ -59,12 +59,18 @@ type supervisor struct {
 	since     time.Time // of the state
 	text      string
 	restarts  uint32
+	failed    string // why it last ended unasked with the section that it has
 	lastEvent time.Time
-	described *docklinev1.DescribeResponse
-	own       []*docklinev1.Condition // what the plugin reports
-	journal   error                   // why the journal takes nothing
+	described *docklinev1.DescribeResponse // by the last process
+	own       []*docklinev1.Condition      // what the plugin reports
+	journal   error                        // why the journal takes nothing
 	journalAt time.Time
-	sink      *openSink // nil while no command may be delivered
+	open      *callable // nil while it does not run
+	// halt ends the session at work in order, and the pause before the next. waiting is what is to be done before that; over says
+	// that there will be none.
+	halt    context.CancelFunc
+	waiting []between
+	over    bool
 }
 
 func newSupervisor(config *Config, p PluginConfig) *supervisor {
@@ -74,26 +80,37 @@ func newSupervisor(config *Config, p PluginConfig) *supervisor {
 
 // Run keeps the plugin running until ctx ends, and returns nil.
 func (s *supervisor) Run(ctx context.Context) error {
-	log := s.config.Log.With("plugin", s.plugin.ID)
-	defer s.set(stateStopped, "")
+	defer s.end()
 	for ctx.Err() == nil {
-		s.set(stateStarting, "")
-		began := s.config.Now()
-		err := s.session(ctx)
-		if ctx.Err() != nil {
-			if err != nil && !errors.Is(err, context.Canceled) {
-				log.Warn("plugin did not stop in order", "err", err)
-			}
-			return nil
-		}
-		delay := s.next(err, s.config.Now().Sub(began))
-		log.Warn("plugin ended", "err", err, "state", s.health().GetState(), "next start", delay.Round(time.Millisecond))
-		select {
-		case <-ctx.Done():
-		case <-time.After(delay):
-		}
+		life, halt := context.WithCancel(ctx)
+		s.begin(halt)
+		s.live(ctx, life)
+		halt()
 	}
 	return nil
+}
+
+// live is one session and the pause that follows it, unless life ends before.
+func (s *supervisor) live(ctx, life context.Context) {
+	log := s.config.Log.With("plugin", s.plugin.ID)
+	s.set(stateStarting, "")
+	began := s.config.Now()
+	err := s.session(life)
+	if life.Err() != nil {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			log.Warn("plugin did not stop in order", "err", err)
+		}
+		if ctx.Err() == nil {
+			s.set(stateStarting, "")
+		}
+		return
+	}
+	delay := s.next(err, s.config.Now().Sub(began))
+	log.Warn("plugin ended", "err", err, "state", s.health().GetState(), "next start", delay.Round(time.Millisecond))
+	select {
+	case <-life.Done():
+	case <-time.After(delay):
+	}
 }
 
 // next decides what follows the end of a session that ran for a while.
@@ -115,6 +132,7 @@ func (s *supervisor) next(err error, ran time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.restarts++
+	s.failed = err.Error()
 	return delay
 }
 
