@@ -54,6 +54,8 @@ func rewind(s *setup, raw []byte, since time.Time) (cursor []byte, what string, 
 		if count++; first == 0 {
 			first = f.result.Sequence
 		}
+		// What the cursor still says of it would leave out what was told before.
+		cur.Files = slices.DeleteFunc(cur.Files, func(t *taken) bool { return t.Name == f.result.File && t.Hash == f.result.SHA256 })
 	}
 	if count > 0 {
 		cur.Sequence = min(cur.Sequence, first-1)
