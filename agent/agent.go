@@ -26,7 +26,12 @@ import (
 
 // Agent is one site's agent with its stores open.
 type Agent struct {
-	config  *Config
+	// own is the site's file, config what is in force: own with what the centre gave laid over it.
+	own, config *Config
+	settings    *settings
+	// inForce is config with the sections that plugins have been given since; only Deliver touches it.
+	inForce *Config
+	again   chan struct{}
 	log     *slog.Logger
 	journal *journal.Journal
 	inbox   *downlink.Store
@@ -38,12 +43,50 @@ type Agent struct {
 	lineChanged time.Time
 }
 
-// Open opens the journal and the inbox. Nothing runs yet.
+// Open opens the journal and the inbox, with what the centre gave of the configuration laid over c. What is on trial and does not
+// open is refused, and the last good one taken. Nothing runs yet.
 func Open(ctx context.Context, c *Config) (*Agent, error) {
 	log := newLogger(c.Log)
 	if err := os.MkdirAll(c.DataDir, 0o750); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
+	s, err := openSettings(c.Path("config"))
+	if err != nil {
+		return nil, fmt.Errorf("what the centre gave: %w", err)
+	}
+	if wanted := s.trial; wanted != nil {
+		if err := s.try(wanted, true); err != nil {
+			return nil, err
+		}
+		a, err := openWith(c, s, wanted)
+		if err == nil {
+			return a, nil
+		}
+		log.Error("the centre's configuration is refused, the one before stays in force", "version", wanted.Version, "err", err)
+		if err := s.refuse(wanted, err.Error()); err != nil {
+			return nil, err
+		}
+	}
+	if s.accepted != nil {
+		a, err := openWith(c, s, s.accepted)
+		if err == nil {
+			return a, nil
+		}
+		log.Error("what the centre gave does not fit agent.yaml as it is now; the site's own file is used alone", "version", s.accepted.Version, "err", err)
+	}
+	return openWith(c, s, nil)
+}
+
+func openWith(own *Config, s *settings, centre *given) (*Agent, error) {
+	c := own
+	if centre != nil {
+		over, _, err := own.with(centre.YAML)
+		if err != nil {
+			return nil, err
+		}
+		c = over
+	}
+	log := newLogger(c.Log)
 	j, err := journal.Open(c.Path("journal"), journal.Options{
 		Tenant: c.Site.Tenant, Site: c.Site.ID, LimitBytes: int64(c.Journal.Limit), ReserveBytes: int64(c.Journal.Reserve), RotateBytes: int64(c.Journal.Rotate),
 		KeepAcknowledged: c.Journal.KeepAcknowledged, Log: log.With("part", "journal"),
@@ -51,12 +94,35 @@ func Open(ctx context.Context, c *Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	a := &Agent{config: c, log: log, journal: j, lineChanged: time.Now()}
+	a := &Agent{own: own, config: c, inForce: c, settings: s, again: make(chan struct{}, 1), log: log, journal: j, lineChanged: time.Now()}
 	if err := a.open(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	log.Info("agent", "site", c.Site.ID, "tenant", c.Site.Tenant, "version", wire.Version, "waiting", j.Stats().Events)
 	return a, nil
+}
+
+// Serve runs an agent with the configuration at path until ctx ends, and opens it again where its configuration wants that. ready is
+// called once, when it captures.
+func Serve(ctx context.Context, path string, ready func()) error {
+	for {
+		config, err := LoadConfig(path)
+		if err != nil {
+			return err
+		}
+		a, err := Open(ctx, config)
+		if err != nil {
+			return err
+		}
+		if ready != nil {
+			ready()
+			ready = nil
+		}
+		err = a.Run(ctx)
+		if closed := a.Close(); closed != nil || !errors.Is(err, ErrReopen) || ctx.Err() != nil {
+			return errors.Join(err, closed)
+		}
+	}
 }
 
 func (a *Agent) open() (err error) {
@@ -93,12 +159,13 @@ func newHost(c *Config, j host.Journal, log *slog.Logger) (*host.Host, error) {
 	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, Log: log.With("part", "host")})
 }
 
-// Run runs every loop until ctx ends. A loop that ends unasked ends all of them, with its error.
+// Run runs every loop until ctx ends. A loop that ends unasked ends all of them, with its error; so does a configuration for which the
+// agent must be opened again, with ErrReopen.
 func (a *Agent) Run(ctx context.Context) error {
-	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a.host, Record: a.record, Log: a.log.With("part", "downlink")}
+	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Log: a.log.With("part", "downlink")}
 	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{a.host.Run, a.uplink.Run, delivery.Run, pages.Run} {
+	for _, run := range []func(context.Context) error{a.host.Run, a.uplink.Run, delivery.Run, pages.Run, a.waitReopen} {
 		g.Go(func() error {
 			if err := run(ctx); err != nil || ctx.Err() != nil {
 				return err
@@ -138,7 +205,7 @@ func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
 	f.LineChanged = a.lineChanged
 	a.mu.Unlock()
 	f.JournalBytes, f.JournalLimit, f.Waiting, f.OldestAt = s.Bytes, s.LimitBytes, int64(s.Events), s.OldestAt
-	f.Plugins, f.Reported = a.host.Health(), a.host.Conditions()
+	f.Plugins, f.Reported = a.host.Health(), append(a.host.Conditions(), a.refusedCondition()...)
 	h := &docklinev1.Heartbeat{
 		JournalEvents: s.Events, JournalBytes: uint64(s.Bytes), JournalLimitBytes: uint64(s.LimitBytes), CapturedTotal: s.CapturedTotal,
 		Epoch: s.Epoch, LastSeq: s.LastSeq, Cursors: s.Cursors, Plugins: f.Plugins, Conditions: health.Evaluate(f),
