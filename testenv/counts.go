@@ -17,6 +17,7 @@ var counts = map[string]struct{ commit, full int }{
 	"demo.orders":           {200, 200},
 	"demo.tryton-orders":    {12, 60},
 	"ingest.permutations":   {50, 1000},
+	"downlink.releases":     {100, 1000},
 	"wmsfile.permutations":  {100, 2000},
 	"sandbox.failed-orders": {20, 200},
 }

@@ -18,6 +18,8 @@ type siteCommand struct {
 	Add  siteAddCommand  `cmd:"" help:"Make a site known and sign its request; its key never leaves the site."`
 	List siteListCommand `cmd:"" help:"List sites and how they are."`
 	Show siteShowCommand `cmd:"" help:"Show one site."`
+
+	Command siteCommandCommand `cmd:"" help:"Have a site read again, count, leave an order, or take a configuration."`
 }
 
 type siteAddCommand struct {
