@@ -130,7 +130,7 @@ func (a *Agent) open() (err error) {
 	if a.inbox, err = downlink.Open(c.Path("inbox.db"), downlink.Options{Log: a.log.With("part", "downlink")}); err != nil {
 		return fmt.Errorf("inbox: %w", err)
 	}
-	if a.host, err = newHost(c, hostJournal{a.journal}, a.log); err != nil {
+	if a.host, err = newHost(c, hostJournal{a.journal}, a.log, a.known); err != nil {
 		return err
 	}
 	line := wire.Config{URL: c.MQTT.URL, KeepAlive: c.MQTT.KeepAlive, Proxy: wire.Proxy{URL: c.MQTT.Proxy, Credentials: c.Path(c.MQTT.ProxyCredentials)}, TakeoverPause: c.MQTT.TakeoverPause}
@@ -142,12 +142,12 @@ func (a *Agent) open() (err error) {
 	a.uplink = uplink.New(uplink.Config{
 		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
 		OnHelloReply: func(r *docklinev1.HelloReply) error { return a.inbox.SetIncarnation(r.GetIncarnation()) },
-		OnCommands:   a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Log: a.log.With("part", "uplink"),
+		OnCommands:   a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, OnMaster: a.inbox.PutMaster, MasterThrough: a.inbox.MasterThrough, Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Log: a.log.With("part", "uplink"),
 	})
 	return nil
 }
 
-func newHost(c *Config, j host.Journal, log *slog.Logger) (*host.Host, error) {
+func newHost(c *Config, j host.Journal, log *slog.Logger, known func(item string) bool) (*host.Host, error) {
 	plugins := make([]host.PluginConfig, len(c.Plugins))
 	for i, p := range c.Plugins {
 		path, err := filepath.Abs(p.Path)
@@ -156,7 +156,7 @@ func newHost(c *Config, j host.Journal, log *slog.Logger) (*host.Host, error) {
 		}
 		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config}
 	}
-	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, Log: log.With("part", "host")})
+	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, KnownItem: known, Log: log.With("part", "host")})
 }
 
 // Run runs every loop until ctx ends. A loop that ends unasked ends all of them, with its error; so does a configuration for which the
@@ -183,6 +183,12 @@ func (a *Agent) Close() error {
 		faults = append(faults, a.inbox.Close())
 	}
 	return errors.Join(append(faults, a.journal.Close())...)
+}
+
+// known says whether the centre knows an item, as far as it has told; where it has told of none, every item may be one.
+func (a *Agent) known(item string) bool {
+	r, any := a.inbox.Master(docklinev1.MasterKind_MASTER_KIND_ITEM, item)
+	return r != nil || !any
 }
 
 // record makes the result of a command an event like any other.
@@ -222,6 +228,7 @@ func (a *Agent) report() *docklinev1.Heartbeat {
 	h.Tenant, h.Site, h.AgentVersion, h.SentAt = a.config.Site.Tenant, a.config.Site.ID, wire.Version, timestamppb.Now()
 	h.Online = a.uplink.Stats().Connected
 	h.Incarnation, h.CommandsThrough, h.ReceiptsThrough = a.inbox.Through()
+	h.MasterThrough = a.inbox.MasterThrough()
 	return h
 }
 

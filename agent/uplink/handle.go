@@ -68,6 +68,15 @@ func (u *Uplink) take(m wire.Message, now time.Time) error {
 			return fmt.Errorf("store receipts: %w", err)
 		}
 		u.statusSoon(now)
+	case wire.Master:
+		list := &docklinev1.MasterList{}
+		if err := proto.Unmarshal(m.Payload, list); err != nil || u.c.OnMaster == nil {
+			return err
+		}
+		if err := u.c.OnMaster(list); err != nil {
+			return fmt.Errorf("store master data: %w", err)
+		}
+		u.statusSoon(now)
 	}
 	return nil
 }

@@ -69,11 +69,14 @@ type Config struct {
 	// Positions says which commands and receipts are stored, and to which incarnation of the collector's database that belongs.
 	// It may be called from several goroutines.
 	Positions func() (incarnation string, commands, receipts uint64)
+	// MasterThrough is the highest version of master data stored; nil is none. It may be called from several goroutines.
+	MasterThrough func() uint64
 	// OnHelloReply comes before anything else of the session. After an error Hello is sent again.
 	OnHelloReply func(*docklinev1.HelloReply) error
-	// OnCommands and OnReceipts return when what they were given is durable. After an error the collector sends it again.
+	// OnCommands, OnReceipts and OnMaster return when what they were given is durable. After an error the collector sends it again.
 	OnCommands func(*docklinev1.CommandList) error
 	OnReceipts func(*docklinev1.ReceiptList) error
+	OnMaster   func(*docklinev1.MasterList) error
 	// Window is how many envelopes may be unanswered (16).
 	Window int
 	// RateLimit is the most that the line is to carry, in bits a second; 0 is no limit. What is live or urgent does not wait for it.
@@ -184,7 +187,7 @@ func New(c Config) *Uplink {
 func (u *Uplink) Run(ctx context.Context) error {
 	config := u.c.Line
 	config.ClientID = wire.ClientID(u.c.Tenant, u.c.Site)
-	config.Subscribe = []string{u.down(wire.AckName), u.down(wire.Command), u.down(wire.Receipt)}
+	config.Subscribe = []string{u.down(wire.AckName), u.down(wire.Command), u.down(wire.Receipt), u.down(wire.Master)}
 	config.MakeWill, config.Birth = u.makeWill, u.birth
 	if config.Log == nil {
 		config.Log = u.c.Log

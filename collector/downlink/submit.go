@@ -107,10 +107,10 @@ type Sent struct {
 	// Kind is what is to be done: release_order, cancel_order, request_count, reread, apply_config.
 	Kind string
 	// State is waiting (the site does not hold it), held, applied, refused or superseded; Text is the site's.
-	State, Text            string
-	CorrelationID, Plugin  string
+	State, Text           string
+	CorrelationID, Plugin string
 	// Position is its place in the site's list, 0 as long as it has none.
-	Position uint64
+	Position               uint64
 	CreatedAt, CompletedAt time.Time
 }
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -154,6 +156,45 @@ func (c *setConfigCommand) Run(all *commands) error {
 		return err
 	}
 	return c.send(all, &docklinev1.Command{Work: &docklinev1.Command_ApplyConfig{ApplyConfig: &docklinev1.ApplyConfig{Yaml: string(text)}}})
+}
+
+type siteMasterCommand struct {
+	Tenant string `required:"" help:"Name of the tenant."`
+	Kind   string `required:"" enum:"item,unit,customer" help:"item, unit or customer."`
+	Whole  bool   `help:"The file has everything of this kind: what is not in it is no longer known."`
+	File   string `arg:"" type:"existingfile" help:"CSV with the header code,name."`
+}
+
+// Run takes the file whole or not at all.
+func (c *siteMasterCommand) Run(all *commands) error {
+	file, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	if len(rows) == 0 || !slices.Equal(rows[0], []string{"code", "name"}) {
+		return fmt.Errorf("%s:1: the first line must be code,name", c.File)
+	}
+	records := make(map[string]string, len(rows))
+	for i, row := range rows[1:] {
+		if _, twice := records[row[0]]; twice {
+			return fmt.Errorf("%s: record %d: code %q is there twice", c.File, i+2, row[0])
+		}
+		records[row[0]] = row[1]
+	}
+	kind := map[string]docklinev1.MasterKind{"item": docklinev1.MasterKind_MASTER_KIND_ITEM, "unit": docklinev1.MasterKind_MASTER_KIND_UNIT,
+		"customer": docklinev1.MasterKind_MASTER_KIND_CUSTOMER}[c.Kind]
+	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		changed, err := downlink.PutMaster(ctx, d, c.Tenant, kind, records, c.Whole)
+		if err == nil {
+			fmt.Printf("%d of %d changed; sites get the changes when they are online\n", changed, len(records))
+		}
+		return err
+	})
 }
 
 type commandListCommand struct {

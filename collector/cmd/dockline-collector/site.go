@@ -19,6 +19,7 @@ type siteCommand struct {
 	List siteListCommand `cmd:"" help:"List sites and how they are."`
 	Show siteShowCommand `cmd:"" help:"Show one site."`
 
+	Master  siteMasterCommand  `cmd:"" help:"Make items, units or customers known to a tenant's sites, from a file; sites warn of what is not known."`
 	Command siteCommandCommand `cmd:"" help:"Have a site read again, count, leave an order, or take a configuration."`
 }
 
