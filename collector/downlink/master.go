@@ -115,13 +115,18 @@ func (d *Downlink) serveMaster(ctx context.Context) (int, error) {
 		if err != nil || len(rows) == 0 {
 			return lists, err
 		}
-		list := &docklinev1.MasterList{Previous: uint64(m.held), Records: rows}
-		payload, err := proto.Marshal(list)
-		if err != nil {
-			return lists, err
-		}
-		if err := d.Publish(ctx, wire.Message{Topic: wire.DownTopic(key.tenant, key.site, wire.Master), Payload: payload}); err != nil {
-			return lists, fmt.Errorf("downlink to %s: master data: %w", key.site, err)
+		for {
+			payload, err := proto.Marshal(&docklinev1.MasterList{Previous: uint64(m.held), Records: rows})
+			if err == nil {
+				err = d.Publish(ctx, wire.Message{Topic: wire.DownTopic(key.tenant, key.site, wire.Master), Payload: payload})
+			}
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, wire.ErrTooLarge) || len(rows) < 2 {
+				return lists, fmt.Errorf("downlink to %s: master data: %w", key.site, err)
+			}
+			rows = rows[:len(rows)/2]
 		}
 		m.sent, m.at = int64(rows[len(rows)-1].GetVersion()), d.now()
 		lists++

@@ -267,6 +267,25 @@ func TestOperatorCommands(t *testing.T) {
 			t.Errorf("%s: %v\n%s\nwant %q", strings.Join(tt.args, " "), err, text, tt.want)
 		}
 	}
+	// Of all items the centre now knows one alone; the site warns of what it picks, and everything goes its way.
+	master := filepath.Join(w.Config.Dir, "items.csv")
+	if err := os.WriteFile(master, []byte("code,name\nSKU-NOBODY-PICKS,a rumour\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := operator(t, w, "site", "master", "--kind", "item", "--whole", master); err != nil || !strings.Contains(text, "1 of 1 changed") {
+		t.Errorf("master data: %v %s", err, text)
+	}
+	says := func(what string) func() bool {
+		return func() bool {
+			text, err := operator(t, w, "site", "show", site, "--json")
+			return err == nil && strings.Contains(text, what)
+		}
+	}
+	until(t, w, "the site holds the master data", time.Minute, says(`"master_through": 1`))
+	if _, err := w.Orders(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	until(t, w, "the site warns", time.Minute, says("unknown_item"))
 	if text, err := operator(t, w, "site", "command", "recount", "nowhere", "--number", "X", "--bin", bin); err == nil || !strings.Contains(text, "no such site") {
 		t.Errorf("to an unknown site: %s", text)
 	}
