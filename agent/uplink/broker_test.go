@@ -109,7 +109,7 @@ func TestRealBrokerThatForgets(t *testing.T) {
 
 // A broker that takes small packets, and few at a time, gets what it takes; what is too large even alone stays and is told.
 func TestRealBrokerWithLimits(t *testing.T) {
-	mosquitto := testenv.Mosquitto(t, testenv.MosquittoConfig{Options: "max_packet_size 6000"})
+	mosquitto := testenv.Mosquitto(t, testenv.MosquittoConfig{Options: "max_packet_size 6000\nmax_inflight_messages 3"})
 	u, j, c := overBroker(t, mosquitto.URL(), uplink.Config{})
 	for n := range 10 {
 		add(t, j, large(n*100, 100, 300)...)

@@ -76,7 +76,9 @@ func (u *Uplink) step(now time.Time) time.Duration {
 	due := func(at time.Time, busy *bool, message func() wire.Message, every time.Duration) time.Time {
 		if !now.Before(at) && !*busy {
 			at = now.Add(every)
-			if !u.post(&sending{message: message(), session: s, what: busy}) {
+			m := message()
+			u.pace.spend(now, len(m.Payload))
+			if !u.post(&sending{message: m, session: s, what: busy}) {
 				at = now.Add(pauseTime)
 			}
 		}
