@@ -86,19 +86,19 @@ func openWith(own *Config, s *settings, centre *given) (*Agent, error) {
 		}
 		c = over
 	}
-	log := newLogger(c.Log)
+	began, log := time.Now(), newLogger(c.Log)
 	j, err := journal.Open(c.Path("journal"), journal.Options{
 		Tenant: c.Site.Tenant, Site: c.Site.ID, LimitBytes: int64(c.Journal.Limit), ReserveBytes: int64(c.Journal.Reserve), RotateBytes: int64(c.Journal.Rotate),
-		KeepAcknowledged: c.Journal.KeepAcknowledged, Log: log.With("part", "journal"),
+		KeepAcknowledged: c.Journal.KeepAcknowledged, Check: checkInChild(log), Now: now, Log: log.With("part", "journal"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	a := &Agent{own: own, config: c, inForce: c, settings: s, again: make(chan struct{}, 1), log: log, journal: j, lineChanged: time.Now()}
+	a := &Agent{own: own, config: c, inForce: c, settings: s, again: make(chan struct{}, 1), log: log, journal: j, lineChanged: now()}
 	if err := a.open(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	log.Info("agent", "site", c.Site.ID, "tenant", c.Site.Tenant, "version", wire.Version, "waiting", j.Stats().Events)
+	log.Info("agent", "site", c.Site.ID, "tenant", c.Site.Tenant, "version", wire.Version, "waiting", j.Stats().Events, "opened_in", time.Since(began).Round(100*time.Microsecond))
 	return a, nil
 }
 
@@ -127,7 +127,7 @@ func Serve(ctx context.Context, path string, ready func()) error {
 
 func (a *Agent) open() (err error) {
 	c := a.config
-	if a.inbox, err = downlink.Open(c.Path("inbox.db"), downlink.Options{Log: a.log.With("part", "downlink")}); err != nil {
+	if a.inbox, err = downlink.Open(c.Path("inbox.db"), downlink.Options{Now: now, Log: a.log.With("part", "downlink")}); err != nil {
 		return fmt.Errorf("inbox: %w", err)
 	}
 	if a.host, err = newHost(c, hostJournal{a.journal}, a.log, a.known); err != nil {
@@ -141,10 +141,21 @@ func (a *Agent) open() (err error) {
 	}
 	a.uplink = uplink.New(uplink.Config{
 		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
-		OnHelloReply: func(r *docklinev1.HelloReply) error { return a.inbox.SetIncarnation(r.GetIncarnation()) },
-		OnCommands:   a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, OnMaster: a.inbox.PutMaster, MasterThrough: a.inbox.MasterThrough, Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Log: a.log.With("part", "uplink"),
+		OnHelloReply: a.greeted, OnCommands: a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, OnMaster: a.inbox.PutMaster, MasterThrough: a.inbox.MasterThrough,
+		Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Now: now, Log: a.log.With("part", "uplink"),
 	})
 	return nil
+}
+
+// greeted takes the collector's answer to Hello before any event is sent: positions begin anew where its database is another one,
+// and where this disk is new, the sources go on from where the collector has everything.
+func (a *Agent) greeted(r *docklinev1.HelloReply) error {
+	for _, c := range r.GetCursors() {
+		if err := a.host.Rewind(c.GetPlugin(), func() (bool, error) { return a.journal.GiveBack(c) }); err != nil {
+			return err
+		}
+	}
+	return a.inbox.SetIncarnation(r.GetIncarnation())
 }
 
 func newHost(c *Config, j host.Journal, log *slog.Logger, known func(item string) bool) (*host.Host, error) {
@@ -156,16 +167,24 @@ func newHost(c *Config, j host.Journal, log *slog.Logger, known func(item string
 		}
 		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config}
 	}
-	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, KnownItem: known, Log: log.With("part", "host")})
+	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, KnownItem: known, Now: now, Log: log.With("part", "host")})
+}
+
+// send keeps the line, once the journal has taken up what an unclean stop left: what is held must be known before it is told.
+func (a *Agent) send(ctx context.Context) error {
+	if err := a.journal.Recover(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	return a.uplink.Run(ctx)
 }
 
 // Run runs every loop until ctx ends. A loop that ends unasked ends all of them, with its error; so does a configuration for which the
 // agent must be opened again, with ErrReopen.
 func (a *Agent) Run(ctx context.Context) error {
-	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Log: a.log.With("part", "downlink")}
+	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Now: now, Log: a.log.With("part", "downlink")}
 	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{a.host.Run, a.uplink.Run, delivery.Run, pages.Run, a.waitReopen} {
+	for _, run := range []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen} {
 		g.Go(func() error {
 			if err := run(ctx); err != nil || ctx.Err() != nil {
 				return err
@@ -202,7 +221,7 @@ func (a *Agent) record(ctx context.Context, e *docklinev1.Event) error {
 // Heartbeat says how the site is; the uplink adds who it is and what is stored.
 func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
 	s, line := a.journal.Stats(), a.uplink.Stats()
-	f := health.Facts{Now: time.Now(), Connected: line.Connected, Line: health.Line{Reason: line.Line.LastError, TakenOverAt: line.Line.TakenOverAt,
+	f := health.Facts{Now: now(), Connected: line.Connected, Line: health.Line{Reason: line.Line.LastError, TakenOverAt: line.Line.TakenOverAt,
 		NextAttempt: line.Line.NextAttempt, ShortLinks: line.Line.ShortLinks, Denied: line.Denied, TooLarge: line.TooLarge, TooLargeText: line.TooLargeText}}
 	a.mu.Lock()
 	if f.Connected != a.connected {
@@ -225,7 +244,7 @@ func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
 // report is the heartbeat with the identity that the uplink would add, for people on this machine.
 func (a *Agent) report() *docklinev1.Heartbeat {
 	h := a.Heartbeat()
-	h.Tenant, h.Site, h.AgentVersion, h.SentAt = a.config.Site.Tenant, a.config.Site.ID, wire.Version, timestamppb.Now()
+	h.Tenant, h.Site, h.AgentVersion, h.SentAt = a.config.Site.Tenant, a.config.Site.ID, wire.Version, timestamppb.New(now())
 	h.Online = a.uplink.Stats().Connected
 	h.Incarnation, h.CommandsThrough, h.ReceiptsThrough = a.inbox.Through()
 	h.MasterThrough = a.inbox.MasterThrough()

@@ -105,12 +105,12 @@ func TestConfigurationFromTheCentre(t *testing.T) {
 	s.deliver(applyConfig(1, "plugins:\n  - id: wms\n    config:\n      seed: 2\n"), applied, "1 plugins")
 	s.state("running")
 	for version, tt := range []struct{ yaml, want string }{
-		{"uplink:\n  window: 8\n  windoww: 9\n", "configuration:3: windoww: unknown key"},
+		{"uplink:\n  window: 8\n  windoww: 9\n", "configuration:3: uplink.windoww: unknown key"},
 		{"site: {tenant: other, id: dc-east}\n", "configuration:1: site: unknown key"},
 		{"\nuplink:\n  window: 0\n", "configuration:3: uplink.window"},
 		{"plugins:\n  - id: north\n    config: {}\n", "configuration:2: plugins[0].id"},
 		{"plugins:\n  - id: wms\n    config:\n      seed: 2\n      short_percent: 200\n", "configuration:5: plugins[0] wms: config.short_percent"},
-		{"plugins:\n  - id: wms\n    path: /bin/sh\n", "configuration:3: path: unknown key"},
+		{"plugins:\n  - id: wms\n    path: /bin/sh\n", "configuration:3: plugins[0].path: unknown key"},
 	} {
 		s.deliver(applyConfig(uint64(version)+2, tt.yaml), refused, tt.want)
 		s.deliver(applyConfig(uint64(version)+2, tt.yaml), refused, tt.want) // the same answer when it comes again

@@ -59,7 +59,8 @@ var ErrTooEarly = errors.New("too early")
 type Start struct {
 	// Config is the plugin's config section as YAML; Check has found no fault in it.
 	Config []byte
-	// Cursor is that of the last durable batch, as the source wrote it; empty for a new beginning.
+	// Cursor is that of the last durable batch, as the source wrote it; empty for a new beginning. A source that is not rereadable may be
+	// started without it after an unclean stop, so that it misses nothing while the journal is being checked.
 	Cursor []byte
 	// DataDir is a folder of this plugin's own, kept between starts. It may be lost with the disk while the cursor is given back.
 	DataDir string

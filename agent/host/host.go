@@ -29,8 +29,9 @@ type Entry struct {
 type Journal interface {
 	// Append returns after a synced commit that holds the whole entry, and with an error only if nothing of it was kept.
 	Append(ctx context.Context, entry Entry) error
-	// Cursor is the plugin's last durable one, empty for a plugin that has none.
-	Cursor(plugin string) ([]byte, error)
+	// Cursor is the plugin's last durable one, empty for a plugin that has none. After an unclean stop it may have to wait until that is
+	// known.
+	Cursor(ctx context.Context, plugin string) ([]byte, error)
 }
 
 // PluginConfig is one entry of plugins in agent.yaml.

@@ -76,7 +76,7 @@ func (m *memory) Append(_ context.Context, entry host.Entry) error {
 	return nil
 }
 
-func (m *memory) Cursor(plugin string) ([]byte, error) {
+func (m *memory) Cursor(_ context.Context, plugin string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.cursors[plugin]), nil

@@ -67,7 +67,7 @@ func (s *supervisor) cursorFor(ctx context.Context, r *docklinev1.Reread) (curso
 	if r.GetTime() == nil {
 		return r.GetCursor(), fmt.Sprintf("from the cursor %.60q", r.GetCursor()), nil
 	}
-	now, err := s.config.Journal.Cursor(s.plugin.ID)
+	now, err := s.config.Journal.Cursor(ctx, s.plugin.ID)
 	if err != nil {
 		return nil, "", err
 	}

@@ -18,6 +18,9 @@ import (
 // missedPings in a row make a plugin count as hung.
 const missedPings = 3
 
+// pushPatience is how long a source that can't read again waits for its cursor.
+const pushPatience = 20 * time.Millisecond
+
 var (
 	errExited = errors.New("nobody asked it to end")
 	errHung   = errors.New("it gave no sign of life")
@@ -26,10 +29,6 @@ var (
 // session is one life of the plugin's process, from start to end. It returns nil only after stopping was asked for and went
 // in order.
 func (s *supervisor) session(stopping context.Context) error {
-	cursor, err := s.config.Journal.Cursor(s.plugin.ID)
-	if err != nil {
-		return cursorError{fmt.Errorf("read cursor: %w", err)}
-	}
 	dataDir := s.dataDir()
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return cursorError{fmt.Errorf("make folder: %w", err)}
@@ -43,6 +42,10 @@ func (s *supervisor) session(stopping context.Context) error {
 	if err != nil {
 		return s.ended(r, err)
 	}
+	cursor, err := s.cursor(stopping, described)
+	if err != nil {
+		return s.ended(r, err)
+	}
 	s.journalTold(nil)
 	s.set(stateRunning, "")
 	s.openFor(r)
@@ -53,6 +56,24 @@ func (s *supervisor) session(stopping context.Context) error {
 		return nil
 	}
 	return s.ended(r, err)
+}
+
+// cursor is what the source goes on from. One that can read again waits for it; one that can't must not, what it would miss meanwhile is
+// gone, and it starts without where the cursor is not known yet.
+func (s *supervisor) cursor(ctx context.Context, described *docklinev1.DescribeResponse) ([]byte, error) {
+	ask, cancel := ctx, context.CancelFunc(func() {})
+	if !described.GetRereadable() {
+		ask, cancel = context.WithTimeout(ctx, pushPatience)
+	}
+	defer cancel()
+	cursor, err := s.config.Journal.Cursor(ask, s.plugin.ID)
+	switch {
+	case err == nil, ctx.Err() == nil && ask.Err() != nil:
+		return cursor, nil
+	case ctx.Err() != nil:
+		return nil, errDrained
+	}
+	return nil, cursorError{fmt.Errorf("read cursor: %w", err)}
 }
 
 // greet asks the plugin who it is and whether it likes its configuration, and opens its sink.
@@ -108,7 +129,7 @@ func (s *supervisor) capture(ctx, stopping context.Context, r *running, describe
 	if err != nil {
 		return fmt.Errorf("capture: %w", err)
 	}
-	c := &capture{stream: stream, plugin: s.plugin.ID, journal: s.config.Journal, drain: s.config.Limits.Drain, window: s.config.Limits.Window,
+	c := &capture{stream: stream, plugin: s.plugin.ID, journal: rewindable{s.config.Journal, &s.rewinding}, drain: s.config.Limits.Drain, window: s.config.Limits.Window,
 		stamper: &stamper{tenant: s.config.Tenant, site: s.config.Site, source: s.plugin.ID, kinds: described.GetKinds(), now: s.config.Now}}
 	c.look = s.unknown.look
 	c.told.conditions, c.told.event, c.told.journal = s.reported, s.captured, s.journalTold

@@ -54,6 +54,8 @@ type supervisor struct {
 	plugin  PluginConfig
 	policy  crashes
 	unknown *unknownItems
+	// rewinding is locked before mu.
+	rewinding rewinding
 
 	mu        sync.Mutex
 	state     string
@@ -83,7 +85,7 @@ func newSupervisor(config *Config, p PluginConfig, unknown *unknownItems) *super
 func (s *supervisor) Run(ctx context.Context) error {
 	defer s.end()
 	for ctx.Err() == nil {
-		life, halt := context.WithCancel(ctx)
+		life, halt := s.rewinding.begin(ctx)
 		s.begin(halt)
 		s.live(ctx, life)
 		halt()
@@ -102,6 +104,7 @@ func (s *supervisor) live(ctx, life context.Context) {
 			log.Warn("plugin did not stop in order", "err", err)
 		}
 		if ctx.Err() == nil {
+			log.Info("plugin begins again", "older cursor", s.rewinding.rewound())
 			s.set(stateStarting, "")
 		}
 		return

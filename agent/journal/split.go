@@ -55,7 +55,7 @@ func divide(tx *bbolt.Tx, e *epoch, lastSeq uint64) (parts [2]storedPack, err er
 	cursor := tx.Bucket(bucketPacks).Cursor()
 	found, value := cursor.Seek(key)
 	if !bytes.Equal(found, key) {
-		return parts, errDamaged
+		return parts, ErrDamaged
 	}
 	whole, err := openPack(value)
 	if err != nil {
@@ -69,7 +69,7 @@ func divide(tx *bbolt.Tx, e *epoch, lastSeq uint64) (parts [2]storedPack, err er
 	}
 	events, err := wire.OpenPack(whole.envelope.Pack, 0)
 	if err != nil {
-		return parts, fmt.Errorf("%w: %w", errDamaged, err)
+		return parts, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if len(events) < 2 {
 		return parts, fmt.Errorf("it holds one event")

@@ -62,7 +62,7 @@ func (j *Journal) Trim(ack *docklinev1.Ack) (Outcome, error) {
 	}
 	crc, found, err := e.crcAt(ack.Watermark)
 	if err != nil {
-		return Ignored, j.setAside(e, err)
+		return Ignored, j.setAsideOpen(e, err, false)
 	}
 	if !found || crc != ack.Crc {
 		return ForkNeeded, nil

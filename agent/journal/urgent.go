@@ -54,7 +54,10 @@ func (j *Journal) Urgent(after Position, limit int) ([]*docklinev1.Envelope, err
 		if err != nil {
 			return envelopes, err
 		}
-		envelopes = append(envelopes, found...)
+		for _, p := range found {
+			e.handOut(p.LastSeq)
+			envelopes = append(envelopes, p)
+		}
 	}
 	return envelopes, nil
 }

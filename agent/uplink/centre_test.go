@@ -107,10 +107,12 @@ type centre struct {
 	refuse func(*docklinev1.Envelope) *docklinev1.Refusal
 	silent func(name string) bool
 	lie    bool
+	// incarnation names its database.
+	incarnation string
 }
 
 func newCentre(t testing.TB) *centre {
-	return &centre{t: t, has: map[string]map[uint64]bool{}, crc: map[string]map[uint64]uint32{}, events: map[string]int{}}
+	return &centre{t: t, incarnation: "one", has: map[string]map[uint64]bool{}, crc: map[string]map[uint64]uint32{}, events: map[string]int{}}
 }
 
 func (c *centre) tell(name string, body proto.Message) {
@@ -138,7 +140,7 @@ func (c *centre) take(m wire.Message) {
 		if c.silent != nil && c.silent(wire.Hello) {
 			return
 		}
-		reply := &docklinev1.HelloReply{Session: h.Session, Incarnation: "one", SentAt: timestamppb.Now()}
+		reply := &docklinev1.HelloReply{Session: h.Session, Incarnation: c.incarnation, SentAt: timestamppb.Now()}
 		for _, e := range h.Epochs {
 			if a := c.ack(e.Epoch); a.Watermark > 0 {
 				reply.Received = append(reply.Received, &docklinev1.EpochRange{Epoch: e.Epoch, LastSeq: a.Watermark, Ranges: []*docklinev1.SeqRange{{First: 1, Last: a.Watermark}}})
@@ -203,7 +205,7 @@ func (c *centre) takeEnvelope(topic wire.Topic, e *docklinev1.Envelope) {
 
 // ack is the contiguous watermark of an epoch, and what lies beyond it.
 func (c *centre) ack(epoch string) *docklinev1.Ack {
-	a := &docklinev1.Ack{Incarnation: "one", Epoch: epoch}
+	a := &docklinev1.Ack{Incarnation: c.incarnation, Epoch: epoch}
 	for c.has[epoch][a.Watermark+1] {
 		a.Watermark++
 	}

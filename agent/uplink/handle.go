@@ -109,6 +109,7 @@ func (u *Uplink) greeted(reply *docklinev1.HelloReply, now time.Time) error {
 	if s.end, err = u.c.Journal.End(); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
+	s.incarnation = reply.Incarnation
 	s.greeted, s.flights, s.ahead, s.lanes = true, map[key]*flight{}, map[key]bool{}, [lanes]lane{}
 	s.lanes[liveLane].at = Position{Epoch: s.end.Epoch, Seq: s.end.LastSeq}
 	most := max(1, u.c.Window-u.c.Window/4)
@@ -134,6 +135,13 @@ func (u *Uplink) acked(ack *docklinev1.Ack, now time.Time) error {
 	}
 	if fork {
 		return u.fork(fmt.Sprintf("the collector has other events through %d of epoch %s", ack.Watermark, ack.Epoch), now)
+	}
+	if u.s.greeted && ack.Incarnation != u.s.incarnation {
+		// Behind the broker the collector has another database now, and may lack what the last one had acknowledged.
+		u.c.Log.Warn("uplink: the collector's database is another one; hello again", "was", u.s.incarnation, "is", ack.Incarnation)
+		u.s.greeted, u.s.helloDue = false, now
+		u.note(func(st *Stats) { st.Greeted = false })
+		return nil
 	}
 	for k, f := range u.s.flights {
 		if f.epoch == ack.Epoch && (f.last <= ack.Watermark || covered(f, ack.Beyond)) {

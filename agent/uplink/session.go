@@ -11,11 +11,13 @@ import (
 
 // session is one connection, from its Hello to its end. Only the loop touches it.
 type session struct {
-	id        string
-	hello     *docklinev1.Hello
-	greeted   bool // the collector has answered Hello
-	helloDue  time.Time
-	statusDue time.Time
+	id      string
+	hello   *docklinev1.Hello
+	greeted bool // the collector has answered Hello
+	// incarnation is the collector's database as its answer named it.
+	incarnation string
+	helloDue    time.Time
+	statusDue   time.Time
 	// helloing and reporting: a Hello, a heartbeat is on its way.
 	helloing, reporting bool
 	// end is where the journal stood when the collector answered: what is behind it is live, what is before it the backlog.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -52,7 +53,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 
 // Close ends every connection; transactions must have ended.
 func (d *DB) Close() error {
-	err := d.pool.Close()
+	err := errors.Join(closeSessions(d.write), closeSessions(d.read), d.pool.Close())
 	if d.readPool != nil {
 		err = errors.Join(err, d.readPool.Close())
 	}
@@ -149,9 +150,46 @@ func (d *DB) Incarnation(ctx context.Context) (string, error) {
 // NewIncarnation is called once after the database was restored from a backup; every site then sends again what is missing.
 func (d *DB) NewIncarnation(ctx context.Context) error {
 	return d.Write(ctx, func(tx *Tx) error {
-		return tx.Upsert(ctx, Insert{Table: "meta", Columns: []string{"name", "value"}, Conflict: []string{"name"},
-			Update: []string{"value"}, Rows: [][]any{{"incarnation", randomName()}}})
+		_, err := tx.NewIncarnation(ctx, d.clock())
+		return err
 	})
+}
+
+func (d *DB) clock() time.Time {
+	if d.Now == nil {
+		return time.Now()
+	}
+	return d.Now()
+}
+
+// NewIncarnation gives the database a new name, for it was put back to an older state by now, and returns it.
+func (tx *Tx) NewIncarnation(ctx context.Context, now time.Time) (string, error) {
+	name := randomName()
+	err := tx.Upsert(ctx, Insert{Table: "meta", Columns: []string{"name", "value"}, Conflict: []string{"name"}, Update: []string{"value"},
+		Rows: [][]any{{"incarnation", name}, {"restored_at", strconv.FormatInt(now.UnixMicro(), 10)}}})
+	return name, err
+}
+
+// Incarnation is what DB.Incarnation says, as of this transaction, and when the database was last known to have been put back to an older
+// state, zero for never. Nobody changes it until the transaction ends where hold is set.
+func (tx *Tx) Incarnation(ctx context.Context, hold bool) (name string, restored time.Time, err error) {
+	rows, err := tx.Lookup(ctx, Lookup{Table: "meta", Columns: []string{"name", "value"}, Key: []string{"name"},
+		Rows: [][]any{{"incarnation"}, {"restored_at"}}, Hold: hold})
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("incarnation: %w", err)
+	}
+	for _, row := range rows {
+		if row[0].(string) == "incarnation" {
+			name = row[1].(string)
+			continue
+		}
+		micros, err := strconv.ParseInt(row[1].(string), 10, 64)
+		if err != nil {
+			return "", time.Time{}, fmt.Errorf("incarnation: restored_at: %w", err)
+		}
+		restored = time.UnixMicro(micros)
+	}
+	return name, restored, nil
 }
 
 func randomName() string {

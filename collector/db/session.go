@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 )
 
 // session is one connection. On SQLite it keeps its prepared statements, since parsing costs more than running most of
@@ -52,6 +53,26 @@ func slots(n int) chan *session {
 		c <- &session{}
 	}
 	return c
+}
+
+// closeSessions gives their connections back: a pool does not end those that it has handed out, and the file would stay open. A session
+// that is in use, or asked for later, meets the closed pool.
+func closeSessions(slots chan *session) error {
+	var errs []error
+	for range cap(slots) {
+		select {
+		case s := <-slots:
+			for _, stmt := range s.stmts {
+				errs = append(errs, stmt.Close())
+			}
+			if s.conn != nil {
+				errs = append(errs, s.conn.Close())
+			}
+			slots <- &session{}
+		default:
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (s *session) exec(ctx context.Context, query string, args []any) (sql.Result, error) {

@@ -56,9 +56,13 @@ const (
 	maxEnvelopes = 256
 )
 
-// due chooses envelopes, urgent before live before backlog, the sites in turn: of the sites whose first envelope is most due, so many each that together they hold about max events.
-func due(ctx context.Context, tx *db.Tx, max int) ([]int64, error) {
-	heads, err := heads(ctx, tx)
+// onlyBacklog is a further condition of an envelope of the inbox.
+const onlyBacklog = " AND urgent = 0 AND live = 0"
+
+// due chooses envelopes, urgent before live before backlog, the sites in turn: of the sites whose first envelope is most due, so many each
+// that together they hold about max events. only is "" or onlyBacklog.
+func due(ctx context.Context, tx *db.Tx, max int, only string) ([]candidate, error) {
+	heads, err := heads(ctx, tx, only)
 	if err != nil || len(heads) == 0 {
 		return nil, err
 	}
@@ -70,7 +74,7 @@ func due(ctx context.Context, tx *db.Tx, max int) ([]int64, error) {
 	var args []any
 	for i, h := range heads {
 		parts[i] = fmt.Sprintf(`SELECT * FROM (SELECT %d AS turn, id, urgent, live, last_seq - first_seq + 1 AS events FROM inbox
-			WHERE tenant = ? AND site = ? AND state = ? ORDER BY urgent DESC, live DESC, id LIMIT ?) AS s%d`, i, i)
+			WHERE tenant = ? AND site = ? AND state = ?`+only+` ORDER BY urgent DESC, live DESC, id LIMIT ?) AS s%d`, i, i)
 		args = append(args, h.site.Tenant, h.site.Site, stateWaiting, each)
 	}
 	rows, err := tx.Query(ctx, strings.Join(parts, " UNION ALL "), args...)
@@ -100,9 +104,9 @@ type candidate struct {
 }
 
 // heads is the first envelope of each site that has one, the most due first.
-func heads(ctx context.Context, tx *db.Tx) ([]candidate, error) {
+func heads(ctx context.Context, tx *db.Tx, only string) ([]candidate, error) {
 	rows, err := tx.Query(ctx, `SELECT i.tenant, i.site, i.id, i.urgent, i.live, i.last_seq - i.first_seq + 1 FROM
-		(SELECT (SELECT w.id FROM inbox w WHERE w.tenant = site.tenant AND w.site = site.id AND w.state = ?
+		(SELECT (SELECT w.id FROM inbox w WHERE w.tenant = site.tenant AND w.site = site.id AND w.state = ?`+only+`
 			ORDER BY w.urgent DESC, w.live DESC, w.id LIMIT 1) AS head FROM site) s
 		JOIN inbox i ON i.id = s.head ORDER BY i.urgent DESC, i.live DESC, i.id LIMIT ?`, stateWaiting, maxSites)
 	if err != nil {
@@ -122,7 +126,7 @@ func heads(ctx context.Context, tx *db.Tx) ([]candidate, error) {
 
 // inTurn takes the first of each site, then the second of each, urgent ones before live ones before all, until max events are
 // there.
-func inTurn(all []candidate, max int) []int64 {
+func inTurn(all []candidate, max int) []candidate {
 	rank := make(map[int64]int, len(all))
 	taken := make(map[int]int)
 	byDue := func(a, b candidate) int {
@@ -136,14 +140,50 @@ func inTurn(all []candidate, max int) []int64 {
 	slices.SortFunc(all, func(a, b candidate) int {
 		return cmp.Or(byDue(a, b), cmp.Compare(rank[a.id], rank[b.id]), cmp.Compare(a.id, b.id))
 	})
-	var ids []int64
 	events := int64(0)
-	for _, c := range all {
-		if len(ids) > 0 && events+c.events > int64(max) || len(ids) == maxEnvelopes {
-			break
+	for n, c := range all {
+		if n > 0 && events+c.events > int64(max) || n == maxEnvelopes {
+			return all[:n]
 		}
 		events += c.events
-		ids = append(ids, c.id)
+	}
+	return all
+}
+
+func idsOf(chosen []candidate) []int64 {
+	ids := make([]int64, len(chosen))
+	for i, c := range chosen {
+		ids[i] = c.id
 	}
 	return ids
+}
+
+// turns lets backlog have a share where what is captured now would take all there is: after three full steps without any, one for it,
+// of a quarter of the size.
+type turns struct {
+	without int
+}
+
+const stepsWithoutBacklog = 3
+
+// choose is due with that share.
+func (t *turns) choose(ctx context.Context, tx *db.Tx, max int) ([]int64, error) {
+	if t.without >= stepsWithoutBacklog {
+		chosen, err := due(ctx, tx, max/4+1, onlyBacklog)
+		if err != nil || len(chosen) > 0 {
+			t.without = 0
+			return idsOf(chosen), err
+		}
+	}
+	chosen, err := due(ctx, tx, max, "")
+	events, backlog := int64(0), false
+	for _, c := range chosen {
+		events += c.events
+		backlog = backlog || c.urgent == 0 && c.live == 0
+	}
+	t.without++
+	if backlog || events < int64(max)/2 && len(chosen) < maxEnvelopes {
+		t.without = 0
+	}
+	return idsOf(chosen), err
 }

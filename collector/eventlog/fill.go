@@ -26,6 +26,7 @@ type Filler struct {
 	Slog *slog.Logger
 
 	wake  db.Signal
+	turns turns
 	stats [4]atomic.Int64
 }
 
@@ -83,16 +84,17 @@ const (
 // Step moves one batch of envelopes in one transaction: their events, facts, marks and receipts, how far each stream of their
 // sites has told everything, and the rows that leave the inbox.
 func (f *Filler) Step(ctx context.Context) (Filled, error) {
-	return f.step(ctx, func(tx *db.Tx) ([]int64, error) { return due(ctx, tx, cmp.Or(f.MaxEvents, 2000)) })
+	return f.step(ctx, func(tx *db.Tx) ([]int64, error) { return f.turns.choose(ctx, tx, cmp.Or(f.MaxEvents, 2000)) })
 }
 
 // isolate goes on after a step that failed: the envelopes one by one, so that one which the database does not take is set aside
 // and does not stop the others. Where even that fails, the database is the fault, and the step's error is returned.
 func (f *Filler) isolate(ctx context.Context, cause error) (more bool, err error) {
-	var ids []int64
-	if err := f.Log.DB.Read(ctx, func(tx *db.Tx) (err error) { ids, err = due(ctx, tx, 1000); return err }); err != nil {
+	var chosen []candidate
+	if err := f.Log.DB.Read(ctx, func(tx *db.Tx) (err error) { chosen, err = due(ctx, tx, 1000, ""); return err }); err != nil {
 		return false, cause
 	}
+	ids := idsOf(chosen)
 	for _, id := range ids {
 		one := func(*db.Tx) ([]int64, error) { return []int64{id}, nil }
 		if _, err = f.step(ctx, one); err != nil {

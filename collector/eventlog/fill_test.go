@@ -329,3 +329,25 @@ func TestAChangedReceiptGetsANewPosition(t *testing.T) {
 		w.expect("receipts", 3, `SELECT count(*) FROM receipt WHERE position IS NOT NULL`)
 	})
 }
+
+// Where live envelopes alone fill every step, backlog has a step of its own now and then.
+func TestBacklogHasAShareBesideEndlessLiveEvents(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.filler.MaxEvents = 4
+		old := envelope(t, "dc-east", 1, 1, pick("dc-east", "SO1", "old", 1))
+		old.Live = false
+		w.send(events(t, old)...)
+		for i := range 40 {
+			w.send(events(t, envelope(t, "dc-east", 1, uint64(i+2), pick("dc-east", "SO2", fmt.Sprint("w", i), 1)))...)
+		}
+		for range 4 {
+			w.expect("backlog in the log", 0, `SELECT count(*) FROM event WHERE seq = 1`)
+			if filled, err := w.filler.Step(t.Context()); err != nil || filled.Envelopes == 0 {
+				t.Fatalf("Step = %+v, %v", filled, err)
+			}
+		}
+		w.expect("backlog in the log after the fourth step", 1, `SELECT count(*) FROM event WHERE seq = 1`)
+		w.expect("live events in the log", 12, `SELECT count(*) FROM event WHERE seq > 1`)
+	})
+}

@@ -104,6 +104,15 @@ type Gap struct {
 	OpenedAt time.Time
 }
 
+// Fork is two journals of one site that begin at the same place, because its data folder was copied.
+type Fork struct {
+	// Epoch and Other are what each of them was writing.
+	Epoch, Other string
+	// Certain: both have spoken since, so two machines are at work.
+	Certain  bool
+	OpenedAt time.Time
+}
+
 // Site is one site with all that is known of it. Times are UTC, zero where there is none.
 type Site struct {
 	Tenant, ID, Title, Region string
@@ -125,6 +134,8 @@ type Site struct {
 	// Commands and Receipts are on their way: the site has not said that it holds them.
 	Commands, Receipts int64
 	Gaps               []Gap
+	// Fork is nil where all is well.
+	Fork *Fork
 
 	// Health is one sentence, Severity its weight. Conditions are all that is not as it should be, the worst first, each with
 	// what to do.

@@ -113,6 +113,14 @@ func TestHealthInWords(t *testing.T) {
 			beat(t, d, "dc-east", 1, now, &docklinev1.Heartbeat{})
 			exec(t, d, `INSERT INTO gap (tenant, site, epoch, lo, hi, cause, opened_at, closed_at) VALUES ('acme', 'dc-east', 'e', 5, 9, 'lost', 1, 0), ('acme', 'dc-east', 'e', 20, 21, 'lost', 1, 7)`)
 		}, "Online; 5 events missing", docklinev1.Severity_SEVERITY_ERROR, []string{"gap"}},
+		{"copied journal", func(t *testing.T, d *db.DB) {
+			beat(t, d, "dc-east", 1, now, &docklinev1.Heartbeat{})
+			exec(t, d, `INSERT INTO site_fork (tenant, site, epoch, other, certain, opened_at, heard_at) VALUES ('acme', 'dc-east', 'aa', 'bb', 0, 1, 1)`)
+		}, "Online; its journal was copied", docklinev1.Severity_SEVERITY_WARNING, []string{"forked_journal"}},
+		{"two hosts", func(t *testing.T, d *db.DB) {
+			beat(t, d, "dc-east", 1, now, &docklinev1.Heartbeat{})
+			exec(t, d, `INSERT INTO site_fork (tenant, site, epoch, other, certain, opened_at, heard_at) VALUES ('acme', 'dc-east', 'aa', 'bb', 1, 1, 1)`)
+		}, "Online; two machines work as this site", docklinev1.Severity_SEVERITY_ERROR, []string{"two_hosts"}},
 		{"certificate", func(t *testing.T, d *db.DB) {
 			beat(t, d, "dc-east", 1, now, &docklinev1.Heartbeat{})
 			exec(t, d, `UPDATE site SET certificate_not_after = ?`, now.Add(3*24*time.Hour).UnixMicro())

@@ -30,9 +30,11 @@ func (s *Site) judge(now time.Time) {
 	if s.State == Online {
 		s.Conditions = append(s.Conditions, s.Heartbeat.GetConditions()...)
 		s.judgePlugins()
+		s.judgeClock()
 	}
 	s.judgeBacklog(now)
 	s.judgeGaps()
+	s.judgeFork()
 	s.judgeCertificate(now)
 	slices.SortStableFunc(s.Conditions, func(a, b *docklinev1.Condition) int { return -cmp.Compare(a.GetSeverity(), b.GetSeverity()) })
 	s.Health, s.Severity = s.sentence(now), info
@@ -99,6 +101,20 @@ func (s *Site) judgeGaps() {
 		}
 		s.add("gap", failing, g.OpenedAt, fmt.Sprintf("%s missing", events(g.Last-g.First+1)),
 			"Seq %d to %d of epoch %s are %s. Counts of this site wait meanwhile.", g.First, g.Last, g.Epoch, what)
+	}
+}
+
+func (s *Site) judgeFork() {
+	switch {
+	case s.Fork == nil:
+	case s.Fork.Certain:
+		s.add("two_hosts", failing, s.Fork.OpenedAt, "Two machines work as this site",
+			"Two agents with this site's data folder and certificate take turns (epochs %.8s and %.8s). Nothing is mixed up; stop the agent on the machine that is not the site's own, after it has sent what it holds.",
+			s.Fork.Epoch, s.Fork.Other)
+	default:
+		s.add("forked_journal", warning, s.Fork.OpenedAt, "Its journal was copied",
+			"The agent goes on from the same place as another one did before (epochs %.8s and %.8s): its data folder was put back from a copy, or taken to a second machine. If a second machine runs with it, stop its agent.",
+			s.Fork.Epoch, s.Fork.Other)
 	}
 }
 

@@ -46,7 +46,10 @@ func (f *Fleet) read(ctx context.Context, tenant, id string) ([]*Site, error) {
 			return err
 		}
 		rows.Close()
-		return readGaps(ctx, tx, byKey)
+		if err := readGaps(ctx, tx, byKey); err != nil {
+			return err
+		}
+		return readForks(ctx, tx, byKey)
 	})
 	if err != nil {
 		return nil, err
@@ -110,6 +113,27 @@ func readGaps(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
 		g.OpenedAt = fromMicros(opened)
 		if s := byKey[key]; s != nil {
 			s.Gaps = append(s.Gaps, g)
+		}
+	}
+	return rows.Err()
+}
+
+func readForks(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
+	rows, err := tx.Query(ctx, `SELECT tenant, site, epoch, other, certain, opened_at FROM site_fork WHERE closed_at = 0`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key siteKey
+		var f Fork
+		var certain, opened int64
+		if err := rows.Scan(&key.tenant, &key.id, &f.Epoch, &f.Other, &certain, &opened); err != nil {
+			return err
+		}
+		f.Certain, f.OpenedAt = certain != 0, fromMicros(opened)
+		if s := byKey[key]; s != nil {
+			s.Fork = &f
 		}
 	}
 	return rows.Err()

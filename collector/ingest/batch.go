@@ -20,6 +20,8 @@ type batch struct {
 	faults map[originKey]Exception
 	// good are the sites that sent an envelope which was taken.
 	good map[siteKey]bool
+	// agreed are the sites that are where this database is.
+	agreed []siteKey
 
 	answers                                []wire.Message
 	stored, storedEvents, dropped, refused int64

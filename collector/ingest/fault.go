@@ -17,6 +17,9 @@ const (
 	CodeUnreadableMessage = "unreadable_message"
 	CodeForeignIdentity   = "foreign_identity"
 	CodeRefusedEnvelope   = "refused_envelope"
+	CodeForkedJournal     = "forked_journal"
+	CodeTwoHosts          = "two_hosts"
+	CodeDatabaseRestored  = "database_restored"
 )
 
 const technical = docklinev1.FaultClass_FAULT_CLASS_TECHNICAL
@@ -108,6 +111,9 @@ func (i *Ingest) reportFaults(ctx context.Context, tx *db.Tx, b *batch) error {
 }
 
 func (i *Ingest) remember(b *batch) {
+	for _, s := range b.agreed {
+		i.agreed[s] = i.incarnation
+	}
 	for s := range b.good {
 		i.settled[s] = true
 		delete(i.told, s.tenant+" "+refusedOrigin(s))

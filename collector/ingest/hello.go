@@ -14,17 +14,31 @@ import (
 // hello records what a site says that it holds, finds what it has lost, and makes the reply.
 func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.Hello) error {
 	site := siteKey{h.GetTenant(), h.GetSite()}
+	twin, news, err := i.findTwin(ctx, tx, site, h.GetEpochs())
+	if err != nil {
+		return err
+	}
+	if news {
+		if err := i.openFork(ctx, tx, site, twin); err != nil {
+			return err
+		}
+	}
 	if err := i.nameEpochs(ctx, tx, site, h.GetEpochs()); err != nil {
 		return err
 	}
 	if err := moveEpochs(ctx, tx, site, h.GetEpochs()); err != nil {
 		return err
 	}
-	if err := i.findLost(ctx, tx, site, h.GetEpochs()); err != nil {
-		return err
+	if twin == nil || !twin.certain { // else what this one does not hold the other does
+		if err := i.findLost(ctx, tx, site, h.GetEpochs(), twin != nil); err != nil {
+			return err
+		}
 	}
 	received, err := receivedOf(ctx, tx, site, h.GetEpochs())
 	if err != nil {
+		return err
+	}
+	if err := i.compare(ctx, tx, b, position{site, h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough(), h.GetEpochs()}, received); err != nil {
 		return err
 	}
 	cursors, err := i.c.Log.Cursors(ctx, tx, site.tenant, site.site)
@@ -33,12 +47,13 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 	}
 	commands, receipts := i.positions(h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough())
 	now := i.c.Now().UnixMicro()
-	if _, err := tx.Exec(ctx, `INSERT INTO presence (tenant, site, session, online, connected_at, seen_at, commands_through, receipts_through)
-		VALUES (?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (tenant, site) DO UPDATE SET
+	if _, err := tx.Exec(ctx, `INSERT INTO presence (tenant, site, session, online, connected_at, seen_at, commands_through, receipts_through, epoch)
+		VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT (tenant, site) DO UPDATE SET
 		connected_at = CASE WHEN presence.session = excluded.session AND presence.online = 1 THEN presence.connected_at ELSE excluded.connected_at END,
 		session = excluded.session, online = 1, seen_at = excluded.seen_at,
-		commands_through = excluded.commands_through, receipts_through = excluded.receipts_through`,
-		site.tenant, site.site, h.GetSession(), now, now, commands, receipts); err != nil {
+		commands_through = excluded.commands_through, receipts_through = excluded.receipts_through,
+		epoch = CASE WHEN excluded.epoch = '' THEN presence.epoch ELSE excluded.epoch END`,
+		site.tenant, site.site, h.GetSession(), now, now, commands, receipts, newestOf(h.GetEpochs()).GetEpoch()); err != nil {
 		return err
 	}
 	b.answer(site.tenant, site.site, &docklinev1.Answer{Answer: &docklinev1.Answer_HelloReply{HelloReply: &docklinev1.HelloReply{
@@ -81,6 +96,7 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 		}
 		return 1
 	})
+	now := i.c.Now().UnixMicro() // one for all: epochs of one Hello follow each other by ordinal, not by when their row was written
 	for _, e := range all {
 		// A predecessor that is only named must not move to the place of those that are there: its seen_at stays.
 		if _, err := tx.Exec(ctx, `INSERT INTO epoch (tenant, site, epoch, ordinal, predecessor, predecessor_last_seq, last_seq, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -91,7 +107,7 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 			complete = CASE WHEN excluded.last_seq > epoch.last_seq THEN 0 ELSE epoch.complete END,
 			last_seq = CASE WHEN excluded.last_seq > epoch.last_seq THEN excluded.last_seq ELSE epoch.last_seq END,
 			seen_at = CASE WHEN excluded.seen_at = 0 THEN epoch.seen_at ELSE excluded.seen_at END`,
-			site.tenant, site.site, e.epoch, e.ordinal, e.predecessor, e.before, e.lastSeq, i.seenAt(e.epoch, epochs)); err != nil {
+			site.tenant, site.site, e.epoch, e.ordinal, e.predecessor, e.before, e.lastSeq, seenAt(e.epoch, epochs, now)); err != nil {
 			return fmt.Errorf("epoch %s: %w", e.epoch, err)
 		}
 	}
@@ -99,9 +115,9 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 }
 
 // seenAt is now for an epoch that the site holds, and 0 for one that it only names.
-func (i *Ingest) seenAt(epoch string, held []*docklinev1.EpochRange) int64 {
+func seenAt(epoch string, held []*docklinev1.EpochRange, now int64) int64 {
 	if slices.ContainsFunc(held, func(e *docklinev1.EpochRange) bool { return e.GetEpoch() == epoch && e.GetMovedTo() == "" }) {
-		return i.c.Now().UnixMicro()
+		return now
 	}
 	return 0
 }
@@ -126,8 +142,9 @@ func moveEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs []*dockline
 	return err
 }
 
-// findLost compares what the site's journal has given with what is here and what the site still holds. What neither has is lost.
-func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*docklinev1.EpochRange) error {
+// findLost compares what the site's journal has given with what is here and what the site still holds. What neither has is lost. copied
+// says that the journal that is gone may be at work elsewhere.
+func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*docklinev1.EpochRange, copied bool) error {
 	if len(held) == 0 {
 		return nil // it says nothing of its journal: nothing follows from that
 	}
@@ -159,12 +176,16 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 			}
 			have = have.add(span{lo: top + 1, hi: maxSeq})
 		}
+		sources := ""
 		if still == "" {
+			if !copied {
+				sources = s.sources
+			}
 			still = "the journal that held them is gone"
 		}
 		for _, hole := range have.holes(1, s.lastSeq) {
 			gap := &docklinev1.StreamGap{Epoch: s.epoch, FirstSeq: hole.lo, LastSeq: hole.hi, Reason: still}
-			if err := i.c.Log.Gap(ctx, tx, site.tenant, site.site, gap); err != nil {
+			if err := i.c.Log.Gap(ctx, tx, site.tenant, site.site, gap, sources); err != nil {
 				return err
 			}
 		}
@@ -174,7 +195,7 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 
 // openEpochsOf locks and reads the epochs of a site that are not complete.
 func openEpochsOf(ctx context.Context, tx *db.Tx, site siteKey) ([]*epochState, error) {
-	rows, err := tx.Query(ctx, `SELECT epoch, last_seq FROM epoch WHERE tenant = ? AND site = ? AND complete = 0 ORDER BY epoch`, site.tenant, site.site)
+	rows, err := tx.Query(ctx, `SELECT epoch, last_seq, sources FROM epoch WHERE tenant = ? AND site = ? AND complete = 0 ORDER BY epoch`, site.tenant, site.site)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +205,7 @@ func openEpochsOf(ctx context.Context, tx *db.Tx, site siteKey) ([]*epochState, 
 	var keys [][]any
 	for rows.Next() {
 		s := &epochState{siteKey: site}
-		if err := rows.Scan(&s.epoch, &s.lastSeq); err != nil {
+		if err := rows.Scan(&s.epoch, &s.lastSeq, &s.sources); err != nil {
 			return nil, err
 		}
 		epochs = append(epochs, s)

@@ -21,8 +21,9 @@ type EventLog interface {
 	AdvanceSite(ctx context.Context, tx *db.Tx, tenant, site string) error
 	// Cursors are those at the place up to which everything of the site is durable.
 	Cursors(ctx context.Context, tx *db.Tx, tenant, site string) ([]*docklinev1.PluginCursor, error)
-	// Gap records that the site no longer has events which never arrived. It may be told of one again.
-	Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *docklinev1.StreamGap) error
+	// Gap records that the site no longer has events which never arrived. It may be told of one again. sources are those of the site, by
+	// comma, where all of them begin again from before the gap; else empty.
+	Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *docklinev1.StreamGap, sources string) error
 }
 
 // Exception is a case for a person; whose it is the policy says.
@@ -43,13 +44,15 @@ type Config struct {
 	Log EventLog
 	// Report makes the open exceptions of one origin be exactly found; none closes those that were open. May be nil.
 	Report func(ctx context.Context, tx *db.Tx, tenant, origin string, found []Exception) error
+	// OnRestored is called in the transaction that finds that the database was put back to an older state. May be nil.
+	OnRestored func(ctx context.Context, tx *db.Tx) error
 	// Publish sends one answer. It is used by Run only.
 	Publish func(ctx context.Context, m wire.Message) error
 	// OnStored is called after a commit that put envelopes into the inbox, OnPresence after one that changed what a site says of
 	// itself. Either may be nil.
 	OnStored, OnPresence func()
-	// MaxWaitingBytes is how much the inbox may hold before backlog is refused as busy; live envelopes are always taken. 0 is
-	// 256 MiB.
+	// MaxWaitingBytes is how much the inbox may hold before backlog is refused as busy; live envelopes are always taken, and so is the
+	// backlog of a site that has less than its share there. 0 is 256 MiB.
 	MaxWaitingBytes int64
 	// MaxBatch is the most messages of one transaction. 0 is 256.
 	MaxBatch int
@@ -71,7 +74,8 @@ type Ingest struct {
 	known    map[siteKey]bool
 	told     map[string]time.Time
 	settled  map[siteKey]bool
-	waiting  int64
+	agreed   map[siteKey]string // under which incarnation
+	waiting  waitingBytes
 	waitedAt time.Time
 
 	messages, envelopes, dropped, refused, events atomic.Int64
@@ -108,7 +112,8 @@ func New(ctx context.Context, c Config) (*Ingest, error) {
 	c.MaxBatch = cmp.Or(c.MaxBatch, 256)
 	c.MaxWaitingBytes = cmp.Or(c.MaxWaitingBytes, 256<<20)
 	return &Ingest{c: c, incarnation: incarnation, queue: make(chan wire.Message, c.MaxBatch), ended: make(chan struct{}),
-		known: make(map[siteKey]bool), told: make(map[string]time.Time), settled: make(map[siteKey]bool)}, nil
+		known: make(map[siteKey]bool), told: make(map[string]time.Time), settled: make(map[siteKey]bool),
+		agreed: make(map[siteKey]string)}, nil
 }
 
 // Offer hands a message to Run. It waits while Run is busy, which holds the broker back; after the end of Run it drops.

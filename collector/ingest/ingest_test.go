@@ -307,6 +307,10 @@ func TestPresence(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		given := db.Insert{Table: "list_position", Columns: []string{"tenant", "site", "list", "last"}, Rows: [][]any{{tenant, "dc-east", "receipt", 9}, {tenant, "dc-east", "command", 9}}}
+		if err := d.Write(t.Context(), func(tx *db.Tx) error { return tx.InsertAll(t.Context(), given) }); err != nil {
+			t.Fatal(err)
+		}
 		say("s1", false, "")
 		w.expect("rows after a will of nobody", 0, `SELECT count(*) FROM presence`)
 		say("s1", true, incarnation)

@@ -31,15 +31,29 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 		return nil
 	}
 	var moved []siteKey
+	before := *b
 	err := i.c.DB.Write(ctx, func(tx *db.Tx) (err error) {
+		b.answers, b.agreed = slices.Clone(before.answers), nil
+		if err := i.refresh(ctx, tx); err != nil {
+			return err
+		}
+		if err := i.comparePlaces(ctx, tx, b); err != nil {
+			return err
+		}
 		if err := i.storePresence(ctx, tx, b.statuses); err != nil {
 			return err
 		}
 		moved, err = i.storeCursors(ctx, tx, b.statuses)
 		return err
 	})
-	if err != nil || len(moved) == 0 {
+	if err != nil {
 		return err
+	}
+	for _, s := range b.agreed {
+		i.agreed[s] = i.incarnation
+	}
+	if len(moved) == 0 {
+		return nil
 	}
 	return i.c.DB.Write(ctx, func(tx *db.Tx) error {
 		for _, s := range moved {
@@ -49,6 +63,44 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 		}
 		return nil
 	})
+}
+
+// comparePlaces holds the places of heartbeats against this database. A site that speaks of another one is told of ours by an Ack: it
+// may not have noticed that the collector behind the broker has a new one, and says Hello again.
+func (i *Ingest) comparePlaces(ctx context.Context, tx *db.Tx, b *batch) error {
+	byKey := make(map[epochKey]*epochState)
+	var keys [][]any
+	var sites []siteKey
+	asked := make(map[siteKey]bool)
+	for _, h := range b.statuses {
+		site := siteKey{h.GetTenant(), h.GetSite()}
+		if !h.GetOnline() {
+			continue
+		}
+		if err := i.compare(ctx, tx, b, position{site, h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough(), nil}, nil); err != nil {
+			return err
+		}
+		if !asked[site] {
+			asked[site] = true
+			sites = append(sites, site)
+		}
+		key := epochKey{site, h.GetEpoch()}
+		if h.GetIncarnation() != "" && h.GetIncarnation() != i.incarnation && h.GetEpoch() != "" && byKey[key] == nil {
+			byKey[key] = &epochState{siteKey: site, epoch: h.GetEpoch()}
+			keys = append(keys, byKey[key].key())
+		}
+	}
+	if err := i.closeForks(ctx, tx, sites); err != nil {
+		return err
+	}
+	if err := readEpochs(ctx, tx, byKey, keys); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		s := byKey[keyOf(key)]
+		b.answer(s.tenant, s.site, &docklinev1.Answer{Answer: &docklinev1.Answer_Ack{Ack: s.received.ack(i.incarnation, s.epoch, s.lost)}})
+	}
+	return nil
 }
 
 func (i *Ingest) storePresence(ctx context.Context, tx *db.Tx, statuses []*docklinev1.Heartbeat) error {
@@ -123,11 +175,12 @@ func (i *Ingest) storeCursors(ctx context.Context, tx *db.Tx, statuses []*dockli
 		}
 		byKey[key] = h
 	}
-	rows, err := tx.Lookup(ctx, db.Lookup{Table: "epoch", Columns: []string{"tenant", "site", "epoch", "ordinal", "last_seq"}, Key: epochColumns, Rows: keys, Hold: true})
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "epoch", Columns: []string{"tenant", "site", "epoch", "ordinal", "last_seq", "sources"}, Key: epochColumns, Rows: keys, Hold: true})
 	if err != nil {
 		return nil, err
 	}
 	list := newCursors()
+	able := db.Update{Table: "epoch", Key: epochColumns, Set: []string{"sources"}}
 	higher := db.Update{Table: "epoch", Key: epochColumns, Set: []string{"last_seq", "complete"}}
 	var moved []siteKey
 	for _, row := range rows {
@@ -136,6 +189,9 @@ func (i *Ingest) storeCursors(ctx context.Context, tx *db.Tx, statuses []*dockli
 		if h.GetLastSeq() > uint64(row[4].(int64)) {
 			higher.Rows = append(higher.Rows, []any{key.tenant, key.site, key.epoch, h.GetLastSeq(), 0})
 		}
+		if sources := sourcesOf(h); sources != row[5].(string) {
+			able.Rows = append(able.Rows, []any{key.tenant, key.site, key.epoch, sources})
+		}
 		if len(h.GetCursors()) > 0 {
 			moved = append(moved, key.siteKey)
 			if err := list.add(key.siteKey, key.epoch, uint64(row[3].(int64)), h.GetLastSeq(), h.GetCursors()); err != nil {
@@ -143,8 +199,10 @@ func (i *Ingest) storeCursors(ctx context.Context, tx *db.Tx, statuses []*dockli
 			}
 		}
 	}
-	if _, err := tx.UpdateAll(ctx, higher); err != nil {
-		return nil, err
+	for _, update := range []db.Update{higher, able} {
+		if _, err := tx.UpdateAll(ctx, update); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(moved, func(a, b siteKey) int { return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.site, b.site)) })
 	return slices.Compact(moved), list.write(ctx, tx, true)

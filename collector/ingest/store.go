@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/wire"
 )
 
 // store takes hellos and envelopes and opens cases, in one transaction.
@@ -25,6 +27,9 @@ func (i *Ingest) store(ctx context.Context, b *batch) error {
 		*b = before // a second run begins anew
 		b.answers = slices.Clone(before.answers)
 		b.good = make(map[siteKey]bool)
+		if err := i.refresh(ctx, tx); err != nil {
+			return err
+		}
 		for _, h := range b.hellos {
 			if err := i.hello(ctx, tx, b, h); err != nil {
 				return err
@@ -42,6 +47,25 @@ func (i *Ingest) store(ctx context.Context, b *batch) error {
 	return nil
 }
 
+// waitingBytes is what waits in the inbox, in all and of each site.
+type waitingBytes struct {
+	total  int64
+	bySite map[siteKey]int64
+}
+
+func (w *waitingBytes) add(site siteKey, bytes int64) {
+	w.total += bytes
+	if w.bySite == nil {
+		w.bySite = make(map[siteKey]int64)
+	}
+	w.bySite[site] += bytes
+}
+
+// full says whether a site's backlog must wait: more than most is there, and the site has its share of it.
+func (w *waitingBytes) full(site siteKey, most int64) bool {
+	return w.total > most && w.bySite[site] > most/int64(max(1, len(w.bySite)))
+}
+
 // weigh looks, once a second while backlog comes, how much waits in the inbox.
 func (i *Ingest) weigh(ctx context.Context, b *batch) error {
 	backlog := slices.ContainsFunc(b.envelopes, func(in incoming) bool { return !in.envelope.GetLive() })
@@ -50,16 +74,32 @@ func (i *Ingest) weigh(ctx context.Context, b *batch) error {
 	}
 	i.waitedAt = i.c.Now()
 	return i.c.DB.Read(ctx, func(tx *db.Tx) error {
-		return tx.QueryRow(ctx, `SELECT coalesce(sum(length(envelope)), 0) FROM inbox WHERE state = 0`).Scan(&i.waiting)
+		i.waiting = waitingBytes{}
+		rows, err := tx.Query(ctx, `SELECT tenant, site, sum(length(envelope)) FROM inbox WHERE state = 0 GROUP BY tenant, site`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var site siteKey
+			var bytes int64
+			if err := rows.Scan(&site.tenant, &site.site, &bytes); err != nil {
+				return err
+			}
+			i.waiting.add(site, bytes)
+		}
+		return rows.Err()
 	})
 }
 
 // epochState is what the database has of one epoch of a site, and what this transaction makes of it.
 type epochState struct {
 	siteKey
-	epoch    string
-	ordinal  uint64
-	lastSeq  uint64
+	epoch   string
+	ordinal uint64
+	lastSeq uint64
+	// sources are those that could tell again what the epoch held, as sourcesOf has them.
+	sources  string
 	received spans
 	// was is received as it was read; lost is what the site no longer has.
 	was, lost spans
@@ -87,8 +127,8 @@ func (i *Ingest) storeEnvelopes(ctx context.Context, tx *db.Tx, b *batch) error 
 		return err
 	}
 	for _, s := range epochs {
-		busy := i.take(b, s)
-		if busy < len(s.incoming) || len(s.received) > 0 {
+		refused := i.take(b, s)
+		if refused < len(s.incoming) || len(s.received) > 0 {
 			ack := s.received.ack(i.incarnation, s.epoch, s.lost)
 			b.answer(s.tenant, s.site, &docklinev1.Answer{Answer: &docklinev1.Answer_Ack{Ack: ack}})
 		}
@@ -96,15 +136,25 @@ func (i *Ingest) storeEnvelopes(ctx context.Context, tx *db.Tx, b *batch) error 
 	return i.write(ctx, tx, epochs)
 }
 
-// take sorts out what of an epoch is new and returns how many envelopes were refused as busy.
-func (i *Ingest) take(b *batch, s *epochState) (busy int) {
+// maxLeap is how far beyond the highest Seq that a site has named for an epoch an envelope of it may begin. Between two heartbeats a
+// journal cannot take more.
+const maxLeap = 10_000_000
+
+// take sorts out what of an epoch is new and returns how many envelopes were refused, as busy or as lies.
+func (i *Ingest) take(b *batch, s *epochState) (refused int) {
 	for _, in := range s.incoming {
 		env := in.envelope
 		switch {
 		case s.received.covers(env.GetFirstSeq(), env.GetLastSeq()):
 			b.dropped++
-		case !env.GetLive() && !env.GetUrgent() && i.waiting > i.c.MaxWaitingBytes:
-			busy++
+		case env.GetFirstSeq() > s.lastSeq+maxLeap:
+			refused++
+			b.lie(wire.Topic{Tenant: s.tenant, Site: s.site, Name: wire.Events}, &docklinev1.Refusal{Reason: docklinev1.RefusalReason_REFUSAL_REASON_RANGE, Epoch: s.epoch,
+				FirstSeq: env.GetFirstSeq(), LastSeq: env.GetLastSeq(), Text: fmt.Sprintf("seq %d to %d of an epoch that nobody has heard of beyond %d",
+					env.GetFirstSeq(), env.GetLastSeq(), s.lastSeq)})
+			continue
+		case !env.GetLive() && !env.GetUrgent() && i.waiting.full(s.siteKey, i.c.MaxWaitingBytes):
+			refused++
 			b.refuse(s.tenant, s.site, &docklinev1.Refusal{Reason: docklinev1.RefusalReason_REFUSAL_REASON_BUSY, Epoch: s.epoch,
 				FirstSeq: env.GetFirstSeq(), LastSeq: env.GetLastSeq(), Text: "the collector has much to do; backlog is taken later"})
 			continue
@@ -114,11 +164,11 @@ func (i *Ingest) take(b *batch, s *epochState) (busy int) {
 			s.fresh = append(s.fresh, in)
 			b.stored++
 			b.storedEvents += int64(env.GetCount())
-			i.waiting += int64(len(in.raw))
+			i.waiting.add(s.siteKey, int64(len(in.raw)))
 		}
 		b.good[s.siteKey] = true
 	}
-	return busy
+	return refused
 }
 
 // openEpochs groups envelopes by epoch, makes rows for epochs that are new, and locks and reads them all, in one order.
@@ -141,9 +191,10 @@ func (i *Ingest) openEpochs(ctx context.Context, tx *db.Tx, envelopes []incoming
 	})
 	fresh := db.Insert{Table: "epoch", Columns: []string{"tenant", "site", "epoch", "ordinal", "seen_at"}, Conflict: epochColumns}
 	keys := make([][]any, len(epochs))
+	now := i.c.Now().UnixMicro() // one for all, so that ordinals order them
 	for n, s := range epochs {
 		keys[n] = s.key()
-		fresh.Rows = append(fresh.Rows, append(s.key(), s.ordinal, i.c.Now().UnixMicro()))
+		fresh.Rows = append(fresh.Rows, append(s.key(), s.ordinal, now))
 	}
 	if _, err := tx.InsertAbsent(ctx, fresh); err != nil {
 		return nil, err

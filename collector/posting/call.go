@@ -26,12 +26,12 @@ type heard struct {
 	applying bool
 }
 
-// send claims, calls and settles up to limit postings.
-func (s *Sender) send(ctx context.Context, limit int) (int, error) {
+// send claims, calls and settles up to limit postings; unless fromReady only such as are read back.
+func (s *Sender) send(ctx context.Context, limit int, fromReady bool) (int, error) {
 	// The clock of the calls starts before the lease's, so that a call's deadline lies before the lease's end.
 	calls, cancel := context.WithTimeout(ctx, s.CallTimeout)
 	defer cancel()
-	jobs, err := s.claim(ctx, limit)
+	jobs, err := s.claim(ctx, limit, fromReady)
 	if err != nil || len(jobs) == 0 {
 		return 0, err
 	}

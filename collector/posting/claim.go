@@ -56,13 +56,13 @@ func (s *Sender) recover(ctx context.Context, now time.Time) error {
 
 // claim takes up to limit postings: what is ready is written as sending, and the rest, which is only looked for, is put off
 // until the lease ends. Nothing is said to the target before this is committed.
-func (s *Sender) claim(ctx context.Context, limit int) ([]job, error) {
+func (s *Sender) claim(ctx context.Context, limit int, fromReady bool) ([]job, error) {
 	var jobs []job
 	err := s.DB.Write(ctx, func(tx *db.Tx) error {
 		jobs = nil
 		now := s.Now().UnixMicro()
 		until := now + s.Lease.Microseconds()
-		found, err := pick(ctx, tx, s.Target, now, limit)
+		found, err := pick(ctx, tx, s.Target, now, limit, fromReady)
 		if err != nil {
 			return err
 		}
@@ -104,12 +104,11 @@ func (s *Sender) claim(ctx context.Context, limit int) ([]job, error) {
 
 // pick locks up to limit postings of which something can be done, the longest waiting first. What is ready is read by itself,
 // so that the index gives the order and a long backlog costs no more than a short one.
-func pick(ctx context.Context, tx *db.Tx, target string, now int64, limit int) ([]*row, error) {
-	found, err := collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting p WHERE p.target = ? AND p.state = 'ready'
-		AND p.ready_at <= ? AND p.wanted = 1 AND NOT `+unmet+` AND NOT `+inFlight+` ORDER BY p.ready_at, p.id LIMIT ?`,
-		target, now, limit))
-	if err != nil {
-		return nil, err
+func pick(ctx context.Context, tx *db.Tx, target string, now int64, limit int, fromReady bool) (found []*row, err error) {
+	if fromReady {
+		if found, err = pickReady(ctx, tx, target, now, limit); err != nil {
+			return nil, err
+		}
 	}
 	settle, err := collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting p WHERE p.target = ? AND p.state IN `+lookedAt+`
 		AND p.ready_at <= ? ORDER BY p.ready_at, p.id LIMIT ?`, target, now, limit))
@@ -119,6 +118,12 @@ func pick(ctx context.Context, tx *db.Tx, target string, now int64, limit int) (
 	found = append(found, settle...)
 	slices.SortStableFunc(found, func(a, b *row) int { return cmp.Or(cmp.Compare(a.readyAt, b.readyAt), cmp.Compare(a.id, b.id)) })
 	return found[:min(limit, len(found))], nil
+}
+
+func pickReady(ctx context.Context, tx *db.Tx, target string, now int64, limit int) ([]*row, error) {
+	return collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting p WHERE p.target = ? AND p.state = 'ready'
+		AND p.ready_at <= ? AND p.wanted = 1 AND NOT `+unmet+` AND NOT `+inFlight+` ORDER BY p.ready_at, p.id LIMIT ?`,
+		target, now, limit))
 }
 
 // told is what the connector is given: what was sent where it is a question of what became of it, else what is wanted now.

@@ -202,7 +202,10 @@ func (s *Sender) Step(ctx context.Context) (int, error) {
 	case single:
 		limit = 1
 	}
-	sent, err := s.send(ctx, limit)
+	// After the database was put back a call that it knows nothing of may still be at work: what is not there yet means nothing, so only
+	// what is to be read back goes on.
+	fromReady := now.Sub(w.restored) >= s.Connector.SettleTime()
+	sent, err := s.send(ctx, limit, fromReady)
 	return n + sent, err
 }
 
@@ -223,7 +226,11 @@ func (s *Sender) hold(ctx context.Context, now time.Time) (bool, error) {
 }
 
 // waiting says what there is to do.
-type waiting struct{ due, expired, work bool }
+type waiting struct {
+	due, expired, work bool
+	// restored is when the database was last put back to an older state, zero for never.
+	restored time.Time
+}
 
 // look reads what there is to do, so that an idle sender writes nothing.
 func (s *Sender) look(ctx context.Context, now time.Time) (w waiting, err error) {
@@ -235,7 +242,11 @@ func (s *Sender) look(ctx context.Context, now time.Time) (w waiting, err error)
 			CASE WHEN EXISTS (SELECT 1 FROM posting WHERE target = ? AND state = 'ready' AND ready_at <= ?)
 				OR EXISTS (SELECT 1 FROM posting WHERE target = ? AND state IN `+lookedAt+` AND ready_at <= ?) THEN 1 ELSE 0 END`,
 			s.Target, s.Target, now.UnixMicro(), s.Target, now.UnixMicro(), s.Target, now.UnixMicro()).Scan(&due, &expired, &work)
+		if err != nil {
+			return err
+		}
 		w = waiting{due: due != 0, expired: expired != 0, work: work != 0}
+		_, w.restored, err = tx.Incarnation(ctx, false)
 		return err
 	})
 	if err != nil {

@@ -518,10 +518,14 @@ type EpochRange struct {
 	Ranges  []*SeqRange `protobuf:"bytes,6,rep,name=ranges,proto3" json:"ranges,omitempty"`
 	// Set by a site where what it held of this epoch, ranges, has become part of a newer one, because its disk was rolled back or
 	// damaged, and is sent there under new numbers: that epoch, and the Seq of it through which all of ranges is there.
-	MovedTo       string `protobuf:"bytes,7,opt,name=moved_to,json=movedTo,proto3" json:"moved_to,omitempty"`
-	MovedThrough  uint64 `protobuf:"varint,8,opt,name=moved_through,json=movedThrough,proto3" json:"moved_through,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MovedTo      string `protobuf:"bytes,7,opt,name=moved_to,json=movedTo,proto3" json:"moved_to,omitempty"`
+	MovedThrough uint64 `protobuf:"varint,8,opt,name=moved_through,json=movedThrough,proto3" json:"moved_through,omitempty"`
+	// Said by a site: through which Seq a collector has acknowledged this epoch, and the incarnation of the database that did. A database
+	// of that incarnation that has less was put back from a backup.
+	Acknowledged   uint64 `protobuf:"varint,9,opt,name=acknowledged,proto3" json:"acknowledged,omitempty"`
+	AcknowledgedBy string `protobuf:"bytes,10,opt,name=acknowledged_by,json=acknowledgedBy,proto3" json:"acknowledged_by,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *EpochRange) Reset() {
@@ -608,6 +612,20 @@ func (x *EpochRange) GetMovedThrough() uint64 {
 		return x.MovedThrough
 	}
 	return 0
+}
+
+func (x *EpochRange) GetAcknowledged() uint64 {
+	if x != nil {
+		return x.Acknowledged
+	}
+	return 0
+}
+
+func (x *EpochRange) GetAcknowledgedBy() string {
+	if x != nil {
+		return x.AcknowledgedBy
+	}
+	return ""
 }
 
 // Hello opens every connection of a site.
@@ -1476,7 +1494,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x06events\x18\x01 \x03(\fR\x06events\"4\n" +
 	"\bSeqRange\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\x04R\x04last\"\x9a\x02\n" +
+	"\x04last\x18\x02 \x01(\x04R\x04last\"\xe7\x02\n" +
 	"\n" +
 	"EpochRange\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12\x18\n" +
@@ -1486,7 +1504,10 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\blast_seq\x18\x05 \x01(\x04R\alastSeq\x12-\n" +
 	"\x06ranges\x18\x06 \x03(\v2\x15.dockline.v1.SeqRangeR\x06ranges\x12\x19\n" +
 	"\bmoved_to\x18\a \x01(\tR\amovedTo\x12#\n" +
-	"\rmoved_through\x18\b \x01(\x04R\fmovedThrough\"\xf7\x02\n" +
+	"\rmoved_through\x18\b \x01(\x04R\fmovedThrough\x12\"\n" +
+	"\facknowledged\x18\t \x01(\x04R\facknowledged\x12'\n" +
+	"\x0facknowledged_by\x18\n" +
+	" \x01(\tR\x0eacknowledgedBy\"\xf7\x02\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +

@@ -18,14 +18,20 @@ import (
 type demoCommand struct {
 	Once   bool   `env:"ONCE" help:"Run one day with faults, print a JSON report, exit 0 only if everything agrees."`
 	Seed   uint64 `env:"SEED" default:"1" help:"What happens on the docks."`
+	ERP    string `env:"ERP" default:"sandbox" enum:"sandbox,tryton" help:"The ERP: sandbox, or tryton, which is a real one and has to be installed (make deps)."`
 	Orders int    `default:"0" help:"How many orders; by default as counts.go says."`
 	Keep   bool   `help:"Keep the folder."`
+	Spoil  string `hidden:"" help:"With --once: one goods issue in the ERP is removed, doubled or changed before the check."`
+	Bin    string `hidden:"" type:"existingdir" help:"Folder with the programs; by default they are built."`
 }
 
 // Run builds the programs and sets up the world; Ctrl-C ends all of it.
 func (c *demoCommand) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if c.ERP == world.Tryton && !testenv.TrytonInstalled() {
+		return testenv.ErrNoTryton
+	}
 	dir, err := os.MkdirTemp("", "dockline-demo-")
 	if err != nil {
 		return err
@@ -35,10 +41,17 @@ func (c *demoCommand) Run() error {
 	} else {
 		defer os.RemoveAll(dir)
 	}
-	if err := world.Build(ctx, dir, os.Stderr); err != nil {
-		return err
+	bin := c.Bin
+	if bin == "" {
+		bin = dir
+		if err := world.Build(ctx, bin, os.Stderr); err != nil {
+			return err
+		}
 	}
-	config := world.Config{Dir: dir, Bin: dir, Seed: c.Seed, MovementsPerSecond: 3}
+	if c.ERP == world.Tryton {
+		fmt.Fprintln(os.Stderr, "starting Tryton; the first time on a machine its database is made, which takes a minute")
+	}
+	config := world.Config{Dir: dir, Bin: bin, Seed: c.Seed, MovementsPerSecond: 3, ERP: c.ERP}
 	if c.Once {
 		config.MovementsPerSecond = 40
 	}
@@ -68,8 +81,14 @@ func (c *demoCommand) Run() error {
 
 // day lets one day happen with a cut line, a killed agent and an ERP that fails, and checks what it came to.
 func (c *demoCommand) day(ctx context.Context, w *world.World) error {
-	n := c.Orders
-	if n == 0 {
+	n, limit := c.Orders, 6*time.Minute
+	switch {
+	case c.ERP == world.Tryton: // it does about one order a second, beside being asked
+		limit = 20 * time.Minute
+		if n == 0 {
+			n = testenv.Count("demo.tryton-orders")
+		}
+	case n == 0:
 		n = testenv.Count("demo.orders")
 	}
 	w.ERP.Faults().Set(sandbox.Faults{Rate: 0.05, Modes: []sandbox.Mode{sandbox.ErrorBefore, sandbox.LostAnswer, sandbox.Busy}})
@@ -97,7 +116,10 @@ func (c *demoCommand) day(ctx context.Context, w *world.World) error {
 			return err
 		}
 	}
-	report, err := w.Settle(ctx, 6*time.Minute)
+	report, err := w.Settle(ctx, limit)
+	if err == nil && c.Spoil != "" {
+		report, err = spoil(ctx, w, c.Spoil)
+	}
 	if err != nil {
 		return err
 	}
@@ -129,12 +151,16 @@ Ctrl-C ends everything.
 	if _, err := w.Orders(ctx, 8); err != nil {
 		return err
 	}
+	pause := 4 * time.Second
+	if c.ERP == world.Tryton { // which has its work with what is posted
+		pause = 10 * time.Second
+	}
 	for i := uint64(1); ; i++ {
 		select {
 		case <-ctx.Done():
 			fmt.Println("ending")
 			return nil
-		case <-time.After(4 * time.Second):
+		case <-time.After(pause):
 		}
 		w.Config.Seed = c.Seed + i
 		if _, err := w.Orders(ctx, 1); err != nil && ctx.Err() == nil {
@@ -151,7 +177,7 @@ type simCommand struct {
 func (c *simCommand) Run() error {
 	for seed := range c.Seeds {
 		fmt.Fprintln(os.Stderr, "seed "+strconv.Itoa(seed+1))
-		if err := (&demoCommand{Once: true, Seed: uint64(seed + 1), Orders: 60}).Run(); err != nil {
+		if err := (&demoCommand{Once: true, Seed: uint64(seed + 1), ERP: world.Sandbox, Orders: 60}).Run(); err != nil {
 			return fmt.Errorf("seed %d: %w", seed+1, err)
 		}
 	}

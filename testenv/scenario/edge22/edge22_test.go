@@ -21,35 +21,20 @@ import (
 	"github.com/dockline/dockline/testenv"
 	"github.com/dockline/dockline/testenv/erp"
 	"github.com/dockline/dockline/testenv/world"
+	"github.com/dockline/dockline/testenv/world/worldtest"
 )
 
-const site = "dc-west"
+const (
+	site   = "dc-west"
+	tenant = "main"
+)
+
+func TestMain(m *testing.M) { worldtest.Main(m) }
 
 func open(t *testing.T, c world.Config) *world.World {
 	t.Helper()
-	var err error
-	if c.Dir, err = os.MkdirTemp("", "dockline-edge22-"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if !t.Failed() {
-			_ = os.RemoveAll(c.Dir)
-		}
-	})
-	c.Bin, c.Sites = c.Dir, []string{site}
-	if err := world.Build(t.Context(), c.Bin, nil); err != nil {
-		t.Fatal(err)
-	}
-	w, err := world.Open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return w
+	c.Sites = []string{site}
+	return worldtest.Open(t, c)
 }
 
 // operator runs a command of the collector as a person does.
@@ -57,7 +42,7 @@ func operator(t *testing.T, w *world.World, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(w.Config.Bin, "dockline-collector"), append(args, "--config", filepath.Join(w.Config.Dir, "collector.yaml"), "--tenant", world.Tenant)...)
+	cmd := exec.CommandContext(ctx, world.Program(w.Config.Bin, "dockline-collector"), append(args, "--config", filepath.Join(w.Config.Dir, "collector.yaml"), "--tenant", tenant)...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -160,7 +145,9 @@ func TestEdge22(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, w, "all releases wait", 3*time.Minute, func() bool { return len(commands(t, w)) == n })
-	client := erp.NewClient(w.ERPHTTP.URL(), "")
+	client := w.ERP.(interface {
+		CancelOrder(ctx context.Context, number, reason string) (erp.Order, error)
+	})
 	cancelled := 0
 	for i := 7; i < n; i += 20 {
 		if _, err := client.CancelOrder(t.Context(), orders[i].Number, "the customer called"); err != nil {
@@ -218,7 +205,7 @@ func TestEdge22(t *testing.T) {
 			continue
 		}
 		order := strings.TrimPrefix(c.Key, "release/")
-		if want := event.CorrelationID(world.Tenant, order); got[0].GetCorrelationId() != want || c.CorrelationID != want || got[0].GetCommandResult().GetVersion() != c.Version {
+		if want := event.CorrelationID(tenant, order); got[0].GetCorrelationId() != want || c.CorrelationID != want || got[0].GetCommandResult().GetVersion() != c.Version {
 			t.Errorf("%s version %d was answered for version %d with correlation id %s, want %s", c.Key, c.Version, got[0].GetCommandResult().GetVersion(), got[0].GetCorrelationId(), want)
 		}
 	}
@@ -259,7 +246,7 @@ func TestOperatorCommands(t *testing.T) {
 		{[]string{"reread", site, "--plugin", "wms", "--since", "24h"}, "movements since", true},
 		{[]string{"reread", site, "--plugin", "north", "--since", "24h"}, `"north" is not configured`, false},
 		{[]string{"config", site, good}, "in force", true},
-		{[]string{"config", site, bad}, "configuration:3: windows", false},
+		{[]string{"config", site, bad}, "configuration:3: uplink.windows", false},
 		{[]string{"cancel", site, "SO-NOBODY-KNOWS", "--reason", "a slip"}, "applied", true},
 	} {
 		text, err := operator(t, w, append(append([]string{"site", "command"}, tt.args...), "--wait", "60s")...)

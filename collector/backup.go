@@ -1,0 +1,54 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/posting"
+)
+
+// Backup writes the configured database as of now into a new file, also beside a collector at work. A PostgreSQL database is not ours to
+// copy: the error says how.
+func Backup(ctx context.Context, c *Config, path string) error {
+	if _, ok := db.SQLitePath(c.DatabaseURL()); !ok {
+		return fmt.Errorf("%w: pg_dump --format=custom --file=%s DATABASE, at any time", db.ErrNotHere, path)
+	}
+	d, err := OpenDatabase(ctx, c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Backup(ctx, path), d.Close())
+}
+
+// Restore puts a backup in the place of the configured SQLite database, of which no collector may be at work, and marks it. kept names the
+// database that was there.
+func Restore(ctx context.Context, c *Config, from string) (kept string, err error) {
+	path, ok := db.SQLitePath(c.DatabaseURL())
+	if !ok {
+		return "", fmt.Errorf("%w: stop every collector, pg_restore --clean --if-exists --dbname=DATABASE %s, then dockline-collector restore --mark", db.ErrNotHere, from)
+	}
+	return db.Restore(ctx, from, path, time.Now(), func(d *db.DB) error { return mark(ctx, d) })
+}
+
+// MarkRestored tells the configured database that it was put back to an older state by other means.
+func MarkRestored(ctx context.Context, c *Config) error {
+	d, err := OpenDatabase(ctx, c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(mark(ctx, d), d.Close())
+}
+
+// mark gives a new incarnation, so that sites send again what is missing, and has the postings look before they send.
+func mark(ctx context.Context, d *db.DB) error {
+	now := time.Now()
+	return d.Write(ctx, func(tx *db.Tx) error {
+		if _, err := tx.NewIncarnation(ctx, now); err != nil {
+			return err
+		}
+		return posting.Restored(ctx, tx, now)
+	})
+}

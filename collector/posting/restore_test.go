@@ -1,0 +1,66 @@
+package posting_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/connector/connectortest"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/posting"
+)
+
+// A database that knows nothing of what was sent since its backup: one document was ready, one refused, one not even derived, and a
+// call of the old life is still at work in the target. Nothing is sent until the settle time has passed; then all are found and none is
+// made twice.
+func TestARestoredDatabaseLooksBeforeItSends(t *testing.T) {
+	each(t, func(w *world) {
+		ready, refused, later, late := invoice("SO1", "S1"), invoice("SO2", "S2"), invoice("SO3", "S3"), invoice("SO4", "S4")
+		for _, d := range []*posting.Desired{&ready, &refused, &later, &late} {
+			d.Needs = nil
+		}
+		w.fail(func(op string, p *connector.Posting) connectortest.Failure {
+			if p.Key == refused.Key && op == "create" {
+				return connectortest.BadData
+			}
+			return connectortest.None
+		})
+		w.put("order/SO2", refused)
+		s := w.sender("c1")
+		w.quiet(s)
+		w.expect(refused.Key, posting.Rejected)
+		w.put("order/SO1", ready)
+		// What happened in the time that is lost.
+		w.fail(nil)
+		apply := func(d posting.Desired) {
+			if _, err := w.target.Apply(w.t.Context(), &connector.Posting{Tenant: tenant, Kind: d.Kind, Key: d.Key, SourceVersion: d.SourceVersion, Document: d.Document}); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		for _, d := range []posting.Desired{ready, refused, later} {
+			apply(d)
+		}
+		w.write(func(tx *db.Tx) error {
+			if _, err := tx.NewIncarnation(w.t.Context(), w.clock.Now()); err != nil {
+				return err
+			}
+			return posting.Restored(w.t.Context(), tx, w.clock.Now())
+		})
+		w.put("order/SO3", later)
+		w.put("order/SO4", late)
+		before := s.Stats().Sent
+		w.pass(s, settleTime-2*time.Second)
+		if sent := s.Stats().Sent; sent != before {
+			w.t.Errorf("%d postings were sent within the settle time", sent-before)
+		}
+		apply(late)
+		w.pass(s, 10*time.Second)
+		for _, d := range []posting.Desired{ready, refused, later, late} {
+			w.expect(d.Key, posting.Confirmed)
+			w.effects(d.Kind, d.Key, 1)
+		}
+		if open := w.exceptions(); len(open) != 0 {
+			w.t.Errorf("exceptions %v", open)
+		}
+	})
+}
