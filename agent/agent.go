@@ -40,6 +40,7 @@ type Agent struct {
 
 // Open opens the journal and the inbox. Nothing runs yet.
 func Open(ctx context.Context, c *Config) (*Agent, error) {
+	began := time.Now()
 	log := newLogger(c.Log)
 	if err := os.MkdirAll(c.DataDir, 0o750); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
@@ -55,7 +56,7 @@ func Open(ctx context.Context, c *Config) (*Agent, error) {
 	if err := a.open(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	log.Info("agent", "site", c.Site.ID, "tenant", c.Site.Tenant, "version", wire.Version, "waiting", j.Stats().Events)
+	log.Info("agent", "site", c.Site.ID, "tenant", c.Site.Tenant, "version", wire.Version, "waiting", j.Stats().Events, "opened_in", time.Since(began).Round(100*time.Microsecond))
 	return a, nil
 }
 

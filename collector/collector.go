@@ -148,7 +148,8 @@ func (m *Collector) Run(ctx context.Context) error {
 		}
 		return nil
 	})
-	g, ctx := errgroup.WithContext(ctx)
+	asked := ctx
+	g, ctx := errgroup.WithContext(asked)
 	for _, run := range loops {
 		g.Go(func() error {
 			if err := run(ctx); err != nil || ctx.Err() != nil {
@@ -158,5 +159,8 @@ func (m *Collector) Run(ctx context.Context) error {
 		})
 	}
 	g.Go(func() error { return line.run(ctx, r) })
-	return g.Wait()
+	if err := g.Wait(); asked.Err() == nil || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil // a part was in the middle of something when it was asked to end
 }

@@ -3,6 +3,7 @@ package plugins
 
 import (
 	"context"
+	"errors"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -26,9 +27,13 @@ type Source interface {
 	Capture(ctx context.Context, start Start, out Stream) error
 }
 
+// ErrIdle says that with this configuration the plugin carries out no commands.
+var ErrIdle = errors.New("no commands are configured")
+
 // Sink carries out commands at a site. Calls may come side by side, for different keys.
 type Sink interface {
-	// Open comes once, before any other call of a Sink. start.Cursor is empty.
+	// Open comes once, before any other call of a Sink. start.Cursor is empty. A plugin that is configured only to report returns
+	// ErrIdle: it is then no sink, and no other call comes.
 	Open(ctx context.Context, start Start) error
 	// Deliver applies a command. It comes at least once for a key and version, and the second time has no second effect and the
 	// same result; a version lower than the one applied is answered as superseded. A refusal is a result and final. An error

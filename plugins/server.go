@@ -80,10 +80,11 @@ func (s *sinkServer) Open(ctx context.Context, r *docklinev1.OpenRequest) (*dock
 	if s.sink == nil {
 		return nil, errNoSink
 	}
-	if err := s.sink.Open(ctx, Start{Config: r.GetConfig(), DataDir: r.GetDataDir(), ID: r.GetId()}); err != nil {
+	err := s.sink.Open(ctx, Start{Config: r.GetConfig(), DataDir: r.GetDataDir(), ID: r.GetId()})
+	if err != nil && !errors.Is(err, ErrIdle) {
 		return nil, err
 	}
-	return &docklinev1.OpenResponse{}, nil
+	return &docklinev1.OpenResponse{Idle: err != nil}, nil
 }
 
 func (s *sinkServer) Deliver(ctx context.Context, r *docklinev1.DeliverRequest) (*docklinev1.DeliverResponse, error) {

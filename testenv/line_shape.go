@@ -38,7 +38,9 @@ func (l *Line) pump(to, from net.Conn, w way) {
 	queue := make(chan parcel, lineQueue)
 	go func() {
 		defer close(queue)
+		thin := false
 		for {
+			thin = l.thinBuffers(from, thin)
 			data, err := l.receive(from, w)
 			if err != nil {
 				return
@@ -57,15 +59,27 @@ func (l *Line) pump(to, from net.Conn, w way) {
 	}
 }
 
+// thinBuffers keeps the system's buffers small while a line is slow, which they would hide else, and gives them back after.
+func (l *Line) thinBuffers(from net.Conn, thin bool) bool {
+	l.mu.Lock()
+	slow := l.shape.bytesPerSecond > 0
+	l.mu.Unlock()
+	if tcp, ok := from.(*net.TCPConn); ok && slow != thin {
+		size := 1 << 20
+		if slow {
+			size = 4 << 10
+		}
+		_ = tcp.SetReadBuffer(size) // only a hint
+	}
+	return slow
+}
+
 // receive reads the next chunk; what arrives on a held line waits, and on a cut one is lost.
 func (l *Line) receive(from net.Conn, w way) ([]byte, error) {
 	l.mu.Lock()
 	size := lineChunk
 	if rate := l.shape.bytesPerSecond; rate > 0 {
 		size = min(size, max(256, rate*int(lineTick/time.Millisecond)/1000))
-		if tcp, ok := from.(*net.TCPConn); ok {
-			_ = tcp.SetReadBuffer(4 << 10) // only a hint: the system's buffers would hide the line
-		}
 	}
 	l.mu.Unlock()
 	buffer := make([]byte, size)

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/hashicorp/go-plugin"
 
@@ -101,8 +102,16 @@ func (s *supervisor) greet(ctx context.Context, r *running, dataDir string) (*do
 	if described.GetSink() {
 		ctx, cancel := context.WithTimeout(ctx, s.config.Limits.Call)
 		defer cancel()
-		if _, err := r.api.Sink.Open(ctx, &docklinev1.OpenRequest{Config: s.plugin.Config, DataDir: dataDir, Id: s.plugin.ID}); err != nil {
+		opened, err := r.api.Sink.Open(ctx, &docklinev1.OpenRequest{Config: s.plugin.Config, DataDir: dataDir, Id: s.plugin.ID})
+		if err != nil {
 			return nil, fmt.Errorf("open sink: %w", err)
+		}
+		if opened.GetIdle() { // a second wms-file that only reads must not stand between commands and the first
+			described = proto.CloneOf(described)
+			described.Sink = false
+			s.mu.Lock()
+			s.described = described
+			s.mu.Unlock()
 		}
 	}
 	return described, nil

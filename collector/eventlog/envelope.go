@@ -117,7 +117,7 @@ func (l *Log) setAside(ctx context.Context, tx *db.Tx, w *waiting, fault error) 
 		return err
 	}
 	env := w.envelope
-	if _, err := l.openGap(ctx, tx, w.site, env.GetEpoch(), env.GetFirstSeq(), env.GetLastSeq(), unreadable); err != nil {
+	if _, err := l.openGap(ctx, tx, w.site, env.GetEpoch(), env.GetFirstSeq(), env.GetLastSeq(), unreadable, ""); err != nil {
 		return err
 	}
 	return l.report(ctx, tx, w.site.Tenant, w.origin(), []Exception{{

@@ -18,9 +18,9 @@ const (
 )
 
 // openGap records a gap and says whether it is new.
-func (l *Log) openGap(ctx context.Context, tx *db.Tx, site SiteKey, epoch string, lo, hi uint64, cause string) (bool, error) {
-	rows, err := tx.InsertAbsent(ctx, db.Insert{Table: "gap", Columns: []string{"tenant", "site", "epoch", "lo", "hi", "cause", "opened_at"},
-		Rows:     [][]any{{site.Tenant, site.Site, epoch, lo, hi, cause, l.now().UnixMicro()}},
+func (l *Log) openGap(ctx context.Context, tx *db.Tx, site SiteKey, epoch string, lo, hi uint64, cause, sources string) (bool, error) {
+	rows, err := tx.InsertAbsent(ctx, db.Insert{Table: "gap", Columns: []string{"tenant", "site", "epoch", "lo", "hi", "cause", "opened_at", "sources"},
+		Rows:     [][]any{{site.Tenant, site.Site, epoch, lo, hi, cause, l.now().UnixMicro(), sources}},
 		Conflict: []string{"tenant", "site", "epoch", "lo"}, Returning: []string{"lo"}})
 	return len(rows) == 1, err
 }
@@ -32,10 +32,11 @@ func (l *Log) closeGap(ctx context.Context, tx *db.Tx, site SiteKey, epoch strin
 }
 
 // Gap records that events of a site are lost: its journal no longer holds them and the centre never had them. Streams of the
-// site stop there, so that counts wait, until the events arrive after all or AcceptGap is called.
-func (l *Log) Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *docklinev1.StreamGap) error {
+// site stop there, so that counts wait, until the events arrive after all, the sources, where they are named, have told them again, or
+// AcceptGap is called.
+func (l *Log) Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *docklinev1.StreamGap, sources string) error {
 	key := SiteKey{tenant, site}
-	isNew, err := l.openGap(ctx, tx, key, gap.GetEpoch(), gap.GetFirstSeq(), gap.GetLastSeq(), lost)
+	isNew, err := l.openGap(ctx, tx, key, gap.GetEpoch(), gap.GetFirstSeq(), gap.GetLastSeq(), lost, sources)
 	if err != nil {
 		return fmt.Errorf("gap: %w", err)
 	}
@@ -43,13 +44,17 @@ func (l *Log) Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *dock
 		return nil
 	}
 	n := gap.GetLastSeq() - gap.GetFirstSeq() + 1
+	remedy := "Read the records of that time again at their source, or count the stock again. Counts of this site wait until the events arrive or the loss is accepted."
+	if sources != "" {
+		remedy = "Its sources read again from before that place, so there is nothing to do yet: this closes by itself when they have told everything up to now. " +
+			"Counts of this site wait meanwhile."
+	}
 	return l.report(ctx, tx, tenant, gapOrigin(key, gap.GetEpoch(), gap.GetFirstSeq()), []Exception{{
 		Code: "stream_gap", Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Severity: docklinev1.Severity_SEVERITY_ERROR, Site: site,
 		Subject: fmt.Sprintf("%s seq %d to %d", site, gap.GetFirstSeq(), gap.GetLastSeq()),
 		Title:   fmt.Sprintf("%d events of %s are lost", n, site),
-		Text: fmt.Sprintf("Site %s no longer has the events %d to %d of its journal's epoch %s, and the centre never got them: %s. Read the records of that time again at "+
-			"their source, or count the stock again. Counts of this site wait until the events arrive or the loss is accepted.",
-			site, gap.GetFirstSeq(), gap.GetLastSeq(), gap.GetEpoch(), gap.GetReason())}})
+		Text: fmt.Sprintf("Site %s no longer has the events %d to %d of its journal's epoch %s, and the centre never got them: %s. %s",
+			site, gap.GetFirstSeq(), gap.GetLastSeq(), gap.GetEpoch(), gap.GetReason(), remedy)}})
 }
 
 func gapOrigin(site SiteKey, epoch string, lo uint64) string {
@@ -82,7 +87,7 @@ func (l *Log) declared(ctx context.Context, tx *db.Tx, recorded []Recorded) erro
 			continue
 		}
 		site := SiteKey{r.Event.GetTenant(), r.Event.GetSite()}
-		if _, err := l.openGap(ctx, tx, site, gap.GetEpoch(), gap.GetFirstSeq(), gap.GetLastSeq(), lost); err != nil {
+		if _, err := l.openGap(ctx, tx, site, gap.GetEpoch(), gap.GetFirstSeq(), gap.GetLastSeq(), lost, ""); err != nil {
 			return err
 		}
 	}

@@ -103,6 +103,9 @@ func (l *Log) progress(ctx context.Context, tx *db.Tx, sites []SiteKey) (map[Sit
 			if err := l.closeArrived(ctx, tx, site); err != nil {
 				return nil, err
 			}
+			if err := l.closeReread(ctx, tx, site, p); err != nil {
+				return nil, err
+			}
 			again = true
 		}
 	}

@@ -234,3 +234,56 @@ func TestAnEpochThatMoved(t *testing.T) {
 		}
 	})
 }
+
+// A lost journal whose sources can all read again: the gap closes when the new one, without a hole, says that everything is told up to
+// after the loss was seen, not before. With a scanner among the sources it stays until a person accepts it.
+func TestALostJournalThatIsReadAgain(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		for _, scanner := range []bool{false, true} {
+			w := newWorld(t, d)
+			epoch, fresh := epochName(1), epochName(2)
+			if scanner {
+				epoch, fresh = epochName(3), epochName(4)
+			}
+			say := func(epoch string, last uint64, through time.Time) {
+				beat := &docklinev1.Heartbeat{Tenant: tenant, Site: "dc-east", Session: "s1", Online: true, Epoch: epoch, LastSeq: last,
+					Plugins: []*docklinev1.PluginHealth{{Id: "wms"}},
+					Cursors: []*docklinev1.PluginCursor{{Plugin: "wms", Cursor: []byte("c"), CompleteThrough: []*docklinev1.CompleteThrough{{Stream: "picks", Time: timestamppb.New(through)}}}}}
+				if scanner {
+					beat.Plugins = append(beat.Plugins, &docklinev1.PluginHealth{Id: "scanner"})
+				}
+				w.send(message(t, "dc-east", wire.Status, beat))
+			}
+			open := func() int64 { return w.count(`SELECT count(*) FROM gap WHERE closed_at = 0`) }
+			held := &docklinev1.EpochRange{Epoch: epoch, Ordinal: 1}
+			w.hello(hello("s1", held))
+			say(epoch, 5, time.Now().Add(-time.Minute))
+			held = &docklinev1.EpochRange{Epoch: fresh, Ordinal: 1}
+			w.hello(hello("s2", held))
+			if n := open(); n != 1 {
+				t.Fatalf("%d gaps after the loss", n)
+			}
+			say(fresh, 0, time.Now().Add(-time.Second))
+			if n := open(); n != 1 {
+				t.Errorf("%d gaps while the source reads again", n)
+			}
+			say(fresh, 1, time.Now().Add(time.Second))
+			if n := open(); n != 1 {
+				t.Errorf("%d gaps while its last event is missing here", n)
+			}
+			ordinal := uint64(2)
+			if scanner {
+				ordinal = 4
+			}
+			w.send(events(t, envelope(t, "dc-east", ordinal, 1, pick("dc-east", "SO1", fresh, 1)))...)
+			w.fill()
+			want := int64(0)
+			if scanner {
+				want = 1
+			}
+			if n := open(); n != want || len(w.open) != int(want) {
+				t.Errorf("scanner %v: %d gaps when all was told again, cases %v", scanner, n, w.open)
+			}
+		}
+	})
+}

@@ -30,7 +30,7 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 		return err
 	}
 	if twin == nil || !twin.certain { // else what this one does not hold the other does
-		if err := i.findLost(ctx, tx, site, h.GetEpochs()); err != nil {
+		if err := i.findLost(ctx, tx, site, h.GetEpochs(), twin != nil); err != nil {
 			return err
 		}
 	}
@@ -142,8 +142,9 @@ func moveEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs []*dockline
 	return err
 }
 
-// findLost compares what the site's journal has given with what is here and what the site still holds. What neither has is lost.
-func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*docklinev1.EpochRange) error {
+// findLost compares what the site's journal has given with what is here and what the site still holds. What neither has is lost. copied
+// says that the journal that is gone may be at work elsewhere.
+func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*docklinev1.EpochRange, copied bool) error {
 	if len(held) == 0 {
 		return nil // it says nothing of its journal: nothing follows from that
 	}
@@ -175,12 +176,16 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 			}
 			have = have.add(span{lo: top + 1, hi: maxSeq})
 		}
+		sources := ""
 		if still == "" {
+			if !copied {
+				sources = s.sources
+			}
 			still = "the journal that held them is gone"
 		}
 		for _, hole := range have.holes(1, s.lastSeq) {
 			gap := &docklinev1.StreamGap{Epoch: s.epoch, FirstSeq: hole.lo, LastSeq: hole.hi, Reason: still}
-			if err := i.c.Log.Gap(ctx, tx, site.tenant, site.site, gap); err != nil {
+			if err := i.c.Log.Gap(ctx, tx, site.tenant, site.site, gap, sources); err != nil {
 				return err
 			}
 		}
@@ -190,7 +195,7 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 
 // openEpochsOf locks and reads the epochs of a site that are not complete.
 func openEpochsOf(ctx context.Context, tx *db.Tx, site siteKey) ([]*epochState, error) {
-	rows, err := tx.Query(ctx, `SELECT epoch, last_seq FROM epoch WHERE tenant = ? AND site = ? AND complete = 0 ORDER BY epoch`, site.tenant, site.site)
+	rows, err := tx.Query(ctx, `SELECT epoch, last_seq, sources FROM epoch WHERE tenant = ? AND site = ? AND complete = 0 ORDER BY epoch`, site.tenant, site.site)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +205,7 @@ func openEpochsOf(ctx context.Context, tx *db.Tx, site siteKey) ([]*epochState, 
 	var keys [][]any
 	for rows.Next() {
 		s := &epochState{siteKey: site}
-		if err := rows.Scan(&s.epoch, &s.lastSeq); err != nil {
+		if err := rows.Scan(&s.epoch, &s.lastSeq, &s.sources); err != nil {
 			return nil, err
 		}
 		epochs = append(epochs, s)

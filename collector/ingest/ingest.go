@@ -21,8 +21,9 @@ type EventLog interface {
 	AdvanceSite(ctx context.Context, tx *db.Tx, tenant, site string) error
 	// Cursors are those at the place up to which everything of the site is durable.
 	Cursors(ctx context.Context, tx *db.Tx, tenant, site string) ([]*docklinev1.PluginCursor, error)
-	// Gap records that the site no longer has events which never arrived. It may be told of one again.
-	Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *docklinev1.StreamGap) error
+	// Gap records that the site no longer has events which never arrived. It may be told of one again. sources are those of the site, by
+	// comma, where all of them begin again from before the gap; else empty.
+	Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *docklinev1.StreamGap, sources string) error
 }
 
 // Exception is a case for a person; whose it is the policy says.

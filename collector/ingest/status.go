@@ -175,11 +175,12 @@ func (i *Ingest) storeCursors(ctx context.Context, tx *db.Tx, statuses []*dockli
 		}
 		byKey[key] = h
 	}
-	rows, err := tx.Lookup(ctx, db.Lookup{Table: "epoch", Columns: []string{"tenant", "site", "epoch", "ordinal", "last_seq"}, Key: epochColumns, Rows: keys, Hold: true})
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "epoch", Columns: []string{"tenant", "site", "epoch", "ordinal", "last_seq", "sources"}, Key: epochColumns, Rows: keys, Hold: true})
 	if err != nil {
 		return nil, err
 	}
 	list := newCursors()
+	able := db.Update{Table: "epoch", Key: epochColumns, Set: []string{"sources"}}
 	higher := db.Update{Table: "epoch", Key: epochColumns, Set: []string{"last_seq", "complete"}}
 	var moved []siteKey
 	for _, row := range rows {
@@ -188,6 +189,9 @@ func (i *Ingest) storeCursors(ctx context.Context, tx *db.Tx, statuses []*dockli
 		if h.GetLastSeq() > uint64(row[4].(int64)) {
 			higher.Rows = append(higher.Rows, []any{key.tenant, key.site, key.epoch, h.GetLastSeq(), 0})
 		}
+		if sources := sourcesOf(h); sources != row[5].(string) {
+			able.Rows = append(able.Rows, []any{key.tenant, key.site, key.epoch, sources})
+		}
 		if len(h.GetCursors()) > 0 {
 			moved = append(moved, key.siteKey)
 			if err := list.add(key.siteKey, key.epoch, uint64(row[3].(int64)), h.GetLastSeq(), h.GetCursors()); err != nil {
@@ -195,8 +199,10 @@ func (i *Ingest) storeCursors(ctx context.Context, tx *db.Tx, statuses []*dockli
 			}
 		}
 	}
-	if _, err := tx.UpdateAll(ctx, higher); err != nil {
-		return nil, err
+	for _, update := range []db.Update{higher, able} {
+		if _, err := tx.UpdateAll(ctx, update); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(moved, func(a, b siteKey) int { return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.site, b.site)) })
 	return slices.Compact(moved), list.write(ctx, tx, true)

@@ -95,9 +95,11 @@ func (i *Ingest) weigh(ctx context.Context, b *batch) error {
 // epochState is what the database has of one epoch of a site, and what this transaction makes of it.
 type epochState struct {
 	siteKey
-	epoch    string
-	ordinal  uint64
-	lastSeq  uint64
+	epoch   string
+	ordinal uint64
+	lastSeq uint64
+	// sources are those that could tell again what the epoch held, as sourcesOf has them.
+	sources  string
 	received spans
 	// was is received as it was read; lost is what the site no longer has.
 	was, lost spans

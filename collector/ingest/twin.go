@@ -58,7 +58,7 @@ func (i *Ingest) findTwin(ctx context.Context, tx *db.Tx, site siteKey, epochs [
 }
 
 // anotherJournal is the fork that this Hello shows, nil for none: an epoch that speaks again after one that it does not know, or that
-// begins where another one did.
+// begins where another one did, or within one.
 func (i *Ingest) anotherJournal(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange, newest *docklinev1.EpochRange) (*fork, error) {
 	rows, err := tx.Lookup(ctx, db.Lookup{Table: "presence", Columns: []string{"epoch"}, Key: []string{"tenant", "site"},
 		Rows: [][]any{{site.tenant, site.site}}, Hold: true})
@@ -77,7 +77,16 @@ func (i *Ingest) anotherJournal(ctx context.Context, tx *db.Tx, site siteKey, ep
 	switch {
 	case seen > 0 && last != "" && last != newest.GetEpoch() && !names(epochs, last):
 		return &fork{newest.GetEpoch(), last, true}, nil
-	case seen > 0 || newest.GetPredecessor() == "":
+	case seen > 0:
+		return nil, nil
+	}
+	if behind, err := behindUs(ctx, tx, site, epochs); err != nil || behind != "" {
+		if err != nil {
+			return nil, err
+		}
+		return &fork{newest.GetEpoch(), behind, false}, nil
+	}
+	if newest.GetPredecessor() == "" {
 		return nil, nil
 	}
 	rows, err = tx.Lookup(ctx, db.Lookup{Table: "epoch", Columns: []string{"epoch"}, Key: []string{"tenant", "site", "predecessor"},
@@ -91,6 +100,28 @@ func (i *Ingest) anotherJournal(ctx context.Context, tx *db.Tx, site siteKey, ep
 		}
 	}
 	return nil, nil
+}
+
+// behindUs is an epoch of which the centre has more than the site says that it ever gave, "" where there is none.
+func behindUs(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange) (string, error) {
+	said := make(map[string]uint64)
+	var keys [][]any
+	for _, e := range epochs {
+		if _, twice := said[e.GetEpoch()]; e.GetMovedTo() == "" && !twice {
+			said[e.GetEpoch()] = e.GetLastSeq()
+			keys = append(keys, []any{site.tenant, site.site, e.GetEpoch()})
+		}
+	}
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "received", Columns: []string{"epoch", "hi"}, Key: epochColumns, Rows: keys})
+	if err != nil {
+		return "", err
+	}
+	for _, row := range rows {
+		if epoch := row[0].(string); uint64(row[1].(int64)) > said[epoch] {
+			return epoch, nil
+		}
+	}
+	return "", nil
 }
 
 // newestOf is the epoch that is being written, nil where a Hello names none.

@@ -85,6 +85,30 @@ func TestACopiedJournalIsFlagged(t *testing.T) {
 	})
 }
 
+// A copy of a journal at work goes on within its newest epoch: the centre has more of it than the copy knows.
+func TestACopyOfAJournalAtWorkIsFlagged(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.hello("a1", epochRange("a", "", 1, 10))
+		w.send(w.envelope(envelope("dc-east", "a", 1, 10, "")))
+		copied, next := epochRange("a", "", 1, 6), epochRange("b", "a", 2, 0)
+		w.hello("b1", copied, next)
+		if code := w.code("ingest/twin/dc-east"); code != ingest.CodeForkedJournal {
+			t.Errorf("after the first word of the copy the case is %q", code)
+		}
+		copied.MovedTo, copied.MovedThrough = "b", 6
+		next.LastSeq = 6
+		w.hello("b2", copied, next)
+		if code := w.code("ingest/twin/dc-east"); code != ingest.CodeForkedJournal {
+			t.Errorf("after its second word the case is %q", code)
+		}
+		w.hello("a2", epochRange("a", "", 1, 12))
+		if code := w.code("ingest/twin/dc-east"); code != ingest.CodeTwoHosts {
+			t.Errorf("after both have spoken the case is %q", code)
+		}
+	})
+}
+
 // What looks like it and is none: an agent that starts again and again, a journal that rotates, that is forked after its disk was rolled
 // back, a new disk.
 func TestOneJournalIsNotFlagged(t *testing.T) {

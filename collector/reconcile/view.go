@@ -77,6 +77,9 @@ func (v *view) decide() (out *outcome, err error) {
 		return nil, err
 	}
 	v.disown()
+	if kind == state.KindSubmission { // what a stranger says of an order is a case of that order
+		v.strange = slices.DeleteFunc(v.strange, func(e *docklinev1.Event) bool { return e.GetKind() != docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED })
+	}
 	switch {
 	case kind == state.KindOrder:
 		v.order(parts[0])
@@ -88,6 +91,8 @@ func (v *view) decide() (out *outcome, err error) {
 		v.stock()
 	case kind == state.KindOpening:
 		v.opening(parts[0])
+	case kind == state.KindSubmission:
+		v.submission(parts[0])
 	case kind == state.KindRecord:
 		v.record()
 	default:

@@ -83,7 +83,31 @@ func (rows) Capture(ctx context.Context, start plugins.Start, out plugins.Stream
 			until(ctx, began.Add(time.Duration(float64(told)/c.PerSecond*float64(time.Second))))
 		}
 	}
+	if err := c.again(ctx, out); err != nil {
+		return nil // asked to end
+	}
 	<-ctx.Done()
+	return nil
+}
+
+// again tells the bad rows once more, and once too often, when somebody has mended them.
+func (c config) again(ctx context.Context, out plugins.Stream) error {
+	if c.Mended == "" {
+		return nil
+	}
+	if err := there(ctx, c.Mended); err != nil {
+		return err
+	}
+	for range 2 {
+		for n := c.First; n < c.First+c.Rows; n++ {
+			if n%c.BadEvery != 0 {
+				continue
+			}
+			if err := out.Emit(ctx, &docklinev1.CaptureBatch{Events: []*docklinev1.Event{c.row(n)}}); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -107,8 +131,9 @@ func (c config) row(n int) *docklinev1.Event {
 	if c.BadEvery > 0 && n%c.BadEvery == 0 && !exists(c.Mended) {
 		line.Quantity.Value = "a dozen"
 	}
-	e := &docklinev1.Event{Subject: order, SourceKey: fmt.Sprintf("row-%d", n), SourceRevision: "1", OccurredAt: timestamppb.Now(), Movement: uint64(n)}
+	e := &docklinev1.Event{Subject: order, SourceKey: fmt.Sprintf("row-%d", n), SourceRevision: "1", OccurredAt: timestamppb.New(time.Date(2026, 3, 2, 6, 0, n, 0, time.UTC)), Movement: uint64(n)}
 	if c.Ship {
+		e.OccurredAt = timestamppb.Now()
 		e.Kind, e.Subject = docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED, fmt.Sprintf("SHIP-%d", n)
 		e.Payload = &docklinev1.Event_Shipment{Shipment: &docklinev1.Shipment{Number: e.Subject, Carrier: "DHL", Lines: []*docklinev1.Line{line}}}
 		return e

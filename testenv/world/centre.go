@@ -42,7 +42,7 @@ func (w *World) openCollector() (err error) {
 			return err
 		}
 	}
-	w.Collector = newProcess("collector", w.dir("logs"), executable(w.Config.Bin, "dockline-collector"), "run", "--config", w.collectorConfig())
+	w.Collector = NewProcess("collector", w.dir("logs"), executable(w.Config.Bin, "dockline-collector"), "run", "--config", w.collectorConfig())
 	return w.configureCollector()
 }
 
@@ -54,14 +54,24 @@ func (w *World) collectorConfig() string {
 }
 
 func (w *World) configureCollector() error {
+	policy := ""
+	if len(w.Config.Policy) > 0 {
+		policy = w.dir("policy")
+	}
+	for name, text := range w.Config.Policy {
+		if err := os.WriteFile(filepath.Join(policy, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
 	text := fmt.Sprintf(`data_dir: %q
 database: {url: %q}
 mqtt: %s
 http:
   listen: 127.0.0.1:%d
 console: {drill: %q}
+policy: {folder: %q}
 connectors:
-`, w.dir("collector"), w.Config.Database, w.lineConfig(), w.httpPort, w.Config.Drill)
+`, w.dir("collector"), w.Config.Database, w.lineConfig(), w.httpPort, w.Config.Drill, policy)
 	for _, tenant := range append([]*World{w}, w.guests...) {
 		text += tenant.connectors()
 	}

@@ -22,10 +22,22 @@ type Report struct {
 	DuplicatesRefused int64          `json:"duplicates_refused"`
 	Postings          map[string]int `json:"postings"`
 	Exceptions        int            `json:"exceptions"`
+	// Rows are those of the order file, where there is one.
+	Rows *Rows `json:"rows,omitempty"`
 	// Mismatches name what differs, one sentence each.
 	Mismatches []string `json:"mismatches"`
 	OK         bool     `json:"ok"`
 }
+
+// Rows says what became of the lines of an order file.
+type Rows struct {
+	Read         int `json:"read"`
+	InOrders     int `json:"in_orders"`
+	InExceptions int `json:"in_exceptions"`
+}
+
+// RefusedOrder is one that the ERP keeps only to say that it did not take it.
+func RefusedOrder(o erp.Order) bool { return o.Status == erp.Cancelled && len(o.Lines) == 0 }
 
 // Truth is what ERP and CRM hold, read through their own interfaces.
 type Truth struct {
@@ -98,13 +110,32 @@ func (w *World) Check(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Orders: len(truth.Orders), Postings: map[string]int{"confirmed": 0, "unknown": 0, "rejected": 0}}
+	r := &Report{Postings: map[string]int{"confirmed": 0, "unknown": 0, "rejected": 0}}
+	for _, o := range truth.Orders {
+		if !RefusedOrder(o) {
+			r.Orders++
+		}
+	}
 	r.Mismatches = Compare(ledgers, truth, w.OpeningStock())
 	if err := w.checkLog(ctx, ledgers, r); err != nil {
 		return nil, err
 	}
+	if w.Config.Also != nil {
+		if err := w.Config.Also(ctx, w, r); err != nil {
+			return nil, err
+		}
+	}
 	r.OK = len(r.Mismatches) == 0
 	return r, nil
+}
+
+// tellDisagreement says why a day is not over yet.
+func (w *World) tellDisagreement(r *Report, failed error) {
+	if failed != nil {
+		fmt.Fprintf(w.Config.Log, "the check cannot be made yet: %v\n", failed)
+		return
+	}
+	fmt.Fprintf(w.Config.Log, "%d things do not agree yet, such as: %s\n", len(r.Mismatches), r.Mismatches[0])
 }
 
 // Settle waits until everything agrees, and returns the last report in any case.
@@ -112,6 +143,7 @@ func (w *World) Settle(ctx context.Context, limit time.Duration) (*Report, error
 	var report *Report
 	var failed error
 	var next time.Time
+	told := time.Now()
 	_ = w.waitFor(ctx, "agreement", limit, func() bool { // the report says what does not agree
 		began := time.Now()
 		if began.Before(next) || w.Config.ERP == Tryton && w.underWay(ctx) { // to read its books costs a real one seconds
@@ -119,7 +151,14 @@ func (w *World) Settle(ctx context.Context, limit time.Duration) (*Report, error
 		}
 		report, failed = w.Check(ctx)
 		next = time.Now().Add(time.Since(began)) // at most half of what the systems can do goes into being asked
-		return failed == nil && report.OK
+		if failed == nil && report.OK {
+			return true
+		}
+		if time.Since(told) > 20*time.Second {
+			told = time.Now()
+			w.tellDisagreement(report, failed)
+		}
+		return false
 	})
 	if failed == nil && (report == nil || !report.OK) && ctx.Err() == nil {
 		report, failed = w.Check(ctx)
@@ -291,6 +330,12 @@ func (c *comparison) orders() {
 	}
 	for _, o := range c.truth.Orders {
 		if o.Status == "draft" {
+			continue
+		}
+		if RefusedOrder(o) {
+			if got := shown[o.Number].Status; got != "cancelled" || c.released[o.Number] {
+				c.bad("order %s was refused by the ERP; CRM: it is shown as %q, released to a site: %t", o.Number, got, c.released[o.Number])
+			}
 			continue
 		}
 		if !c.released[o.Number] {

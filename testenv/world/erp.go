@@ -64,7 +64,7 @@ type sandboxERP struct {
 }
 
 func openSandbox(dir string, c Config) (*sandboxERP, error) {
-	server, err := erp.New(erp.Config{Dir: dir, Seed: c.Seed})
+	server, err := erp.New(erp.Config{Dir: dir, Seed: c.Seed, Master: c.Master})
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +88,9 @@ func (s *sandboxERP) Order(ctx context.Context, in erp.NewOrder) (erp.Order, err
 func (s *sandboxERP) Unfinished(context.Context) ([]string, error) { return nil, nil }
 
 func (s *sandboxERP) Master() *erp.Master { return s.server.Master() }
+
+// Spoil changes a document behind everybody's back.
+func (s *sandboxERP) Spoil(how string) (string, error) { return s.server.Spoil(how) }
 
 func (s *sandboxERP) Faults() *sandbox.Injector { return s.server.Faults() }
 

@@ -25,10 +25,6 @@ type Process struct {
 
 // NewProcess prepares one; its log goes to name.log in logDir. Env is added to our own.
 func NewProcess(name, logDir string, argv ...string) *Process {
-	return newProcess(name, logDir, argv...)
-}
-
-func newProcess(name, logDir string, argv ...string) *Process {
 	return &Process{Name: name, argv: argv, log: filepath.Join(logDir, name+".log")}
 }
 

@@ -107,6 +107,9 @@ func (w *World) addSite(ctx context.Context, name string) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, more := range w.Config.Plugins[name] {
+		plugin += fmt.Sprintf("  - id: %s\n    path: %q\n    config:\n", more.ID, executable(w.Config.Bin, "dockline-plugin-"+more.Program)) + indent(more.Config, "      ")
+	}
 	text := fmt.Sprintf(`site: {tenant: %s, id: %s}
 data_dir: %q
 mqtt: {url: "mqtts://%s"}
@@ -114,7 +117,7 @@ health: {listen: "127.0.0.1:0"}
 uplink: {heartbeat: 2s}
 plugins:
 %s`, w.Config.Tenant, name, dataDir, line.Addr(), plugin)
-	s.Agent = newProcess("agent-"+name, w.dir("logs"), executable(w.Config.Bin, "dockline-agent"), "run", "--config", config)
+	s.Agent = NewProcess("agent-"+name, w.dir("logs"), executable(w.Config.Bin, "dockline-agent"), "run", "--config", config)
 	return s, os.WriteFile(config, []byte(text), 0o644)
 }
 

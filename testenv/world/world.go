@@ -44,11 +44,22 @@ type Config struct {
 	FilesSettle time.Duration
 	// CallTimeout is how long the collector waits for an answer of ERP or CRM; default 3 s.
 	CallTimeout time.Duration
+	// Policy are files of the policy folder by name, in place of those that ship.
+	Policy map[string]string
 	// Drill is the address of a server with switches for the console; default none.
 	Drill string
+	// Master is what the ERP knows on its first day; default made from the seed.
+	Master *erp.Master
+	// Plugins are more plugins of a site's agent, by site.
+	Plugins map[string][]Plugin
+	// Also is one more check; it adds to the report's mismatches.
+	Also func(ctx context.Context, w *World, r *Report) error
 	// Log tells of progress; default nobody.
 	Log io.Writer
 }
+
+// Plugin is one more plugin of an agent: its id, its program without dockline-plugin-, and its config section.
+type Plugin struct{ ID, Program, Config string }
 
 // World is such a company.
 type World struct {

@@ -67,6 +67,9 @@ func (p *Plugin) Open(_ context.Context, start plugins.Start) error {
 	if err != nil {
 		return err
 	}
+	if s.Commands.empty() {
+		return plugins.ErrIdle
+	}
 	p.sink, err = newSink(s, start.DataDir)
 	return err
 }

@@ -1027,7 +1027,9 @@ func (x *OpenRequest) GetId() string {
 }
 
 type OpenResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Configured as it is, this plugin carries out no commands: none is to be sent to it.
+	Idle          bool `protobuf:"varint,1,opt,name=idle,proto3" json:"idle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1060,6 +1062,13 @@ func (x *OpenResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use OpenResponse.ProtoReflect.Descriptor instead.
 func (*OpenResponse) Descriptor() ([]byte, []int) {
 	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *OpenResponse) GetIdle() bool {
+	if x != nil {
+		return x.Idle
+	}
+	return false
 }
 
 type DeliverRequest struct {
@@ -1317,8 +1326,9 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\vOpenRequest\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x19\n" +
 	"\bdata_dir\x18\x02 \x01(\tR\adataDir\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\"\x0e\n" +
-	"\fOpenResponse\"@\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\"\"\n" +
+	"\fOpenResponse\x12\x12\n" +
+	"\x04idle\x18\x01 \x01(\bR\x04idle\"@\n" +
 	"\x0eDeliverRequest\x12.\n" +
 	"\acommand\x18\x01 \x01(\v2\x14.dockline.v1.CommandR\acommand\"E\n" +
 	"\x0fDeliverResponse\x122\n" +

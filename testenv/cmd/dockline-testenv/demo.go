@@ -16,11 +16,16 @@ import (
 )
 
 type demoCommand struct {
-	Once   bool   `env:"ONCE" help:"Run one day with faults, print a JSON report, exit 0 only if everything agrees."`
-	Seed   uint64 `env:"SEED" default:"1" help:"What happens on the docks."`
-	ERP    string `env:"ERP" default:"sandbox" enum:"sandbox,tryton" help:"The ERP: sandbox, or tryton, which is a real one and has to be installed (make deps)."`
-	Orders int    `default:"0" help:"How many orders; by default as counts.go says."`
-	Keep   bool   `help:"Keep the folder."`
+	Once    bool   `env:"ONCE" help:"Run one day with faults, print a JSON report, exit 0 only if everything agrees."`
+	Seed    uint64 `env:"SEED" default:"1" help:"What happens on the docks."`
+	ERP     string `env:"ERP" default:"sandbox" enum:"sandbox,tryton" help:"The ERP: sandbox, or tryton, which is a real one and has to be installed (make deps)."`
+	Orders  int    `default:"0" help:"How many orders; by default as counts.go says."`
+	File    string `env:"ORDERS" help:"Take orders from this CSV file (.gz is unpacked) instead of making them; with the sandbox ERP."`
+	Mapping string `env:"ORDERS_MAPPING" help:"What the columns of that file mean; by default known by its header (testenv/orderfile/mappings)."`
+	Day     string `env:"DAY" help:"Only the lines of that file that are of this day, as the file writes it: 2010-12-01."`
+	Keep    bool   `help:"Keep the folder."`
+	Spoil   string `hidden:"" help:"With --once: one goods issue in the ERP is removed, doubled or changed before the check."`
+	Bin     string `hidden:"" type:"existingdir" help:"Folder with the programs; by default they are built."`
 }
 
 // Run builds the programs and sets up the world; Ctrl-C ends all of it.
@@ -39,15 +44,22 @@ func (c *demoCommand) Run() error {
 	} else {
 		defer os.RemoveAll(dir)
 	}
-	if err := world.Build(ctx, dir, os.Stderr); err != nil {
+	config := world.Config{Dir: dir, Bin: c.Bin, Seed: c.Seed, MovementsPerSecond: 3, ERP: c.ERP}
+	file, err := c.orderFile(&config)
+	if err != nil {
 		return err
+	}
+	if config.Bin == "" {
+		config.Bin = dir
+		if err := world.Build(ctx, dir, os.Stderr); err != nil {
+			return err
+		}
 	}
 	if c.ERP == world.Tryton {
 		fmt.Fprintln(os.Stderr, "starting Tryton; the first time on a machine its database is made, which takes a minute")
 	}
-	config := world.Config{Dir: dir, Bin: dir, Seed: c.Seed, MovementsPerSecond: 3, ERP: c.ERP}
 	if c.Once {
-		config.MovementsPerSecond = 40
+		config.MovementsPerSecond, config.Log = 40, os.Stderr
 	}
 	var drill *drillServer
 	if !c.Once {
@@ -61,12 +73,20 @@ func (c *demoCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	if c.Once {
-		err = c.day(ctx, w)
-	} else {
+	if drill != nil {
 		drill.world.Store(w)
-		err = c.live(ctx, w)
 	}
+	working, rest := context.WithCancel(ctx)
+	defer rest()
+	err = file.begin(working, w, c.Once)
+	switch {
+	case err != nil:
+	case c.Once:
+		err = c.day(ctx, w, file)
+	default:
+		err = c.live(ctx, w, file)
+	}
+	rest() // the order desk goes before its systems do
 	if closed := w.Close(); err == nil {
 		err = closed
 	}
@@ -74,8 +94,8 @@ func (c *demoCommand) Run() error {
 }
 
 // day lets one day happen with a cut line, a killed agent and an ERP that fails, and checks what it came to.
-func (c *demoCommand) day(ctx context.Context, w *world.World) error {
-	n, limit := c.Orders, 6*time.Minute
+func (c *demoCommand) day(ctx context.Context, w *world.World, file *orders) error {
+	n, limit := c.Orders, file.patience(6*time.Minute)
 	switch {
 	case c.ERP == world.Tryton: // it does about one order a second, beside being asked
 		limit = 20 * time.Minute
@@ -86,9 +106,13 @@ func (c *demoCommand) day(ctx context.Context, w *world.World) error {
 		n = testenv.Count("demo.orders")
 	}
 	w.ERP.Faults().Set(sandbox.Faults{Rate: 0.05, Modes: []sandbox.Mode{sandbox.ErrorBefore, sandbox.LostAnswer, sandbox.Busy}})
-	fmt.Fprintf(os.Stderr, "%d orders, seed %d\n", n, c.Seed)
-	if _, err := w.Orders(ctx, n); err != nil {
-		return err
+	if file != nil {
+		fmt.Fprintf(os.Stderr, "%d lines of %s, seed %d\n", len(file.Rows), file.Name, c.Seed)
+	} else {
+		fmt.Fprintf(os.Stderr, "%d orders, seed %d\n", n, c.Seed)
+		if _, err := w.Orders(ctx, n); err != nil {
+			return err
+		}
 	}
 	east, west := w.Sites["dc-east"], w.Sites["dc-west"]
 	for _, fault := range []struct {
@@ -111,6 +135,9 @@ func (c *demoCommand) day(ctx context.Context, w *world.World) error {
 		}
 	}
 	report, err := w.Settle(ctx, limit)
+	if err == nil && c.Spoil != "" {
+		report, err = spoil(ctx, w, c.Spoil)
+	}
 	if err != nil {
 		return err
 	}
@@ -126,7 +153,7 @@ func (c *demoCommand) day(ctx context.Context, w *world.World) error {
 }
 
 // live makes an order every few seconds until it is interrupted.
-func (c *demoCommand) live(ctx context.Context, w *world.World) error {
+func (c *demoCommand) live(ctx context.Context, w *world.World, file *orders) error {
 	fmt.Printf(`
 The console: %s
 
@@ -139,6 +166,12 @@ Three things to try:
 
 Ctrl-C ends everything.
 `, w.ConsoleURL, w.ConsoleURL, w.Sites[world.FileSite].Outbound)
+	if file != nil {
+		fmt.Printf("Orders come from %s (%d lines), one every few seconds.\n", file.Name, len(file.Rows))
+		<-ctx.Done()
+		fmt.Println("ending")
+		return nil
+	}
 	if _, err := w.Orders(ctx, 8); err != nil {
 		return err
 	}

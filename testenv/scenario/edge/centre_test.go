@@ -3,6 +3,7 @@ package edge_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -44,8 +45,8 @@ type centre struct {
 	// late is the time from a ship's departure to its arrival here.
 	late []time.Duration
 	gaps []*docklinev1.StreamGap
-	// heartbeats are counted.
-	heartbeats int
+	// heartbeats and envelopes that came, answered or not.
+	heartbeats, heard int
 }
 
 func newCentre(t *testing.T, broker string) *centre {
@@ -123,7 +124,7 @@ func (c *centre) take(topic wire.Topic, payload []byte) *docklinev1.Answer {
 		if refusal := wire.CheckEnvelope(topic, e); refusal != nil {
 			c.t.Errorf("envelope %s %d-%d: %v", e.Epoch, e.FirstSeq, e.LastSeq, refusal)
 		}
-		if c.silent {
+		if c.heard++; c.silent {
 			return nil
 		}
 		return &docklinev1.Answer{Answer: &docklinev1.Answer_Ack{Ack: c.store(e)}}
@@ -186,10 +187,9 @@ func (c *centre) distinct() int {
 	return len(c.rows)
 }
 
-// wantRows fails for each row of a source that has not arrived.
-func wantRows(t *testing.T, rows map[string]int, source string, from, to int) {
+// wantRows fails where rows of a source have not arrived, and says how many.
+func wantRows(t *testing.T, rows map[string]int, source string, from, to int) (missing int) {
 	t.Helper()
-	missing := 0
 	for n := from; n <= to; n++ {
 		if rows[fmt.Sprintf("%s/row-%d", source, n)] == 0 {
 			if missing++; missing == 1 {
@@ -200,4 +200,23 @@ func wantRows(t *testing.T, rows map[string]int, source string, from, to int) {
 	if missing > 1 {
 		t.Errorf("%d of %d rows of %s are missing", missing, to-from+1, source)
 	}
+	return missing
+}
+
+// arrived is a copy of what has come, by source and key.
+func (c *centre) arrived() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.rows)
+}
+
+// through is the highest row of a source up to which all have come.
+func (c *centre) through(source string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for c.rows[sprintf("%s/row-%d", source, n+1)] > 0 {
+		n++
+	}
+	return n
 }

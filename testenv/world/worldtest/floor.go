@@ -20,6 +20,8 @@ const patience = 60 * time.Second
 // Floor is a test's own work at the dock of the site of files: it decides what happens and which files tell of it.
 type Floor struct {
 	*wms.Hand
+	// Ago is how long ago everything happened that it does.
+	Ago   time.Duration
 	t     *testing.T
 	world *world.World
 	site  *world.Site
@@ -109,7 +111,7 @@ func (f *Floor) Order(quantities ...int64) Order {
 func (f *Floor) Do(m day.Movement) day.Movement {
 	f.t.Helper()
 	if m.At.IsZero() {
-		m.At = time.Now().UTC().Truncate(time.Microsecond)
+		m.At = time.Now().Add(-f.Ago).UTC().Truncate(time.Microsecond)
 	}
 	if m.ID == "" {
 		m.ID = fmt.Sprintf("HAND-%s-%d", m.Kind, time.Now().UnixNano())

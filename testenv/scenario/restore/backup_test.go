@@ -1,0 +1,211 @@
+package restore_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/testenv"
+	"github.com/dockline/dockline/testenv/world"
+)
+
+// openWorld is a company with ERP, CRM and two sites.
+func openWorld(t *testing.T, c world.Config) *world.World {
+	t.Helper()
+	build(t)
+	var err error
+	if c.Dir, err = os.MkdirTemp("", "dockline-restore-world-"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			_ = os.RemoveAll(c.Dir)
+		}
+	})
+	c.Bin = bin
+	w, err := world.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// agree waits until event log, ERP and CRM agree with the docks' ledgers.
+func agree(t *testing.T, w *world.World, limit time.Duration) *world.Report {
+	t.Helper()
+	r, err := w.Settle(t.Context(), limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s", text)
+	if !r.OK {
+		t.Fatalf("%d mismatches, the first: %q\ncollector: %s", len(r.Mismatches), r.Mismatches[:min(10, len(r.Mismatches))], w.Collector.LogTail())
+	}
+	return r
+}
+
+func orders(t *testing.T, w *world.World, n int) {
+	t.Helper()
+	if _, err := w.Orders(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func command(t *testing.T, w *world.World, args ...string) string {
+	t.Helper()
+	argv := append([]string{world.Program(bin, "dockline-collector")}, args...)
+	out, err := world.RunProgram(t.Context(), append(argv, "--config", filepath.Join(w.Config.Dir, "collector.yaml"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// documents counts what the ERP has.
+func documents(t *testing.T, w *world.World) (issues, invoices, adjustments int) {
+	t.Helper()
+	truth, err := w.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(truth.Issues), len(truth.Invoices), len(truth.Adjustments)
+}
+
+// TestCollectorRestoredFromBackup takes a backup of the collector at work, lets half a day go on until everything agrees, loses the
+// database and puts the backup back. The sites send again what came after it, the documents of that time are found in the ERP by their
+// references, none is made twice, and work goes on. In one of the days the backup is put back by other means and nobody says so: the
+// first site that is heard is ahead of the database, and the same follows.
+//
+// Shows: S52, A20
+func TestCollectorRestoredFromBackup(t *testing.T) {
+	for name, put := range map[string]func(t *testing.T, w *world.World, backup string){
+		"by the command": func(t *testing.T, w *world.World, backup string) {
+			if out := command(t, w, "restore", "--from", backup); !strings.Contains(out, "restored") {
+				t.Errorf("it says %q", out)
+			}
+		},
+		"by hand, unsaid": func(t *testing.T, w *world.World, backup string) {
+			path := filepath.Join(w.Config.Dir, "collector", "collector.db")
+			content, err := os.ReadFile(backup)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, end := range []string{"-wal", "-shm"} {
+				if err := os.Remove(path + end); err != nil && !os.IsNotExist(err) {
+					t.Fatal(err)
+				}
+			}
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := openWorld(t, world.Config{Seed: 11})
+			orders(t, w, 6)
+			agree(t, w, 90*time.Second)
+			orders(t, w, 4)
+			backup := filepath.Join(w.Config.Dir, "backup.db")
+			command(t, w, "backup", "--out", backup)
+			orders(t, w, 6)
+			before := agree(t, w, 90*time.Second)
+			issues, invoices, adjustments := documents(t, w)
+			w.Collector.Kill()
+			put(t, w, backup)
+			restoredAndWell(t, w, before, issues, invoices, adjustments)
+			if told := noticed(t, w); told != strings.Contains(name, "unsaid") {
+				t.Errorf("the collector noticed by itself: %v", told)
+			}
+		})
+	}
+}
+
+// noticed says whether a site's word was what told the collector that its database was put back.
+func noticed(t *testing.T, w *world.World) bool {
+	t.Helper()
+	d, err := db.Open(t.Context(), "sqlite:"+filepath.Join(w.Config.Dir, "collector", "collector.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var n int
+	if err := d.Read(t.Context(), func(tx *db.Tx) error {
+		return tx.QueryRow(t.Context(), `SELECT count(*) FROM exception WHERE code = 'database_restored'`).Scan(&n)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return n > 0
+}
+
+// restoredAndWell starts the collector over a database that was put back and holds what becomes of it against what was there before.
+func restoredAndWell(t *testing.T, w *world.World, before *world.Report, issues, invoices, adjustments int) {
+	t.Helper()
+	if err := w.Collector.Start(); err != nil {
+		t.Fatal(err)
+	}
+	after := agree(t, w, 120*time.Second)
+	if after.EventsLogged != before.EventsLogged {
+		t.Errorf("%d events in the log, %d before", after.EventsLogged, before.EventsLogged)
+	}
+	i, v, a := documents(t, w)
+	if i != issues || v != invoices || a != adjustments {
+		t.Errorf("the ERP has %d issues, %d invoices, %d adjustments; before the database was lost it had %d, %d, %d", i, v, a, issues, invoices, adjustments)
+	}
+	// The postings of the lost time are confirmed again only by reading back.
+	began := time.Now()
+	for after.Postings["confirmed"] != before.Postings["confirmed"] {
+		if time.Since(began) > 90*time.Second {
+			t.Fatalf("%d postings are confirmed, %d were before", after.Postings["confirmed"], before.Postings["confirmed"])
+		}
+		var err error
+		if after, err = w.Check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d postings are confirmed again after %s", after.Postings["confirmed"], time.Since(began).Round(time.Second))
+	if i, v, a = documents(t, w); i != issues || v != invoices || a != adjustments {
+		t.Errorf("after reading back the ERP has %d issues, %d invoices, %d adjustments, not %d, %d, %d", i, v, a, issues, invoices, adjustments)
+	}
+	orders(t, w, 4)
+	agree(t, w, 90*time.Second)
+}
+
+// TestPostgresRestored is the same on PostgreSQL, put back with pg_restore, and marked.
+func TestPostgresRestored(t *testing.T) {
+	url := testenv.PostgreSQL(t)
+	w := openWorld(t, world.Config{Seed: 12, Sites: []string{"dc-west"}, Database: url})
+	orders(t, w, 5)
+	agree(t, w, 90*time.Second)
+	dump := filepath.Join(w.Config.Dir, "backup.dump")
+	if _, err := world.RunProgram(t.Context(), "pg_dump", "--format=custom", "--file="+dump, url); err != nil {
+		t.Fatal(err)
+	}
+	orders(t, w, 5)
+	before := agree(t, w, 90*time.Second)
+	issues, invoices, adjustments := documents(t, w)
+	w.Collector.Kill()
+	if _, err := world.RunProgram(t.Context(), "pg_restore", "--clean", "--if-exists", "--dbname="+url, dump); err != nil {
+		t.Fatal(err)
+	}
+	if out := command(t, w, "restore", "--mark"); !strings.Contains(out, "put back") {
+		t.Errorf("it says %q", out)
+	}
+	restoredAndWell(t, w, before, issues, invoices, adjustments)
+	if _, err := world.RunProgram(t.Context(), world.Program(bin, "dockline-collector"), "backup", "--out", dump, "--config", filepath.Join(w.Config.Dir, "collector.yaml")); err == nil ||
+		!strings.Contains(err.Error(), db.ErrNotHere.Error()) {
+		t.Errorf("backup of a PostgreSQL database: %v", err)
+	}
+}

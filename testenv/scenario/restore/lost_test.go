@@ -1,0 +1,97 @@
+package restore_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestDiskLostInMidDrain: after an outage what is captured now is sent first; then the disk dies with most of the backlog. The new disk's
+// agent is given the cursor at the place up to which the centre has everything, not the newest, reads the files behind it again out of
+// the archive, and in the end every pick is in the log once. That the old journal is gone stays visible as a gap until then.
+func TestDiskLostInMidDrain(t *testing.T) {
+	c := openCentre(t, "")
+	s := c.addSite("dc-east", ", window: 1")
+	c.start()
+	s.start()
+	s.drop(500)
+	c.exactly(500, time.Minute)
+	s.line.Cut(true)
+	const backlog = 20_000
+	s.drop(backlog)
+	s.captured(time.Minute)
+	s.line.Cut(false)
+	c.eventually("the line is back", 30*time.Second, func() bool { return c.logged() > 500 })
+	s.drop(50)
+	live := func() int { return c.count(`SELECT count(*) FROM event WHERE kind = 10 AND seq > 20000`) }
+	c.eventually("what is captured now is in the log", time.Minute, func() bool { return live() >= 50 })
+	s.agent.Kill()
+	if n := c.logged(); n >= 500+backlog+50 {
+		t.Fatalf("all %d picks were in the log before the disk died: the test shows nothing", n)
+	} else {
+		t.Logf("the disk dies with %d of %d picks in the log, live ones first", n, 500+backlog+50)
+	}
+	s.loseDisk()
+	s.start()
+	c.eventually("the lost journal is a gap and a case", 30*time.Second, func() bool { return c.open("stream_gap") > 0 })
+	early := false
+	c.eventually("the backlog is read again", 2*time.Minute, func() bool {
+		gaps := c.count(`SELECT count(*) FROM gap WHERE closed_at = 0`)
+		if c.logged() == 500+backlog+50 {
+			return true
+		}
+		early = early || gaps == 0
+		return false
+	})
+	if early {
+		t.Error("the gap closed before all was read again")
+	}
+	s.drop(20)
+	c.exactly(500+backlog+50+20, time.Minute)
+	c.eventually("the gap closes when all was read again", 30*time.Second, func() bool {
+		return c.open("stream_gap") == 0 && c.count(`SELECT count(*) FROM gap WHERE closed_at = 0`) == 0
+	})
+}
+
+// TestScannerLosesItsDisk is the same with a source that cannot read again: what was sent is in the log, the rest is a gap with a case
+// that says how many are gone, and the site works on. Nothing closes that but a person.
+func TestScannerLosesItsDisk(t *testing.T) {
+	c := openCentre(t, "")
+	s := c.openInProcess("dc-west")
+	c.start()
+	s.connect(1)
+	s.scan("before", 200)
+	c.exactly(200, time.Minute)
+	s.stop()
+	s.scan("backlog", 20_000)
+	s.connect(1)
+	c.eventually("the backlog drains", 30*time.Second, func() bool { return c.logged() > 200 })
+	s.scan("live", 5)
+	c.eventually("what is captured now is in the log", time.Minute, func() bool { return c.count(`SELECT count(*) FROM event WHERE kind = 10 AND id LIKE 'live-%'`) == 5 })
+	s.stop()
+	had := c.logged()
+	if had >= 20_205 {
+		t.Fatal("all picks were in the log before the disk died: the test shows nothing")
+	}
+	if err := s.journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(s.data, "journal")); err != nil {
+		t.Fatal(err)
+	}
+	s.openJournal()
+	s.connect(16)
+	s.scan("new", 10)
+	c.eventually("the new disk's picks are in the log", time.Minute, func() bool { return c.count(`SELECT count(*) FROM event WHERE kind = 10 AND id LIKE 'new-%'`) == 10 })
+	c.eventually("the loss is a gap and a case", 30*time.Second, func() bool { return c.open("stream_gap") == 1 })
+	stored := c.count(`SELECT count(*) FROM event WHERE kind = 10`)
+	lost := c.count(`SELECT coalesce(sum(hi - lo + 1), 0) FROM gap WHERE closed_at = 0`)
+	if stored+lost != 200+20_000+5+10 {
+		t.Errorf("%d picks are in the log and %d are named as lost, of %d", stored, lost, 200+20_000+5+10)
+	}
+	sites := c.fleet()
+	if len(sites) != 1 || len(sites[0].Gaps) != 1 {
+		t.Errorf("the site's state does not name the gap: %+v", sites)
+	}
+}

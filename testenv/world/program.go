@@ -1,0 +1,40 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// Program is the path of one of Dockline's programs in a folder that Build has filled.
+func Program(bin, name string) string { return executable(bin, name) }
+
+// RunProgram runs a program to its end; what it said is in the error, and is returned.
+func RunProgram(ctx context.Context, argv ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// Signal sends it a signal, unless it has ended.
+func (p *Process) Signal(s os.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return os.ErrProcessDone
+	}
+	return p.cmd.Process.Signal(s)
+}
+
+// Log is all that it said.
+func (p *Process) Log() string {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
