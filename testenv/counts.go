@@ -15,7 +15,7 @@ var counts = map[string]struct{ commit, full int }{
 	"state.permutations":     {300, 10000},
 	"posting.sequences":      {100, 2000},
 	"once.agent-kills":       {20, 20},
-	"once.tryton-orders":     {12, 60},
+	"once.tryton-orders":     {8, 60},
 	"downlink.releases":      {100, 1000},
 	"demo.orders":            {200, 200},
 	"demo.tryton-orders":     {12, 60},
