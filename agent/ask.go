@@ -74,6 +74,6 @@ func askedHost(c *Config) (asked *host.Host, remove func(), err error) {
 	}
 	own := *c
 	own.DataDir = filepath.Clean(dir)
-	asked, err = newHost(&own, noJournal{}, slog.New(slog.DiscardHandler))
+	asked, err = newHost(&own, noJournal{}, slog.New(slog.DiscardHandler), nil)
 	return asked, func() { _ = os.RemoveAll(dir) }, err
 }

@@ -4,6 +4,7 @@ package plugins
 import (
 	"context"
 	"errors"
+	"time"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -47,6 +48,16 @@ type Sink interface {
 type Trier interface {
 	Try(request *docklinev1.TryRequest) (*docklinev1.TryResponse, error)
 }
+
+// Rewinder is an optional part of a Source that can read again: it says from which cursor Capture would tell again what was told
+// since a time, and in words what that is. start has the cursor that is durable now. The call may come while Capture runs, and changes
+// nothing. An ErrTooEarly says that what was told so long ago is no longer there.
+type Rewinder interface {
+	CursorAt(ctx context.Context, start Start, since time.Time) (cursor []byte, what string, err error)
+}
+
+// ErrTooEarly is wrapped by a Rewinder's refusal.
+var ErrTooEarly = errors.New("too early")
 
 // Start is what a plugin is started with.
 type Start struct {

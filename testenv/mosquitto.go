@@ -24,6 +24,8 @@ type MosquittoConfig struct {
 	ACL string
 	// Persistent keeps its messages over a restart.
 	Persistent bool
+	// Options are further lines of its configuration.
+	Options string
 }
 
 // MosquittoServer is a Mosquitto of our own.
@@ -106,6 +108,9 @@ func (m *MosquittoServer) conf(c MosquittoConfig) (string, error) {
 		conf += fmt.Sprintf("cafile %s\ncertfile %s\nkeyfile %s\nrequire_certificate true\nuse_identity_as_username true\nallow_anonymous false\n", c.CAFile, c.CertFile, c.KeyFile)
 	} else {
 		conf += "allow_anonymous true\n"
+	}
+	if c.Options != "" {
+		conf += c.Options + "\n"
 	}
 	if c.ACL == "" {
 		return conf, nil

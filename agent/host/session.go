@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,7 +30,7 @@ var (
 // session is one life of the plugin's process, from start to end. It returns nil only after stopping was asked for and went
 // in order.
 func (s *supervisor) session(stopping context.Context) error {
-	dataDir := filepath.Join(s.config.DataDir, "plugins", s.plugin.ID)
+	dataDir := s.dataDir()
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return cursorError{fmt.Errorf("make folder: %w", err)}
 	}
@@ -50,10 +49,8 @@ func (s *supervisor) session(stopping context.Context) error {
 	}
 	s.journalTold(nil)
 	s.set(stateRunning, "")
-	if described.GetSink() {
-		s.openFor(r)
-		defer s.closeDeliveries()
-	}
+	s.openFor(r)
+	defer s.closeDeliveries()
 	err = s.serve(stopping, r, described, &docklinev1.CaptureStart{Config: s.plugin.Config, Cursor: cursor,
 		Window: uint32(s.config.Limits.Window), DataDir: dataDir, Id: s.plugin.ID})
 	if errors.Is(err, errDrained) {
@@ -143,6 +140,7 @@ func (s *supervisor) capture(ctx, stopping context.Context, r *running, describe
 	}
 	c := &capture{stream: stream, plugin: s.plugin.ID, journal: rewindable{s.config.Journal, &s.rewinding}, drain: s.config.Limits.Drain, window: s.config.Limits.Window,
 		stamper: &stamper{tenant: s.config.Tenant, site: s.config.Site, source: s.plugin.ID, kinds: described.GetKinds(), now: s.config.Now}}
+	c.look = s.unknown.look
 	c.told.conditions, c.told.event, c.told.journal = s.reported, s.captured, s.journalTold
 	c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Start{Start: start}})
 	return c.run(ctx, stopping)

@@ -90,7 +90,10 @@ func (p storedPack) put(tx *bbolt.Tx) error {
 	bucket := tx.Bucket(bucketPacks)
 	// Keys only grow, so pages may be filled.
 	bucket.FillPercent = 0.9
-	return bucket.Put(seqKey(p.envelope.LastSeq), makeRecord(p.at, body))
+	if err := bucket.Put(seqKey(p.envelope.LastSeq), makeRecord(p.at, body)); err != nil {
+		return err
+	}
+	return markUrgent(tx, p.envelope)
 }
 
 // openPack reads and verifies a stored pack. It shares no memory with value.

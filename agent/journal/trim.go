@@ -183,7 +183,7 @@ func dropAcked(tx *bbolt.Tx, acked uint64, cutoff time.Time, limit int) (dropped
 		if key == nil || keySeq(key) > acked || !cutoff.IsZero() && recordTime(value).After(cutoff) {
 			break
 		}
-		if err := packs.Delete(key); err != nil {
+		if err := errors.Join(unmarkUrgent(tx, key), packs.Delete(key)); err != nil {
 			return dropped, err
 		}
 	}

@@ -88,9 +88,10 @@ func collectEvents(rows *sql.Rows, err error) (map[Ref][]string, error) {
 }
 
 func eventsOfFold(ctx context.Context, tx *db.Tx, tenant, foldKey string) (map[Ref][]string, error) {
-	return collectEvents(tx.Query(ctx, `SELECT e.target, e.kind, e.natural_key, e.event_id FROM posting p JOIN posting_event e
-		ON e.tenant = p.tenant AND e.target = p.target AND e.kind = p.kind AND e.natural_key = p.natural_key
-		WHERE p.tenant = ? AND p.fold_key = ?`, tenant, foldKey))
+	// CROSS JOIN has SQLite begin with the fold's postings; else it begins with all events of the tenant.
+	return collectEvents(tx.Query(ctx, `SELECT e.target, e.kind, e.natural_key, e.event_id FROM posting p CROSS JOIN posting_event e
+		WHERE p.tenant = ? AND p.fold_key = ? AND e.tenant = p.tenant AND e.target = p.target AND e.kind = p.kind
+			AND e.natural_key = p.natural_key`, tenant, foldKey))
 }
 
 func eventsOf(ctx context.Context, tx *db.Tx, tenant string, ref Ref) ([]string, error) {

@@ -81,7 +81,7 @@ func TestEveryLineOfAnOrderFileIsAnOrderOrACase(t *testing.T) {
 		t.Errorf("rows %+v, want %+v; orders %d, want 4", *r.Rows, want, r.Orders)
 	}
 	texts := exceptionTexts(t, w)
-	for _, want := range []string{"orders.csv, line 5, column Pieces", "line 6, column Date", "line 7, column Pieces", "line 8: ", "order A-5 (no customer, lines: 1)", "order A-6 (customer K-12, lines: 2)", "line 12: "} {
+	for _, want := range []string{"orders.csv line 5: column Pieces", "line 6: column Date", "line 7: column Pieces", "line 8: ", "order A-5 (no customer, lines: 1)", "order A-6 (customer K-12, lines: 2)", "line 12: "} {
 		if n := len(slices.DeleteFunc(slices.Clone(texts), func(x string) bool { return !strings.Contains(x, want) })); n != 1 {
 			t.Errorf("%d exceptions name %q, want 1:\n%s", n, want, strings.Join(texts, "\n"))
 		}

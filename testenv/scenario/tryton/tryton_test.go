@@ -3,6 +3,8 @@ package tryton_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +93,13 @@ func TestExactlyOnceWithTryton(t *testing.T) {
 		worldtest.Orders(t, w, 6)
 		struck(t, real.Way)
 		settle(t, w, 4*time.Minute)
+		said, err := os.ReadFile(filepath.Join(w.Config.Dir, "logs", "collector.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lost := strings.Count(string(said), "posting was being sent when its sender ended"); lost < len(posting) {
+			t.Errorf("%d postings were found on their way, %d kills", lost, len(posting))
+		}
 	})
 	t.Run("one day with every fault", everyFault)
 }

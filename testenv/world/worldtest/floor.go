@@ -26,7 +26,6 @@ type Floor struct {
 	world *world.World
 	site  *world.Site
 	used  map[string]bool
-	n     int
 }
 
 // TakeOver ends the site's WMS, which must have nothing to do, and works in its place.
