@@ -65,10 +65,8 @@ func (d *Disk) Mount(writes int) error {
 	if err := syscall.Stat(d.Dir, &st); err != nil {
 		return err
 	}
-	root := &fs.LoopbackRoot{Path: d.Dir, Dev: uint64(st.Dev), NewNode: func(data *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &node{LoopbackNode: fs.LoopbackNode{RootData: data}, disk: d}
-	}}
-	rootNode := &node{LoopbackNode: fs.LoopbackNode{RootData: root}, disk: d}
+	root := &fs.LoopbackRoot{Path: d.Dir, Dev: uint64(st.Dev)}
+	rootNode := &node{LoopbackNode: &fs.LoopbackNode{RootData: root}, disk: d}
 	root.RootNode = rootNode
 	zero := time.Duration(0)
 	server, err := fs.Mount(d.Mountpoint, rootNode, &fs.Options{AttrTimeout: &zero, EntryTimeout: &zero,

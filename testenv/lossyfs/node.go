@@ -14,8 +14,13 @@ import (
 
 // node is a file or folder of a disk; what it does not say itself goes to the ordinary folder behind it.
 type node struct {
-	fs.LoopbackNode
+	*fs.LoopbackNode
 	disk *Disk
+}
+
+// WrapChild makes each file and folder of the ordinary folder one of the disk.
+func (n *node) WrapChild(_ context.Context, ops fs.InodeEmbedder) fs.InodeEmbedder {
+	return &node{LoopbackNode: ops.(*fs.LoopbackNode), disk: n.disk}
 }
 
 func (n *node) path() string { return filepath.Join(n.disk.Dir, n.Path(n.Root())) }

@@ -217,11 +217,3 @@ func (a *agent) prefill(plugin string, events int) {
 		a.t.Fatal(err)
 	}
 }
-
-// crashed makes the journal of a stopped agent look as after a power cut.
-func (a *agent) crashed() {
-	a.t.Helper()
-	if err := os.Remove(filepath.Join(a.dataDir, "journal", "journal.stopped")); err != nil {
-		a.t.Fatal(err)
-	}
-}
