@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X github.com/dockline/dockline/proto/wire.Version=$(VERSION)
 TESTENV := go run ./testenv/cmd/dockline-testenv
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo deps test bench package lint proto verify sim
+.PHONY: cross build demo deps test bench package lint proto verify sim
 
 build: ## every binary, into bin/
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./agent/cmd/... ./collector/cmd/... ./plugins/wms-file/... ./plugins/sim/... ./testenv/cmd/...
@@ -30,10 +30,13 @@ bench: ## one JSON object a line; AREA= selects
 package: ## binaries for every system, with checksums, into dist/
 	@installers/package.sh '$(VERSION)' '$(LDFLAGS)'
 
+cross: ## every system's build without cgo; the journal's tests as ARM programs under qemu-user
+	@testenv/cross.sh
+
 lint: ## gofmt, vet for Linux and Windows, staticcheck, the layers test
 	@test -z "$$(git ls-files '*.go' | grep -v '\.pb\.go$$' | xargs gofmt -l | tee /dev/stderr)"
 	go vet ./...
-	GOOS=windows go vet ./agent/... ./plugins/... ./collector/... ./proto/...
+	GOOS=windows go vet ./agent/... ./plugins/... ./collector/... ./proto/... ./testenv/cmd/...
 	go tool staticcheck ./...
 	go test -count=1 -run TestLayers .
 

@@ -26,7 +26,12 @@ import (
 
 // Agent is one site's agent with its stores open.
 type Agent struct {
-	config  *Config
+	// own is the site's file, config what is in force: own with what the centre gave laid over it.
+	own, config *Config
+	settings    *settings
+	// inForce is config with the sections that plugins have been given since; only Deliver touches it.
+	inForce *Config
+	again   chan struct{}
 	log     *slog.Logger
 	journal *journal.Journal
 	inbox   *downlink.Store
@@ -38,36 +43,97 @@ type Agent struct {
 	lineChanged time.Time
 }
 
-// Open opens the journal and the inbox. Nothing runs yet.
+// Open opens the journal and the inbox, with what the centre gave of the configuration laid over c. What is on trial and does not
+// open is refused, and the last good one taken. Nothing runs yet.
 func Open(ctx context.Context, c *Config) (*Agent, error) {
 	log := newLogger(c.Log)
 	if err := os.MkdirAll(c.DataDir, 0o750); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
+	s, err := openSettings(c.Path("config"))
+	if err != nil {
+		return nil, fmt.Errorf("what the centre gave: %w", err)
+	}
+	if wanted := s.trial; wanted != nil {
+		if err := s.try(wanted, true); err != nil {
+			return nil, err
+		}
+		a, err := openWith(c, s, wanted)
+		if err == nil {
+			return a, nil
+		}
+		log.Error("the centre's configuration is refused, the one before stays in force", "version", wanted.Version, "err", err)
+		if err := s.refuse(wanted, err.Error()); err != nil {
+			return nil, err
+		}
+	}
+	if s.accepted != nil {
+		a, err := openWith(c, s, s.accepted)
+		if err == nil {
+			return a, nil
+		}
+		log.Error("what the centre gave does not fit agent.yaml as it is now; the site's own file is used alone", "version", s.accepted.Version, "err", err)
+	}
+	return openWith(c, s, nil)
+}
+
+func openWith(own *Config, s *settings, centre *given) (*Agent, error) {
+	c := own
+	if centre != nil {
+		over, _, err := own.with(centre.YAML)
+		if err != nil {
+			return nil, err
+		}
+		c = over
+	}
+	began, log := time.Now(), newLogger(c.Log)
 	j, err := journal.Open(c.Path("journal"), journal.Options{
 		Tenant: c.Site.Tenant, Site: c.Site.ID, LimitBytes: int64(c.Journal.Limit), ReserveBytes: int64(c.Journal.Reserve), RotateBytes: int64(c.Journal.Rotate),
-		KeepAcknowledged: c.Journal.KeepAcknowledged, Log: log.With("part", "journal"),
+		KeepAcknowledged: c.Journal.KeepAcknowledged, Check: checkInChild(log), Now: now, Log: log.With("part", "journal"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	a := &Agent{config: c, log: log, journal: j, lineChanged: time.Now()}
+	a := &Agent{own: own, config: c, inForce: c, settings: s, again: make(chan struct{}, 1), log: log, journal: j, lineChanged: now()}
 	if err := a.open(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	log.Info("agent", "site", c.Site.ID, "tenant", c.Site.Tenant, "version", wire.Version, "waiting", j.Stats().Events)
+	log.Info("agent", "site", c.Site.ID, "tenant", c.Site.Tenant, "version", wire.Version, "waiting", j.Stats().Events, "opened_in", time.Since(began).Round(100*time.Microsecond))
 	return a, nil
+}
+
+// Serve runs an agent with the configuration at path until ctx ends, and opens it again where its configuration wants that. ready is
+// called once, when it captures.
+func Serve(ctx context.Context, path string, ready func()) error {
+	for {
+		config, err := LoadConfig(path)
+		if err != nil {
+			return err
+		}
+		a, err := Open(ctx, config)
+		if err != nil {
+			return err
+		}
+		if ready != nil {
+			ready()
+			ready = nil
+		}
+		err = a.Run(ctx)
+		if closed := a.Close(); closed != nil || !errors.Is(err, ErrReopen) || ctx.Err() != nil {
+			return errors.Join(err, closed)
+		}
+	}
 }
 
 func (a *Agent) open() (err error) {
 	c := a.config
-	if a.inbox, err = downlink.Open(c.Path("inbox.db"), downlink.Options{Log: a.log.With("part", "downlink")}); err != nil {
+	if a.inbox, err = downlink.Open(c.Path("inbox.db"), downlink.Options{Now: now, Log: a.log.With("part", "downlink")}); err != nil {
 		return fmt.Errorf("inbox: %w", err)
 	}
-	if a.host, err = newHost(c, hostJournal{a.journal}, a.log); err != nil {
+	if a.host, err = newHost(c, hostJournal{a.journal}, a.log, a.known); err != nil {
 		return err
 	}
-	line := wire.Config{URL: c.MQTT.URL, KeepAlive: c.MQTT.KeepAlive}
+	line := wire.Config{URL: c.MQTT.URL, KeepAlive: c.MQTT.KeepAlive, Proxy: wire.Proxy{URL: c.MQTT.Proxy, Credentials: c.Path(c.MQTT.ProxyCredentials)}, TakeoverPause: c.MQTT.TakeoverPause}
 	if c.MQTT.CA != "" {
 		if line.TLS, err = wire.LoadTLS(c.Path(c.MQTT.CA), c.Path(c.MQTT.Certificate), c.Path(c.MQTT.Key)); err != nil {
 			return fmt.Errorf("mqtt: %w (`dockline-collector site add` gives the certificate)", err)
@@ -75,8 +141,8 @@ func (a *Agent) open() (err error) {
 	}
 	a.uplink = uplink.New(uplink.Config{
 		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
-		OnHelloReply: a.greeted,
-		OnCommands:   a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, Window: c.Uplink.Window, HeartbeatEvery: c.Uplink.Heartbeat, Log: a.log.With("part", "uplink"),
+		OnHelloReply: a.greeted, OnCommands: a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, OnMaster: a.inbox.PutMaster, MasterThrough: a.inbox.MasterThrough,
+		Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Now: now, Log: a.log.With("part", "uplink"),
 	})
 	return nil
 }
@@ -92,7 +158,7 @@ func (a *Agent) greeted(r *docklinev1.HelloReply) error {
 	return a.inbox.SetIncarnation(r.GetIncarnation())
 }
 
-func newHost(c *Config, j host.Journal, log *slog.Logger) (*host.Host, error) {
+func newHost(c *Config, j host.Journal, log *slog.Logger, known func(item string) bool) (*host.Host, error) {
 	plugins := make([]host.PluginConfig, len(c.Plugins))
 	for i, p := range c.Plugins {
 		path, err := filepath.Abs(p.Path)
@@ -101,15 +167,24 @@ func newHost(c *Config, j host.Journal, log *slog.Logger) (*host.Host, error) {
 		}
 		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config}
 	}
-	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, Log: log.With("part", "host")})
+	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, KnownItem: known, Now: now, Log: log.With("part", "host")})
 }
 
-// Run runs every loop until ctx ends. A loop that ends unasked ends all of them, with its error.
+// send keeps the line, once the journal has taken up what an unclean stop left: what is held must be known before it is told.
+func (a *Agent) send(ctx context.Context) error {
+	if err := a.journal.Recover(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	return a.uplink.Run(ctx)
+}
+
+// Run runs every loop until ctx ends. A loop that ends unasked ends all of them, with its error; so does a configuration for which the
+// agent must be opened again, with ErrReopen.
 func (a *Agent) Run(ctx context.Context) error {
-	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a.host, Record: a.record, Log: a.log.With("part", "downlink")}
+	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Now: now, Log: a.log.With("part", "downlink")}
 	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{a.host.Run, a.uplink.Run, delivery.Run, pages.Run} {
+	for _, run := range []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen} {
 		g.Go(func() error {
 			if err := run(ctx); err != nil || ctx.Err() != nil {
 				return err
@@ -129,6 +204,12 @@ func (a *Agent) Close() error {
 	return errors.Join(append(faults, a.journal.Close())...)
 }
 
+// known says whether the centre knows an item, as far as it has told; where it has told of none, every item may be one.
+func (a *Agent) known(item string) bool {
+	r, any := a.inbox.Master(docklinev1.MasterKind_MASTER_KIND_ITEM, item)
+	return r != nil || !any
+}
+
 // record makes the result of a command an event like any other.
 func (a *Agent) record(ctx context.Context, e *docklinev1.Event) error {
 	if fault := event.Validate(e); fault != nil {
@@ -139,7 +220,9 @@ func (a *Agent) record(ctx context.Context, e *docklinev1.Event) error {
 
 // Heartbeat says how the site is; the uplink adds who it is and what is stored.
 func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
-	s, f := a.journal.Stats(), health.Facts{Now: time.Now(), Connected: a.uplink.Stats().Connected}
+	s, line := a.journal.Stats(), a.uplink.Stats()
+	f := health.Facts{Now: now(), Connected: line.Connected, Line: health.Line{Reason: line.Line.LastError, TakenOverAt: line.Line.TakenOverAt,
+		NextAttempt: line.Line.NextAttempt, ShortLinks: line.Line.ShortLinks, Denied: line.Denied, TooLarge: line.TooLarge, TooLargeText: line.TooLargeText}}
 	a.mu.Lock()
 	if f.Connected != a.connected {
 		a.connected, a.lineChanged = f.Connected, f.Now
@@ -147,7 +230,7 @@ func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
 	f.LineChanged = a.lineChanged
 	a.mu.Unlock()
 	f.JournalBytes, f.JournalLimit, f.Waiting, f.OldestAt = s.Bytes, s.LimitBytes, int64(s.Events), s.OldestAt
-	f.Plugins, f.Reported = a.host.Health(), a.host.Conditions()
+	f.Plugins, f.Reported = a.host.Health(), append(a.host.Conditions(), a.refusedCondition()...)
 	h := &docklinev1.Heartbeat{
 		JournalEvents: s.Events, JournalBytes: uint64(s.Bytes), JournalLimitBytes: uint64(s.LimitBytes), CapturedTotal: s.CapturedTotal,
 		Epoch: s.Epoch, LastSeq: s.LastSeq, Cursors: s.Cursors, Plugins: f.Plugins, Conditions: health.Evaluate(f),
@@ -161,9 +244,10 @@ func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
 // report is the heartbeat with the identity that the uplink would add, for people on this machine.
 func (a *Agent) report() *docklinev1.Heartbeat {
 	h := a.Heartbeat()
-	h.Tenant, h.Site, h.AgentVersion, h.SentAt = a.config.Site.Tenant, a.config.Site.ID, wire.Version, timestamppb.Now()
+	h.Tenant, h.Site, h.AgentVersion, h.SentAt = a.config.Site.Tenant, a.config.Site.ID, wire.Version, timestamppb.New(now())
 	h.Online = a.uplink.Stats().Connected
 	h.Incarnation, h.CommandsThrough, h.ReceiptsThrough = a.inbox.Through()
+	h.MasterThrough = a.inbox.MasterThrough()
 	return h
 }
 
@@ -179,6 +263,10 @@ type uplinkJournal struct{ *journal.Journal }
 
 func (j uplinkJournal) Next(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
 	return j.Journal.Next(journal.Position(after), limit)
+}
+
+func (j uplinkJournal) Urgent(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
+	return j.Journal.Urgent(journal.Position(after), limit)
 }
 
 func (j uplinkJournal) Trim(ack *docklinev1.Ack) (bool, error) {

@@ -20,7 +20,7 @@ func (noJournal) Append(context.Context, host.Entry) error {
 	return errors.New("nothing is captured here")
 }
 
-func (noJournal) Cursor(string) ([]byte, error) { return nil, nil }
+func (noJournal) Cursor(context.Context, string) ([]byte, error) { return nil, nil }
 
 // CheckPlugins starts every plugin, asks it for the faults of its section, and stops it. Lines are those of the whole file.
 func CheckPlugins(ctx context.Context, c *Config) (configfile.Faults, error) {
@@ -74,6 +74,6 @@ func askedHost(c *Config) (asked *host.Host, remove func(), err error) {
 	}
 	own := *c
 	own.DataDir = filepath.Clean(dir)
-	asked, err = newHost(&own, noJournal{}, slog.New(slog.DiscardHandler))
+	asked, err = newHost(&own, noJournal{}, slog.New(slog.DiscardHandler), nil)
 	return asked, func() { _ = os.RemoveAll(dir) }, err
 }

@@ -47,6 +47,10 @@ type MQTTConfig struct {
 	Certificate string        `yaml:"certificate"`
 	Key         string        `yaml:"key"`
 	KeepAlive   time.Duration `yaml:"keep_alive"`
+	// Proxy is http://host:port, "environment", or "" for none; ProxyCredentials is a file.
+	Proxy            string        `yaml:"proxy"`
+	ProxyCredentials string        `yaml:"proxy_credentials"`
+	TakeoverPause    time.Duration `yaml:"takeover_pause"`
 }
 
 // JournalConfig bounds the journal.
@@ -57,9 +61,10 @@ type JournalConfig struct {
 	KeepAcknowledged time.Duration    `yaml:"keep_acknowledged"`
 }
 
-// UplinkConfig paces the line.
+// UplinkConfig paces the line. RateLimit is in kbit/s, 0 for none.
 type UplinkConfig struct {
 	Window    int           `yaml:"window"`
+	RateLimit int           `yaml:"rate_limit"`
 	Heartbeat time.Duration `yaml:"heartbeat"`
 }
 
@@ -141,6 +146,9 @@ func (c *Config) validate() configfile.Faults {
 	if c.Uplink.Window < 1 || c.Uplink.Window > 1000 {
 		bad("uplink.window", "%d envelopes: give 1 to 1000", c.Uplink.Window)
 	}
+	if c.Uplink.RateLimit < 0 || c.Uplink.RateLimit > 0 && c.Uplink.RateLimit < 16 {
+		bad("uplink.rate_limit", "%d kbit/s: give 0 for none, or 16 at least; heartbeats alone take some", c.Uplink.RateLimit)
+	}
 	if c.Uplink.Heartbeat < time.Second || c.Uplink.Heartbeat > 10*time.Minute {
 		bad("uplink.heartbeat", "%s: give 1s to 10m", c.Uplink.Heartbeat)
 	}
@@ -168,6 +176,15 @@ func (c *Config) validateLine(bad func(key, format string, args ...any)) {
 	}
 	if c.MQTT.KeepAlive < 5*time.Second || c.MQTT.KeepAlive > 10*time.Minute {
 		bad("mqtt.keep_alive", "%s: give 5s to 10m", c.MQTT.KeepAlive)
+	}
+	if err := (wire.Proxy{URL: c.MQTT.Proxy}).Check(); err != nil {
+		bad("mqtt.proxy", "%s", err)
+	}
+	if c.MQTT.ProxyCredentials != "" && c.MQTT.Proxy == "" {
+		bad("mqtt.proxy_credentials", "there is no mqtt.proxy that would ask for them")
+	}
+	if c.MQTT.TakeoverPause < 10*time.Second || c.MQTT.TakeoverPause > 24*time.Hour {
+		bad("mqtt.takeover_pause", "%s: give 10s to 24h", c.MQTT.TakeoverPause)
 	}
 }
 

@@ -54,6 +54,33 @@ health:
 	}
 }
 
+func TestConfigOfTheLineIsStrict(t *testing.T) {
+	_, err := load(t, `site: {tenant: acme, id: dc-east}
+mqtt:
+  url: mqtts://broker:8883
+  proxy: https://proxy:3128
+  takeover_pause: 1s
+uplink:
+  rate_limit: 5
+`)
+	for _, want := range []string{":4: mqtt.proxy:", ":5: mqtt.takeover_pause:", ":7: uplink.rate_limit:"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no fault %q in\n%v", want, err)
+		}
+	}
+	if _, err := load(t, "site: {tenant: acme, id: dc-east}\nmqtt: {url: 'mqtts://b:1', proxy: 'http://u:secret@proxy:3128'}\n"); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("a password in the proxy's URL: %v", err)
+	}
+	if _, err := load(t, "site: {tenant: acme, id: dc-east}\nmqtt: {url: 'mqtts://b:1', proxy_credentials: identity/proxy}\n"); err == nil {
+		t.Error("credentials without a proxy were taken")
+	}
+	for _, proxy := range []string{"environment", "http://proxy:3128"} {
+		if _, err := load(t, "site: {tenant: acme, id: dc-east}\nmqtt: {url: 'mqtts://b:1', proxy: '"+proxy+"', proxy_credentials: identity/proxy}\nuplink: {rate_limit: 256}\n"); err != nil {
+			t.Errorf("proxy %s: %v", proxy, err)
+		}
+	}
+}
+
 func TestConfigRefusesAnUnknownKey(t *testing.T) {
 	_, err := load(t, "site: {tenant: acme, id: dc-east}\njounral: {}\n")
 	if err == nil || !strings.Contains(err.Error(), ":2: jounral: unknown key") {

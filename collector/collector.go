@@ -20,6 +20,9 @@ import (
 	"github.com/dockline/dockline/proto/wire"
 )
 
+// Name of this collector: its certificate, its client id and the holder of its leases, the same after a restart.
+const Name = "1"
+
 // Collector is the centre with its database open.
 type Collector struct {
 	config     *Config
@@ -35,7 +38,7 @@ type Collector struct {
 
 // Open opens and migrates the database, loads the policy, makes the connectors, and listens for sites and people.
 func Open(ctx context.Context, c *Config) (*Collector, error) {
-	m := &Collector{config: c, log: newLogger(c.Log), name: "1"}
+	m := &Collector{config: c, log: newLogger(c.Log), name: Name}
 	if err := m.open(ctx); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
@@ -145,7 +148,8 @@ func (m *Collector) Run(ctx context.Context) error {
 		}
 		return nil
 	})
-	g, ctx := errgroup.WithContext(ctx)
+	asked := ctx
+	g, ctx := errgroup.WithContext(asked)
 	for _, run := range loops {
 		g.Go(func() error {
 			if err := run(ctx); err != nil || ctx.Err() != nil {
@@ -155,5 +159,8 @@ func (m *Collector) Run(ctx context.Context) error {
 		})
 	}
 	g.Go(func() error { return line.run(ctx, r) })
-	return g.Wait()
+	if err := g.Wait(); asked.Err() == nil || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil // a part was in the middle of something when it was asked to end
 }

@@ -59,7 +59,7 @@ func (m *Collector) newRoad(ctx context.Context, l *line) (*road, error) {
 			continue
 		}
 		r.intakes = append(r.intakes, &connector.Intake{DB: m.db, Connector: s.connector, Name: s.config.Name, Tenant: s.config.Tenant, Append: appendFacts,
-			Sites: m.sites(s.config.Tenant), Poll: s.config.Poll, Timeout: s.config.Timeout, Log: m.log.With("part", "intake", "connector", s.config.Name)})
+			Sites: m.sites(s.config.Tenant), Cases: m.intakeCases, Poll: s.config.Poll, Timeout: s.config.Timeout, Log: m.log.With("part", "intake")})
 	}
 	var err error
 	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, Slog: m.log.With("part", "ingest"),
@@ -135,6 +135,14 @@ func (m *Collector) cases(ctx context.Context, tx *db.Tx, tenant, origin string,
 	}
 	synced, err := exception.Sync(ctx, tx, tenant, origin, desired, time.Now())
 	return synced.Events, err
+}
+
+func (m *Collector) intakeCases(ctx context.Context, tx *db.Tx, tenant, origin string, cases []connector.Case) error {
+	desired := make([]exception.Desired, len(cases))
+	for i, c := range cases {
+		desired[i] = m.owned(c.Code, c.Class, c.Severity, exception.Desired{Subject: c.Subject, Site: c.Site, Title: c.Title, Text: c.Text})
+	}
+	return m.report(ctx, tx, tenant, origin, desired)
 }
 
 func (m *Collector) receipts(ctx context.Context, tx *db.Tx, tenant string, eventIDs []string, now time.Time) error {

@@ -3,6 +3,8 @@ package plugins
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -26,9 +28,13 @@ type Source interface {
 	Capture(ctx context.Context, start Start, out Stream) error
 }
 
+// ErrIdle says that with this configuration the plugin carries out no commands.
+var ErrIdle = errors.New("no commands are configured")
+
 // Sink carries out commands at a site. Calls may come side by side, for different keys.
 type Sink interface {
-	// Open comes once, before any other call of a Sink. start.Cursor is empty.
+	// Open comes once, before any other call of a Sink. start.Cursor is empty. A plugin that is configured only to report returns
+	// ErrIdle: it is then no sink, and no other call comes.
 	Open(ctx context.Context, start Start) error
 	// Deliver applies a command. It comes at least once for a key and version, and the second time has no second effect and the
 	// same result; a version lower than the one applied is answered as superseded. A refusal is a result and final. An error
@@ -43,11 +49,22 @@ type Trier interface {
 	Try(request *docklinev1.TryRequest) (*docklinev1.TryResponse, error)
 }
 
+// Rewinder is an optional part of a Source that can read again: it says from which cursor Capture would tell again what was told
+// since a time, and in words what that is. start has the cursor that is durable now. The call may come while Capture runs, and changes
+// nothing. An ErrTooEarly says that what was told so long ago is no longer there.
+type Rewinder interface {
+	CursorAt(ctx context.Context, start Start, since time.Time) (cursor []byte, what string, err error)
+}
+
+// ErrTooEarly is wrapped by a Rewinder's refusal.
+var ErrTooEarly = errors.New("too early")
+
 // Start is what a plugin is started with.
 type Start struct {
 	// Config is the plugin's config section as YAML; Check has found no fault in it.
 	Config []byte
-	// Cursor is that of the last durable batch, as the source wrote it; empty for a new beginning.
+	// Cursor is that of the last durable batch, as the source wrote it; empty for a new beginning. A source that is not rereadable may be
+	// started without it after an unclean stop, so that it misses nothing while the journal is being checked.
 	Cursor []byte
 	// DataDir is a folder of this plugin's own, kept between starts. It may be lost with the disk while the cursor is given back.
 	DataDir string

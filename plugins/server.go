@@ -50,6 +50,25 @@ func (s *sourceServer) Try(_ context.Context, r *docklinev1.TryRequest) (*dockli
 	return trier.Try(r)
 }
 
+func (s *sourceServer) CursorAt(ctx context.Context, r *docklinev1.CursorAtRequest) (*docklinev1.CursorAtResponse, error) {
+	rewinder, ok := s.plugin.Source.(Rewinder)
+	if !ok {
+		return nil, status.Error(codes.Unimplemented, "this plugin cannot say where it was at a time")
+	}
+	if r.GetTime() == nil {
+		return nil, status.Error(codes.InvalidArgument, "no time")
+	}
+	start := Start{Config: r.GetConfig(), Cursor: r.GetCursor(), DataDir: r.GetDataDir(), ID: r.GetId()}
+	cursor, what, err := rewinder.CursorAt(ctx, start, r.GetTime().AsTime())
+	if errors.Is(err, ErrTooEarly) {
+		return nil, status.Error(codes.OutOfRange, err.Error())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &docklinev1.CursorAtResponse{Cursor: cursor, Text: what}, nil
+}
+
 func (s *sourceServer) Capture(stream grpc.BidiStreamingServer[docklinev1.CaptureRequest, docklinev1.CaptureResponse]) error {
 	if s.plugin.Source == nil {
 		return status.Error(codes.Unimplemented, "this plugin is not a source")
@@ -80,10 +99,11 @@ func (s *sinkServer) Open(ctx context.Context, r *docklinev1.OpenRequest) (*dock
 	if s.sink == nil {
 		return nil, errNoSink
 	}
-	if err := s.sink.Open(ctx, Start{Config: r.GetConfig(), DataDir: r.GetDataDir(), ID: r.GetId()}); err != nil {
+	err := s.sink.Open(ctx, Start{Config: r.GetConfig(), DataDir: r.GetDataDir(), ID: r.GetId()})
+	if err != nil && !errors.Is(err, ErrIdle) {
 		return nil, err
 	}
-	return &docklinev1.OpenResponse{}, nil
+	return &docklinev1.OpenResponse{Idle: err != nil}, nil
 }
 
 func (s *sinkServer) Deliver(ctx context.Context, r *docklinev1.DeliverRequest) (*docklinev1.DeliverResponse, error) {

@@ -2,14 +2,14 @@ package testenv
 
 import (
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"time"
 )
 
 // Line is a TCP line to one address that can be cut: cutting breaks what is connected and refuses what comes, and Hold leaves
-// everything connected while nothing passes.
+// everything connected while nothing passes. Shape makes it slow and long. Forth is toward the target, back is toward those who
+// connected.
 type Line struct {
 	target   string
 	listener net.Listener
@@ -17,11 +17,22 @@ type Line struct {
 	mu    sync.Mutex
 	open  map[net.Conn]struct{}
 	cut   bool
-	held  bool
+	held  map[way]bool
 	moved *sync.Cond
-	bytes int64
-	wait  sync.WaitGroup
+	bytes map[way]int64
+	shape shape
+	// free is when what was last put on the line has left its near end.
+	free map[way]time.Time
+	wait sync.WaitGroup
 }
+
+// way is a direction on a line.
+type way bool
+
+const (
+	forth way = true
+	back  way = false
+)
 
 // OpenLine listens on a free loopback port and carries everything to target.
 func OpenLine(target string) (*Line, error) {
@@ -29,7 +40,7 @@ func OpenLine(target string) (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Line{target: target, listener: listener, open: map[net.Conn]struct{}{}}
+	l := &Line{target: target, listener: listener, open: map[net.Conn]struct{}{}, held: map[way]bool{}, bytes: map[way]int64{}, free: map[way]time.Time{}}
 	l.moved = sync.NewCond(&l.mu)
 	l.wait.Add(1)
 	go l.accept()
@@ -67,10 +78,20 @@ func (l *Line) IsCut() bool {
 }
 
 // Hold stops everything on the line without either end noticing, or lets it go on.
-func (l *Line) Hold(held bool) {
+func (l *Line) Hold(held bool) { l.hold(held, forth, back) }
+
+// HoldForth holds only what goes to the target. What is held when the line is cut is lost, as if it had never been said.
+func (l *Line) HoldForth(held bool) { l.hold(held, forth) }
+
+// HoldBack holds only what comes from the target.
+func (l *Line) HoldBack(held bool) { l.hold(held, back) }
+
+func (l *Line) hold(held bool, ways ...way) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held = held
+	for _, w := range ways {
+		l.held[w] = held
+	}
 	l.moved.Broadcast()
 }
 
@@ -78,7 +99,14 @@ func (l *Line) Hold(held bool) {
 func (l *Line) Bytes() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.bytes
+	return l.bytes[forth] + l.bytes[back]
+}
+
+// BytesForth counts what has passed toward the target.
+func (l *Line) BytesForth() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes[forth]
 }
 
 // Close ends the line and everything on it.
@@ -122,9 +150,9 @@ func (l *Line) carry(near net.Conn) {
 	defer far.Close()
 	defer l.leave(far)
 	done := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+	for w, ends := range map[way][2]net.Conn{back: {near, far}, forth: {far, near}} {
 		go func() {
-			_, _ = io.Copy(way[0], &gate{l, way[1]}) // a broken line ends both ways alike
+			l.pump(ends[0], ends[1], w) // a broken line ends both ways alike
 			_ = near.Close()
 			_ = far.Close()
 			done <- struct{}{}
@@ -149,24 +177,4 @@ func (l *Line) leave(c net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, c)
-}
-
-// gate holds back what was read while the line is held.
-type gate struct {
-	line *Line
-	conn net.Conn
-}
-
-func (g *gate) Read(p []byte) (int, error) {
-	n, err := g.conn.Read(p)
-	g.line.mu.Lock()
-	defer g.line.mu.Unlock()
-	for g.line.held && !g.line.cut {
-		g.line.moved.Wait()
-	}
-	if g.line.cut {
-		return 0, net.ErrClosed
-	}
-	g.line.bytes += int64(n)
-	return n, err
 }

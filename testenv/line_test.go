@@ -2,7 +2,9 @@ package testenv_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -78,5 +80,58 @@ func TestALineIsCutHeldAndMended(t *testing.T) {
 	}
 	if line.Bytes() == 0 {
 		t.Error("nothing was counted")
+	}
+}
+
+// A line of 256 kbit/s and 100 ms carries 16 KiB in about 0.6 s each way, and its answer to a word not before 0.2 s; the bounds from
+// above have room for a busy machine.
+func TestALineIsSlowAndLong(t *testing.T) {
+	echo, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer echo.Close()
+	go func() {
+		for {
+			conn, err := echo.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(conn, conn) }()
+		}
+	}()
+	line, err := testenv.OpenLine(echo.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer line.Close()
+	line.Shape(256, 100*time.Millisecond)
+	conn, err := net.Dial("tcp", line.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, c := range []struct {
+		bytes int
+		least time.Duration
+	}{{1, 200 * time.Millisecond}, {16 << 10, 700 * time.Millisecond}} {
+		sent := bytes.Repeat([]byte("dock"), c.bytes/4+1)[:c.bytes]
+		began := time.Now()
+		if _, err := conn.Write(sent); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, c.bytes)
+		if err := conn.SetReadDeadline(began.Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, got); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took < c.least {
+			t.Errorf("%d bytes took %s, %s at least were due", c.bytes, took, c.least)
+		}
+		if !bytes.Equal(sent, got) {
+			t.Errorf("%d bytes arrived changed", c.bytes)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,11 +14,18 @@ import (
 // MosquittoConfig is how a Mosquitto listens: with TLS where CAFile is set, for clients with a certificate of that CA, whose common
 // name is their user name in ACL.
 type MosquittoConfig struct {
+	// File is a whole mosquitto.conf, taken as it is but for user and persistence, and Port where it listens with TLS; the next two
+	// lines are then of no account.
+	File string
+	Port int
+
 	CAFile, CertFile, KeyFile string
 	// ACL is the text of the access control list; empty allows everything.
 	ACL string
 	// Persistent keeps its messages over a restart.
 	Persistent bool
+	// Options are further lines of its configuration.
+	Options string
 }
 
 // MosquittoServer is a Mosquitto of our own.
@@ -37,12 +45,18 @@ func mosquittoPath() string {
 	return ""
 }
 
-// Mosquitto starts a broker that ends with the test, or skips where Mosquitto is not installed.
-func Mosquitto(t testing.TB, c MosquittoConfig) *MosquittoServer {
+// NeedMosquitto skips a test where Mosquitto is not installed.
+func NeedMosquitto(t testing.TB) {
 	t.Helper()
 	if mosquittoPath() == "" {
 		SkipServer(t, "mosquitto", "not installed")
 	}
+}
+
+// Mosquitto starts a broker that ends with the test, or skips where Mosquitto is not installed.
+func Mosquitto(t testing.TB, c MosquittoConfig) *MosquittoServer {
+	t.Helper()
+	NeedMosquitto(t)
 	m, err := StartMosquitto(c)
 	if err != nil {
 		t.Fatalf("start mosquitto: %v", err)
@@ -51,42 +65,58 @@ func Mosquitto(t testing.TB, c MosquittoConfig) *MosquittoServer {
 	return m
 }
 
-// StartMosquitto starts a broker on a free loopback port.
+// StartMosquitto starts a broker on a free loopback port, or as its File says.
 func StartMosquitto(c MosquittoConfig) (*MosquittoServer, error) {
+	if mosquittoPath() == "" {
+		return nil, errors.New("mosquitto is not installed")
+	}
 	dir, err := tempDir("dockline-mosquitto-")
 	if err != nil {
 		return nil, err
 	}
-	port, err := FreePort()
-	if err != nil {
-		return nil, err
-	}
-	m := &MosquittoServer{dir: dir, Port: port, tls: c.CAFile != ""}
-	var conf strings.Builder
-	fmt.Fprintf(&conf, "listener %d 127.0.0.1\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type error\nlog_type warning\n", port)
-	if os.Getuid() == 0 {
-		conf.WriteString("user root\n")
-	}
-	if m.tls {
-		fmt.Fprintf(&conf, "cafile %s\ncertfile %s\nkeyfile %s\nrequire_certificate true\nuse_identity_as_username true\n", c.CAFile, c.CertFile, c.KeyFile)
-		conf.WriteString("allow_anonymous false\n")
-	} else {
-		conf.WriteString("allow_anonymous true\n")
-	}
-	if c.ACL != "" {
-		acl := filepath.Join(dir, "acl")
-		if err := os.WriteFile(acl, []byte(c.ACL), 0o600); err != nil {
+	m := &MosquittoServer{dir: dir, Port: c.Port, tls: c.CAFile != "" || c.File != ""}
+	var conf string
+	if c.File != "" {
+		text, err := os.ReadFile(c.File)
+		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(&conf, "acl_file %s\n", acl)
+		conf = strings.ReplaceAll(string(text), "persistence false\n", "")
+	} else if conf, err = m.conf(c); err != nil {
+		return nil, err
+	}
+	if os.Getuid() == 0 {
+		conf += "user root\n"
 	}
 	if c.Persistent {
-		fmt.Fprintf(&conf, "persistence true\npersistence_location %s/\n", dir)
+		conf += fmt.Sprintf("persistence true\npersistence_location %s/\n", dir)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "mosquitto.conf"), []byte(conf.String()), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "mosquitto.conf"), []byte(conf), 0o600); err != nil {
 		return nil, err
 	}
 	return m, m.Start()
+}
+
+// conf is a configuration of our own.
+func (m *MosquittoServer) conf(c MosquittoConfig) (string, error) {
+	var err error
+	if m.Port, err = FreePort(); err != nil {
+		return "", err
+	}
+	conf := fmt.Sprintf("listener %d 127.0.0.1\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type error\nlog_type warning\n", m.Port)
+	if m.tls {
+		conf += fmt.Sprintf("cafile %s\ncertfile %s\nkeyfile %s\nrequire_certificate true\nuse_identity_as_username true\nallow_anonymous false\n", c.CAFile, c.CertFile, c.KeyFile)
+	} else {
+		conf += "allow_anonymous true\n"
+	}
+	if c.Options != "" {
+		conf += c.Options + "\n"
+	}
+	if c.ACL == "" {
+		return conf, nil
+	}
+	acl := filepath.Join(m.dir, "acl")
+	return conf + fmt.Sprintf("acl_file %s\n", acl), os.WriteFile(acl, []byte(c.ACL), 0o600)
 }
 
 // Start starts the broker again on the same port.
@@ -104,7 +134,11 @@ func (m *MosquittoServer) Start() error {
 }
 
 // Stop stops the broker; its folder stays.
-func (m *MosquittoServer) Stop() { m.server.Stop() }
+func (m *MosquittoServer) Stop() {
+	if m.server != nil {
+		m.server.Stop()
+	}
+}
 
 // Wipe removes what the broker had stored. It must be stopped.
 func (m *MosquittoServer) Wipe() error {

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,9 +32,10 @@ const (
 // TrytonServer is a Tryton 6.0 of our own, on SQLite, seeded with the test world's master data.
 type TrytonServer struct {
 	*Server
-	Port   int
-	Master *erp.Master
-	made   atomic.Int64
+	Port    int
+	Master  *erp.Master
+	made    atomic.Int64
+	command serverCommand
 }
 
 // TrytonDatabase is one database of it, and how to log in.
@@ -73,12 +75,25 @@ func Tryton(t testing.TB) TrytonDatabase {
 	return database
 }
 
-// StartTryton starts a server. The first start on a machine makes and seeds a database, which takes most of a minute; it is kept in
-// the user's cache folder and copied from then on.
+// ErrNoTryton says that Tryton cannot be started here.
+var ErrNoTryton = errors.New("tryton is not installed here: `make deps` installs it where it may")
+
+// StartTryton starts a server whose folder is removed at its end. The first start on a machine makes and seeds a database, which
+// takes most of a minute; it is kept in the user's cache folder and copied from then on.
 func StartTryton() (*TrytonServer, error) {
 	dir, err := tempDir("dockline-tryton-")
 	if err != nil {
 		return nil, err
+	}
+	return startTryton(dir, true)
+}
+
+// StartTrytonIn starts a server in a folder of the caller's. Once stopped it can be started again with what its databases held.
+func StartTrytonIn(dir string) (*TrytonServer, error) { return startTryton(dir, false) }
+
+func startTryton(dir string, remove bool) (*TrytonServer, error) {
+	if !TrytonInstalled() {
+		return nil, ErrNoTryton
 	}
 	port, err := FreePort()
 	if err != nil {
@@ -93,15 +108,20 @@ func StartTryton() (*TrytonServer, error) {
 	if err := s.provideSeed(dir, config); err != nil {
 		return nil, err
 	}
-	s.Server, err = startServer(serverCommand{dir: dir, remove: true, signal: "TERM", argv: []string{"/usr/bin/python3", "-W", "ignore", "/usr/bin/trytond", "-c", config}})
-	if err != nil {
-		return nil, err
+	s.command = serverCommand{dir: dir, remove: remove, signal: "TERM", argv: []string{"/usr/bin/python3", "-W", "ignore", "/usr/bin/trytond", "-c", config}}
+	return s, s.Start()
+}
+
+// Start starts the server, again on the same port where it was stopped.
+func (s *TrytonServer) Start() (err error) {
+	if s.Server, err = startServer(s.command); err != nil {
+		return err
 	}
-	if err := s.waitPort(port, time.Minute); err != nil {
+	if err := s.waitPort(s.Port, time.Minute); err != nil {
 		s.Stop()
-		return nil, err
+		return err
 	}
-	return s, nil
+	return nil
 }
 
 // TrytonMaster is the master data that Tryton is seeded with: a part of the sandbox's.

@@ -111,6 +111,42 @@ func TestCommandsAreCarriedOutOnce(t *testing.T) {
 	}
 }
 
+// Work that waits for days, because its sink does not come up, is tried once a minute, outlives restarts, is done once when the sink is
+// there, in its newest version alone, and is answered with the correlation id that it came with.
+func TestWorkThatWaitsForDays(t *testing.T) {
+	w := newWorld(t)
+	put(t, w.store, 0, release("A", 1, 1), release("B", 1, 2))
+	away := true
+	w.sink.answer = func(*docklinev1.Command) (*docklinev1.CommandResult, error) {
+		if away {
+			return nil, errors.New("the plugin is not there")
+		}
+		return &docklinev1.CommandResult{Outcome: docklinev1.CommandOutcome_COMMAND_OUTCOME_APPLIED}, nil
+	}
+	for day := range 5 {
+		for range 3 {
+			if wait := w.step(); wait > time.Minute {
+				t.Fatalf("the next attempt is in %s", wait)
+			}
+			w.now = w.now.Add(8 * time.Hour)
+		}
+		w.reopen()
+		if day == 2 {
+			put(t, w.store, 2, release("A", 2, 3))
+		}
+	}
+	if len(w.recorded) != 0 {
+		t.Fatalf("answered before it was done: %v", w.recorded)
+	}
+	away, w.sink.got = false, nil
+	w.step()
+	w.step()
+	w.wantGot("release/B@1 release/A@2")
+	if len(w.recorded) != 2 || w.recorded[1].GetCorrelationId() != "c-A" || w.recorded[1].GetCommandResult().GetVersion() != 2 || !w.recorded[1].GetOccurredAt().AsTime().Equal(w.now) {
+		t.Errorf("answers %v", w.recorded)
+	}
+}
+
 // A refusal is final and told; an error is not: it is tried again, later and later, and what is about the same order waits
 // behind it, while other orders go on.
 func TestRefusedIsFinalErrorIsNot(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 
 // The buckets of inbox.db. Every value but those of the indexes is a record: CRC-32C (4 bytes, big endian), body.
 var (
-	// meta: "incarnation"; "commands", "receipts" (positions) and "kept" (receipts), 8 bytes big endian.
+	// meta: "incarnation"; "commands", "receipts" (positions), "master" (version) and "kept" (receipts), 8 bytes big endian.
 	bucketMeta = []byte("meta")
 	// commands: key -> state (1), place in waiting (8), Command. A command that is done keeps key and version only.
 	bucketCommands = []byte("commands")
@@ -33,8 +33,10 @@ var (
 	// order: place -> event id. subjects: subject, 0, place -> event id.
 	bucketOrder    = []byte("order")
 	bucketSubjects = []byte("subjects")
+	// master: kind (1), code -> MasterRecord.
+	bucketMaster = []byte("master")
 
-	buckets = [][]byte{bucketMeta, bucketCommands, bucketWaiting, bucketResults, bucketReceipts, bucketOrder, bucketSubjects}
+	buckets = [][]byte{bucketMeta, bucketCommands, bucketWaiting, bucketResults, bucketReceipts, bucketOrder, bucketSubjects, bucketMaster}
 )
 
 // Options of a store. The zero value of each number takes the default in its comment.
@@ -199,6 +201,7 @@ var (
 	keyCommands    = []byte("commands")
 	keyReceipts    = []byte("receipts")
 	keyKept        = []byte("kept")
+	keyMaster      = []byte("master")
 )
 
 // Through says which incarnation of the collector's database the positions belong to, and the highest ones stored.
@@ -225,10 +228,17 @@ func (s *Store) SetIncarnation(incarnation string) error {
 		if string(meta.Get(keyIncarnation)) == incarnation {
 			return nil
 		}
-		for _, key := range [][]byte{keyCommands, keyReceipts} {
+		for _, key := range [][]byte{keyCommands, keyReceipts, keyMaster} {
 			if err := meta.Delete(key); err != nil {
 				return err
 			}
+		}
+		// What this database does not know must not stay for ever; what it knows comes again.
+		if err := tx.DeleteBucket(bucketMaster); err != nil {
+			return err
+		}
+		if _, err := tx.CreateBucket(bucketMaster); err != nil {
+			return err
 		}
 		return meta.Put(keyIncarnation, []byte(incarnation))
 	})

@@ -16,6 +16,7 @@ type Facts struct {
 	Connected bool
 	// LineChanged is when the line last came up or went down.
 	LineChanged time.Time
+	Line        Line
 	// JournalBytes and JournalLimit are sizes of all journal files.
 	JournalBytes, JournalLimit int64
 	// Waiting counts events that the collector has not acknowledged; OldestAt is when the oldest was captured.
@@ -29,6 +30,21 @@ type Facts struct {
 	Reported []*docklinev1.Condition
 }
 
+// Line is what the connection to the broker says of itself.
+type Line struct {
+	// Reason is why there was no connection the last time.
+	Reason string
+	// TakenOverAt is when another connection took the site's identity, NextAttempt when it is tried again; zero where that is over.
+	TakenOverAt, NextAttempt time.Time
+	// ShortLinks is how many connections in a row fell within a minute.
+	ShortLinks int
+	// Denied is why the broker does not take messages, "" where it does.
+	Denied string
+	// TooLarge counts events that the broker does not take because of their size; the text names one.
+	TooLarge     int
+	TooLargeText string
+}
+
 // Check is one thing that can be wrong, declared as data.
 type Check struct {
 	Code     string
@@ -39,6 +55,9 @@ type Check struct {
 	// Fails returns what to do and since when, "" where all is well.
 	Fails func(Facts) (text string, since time.Time)
 }
+
+// manyShortLinks in a row are no accident.
+const manyShortLinks = 5
 
 // Checks is the fixed list, most urgent first.
 var Checks = []Check{
@@ -58,11 +77,45 @@ var Checks = []Check{
 		}
 		return fmt.Sprintf("%d %% of journal.limit is used. Bring the line to the collector back before it is full.", share), f.Now
 	}},
+	{"session_taken_over", "Another host uses this site's identity", docklinev1.Severity_SEVERITY_ERROR, 0, func(f Facts) (string, time.Time) {
+		if f.Line.TakenOverAt.IsZero() {
+			return "", time.Time{}
+		}
+		text := "A second connection came with the identity of this site and took this one's place: most likely data_dir was copied to a second host, or an old host was switched on again. " +
+			"Find it, stop its agent, and give it an identity of its own; then restart this agent. Nothing is lost meanwhile."
+		if !f.Line.NextAttempt.IsZero() {
+			text += " Left alone, this agent tries again at " + f.Line.NextAttempt.UTC().Format("15:04 MST") + "."
+		}
+		return text, f.Line.TakenOverAt
+	}},
+	{"line_flaps", "The line comes and goes", docklinev1.Severity_SEVERITY_ERROR, 0, func(f Facts) (string, time.Time) {
+		if f.Line.ShortLinks < manyShortLinks || !f.Line.TakenOverAt.IsZero() {
+			return "", time.Time{}
+		}
+		return fmt.Sprintf("%d connections in a row fell within a minute, the last one with: %s. Is the site's identity in use on a second host? Some brokers do not say so. Else look at the network between here and the broker.",
+			f.Line.ShortLinks, f.Line.Reason), f.LineChanged
+	}},
+	{"broker_refuses", "The broker refuses what this site sends", docklinev1.Severity_SEVERITY_ERROR, 10 * time.Second, func(f Facts) (string, time.Time) {
+		if !f.Connected || f.Line.Denied == "" {
+			return "", time.Time{}
+		}
+		return "Events wait here and are sent again; " + f.Line.Denied + ". Let the broker's rules allow this site its own topics, and look at its quota.", f.LineChanged
+	}},
+	{"event_too_large", "An event is too large for the broker", docklinev1.Severity_SEVERITY_ERROR, 0, func(f Facts) (string, time.Time) {
+		if f.Line.TooLarge == 0 {
+			return "", time.Time{}
+		}
+		return fmt.Sprintf("%d events stay here, all others are sent: %s. Raise the broker's largest packet to 1 MiB; they are tried again with the next connection.", f.Line.TooLarge, f.Line.TooLargeText), f.LineChanged
+	}},
 	{"line_down", "The line to the collector is down", docklinev1.Severity_SEVERITY_ERROR, 20 * time.Second, func(f Facts) (string, time.Time) {
 		if f.Connected {
 			return "", time.Time{}
 		}
-		return fmt.Sprintf("Work goes on: %d events wait here and are sent when the line is back. Check the network and the collector.", f.Waiting), f.LineChanged
+		text := fmt.Sprintf("Work goes on: %d events wait here and are sent when the line is back. Check the network and the collector.", f.Waiting)
+		if f.Line.Reason != "" {
+			text += " The last attempt ended with: " + f.Line.Reason + "."
+		}
+		return text, f.LineChanged
 	}},
 	{"not_acknowledged", "The collector does not acknowledge", docklinev1.Severity_SEVERITY_ERROR, 2 * time.Minute, func(f Facts) (string, time.Time) {
 		if !f.Connected || f.Waiting == 0 {

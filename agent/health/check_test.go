@@ -23,6 +23,11 @@ func TestChecksShowAfterTheirTime(t *testing.T) {
 		{"fresh events wait a moment", health.Facts{Connected: true, Waiting: 5, OldestAt: now.Add(-time.Second)}, nil},
 		{"nobody acknowledges", health.Facts{Connected: true, Waiting: 5, OldestAt: now.Add(-time.Hour), LineChanged: now.Add(-time.Hour)}, []string{"not_acknowledged"}},
 		{"old events on a fresh line", health.Facts{Connected: true, Waiting: 5, OldestAt: now.Add(-time.Hour), LineChanged: now.Add(-time.Second)}, nil},
+		{"taken over", health.Facts{LineChanged: now.Add(-time.Second), Line: health.Line{TakenOverAt: now.Add(-time.Second), NextAttempt: now.Add(time.Minute)}}, []string{"session_taken_over"}},
+		{"taken over, and back since a moment", health.Facts{Connected: true, Line: health.Line{TakenOverAt: now.Add(-time.Minute)}}, []string{"session_taken_over"}},
+		{"comes and goes", health.Facts{Connected: true, Line: health.Line{ShortLinks: 5}}, []string{"line_flaps"}},
+		{"denied and too large", health.Facts{Connected: true, LineChanged: now.Add(-time.Minute), Line: health.Line{Denied: "quota", TooLarge: 1, TooLargeText: "event 7"}},
+			[]string{"broker_refuses", "event_too_large"}},
 		{"disk and certificate", health.Facts{Connected: true, DiskFree: 1 << 20, CertificateEnds: now.Add(24 * time.Hour)}, []string{"disk_low", "certificate_ends"}},
 	}
 	for _, tt := range tables {

@@ -13,8 +13,8 @@ func (h *Host) Check(ctx context.Context) map[string][]*docklinev1.ConfigFault {
 	all := map[string][]*docklinev1.ConfigFault{}
 	for _, s := range h.supervisors {
 		var faults []*docklinev1.ConfigFault
-		err := h.with(ctx, s.plugin, func(r *running) (err error) {
-			faults, err = r.check(ctx, s.plugin, h.config.Limits.Call)
+		err := h.with(ctx, s.settings(), func(r *running) (err error) {
+			faults, err = r.check(ctx, s.settings(), h.config.Limits.Call)
 			return err
 		})
 		if err != nil {
@@ -57,7 +57,7 @@ func (h *Host) Try(ctx context.Context, id, fileName string, sample []byte) (rep
 func (h *Host) find(id string) (PluginConfig, error) {
 	for _, s := range h.supervisors {
 		if s.plugin.ID == id {
-			return s.plugin, nil
+			return s.settings(), nil
 		}
 	}
 	return PluginConfig{}, fmt.Errorf("plugin %q is not configured", id)

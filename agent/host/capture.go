@@ -35,6 +35,7 @@ type capture struct {
 	plugin  string
 	journal Journal
 	stamper *stamper
+	look    func(e *docklinev1.Event, now time.Time) // at each event, for what a person should know
 	drain   time.Duration
 	window  int
 	// told are called with what a person wants to know: the plugin's own conditions, the moment of its last event, and why the
@@ -150,6 +151,9 @@ func (c *capture) add(entry *Entry, through map[string]*docklinev1.CompleteThrou
 		stamped, fault := c.stamper.stamp(e)
 		if fault != nil {
 			ack.Refused = append(ack.Refused, &docklinev1.RefusedEvent{Index: uint32(i), Class: fault.Class, Text: fault.Text})
+		}
+		if fault == nil {
+			c.look(stamped, c.stamper.now())
 		}
 		entry.Events = append(entry.Events, stamped)
 	}

@@ -92,16 +92,21 @@ func (s *supervisor) deliver(ctx context.Context, command *docklinev1.Command) (
 
 // ask makes one call to the sink, if it is there.
 func (s *supervisor) ask(ctx context.Context, call func(context.Context, *running) error) error {
+	if isSink, known := s.isSink(); known && !isSink {
+		return fmt.Errorf("%w: plugin %s carries out no commands", ErrNoSink, s.plugin.ID)
+	}
+	return s.call(ctx, call)
+}
+
+// call makes one call to the plugin, if it runs.
+func (s *supervisor) call(ctx context.Context, call func(context.Context, *running) error) error {
 	s.mu.Lock()
-	open, state, isSink := s.sink, s.state, s.described == nil || s.described.GetSink()
+	open, state := s.open, s.state
 	if open != nil {
 		open.calls.Add(1)
 	}
 	s.mu.Unlock()
-	switch {
-	case !isSink:
-		return fmt.Errorf("%w: plugin %s carries out no commands", ErrNoSink, s.plugin.ID)
-	case open == nil:
+	if open == nil {
 		return fmt.Errorf("%w: plugin %s is %s", ErrNoSink, s.plugin.ID, state)
 	}
 	defer open.calls.Done()
@@ -110,8 +115,8 @@ func (s *supervisor) ask(ctx context.Context, call func(context.Context, *runnin
 	return call(ctx, open.plugin)
 }
 
-// openSink is a plugin that takes commands, and those on their way to it.
-type openSink struct {
+// callable is a plugin that takes calls, and those on their way to it.
+type callable struct {
 	plugin *running
 	calls  sync.WaitGroup
 }
@@ -119,14 +124,14 @@ type openSink struct {
 func (s *supervisor) openFor(r *running) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sink = &openSink{plugin: r}
+	s.open = &callable{plugin: r}
 }
 
 // closeDeliveries lets no further command through and waits for those on their way, as long as a drain may take.
 func (s *supervisor) closeDeliveries() {
 	s.mu.Lock()
-	open := s.sink
-	s.sink = nil
+	open := s.open
+	s.open = nil
 	s.mu.Unlock()
 	done := make(chan struct{})
 	go func() {

@@ -37,6 +37,17 @@ func TestACommandGoesToTheOneSink(t *testing.T) {
 	}
 }
 
+func TestASinkWithoutCommandsDoesNotStandInTheWay(t *testing.T) {
+	w := run(t, quick, plugin("orders", "count: 1", "idle"), plugin("wms", "count: 1"))
+	w.eventually("both run", func() bool { return len(w.journal.held()) == 2 })
+	if result, err := w.Deliver(context.Background(), command("", 1)); err != nil || result.GetOutcome() != docklinev1.CommandOutcome_COMMAND_OUTCOME_APPLIED {
+		t.Errorf("deliver: %v %v", result, err)
+	}
+	if _, err := w.Deliver(context.Background(), command("orders", 2)); !errors.Is(err, host.ErrNoSink) || !strings.Contains(err.Error(), "carries out no commands") {
+		t.Errorf("to the idle one: %v", err)
+	}
+}
+
 func TestACommandThatFindsNoSinkIsShown(t *testing.T) {
 	w := run(t, quick, plugin("east", "count: 1"), plugin("west", "count: 1"))
 	ctx := context.Background()

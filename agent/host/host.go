@@ -29,8 +29,9 @@ type Entry struct {
 type Journal interface {
 	// Append returns after a synced commit that holds the whole entry, and with an error only if nothing of it was kept.
 	Append(ctx context.Context, entry Entry) error
-	// Cursor is the plugin's last durable one, empty for a plugin that has none.
-	Cursor(plugin string) ([]byte, error)
+	// Cursor is the plugin's last durable one, empty for a plugin that has none. After an unclean stop it may have to wait until that is
+	// known.
+	Cursor(ctx context.Context, plugin string) ([]byte, error)
 }
 
 // PluginConfig is one entry of plugins in agent.yaml.
@@ -78,10 +79,12 @@ type Config struct {
 	DataDir string
 	Journal Journal
 	// Full is the journal's error that means full, for errors.Is; nil where it has none.
-	Full   error
-	Limits Limits
-	Now    func() time.Time
-	Log    *slog.Logger
+	Full error
+	// KnownItem says whether the centre knows an item; nil asks nobody. What it does not know is a warning and nothing else.
+	KnownItem func(item string) bool
+	Limits    Limits
+	Now       func() time.Time
+	Log       *slog.Logger
 
 	sockets string // where plugins' sockets are; empty is the system's folder for temporary files
 }
@@ -91,6 +94,7 @@ type Host struct {
 	config      Config
 	supervisors []*supervisor
 	unrouted    unrouted
+	unknown     unknownItems
 }
 
 // New looks at the configuration and starts nothing. The error names every fault.
@@ -102,7 +106,7 @@ func New(config Config) (*Host, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Host{config: config}
+	h := &Host{config: config, unknown: unknownItems{known: config.KnownItem}}
 	var faults []error
 	if !filepath.IsAbs(config.DataDir) {
 		faults = append(faults, fmt.Errorf("data_dir %q is not an absolute path", config.DataDir))
@@ -122,7 +126,7 @@ func New(config Config) (*Host, error) {
 			faults = append(faults, fmt.Errorf("plugins[%d]: sha256: %w", i, err))
 		}
 		seen[p.ID] = true
-		h.supervisors = append(h.supervisors, newSupervisor(&h.config, p))
+		h.supervisors = append(h.supervisors, newSupervisor(&h.config, p, &h.unknown))
 	}
 	return h, errors.Join(faults...)
 }
@@ -153,6 +157,7 @@ func (h *Host) Conditions() []*docklinev1.Condition {
 	for _, s := range h.supervisors {
 		all = append(all, s.conditions()...)
 	}
+	all = append(all, h.unknown.conditions(h.config.Now())...)
 	return append(all, h.unrouted.conditions(h.config.Now())...)
 }
 

@@ -33,7 +33,7 @@ func TestEventsAreStampedAndJournalledWithTheirCursor(t *testing.T) {
 			t.Fatalf("traceparent %q is not of the order's trace %s", e.GetTraceparent(), trace)
 		}
 	}
-	if cursor, _ := w.journal.Cursor("wms"); string(cursor) != "100" {
+	if cursor, _ := w.journal.Cursor(t.Context(), "wms"); string(cursor) != "100" {
 		t.Errorf("cursor %q, want 100", cursor)
 	}
 	if through := w.journal.through["wms/counter"]; through != 100 {
@@ -216,7 +216,7 @@ func TestDrainEndsThePluginInOrder(t *testing.T) {
 		t.Errorf("it did not stop in order:\n%s", w.log)
 	}
 	n := len(w.journal.held())
-	cursor, _ := w.journal.Cursor("wms")
+	cursor, _ := w.journal.Cursor(t.Context(), "wms")
 	w.exactly("wms", n)
 	w.start(quick, plugin("wms", "count: 1000000\nbatch: 5"))
 	w.eventually("more events", func() bool { return len(w.journal.held()) > n+50 })

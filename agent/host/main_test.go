@@ -76,7 +76,7 @@ func (m *memory) Append(_ context.Context, entry host.Entry) error {
 	return nil
 }
 
-func (m *memory) Cursor(plugin string) ([]byte, error) {
+func (m *memory) Cursor(_ context.Context, plugin string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.cursors[plugin]), nil
@@ -106,6 +106,7 @@ type world struct {
 	dir     string
 	journal *memory
 	log     *logBook
+	known   func(item string) bool
 	// stop ends the host and waits for it.
 	stop func()
 }
@@ -122,7 +123,7 @@ func run(t *testing.T, limits host.Limits, plugins ...host.PluginConfig) *world 
 // start runs a new host over the world's folder and journal, as a new agent would.
 func (w *world) start(limits host.Limits, plugins ...host.PluginConfig) *world {
 	w.t.Helper()
-	h, err := host.New(host.Config{Tenant: "acme", Site: "dc-east", Plugins: plugins, DataDir: w.dir, Journal: w.journal, Full: errFull,
+	h, err := host.New(host.Config{Tenant: "acme", Site: "dc-east", Plugins: plugins, DataDir: w.dir, Journal: w.journal, Full: errFull, KnownItem: w.known,
 		Limits: limits, Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		w.t.Fatal(err)

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/hashicorp/go-plugin"
 
@@ -19,6 +19,9 @@ import (
 // missedPings in a row make a plugin count as hung.
 const missedPings = 3
 
+// pushPatience is how long a source that can't read again waits for its cursor.
+const pushPatience = 20 * time.Millisecond
+
 var (
 	errExited = errors.New("nobody asked it to end")
 	errHung   = errors.New("it gave no sign of life")
@@ -27,11 +30,7 @@ var (
 // session is one life of the plugin's process, from start to end. It returns nil only after stopping was asked for and went
 // in order.
 func (s *supervisor) session(stopping context.Context) error {
-	cursor, err := s.config.Journal.Cursor(s.plugin.ID)
-	if err != nil {
-		return cursorError{fmt.Errorf("read cursor: %w", err)}
-	}
-	dataDir := filepath.Join(s.config.DataDir, "plugins", s.plugin.ID)
+	dataDir := s.dataDir()
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return cursorError{fmt.Errorf("make folder: %w", err)}
 	}
@@ -44,18 +43,38 @@ func (s *supervisor) session(stopping context.Context) error {
 	if err != nil {
 		return s.ended(r, err)
 	}
+	cursor, err := s.cursor(stopping, described)
+	if err != nil {
+		return s.ended(r, err)
+	}
 	s.journalTold(nil)
 	s.set(stateRunning, "")
-	if described.GetSink() {
-		s.openFor(r)
-		defer s.closeDeliveries()
-	}
+	s.openFor(r)
+	defer s.closeDeliveries()
 	err = s.serve(stopping, r, described, &docklinev1.CaptureStart{Config: s.plugin.Config, Cursor: cursor,
 		Window: uint32(s.config.Limits.Window), DataDir: dataDir, Id: s.plugin.ID})
 	if errors.Is(err, errDrained) {
 		return nil
 	}
 	return s.ended(r, err)
+}
+
+// cursor is what the source goes on from. One that can read again waits for it; one that can't must not, what it would miss meanwhile is
+// gone, and it starts without where the cursor is not known yet.
+func (s *supervisor) cursor(ctx context.Context, described *docklinev1.DescribeResponse) ([]byte, error) {
+	ask, cancel := ctx, context.CancelFunc(func() {})
+	if !described.GetRereadable() {
+		ask, cancel = context.WithTimeout(ctx, pushPatience)
+	}
+	defer cancel()
+	cursor, err := s.config.Journal.Cursor(ask, s.plugin.ID)
+	switch {
+	case err == nil, ctx.Err() == nil && ask.Err() != nil:
+		return cursor, nil
+	case ctx.Err() != nil:
+		return nil, errDrained
+	}
+	return nil, cursorError{fmt.Errorf("read cursor: %w", err)}
 }
 
 // greet asks the plugin who it is and whether it likes its configuration, and opens its sink.
@@ -80,8 +99,16 @@ func (s *supervisor) greet(ctx context.Context, r *running, dataDir string) (*do
 	if described.GetSink() {
 		ctx, cancel := context.WithTimeout(ctx, s.config.Limits.Call)
 		defer cancel()
-		if _, err := r.api.Sink.Open(ctx, &docklinev1.OpenRequest{Config: s.plugin.Config, DataDir: dataDir, Id: s.plugin.ID}); err != nil {
+		opened, err := r.api.Sink.Open(ctx, &docklinev1.OpenRequest{Config: s.plugin.Config, DataDir: dataDir, Id: s.plugin.ID})
+		if err != nil {
 			return nil, fmt.Errorf("open sink: %w", err)
+		}
+		if opened.GetIdle() { // a second wms-file that only reads must not stand between commands and the first
+			described = proto.CloneOf(described)
+			described.Sink = false
+			s.mu.Lock()
+			s.described = described
+			s.mu.Unlock()
 		}
 	}
 	return described, nil
@@ -113,6 +140,7 @@ func (s *supervisor) capture(ctx, stopping context.Context, r *running, describe
 	}
 	c := &capture{stream: stream, plugin: s.plugin.ID, journal: rewindable{s.config.Journal, &s.rewinding}, drain: s.config.Limits.Drain, window: s.config.Limits.Window,
 		stamper: &stamper{tenant: s.config.Tenant, site: s.config.Site, source: s.plugin.ID, kinds: described.GetKinds(), now: s.config.Now}}
+	c.look = s.unknown.look
 	c.told.conditions, c.told.event, c.told.journal = s.reported, s.captured, s.journalTold
 	c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Start{Start: start}})
 	return c.run(ctx, stopping)

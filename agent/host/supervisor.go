@@ -50,9 +50,10 @@ func (e cursorError) Unwrap() error { return e.error }
 
 // supervisor keeps one plugin running. Its fields below mu are what others see of it.
 type supervisor struct {
-	config *Config
-	plugin PluginConfig
-	policy crashes
+	config  *Config
+	plugin  PluginConfig
+	policy  crashes
+	unknown *unknownItems
 	// rewinding is locked before mu.
 	rewinding rewinding
 
@@ -61,47 +62,59 @@ type supervisor struct {
 	since     time.Time // of the state
 	text      string
 	restarts  uint32
+	failed    string // why it last ended unasked with the section that it has
 	lastEvent time.Time
-	described *docklinev1.DescribeResponse
-	own       []*docklinev1.Condition // what the plugin reports
-	journal   error                   // why the journal takes nothing
+	described *docklinev1.DescribeResponse // by the last process
+	own       []*docklinev1.Condition      // what the plugin reports
+	journal   error                        // why the journal takes nothing
 	journalAt time.Time
-	sink      *openSink // nil while no command may be delivered
+	open      *callable // nil while it does not run
+	// halt ends the session at work in order, and the pause before the next. waiting is what is to be done before that; over says
+	// that there will be none.
+	halt    context.CancelFunc
+	waiting []between
+	over    bool
 }
 
-func newSupervisor(config *Config, p PluginConfig) *supervisor {
-	return &supervisor{config: config, plugin: p, policy: crashes{limits: config.Limits, jitter: rand.Float64},
+func newSupervisor(config *Config, p PluginConfig, unknown *unknownItems) *supervisor {
+	return &supervisor{config: config, plugin: p, unknown: unknown, policy: crashes{limits: config.Limits, jitter: rand.Float64},
 		state: stateStopped, since: config.Now()}
 }
 
 // Run keeps the plugin running until ctx ends, and returns nil.
 func (s *supervisor) Run(ctx context.Context) error {
-	log := s.config.Log.With("plugin", s.plugin.ID)
-	defer s.set(stateStopped, "")
+	defer s.end()
 	for ctx.Err() == nil {
-		s.set(stateStarting, "")
-		began := s.config.Now()
-		life, end := s.rewinding.begin(ctx)
-		err := s.session(life)
-		end()
-		if ctx.Err() == nil && s.rewinding.rewound() {
-			log.Info("plugin begins again from an older cursor", "err", err)
-			continue
-		}
-		if ctx.Err() != nil {
-			if err != nil && !errors.Is(err, context.Canceled) {
-				log.Warn("plugin did not stop in order", "err", err)
-			}
-			return nil
-		}
-		delay := s.next(err, s.config.Now().Sub(began))
-		log.Warn("plugin ended", "err", err, "state", s.health().GetState(), "next start", delay.Round(time.Millisecond))
-		select {
-		case <-ctx.Done():
-		case <-time.After(delay):
-		}
+		life, halt := s.rewinding.begin(ctx)
+		s.begin(halt)
+		s.live(ctx, life)
+		halt()
 	}
 	return nil
+}
+
+// live is one session and the pause that follows it, unless life ends before.
+func (s *supervisor) live(ctx, life context.Context) {
+	log := s.config.Log.With("plugin", s.plugin.ID)
+	s.set(stateStarting, "")
+	began := s.config.Now()
+	err := s.session(life)
+	if life.Err() != nil {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			log.Warn("plugin did not stop in order", "err", err)
+		}
+		if ctx.Err() == nil {
+			log.Info("plugin begins again", "older cursor", s.rewinding.rewound())
+			s.set(stateStarting, "")
+		}
+		return
+	}
+	delay := s.next(err, s.config.Now().Sub(began))
+	log.Warn("plugin ended", "err", err, "state", s.health().GetState(), "next start", delay.Round(time.Millisecond))
+	select {
+	case <-life.Done():
+	case <-time.After(delay):
+	}
 }
 
 // next decides what follows the end of a session that ran for a while.
@@ -123,6 +136,7 @@ func (s *supervisor) next(err error, ran time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.restarts++
+	s.failed = err.Error()
 	return delay
 }
 

@@ -270,12 +270,12 @@ func (j *Journal) store(group []*ticket, seal bool) error {
 		if err == nil {
 			err = j.storeOnce(group, seal)
 		}
-	case errors.Is(err, errDamaged):
+	case errors.Is(err, ErrDamaged):
 	default:
 		return err
 	}
-	if errors.Is(err, errDamaged) {
-		if aside := j.setAside(j.newest(), err); aside != nil {
+	if errors.Is(err, ErrDamaged) {
+		if aside := j.setAsideOpen(j.newest(), err, false); aside != nil {
 			return errors.Join(err, aside)
 		}
 		err = j.storeOnce(group, seal)

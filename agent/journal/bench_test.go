@@ -39,7 +39,7 @@ func TestCallersShareCommits(t *testing.T) {
 	for caller := range callers {
 		plugin := fmt.Sprint("p", caller)
 		c.wantAll(plugin, 0, each)
-		if cursor, err := j.Cursor(plugin); err != nil || string(cursor) != fmt.Sprint(each) {
+		if cursor, err := j.Cursor(context.Background(), plugin); err != nil || string(cursor) != fmt.Sprint(each) {
 			t.Errorf("cursor of %s: %q %v", plugin, cursor, err)
 		}
 	}

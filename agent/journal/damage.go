@@ -21,12 +21,12 @@ import (
 // closeWait bounds the closing of a file whose lock a panic in bbolt may have left taken.
 const closeWait = 2 * time.Second
 
-// guard runs f on a file and turns what damage does to it, a panic or a fault on a mapped page, into errDamaged.
+// guard runs f on a file and turns what damage does to it, a panic or a fault on a mapped page, into ErrDamaged.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, r)
+			err = fmt.Errorf("%w: %v", ErrDamaged, r)
 		}
 	}()
 	return f()
@@ -42,28 +42,6 @@ func isDamage(err error) bool {
 	return true
 }
 
-// damagedFile is a file that did not open or did not say who it is. epoch is nil where not even bbolt could open it.
-type damagedFile struct {
-	file  epochFile
-	epoch *epoch
-	cause error
-}
-
-// setAside takes what can be read of a damaged epoch over into the newest one, declares the rest as a gap and renames the
-// file. Only then does the journal let go of it, so that a crash on the way begins again. The caller holds write.
-func (j *Journal) setAside(e *epoch, cause error) error {
-	if e == j.newest() {
-		if err := j.begin(&docklinev1.EpochRange{Epoch: e.id(), LastSeq: e.state.last}, e.state.captured); err != nil {
-			return err
-		}
-	}
-	taken, err := j.absorb(e, false)
-	if err != nil {
-		return fmt.Errorf("salvage epoch %s: %w", e.id(), err)
-	}
-	return j.finish(e, taken, cause)
-}
-
 func (j *Journal) setAsideLocking(e *epoch, cause error) error {
 	j.write.Lock()
 	defer j.write.Unlock()
@@ -73,49 +51,17 @@ func (j *Journal) setAsideLocking(e *epoch, cause error) error {
 	if j.find(e.id()) == nil {
 		return nil // Somebody else met it first.
 	}
-	return j.setAside(e, cause)
+	return j.setAsideOpen(e, cause, false)
 }
 
-// setAsideFile does the same with a file that was found damaged when the journal was opened.
-func (j *Journal) setAsideFile(d *damagedFile) error {
-	if d.epoch != nil {
-		return j.setAside(d.epoch, d.cause)
-	}
-	last := uint64(0)
-	for _, e := range j.epochs {
-		if e.identity.Predecessor == d.file.id {
-			last = e.identity.PredecessorLastSeq
-		}
-	}
-	if err := j.declareLost(d.file.path, d.file.id, []*docklinev1.SeqRange{{First: 1, Last: last}}, d.cause); err != nil {
-		return err
-	}
-	_, err := moveAside(d.file.path)
-	return err
-}
-
-// finish declares what is lost and renames the file.
-func (j *Journal) finish(e *epoch, taken *salvage, cause error) error {
-	if err := j.declareLost(e.path, e.id(), taken.lost, cause); err != nil {
-		return err
-	}
-	if err := j.markMoved(e, taken.moved); err != nil {
-		return err
-	}
-	j.forget(e)
-	closeDamaged(e.db)
-	_, err := moveAside(e.path)
-	return err
-}
-
-func (j *Journal) declareLost(path, epoch string, lost []*docklinev1.SeqRange, cause error) error {
-	j.options.Log.Error("journal: damaged file set aside; what could be read of it is sent from a new epoch", "file", path+damagedSuffix, "lost", fmt.Sprint(lost), "err", cause)
+func (j *Journal) declareLost(w *wreck, lost []*docklinev1.SeqRange) error {
+	j.options.Log.Error("journal: damaged file set aside; what could be read of it is sent from a new epoch", "file", w.file.path+damagedSuffix, "lost", fmt.Sprint(lost), "err", w.cause)
 	// The time of the file, so that declaring it twice after a crash is one event.
 	at := j.options.Now()
-	if info, err := os.Stat(path); err == nil {
+	if info, err := os.Stat(w.file.path); err == nil {
 		at = info.ModTime()
 	}
-	return j.declare(epoch, lost, cause.Error(), at)
+	return j.declare(w.file.id, lost, w.cause.Error(), at)
 }
 
 // declare journals a STREAM_GAP for each range. Where the end is not known, Last is 0, the gap names its first Seq only; the
@@ -156,7 +102,7 @@ func (j *Journal) sealOld(e *epoch) error {
 	}
 	cursors, err := e.cursors()
 	if err != nil {
-		return j.setAside(e, err)
+		return j.setAsideOpen(e, err, false)
 	}
 	p, err := makePlan(e, cursors, nil, e.tail.at, true)
 	if err != nil {
@@ -165,8 +111,8 @@ func (j *Journal) sealOld(e *epoch) error {
 	err = guard(func() error {
 		return e.db.Update(func(tx *bbolt.Tx) error { return j.writePlan(tx, e, p, e.state) })
 	})
-	if errors.Is(err, errDamaged) {
-		return j.setAside(e, err)
+	if errors.Is(err, ErrDamaged) {
+		return j.setAsideOpen(e, err, false)
 	}
 	if err != nil {
 		return fmt.Errorf("pack the tail of epoch %s: %w", e.id(), err)

@@ -50,6 +50,15 @@ type epoch struct {
 	handed atomic.Uint64
 	// endless says that a damaged file does not tell its last Seq.
 	endless bool
+	// partial: see keyPartial.
+	partial bool
+}
+
+// openWait is how long another process may keep a file locked: offline tools are quick.
+const openWait = 2 * time.Second
+
+func newEpoch(f epochFile) *epoch {
+	return &epoch{path: f.path, identity: &docklinev1.EpochRange{Epoch: f.id, Ordinal: f.ordinal}}
 }
 
 // sealed is the highest Seq that is in a pack.
@@ -70,14 +79,14 @@ func openBolt(path string) (db *bbolt.DB, err error) {
 	err = guard(func() error {
 		// The freelist is stored: without it, opening scans all pages, and a damaged one then ends the process from a
 		// goroutine of bbolt's that nobody can guard.
-		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 2 * time.Second, FreelistType: bbolt.FreelistMapType})
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: openWait, FreelistType: bbolt.FreelistMapType})
 		return err
 	})
 	return db, err
 }
 
 // createEpoch makes the file of a new epoch under a temporary name, so that a power cut never leaves half a file, and opens it.
-func createEpoch(dir string, identity *docklinev1.EpochRange, s state, cursors map[string]*docklinev1.PluginCursor) (*epoch, error) {
+func createEpoch(dir string, identity *docklinev1.EpochRange, s state, cursors map[string]*docklinev1.PluginCursor, partial bool) (*epoch, error) {
 	id := make([]byte, 16)
 	if _, err := rand.Read(id); err != nil {
 		return nil, err
@@ -88,7 +97,7 @@ func createEpoch(dir string, identity *docklinev1.EpochRange, s state, cursors m
 	if err != nil {
 		return nil, fmt.Errorf("create epoch file: %w", err)
 	}
-	err = db.Update(func(tx *bbolt.Tx) error { return initEpoch(tx, identity, s, cursors) })
+	err = db.Update(func(tx *bbolt.Tx) error { return initEpoch(tx, identity, s, cursors, partial) })
 	if err := errors.Join(err, db.Close()); err != nil {
 		return nil, fmt.Errorf("create epoch file: %w", err)
 	}
@@ -106,7 +115,7 @@ func createEpoch(dir string, identity *docklinev1.EpochRange, s state, cursors m
 	return e, err
 }
 
-func initEpoch(tx *bbolt.Tx, identity *docklinev1.EpochRange, s state, cursors map[string]*docklinev1.PluginCursor) error {
+func initEpoch(tx *bbolt.Tx, identity *docklinev1.EpochRange, s state, cursors map[string]*docklinev1.PluginCursor, partial bool) error {
 	for _, name := range [][]byte{bucketMeta, bucketPacks, bucketTail, bucketCursors} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
@@ -119,6 +128,11 @@ func initEpoch(tx *bbolt.Tx, identity *docklinev1.EpochRange, s state, cursors m
 	if err := tx.Bucket(bucketMeta).Put(keyIdentity, makeRecord(time.Time{}, body)); err != nil {
 		return err
 	}
+	if partial {
+		if err := tx.Bucket(bucketMeta).Put(keyPartial, makeRecord(time.Time{}, nil)); err != nil {
+			return err
+		}
+	}
 	for _, c := range cursors {
 		if err := putCursor(tx, c); err != nil {
 			return err
@@ -128,13 +142,16 @@ func initEpoch(tx *bbolt.Tx, identity *docklinev1.EpochRange, s state, cursors m
 }
 
 // openEpoch opens a file and reads what it says about itself; packs are verified when they are read. An error that is
-// errDamaged says that the content is at fault; the epoch that comes with it, if any, is good for salvage only.
+// ErrDamaged says that the content is at fault; the epoch that comes with it, if any, is good for salvage only.
 func openEpoch(f epochFile) (*epoch, error) {
-	e := &epoch{path: f.path, identity: &docklinev1.EpochRange{Epoch: f.id, Ordinal: f.ordinal}}
+	if err := checkMetas(f.path); err != nil {
+		return nil, err
+	}
+	e := newEpoch(f)
 	var err error
 	if e.db, err = openBolt(f.path); err != nil {
 		if isDamage(err) {
-			err = fmt.Errorf("%w: %w", errDamaged, err)
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		return nil, err
 	}
@@ -152,7 +169,7 @@ func (e *epoch) reload() error {
 			e.endless = true
 			for _, name := range [][]byte{bucketMeta, bucketPacks, bucketTail, bucketCursors} {
 				if tx.Bucket(name) == nil {
-					return fmt.Errorf("%w: bucket %s is missing", errDamaged, name)
+					return fmt.Errorf("%w: bucket %s is missing", ErrDamaged, name)
 				}
 			}
 			s, err := readState(tx.Bucket(bucketMeta).Get(keyState))
@@ -163,9 +180,10 @@ func (e *epoch) reload() error {
 			_, body, err := openRecord(tx.Bucket(bucketMeta).Get(keyIdentity))
 			identity := &docklinev1.EpochRange{}
 			if err != nil || proto.Unmarshal(body, identity) != nil || identity.Epoch != e.id() || identity.Ordinal != e.ordinal() {
-				return fmt.Errorf("identity: %w", errDamaged)
+				return fmt.Errorf("identity: %w", ErrDamaged)
 			}
 			e.identity = identity
+			e.partial = tx.Bucket(bucketMeta).Get(keyPartial) != nil
 			if e.moved, err = readMoved(tx); err != nil {
 				return err
 			}
@@ -181,7 +199,7 @@ func readMoved(tx *bbolt.Tx) (moved []*docklinev1.EpochRange, err error) {
 		_, body, err := openRecord(value)
 		r := &docklinev1.EpochRange{}
 		if err != nil || proto.Unmarshal(body, r) != nil {
-			return moved, fmt.Errorf("%s: %w", key, errDamaged)
+			return moved, fmt.Errorf("%s: %w", key, ErrDamaged)
 		}
 		moved = append(moved, r)
 	}
@@ -240,7 +258,7 @@ func (e *epoch) cursors() (map[string]*docklinev1.PluginCursor, error) {
 				}
 				c := &docklinev1.PluginCursor{}
 				if err := proto.Unmarshal(body, c); err != nil {
-					return fmt.Errorf("cursor of %s: %w", key, errDamaged)
+					return fmt.Errorf("cursor of %s: %w", key, ErrDamaged)
 				}
 				found[string(key)] = c
 				return nil

@@ -7,6 +7,7 @@ const (
 	PackEvents      = packEvents
 	TemporarySuffix = temporarySuffix
 	DamagedSuffix   = damagedSuffix
+	StopName        = stopName
 )
 
 // Crash makes the next Close leave out what a crash would leave out.

@@ -29,6 +29,15 @@ type epochFile struct {
 	id      string
 }
 
+func parseEpochFile(path string) (f epochFile, ok bool) {
+	parts := epochName.FindStringSubmatch(filepath.Base(path))
+	if parts == nil {
+		return f, false
+	}
+	ordinal, err := strconv.ParseUint(parts[1], 10, 64)
+	return epochFile{path: path, ordinal: ordinal, id: parts[2]}, err == nil
+}
+
 func epochPath(dir string, ordinal uint64, id string) string {
 	return filepath.Join(dir, fmt.Sprintf("epoch-%08d-%s.db", ordinal, id))
 }
@@ -49,18 +58,14 @@ func listEpochs(dir string) (files []epochFile, highest uint64, err error) {
 			continue
 		}
 		// A second file set aside under one name carries a number behind it.
-		name, _, aside := strings.Cut(entry.Name(), damagedSuffix)
-		parts := epochName.FindStringSubmatch(name)
-		if parts == nil {
+		path, _, aside := strings.Cut(path, damagedSuffix)
+		file, ok := parseEpochFile(path)
+		if !ok {
 			continue
 		}
-		ordinal, err := strconv.ParseUint(parts[1], 10, 64)
-		if err != nil {
-			continue
-		}
-		highest = max(highest, ordinal)
+		highest = max(highest, file.ordinal)
 		if !aside {
-			files = append(files, epochFile{path: path, ordinal: ordinal, id: parts[2]})
+			files = append(files, file)
 		}
 	}
 	slices.SortFunc(files, func(a, b epochFile) int {

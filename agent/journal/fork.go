@@ -25,13 +25,10 @@ func (j *Journal) Fork(reason string) error {
 		return err
 	}
 	for _, e := range append([]*epoch(nil), j.epochs[:len(j.epochs)-1]...) {
-		taken, err := j.absorb(e, true)
-		if err != nil {
-			return err
-		}
-		if len(taken.lost) > 0 {
-			err = j.finish(e, taken, fmt.Errorf("%w packs, met while all was taken to a new epoch", errDamaged))
-		} else if err = j.markMoved(e, taken.moved); err == nil {
+		err := j.absorb(e)
+		if errors.Is(err, ErrDamaged) {
+			err = j.setAsideOpen(e, err, true)
+		} else if err == nil {
 			err = j.discard(e)
 		}
 		if err != nil {
@@ -127,84 +124,38 @@ func contiguous(r *docklinev1.EpochRange) uint64 {
 	return mark
 }
 
-// salvage is what became of the events of an epoch that was taken over.
-type salvage struct {
-	moved, lost []*docklinev1.SeqRange
-	next        uint64 // the first Seq that is in neither
-}
-
-// found takes note that first to last could be read; what is between them and the last ones is lost.
-func (s *salvage) found(first, last uint64) {
-	s.missed(first - 1)
-	if n := len(s.moved); n > 0 && s.moved[n-1].Last+1 == s.next {
-		s.moved[n-1].Last = max(last, s.moved[n-1].Last)
-	} else {
-		s.moved = append(s.moved, &docklinev1.SeqRange{First: first, Last: last})
-	}
-	s.next = max(s.next, last+1)
-}
-
-func (s *salvage) missed(last uint64) {
-	if last >= s.next {
-		s.lost = append(s.lost, &docklinev1.SeqRange{First: s.next, Last: last})
-		s.next = last + 1
-	}
-}
-
-// absorb copies what old holds, all of it or only what is not acknowledged, into the newest epoch, under new numbers and
-// otherwise as it is. The cursors in the packs stay as old as they were: going back to one of them reads too much, never too
-// little.
-func (j *Journal) absorb(old *epoch, all bool) (*salvage, error) {
-	from, end := old.state.acked, old.sealed()
-	if all {
-		from = old.firstHeld() - 1
-	}
-	if old.endless {
-		end = old.lastKey()
-	}
-	s := &salvage{next: from + 1}
-	for from < end {
-		packs, reached, err := old.scan(from, 64)
-		if err != nil && !errors.Is(err, errDamaged) {
-			return nil, err
+// absorb copies all that old holds, acknowledged or not, into the newest epoch, under new numbers and otherwise as it is. The cursors in the
+// packs stay as old as they were: going back to one of them reads too much, never too little.
+func (j *Journal) absorb(old *epoch) error {
+	first := old.firstHeld()
+	for from := first - 1; from < old.state.last; {
+		packs, _, err := old.scan(from, 64)
+		if err != nil {
+			return err
+		}
+		if len(packs) == 0 || packs[0].envelope.FirstSeq > from+1 {
+			return fmt.Errorf("%w: nothing behind %d", ErrDamaged, from)
 		}
 		if err := j.adopt(packs); err != nil {
-			return nil, err
+			return err
 		}
-		for _, p := range packs {
-			s.found(p.envelope.FirstSeq, p.envelope.LastSeq)
-		}
-		switch {
-		case err == nil && len(packs) == 0:
-			from = end
-		case reached == from:
-			// A page that can't be walked: try again half a pack further on.
-			from += packEvents / 2
-		default:
-			from = reached
-		}
+		from = packs[len(packs)-1].envelope.LastSeq
 	}
-	s.missed(end)
-	if n := uint64(len(old.tail.events)); n > 0 {
-		if err := j.adoptTail(old); err != nil {
-			return nil, err
-		}
-		s.found(old.tail.first, old.tail.first+n-1)
+	var moved []*docklinev1.SeqRange
+	if first <= old.state.last {
+		moved = []*docklinev1.SeqRange{{First: first, Last: old.state.last}}
 	}
-	s.missed(old.state.last)
-	if old.endless {
-		s.lost = append(s.lost, &docklinev1.SeqRange{First: s.next})
-	}
-	return s, nil
+	return j.markMoved(old.identity, old.moved, old.state.last, moved)
 }
 
-// markMoved records in the newest epoch that what old held is part of it now, and so what had become part of old.
-func (j *Journal) markMoved(old *epoch, ranges []*docklinev1.SeqRange) error {
+// markMoved records in the newest epoch that ranges of old, which had come to last, are part of it now, and so what had become part of
+// old before.
+func (j *Journal) markMoved(old *docklinev1.EpochRange, before []*docklinev1.EpochRange, last uint64, ranges []*docklinev1.SeqRange) error {
 	newest := j.newest()
-	moved := slices.Clone(old.moved)
+	moved := slices.Clone(before)
 	if len(ranges) > 0 {
-		r := proto.CloneOf(old.identity)
-		r.LastSeq, r.Ranges = max(old.state.last, ranges[len(ranges)-1].Last), ranges
+		r := proto.CloneOf(old)
+		r.LastSeq, r.Ranges = last, ranges
 		moved = append(moved, r)
 	}
 	for i := range moved {
@@ -255,12 +206,8 @@ func (j *Journal) adopt(packs []storedPack) error {
 }
 
 // adoptTail packs the tail of another epoch behind what the newest holds.
-func (j *Journal) adoptTail(old *epoch) error {
-	cursors, err := old.cursors()
-	if err != nil {
-		cursors = nil
-	}
-	p, err := sealPack(old, old.tail.first, old.tail.events, old.tail.at, cursors)
+func (j *Journal) adoptTail(t tail, cursors map[string]*docklinev1.PluginCursor) error {
+	p, err := sealPack(j.newest(), t.first, t.events, t.at, cursors)
 	if err != nil {
 		return err
 	}
@@ -280,18 +227,4 @@ func (e *epoch) firstHeld() uint64 {
 		return e.state.acked + 1
 	}
 	return first
-}
-
-// lastKey is the highest Seq that a pack's key names, 0 if none can be read.
-func (e *epoch) lastKey() (last uint64) {
-	guard(func() error {
-		return e.db.View(func(tx *bbolt.Tx) error {
-			if packs := tx.Bucket(bucketPacks); packs != nil {
-				key, _ := packs.Cursor().Last()
-				last = keySeq(key)
-			}
-			return nil
-		})
-	})
-	return last
 }

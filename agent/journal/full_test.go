@@ -48,7 +48,7 @@ func TestFullAndBack(t *testing.T) {
 				if s := j.Stats(); s.Events != uint64(n-from) || s.Bytes > limit {
 					t.Fatalf("round %d: %+v, want %d events within %d bytes", round, s, n-from, limit)
 				}
-				if cursor, err := j.Cursor("wms"); err != nil || string(cursor) != fmt.Sprint(n) {
+				if cursor, err := j.Cursor(t.Context(), "wms"); err != nil || string(cursor) != fmt.Sprint(n) {
 					t.Fatalf("cursor %s %v, want %d", cursor, err, n)
 				}
 				complete := []*docklinev1.CompleteThrough{{Stream: "picks", Time: timestamppb.Now()}}

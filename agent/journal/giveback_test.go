@@ -28,12 +28,12 @@ func TestACursorIsGivenBackToANewFolder(t *testing.T) {
 	given("", false)
 	given("17", true)
 	given("17", false)
-	if c, err := j.Cursor("wms"); err != nil || string(c) != "17" {
+	if c, err := j.Cursor(t.Context(), "wms"); err != nil || string(c) != "17" {
 		t.Errorf("cursor %q %v", c, err)
 	}
 	j.Close()
 	j = open(t, dir, journal.Options{})
-	if c, err := j.Cursor("wms"); err != nil || string(c) != "17" {
+	if c, err := j.Cursor(t.Context(), "wms"); err != nil || string(c) != "17" {
 		t.Errorf("after a start the cursor is %q %v", c, err)
 	}
 	c := newCentre(t)

@@ -3,6 +3,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,10 @@ type Options struct {
 	// KeepAcknowledged is how long packs stay after capture although the collector has them, as long as no more than half of the
 	// limit is used. 0: not at all.
 	KeepAcknowledged time.Duration
+	// Check looks at a file, as CheckFile does, in a process of its own, after an unclean stop: nil for a good one, ErrDamaged for one that
+	// another reader may open, any other error for one that ended its reader. With it Open leaves the older files to Recover;
+	// without it they are read at once.
+	Check func(ctx context.Context, path string) error
 	// Now is the clock (time.Now).
 	Now func() time.Time
 	// Log is where damage and forks are reported (nowhere).
@@ -76,6 +81,11 @@ type Journal struct {
 	// ordinal is the highest ever used in this folder. Guarded by write.
 	ordinal uint64
 	closed  bool
+	// pending are the files that Recover has to take up; began is the ordinal of the first epoch of this process.
+	pending []epochFile
+	began   uint64
+	// known is closed when the cursors are.
+	known chan struct{}
 
 	// view guards what follows and the fields of epochs; files are opened and closed under it.
 	view   sync.RWMutex
@@ -92,7 +102,7 @@ type Journal struct {
 
 // Open opens the journal in dir, which it makes if need be, and begins a new epoch. What is damaged is set aside, what can
 // be read of it is taken over, and the rest declared as a gap; an error means that nothing at all can be written there, or
-// ErrLocked. The work does not grow with the number of events held.
+// ErrLocked. The work does not grow with the number of events held. After it Append works; Recover must follow.
 func Open(dir string, o Options) (*Journal, error) {
 	o.setDefaults()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -106,7 +116,7 @@ func Open(dir string, o Options) (*Journal, error) {
 		lock.Close()
 		return nil, fmt.Errorf("open journal %s: %w: %w", dir, ErrLocked, err)
 	}
-	j := &Journal{dir: dir, options: o, lock: lock, gone: map[string]uint64{}, cursors: map[string]*docklinev1.PluginCursor{}}
+	j := &Journal{dir: dir, options: o, lock: lock, known: make(chan struct{}), gone: map[string]uint64{}, cursors: map[string]*docklinev1.PluginCursor{}}
 	if err := j.open(); err != nil {
 		j.Close()
 		return nil, fmt.Errorf("open journal: %w", err)
@@ -114,71 +124,33 @@ func Open(dir string, o Options) (*Journal, error) {
 	return j, nil
 }
 
+// open begins a new epoch and, where the older files may be read at once, takes them up. The new one is there first, since those who
+// push can't wait.
 func (j *Journal) open() error {
 	files, highest, err := listEpochs(j.dir)
 	if err != nil {
 		return err
 	}
-	j.ordinal = highest
-	var damaged []*damagedFile
-	for _, file := range files {
-		e, err := openEpoch(file)
-		switch {
-		case err == nil:
-			j.epochs = append(j.epochs, e)
-		case errors.Is(err, errDamaged):
-			damaged = append(damaged, &damagedFile{file: file, epoch: e, cause: err})
-		default:
-			return err
-		}
+	clean, err := takeStop(j.dir, files)
+	if err != nil {
+		return err
 	}
-	captured := uint64(0)
-	for _, e := range j.epochs {
-		captured = max(captured, e.state.captured)
-	}
-	j.restoreCursors(damaged)
+	j.ordinal, j.began, j.pending = highest, highest+1, files
 	predecessor := &docklinev1.EpochRange{}
 	if len(files) > 0 {
 		predecessor.Epoch = files[len(files)-1].id
 	}
-	if n := len(j.epochs); n > 0 && j.epochs[n-1].id() == predecessor.Epoch {
-		predecessor.LastSeq = j.epochs[n-1].state.last
-	}
-	old := len(j.epochs)
-	if err := j.begin(predecessor, captured); err != nil {
+	if err := j.begin(predecessor, 0); err != nil {
 		return err
 	}
-	for _, e := range append([]*epoch(nil), j.epochs[:old]...) {
-		if err := j.sealOld(e); err != nil {
-			return err
-		}
+	if clean {
+		j.options.Check = nil
 	}
-	if err := j.discardMoved(); err != nil {
-		return err
+	if j.options.Check != nil {
+		return nil
 	}
-	for _, d := range damaged {
-		if err := j.setAsideFile(d); err != nil {
-			return err
-		}
-	}
-	return j.expire()
-}
-
-// restoreCursors carries the newest cursors that can be read over to the new epoch. An older cursor is safe: what is read
-// again has the same event ids.
-func (j *Journal) restoreCursors(damaged []*damagedFile) {
-	candidates := append([]*epoch(nil), j.epochs...)
-	for _, d := range damaged {
-		if d.epoch != nil {
-			candidates = append(candidates, d.epoch)
-		}
-	}
-	best := uint64(0)
-	for _, e := range candidates {
-		if cursors := e.bestCursors(); cursors != nil && e.ordinal() > best {
-			best, j.cursors = e.ordinal(), cursors
-		}
-	}
+	j.options.Check = func(context.Context, string) error { return nil }
+	return j.Recover(context.Background())
 }
 
 // begin makes a new epoch that takes writes from now on.
@@ -188,7 +160,11 @@ func (j *Journal) begin(predecessor *docklinev1.EpochRange, captured uint64) err
 		Predecessor:        predecessor.Epoch,
 		PredecessorLastSeq: predecessor.LastSeq,
 	}
-	e, err := createEpoch(j.dir, identity, state{captured: captured}, j.cursors)
+	partial := j.partial()
+	if partial {
+		captured = 0 // it comes with the rest
+	}
+	e, err := createEpoch(j.dir, identity, state{captured: captured}, j.cursors, partial)
 	if err != nil {
 		return err
 	}
@@ -198,6 +174,16 @@ func (j *Journal) begin(predecessor *docklinev1.EpochRange, captured uint64) err
 	j.ordinal++
 	j.epochs = append(j.epochs, e)
 	return nil
+}
+
+// partial says whether an epoch begun now lacks what its predecessors know.
+func (j *Journal) partial() bool {
+	select {
+	case <-j.known:
+		return false
+	default:
+		return true
+	}
 }
 
 func (j *Journal) newest() *epoch { return j.epochs[len(j.epochs)-1] }
@@ -222,6 +208,9 @@ func (j *Journal) Close() error {
 	j.epochs = nil
 	j.notify()
 	j.view.Unlock()
+	if err := errors.Join(errs...); err == nil && len(j.pending) == 0 {
+		errs = append(errs, noteStop(j.dir))
+	}
 	errs = append(errs, j.lock.Close())
 	return errors.Join(errs...)
 }

@@ -30,7 +30,7 @@ func TestAcceptedEventsComeOutInOrder(t *testing.T) {
 	}
 	j = open(t, dir, journal.Options{})
 	for plugin, want := range map[string]string{"wms": "253", "scanner": "1", "other": ""} {
-		if cursor, err := j.Cursor(plugin); err != nil || string(cursor) != want {
+		if cursor, err := j.Cursor(context.Background(), plugin); err != nil || string(cursor) != want {
 			t.Errorf("cursor of %s: %q %v, want %q", plugin, cursor, err, want)
 		}
 	}
@@ -236,7 +236,7 @@ func TestDrainedEpochsAreDeleted(t *testing.T) {
 	if s := j.Stats(); s.CapturedTotal != 40 || s.Events != 0 || !s.OldestAt.IsZero() {
 		t.Errorf("stats %+v", s)
 	}
-	if cursor, err := j.Cursor("wms"); err != nil || string(cursor) != "40" {
+	if cursor, err := j.Cursor(t.Context(), "wms"); err != nil || string(cursor) != "40" {
 		t.Errorf("cursor %q %v", cursor, err)
 	}
 }

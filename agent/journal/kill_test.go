@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 		victim(dir)
 		os.Exit(3) // It never ends by itself.
 	}
+	if path := os.Getenv(checkFile); path != "" {
+		checkAndExit(path)
+	}
 	os.Exit(m.Run())
 }
 
@@ -48,14 +51,16 @@ func victim(dir string) {
 	for caller := range 4 {
 		plugin := fmt.Sprint("p", caller)
 		go func() {
-			held, err := j.Cursor(plugin)
+			held, err := j.Cursor(context.Background(), plugin)
 			if err != nil {
 				say("error %v", err)
 			}
 			n, _ := strconv.Atoi(string(held))
+			say("cursor %s %d", plugin, n)
 			for count := 1; ; count = count%40 + 13 {
 				if err := j.Append(context.Background(), journal.Entry{Plugin: plugin, Events: picks(plugin, n, count), Cursor: fmt.Append(nil, n+count)}); err != nil {
 					say("error %v", err)
+					return
 				}
 				n += count
 				say("accepted %s %d", plugin, n)
@@ -67,6 +72,7 @@ func victim(dir string) {
 		envelopes, err := j.Next(journal.Position{}, 4)
 		if err != nil {
 			say("error %v", err)
+			return
 		}
 		for _, e := range envelopes {
 			for _, id := range idsOf(e) {
@@ -115,7 +121,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 	j := open(t, dir, journal.Options{})
 	cursors := map[string]int{}
 	for plugin, want := range promised {
-		held, err := j.Cursor(plugin)
+		held, err := j.Cursor(context.Background(), plugin)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,6 +183,10 @@ func runVictim(t *testing.T, self, dir string, promises int, moment time.Duratio
 			if kept++; kept == promises {
 				timer := time.AfterFunc(moment, func() { command.Process.Kill() })
 				defer timer.Stop()
+			}
+		case "cursor":
+			if _, err := fmt.Sscan(rest, &plugin, &n); err != nil || n < promised[plugin] {
+				t.Errorf("cursor %s, %d was accepted", rest, promised[plugin])
 			}
 		default:
 			command.Process.Kill()

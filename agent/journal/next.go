@@ -77,7 +77,7 @@ func (j *Journal) read(after Position, limit int) (envelopes []*docklinev1.Envel
 			for _, p := range packs {
 				// Packs before an explicit position may be gone; within what is held nothing may be missing.
 				if p.envelope.FirstSeq > max(from, e.state.acked)+1 {
-					return nil, e, fmt.Errorf("%w: nothing between %d and %d", errDamaged, from, p.envelope.FirstSeq)
+					return nil, e, fmt.Errorf("%w: nothing between %d and %d", ErrDamaged, from, p.envelope.FirstSeq)
 				}
 				from = p.envelope.LastSeq
 				e.handOut(from)
@@ -87,7 +87,7 @@ func (j *Journal) read(after Position, limit int) (envelopes []*docklinev1.Envel
 				return nil, e, err
 			}
 			if len(packs) == 0 {
-				return nil, e, fmt.Errorf("%w: nothing behind %d", errDamaged, from)
+				return nil, e, fmt.Errorf("%w: nothing behind %d", ErrDamaged, from)
 			}
 		}
 	}
@@ -101,7 +101,7 @@ func (e *epoch) handOut(seq uint64) {
 }
 
 // scan reads up to limit packs that end behind Seq after, in one short transaction. When it meets damage it returns what
-// stands before it, errDamaged, and the Seq behind which reading may be tried again.
+// stands before it, ErrDamaged, and the Seq behind which reading may be tried again.
 func (e *epoch) scan(after uint64, limit int) (packs []storedPack, retry uint64, err error) {
 	retry = after
 	err = guard(func() error {
@@ -111,7 +111,7 @@ func (e *epoch) scan(after uint64, limit int) (packs []storedPack, retry uint64,
 				retry = max(retry, keySeq(key))
 				p, err := openPack(value)
 				if err != nil || p.envelope.LastSeq != keySeq(key) || p.envelope.FirstSeq > p.envelope.LastSeq {
-					return fmt.Errorf("pack at %d: %w", keySeq(key), errDamaged)
+					return fmt.Errorf("pack at %d: %w", keySeq(key), ErrDamaged)
 				}
 				packs = append(packs, p)
 			}

@@ -90,7 +90,10 @@ func (p storedPack) put(tx *bbolt.Tx) error {
 	bucket := tx.Bucket(bucketPacks)
 	// Keys only grow, so pages may be filled.
 	bucket.FillPercent = 0.9
-	return bucket.Put(seqKey(p.envelope.LastSeq), makeRecord(p.at, body))
+	if err := bucket.Put(seqKey(p.envelope.LastSeq), makeRecord(p.at, body)); err != nil {
+		return err
+	}
+	return markUrgent(tx, p.envelope)
 }
 
 // openPack reads and verifies a stored pack. It shares no memory with value.
@@ -101,7 +104,7 @@ func openPack(value []byte) (storedPack, error) {
 	}
 	p := storedPack{at: at, envelope: &docklinev1.Envelope{}}
 	if err := proto.Unmarshal(body, p.envelope); err != nil {
-		return storedPack{}, errDamaged
+		return storedPack{}, ErrDamaged
 	}
 	return p, nil
 }
@@ -116,25 +119,37 @@ func tailRow(items []item, at time.Time) ([]byte, error) {
 	return makeRecord(at, body), err
 }
 
+// openRow is the way back from the body of a row.
+func openRow(body []byte) ([]item, error) {
+	row := &docklinev1.EventPack{}
+	if err := proto.Unmarshal(body, row); err != nil {
+		return nil, ErrDamaged
+	}
+	items := make([]item, len(row.Events))
+	for i, data := range row.Events {
+		items[i] = item{data: data, urgent: isUrgent(data)}
+	}
+	return items, nil
+}
+
 // readTail reads the rows of the tail, which end at Seq last. With an error comes what stands before the damage.
 func readTail(tx *bbolt.Tx, last uint64) (tail, error) {
 	var t tail
 	err := tx.Bucket(bucketTail).ForEach(func(key, value []byte) error {
 		first := keySeq(key)
 		at, body, err := openRecord(value)
-		row := &docklinev1.EventPack{}
-		if err != nil || proto.Unmarshal(body, row) != nil || len(t.events) > 0 && first != t.first+uint64(len(t.events)) {
-			return fmt.Errorf("tail at %d: %w", first, errDamaged)
+		if err != nil {
+			return fmt.Errorf("tail at %d: %w", first, ErrDamaged)
 		}
-		items := make([]item, len(row.Events))
-		for i, data := range row.Events {
-			items[i] = item{data: data, urgent: isUrgent(data)}
+		items, err := openRow(body)
+		if err != nil || len(t.events) > 0 && first != t.first+uint64(len(t.events)) {
+			return fmt.Errorf("tail at %d: %w", first, ErrDamaged)
 		}
 		t.add(first, items, at)
 		return nil
 	})
 	if err == nil && len(t.events) > 0 && t.first+uint64(len(t.events))-1 != last {
-		return t, fmt.Errorf("tail ends before %d: %w", last, errDamaged)
+		return t, fmt.Errorf("tail ends before %d: %w", last, ErrDamaged)
 	}
 	return t, err
 }

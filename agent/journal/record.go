@@ -14,8 +14,8 @@ const (
 	recordHeader = 1 + 4 + 8
 )
 
-// errDamaged marks what does not read as it was written.
-var errDamaged = errors.New("damaged")
+// ErrDamaged marks what does not read as it was written.
+var ErrDamaged = errors.New("damaged")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -34,7 +34,7 @@ func makeRecord(at time.Time, body []byte) []byte {
 // openRecord returns time and body of a record; body shares its memory.
 func openRecord(r []byte) (at time.Time, body []byte, err error) {
 	if len(r) < recordHeader || r[0] != recordFormat || binary.BigEndian.Uint32(r[1:]) != crc32.Checksum(r[5:], castagnoli) {
-		return time.Time{}, nil, errDamaged
+		return time.Time{}, nil, ErrDamaged
 	}
 	return recordTime(r), r[recordHeader:], nil
 }
@@ -81,7 +81,7 @@ func (s state) record() []byte {
 func readState(r []byte) (state, error) {
 	_, b, err := openRecord(r)
 	if err != nil || len(b) < 24 {
-		return state{}, errDamaged
+		return state{}, ErrDamaged
 	}
 	return state{
 		last:        binary.BigEndian.Uint64(b),

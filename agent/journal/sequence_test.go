@@ -105,7 +105,7 @@ func (w *world) check() {
 		if w.accepted[plugin] > 0 {
 			want = strconv.Itoa(w.accepted[plugin])
 		}
-		if cursor, err := w.journal.Cursor(plugin); err != nil || string(cursor) != want && !(want == "" && string(cursor) == "0") {
+		if cursor, err := w.journal.Cursor(context.Background(), plugin); err != nil || string(cursor) != want && !(want == "" && string(cursor) == "0") {
 			w.Fatalf("cursor of %s is %q %v, want %q", plugin, cursor, err, want)
 		}
 	}

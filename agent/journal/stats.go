@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -68,8 +69,17 @@ func (e *epoch) oldestAt() (at time.Time) {
 	return at
 }
 
-// Cursor is what the plugin last committed; nil if nothing.
-func (j *Journal) Cursor(plugin string) ([]byte, error) {
+// Cursor is what the plugin last committed; nil if nothing. It waits until that is known.
+func (j *Journal) Cursor(ctx context.Context, plugin string) ([]byte, error) {
+	select {
+	case <-j.known:
+	default:
+		select {
+		case <-j.known:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	j.view.RLock()
 	defer j.view.RUnlock()
 	if len(j.epochs) == 0 {

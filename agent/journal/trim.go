@@ -62,7 +62,7 @@ func (j *Journal) Trim(ack *docklinev1.Ack) (Outcome, error) {
 	}
 	crc, found, err := e.crcAt(ack.Watermark)
 	if err != nil {
-		return Ignored, j.setAside(e, err)
+		return Ignored, j.setAsideOpen(e, err, false)
 	}
 	if !found || crc != ack.Crc {
 		return ForkNeeded, nil
@@ -183,7 +183,7 @@ func dropAcked(tx *bbolt.Tx, acked uint64, cutoff time.Time, limit int) (dropped
 		if key == nil || keySeq(key) > acked || !cutoff.IsZero() && recordTime(value).After(cutoff) {
 			break
 		}
-		if err := packs.Delete(key); err != nil {
+		if err := errors.Join(unmarkUrgent(tx, key), packs.Delete(key)); err != nil {
 			return dropped, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -26,6 +27,10 @@ type store struct{ *journal.Journal }
 
 func (s store) Next(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
 	return s.Journal.Next(journal.Position(after), limit)
+}
+
+func (s store) Urgent(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
+	return s.Journal.Urgent(journal.Position(after), limit)
 }
 
 func (s store) Trim(ack *docklinev1.Ack) (bool, error) {
@@ -61,6 +66,27 @@ func capture(t testing.TB, j *journal.Journal, from, count int) {
 		})
 	}
 	if err := j.Append(context.Background(), entry); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// large are events that hardly compress, each of about so many bytes. Their ids are from on.
+func large(from, count, size int) []*docklinev1.Event {
+	events := make([]*docklinev1.Event, count)
+	for i := range events {
+		r := rand.New(rand.NewPCG(uint64(from+i), 3))
+		text := make([]byte, size)
+		for n := range text {
+			text[n] = byte('!' + r.IntN(90))
+		}
+		events[i] = &docklinev1.Event{Id: fmt.Sprint(from + i), Tenant: tenant, Site: site, Source: "wms", Kind: docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, Actor: string(text)}
+	}
+	return events
+}
+
+func add(t testing.TB, j *journal.Journal, events ...*docklinev1.Event) {
+	t.Helper()
+	if err := j.Append(context.Background(), journal.Entry{Plugin: "wms", Events: events}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -238,16 +264,36 @@ type line struct {
 	centre *centre
 	calls  chan func() // what wire's goroutine does
 	lose   func() bool
+	thin   chan struct{} // one message after the other; a mutex would hold up the bubble's time
 
-	mu   sync.Mutex
-	up   bool
-	will *docklinev1.Heartbeat
+	mu     sync.Mutex
+	up     bool
+	denied error
+	// speed is how many bytes pass in a second, 0 any number; most is the largest payload taken.
+	speed, most int
+	will        *docklinev1.Heartbeat
+}
+
+// limit sets speed and most.
+func (l *line) limit(speed, most int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.speed, l.most = speed, most
+}
+
+// deny has the broker refuse every message, or take them again.
+func (l *line) deny(r *wire.Refused) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.denied = nil; r != nil {
+		l.denied = r
+	}
 }
 
 // start runs an uplink over a line that is still down, until the test ends.
 func start(t testing.TB, c uplink.Config, centre *centre) (*uplink.Uplink, *line) {
 	t.Helper()
-	l := &line{t: t, centre: centre, calls: make(chan func(), 10_000)}
+	l := &line{t: t, centre: centre, calls: make(chan func(), 10_000), thin: make(chan struct{}, 1)}
 	dialled := make(chan struct{})
 	c.Tenant, c.Site, c.Version = tenant, site, "0.1.0"
 	c.Dial = func(_ context.Context, config wire.Config) (uplink.Line, error) {
@@ -327,6 +373,20 @@ func (l *line) deliver(m wire.Message) {
 func (l *line) Publish(_ context.Context, m wire.Message) error {
 	if !l.isUp() {
 		return wire.ErrDown
+	}
+	l.mu.Lock()
+	denied, speed, most := l.denied, l.speed, l.most
+	l.mu.Unlock()
+	if denied != nil {
+		return denied
+	}
+	if most > 0 && len(m.Payload) > most {
+		return wire.ErrTooLarge
+	}
+	if speed > 0 {
+		l.thin <- struct{}{}
+		time.Sleep(time.Duration(len(m.Payload)) * time.Second / time.Duration(speed))
+		<-l.thin
 	}
 	if retained := strings.HasSuffix(m.Topic, "/"+wire.Status); m.Retain != retained {
 		l.t.Errorf("%s is retained: %v", m.Topic, m.Retain)

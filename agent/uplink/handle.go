@@ -15,10 +15,12 @@ func (u *Uplink) handle(what any, now time.Time) {
 	switch w := what.(type) {
 	case up:
 		u.s = &session{id: w.hello.Session, hello: w.hello, helloDue: now.Add(helloAgain), statusDue: now.Add(u.c.HeartbeatEvery)}
-		u.note(func(st *Stats) { st.Connected, st.Greeted, st.Session = true, false, w.hello.Session })
+		u.note(func(st *Stats) { st.Connected, st.Greeted, st.Session, st.Denied = true, false, w.hello.Session, "" })
 	case down:
 		u.s = nil
-		u.note(func(st *Stats) { st.Connected, st.Greeted, st.InFlight = false, false, 0 })
+		u.note(func(st *Stats) {
+			st.Connected, st.Greeted, st.InFlight, st.TooLarge, st.TooLargeText = false, false, 0, 0, ""
+		})
 	case wire.Message:
 		if u.s == nil {
 			return // The last words of a link that is gone; what they acknowledge is acknowledged again.
@@ -66,6 +68,15 @@ func (u *Uplink) take(m wire.Message, now time.Time) error {
 			return fmt.Errorf("store receipts: %w", err)
 		}
 		u.statusSoon(now)
+	case wire.Master:
+		list := &docklinev1.MasterList{}
+		if err := proto.Unmarshal(m.Payload, list); err != nil || u.c.OnMaster == nil {
+			return err
+		}
+		if err := u.c.OnMaster(list); err != nil {
+			return fmt.Errorf("store master data: %w", err)
+		}
+		u.statusSoon(now)
 	}
 	return nil
 }
@@ -99,10 +110,12 @@ func (u *Uplink) greeted(reply *docklinev1.HelloReply, now time.Time) error {
 		return fmt.Errorf("resume: %w", err)
 	}
 	s.incarnation = reply.Incarnation
-	s.greeted, s.idle, s.flights = true, false, map[key]*flight{}
-	s.live, s.backlog, s.drained = Position{Epoch: s.end.Epoch, Seq: s.end.LastSeq}, Position{}, false
+	s.greeted, s.flights, s.ahead, s.lanes = true, map[key]*flight{}, map[key]bool{}, [lanes]lane{}
+	s.lanes[liveLane].at = Position{Epoch: s.end.Epoch, Seq: s.end.LastSeq}
+	most := max(1, u.c.Window-u.c.Window/4)
+	s.breadth = breadth{now: min(firstBreadth, most), most: most}
 	u.note(func(st *Stats) {
-		st.Greeted, st.LastGreetedAt = true, now
+		st.Greeted, st.LastGreetedAt, st.TooLarge, st.TooLargeText = true, now, 0, ""
 		if reply.SentAt.IsValid() && s.hello.SentAt.IsValid() {
 			// The collector wrote SentAt between our sending and our receiving.
 			sent := s.hello.SentAt.AsTime()
@@ -132,7 +145,9 @@ func (u *Uplink) acked(ack *docklinev1.Ack, now time.Time) error {
 	}
 	for k, f := range u.s.flights {
 		if f.epoch == ack.Epoch && (f.last <= ack.Watermark || covered(f, ack.Beyond)) {
-			delete(u.s.flights, k)
+			if delete(u.s.flights, k); f.times == 1 && f.patient {
+				u.s.breadth.answered(f.launched, now)
+			}
 		}
 	}
 	u.note(func(st *Stats) { st.Acks++; st.LastAckAt = now })
@@ -172,6 +187,9 @@ func (u *Uplink) takeRefusal(r *docklinev1.Refusal, now time.Time) {
 	}
 	log("uplink: the collector refused an envelope, it is sent again later", "epoch", r.Epoch, "seq", r.LastSeq, "err", text)
 	u.refused(text)
+	if r.Reason == docklinev1.RefusalReason_REFUSAL_REASON_BUSY {
+		u.s.breadth.busy(now)
+	}
 	if f := u.s.flights[key{r.Epoch, r.LastSeq}]; f != nil && !f.sending {
 		f.due = now.Add(f.wait)
 	}

@@ -27,6 +27,9 @@ func (u *Uplink) makeHello(session string) *docklinev1.Hello {
 	if u.c.Positions != nil {
 		h.Incarnation, h.CommandsThrough, h.ReceiptsThrough = u.c.Positions()
 	}
+	if u.c.MasterThrough != nil {
+		h.MasterThrough = u.c.MasterThrough()
+	}
 	return h
 }
 
@@ -40,6 +43,9 @@ func (u *Uplink) status(session string) wire.Message {
 	h.Session, h.Online, h.SentAt = session, true, timestamppb.New(u.c.Now())
 	if u.c.Positions != nil {
 		h.Incarnation, h.CommandsThrough, h.ReceiptsThrough = u.c.Positions()
+	}
+	if u.c.MasterThrough != nil {
+		h.MasterThrough = u.c.MasterThrough()
 	}
 	return u.message(wire.Status, true, h)
 }

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -20,14 +21,30 @@ type session struct {
 	// helloing and reporting: a Hello, a heartbeat is on its way.
 	helloing, reporting bool
 	// end is where the journal stood when the collector answered: what is behind it is live, what is before it the backlog.
-	end           *docklinev1.EpochRange
-	live, backlog Position
-	// drained: nothing of the backlog is left to hand out.
-	drained bool
-	// idle: nothing live was left to hand out when the journal was last asked, and it has not changed since.
-	idle    bool
+	end   *docklinev1.EpochRange
+	lanes [lanes]lane
+	// ahead are packs that another lane will come upon again: urgent ones, and parts of one that was too large.
+	ahead   map[key]bool
+	breadth breadth
+	paced   time.Time // the backlog waits for the rate until then
 	pause   time.Time // do not ask the journal before
 	flights map[key]*flight
+}
+
+// The lanes in which envelopes go, the first first: packs with an urgent event, then what was captured since the collector answered,
+// then what was held before.
+const (
+	urgentLane = iota
+	liveLane
+	backlogLane
+	lanes
+)
+
+// lane is how far the journal has been handed out in one of them. empty: there was no more when it was last asked, and for all but the
+// backlog it has not changed since.
+type lane struct {
+	at    Position
+	empty bool
 }
 
 // key names an envelope.
@@ -43,6 +60,10 @@ type flight struct {
 	message     wire.Message
 	sending     bool
 	live        bool
+	urgent      bool
+	patient     bool          // it waits for the rate: backlog without anything urgent
+	launched    time.Time     // the last time
+	times       int           // how often it was sent
 	due         time.Time     // when it is sent again
 	wait        time.Duration // until the time after that
 }
@@ -57,7 +78,9 @@ func (u *Uplink) step(now time.Time) time.Duration {
 	due := func(at time.Time, busy *bool, message func() wire.Message, every time.Duration) time.Time {
 		if !now.Before(at) && !*busy {
 			at = now.Add(every)
-			if !u.post(&sending{message: message(), session: s, what: busy}) {
+			m := message()
+			u.pace.spend(now, len(m.Payload))
+			if !u.post(&sending{message: m, session: s, what: busy}) {
 				at = now.Add(pauseTime)
 			}
 		}
@@ -85,78 +108,108 @@ func (u *Uplink) step(now time.Time) time.Duration {
 			continue
 		}
 		if !now.Before(f.due) {
-			u.note(func(st *Stats) { st.Resent++ })
-			u.launch(s, f, now)
-		} else if f.due.Before(next) {
+			if wait := u.pace.wait(now); f.patient && wait > 0 {
+				f.due = now.Add(wait)
+			} else {
+				u.note(func(st *Stats) { st.Resent++ })
+				u.launch(s, f, now)
+			}
+		}
+		if !f.sending && f.due.Before(next) {
 			next = f.due
 		}
+	}
+	if s.paced.After(now) && s.paced.Before(next) {
+		next = s.paced
 	}
 	u.note(func(st *Stats) { st.InFlight = len(s.flights) })
 	return next.Sub(now)
 }
 
-// fill brings envelopes on their way as far as the window allows: what is captured now first, the backlog with the rest, of which
-// a quarter of the window is kept free for the former.
+// fill brings envelopes on their way as far as the window allows. A quarter of it is kept free of backlog.
 func (u *Uplink) fill(s *session, now time.Time) {
 	if u.wakeup == nil {
-		s.idle, u.wakeup = false, u.c.Journal.Changed()
+		s.lanes[urgentLane].empty, s.lanes[liveLane].empty = false, false
+		u.wakeup = u.c.Journal.Changed()
 	}
-	live := 0
-	for _, f := range s.flights {
-		if f.live {
-			live++
-		}
-	}
-	for _, lane := range []bool{true, false} {
-		free := u.c.Window - len(s.flights)
-		done := &s.idle
-		if !lane {
-			done = &s.drained
-			free = min(free, max(1, u.c.Window-u.c.Window/4)-(len(s.flights)-live))
-		}
-		for free > 0 && !*done {
-			var n int
-			var err error
-			n, *done, err = u.takeOff(s, lane, free, now)
-			if err != nil {
+	for number := range s.lanes {
+		l := &s.lanes[number]
+		for free := u.room(s, number, now); free > 0 && !l.empty; free = u.room(s, number, now) {
+			if err := u.takeOff(s, number, free, now); err != nil {
 				u.c.Log.Error("uplink: read the journal", "err", err)
 				s.pause = now.Add(pauseTime)
 				return
 			}
-			if lane {
-				live += n
-			}
-			free -= n
 		}
 	}
 }
 
-// takeOff sends up to limit envelopes of one lane, and says whether that lane is empty.
-func (u *Uplink) takeOff(s *session, live bool, limit int, now time.Time) (n int, empty bool, err error) {
-	position := &s.backlog
-	if live {
-		position = &s.live
+// room is how many envelopes of a lane may be sent now.
+func (u *Uplink) room(s *session, number int, now time.Time) int {
+	free := u.c.Window - len(s.flights)
+	if number != backlogLane {
+		return free
 	}
-	envelopes, err := u.c.Journal.Next(*position, limit)
-	if err != nil {
-		return 0, false, err
-	}
-	for _, e := range envelopes {
-		if !live && (e.EpochOrdinal > s.end.Ordinal || e.Epoch == s.end.Epoch && e.FirstSeq > s.end.LastSeq) {
-			return n, true, nil
+	patient := 0
+	for _, f := range s.flights {
+		if f.patient {
+			patient++
 		}
-		*position = Position{Epoch: e.Epoch, Seq: e.LastSeq}
+		if f.urgent && f.sending && f.times == 1 {
+			return 0 // senders work side by side: what is urgent must not be overtaken
+		}
+	}
+	free = min(free, s.breadth.now-patient)
+	if u.pace.rate == 0 || free <= 0 {
+		return free
+	}
+	if wait := u.pace.wait(now); wait > 0 {
+		s.paced = now.Add(wait)
+		return 0
+	}
+	return 1 // how large it is, is known when it is read
+}
+
+// takeOff sends up to limit envelopes of one lane, and notes whether that was all.
+func (u *Uplink) takeOff(s *session, number, limit int, now time.Time) error {
+	l, read := &s.lanes[number], u.c.Journal.Next
+	if number == urgentLane {
+		read = u.c.Journal.Urgent
+	}
+	envelopes, err := read(l.at, limit)
+	if err != nil {
+		return err
+	}
+	l.empty = len(envelopes) == 0
+	for _, e := range envelopes {
+		behind := e.EpochOrdinal > s.end.Ordinal || e.Epoch == s.end.Epoch && e.FirstSeq > s.end.LastSeq
+		if number == backlogLane && behind {
+			l.empty = true
+			return nil
+		}
+		l.at = Position{Epoch: e.Epoch, Seq: e.LastSeq}
 		k := key{e.Epoch, e.LastSeq}
+		if s.ahead[k] {
+			delete(s.ahead, k)
+			continue
+		}
 		if s.flights[k] != nil {
 			continue
 		}
-		e.Tenant, e.Site, e.Live = u.c.Tenant, u.c.Site, live
-		f := &flight{epoch: e.Epoch, first: e.FirstSeq, last: e.LastSeq, live: live, wait: firstResend, message: u.message(wire.Events, false, e)}
-		s.flights[k] = f
-		u.launch(s, f, now)
-		n++
+		if e.Urgent {
+			s.ahead[k] = true
+		}
+		u.begin(s, e, behind, now)
 	}
-	return n, len(envelopes) == 0, nil
+	return nil
+}
+
+// begin brings an envelope on its way for the first time in this session.
+func (u *Uplink) begin(s *session, e *docklinev1.Envelope, live bool, now time.Time) {
+	e.Tenant, e.Site, e.Live = u.c.Tenant, u.c.Site, live
+	f := &flight{epoch: e.Epoch, first: e.FirstSeq, last: e.LastSeq, live: live, urgent: e.Urgent, patient: !live && !e.Urgent, wait: firstResend, message: u.message(wire.Events, false, e)}
+	s.flights[key{e.Epoch, e.LastSeq}] = f
+	u.launch(s, f, now)
 }
 
 func (u *Uplink) launch(s *session, f *flight, now time.Time) {
@@ -164,6 +217,9 @@ func (u *Uplink) launch(s *session, f *flight, now time.Time) {
 		f.due = now.Add(pauseTime)
 		return
 	}
+	f.launched = now
+	f.times++
+	u.pace.spend(now, len(f.message.Payload))
 	u.note(func(st *Stats) { st.Sent++ })
 }
 
@@ -182,21 +238,55 @@ func (u *Uplink) post(s *sending) bool {
 // landed takes note that a Publish has ended. The broker's word means nothing for an envelope: only from here on its Ack is awaited.
 func (u *Uplink) landed(sent *sending, now time.Time) {
 	*sent.what = false
-	if f := sent.flight; f != nil {
+	f := sent.flight
+	if f != nil {
 		f.due = now.Add(f.wait)
 		f.wait = min(2*f.wait, lastResend)
-		if errors.Is(sent.err, wire.ErrTooLarge) {
-			f.due = now.Add(lastResend)
-			u.refused(sent.err.Error())
-		}
 	}
-	if sent.err != nil && sent.session == u.s {
+	if sent.session != u.s {
+		return
+	}
+	denied, refused := "", (*wire.Refused)(nil)
+	switch {
+	case errors.As(sent.err, &refused):
+		denied = refused.Error()
+	case f != nil && errors.Is(sent.err, wire.ErrTooLarge):
+		u.tooLarge(sent.session, f, sent.err, now)
+	}
+	u.note(func(st *Stats) { st.Denied = denied })
+	if sent.err != nil {
 		level := u.c.Log.Debug
 		if !errors.Is(sent.err, wire.ErrDown) {
 			level = u.c.Log.Warn
 		}
 		level("uplink: publish", "topic", sent.message.Topic, "bytes", len(sent.message.Payload), "err", sent.err)
 	}
+}
+
+// tooLarge divides a pack that the broker does not take. An event that it does not take even alone leaves the window, so that nothing
+// waits behind it, stays in the journal, and is reported; the next session tries it again.
+func (u *Uplink) tooLarge(s *session, f *flight, reason error, now time.Time) {
+	k := key{f.epoch, f.last}
+	if s.flights[k] != f {
+		return // it was acknowledged meanwhile, or the collector has been greeted anew
+	}
+	delete(s.flights, k)
+	s.ahead[k] = true
+	text := fmt.Sprintf("event %d of epoch %s: %v", f.last, f.epoch, reason)
+	if f.first < f.last {
+		parts, err := u.c.Journal.Split(f.epoch, f.last)
+		if err == nil {
+			u.note(func(st *Stats) { st.Splits++ })
+			for _, e := range parts {
+				s.ahead[key{e.Epoch, e.LastSeq}] = true
+				u.begin(s, e, f.live, now)
+			}
+			return
+		}
+		text = fmt.Sprintf("events %d to %d of epoch %s: %v; they cannot be sent apart: %v", f.first, f.last, f.epoch, reason, err)
+	}
+	u.refused(text)
+	u.note(func(st *Stats) { st.TooLarge += int(f.last - f.first + 1); st.TooLargeText = text })
 }
 
 func (u *Uplink) refused(text string) {

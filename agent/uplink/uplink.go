@@ -22,6 +22,9 @@ type Line interface {
 	Close(ctx context.Context) error
 }
 
+// LineStats is what a Line may also say of itself; *wire.Conn does.
+type LineStats interface{ Stats() wire.Stats }
+
 // Position is a place in the journal: behind this Seq of this epoch; the zero Position is behind all that is acknowledged.
 type Position struct {
 	Epoch string
@@ -36,7 +39,11 @@ type Journal interface {
 	End() (*docklinev1.EpochRange, error)
 	// Next returns up to limit envelopes behind a position; none if there are none.
 	Next(after Position, limit int) ([]*docklinev1.Envelope, error)
-	// Changed is closed when Next has more to give.
+	// Urgent returns up to limit envelopes behind a position that hold an urgent event and are not acknowledged.
+	Urgent(after Position, limit int) ([]*docklinev1.Envelope, error)
+	// Split puts two packs in the place of one that no broker has taken, because it is too large, and returns their envelopes.
+	Split(epoch string, lastSeq uint64) ([]*docklinev1.Envelope, error)
+	// Changed is closed when Next or Urgent has more to give.
 	Changed() <-chan struct{}
 	// Trim takes an Ack. With fork the Ack is about other events than ours, and Fork must follow.
 	Trim(ack *docklinev1.Ack) (fork bool, err error)
@@ -62,13 +69,18 @@ type Config struct {
 	// Positions says which commands and receipts are stored, and to which incarnation of the collector's database that belongs.
 	// It may be called from several goroutines.
 	Positions func() (incarnation string, commands, receipts uint64)
+	// MasterThrough is the highest version of master data stored; nil is none. It may be called from several goroutines.
+	MasterThrough func() uint64
 	// OnHelloReply comes before anything else of the session. After an error Hello is sent again.
 	OnHelloReply func(*docklinev1.HelloReply) error
-	// OnCommands and OnReceipts return when what they were given is durable. After an error the collector sends it again.
+	// OnCommands, OnReceipts and OnMaster return when what they were given is durable. After an error the collector sends it again.
 	OnCommands func(*docklinev1.CommandList) error
 	OnReceipts func(*docklinev1.ReceiptList) error
+	OnMaster   func(*docklinev1.MasterList) error
 	// Window is how many envelopes may be unanswered (16).
 	Window int
+	// RateLimit is the most that the line is to carry, in bits a second; 0 is no limit. What is live or urgent does not wait for it.
+	RateLimit int
 	// HeartbeatEvery is the time between heartbeats (10 s).
 	HeartbeatEvery time.Duration
 	// Now is the clock (time.Now).
@@ -98,6 +110,15 @@ type Stats struct {
 	Session            string
 	// InFlight is how many envelopes are unanswered.
 	InFlight int
+	// TooLarge counts events of this session that the broker does not take even alone; TooLargeText names one. They stay here.
+	TooLarge     int
+	TooLargeText string
+	// Splits counts packs that were divided because the broker does not take them whole.
+	Splits uint64
+	// Denied is why the broker refused the last message on this link, "" where it takes them.
+	Denied string
+	// Line is how the connection fares.
+	Line wire.Stats
 	// Sent counts envelopes, Resent those of them that had been sent before in the same session.
 	Sent, Resent  uint64
 	Acks, Forks   uint64
@@ -112,12 +133,14 @@ type Stats struct {
 // Uplink is a loop: Run it once.
 type Uplink struct {
 	c      Config
-	inbox  chan any          // up, down, wire.Message, in the order in which the line tells
-	out    chan *sending     // to the senders
-	sent   chan *sending     // back from them
-	wakeup <-chan struct{}   // the journal's Changed
-	s      *session          // the session that is up, else nil
-	forked time.Time         // the last fork
+	inbox  chan any        // up, down, wire.Message, in the order in which the line tells
+	out    chan *sending   // to the senders
+	sent   chan *sending   // back from them
+	wakeup <-chan struct{} // the journal's Changed
+	s      *session        // the session that is up, else nil
+	forked time.Time       // the last fork
+	pace   pace
+	line   LineStats         // what the line says of itself, nil where it says nothing
 	mu     sync.Mutex        // guards what follows
 	born   *docklinev1.Hello // of the connection that is being made
 	stats  Stats
@@ -157,14 +180,14 @@ func New(c Config) *Uplink {
 	// As many messages as can be under way at once fit into the channels, so that the loop never waits for a sender. One session
 	// may have ended while its messages are still with the senders, hence twice.
 	room := 2 * (c.Window + 2)
-	return &Uplink{c: c, inbox: make(chan any, 64), out: make(chan *sending, room), sent: make(chan *sending, room)}
+	return &Uplink{c: c, inbox: make(chan any, 64), out: make(chan *sending, room), sent: make(chan *sending, room), pace: pace{rate: float64(c.RateLimit) / 8}}
 }
 
 // Run keeps the line until ctx ends.
 func (u *Uplink) Run(ctx context.Context) error {
 	config := u.c.Line
 	config.ClientID = wire.ClientID(u.c.Tenant, u.c.Site)
-	config.Subscribe = []string{u.down(wire.AckName), u.down(wire.Command), u.down(wire.Receipt)}
+	config.Subscribe = []string{u.down(wire.AckName), u.down(wire.Command), u.down(wire.Receipt), u.down(wire.Master)}
 	config.MakeWill, config.Birth = u.makeWill, u.birth
 	if config.Log == nil {
 		config.Log = u.c.Log
@@ -183,6 +206,9 @@ func (u *Uplink) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("uplink: %w", err)
 	}
+	u.mu.Lock()
+	u.line, _ = line.(LineStats)
+	u.mu.Unlock()
 	// A Publish ends with the broker's answer, so what is in flight together needs a goroutine each.
 	for range u.c.Window + 2 {
 		group.Go(func() error { return u.send(ctx, line) })
@@ -285,7 +311,11 @@ func newSession() string {
 func (u *Uplink) Stats() Stats {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.stats
+	stats := u.stats
+	if u.line != nil {
+		stats.Line = u.line.Stats()
+	}
+	return stats
 }
 
 // note changes the statistics.

@@ -105,11 +105,18 @@ func (s *server) postings(q *request) (any, error) {
 		f.States = []posting.State{standing}
 	}
 	var found []posting.Entry
-	err = s.DB.Read(q.Context(), func(tx *db.Tx) (err error) { found, err = posting.List(q.Context(), tx, f); return err })
+	var total int64
+	err = s.DB.Read(q.Context(), func(tx *db.Tx) (err error) {
+		if total, err = posting.Total(q.Context(), tx, f); err != nil {
+			return err
+		}
+		found, err = posting.List(q.Context(), tx, f)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return Postings{Postings: eachOf(found, postingOf)}, nil
+	return Postings{Postings: eachOf(found, postingOf), Total: total}, nil
 }
 
 func (s *server) exceptions(q *request) (any, error) {
@@ -118,12 +125,29 @@ func (s *server) exceptions(q *request) (any, error) {
 		return nil, err
 	}
 	f := exception.Filter{State: standing, Site: q.query.Get("site"), Order: q.query.Get("order"), Team: q.query.Get("team"), Limit: q.limit}
-	var found []exception.Exception
-	err = s.DB.Read(q.Context(), func(tx *db.Tx) (err error) { found, err = exception.List(q.Context(), tx, q.tenant, f); return err })
+	after, err := q.number("after")
 	if err != nil {
 		return nil, err
 	}
-	return Exceptions{Exceptions: eachOf(found, exceptionOf)}, nil
+	if q.query.Has("after") {
+		f.After = &after
+	}
+	var found []exception.Exception
+	var total int64
+	err = s.DB.Read(q.Context(), func(tx *db.Tx) (err error) {
+		if total, err = exception.Total(q.Context(), tx, q.tenant, f); err != nil {
+			return err
+		}
+		found, err = exception.List(q.Context(), tx, q.tenant, f)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range found {
+		after = max(after, e.Number)
+	}
+	return Exceptions{Exceptions: eachOf(found, exceptionOf), Total: total, Next: after}, nil
 }
 
 func (s *server) stock(q *request) (any, error) {

@@ -11,6 +11,8 @@ import (
 // Postings answers GET /api/v1/postings?state=S&target=T&site=ID&limit=N, the last changed first.
 type Postings struct {
 	Postings []Posting `json:"postings"`
+	// Total is how many there are, whatever the limit.
+	Total int64 `json:"total"`
 }
 
 // Posting is what one system of record is told, and how far that is.
@@ -61,9 +63,13 @@ func postingOf(e *posting.Entry) Posting {
 	return p
 }
 
-// Exceptions answers GET /api/v1/exceptions?state=S&site=ID&order=NUMBER&team=T&limit=N, the last changed first.
+// Exceptions answers GET /api/v1/exceptions?state=S&site=ID&order=NUMBER&team=T&limit=N, the last changed first; with after=NUMBER by
+// number, to read them all: ask again after Next, which stays where there are no more.
 type Exceptions struct {
 	Exceptions []Exception `json:"exceptions"`
+	Next       uint64      `json:"next"`
+	// Total is how many there are, whatever limit and after say.
+	Total int64 `json:"total"`
 }
 
 // Exception is something that needs a person.

@@ -46,8 +46,8 @@ require_certificate true
 use_identity_as_username true
 allow_anonymous false
 acl_file %s
-# Also binds the client id to the certificate. Leave it out where a collector opens more than one connection.
-# use_username_as_clientid true
+# Binds the client id to the certificate: else any site could throw another one off the line.
+use_username_as_clientid true
 
 # Sites and collectors remember by themselves; the broker need not.
 persistence false

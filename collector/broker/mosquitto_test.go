@@ -35,7 +35,7 @@ func TestMosquittoConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"listener 8883 0.0.0.0", "require_certificate true", "use_identity_as_username true", "allow_anonymous false", "acl_file /etc/acl", "keyfile /etc/s.key"} {
+	for _, line := range []string{"listener 8883 0.0.0.0", "require_certificate true", "use_identity_as_username true", "use_username_as_clientid true", "allow_anonymous false", "acl_file /etc/acl", "keyfile /etc/s.key"} {
 		if !strings.Contains(got, line+"\n") {
 			t.Errorf("no line %q in\n%s", line, got)
 		}

@@ -31,10 +31,13 @@ type Intake struct {
 	Append Append
 	// Sites lists the sites whose book is to be opened, as the system calls them. Nil: none.
 	Sites func(ctx context.Context) ([]string, error)
+	// Cases tells people of a system that does not answer, and of sites that it does not know. Nil: nobody is told.
+	Cases Cases
 	// Poll is how long Run waits when there is nothing more; 0 is 5 s.
 	Poll time.Duration
-	// Timeout bounds one call of the connector; 0 is 30 s.
-	Timeout time.Duration
+	// Timeout bounds one call of Changes; 0 is 30 s. SnapshotTimeout bounds one of Snapshot, which may read a warehouse bin by bin,
+	// once for ever; 0 is 30 min. The connector bounds each of its requests.
+	Timeout, SnapshotTimeout time.Duration
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	Log *slog.Logger
@@ -46,6 +49,9 @@ type Intake struct {
 	unknown map[string]time.Time
 	// noted is when a poll was last written down.
 	noted time.Time
+	// outage is the case of the present row of faults, told what people were last told; nil: nothing yet.
+	outage *Case
+	told   *[]Case
 }
 
 // IntakeStats says how it goes. Fault is empty while all is well.
@@ -88,7 +94,7 @@ func (i *Intake) Run(ctx context.Context) error {
 	for {
 		_, err := i.Step(ctx)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil
 		}
 		var fault *Fault
 		switch {
@@ -104,7 +110,7 @@ func (i *Intake) Run(ctx context.Context) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return nil
 		}
 	}
 }
@@ -112,6 +118,15 @@ func (i *Intake) Run(ctx context.Context) error {
 // Step opens the books that are to be opened, takes all changes that there are, and returns how many events it appended.
 func (i *Intake) Step(ctx context.Context) (int, error) {
 	events, err := i.step(ctx)
+	if ctx.Err() != nil {
+		return events, err
+	}
+	i.note(events, err)
+	return events, errors.Join(err, i.tell(ctx, err))
+}
+
+// note keeps the statistics.
+func (i *Intake) note(events int, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.stats.Events += int64(events)
@@ -120,14 +135,13 @@ func (i *Intake) Step(ctx context.Context) (int, error) {
 	case err == nil && i.stats.Fault != "":
 		i.stats.Fault, i.stats.FaultSince = "", time.Time{}
 		i.log().Info("the system answers again")
-	case err != nil && ctx.Err() == nil:
+	case err != nil:
 		if i.stats.Fault == "" {
 			i.stats.FaultSince = i.now()
 			i.log().Warn("changes cannot be read; it will be tried again", "err", err)
 		}
 		i.stats.Fault = err.Error()
 	}
-	return events, err
 }
 
 func (i *Intake) log() *slog.Logger {
@@ -163,7 +177,7 @@ func (i *Intake) page(ctx context.Context) (n int, more bool, err error) {
 	if err != nil {
 		return 0, false, fmt.Errorf("read cursor: %w", err)
 	}
-	call, cancel := i.call(ctx)
+	call, cancel := bounded(ctx, i.Timeout, 30*time.Second)
 	changes, err := i.Connector.Changes(call, since)
 	cancel()
 	if err != nil {
@@ -207,10 +221,10 @@ func (i *Intake) append(ctx context.Context, tx *db.Tx, events []*docklinev1.Eve
 	return i.Append(ctx, tx, events)
 }
 
-func (i *Intake) call(ctx context.Context) (context.Context, context.CancelFunc) {
-	timeout := i.Timeout
+// bounded ends with a timeout, or with the default where that is 0.
+func bounded(ctx context.Context, timeout, otherwise time.Duration) (context.Context, context.CancelFunc) {
 	if timeout <= 0 {
-		timeout = 30 * time.Second
+		timeout = otherwise
 	}
 	return context.WithTimeout(ctx, timeout)
 }
@@ -273,7 +287,7 @@ func (i *Intake) openSite(ctx context.Context, site string) (int, error) {
 	}
 	n := 0
 	if !known {
-		call, cancel := i.call(ctx)
+		call, cancel := bounded(ctx, i.SnapshotTimeout, 30*time.Minute)
 		snapshots, err := i.Connector.Snapshot(call, Scope{Site: site})
 		cancel()
 		if err != nil {
@@ -284,7 +298,6 @@ func (i *Intake) openSite(ctx context.Context, site string) (int, error) {
 				i.unknown = map[string]time.Time{}
 			}
 			i.unknown[site] = i.now()
-			i.log().Warn("the system does not know the site; its stock stays unopened", "site", site)
 			return 0, nil
 		}
 		events := i.complete(opening(snapshots))

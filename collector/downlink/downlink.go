@@ -38,7 +38,9 @@ type Downlink struct {
 	wake    db.Signal
 	renewed time.Time
 	sites   map[siteKey]*site
-	sent    [2]atomic.Int64
+	// mastered is what the sites that are online hold of the master data.
+	mastered map[siteKey]*mastered
+	sent     [2]atomic.Int64
 }
 
 // Stats counts since the start of the process, what was sent again included.
@@ -97,7 +99,8 @@ func (d *Downlink) Step(ctx context.Context) (int, error) {
 			return sent, fmt.Errorf("downlink to %s: %w", p.key.site, err)
 		}
 	}
-	return sent, nil
+	n, err := d.serveMaster(ctx)
+	return sent + n, err
 }
 
 type siteKey struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,14 +29,18 @@ type world struct {
 	// lose drops what is sent, refuse makes publishing fail.
 	lose, refuse bool
 	lists        int
+	// most is the largest payload that the broker takes, 0 any.
+	most int
 
 	commands, receipts uint64
+	master             uint64
+	names              map[string]string // of master data
 	work               map[string]uint64
 	levels             map[string]docklinev1.ReceiptLevel
 }
 
 func newWorld(t testing.TB, d *db.DB) *world {
-	w := &world{t: t, db: d, now: time.Unix(1_800_000_000, 0), work: make(map[string]uint64), levels: make(map[string]docklinev1.ReceiptLevel)}
+	w := &world{t: t, db: d, now: time.Unix(1_800_000_000, 0), work: make(map[string]uint64), levels: make(map[string]docklinev1.ReceiptLevel), names: make(map[string]string)}
 	w.down = &downlink.Downlink{DB: d, Holder: "test", Publish: w.publish, Now: func() time.Time { return w.now }, ListLength: 10, InFlight: 2}
 	return w
 }
@@ -44,6 +49,9 @@ func newWorld(t testing.TB, d *db.DB) *world {
 func (w *world) publish(_ context.Context, m wire.Message) error {
 	if w.refuse {
 		return errors.New("no link")
+	}
+	if w.most > 0 && len(m.Payload) > w.most {
+		return wire.ErrTooLarge
 	}
 	w.lists++
 	if w.lose {
@@ -73,6 +81,21 @@ func (w *world) publish(_ context.Context, m wire.Message) error {
 		for _, r := range list.Receipts {
 			w.levels[r.EventId] = r.Level
 			w.receipts = max(w.receipts, r.Position)
+		}
+	case wire.DownTopic(tenant, "dc-east", wire.Master):
+		list := &docklinev1.MasterList{}
+		if err := proto.Unmarshal(m.Payload, list); err != nil {
+			return err
+		}
+		if list.Previous > w.master {
+			return nil
+		}
+		for _, r := range list.Records {
+			if w.master = max(w.master, r.Version); r.Removed {
+				delete(w.names, r.Code)
+			} else {
+				w.names[r.Code] = r.Name
+			}
 		}
 	default:
 		w.t.Errorf("message on %s", m.Topic)
@@ -227,6 +250,32 @@ func TestWhatIsNotSent(t *testing.T) {
 		w.step(1)
 		if len(w.work) != 1 || w.work["release/SO2"] != 1 {
 			t.Errorf("the site was sent %v", w.work)
+		}
+	})
+}
+
+// A broker that takes small packets gets shorter lists; a command that fits into none is ended with a reason, and holds nothing up.
+func TestListsFitIntoPackets(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.most = 150
+		for n := range 8 {
+			w.command(fmt.Sprintf("release/SO%d", n), 1)
+		}
+		w.command("release/"+strings.Repeat("X", 200), 1)
+		w.command("release/SO9", 1)
+		for range 20 {
+			w.beat("s1", 1)
+			if _, err := w.down.Step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(w.work) != 9 || w.work["release/SO9"] != 1 {
+			t.Errorf("the site was sent %v", w.work)
+		}
+		found, err := downlink.Commands(t.Context(), d, tenant, "dc-east", "release/"+strings.Repeat("X", 200), 1)
+		if err != nil || len(found) != 1 || found[0].State != "refused" || !strings.Contains(found[0].Text, "never sent") {
+			t.Errorf("%+v, %v", found, err)
 		}
 	})
 }

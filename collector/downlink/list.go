@@ -3,6 +3,7 @@ package downlink
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -103,15 +104,48 @@ func (d *Downlink) send(ctx context.Context, p presence, kind int, from, through
 	if len(d.sites[p.key].lists[kind].ends) == 0 {
 		previous = uint64(through)
 	}
-	topic, payload, err := encode(p.key, kind, previous, rows)
-	if err != nil {
-		return 0, err
-	}
-	if err := d.Publish(ctx, wire.Message{Topic: topic, Payload: payload}); err != nil {
+	if rows, err = d.publish(ctx, p.key, kind, previous, rows); err != nil || len(rows) == 0 {
 		return 0, err
 	}
 	d.sent[kind].Add(int64(len(rows)))
 	return rows[len(rows)-1].position, nil
+}
+
+// publish sends as many of the rows as the broker takes in one packet, and returns them. One that it does not take even alone is left
+// out, so that nothing waits behind it, and a command's people are told.
+func (d *Downlink) publish(ctx context.Context, key siteKey, kind int, previous uint64, rows []row) ([]row, error) {
+	for len(rows) > 0 {
+		topic, payload, err := encode(key, kind, previous, rows)
+		if err == nil {
+			err = d.Publish(ctx, wire.Message{Topic: topic, Payload: payload})
+		}
+		switch {
+		case err == nil:
+			return rows, nil
+		case !errors.Is(err, wire.ErrTooLarge):
+			return nil, err
+		case len(rows) > 1:
+			rows = rows[:len(rows)/2]
+		case kind == commands:
+			return nil, d.giveUp(ctx, key, rows[0], err)
+		default:
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// giveUp ends a command that no packet can carry.
+func (d *Downlink) giveUp(ctx context.Context, key siteKey, r row, reason error) error {
+	if d.Slog != nil {
+		d.Slog.Error("a command cannot be sent", "site", key.site, "position", r.position, "err", reason)
+	}
+	text := fmt.Sprintf("it was never sent: %v; raise the broker's largest packet, or ask for less at once", reason)
+	return d.DB.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE command SET outcome = ?, outcome_text = ?, completed_at = ? WHERE tenant = ? AND site = ? AND position = ?`,
+			int64(docklinev1.CommandOutcome_COMMAND_OUTCOME_REFUSED), text, d.now().UnixMicro(), key.tenant, key.site, r.position)
+		return err
+	})
 }
 
 // row is one command or receipt as it is stored.

@@ -22,14 +22,41 @@ type Filter struct {
 	Code  string
 	// EventID is an event that cannot be settled because of the exception.
 	EventID string
+	// After, where it is not nil, lists by number, beginning behind this one.
+	After *uint64
 	// Limit is 100 where it is 0.
 	Limit int
 }
 
 const defaultLimit = 100
 
-// List returns exceptions of a tenant, the most recently changed first.
+// List returns exceptions of a tenant, the most recently changed first where After does not say otherwise.
 func List(ctx context.Context, tx *db.Tx, tenant string, f Filter) ([]Exception, error) {
+	where, args := f.where(tenant)
+	order := "changed_at DESC, number DESC"
+	if f.After != nil {
+		where, args, order = where+" AND number > ?", append(args, *f.After), "number"
+	}
+	if f.Limit == 0 {
+		f.Limit = defaultLimit
+	}
+	found, err := list(ctx, tx, "WHERE "+where+" ORDER BY "+order+" LIMIT ?", append(args, f.Limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("list exceptions: %w", err)
+	}
+	return found, nil
+}
+
+// Total is how many there are, whatever limit and After say.
+func Total(ctx context.Context, tx *db.Tx, tenant string, f Filter) (n int64, err error) {
+	where, args := f.where(tenant)
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM exception WHERE `+where, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("total of exceptions: %w", err)
+	}
+	return n, nil
+}
+
+func (f Filter) where(tenant string) (string, []any) {
 	where, args := []string{"tenant = ?"}, []any{tenant}
 	limit := func(column, value string) {
 		if value != "" {
@@ -45,14 +72,7 @@ func List(ctx context.Context, tx *db.Tx, tenant string, f Filter) ([]Exception,
 		where = append(where, "number IN (SELECT number FROM exception_event WHERE tenant = ? AND event_id = ?)")
 		args = append(args, tenant, f.EventID)
 	}
-	if f.Limit == 0 {
-		f.Limit = defaultLimit
-	}
-	found, err := list(ctx, tx, "WHERE "+strings.Join(where, " AND ")+" ORDER BY changed_at DESC, number DESC LIMIT ?", append(args, f.Limit)...)
-	if err != nil {
-		return nil, fmt.Errorf("list exceptions: %w", err)
-	}
-	return found, nil
+	return strings.Join(where, " AND "), args
 }
 
 // Get returns the exception of this number, or ErrAbsent.

@@ -30,6 +30,7 @@ func (s *Site) judge(now time.Time) {
 	if s.State == Online {
 		s.Conditions = append(s.Conditions, s.Heartbeat.GetConditions()...)
 		s.judgePlugins()
+		s.judgeClock()
 	}
 	s.judgeBacklog(now)
 	s.judgeGaps()

@@ -96,6 +96,7 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 		}
 		return 1
 	})
+	now := i.c.Now().UnixMicro() // one for all: epochs of one Hello follow each other by ordinal, not by when their row was written
 	for _, e := range all {
 		// A predecessor that is only named must not move to the place of those that are there: its seen_at stays.
 		if _, err := tx.Exec(ctx, `INSERT INTO epoch (tenant, site, epoch, ordinal, predecessor, predecessor_last_seq, last_seq, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -106,7 +107,7 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 			complete = CASE WHEN excluded.last_seq > epoch.last_seq THEN 0 ELSE epoch.complete END,
 			last_seq = CASE WHEN excluded.last_seq > epoch.last_seq THEN excluded.last_seq ELSE epoch.last_seq END,
 			seen_at = CASE WHEN excluded.seen_at = 0 THEN epoch.seen_at ELSE excluded.seen_at END`,
-			site.tenant, site.site, e.epoch, e.ordinal, e.predecessor, e.before, e.lastSeq, i.seenAt(e.epoch, epochs)); err != nil {
+			site.tenant, site.site, e.epoch, e.ordinal, e.predecessor, e.before, e.lastSeq, seenAt(e.epoch, epochs, now)); err != nil {
 			return fmt.Errorf("epoch %s: %w", e.epoch, err)
 		}
 	}
@@ -114,9 +115,9 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 }
 
 // seenAt is now for an epoch that the site holds, and 0 for one that it only names.
-func (i *Ingest) seenAt(epoch string, held []*docklinev1.EpochRange) int64 {
+func seenAt(epoch string, held []*docklinev1.EpochRange, now int64) int64 {
 	if slices.ContainsFunc(held, func(e *docklinev1.EpochRange) bool { return e.GetEpoch() == epoch && e.GetMovedTo() == "" }) {
-		return i.c.Now().UnixMicro()
+		return now
 	}
 	return 0
 }

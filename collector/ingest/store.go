@@ -191,9 +191,10 @@ func (i *Ingest) openEpochs(ctx context.Context, tx *db.Tx, envelopes []incoming
 	})
 	fresh := db.Insert{Table: "epoch", Columns: []string{"tenant", "site", "epoch", "ordinal", "seen_at"}, Conflict: epochColumns}
 	keys := make([][]any, len(epochs))
+	now := i.c.Now().UnixMicro() // one for all, so that ordinals order them
 	for n, s := range epochs {
 		keys[n] = s.key()
-		fresh.Rows = append(fresh.Rows, append(s.key(), s.ordinal, i.c.Now().UnixMicro()))
+		fresh.Rows = append(fresh.Rows, append(s.key(), s.ordinal, now))
 	}
 	if _, err := tx.InsertAbsent(ctx, fresh); err != nil {
 		return nil, err

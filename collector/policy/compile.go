@@ -137,7 +137,7 @@ func (c *compiler) timing() {
 	if file == nil {
 		return
 	}
-	if t.OrphanWait < 0 || t.CountWait < 0 || t.PickWait < 0 || t.ClockUncertainty < 0 {
+	if t.OrphanWait < 0 || t.SubmitWait < 0 || t.CountWait < 0 || t.PickWait < 0 || t.ClockUncertainty < 0 {
 		c.bad(file, "", "a time to wait cannot be below zero")
 	}
 	c.policy.Timing = t

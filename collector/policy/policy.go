@@ -76,6 +76,7 @@ func (l Limits) OverTolerance(over, ordered int64) bool {
 // Timing is how long facts wait for others; default/timing.yaml says what each is.
 type Timing struct {
 	OrphanWait       time.Duration `yaml:"orphan_wait"`
+	SubmitWait       time.Duration `yaml:"submit_wait"`
 	CountWait        time.Duration `yaml:"count_wait"`
 	PickWait         time.Duration `yaml:"pick_wait"`
 	ClockUncertainty time.Duration `yaml:"clock_uncertainty"`

@@ -26,6 +26,24 @@ type Filter struct {
 
 // List returns postings, the last changed first.
 func List(ctx context.Context, tx *db.Tx, f Filter) ([]Entry, error) {
+	where, args := f.where()
+	if f.Limit <= 0 {
+		f.Limit = 200
+	}
+	return entries(collect(tx.Query(ctx, `SELECT `+columns+` FROM posting WHERE `+where+`
+		ORDER BY changed_at DESC, id DESC LIMIT ?`, append(args, f.Limit)...)))
+}
+
+// Total is how many there are, whatever the limit.
+func Total(ctx context.Context, tx *db.Tx, f Filter) (n int64, err error) {
+	where, args := f.where()
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM posting WHERE `+where, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("posting: total: %w", err)
+	}
+	return n, nil
+}
+
+func (f Filter) where() (string, []any) {
 	where, args := []string{"tenant = ?"}, []any{f.Tenant}
 	limitTo := func(column, value string) {
 		if value != "" {
@@ -42,11 +60,7 @@ func List(ctx context.Context, tx *db.Tx, f Filter) ([]Entry, error) {
 			args = append(args, s)
 		}
 	}
-	if f.Limit <= 0 {
-		f.Limit = 200
-	}
-	return entries(collect(tx.Query(ctx, `SELECT `+columns+` FROM posting WHERE `+strings.Join(where, " AND ")+`
-		ORDER BY changed_at DESC, id DESC LIMIT ?`, append(args, f.Limit)...)))
+	return strings.Join(where, " AND "), args
 }
 
 // Of returns the postings of one fold, in the order in which they were first wanted.

@@ -193,6 +193,24 @@ var cases = []struct {
 		w.tell(moved)
 		show("moved")
 	}},
+	{name: "order handed in and accepted", live: func(w *world, show func(string)) {
+		w.tell(w.name(Submitted(1, "PO-77", "C-1001", L("", "", "SKU-1", "5"), L("", "", "SKU-2", "1")), "submitted"))
+		show("handed in")
+		w.pass(11 * time.Minute)
+		show("nobody speaks of it")
+		other := Accepted("SO8", "1", L("", "1", "SKU-1", "5"))
+		other.GetOrder().Customer = "C-9"
+		w.tell(other)
+		show("another customer has an order of that number")
+		w.tell(Accepted("SO9", "1", L("", "1", "SKU-1", "5"), L("", "2", "SKU-2", "1")))
+		show("accepted")
+	}},
+	{name: "order handed in and refused", live: func(w *world, show func(string)) {
+		w.tell(w.name(Submitted(1, "PO-77", "", L("", "", "SKU-1", "5")), "submitted"), w.name(Refusing("SO1", "PO-77", "", "the order names no customer"), "refused"))
+		show("refused")
+		w.tell(Accepted("SO9", "1", L("", "1", "SKU-1", "5")))
+		show("entered by a person")
+	}},
 	{name: "gap declared by a site", live: func(w *world, show func(string)) {
 		gap := &docklinev1.Event{Id: "gap", Tenant: Tenant, Site: Site, Source: "journal", Kind: docklinev1.EventKind_EVENT_KIND_STREAM_GAP, SourceKey: "gap/e0/3",
 			OccurredAt: timestamppb.New(Morning), Payload: &docklinev1.Event_StreamGap{StreamGap: &docklinev1.StreamGap{Epoch: "e0", FirstSeq: 3, LastSeq: 9, Reason: "the file is damaged"}}}

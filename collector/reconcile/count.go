@@ -161,10 +161,7 @@ func (v *view) variance(b state.Bucket, stock *docklinev1.StockState, variance *
 	if !stock.GetOpened() {
 		lagging = []string{"the stock of the site was never opened by a snapshot of the book"}
 	}
-	at := variance.GetAsOf().AsTime()
-	if variance.GetAsOfMovement() == 0 {
-		at = at.Add(v.policy.Timing.ClockUncertainty) // a movement that close would make it a recount
-	}
+	at := variance.GetAsOf().AsTime().Add(v.policy.Timing.ClockUncertainty) // a movement that close may have been before it
 	lagging = append(lagging, v.lagging(b.Site, at, variance.GetAsOfMovement())...)
 	if len(lagging) == 0 {
 		variance.Standing = state.StandingFinal

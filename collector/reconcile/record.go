@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dockline/dockline/collector/exception"
@@ -80,7 +81,9 @@ func (v *view) deadLetter(r *state.Record, d *docklinev1.DeadLetter) {
 	title, text := "A record was refused", d.GetText()
 	if where := state.Where(d); where != "" {
 		title += ": " + where
-		text = where + ": " + text
+		if !strings.Contains(text, d.GetFile()) {
+			text = where + ": " + text
+		}
 	}
 	class := d.GetClass()
 	if class == docklinev1.FaultClass_FAULT_CLASS_UNSPECIFIED {

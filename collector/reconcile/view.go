@@ -77,6 +77,9 @@ func (v *view) decide() (out *outcome, err error) {
 		return nil, err
 	}
 	v.disown()
+	if kind == state.KindSubmission { // what a stranger says of an order is a case of that order
+		v.strange = slices.DeleteFunc(v.strange, func(e *docklinev1.Event) bool { return e.GetKind() != docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED })
+	}
 	switch {
 	case kind == state.KindOrder:
 		v.order(parts[0])
@@ -88,6 +91,8 @@ func (v *view) decide() (out *outcome, err error) {
 		v.stock()
 	case kind == state.KindOpening:
 		v.opening(parts[0])
+	case kind == state.KindSubmission:
+		v.submission(parts[0])
 	case kind == state.KindRecord:
 		v.record()
 	default:
@@ -174,7 +179,8 @@ func (v *view) since(ids []string) (first, last time.Time) {
 	return first, last
 }
 
-// lagging names the streams of a site that have not told everything up to a moment. A site without any such stream lags too.
+// lagging names the streams of a site that have not told everything up to a moment, neither by the site's movement numbers nor by time:
+// a stream in which nothing moves any more reaches no higher number. A site without any such stream lags too.
 func (v *view) lagging(site string, at time.Time, movement uint64) []string {
 	streams := must(v.batch.streamsOf(v.ctx, siteKey{v.tenant, site}))
 	if len(streams) == 0 {
@@ -182,13 +188,12 @@ func (v *view) lagging(site string, at time.Time, movement uint64) []string {
 	}
 	var names []string
 	for _, s := range streams {
-		if movement > 0 && s.movement > 0 {
-			if uint64(s.movement) < movement {
-				names = append(names, fmt.Sprintf("%s (told through movement %d, needed %d)", s.name, s.movement, movement))
-			}
-			continue
-		}
-		if through := time.UnixMicro(s.through).UTC(); through.Before(at) {
+		through := time.UnixMicro(s.through).UTC()
+		switch {
+		case movement > 0 && uint64(s.movement) >= movement, !through.Before(at):
+		case movement > 0 && s.movement > 0:
+			names = append(names, fmt.Sprintf("%s (told through movement %d and %s, needed %d or %s)", s.name, s.movement, through.Format(time.RFC3339), movement, at.Format(time.RFC3339)))
+		default:
 			names = append(names, fmt.Sprintf("%s (told through %s, needed %s)", s.name, through.Format(time.RFC3339), at.Format(time.RFC3339)))
 		}
 	}
@@ -263,16 +268,17 @@ func naturalKey(parts ...string) string {
 	return strings.TrimPrefix(event.Key("", parts...), "/")
 }
 
-// worth is a quantity at a price for one unit, as a decimal; "" where there is no price.
+// worth is a quantity at a price for one unit, as money with two decimals; "" where there is no price.
 func worth(millionths int64, price string) string {
 	each, err := event.ParseQuantity(price)
 	if err != nil || each == 0 {
 		return ""
 	}
+	const cent = event.Scale / 100
 	product := new(big.Int).Mul(big.NewInt(millionths), big.NewInt(each))
-	product.Quo(product, big.NewInt(event.Scale))
-	if !product.IsInt64() {
+	cents := product.Add(product, big.NewInt(event.Scale*cent/2)).Quo(product, big.NewInt(event.Scale*cent))
+	if !cents.IsInt64() {
 		return ""
 	}
-	return event.FormatQuantity(product.Int64())
+	return fmt.Sprintf("%d.%02d", cents.Int64()/100, cents.Int64()%100)
 }

@@ -24,7 +24,7 @@ func OpeningKey(site string) string { return event.Key(KindOpening, site) }
 func Keys(e *docklinev1.Event, m Mapping) []Touch {
 	switch p := e.GetPayload().(type) {
 	case *docklinev1.Event_Order:
-		return whole(e, event.OrderKey(p.Order.GetNumber()))
+		return orderTouches(e, p.Order)
 	case *docklinev1.Event_OrderCancelled:
 		return whole(e, event.OrderKey(p.OrderCancelled.GetNumber()))
 	case *docklinev1.Event_OrderReleased:
@@ -58,6 +58,9 @@ func Keys(e *docklinev1.Event, m Mapping) []Touch {
 func Order(e *docklinev1.Event) string {
 	switch p := e.GetPayload().(type) {
 	case *docklinev1.Event_Order:
+		if e.GetKind() == docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED {
+			return "" // its number is not one of the system of record
+		}
 		return p.Order.GetNumber()
 	case *docklinev1.Event_OrderCancelled:
 		return p.OrderCancelled.GetNumber()
@@ -109,6 +112,19 @@ func recordKey(e *docklinev1.Event) string {
 		key = e.GetId()
 	}
 	return event.Key(KindRecord, e.GetSite(), e.GetSource(), key)
+}
+
+// orderTouches: a submitted order has no number of the system of record yet. One that came of it names it as the customer's
+// reference, so that what is told of the one settles the other.
+func orderTouches(e *docklinev1.Event, o *docklinev1.Order) []Touch {
+	if e.GetKind() == docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED {
+		return whole(e, event.SubmissionKey(o.GetNumber()))
+	}
+	touches := whole(e, event.OrderKey(o.GetNumber()))
+	if o.GetCustomerReference() != "" {
+		touches = append(touches, Touch{event.SubmissionKey(o.GetCustomerReference()), withLines(e, nil)})
+	}
+	return touches
 }
 
 func whole(e *docklinev1.Event, key string) []Touch { return []Touch{{key, e}} }
@@ -166,6 +182,10 @@ func byLine(e *docklinev1.Event, lines []*docklinev1.Line, keyOf func(*docklinev
 func withLines(e *docklinev1.Event, lines []*docklinev1.Line) *docklinev1.Event {
 	part := shallow(e)
 	switch p := e.GetPayload().(type) {
+	case *docklinev1.Event_Order:
+		order := shallow(p.Order)
+		order.Lines = slices.Clip(lines)
+		part.Payload = &docklinev1.Event_Order{Order: order}
 	case *docklinev1.Event_Pick:
 		pick := shallow(p.Pick)
 		pick.Lines = slices.Clip(lines)

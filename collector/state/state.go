@@ -24,6 +24,8 @@ const (
 	KindStock    = "stock"
 	KindRecord   = "record"
 	KindOpening  = "opening"
+	// KindSubmission is an order that was handed in, by the number that its source gave it.
+	KindSubmission = "submission"
 )
 
 // UnmappedPrefix stands before an item's raw code in the stock ledger while the mapping does not know it.

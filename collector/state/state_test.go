@@ -89,7 +89,8 @@ func TestKeysOfOtherKinds(t *testing.T) {
 		event *docklinev1.Event
 		want  string
 	}{
-		{Accepted("SO1", "1"), "order/SO1"},
+		{Accepted("SO1", "1"), "order/SO1 submission/PO-77"},
+		{Submitted(1, "PO/77", "C-1001"), "submission/PO%2F77"},
 		{CancelledOrder("SO1", "2"), "order/SO1"},
 		{Invoice("I1", "SO1"), "order/SO1"},
 		{Pack(1, "k", "HU1", L("SO1", "1", "A", "1"), L("SO3", "1", "A", "1")), "order/SO1 order/SO3"},

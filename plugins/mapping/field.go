@@ -107,6 +107,7 @@ var needs = map[docklinev1.EventKind][]string{
 	docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED:    {"occurred_at", "order", "item|gtin", "quantity"},
 	docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED: {"occurred_at", "shipment", "order", "item|gtin", "quantity"},
 	docklinev1.EventKind_EVENT_KIND_COUNT_OBSERVED:    {"occurred_at", "count", "bin", "item|gtin", "quantity"},
+	docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED:   {"occurred_at|ordered_at", "order", "item|gtin", "quantity"},
 	docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED:    {"occurred_at|ordered_at", "order", "item|gtin", "quantity"},
 	docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED:     {"occurred_at|ordered_at", "order", "item|gtin", "quantity"},
 	docklinev1.EventKind_EVENT_KIND_ORDER_CANCELLED:   {"occurred_at", "order"},

@@ -256,7 +256,7 @@ func TestEveryKindCanBeMapped(t *testing.T) {
 		spec.Columns[name] = Column{Field: Fields{name}}
 		header, row = append(header, name), append(row, cell)
 	}
-	for _, kind := range []string{"pick.confirmed", "pick.short", "pack.confirmed", "shipment.departed", "count.observed", "order.accepted", "order.changed", "order.cancelled"} {
+	for _, kind := range []string{"pick.confirmed", "pick.short", "pack.confirmed", "shipment.departed", "count.observed", "order.submitted", "order.accepted", "order.changed", "order.cancelled"} {
 		spec.Kind = kind
 		m, b := bind(t, "all", spec, header)
 		if e := one(t, m, b, row...); e.Payload == nil {

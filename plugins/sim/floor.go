@@ -78,6 +78,19 @@ func (f *floor) after(number uint64, most int) []day.Movement {
 	return rest[:min(most, len(rest))]
 }
 
+// since is the number of the last movement before a time, and how many there are after it.
+func (f *floor) since(at time.Time) (last, after uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.movements {
+		if !m.At.Before(at) {
+			break
+		}
+		last = m.Number
+	}
+	return last, uint64(len(f.movements)) - last
+}
+
 // happen lets the next thing happen and writes it down; false where there is nothing to do.
 func (f *floor) happen(at time.Time) (bool, error) {
 	f.mu.Lock()

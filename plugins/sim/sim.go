@@ -114,6 +114,15 @@ func (s *sim) Capture(ctx context.Context, start plugins.Start, out plugins.Stre
 	}
 }
 
+// CursorAt implements plugins.Rewinder: the ledger knows when each movement was.
+func (s *sim) CursorAt(_ context.Context, start plugins.Start, since time.Time) (cursor []byte, what string, err error) {
+	if err := s.open(start); err != nil {
+		return nil, "", err
+	}
+	before, after := s.floor.since(since)
+	return strconv.AppendUint(nil, before, 10), fmt.Sprintf("%d movements since %s", after, since.UTC().Format(time.RFC3339)), nil
+}
+
 func (s *sim) pause() time.Duration {
 	if s.rate == 0 {
 		return 0

@@ -2,8 +2,6 @@
 package configfile
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -58,6 +56,15 @@ type File struct {
 	tree *ast.File
 }
 
+// Parse reads YAML without decoding it, only to say where keys stand. Broken syntax is a Faults with its line.
+func Parse(name string, text []byte) (*File, error) {
+	tree, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return nil, Faults{fromYAML(name, text, err)}
+	}
+	return &File{Name: name, tree: tree}, nil
+}
+
 // Read decodes the file at path into out, over the defaults that out already holds.
 func Read(path string, out any) (*File, error) {
 	text, err := os.ReadFile(path)
@@ -65,64 +72,6 @@ func Read(path string, out any) (*File, error) {
 		return nil, err
 	}
 	return Decode(path, text, out)
-}
-
-// Decode reads strict YAML into out: an unknown or doubled key, a wrong type or broken syntax is a Faults with its line.
-func Decode(name string, text []byte, out any) (*File, error) {
-	tree, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return nil, Faults{fromYAML(name, text, err)}
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := decoder.Decode(out); err != nil && strings.TrimSpace(stripComments(text)) != "" {
-		return nil, Faults{fromYAML(name, text, err)}
-	}
-	return &File{Name: name, tree: tree}, nil
-}
-
-// stripComments tells a file of comments only, which decodes to nothing, from one with content.
-func stripComments(text []byte) string {
-	var b strings.Builder
-	for line := range strings.Lines(string(text)) {
-		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
-			b.WriteString(line)
-		}
-	}
-	return b.String()
-}
-
-func fromYAML(name string, text []byte, err error) Fault {
-	fault := Fault{File: name, Text: err.Error()}
-	var told yaml.Error
-	if !errors.As(err, &told) {
-		fault.Line = lineOfQuoted(text, err.Error())
-		return fault
-	}
-	fault.Text = told.GetMessage()
-	if token := told.GetToken(); token != nil {
-		fault.Line = token.Position.Line
-		var unknown *yaml.UnknownFieldError
-		if errors.As(err, &unknown) {
-			fault.Key, fault.Text = token.Value, "unknown key; look at the file that init writes for the keys there are"
-		}
-	}
-	return fault
-}
-
-// lineOfQuoted finds the line that holds the value quoted in a message: durations and sizes are refused without a position.
-func lineOfQuoted(text []byte, message string) int {
-	parts := strings.Split(message, `"`)
-	if len(parts) < 3 {
-		return 0
-	}
-	n := 0
-	for line := range strings.Lines(string(text)) {
-		n++
-		if _, value, found := strings.Cut(line, ":"); found && strings.Contains(value, parts[1]) {
-			return n
-		}
-	}
-	return 0
 }
 
 // Fault says what is wrong with the value at key ("mqtt.url", "plugins[1].path"). A key that is not in the file, because its default

@@ -25,8 +25,8 @@ func TestDecodeNamesLineAndKey(t *testing.T) {
 		line       int
 		key        string
 	}{
-		{"unknown key", "mqtt:\n  url: x\n  ulr: y\n", 3, "ulr"},
-		{"wrong type", "mqtt:\n  url: x\nplugins: 7\n", 3, ""},
+		{"unknown key", "mqtt:\n  url: x\n  ulr: y\n", 3, "mqtt.ulr"},
+		{"wrong type", "mqtt:\n  url: x\nplugins: 7\n", 3, "plugins"},
 		{"broken syntax", "mqtt:\n  url: [x\n", 2, ""},
 		{"doubled key", "mqtt:\n  url: x\n  url: y\n", 3, ""},
 		{"bad duration", "mqtt:\n  wait: soon\n", 2, ""},
@@ -65,5 +65,18 @@ func TestDecodeKeepsDefaultsAndFindsLines(t *testing.T) {
 func TestDecodeTakesAFileOfCommentsOnly(t *testing.T) {
 	if _, err := configfile.Decode("agent.yaml", []byte("# nothing yet\n"), &sample{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// Every fault is named at once, and what is right is filled in.
+func TestDecodeNamesAllFaults(t *testing.T) {
+	var s sample
+	_, err := configfile.Decode("agent.yaml", []byte("mqtt:\n  url: x\n  ulr: y\nplugins:\n  - id: a\n  - ident: b\n"), &s)
+	var faults configfile.Faults
+	if !errors.As(err, &faults) || len(faults) != 2 || faults[0].Key != "mqtt.ulr" || faults[1].Key != "plugins[1].ident" || faults[1].Line != 6 {
+		t.Errorf("faults: %v", err)
+	}
+	if s.MQTT.URL != "x" || len(s.Plugins) != 2 {
+		t.Errorf("decoded %+v", s)
 	}
 }

@@ -12,10 +12,12 @@ const (
 	kindShipment = "shipment"
 	kindCount    = "count"
 	kindStock    = "stock"
+	// kindSubmission is what an order is called before a system of record has given it a number.
+	kindSubmission = "submission"
 )
 
 // keyParts is how many parts the key of a kind has.
-var keyParts = map[string]int{kindOrder: 1, kindShipment: 2, kindCount: 2, kindStock: 5}
+var keyParts = map[string]int{kindOrder: 1, kindShipment: 2, kindCount: 2, kindStock: 5, kindSubmission: 1}
 
 // Available is the stock status of a line that names none.
 const Available = "available"
@@ -33,6 +35,9 @@ func Key(kind string, parts ...string) string {
 
 // OrderKey is the fold key of an order: "order/SO00017".
 func OrderKey(number string) string { return Key(kindOrder, number) }
+
+// SubmissionKey is the fold key of a submitted order, by the number that its source gave it: "submission/536365".
+func SubmissionKey(number string) string { return Key(kindSubmission, number) }
 
 // ShipmentKey is the fold key of a shipment, whose number is the site's own.
 func ShipmentKey(site, number string) string { return Key(kindShipment, site, number) }

@@ -10,7 +10,8 @@ import (
 // validPayload holds the payload against the kind. A payload of another kind counts as missing.
 func validPayload(e *docklinev1.Event) *Fault {
 	switch e.Kind {
-	case docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED, docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED, docklinev1.EventKind_EVENT_KIND_ORDER_REJECTED:
+	case docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED, docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED, docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED,
+		docklinev1.EventKind_EVENT_KIND_ORDER_REJECTED:
 		return validOrder(e, e.GetOrder())
 	case docklinev1.EventKind_EVENT_KIND_ORDER_CANCELLED:
 		return required(e, e.GetOrderCancelled() != nil, "number", e.GetOrderCancelled().GetNumber())

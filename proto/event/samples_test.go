@@ -36,6 +36,7 @@ func samples() map[docklinev1.EventKind]*docklinev1.Event {
 	}}
 	pick := &docklinev1.Event_Pick{Pick: &docklinev1.Pick{Task: "T-9", Lines: lines}}
 	events := map[docklinev1.EventKind]*docklinev1.Event{
+		docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED: {Payload: order},
 		docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED:  {Payload: order},
 		docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED:   {Payload: order},
 		docklinev1.EventKind_EVENT_KIND_ORDER_REJECTED:  {Payload: order},

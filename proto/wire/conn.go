@@ -28,6 +28,8 @@ type Config struct {
 	ClientID string
 	// TLS must hold the client's certificate for mqtts; LoadTLS makes one.
 	TLS *tls.Config
+	// Proxy is what the connection goes through, if anything.
+	Proxy Proxy
 	// KeepAlive is 10 s unless set, in whole seconds, 600 s at most. A link that is dead without a word is noticed within twice of it.
 	KeepAlive time.Duration
 	// Subscribe lists filters that are subscribed before Birth is sent, with QoS 1.
@@ -49,7 +51,8 @@ type Config struct {
 	QueueBytes int
 	// MaxBackoff is the longest pause between attempts to connect, 5 s unless set.
 	MaxBackoff time.Duration
-	// TakeoverPause is how long the connection stays away after another one has taken its client id, 5 min unless set.
+	// TakeoverPause is how long the connection stays away after another one has taken its client id, 5 min unless set; it doubles
+	// with every time that this happens again, up to twelve times as long.
 	TakeoverPause time.Duration
 	Log           *slog.Logger
 }
@@ -64,6 +67,14 @@ type Stats struct {
 	Dropped uint64
 	// LastError is the last reason why there was no link, also when there is one now.
 	LastError string
+	// TakenOver counts how often another connection has taken this client id. TakenOverAt is the last time, zero where there was
+	// none, or where a link has since held as long as it had stayed away. Until NextAttempt nothing is tried.
+	TakenOver   uint64
+	TakenOverAt time.Time
+	NextAttempt time.Time
+	// ShortLinks counts the links in a row that held less than a minute, until one holds longer. Some brokers, Mosquitto 2.0.11 among
+	// them, do not say that a session is taken over: then this is all there is to see of it.
+	ShortLinks int
 }
 
 var (
@@ -89,7 +100,10 @@ const (
 	steady      = 2 * time.Second // a link that held this long was a good one: pauses start again from the first
 	queueFloor  = 2048            // what a small message counts in QueueBytes
 	codeTaken   = 0x8e            // session taken over
+	shortLink   = time.Minute
 	dialTimeout = 10 * time.Second
+	// takeoverGrowth bounds how much longer than the first the pause after a takeover becomes.
+	takeoverGrowth = 12
 )
 
 // Conn keeps a connection to a broker: clean start and no session on every connection, so that nothing but the journal and the
@@ -101,9 +115,12 @@ type Conn struct {
 	done   chan struct{}
 
 	mu        sync.Mutex
-	link      *link // nil where there is none
+	link      *link     // nil where there is none
+	linkedAt  time.Time // of the last link
 	maxPacket uint32
 	lastError string
+	taken     takeover
+	short     int
 
 	connections, failures, published, received, dropped atomic.Uint64
 }
@@ -123,6 +140,9 @@ func Dial(ctx context.Context, config Config) (*Conn, error) {
 		return nil, fmt.Errorf("dial: %q needs a TLS configuration", config.URL)
 	case config.ClientID == "":
 		return nil, errors.New("dial: no client id")
+	}
+	if err := config.Proxy.Check(); err != nil {
+		return nil, fmt.Errorf("dial: proxy: %w", err)
 	}
 	if config.KeepAlive <= 0 {
 		config.KeepAlive = 10 * time.Second
@@ -152,8 +172,9 @@ func Dial(ctx context.Context, config Config) (*Conn, error) {
 // run makes one link after the other until ctx ends.
 func (c *Conn) run(ctx context.Context) {
 	defer close(c.done)
-	for attempt := 0; ; attempt++ {
-		if !pause(ctx, backoff(attempt, c.config.MaxBackoff)) {
+	wait := time.Duration(0)
+	for attempt := 1; ; attempt++ {
+		if !pause(ctx, wait) {
 			return
 		}
 		began := time.Now()
@@ -162,18 +183,53 @@ func (c *Conn) run(ctx context.Context) {
 			return
 		}
 		c.note(up, err)
-		if up && time.Since(began) >= steady {
-			attempt = 0
+		held := time.Since(began)
+		if up && held >= steady {
+			attempt = 1
 		}
+		c.shorten(up, held)
+		wait = backoff(attempt, c.config.MaxBackoff)
 		if refused := (*Refused)(nil); errors.As(err, &refused) && refused.Code == codeTaken {
-			// Another host has this identity. To fight for it would only make both useless.
-			c.config.Log.Warn("another connection has taken this client id; is the site's identity in use on a second host?", "client", c.config.ClientID, "away", c.config.TakeoverPause)
-			attempt = -1
-			if !pause(ctx, c.config.TakeoverPause) {
-				return
-			}
+			wait = c.takenOver(up)
 		}
 	}
+}
+
+// shorten counts links that did not hold.
+func (c *Conn) shorten(up bool, held time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case up && held >= shortLink:
+		c.short = 0
+	case up:
+		c.short++
+	}
+}
+
+// takeover is what is known of other connections that took this client id.
+type takeover struct {
+	count uint64
+	at    time.Time     // the last time
+	pause time.Duration // that followed it
+	until time.Time
+}
+
+// takenOver notes that another connection has taken this client id, and says how long to stay away. To fight for it would make both
+// useless, and what the other one is doing there a person must find out.
+func (c *Conn) takenOver(up bool) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, now := &c.taken, time.Now()
+	longest := takeoverGrowth * c.config.TakeoverPause
+	if t.pause = min(2*t.pause, longest); t.pause == 0 || up && now.Sub(c.linkedAt) >= t.pause {
+		t.pause = c.config.TakeoverPause
+	}
+	wait := time.Duration(float64(t.pause) * (0.8 + 0.2*rand.Float64()))
+	t.count, t.at, t.until = t.count+1, now, now.Add(wait)
+	c.config.Log.Error("another connection has taken this client id: is this identity in use on a second host? Stop one of the two, then restart the other",
+		"client", c.config.ClientID, "next attempt in", wait.Round(time.Millisecond))
+	return wait
 }
 
 // note logs why there is no link, once for a reason and not once for an attempt.
@@ -190,7 +246,7 @@ func (c *Conn) note(up bool, err error) {
 	}
 }
 
-// backoff is the pause before an attempt: none before the first, 0.2 to 0.5 s before the second, then doubled up to most, of which
+// backoff is the pause after so many attempts: none before the first, 0.2 to 0.5 s before the second, then doubled up to most, of which
 // between 40 and 100 % are used, so that a fleet does not come back in the same moment.
 func backoff(attempt int, most time.Duration) time.Duration {
 	if attempt == 0 {
@@ -250,10 +306,20 @@ func (c *Conn) Stats() Stats {
 	connected := c.Connected()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{
+	stats := Stats{
 		Connected: connected, Connections: c.connections.Load(), Failures: c.failures.Load(), Published: c.published.Load(),
-		Received: c.received.Load(), Dropped: c.dropped.Load(), LastError: c.lastError,
+		Received: c.received.Load(), Dropped: c.dropped.Load(), LastError: c.lastError, TakenOver: c.taken.count,
 	}
+	if held := c.link != nil && time.Since(c.linkedAt) >= c.taken.pause; !held {
+		stats.TakenOverAt = c.taken.at
+	}
+	if c.link == nil || time.Since(c.linkedAt) < shortLink {
+		stats.ShortLinks = c.short
+	}
+	if c.link == nil && time.Now().Before(c.taken.until) {
+		stats.NextAttempt = c.taken.until
+	}
+	return stats
 }
 
 // Close says goodbye to the broker, which then speaks our will, and waits until no callback runs, or ctx ends.

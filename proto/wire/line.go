@@ -20,7 +20,7 @@ const (
 	publishTimeout = time.Minute
 )
 
-func dial(ctx context.Context, u *url.URL, config *tls.Config) (net.Conn, error) {
+func dial(ctx context.Context, u *url.URL, config *tls.Config, proxy Proxy) (net.Conn, error) {
 	secure := schemes[u.Scheme]
 	port := u.Port()
 	switch {
@@ -30,11 +30,20 @@ func dial(ctx context.Context, u *url.URL, config *tls.Config) (net.Conn, error)
 	default:
 		port = "1883"
 	}
-	address := net.JoinHostPort(u.Hostname(), port)
-	if secure {
-		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
+	conn, err := proxy.dialTCP(ctx, net.JoinHostPort(u.Hostname(), port))
+	if err != nil || !secure {
+		return conn, err
 	}
-	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if config.ServerName == "" {
+		config = config.Clone()
+		config.ServerName = u.Hostname()
+	}
+	over := tls.Client(conn, config)
+	if err := over.HandshakeContext(ctx); err != nil {
+		_ = conn.Close() // what matters is why there is no TLS
+		return nil, err
+	}
+	return over, nil
 }
 
 // line is the connection as the library sees it. The library reads byte by byte and writes a packet in pieces, between Lock and

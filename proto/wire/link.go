@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
@@ -45,7 +46,7 @@ func (c *Conn) once(ctx context.Context) (up bool, err error) {
 		return false, context.Cause(l.ctx)
 	}
 	c.mu.Lock()
-	c.link, c.maxPacket = l, l.maxPacket
+	c.link, c.linkedAt, c.maxPacket = l, time.Now(), l.maxPacket
 	c.mu.Unlock()
 	c.connections.Add(1)
 	c.config.Log.Info("linked to the broker", "broker", c.url.Redacted(), "client", c.config.ClientID)
@@ -66,7 +67,7 @@ func (c *Conn) once(ctx context.Context) (up bool, err error) {
 func (c *Conn) connect(ctx context.Context) (*link, error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	raw, err := dial(dialing, c.url, c.config.TLS)
+	raw, err := dial(dialing, c.url, c.config.TLS, c.config.Proxy)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

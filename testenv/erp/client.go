@@ -23,6 +23,18 @@ func (c *Client) CreateOrder(ctx context.Context, in NewOrder) (Order, error) {
 	return out, err
 }
 
+// ImportOrder hands an order in: it comes back confirmed, or cancelled with the ERP's reason for not taking it.
+func (c *Client) ImportOrder(ctx context.Context, in NewOrder) (Order, error) {
+	var out Order
+	err := c.Do(ctx, http.MethodPost, "/api/order-imports", in, &out)
+	return out, err
+}
+
+// OrdersOf lists the sales orders with a customer's reference.
+func (c *Client) OrdersOf(ctx context.Context, reference string) ([]Order, error) {
+	return sandbox.All[Order](ctx, &c.Client, "/api/sales-orders?customer_reference="+url.QueryEscape(reference))
+}
+
 // ConfirmOrder confirms a draft: the order is accepted, or for a blocked customer rejected.
 func (c *Client) ConfirmOrder(ctx context.Context, number string) (Order, error) {
 	var out Order

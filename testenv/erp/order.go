@@ -33,16 +33,30 @@ func createOrder(w *work) (any, error) {
 	if err := w.read(&in); err != nil {
 		return nil, err
 	}
+	order, err := w.newOrder(in)
+	if err != nil {
+		return nil, err
+	}
+	return order, w.put(KindOrder, order.Number, "created", order.Revision, order)
+}
+
+// nextOrder is the number of the next sales order.
+func (w *work) nextOrder() string { return fmt.Sprintf("SO%d", 100001+len(w.orders.numbers)) }
+
+// newOrder makes a draft, or says why it cannot be one; nothing is stored yet.
+func (w *work) newOrder(in NewOrder) (Order, error) {
 	customer, known := w.customers[in.Customer]
 	switch {
+	case in.Customer == "":
+		return Order{}, sandbox.Refuse(http.StatusUnprocessableEntity, "no_customer", "the order names no customer")
 	case !known:
-		return nil, sandbox.Refuse(http.StatusUnprocessableEntity, "unknown_customer", "there is no customer %q", in.Customer)
+		return Order{}, sandbox.Refuse(http.StatusUnprocessableEntity, "unknown_customer", "there is no customer %q", in.Customer)
 	case w.bins[in.Site] == nil:
-		return nil, sandbox.Refuse(http.StatusUnprocessableEntity, "unknown_site", "there is no site %q", in.Site)
+		return Order{}, sandbox.Refuse(http.StatusUnprocessableEntity, "unknown_site", "there is no site %q", in.Site)
 	case len(in.Lines) == 0:
-		return nil, sandbox.Refuse(http.StatusUnprocessableEntity, "no_lines", "the order has no lines")
+		return Order{}, sandbox.Refuse(http.StatusUnprocessableEntity, "no_lines", "the order has no lines")
 	}
-	order := Order{Number: fmt.Sprintf("SO%d", 100001+len(w.orders.numbers)), Status: Draft, Customer: customer.Code, CustomerName: customer.Name,
+	order := Order{Number: w.nextOrder(), Status: Draft, Customer: customer.Code, CustomerName: customer.Name,
 		CustomerReference: in.CustomerReference, Currency: customer.Currency, Site: in.Site, ShipTo: in.ShipTo, OrderedAt: w.at,
 		PromisedAt: in.PromisedAt, Revision: 1}
 	if in.OrderedAt != nil {
@@ -54,7 +68,7 @@ func createOrder(w *work) (any, error) {
 	for i, l := range in.Lines {
 		item, err := w.quantityOf(l.Item, "", l.Quantity)
 		if err != nil {
-			return nil, err
+			return Order{}, err
 		}
 		price := item.Price
 		if l.UnitPrice != nil {
@@ -63,7 +77,7 @@ func createOrder(w *work) (any, error) {
 		order.Lines = append(order.Lines, OrderLine{Line: fmt.Sprint(10 * (i + 1)), Item: item.Code, Description: item.Description,
 			Unit: item.Unit, UnitPrice: price, Quantity: l.Quantity, Open: l.Quantity})
 	}
-	return order, w.put(KindOrder, order.Number, "created", order.Revision, order)
+	return order, nil
 }
 
 // quantityOf checks that the item is there, that the unit, where one is named, is its own, and that the quantity is possible.

@@ -123,6 +123,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	api := map[string]func(*work) (any, error){
 		"POST /api/sales-orders":                  createOrder,
+		"POST /api/order-imports":                 importOrder,
 		"POST /api/sales-orders/{number}/confirm": confirmOrder,
 		"POST /api/sales-orders/{number}/cancel":  cancelOrder,
 		"POST /api/goods-issues":                  createIssue,

@@ -132,11 +132,19 @@ func FaultOf(ctx context.Context) Mode {
 
 // Wrap lets requests below /api/ fail; others pass.
 func (i *Injector) Wrap(next http.Handler) http.Handler {
+	failing := i.Fail(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/api/") {
 			next.ServeHTTP(w, r)
 			return
 		}
+		failing.ServeHTTP(w, r)
+	})
+}
+
+// Fail lets every request fail as the faults in force say.
+func (i *Injector) Fail(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mode, faults := i.decide(r)
 		if faults.Latency > 0 && r.Header.Get(OperatorHeader) == "" {
 			hold(r, faults.Latency)

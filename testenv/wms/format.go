@@ -110,7 +110,7 @@ func (w *WMS) drop() error {
 		if err != nil {
 			return err
 		}
-		if err := w.write(fmt.Sprintf("%s-%08d.csv", fileNames[kind], first[kind]), text); err != nil {
+		if err := w.config.put(fmt.Sprintf("%s-%08d.csv", fileNames[kind], first[kind]), text); err != nil {
 			return err
 		}
 	}
@@ -119,9 +119,10 @@ func (w *WMS) drop() error {
 	return writeMark(w.config.StateDir, w.dropped)
 }
 
-func (w *WMS) write(name string, text []byte) error {
-	path := filepath.Join(w.config.Outbound, name)
-	if w.config.Format.DoneMarker {
+// put drops a file in one go, or with its marker behind it.
+func (c Config) put(name string, text []byte) error {
+	path := filepath.Join(c.Outbound, name)
+	if c.Format.DoneMarker {
 		if err := os.WriteFile(path, text, 0o644); err != nil {
 			return err
 		}

@@ -6,13 +6,31 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
-// get asks the collector's HTTP; into may be nil.
+// Page is a page of the console, as a browser gets it.
+func (w *World) Page(ctx context.Context, path string) (string, error) {
+	var page text
+	err := w.get(ctx, path, &page)
+	return string(page), err
+}
+
+// text takes an answer as it is.
+type text []byte
+
+// get asks the collector's HTTP about this tenant; into may be nil.
 func (w *World) get(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
+	if path != "healthz" {
+		separator := "?"
+		if strings.Contains(path, "?") {
+			separator = "&"
+		}
+		path += separator + "tenant=" + w.Config.Tenant
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.ConsoleURL+path, nil)
 	if err != nil {
 		return err
@@ -29,7 +47,11 @@ func (w *World) get(ctx context.Context, path string, into any) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("GET %s: %s: %s", path, resp.Status, body)
 	}
-	if into == nil {
+	switch into := into.(type) {
+	case nil:
+		return nil
+	case *text:
+		*into = body
 		return nil
 	}
 	return json.Unmarshal(body, into)

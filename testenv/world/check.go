@@ -22,10 +22,22 @@ type Report struct {
 	DuplicatesRefused int64          `json:"duplicates_refused"`
 	Postings          map[string]int `json:"postings"`
 	Exceptions        int            `json:"exceptions"`
+	// Rows are those of the order file, where there is one.
+	Rows *Rows `json:"rows,omitempty"`
 	// Mismatches name what differs, one sentence each.
 	Mismatches []string `json:"mismatches"`
 	OK         bool     `json:"ok"`
 }
+
+// Rows says what became of the lines of an order file.
+type Rows struct {
+	Read         int `json:"read"`
+	InOrders     int `json:"in_orders"`
+	InExceptions int `json:"in_exceptions"`
+}
+
+// RefusedOrder is one that the ERP keeps only to say that it did not take it.
+func RefusedOrder(o erp.Order) bool { return o.Status == erp.Cancelled && len(o.Lines) == 0 }
 
 // Truth is what ERP and CRM hold, read through their own interfaces.
 type Truth struct {
@@ -33,32 +45,41 @@ type Truth struct {
 	Issues      []erp.GoodsIssue
 	Invoices    []erp.Invoice
 	Adjustments []erp.Adjustment
-	Stock       map[string][]erp.StockLine
-	CRMOrders   []crm.Order
-	CRMCases    []crm.Case
+	// Unfinished documents were begun in the ERP and not brought to their end; of each its name and state.
+	Unfinished []string
+	Stock      map[string][]erp.StockLine
+	CRMOrders  []crm.Order
+	CRMCases   []crm.Case
 }
 
 // Read asks ERP and CRM.
 func (w *World) Read(ctx context.Context) (t Truth, err error) {
-	books, cases := erp.NewClient(w.ERPHTTP.URL(), ""), crm.NewClient(w.CRMHTTP.URL(), "")
-	if t.Orders, err = books.Orders(ctx); err != nil {
+	if t.Orders, err = w.ERP.Orders(ctx); err != nil {
 		return t, err
 	}
-	if t.Issues, err = books.Issues(ctx); err != nil {
+	if t.Issues, err = w.ERP.Issues(ctx); err != nil {
 		return t, err
 	}
-	if t.Invoices, err = books.Invoices(ctx); err != nil {
+	if t.Invoices, err = w.ERP.Invoices(ctx); err != nil {
 		return t, err
 	}
-	if t.Adjustments, err = books.Adjustments(ctx); err != nil {
+	if t.Adjustments, err = w.ERP.Adjustments(ctx); err != nil {
+		return t, err
+	}
+	if t.Unfinished, err = w.ERP.Unfinished(ctx); err != nil {
+		return t, err
+	}
+	stock, err := w.ERP.Stock(ctx, "")
+	if err != nil {
 		return t, err
 	}
 	t.Stock = map[string][]erp.StockLine{}
-	for name := range w.Sites {
-		if t.Stock[name], err = books.Stock(ctx, name); err != nil {
-			return t, err
+	for _, l := range stock {
+		if w.Sites[l.Site] != nil {
+			t.Stock[l.Site] = append(t.Stock[l.Site], l)
 		}
 	}
+	cases := crm.NewClient(w.CRMHTTP.URL(), "")
 	if t.CRMOrders, err = cases.Orders(ctx); err != nil {
 		return t, err
 	}
@@ -89,24 +110,70 @@ func (w *World) Check(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Orders: len(truth.Orders), Postings: map[string]int{"confirmed": 0, "unknown": 0, "rejected": 0}}
+	r := &Report{Postings: map[string]int{"confirmed": 0, "unknown": 0, "rejected": 0}}
+	for _, o := range truth.Orders {
+		if !RefusedOrder(o) {
+			r.Orders++
+		}
+	}
 	r.Mismatches = Compare(ledgers, truth, w.OpeningStock())
 	if err := w.checkLog(ctx, ledgers, r); err != nil {
 		return nil, err
 	}
+	if w.Config.Also != nil {
+		if err := w.Config.Also(ctx, w, r); err != nil {
+			return nil, err
+		}
+	}
 	r.OK = len(r.Mismatches) == 0
 	return r, nil
+}
+
+// tellDisagreement says why a day is not over yet.
+func (w *World) tellDisagreement(r *Report, failed error) {
+	if failed != nil {
+		fmt.Fprintf(w.Config.Log, "the check cannot be made yet: %v\n", failed)
+		return
+	}
+	fmt.Fprintf(w.Config.Log, "%d things do not agree yet, such as: %s\n", len(r.Mismatches), r.Mismatches[0])
 }
 
 // Settle waits until everything agrees, and returns the last report in any case.
 func (w *World) Settle(ctx context.Context, limit time.Duration) (*Report, error) {
 	var report *Report
 	var failed error
+	var next time.Time
+	told := time.Now()
 	_ = w.waitFor(ctx, "agreement", limit, func() bool { // the report says what does not agree
+		began := time.Now()
+		if began.Before(next) || w.Config.ERP == Tryton && w.underWay(ctx) { // to read its books costs a real one seconds
+			return false
+		}
 		report, failed = w.Check(ctx)
-		return failed == nil && report.OK
+		next = time.Now().Add(time.Since(began)) // at most half of what the systems can do goes into being asked
+		if failed == nil && report.OK {
+			return true
+		}
+		if time.Since(told) > 20*time.Second {
+			told = time.Now()
+			w.tellDisagreement(report, failed)
+		}
+		return false
 	})
+	if failed == nil && (report == nil || !report.OK) && ctx.Err() == nil {
+		report, failed = w.Check(ctx)
+	}
 	return report, failed
+}
+
+// underWay says whether the collector itself still waits for a system to take something.
+func (w *World) underWay(ctx context.Context) bool {
+	for _, state := range []string{"ready", "sending", "unknown"} {
+		if n, err := w.count(ctx, "postings", state); err != nil || n > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // OpeningStock is what lay in the bins on the first day, by site.
@@ -120,7 +187,7 @@ func (w *World) OpeningStock() map[string][]day.StockRow {
 
 // Compare names everything in which ERP and CRM differ from the docks' ledgers: by document, line, lot, quantity and stock.
 func Compare(ledgers map[string][]day.Record, t Truth, opening map[string][]day.StockRow) []string {
-	c := comparison{truth: t, shipped: map[string]day.Micro{}, released: map[string]bool{}, issues: map[string][]erp.GoodsIssue{}, adjusted: map[string]decimal.Decimal{}}
+	c := comparison{truth: t, shipped: map[string]day.Micro{}, released: map[string]bool{}, billed: map[string]bool{}, issues: map[string][]erp.GoodsIssue{}, adjusted: map[string]decimal.Decimal{}}
 	for _, i := range t.Issues {
 		c.issues[i.ExternalReference] = append(c.issues[i.ExternalReference], i)
 	}
@@ -139,6 +206,14 @@ func Compare(ledgers map[string][]day.Record, t Truth, opening map[string][]day.
 			c.bad("ERP: stock adjustment %s by %s that no count gave", key, delta)
 		}
 	}
+	for _, i := range t.Invoices {
+		if !c.billed[i.Number] {
+			c.bad("ERP: invoice %s (%s) is for %q, which is no shipment that any dock made", i.Number, i.ExternalReference, i.GoodsIssue)
+		}
+	}
+	for _, text := range t.Unfinished {
+		c.bad("ERP: %s", text)
+	}
 	c.orders()
 	sort.Strings(c.mismatches)
 	return slices.Compact(c.mismatches)
@@ -150,6 +225,7 @@ type comparison struct {
 	adjusted   map[string]decimal.Decimal
 	shipped    map[string]day.Micro // by order/line
 	released   map[string]bool
+	billed     map[string]bool
 	mismatches []string
 }
 
@@ -234,6 +310,10 @@ func (c *comparison) shipment(m day.Movement) {
 		for _, i := range c.truth.Invoices {
 			if i.GoodsIssue == issue.Number {
 				invoices++
+				c.billed[i.Number] = true
+				if i.ExternalReference != reference {
+					c.bad("ERP: invoice %s has the reference %q, its goods issue %q", i.Number, i.ExternalReference, reference)
+				}
 			}
 		}
 		if invoices != 1 {
@@ -252,6 +332,12 @@ func (c *comparison) orders() {
 		if o.Status == "draft" {
 			continue
 		}
+		if RefusedOrder(o) {
+			if got := shown[o.Number].Status; got != "cancelled" || c.released[o.Number] {
+				c.bad("order %s was refused by the ERP; CRM: it is shown as %q, released to a site: %t", o.Number, got, c.released[o.Number])
+			}
+			continue
+		}
 		if !c.released[o.Number] {
 			c.bad("order %s has not reached its site", o.Number)
 		}
@@ -261,6 +347,9 @@ func (c *comparison) orders() {
 			all, any = all && shipped.Equal(l.Quantity), any || shipped.IsPositive()
 			if !l.Issued.Equal(shipped) {
 				c.bad("ERP: order %s line %s has %s issued, %s left", o.Number, l.Line, l.Issued, shipped)
+			}
+			if rest := l.Quantity.Sub(shipped).Sub(l.Cancelled); !l.Open.Equal(rest) {
+				c.bad("ERP: order %s line %s has %s open, %s are left to ship", o.Number, l.Line, l.Open, rest)
 			}
 		}
 		want := "accepted"

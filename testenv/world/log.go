@@ -2,9 +2,13 @@ package world
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
+	"google.golang.org/protobuf/encoding/protojson"
+
 	"github.com/dockline/dockline/plugins/sim/day"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 var kindOf = map[string]day.Kind{"pick.confirmed": day.Pick, "pick.short": day.Pick, "pack.confirmed": day.Pack, "shipment.departed": day.Ship, "count.observed": day.Count}
@@ -75,15 +79,14 @@ func (w *World) checkLog(ctx context.Context, ledgers map[string][]day.Record, r
 
 // count asks how many rows of a list are in a state.
 func (w *World) count(ctx context.Context, list, state string) (int, error) {
-	var page map[string]any
-	if err := w.get(ctx, "api/v1/"+list+"?limit=1000&state="+state, &page); err != nil {
+	var page struct{ Total *int }
+	if err := w.get(ctx, "api/v1/"+list+"?limit=1&state="+state, &page); err != nil {
 		return 0, err
 	}
-	rows, ok := page[list].([]any)
-	if !ok {
-		return 0, fmt.Errorf("GET %s: no list in the answer", list)
+	if page.Total == nil {
+		return 0, fmt.Errorf("GET %s: no total in the answer", list)
 	}
-	return len(rows), nil
+	return *page.Total, nil
 }
 
 // Exception is one as the API shows it.
@@ -94,13 +97,42 @@ type Exception struct {
 	Team   string `json:"team"`
 	Title  string `json:"title"`
 	Text   string `json:"text"`
+	// EventIDs are the events that cannot be settled because of it.
+	EventIDs []string `json:"event_ids"`
 }
 
-// Exceptions are the open ones.
-func (w *World) Exceptions(ctx context.Context) ([]Exception, error) {
-	var page struct {
-		Exceptions []Exception `json:"exceptions"`
+// Exceptions are all open ones.
+func (w *World) Exceptions(ctx context.Context) (all []Exception, err error) {
+	for after := uint64(0); ; {
+		var page struct {
+			Exceptions []Exception `json:"exceptions"`
+			Next       uint64      `json:"next"`
+		}
+		if err := w.get(ctx, fmt.Sprintf("api/v1/exceptions?limit=1000&state=open&after=%d", after), &page); err != nil {
+			return nil, err
+		}
+		if len(page.Exceptions) == 0 {
+			return all, nil
+		}
+		all, after = append(all, page.Exceptions...), page.Next
 	}
-	err := w.get(ctx, "api/v1/exceptions?limit=1000&state=open", &page)
-	return page.Exceptions, err
+}
+
+// Events are the next events of the log behind an offset, and the offset to ask behind then: the same where there are none.
+func (w *World) Events(ctx context.Context, after uint64) (events []*docklinev1.Event, next uint64, err error) {
+	var page struct {
+		Events []struct{ Event json.RawMessage }
+		Next   uint64
+	}
+	if err := w.get(ctx, fmt.Sprintf("api/v1/events?after=%d&limit=200", after), &page); err != nil {
+		return nil, after, err
+	}
+	for _, entry := range page.Events {
+		e := &docklinev1.Event{}
+		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(entry.Event, e); err != nil {
+			return nil, after, err
+		}
+		events = append(events, e)
+	}
+	return events, page.Next, nil
 }

@@ -12,7 +12,6 @@ import (
 
 // Orders makes n sales orders of 1 to 20 lines in the ERP, confirmed, for the world's sites in turn; the seed decides what is ordered.
 func (w *World) Orders(ctx context.Context, n int) ([]erp.Order, error) {
-	client := erp.NewClient(w.ERPHTTP.URL(), "")
 	master := w.ERP.Master()
 	r := rand.New(rand.NewPCG(w.Config.Seed, 0x0bde5))
 	var made []erp.Order
@@ -26,14 +25,16 @@ func (w *World) Orders(ctx context.Context, n int) ([]erp.Order, error) {
 		for _, at := range r.Perm(len(master.Items))[:lines] {
 			in.Lines = append(in.Lines, erp.NewOrderLine{Item: master.Items[at].Code, Quantity: decimal.NewFromInt(1 + r.Int64N(12))})
 		}
-		order, err := client.CreateOrder(ctx, in)
+		order, err := w.ERP.Order(ctx, in)
 		if err != nil {
-			return made, fmt.Errorf("order %d: %w", i+1, err)
-		}
-		if order, err = client.ConfirmOrder(ctx, order.Number); err != nil {
 			return made, fmt.Errorf("order %d: %w", i+1, err)
 		}
 		made = append(made, order)
 	}
 	return made, nil
+}
+
+// Order makes one confirmed order for a site in the ERP.
+func (w *World) Order(ctx context.Context, site string, lines ...erp.NewOrderLine) (erp.Order, error) {
+	return w.ERP.Order(ctx, erp.NewOrder{Customer: w.ERP.Master().Customers[0].Code, Site: site, CustomerReference: "by hand", Lines: lines})
 }

@@ -13,6 +13,8 @@ import (
 // Process is one of Dockline's programs at work; it can be killed and started again. Its output goes to a file.
 type Process struct {
 	Name string
+	// Env is added to our own, as KEY=value.
+	Env  []string
 	argv []string
 	log  string
 
@@ -21,7 +23,8 @@ type Process struct {
 	done chan struct{}
 }
 
-func newProcess(name, logDir string, argv ...string) *Process {
+// NewProcess prepares one; its log goes to name.log in logDir. Env is added to our own.
+func NewProcess(name, logDir string, argv ...string) *Process {
 	return &Process{Name: name, argv: argv, log: filepath.Join(logDir, name+".log")}
 }
 
@@ -39,6 +42,7 @@ func (p *Process) Start() error {
 	defer out.Close()
 	cmd := exec.Command(p.argv[0], p.argv[1:]...)
 	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Env = append(os.Environ(), p.Env...)
 	dieWithParent(cmd)
 	if err := startLocked(cmd); err != nil {
 		return fmt.Errorf("start %s: %w", p.Name, err)

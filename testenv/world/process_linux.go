@@ -1,6 +1,7 @@
 package world
 
 import (
+	"errors"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -28,5 +29,18 @@ var starts = func() chan func() {
 	}()
 	return queue
 }()
+
+// Frozen stops the process for as long as do takes, without its knowledge: what it has on disk is then as a power cut would leave it.
+func (p *Process) Frozen(do func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return errors.New("freeze " + p.Name + ": it does not run")
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return errors.Join(do(), p.cmd.Process.Signal(syscall.SIGCONT))
+}
 
 func interrupt(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -8,11 +8,6 @@ import (
 	"strings"
 )
 
-// NewProcess is a program that is not started yet; its output goes to logDir.
-func NewProcess(name, logDir string, argv ...string) *Process {
-	return newProcess(name, logDir, argv...)
-}
-
 // Program is the path of one of Dockline's programs in a folder that Build has filled.
 func Program(bin, name string) string { return executable(bin, name) }
 

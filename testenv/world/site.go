@@ -2,12 +2,14 @@ package world
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/dockline/dockline/agent/health"
 	"github.com/dockline/dockline/plugins/sim/day"
 	"github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/testenv"
@@ -22,12 +24,48 @@ type Site struct {
 	Name  string
 	Agent *Process
 	Line  *testenv.Line
-	// WMS is nil at a simulated site.
+	// WMS is nil at a simulated site, and when somebody has taken over from it.
 	WMS *wms.WMS
 	// Outbound is where the WMS drops its files, "" at a simulated site.
 	Outbound string
-	ledger   string
-	opening  []day.StockRow
+	// DataDir is the agent's, IdentityDir holds its certificate.
+	DataDir, IdentityDir string
+
+	ledger  string
+	opening []day.StockRow
+	wms     wms.Config
+	stopWMS func() error
+	hand    *wms.Hand
+}
+
+// Held is how many events the running agent keeps because no Ack has covered them.
+func (s *Site) Held(ctx context.Context) (uint64, error) {
+	status, err := health.Ask(ctx, s.DataDir)
+	return status.GetJournalEvents(), err
+}
+
+// TakeOver ends the WMS of a site of files for good and returns the hand that works there from now on. The WMS must have nothing to do.
+func (s *Site) TakeOver() (*wms.Hand, error) {
+	if s.WMS == nil || !s.WMS.Idle() {
+		return nil, fmt.Errorf("%s: there is no WMS that rests", s.Name)
+	}
+	err := errors.Join(s.stopWMS(), s.WMS.Close())
+	if s.WMS = nil; err != nil {
+		return nil, err
+	}
+	s.hand, err = wms.TakeOver(s.wms)
+	return s.hand, err
+}
+
+func (s *Site) close() error {
+	s.Line.Close()
+	switch {
+	case s.WMS != nil:
+		return s.WMS.Close()
+	case s.hand != nil:
+		return s.hand.Close()
+	}
+	return nil
 }
 
 // Ledger is what the site's dock says that it did.
@@ -39,20 +77,20 @@ func (w *World) addSite(ctx context.Context, name string) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Name: name, Line: line}
 	dir := w.dir(name)
 	config, dataDir := filepath.Join(dir, "agent.yaml"), filepath.Join(dir, "data")
-	if err := w.run(ctx, "dockline-agent", "init", "--config", config, "--data-dir", dataDir, "--tenant", Tenant, "--site", name); err != nil {
+	identity := filepath.Join(dataDir, "identity")
+	s := &Site{Name: name, Line: line, DataDir: dataDir, IdentityDir: identity}
+	if err := w.run(ctx, "dockline-agent", "init", "--config", config, "--data-dir", dataDir, "--tenant", w.Config.Tenant, "--site", name); err != nil {
 		return nil, err
 	}
-	identity := filepath.Join(dataDir, "identity")
-	if err := w.run(ctx, "dockline-collector", "site", "add", "--config", filepath.Join(w.Config.Dir, "collector.yaml"), "--tenant", Tenant, "--site", name,
+	if err := w.run(ctx, "dockline-collector", "site", "add", "--config", w.collectorConfig(), "--tenant", w.Config.Tenant, "--site", name,
 		"--title", map[string]string{FileSite: "Distribution centre east"}[name], "--csr", filepath.Join(identity, "site.csr"), "--out", identity); err != nil {
 		return nil, err
 	}
 	dock := day.DefaultConfig()
 	dock.Site, dock.Seed = name, w.Config.Seed
-	for _, l := range w.ERP.Master().Stock {
+	for _, l := range w.opening {
 		if l.Site == name {
 			quantity, err := event.ParseQuantity(l.Quantity.String())
 			if err != nil {
@@ -69,14 +107,17 @@ func (w *World) addSite(ctx context.Context, name string) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, more := range w.Config.Plugins[name] {
+		plugin += fmt.Sprintf("  - id: %s\n    path: %q\n    config:\n", more.ID, executable(w.Config.Bin, "dockline-plugin-"+more.Program)) + indent(more.Config, "      ")
+	}
 	text := fmt.Sprintf(`site: {tenant: %s, id: %s}
 data_dir: %q
 mqtt: {url: "mqtts://%s"}
 health: {listen: "127.0.0.1:0"}
 uplink: {heartbeat: 2s}
 plugins:
-%s`, Tenant, name, dataDir, line.Addr(), plugin)
-	s.Agent = newProcess("agent-"+name, w.dir("logs"), executable(w.Config.Bin, "dockline-agent"), "run", "--config", config)
+%s`, w.Config.Tenant, name, dataDir, line.Addr(), plugin)
+	s.Agent = NewProcess("agent-"+name, w.dir("logs"), executable(w.Config.Bin, "dockline-agent"), "run", "--config", config)
 	return s, os.WriteFile(config, []byte(text), 0o644)
 }
 
@@ -99,9 +140,17 @@ func (w *World) fileSite(ctx context.Context, s *Site, dock day.Config, dir stri
 	if s.WMS, err = wms.Open(c); err != nil {
 		return "", err
 	}
-	w.wait.Go(func() { w.fault(s.WMS.Run(ctx)) })
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	running := s.WMS
+	w.wait.Go(func() {
+		err := running.Run(ctx)
+		w.fault(err)
+		ended <- err
+	})
+	s.wms, s.stopWMS = c, func() error { cancel(); return <-ended }
 	return fmt.Sprintf("  - id: wms\n    path: %q\n    config:\n", executable(w.Config.Bin, "dockline-plugin-wms-file")) +
-		indent(fmt.Sprintf(fileConfig, c.Outbound, c.Inbound), "      "), nil
+		indent(fmt.Sprintf(fileConfig, c.Outbound, c.Inbound, w.Config.FilesSettle), "      "), nil
 }
 
 func indent(text, by string) string {
@@ -112,7 +161,7 @@ func indent(text, by string) string {
 const fileConfig = `outbound: %q
 inbound: %q
 poll: 100ms
-settle: 1s
+settle: %s
 complete: {by: rename}
 defaults:
   encoding: windows-1252

@@ -1,5 +1,6 @@
 // Package world is a whole small company on this machine, of real processes: a collector, the agents of two sites with their plugins, a
-// warehouse system that speaks files, a sandbox ERP and CRM. Lines can be cut, processes killed, systems stopped.
+// warehouse system that speaks files, an ERP (a sandbox, or a real Tryton) and a sandbox CRM. Lines can be cut, processes killed, systems
+// stopped.
 package world
 
 import (
@@ -21,9 +22,6 @@ import (
 	"github.com/dockline/dockline/testenv/sandbox"
 )
 
-// Tenant of everything in a world.
-const Tenant = "main"
-
 // Config of a world; the zero value of a field takes the default in its comment.
 type Config struct {
 	// Dir holds everything; it must exist. Bin holds the programs (Build).
@@ -34,27 +32,53 @@ type Config struct {
 	Sites []string
 	// MovementsPerSecond is the pace of each dock, 0 as fast as it goes.
 	MovementsPerSecond float64
+	// Tenant of everything in it; default main.
+	Tenant string
+	// ERP is Sandbox or Tryton; default Sandbox.
+	ERP string
 	// Database is a URL; default SQLite.
 	Database string
+	// Broker is embedded or mosquitto, which must be installed; default embedded.
+	Broker string
+	// FilesSettle is how long after a look at its folder dc-east says that everything of before is told; default 1 s.
+	FilesSettle time.Duration
+	// CallTimeout is how long the collector waits for an answer of ERP or CRM; default 3 s.
+	CallTimeout time.Duration
+	// Policy are files of the policy folder by name, in place of those that ship.
+	Policy map[string]string
 	// Drill is the address of a server with switches for the console; default none.
 	Drill string
+	// Master is what the ERP knows on its first day; default made from the seed.
+	Master *erp.Master
+	// Plugins are more plugins of a site's agent, by site.
+	Plugins map[string][]Plugin
+	// Also is one more check; it adds to the report's mismatches.
+	Also func(ctx context.Context, w *World, r *Report) error
 	// Log tells of progress; default nobody.
 	Log io.Writer
 }
+
+// Plugin is one more plugin of an agent: its id, its program without dockline-plugin-, and its config section.
+type Plugin struct{ ID, Program, Config string }
 
 // World is such a company.
 type World struct {
 	Config    Config
 	Collector *Process
 	Sites     map[string]*Site
-	ERP       *erp.Server
+	ERP       ERP
 	CRM       *crm.Server
-	ERPHTTP   *sandbox.Server
 	CRMHTTP   *sandbox.Server
 	// ConsoleURL ends with a slash.
 	ConsoleURL string
+	// Mosquitto carries the line, and CollectorLine lies between it and the collector; both nil with the embedded broker.
+	Mosquitto     *testenv.MosquittoServer
+	CollectorLine *testenv.Line
 
 	brokerPort, httpPort int
+	host                 *World // whose collector and broker this one uses
+	guests               []*World
+	opening              []erp.StockLine
 	cancel               context.CancelFunc
 	wait                 sync.WaitGroup
 	mu                   sync.Mutex
@@ -86,27 +110,45 @@ func executable(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// Open starts everything.
-func Open(ctx context.Context, c Config) (*World, error) {
+func (c Config) withDefaults() Config {
 	if len(c.Sites) == 0 {
 		c.Sites = []string{"dc-east", "dc-west"}
 	}
 	if c.Log == nil {
 		c.Log = io.Discard
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	w := &World{Config: c, Sites: map[string]*Site{}, cancel: cancel}
-	if err := w.open(ctx); err != nil {
-		return nil, errors.Join(err, w.Close())
+	if c.Tenant == "" {
+		c.Tenant = "main"
 	}
-	return w, nil
+	if c.CallTimeout == 0 {
+		c.CallTimeout = 3 * time.Second
+	}
+	if c.FilesSettle == 0 {
+		c.FilesSettle = time.Second
+	}
+	return c
+}
+
+// Open starts everything.
+func Open(ctx context.Context, c Config) (*World, error) {
+	w := &World{Config: c.withDefaults(), Sites: map[string]*Site{}}
+	return w, w.start(ctx)
+}
+
+// start opens everything, or closes what it has opened.
+func (w *World) start(ctx context.Context) error {
+	ctx, w.cancel = context.WithCancel(ctx)
+	if err := w.open(ctx); err != nil {
+		return errors.Join(err, w.Close())
+	}
+	return nil
 }
 
 func (w *World) open(ctx context.Context) (err error) {
-	if err := w.openSystems(); err != nil {
+	if err := w.openSystems(ctx); err != nil {
 		return err
 	}
-	if err := w.configureCollector(); err != nil {
+	if err := w.openCollector(); err != nil {
 		return err
 	}
 	for _, name := range w.Config.Sites {
@@ -114,11 +156,11 @@ func (w *World) open(ctx context.Context) (err error) {
 			return fmt.Errorf("site %s: %w", name, err)
 		}
 	}
-	if err := w.Collector.Start(); err != nil {
+	if err := w.openBroker(ctx); err != nil {
 		return err
 	}
-	if err := w.waitFor(ctx, "the collector", 60*time.Second, func() bool { return w.get(ctx, "healthz", nil) == nil }); err != nil {
-		return fmt.Errorf("%w: %s", err, w.Collector.LogTail())
+	if err := w.RestartCollector(ctx); err != nil {
+		return err
 	}
 	for _, name := range w.Config.Sites {
 		if err := w.Sites[name].Agent.Start(); err != nil {
@@ -129,15 +171,19 @@ func (w *World) open(ctx context.Context) (err error) {
 }
 
 // openSystems starts ERP and CRM.
-func (w *World) openSystems() (err error) {
-	if w.ERP, err = erp.New(erp.Config{Dir: w.dir("erp"), Seed: w.Config.Seed}); err != nil {
-		return err
+func (w *World) openSystems(ctx context.Context) (err error) {
+	if w.ERP, err = w.openERP(ctx); err != nil {
+		return fmt.Errorf("erp: %w", err)
 	}
 	if w.CRM, err = crm.New(crm.Config{Dir: w.dir("crm"), Seed: w.Config.Seed}); err != nil {
 		return err
 	}
-	w.ERPHTTP, w.CRMHTTP = sandbox.NewServer("127.0.0.1:0", w.ERP), sandbox.NewServer("127.0.0.1:0", w.CRM)
-	return errors.Join(w.ERPHTTP.Start(), w.CRMHTTP.Start())
+	w.CRMHTTP = sandbox.NewServer("127.0.0.1:0", w.CRM)
+	if err := w.CRMHTTP.Start(); err != nil {
+		return err
+	}
+	w.opening, err = w.ERP.Stock(ctx, "")
+	return err
 }
 
 func (w *World) dir(parts ...string) string {
@@ -146,44 +192,6 @@ func (w *World) dir(parts ...string) string {
 		w.fault(err)
 	}
 	return dir
-}
-
-func (w *World) configureCollector() (err error) {
-	if w.brokerPort, err = testenv.FreePort(); err != nil {
-		return err
-	}
-	if w.httpPort, err = testenv.FreePort(); err != nil {
-		return err
-	}
-	w.ConsoleURL = fmt.Sprintf("http://127.0.0.1:%d/", w.httpPort)
-	text := fmt.Sprintf(`data_dir: %q
-database: {url: %q}
-mqtt:
-  listen: 127.0.0.1:%d
-http:
-  listen: 127.0.0.1:%d
-connectors:
-  - name: erp
-    tenant: %s
-    kind: http
-    role: system_of_record
-    poll: 500ms
-    timeout: 3s
-    settings: {url: %q, definition: sandbox-erp}
-  - name: crm
-    tenant: %s
-    kind: http
-    role: crm
-    timeout: 3s
-    settings: {url: %q, definition: sandbox-crm}
-console: {drill: %q}
-`, w.dir("collector"), w.Config.Database, w.brokerPort, w.httpPort, Tenant, w.ERPHTTP.URL(), Tenant, w.CRMHTTP.URL(), w.Config.Drill)
-	path := filepath.Join(w.Config.Dir, "collector.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		return err
-	}
-	w.Collector = newProcess("collector", w.dir("logs"), executable(w.Config.Bin, "dockline-collector"), "run", "--config", path)
-	return nil
 }
 
 // run runs one of the programs to its end.
@@ -203,25 +211,21 @@ func (w *World) Close() error {
 			s.Agent.Stop()
 		}
 	}
-	if w.Collector != nil {
+	if w.Collector != nil && w.host == nil {
 		w.Collector.Stop()
 	}
 	w.wait.Wait()
 	for _, s := range w.Sites {
 		if s != nil {
-			s.Line.Close()
-			if s.WMS != nil {
-				w.fault(s.WMS.Close())
-			}
+			w.fault(s.close())
 		}
 	}
-	for _, server := range []*sandbox.Server{w.ERPHTTP, w.CRMHTTP} {
-		if server != nil {
-			server.Stop()
-		}
-	}
+	w.closeBroker()
 	if w.ERP != nil {
 		w.fault(w.ERP.Close())
+	}
+	if w.CRMHTTP != nil {
+		w.CRMHTTP.Stop()
 	}
 	if w.CRM != nil {
 		w.fault(w.CRM.Close())

@@ -17,6 +17,7 @@ type commands struct {
 	Init       initCommand       `cmd:"" help:"Write a commented agent.yaml, the site's key and its certificate request."`
 	Run        runCommand        `cmd:"" help:"Run in the foreground until interrupted."`
 	ServiceRun serviceRunCommand `cmd:"" hidden:"" help:"Run as the service manager starts it."`
+	CheckFile  checkFileCommand  `cmd:"" hidden:"" name:"journal-check" help:"Read one journal file whole; for the agent itself."`
 	Check      configCommand     `cmd:"" name:"config" help:"Look at the configuration."`
 	Status     statusCommand     `cmd:"" help:"Say how the agent is. Exit code 0 healthy, 1 unhealthy, 3 stopped, 4 not installed."`
 	Plugin     pluginCommand     `cmd:"" help:"Try a plugin."`

@@ -17,20 +17,5 @@ func (runCommand) Run(all *commands) error {
 
 // runAgent runs an agent until ctx ends; ready is called once it captures.
 func runAgent(ctx context.Context, path string, ready func()) error {
-	config, err := agent.LoadConfig(path)
-	if err != nil {
-		return err
-	}
-	a, err := agent.Open(ctx, config)
-	if err != nil {
-		return err
-	}
-	if ready != nil {
-		ready()
-	}
-	err = a.Run(ctx)
-	if closed := a.Close(); err == nil {
-		err = closed
-	}
-	return err
+	return agent.Serve(ctx, path, ready)
 }

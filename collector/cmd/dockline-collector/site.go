@@ -18,6 +18,9 @@ type siteCommand struct {
 	Add  siteAddCommand  `cmd:"" help:"Make a site known and sign its request; its key never leaves the site."`
 	List siteListCommand `cmd:"" help:"List sites and how they are."`
 	Show siteShowCommand `cmd:"" help:"Show one site."`
+
+	Master  siteMasterCommand  `cmd:"" help:"Make items, units or customers known to a tenant's sites, from a file; sites warn of what is not known."`
+	Command siteCommandCommand `cmd:"" help:"Have a site read again, count, leave an order, or take a configuration."`
 }
 
 type siteAddCommand struct {

@@ -82,6 +82,29 @@ func TestChangesTellOrdersAndInvoicesOnce(t *testing.T) {
 	}
 }
 
+// Between confirmation and processing Tryton may be asked too: that is no other event of the order.
+func TestAnOrderIsAcceptedWhenItIsProcessed(t *testing.T) {
+	d := openDoor(t)
+	c := d.connect(t)
+	_, start := drain(t, c, nil)
+	o := d.order(t, orderLine{"SKU-1001", 2})
+	sale := d.list(t, "sale.sale", []any{[]any{"number", "=", o.number}}, nil, "id")[0]["id"]
+	state := func(s string) {
+		if _, err := d.Do(t.Context(), "sale.sale.write", nil, []any{sale}, object{"state": s}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state("confirmed") // as it stood for a moment
+	early, next := drain(t, c, start)
+	if len(early) != 0 {
+		t.Errorf("confirmed only: %v", revisions(early))
+	}
+	state("processing")
+	if then, _ := drain(t, c, next); len(then) != 1 || then[0].Subject != o.number {
+		t.Errorf("processed: %v", revisions(then))
+	}
+}
+
 func TestSnapshotAddsUpToTheBooks(t *testing.T) {
 	d := openDoor(t)
 	snapshots, err := d.connect(t).Snapshot(t.Context(), connector.Scope{Site: "dc-west"})

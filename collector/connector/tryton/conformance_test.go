@@ -24,7 +24,7 @@ func (o only) Kinds() map[connector.Kind]connector.Style { return o.kinds }
 func TestConformance(t *testing.T) {
 	d := openDoor(t)
 	w := openWay(t, d)
-	c := w.connect(t, d)
+	c := d.connectBy(t, w)
 	under := only{c, map[connector.Kind]connector.Style{connector.StockAdjustment: connector.CreateOnce}}
 	if testenv.Full() {
 		under.kinds = c.Kinds()
@@ -80,13 +80,18 @@ func TestConformance(t *testing.T) {
 		},
 		Inject: func(t *testing.T, what connectortest.Injection, nth int) func() bool {
 			if what == connectortest.Unreachable {
-				w.stop()
-				return func() bool { w.start(t); return true }
+				w.Stop()
+				return func() bool {
+					if err := w.Start(); err != nil {
+						t.Error(err)
+					}
+					return true
+				}
 			}
-			w.arm("", nth, injections[what])
+			w.Arm("", nth, injections[what])
 			return func() bool {
-				struck := !w.waits()
-				w.arm("", 0, nil)
+				struck := len(w.Armed()) == 0
+				w.Arm("", 0, nil)
 				return struck
 			}
 		},

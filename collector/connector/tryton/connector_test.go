@@ -9,6 +9,7 @@ import (
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/connector/tryton"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	office "github.com/dockline/dockline/testenv/tryton"
 )
 
 func apply(t *testing.T, c *tryton.Connector, p *connector.Posting) connector.Result {
@@ -159,13 +160,13 @@ func TestVarianceIsBookedOnWhatTheBooksHoldNow(t *testing.T) {
 func TestALostAnswerIsFoundNotRepeated(t *testing.T) {
 	d := openDoor(t)
 	w := openWay(t, d)
-	c := w.connect(t, d)
-	w.next("stock.shipment.out.done", loseAnswer)
+	c := d.connectBy(t, w)
+	w.Arm("stock.shipment.out.done", 1, office.LoseAnswer)
 	o := d.order(t, orderLine{"SKU-1001", 1})
 	p := issueOf(o, "S1", line(o.lines[0], "SKU-1001", "1", ""))
 	_, err := c.Apply(t.Context(), p)
 	f, ok := errors.AsType[*connector.Fault](err)
-	if !ok || !f.Unknown || w.waits() {
+	if !ok || !f.Unknown || len(w.Armed()) > 0 {
 		t.Fatalf("error %v, want one that says unknown", err)
 	}
 	complete(t, c, p)
@@ -182,9 +183,9 @@ func TestAnEndedSessionIsOpenedAgain(t *testing.T) {
 		t.Fatalf("Probe: %+v, %v", m, err)
 	}
 	w := openWay(t, d)
-	c = w.connect(t, d)
-	w.next("sale.sale.search_read", endSession)
-	if _, err := c.Changes(t.Context(), nil); err != nil || w.waits() {
+	c = d.connectBy(t, w)
+	w.Arm("sale.sale.search_read", 1, endSession)
+	if _, err := c.Changes(t.Context(), nil); err != nil || len(w.Armed()) > 0 {
 		t.Errorf("after the session ended: %v", err)
 	}
 	s := d.settings(t)

@@ -1,33 +1,28 @@
 package tryton_test
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"math"
-	"net/http"
 	"testing"
 	"time"
+
+	"github.com/shopspring/decimal"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/connector/tryton"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/testenv"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"github.com/dockline/dockline/testenv/erp"
+	office "github.com/dockline/dockline/testenv/tryton"
 )
 
 // door is Tryton's own: what a person does at its screen, and sees there.
 type door struct {
-	db        testenv.TrytonDatabase
-	auth      string
-	products  map[string]map[string]any
-	customers map[string]map[string]any
-	sites     map[string]int64
-	bins      map[string]map[string]int64
+	*office.Client
+	db testenv.TrytonDatabase
 }
 
-type object = map[string]any
+type object = office.Object
 
 var shared *door
 
@@ -37,69 +32,48 @@ func openDoor(t *testing.T) *door {
 	if shared != nil {
 		return shared
 	}
-	d := &door{db: testenv.Tryton(t), products: map[string]object{}, customers: map[string]object{}, sites: map[string]int64{}, bins: map[string]map[string]int64{}}
-	pair := d.raw(t, "common.db.login", d.db.Login, object{"password": d.db.Password}).([]any)
-	d.auth = "Session " + base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s:%v:%v", d.db.Login, pair[0], pair[1]))
-	for _, p := range d.list(t, "product.product", []any{}, nil, "code", "default_uom", "list_price") {
-		d.products[p["code"].(string)] = p
+	db := testenv.Tryton(t)
+	client, err := office.Open(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, p := range d.list(t, "party.party", []any{[]any{"code", "like", "C-%"}}, nil, "code", "addresses", "customer_payment_term") {
-		d.customers[p["code"].(string)] = p
-	}
-	for _, w := range d.list(t, "stock.location", []any{[]any{"type", "=", "warehouse"}}, nil, "code", "storage_location") {
-		code := w["code"].(string)
-		d.sites[code], d.bins[code] = id(w["id"]), map[string]int64{}
-		for _, b := range d.list(t, "stock.location", []any{[]any{"parent", "=", w["storage_location"]}}, nil, "code") {
-			d.bins[code][b["code"].(string)] = id(b["id"])
-		}
-	}
-	shared = d
-	return d
+	shared = &door{client, db}
+	return shared
 }
 
-func id(v any) int64 { return int64(v.(float64)) }
-
-func (d *door) raw(t *testing.T, method string, params ...any) any {
+// openWay is a way to Tryton of the test's own, on which calls can be made to fail.
+func openWay(t *testing.T, d *door) *office.Way {
 	t.Helper()
-	text, err := json.Marshal(object{"id": 1, "method": method, "params": params})
+	way, err := office.OpenWay(d.db.URL, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequest("POST", d.db.URL, bytes.NewReader(text))
-	if err != nil {
+	if err := way.Start(); err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", d.auth)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var answer struct{ Result, Error any }
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Error != nil {
-		t.Fatalf("%s: %v, %v, %s", method, err, answer.Error, resp.Status)
-	}
-	return answer.Result
+	t.Cleanup(way.Stop)
+	return way
 }
 
-// do calls a method of a model; about is added to the context.
-func (d *door) do(t *testing.T, method string, about object, params ...any) any {
+// connectBy connects the connector on that way.
+func (d *door) connectBy(t *testing.T, w *office.Way) *tryton.Connector {
 	t.Helper()
-	all := object{"company": 1, "employee": 1}
-	for k, v := range about {
-		all[k] = v
+	s := d.settings(t)
+	s.URL = w.DatabaseURL()
+	c, err := tryton.New(s)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return d.raw(t, "model."+method, append(params, all)...)
+	return c
 }
 
 func (d *door) list(t *testing.T, model string, domain []any, about object, fields ...string) []object {
 	t.Helper()
-	var out []object
-	for _, r := range d.do(t, model+".search_read", about, domain, 0, nil, [][]string{{"id", "ASC"}}, fields).([]any) {
-		out = append(out, r.(object))
+	found, err := d.List(t.Context(), model, domain, about, fields...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out
+	return found
 }
 
 type orderLine struct {
@@ -109,30 +83,23 @@ type orderLine struct {
 
 // order is a confirmed one; lines are the ids of its lines, as Dockline names them.
 type order struct {
-	id     int64
 	number string
 	lines  []string
 }
 
 func (d *door) order(t *testing.T, lines ...orderLine) order {
 	t.Helper()
-	customer := d.customers["C-1001"]
-	address := customer["addresses"].([]any)[0]
-	var rows []object
+	in := erp.NewOrder{Customer: "C-1001", CustomerReference: "PO-7", Site: "dc-east"}
 	for _, l := range lines {
-		p := d.products[l.item]
-		rows = append(rows, object{"product": p["id"], "quantity": l.quantity, "unit": p["default_uom"], "unit_price": p["list_price"]})
+		in.Lines = append(in.Lines, erp.NewOrderLine{Item: l.item, Quantity: decimal.NewFromFloat(l.quantity)})
 	}
-	made := d.do(t, "sale.sale.create", nil, []object{{"reference": "PO-7", "party": customer["id"], "invoice_address": address, "shipment_address": address,
-		"payment_term": customer["customer_payment_term"], "warehouse": d.sites["dc-east"], "lines": []any{[]any{"create", rows}}}}).([]any)
-	d.do(t, "sale.sale.quote", nil, made)
-	d.do(t, "sale.sale.confirm", nil, made)
-	o := order{id: id(made[0])}
-	for _, s := range d.list(t, "sale.sale", []any{[]any{"id", "=", o.id}}, nil, "number", "lines") {
-		o.number = s["number"].(string)
-		for _, l := range s["lines"].([]any) {
-			o.lines = append(o.lines, fmt.Sprint(id(l)))
-		}
+	made, err := d.Order(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := order{number: made.Number}
+	for _, l := range made.Lines {
+		o.lines = append(o.lines, l.Line)
 	}
 	return o
 }
@@ -145,7 +112,7 @@ type shipped struct {
 
 func (d *door) shipments(t *testing.T, o order) []shipped {
 	t.Helper()
-	sale := d.list(t, "sale.sale", []any{[]any{"id", "=", o.id}}, nil, "shipments")[0]
+	sale := d.list(t, "sale.sale", []any{[]any{"number", "=", o.number}}, nil, "shipments")[0]
 	var out []shipped
 	for _, s := range d.list(t, "stock.shipment.out", []any{[]any{"id", "in", sale["shipments"]}}, nil, "number", "state", "reference", "outgoing_moves") {
 		one := shipped{number: s["number"].(string), state: s["state"].(string), goods: map[string]float64{}}
@@ -161,7 +128,7 @@ func (d *door) shipments(t *testing.T, o order) []shipped {
 // onHand is what the books have of an item in a bin.
 func (d *door) onHand(t *testing.T, bin, item string) float64 {
 	t.Helper()
-	p := d.list(t, "product.product", []any{[]any{"code", "=", item}}, object{"locations": []int64{d.bins["dc-east"][bin]}}, "quantity")
+	p := d.list(t, "product.product", []any{[]any{"code", "=", item}}, object{"locations": []int64{d.Bins["dc-east"][bin]}}, "quantity")
 	return math.Round(p[0]["quantity"].(float64)*1e6) / 1e6
 }
 

@@ -40,7 +40,7 @@ func (c *Connector) saleEvents(ctx context.Context, ids []int64, born string) ([
 		at := accepted[s.id("id")]
 		e := &docklinev1.Event{Subject: s.text("number"), Documents: []*docklinev1.DocumentReference{c.document(documentSale, s.text("number"))}}
 		switch s.text("state") {
-		case "confirmed", "processing", "done":
+		case "processing", "done": // a confirmed one is processed in a second transaction, which makes its shipment
 			order := c.order(s, lines[s.id("id")], sites)
 			if len(order.Lines) == 0 || closed(s) && at.Format(stampFormat) <= born {
 				continue // returns and services, and what was over before Dockline began

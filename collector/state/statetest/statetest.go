@@ -66,6 +66,22 @@ func Accepted(number, revision string, lines ...*docklinev1.Line) *docklinev1.Ev
 	return finish(e)
 }
 
+// Submitted is an order that was handed in at the site, under a number of its source.
+func Submitted(second int, number, customer string, lines ...*docklinev1.Line) *docklinev1.Event {
+	e := local(docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED, second, "orders/"+number+"/"+customer, number)
+	e.Payload = &docklinev1.Event_Order{Order: &docklinev1.Order{Number: number, Customer: customer, Lines: lines}}
+	e.Origin = "orders.csv, line 2 and 1 more"
+	return finish(e)
+}
+
+// Refusing is what the ERP says of an order that it does not accept.
+func Refusing(number, reference, customer, reason string) *docklinev1.Event {
+	e := Accepted(number, "1")
+	e.Kind = docklinev1.EventKind_EVENT_KIND_ORDER_REJECTED
+	e.GetOrder().CustomerReference, e.GetOrder().Customer, e.GetOrder().Reason = reference, customer, reason
+	return finish(e)
+}
+
 // CancelledOrder is the end of an order in the ERP.
 func CancelledOrder(number, revision string) *docklinev1.Event {
 	e := central(docklinev1.EventKind_EVENT_KIND_ORDER_CANCELLED, number, "sale,"+number, revision)

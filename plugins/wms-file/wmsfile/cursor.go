@@ -12,9 +12,11 @@ import (
 type cursor struct {
 	Version int `json:"v"`
 	// Sequence counts the files taken whole.
-	Sequence uint64               `json:"seq"`
-	Files    []*taken             `json:"files,omitempty"`
-	Streams  map[string]*progress `json:"streams,omitempty"`
+	Sequence uint64 `json:"seq"`
+	// Rewound says that what was put away behind Sequence is to be read again, because a person wants it.
+	Rewound bool                 `json:"rewound,omitempty"`
+	Files   []*taken             `json:"files,omitempty"`
+	Streams map[string]*progress `json:"streams,omitempty"`
 }
 
 // taken is one file that was begun.

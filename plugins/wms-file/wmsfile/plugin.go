@@ -61,11 +61,23 @@ func (p *Plugin) Capture(ctx context.Context, start plugins.Start, out plugins.S
 	return c.run(ctx)
 }
 
+// CursorAt implements plugins.Rewinder: of the files that were put away, those taken since then come again.
+func (p *Plugin) CursorAt(_ context.Context, start plugins.Start, since time.Time) (cursor []byte, what string, err error) {
+	s, err := p.setup(start)
+	if err != nil {
+		return nil, "", err
+	}
+	return rewind(s, start.Cursor, since)
+}
+
 // Open implements plugins.Sink.
 func (p *Plugin) Open(_ context.Context, start plugins.Start) error {
 	s, err := p.setup(start)
 	if err != nil {
 		return err
+	}
+	if s.Commands.empty() {
+		return plugins.ErrIdle
 	}
 	p.sink, err = newSink(s, start.DataDir)
 	return err

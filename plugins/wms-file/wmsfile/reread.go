@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // put is a file that was put away.
@@ -19,7 +21,8 @@ type put struct {
 // reread tells again what was taken after the cursor: the host has given back an older one, because a disk was lost or restored.
 // A new beginning (no cursor) tells nothing again: whoever wants that moves the files back.
 func (c *capture) reread(ctx context.Context) error {
-	if c.cursor.Sequence == 0 || len(c.setup.streams) == 0 || !c.memory.fresh && c.memory.last <= c.cursor.Sequence {
+	lost := c.cursor.Sequence > 0 && (c.memory.fresh || c.memory.last > c.cursor.Sequence)
+	if !lost && !c.cursor.Rewound {
 		return nil
 	}
 	files := c.later()
@@ -31,7 +34,35 @@ func (c *capture) reread(ctx context.Context) error {
 			return err
 		}
 	}
+	if c.cursor.Rewound {
+		c.cursor.Rewound, c.dirty = false, true
+	}
 	return c.settle(ctx, nil)
+}
+
+// rewind is the cursor from which the files taken since a time are read again, and what they are.
+func rewind(s *setup, raw []byte, since time.Time) (cursor []byte, what string, err error) {
+	cur, err := parseCursor(raw)
+	if err != nil {
+		return nil, "", err
+	}
+	first, count := uint64(0), 0
+	for _, f := range putAway(s, 0) {
+		if f.result.TakenAt.Before(since) {
+			continue
+		}
+		if count++; first == 0 {
+			first = f.result.Sequence
+		}
+		// What the cursor still says of it would leave out what was told before.
+		cur.Files = slices.DeleteFunc(cur.Files, func(t *taken) bool { return t.Name == f.result.File && t.Hash == f.result.SHA256 })
+	}
+	if count > 0 {
+		cur.Sequence = min(cur.Sequence, first-1)
+	}
+	// Also where nothing lies before: sequence 0 alone would be a new beginning.
+	cur.Rewound = true
+	return cur.encode(), fmt.Sprintf("%d files that were taken since %s", count, since.UTC().Format(time.RFC3339)), nil
 }
 
 func (c *capture) rereadOne(ctx context.Context, f put) error {
@@ -65,9 +96,12 @@ func (c *capture) rereadOne(ctx context.Context, f put) error {
 }
 
 // later lists what was put away after the cursor, in order.
-func (c *capture) later() []put {
+func (c *capture) later() []put { return putAway(c.setup, c.cursor.Sequence) }
+
+// putAway lists what was put away with a sequence above after, in order.
+func putAway(s *setup, after uint64) []put {
 	var out []put
-	for _, dir := range []string{c.setup.Archive, c.setup.Errors} {
+	for _, dir := range []string{s.Archive, s.Errors} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			continue // nothing has been put away there
@@ -79,7 +113,7 @@ func (c *capture) later() []put {
 			}
 			raw, err := os.ReadFile(filepath.Join(dir, e.Name()))
 			p := put{path: filepath.Join(dir, name)}
-			if err != nil || json.Unmarshal(raw, &p.result) != nil || p.result.Repeated != "" || p.result.Sequence <= c.cursor.Sequence {
+			if err != nil || json.Unmarshal(raw, &p.result) != nil || p.result.Repeated != "" || p.result.Sequence <= after {
 				continue
 			}
 			out = append(out, p)

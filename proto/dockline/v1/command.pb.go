@@ -86,6 +86,59 @@ func (ReceiptLevel) EnumDescriptor() ([]byte, []int) {
 	return file_dockline_v1_command_proto_rawDescGZIP(), []int{0}
 }
 
+// MasterKind says what a master record names.
+type MasterKind int32
+
+const (
+	MasterKind_MASTER_KIND_UNSPECIFIED MasterKind = 0
+	MasterKind_MASTER_KIND_ITEM        MasterKind = 1
+	MasterKind_MASTER_KIND_UNIT        MasterKind = 2
+	MasterKind_MASTER_KIND_CUSTOMER    MasterKind = 3
+)
+
+// Enum value maps for MasterKind.
+var (
+	MasterKind_name = map[int32]string{
+		0: "MASTER_KIND_UNSPECIFIED",
+		1: "MASTER_KIND_ITEM",
+		2: "MASTER_KIND_UNIT",
+		3: "MASTER_KIND_CUSTOMER",
+	}
+	MasterKind_value = map[string]int32{
+		"MASTER_KIND_UNSPECIFIED": 0,
+		"MASTER_KIND_ITEM":        1,
+		"MASTER_KIND_UNIT":        2,
+		"MASTER_KIND_CUSTOMER":    3,
+	}
+)
+
+func (x MasterKind) Enum() *MasterKind {
+	p := new(MasterKind)
+	*p = x
+	return p
+}
+
+func (x MasterKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MasterKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_dockline_v1_command_proto_enumTypes[1].Descriptor()
+}
+
+func (MasterKind) Type() protoreflect.EnumType {
+	return &file_dockline_v1_command_proto_enumTypes[1]
+}
+
+func (x MasterKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MasterKind.Descriptor instead.
+func (MasterKind) EnumDescriptor() ([]byte, []int) {
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{1}
+}
+
 // Command is work sent down to a site. Of one key only the highest version counts; the agent stores it before it
 // reports it as held, and applies it once through the plugin's Sink.
 type Command struct {
@@ -107,6 +160,8 @@ type Command struct {
 	//	*Command_ReleaseOrder
 	//	*Command_CancelOrder
 	//	*Command_RequestCount
+	//	*Command_Reread
+	//	*Command_ApplyConfig
 	Work          isCommand_Work `protobuf_oneof:"work"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -239,6 +294,24 @@ func (x *Command) GetRequestCount() *RequestCount {
 	return nil
 }
 
+func (x *Command) GetReread() *Reread {
+	if x != nil {
+		if x, ok := x.Work.(*Command_Reread); ok {
+			return x.Reread
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetApplyConfig() *ApplyConfig {
+	if x != nil {
+		if x, ok := x.Work.(*Command_ApplyConfig); ok {
+			return x.ApplyConfig
+		}
+	}
+	return nil
+}
+
 type isCommand_Work interface {
 	isCommand_Work()
 }
@@ -255,11 +328,24 @@ type Command_RequestCount struct {
 	RequestCount *RequestCount `protobuf:"bytes,22,opt,name=request_count,json=requestCount,proto3,oneof"`
 }
 
+type Command_Reread struct {
+	// Carried out by the agent itself, not by a Sink.
+	Reread *Reread `protobuf:"bytes,23,opt,name=reread,proto3,oneof"`
+}
+
+type Command_ApplyConfig struct {
+	ApplyConfig *ApplyConfig `protobuf:"bytes,24,opt,name=apply_config,json=applyConfig,proto3,oneof"`
+}
+
 func (*Command_ReleaseOrder) isCommand_Work() {}
 
 func (*Command_CancelOrder) isCommand_Work() {}
 
 func (*Command_RequestCount) isCommand_Work() {}
+
+func (*Command_Reread) isCommand_Work() {}
+
+func (*Command_ApplyConfig) isCommand_Work() {}
 
 // ReleaseOrder asks a site to pick, pack and ship an order's lines that belong to it.
 type ReleaseOrder struct {
@@ -419,6 +505,147 @@ func (x *RequestCount) GetReason() string {
 	return ""
 }
 
+// Reread asks a source, the command's plugin, to tell again what it told behind a cursor or since a time. What is known already
+// changes nothing: an event read twice is one event.
+type Reread struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to From:
+	//
+	//	*Reread_Cursor
+	//	*Reread_Time
+	From          isReread_From `protobuf_oneof:"from"`
+	Reason        string        `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reread) Reset() {
+	*x = Reread{}
+	mi := &file_dockline_v1_command_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reread) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reread) ProtoMessage() {}
+
+func (x *Reread) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_command_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reread.ProtoReflect.Descriptor instead.
+func (*Reread) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Reread) GetFrom() isReread_From {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Reread) GetCursor() []byte {
+	if x != nil {
+		if x, ok := x.From.(*Reread_Cursor); ok {
+			return x.Cursor
+		}
+	}
+	return nil
+}
+
+func (x *Reread) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.From.(*Reread_Time); ok {
+			return x.Time
+		}
+	}
+	return nil
+}
+
+func (x *Reread) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type isReread_From interface {
+	isReread_From()
+}
+
+type Reread_Cursor struct {
+	// As the plugin wrote it, and the collector keeps it.
+	Cursor []byte `protobuf:"bytes,1,opt,name=cursor,proto3,oneof"`
+}
+
+type Reread_Time struct {
+	// Only where the plugin can say which cursor that was.
+	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3,oneof"`
+}
+
+func (*Reread_Cursor) isReread_From() {}
+
+func (*Reread_Time) isReread_From() {}
+
+// ApplyConfig is the desired state of what the centre may set of a site's configuration; it replaces what was set before.
+type ApplyConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// YAML with the keys of agent.yaml that are not the site's own. Plugins are named by id and get a new section; programs are
+	// chosen at the site. Empty gives everything back to the site's own file.
+	Yaml          string `protobuf:"bytes,1,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyConfig) Reset() {
+	*x = ApplyConfig{}
+	mi := &file_dockline_v1_command_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyConfig) ProtoMessage() {}
+
+func (x *ApplyConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_command_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyConfig.ProtoReflect.Descriptor instead.
+func (*ApplyConfig) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ApplyConfig) GetYaml() string {
+	if x != nil {
+		return x.Yaml
+	}
+	return ""
+}
+
 // CommandList carries commands of one site in order of position. previous is the position before the first one: an
 // agent that holds less than previous has missed some and asks again by its status.
 type CommandList struct {
@@ -431,7 +658,7 @@ type CommandList struct {
 
 func (x *CommandList) Reset() {
 	*x = CommandList{}
-	mi := &file_dockline_v1_command_proto_msgTypes[4]
+	mi := &file_dockline_v1_command_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -443,7 +670,7 @@ func (x *CommandList) String() string {
 func (*CommandList) ProtoMessage() {}
 
 func (x *CommandList) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[4]
+	mi := &file_dockline_v1_command_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -456,7 +683,7 @@ func (x *CommandList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandList.ProtoReflect.Descriptor instead.
 func (*CommandList) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{4}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CommandList) GetPrevious() uint64 {
@@ -491,7 +718,7 @@ type EventReceipt struct {
 
 func (x *EventReceipt) Reset() {
 	*x = EventReceipt{}
-	mi := &file_dockline_v1_command_proto_msgTypes[5]
+	mi := &file_dockline_v1_command_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -503,7 +730,7 @@ func (x *EventReceipt) String() string {
 func (*EventReceipt) ProtoMessage() {}
 
 func (x *EventReceipt) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[5]
+	mi := &file_dockline_v1_command_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -516,7 +743,7 @@ func (x *EventReceipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventReceipt.ProtoReflect.Descriptor instead.
 func (*EventReceipt) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{5}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *EventReceipt) GetEventId() string {
@@ -586,7 +813,7 @@ type ReceiptList struct {
 
 func (x *ReceiptList) Reset() {
 	*x = ReceiptList{}
-	mi := &file_dockline_v1_command_proto_msgTypes[6]
+	mi := &file_dockline_v1_command_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +825,7 @@ func (x *ReceiptList) String() string {
 func (*ReceiptList) ProtoMessage() {}
 
 func (x *ReceiptList) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[6]
+	mi := &file_dockline_v1_command_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +838,7 @@ func (x *ReceiptList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiptList.ProtoReflect.Descriptor instead.
 func (*ReceiptList) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{6}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReceiptList) GetPrevious() uint64 {
@@ -628,11 +855,144 @@ func (x *ReceiptList) GetReceipts() []*EventReceipt {
 	return nil
 }
 
+// MasterRecord is one item, unit or customer that the centre knows, for a site to warn by: what counts is the centre's mapping.
+type MasterRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  MasterKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=dockline.v1.MasterKind" json:"kind,omitempty"`
+	Code  string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	Name  string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// Grows with every change of any record of the tenant; of one kind and code the highest counts.
+	Version uint64 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	// It is no longer known at the centre.
+	Removed       bool `protobuf:"varint,5,opt,name=removed,proto3" json:"removed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MasterRecord) Reset() {
+	*x = MasterRecord{}
+	mi := &file_dockline_v1_command_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MasterRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MasterRecord) ProtoMessage() {}
+
+func (x *MasterRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_command_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MasterRecord.ProtoReflect.Descriptor instead.
+func (*MasterRecord) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *MasterRecord) GetKind() MasterKind {
+	if x != nil {
+		return x.Kind
+	}
+	return MasterKind_MASTER_KIND_UNSPECIFIED
+}
+
+func (x *MasterRecord) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *MasterRecord) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MasterRecord) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *MasterRecord) GetRemoved() bool {
+	if x != nil {
+		return x.Removed
+	}
+	return false
+}
+
+// MasterList carries what has changed of a tenant's master data behind previous, in order of version. A site that holds less than
+// previous has missed some and asks again by its status.
+type MasterList struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Previous      uint64                 `protobuf:"varint,1,opt,name=previous,proto3" json:"previous,omitempty"`
+	Records       []*MasterRecord        `protobuf:"bytes,2,rep,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MasterList) Reset() {
+	*x = MasterList{}
+	mi := &file_dockline_v1_command_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MasterList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MasterList) ProtoMessage() {}
+
+func (x *MasterList) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_command_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MasterList.ProtoReflect.Descriptor instead.
+func (*MasterList) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *MasterList) GetPrevious() uint64 {
+	if x != nil {
+		return x.Previous
+	}
+	return 0
+}
+
+func (x *MasterList) GetRecords() []*MasterRecord {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
 var File_dockline_v1_command_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x19dockline/v1/command.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x03\n" +
+	"\x19dockline/v1/command.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x04\n" +
 	"\aCommand\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1a\n" +
@@ -646,7 +1006,9 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"created_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12@\n" +
 	"\rrelease_order\x18\x14 \x01(\v2\x19.dockline.v1.ReleaseOrderH\x00R\freleaseOrder\x12=\n" +
 	"\fcancel_order\x18\x15 \x01(\v2\x18.dockline.v1.CancelOrderH\x00R\vcancelOrder\x12@\n" +
-	"\rrequest_count\x18\x16 \x01(\v2\x19.dockline.v1.RequestCountH\x00R\frequestCountB\x06\n" +
+	"\rrequest_count\x18\x16 \x01(\v2\x19.dockline.v1.RequestCountH\x00R\frequestCount\x12-\n" +
+	"\x06reread\x18\x17 \x01(\v2\x13.dockline.v1.RereadH\x00R\x06reread\x12=\n" +
+	"\fapply_config\x18\x18 \x01(\v2\x18.dockline.v1.ApplyConfigH\x00R\vapplyConfigB\x06\n" +
 	"\x04work\"8\n" +
 	"\fReleaseOrder\x12(\n" +
 	"\x05order\x18\x01 \x01(\v2\x12.dockline.v1.OrderR\x05order\"=\n" +
@@ -656,7 +1018,14 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"\fRequestCount\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12'\n" +
 	"\x05lines\x18\x02 \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"[\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"t\n" +
+	"\x06Reread\x12\x18\n" +
+	"\x06cursor\x18\x01 \x01(\fH\x00R\x06cursor\x120\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\x04time\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reasonB\x06\n" +
+	"\x04from\"!\n" +
+	"\vApplyConfig\x12\x12\n" +
+	"\x04yaml\x18\x01 \x01(\tR\x04yaml\"[\n" +
 	"\vCommandList\x12\x1a\n" +
 	"\bprevious\x18\x01 \x01(\x04R\bprevious\x120\n" +
 	"\bcommands\x18\x02 \x03(\v2\x14.dockline.v1.CommandR\bcommands\"\x9a\x02\n" +
@@ -671,14 +1040,30 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"\asubject\x18\b \x01(\tR\asubject\"`\n" +
 	"\vReceiptList\x12\x1a\n" +
 	"\bprevious\x18\x01 \x01(\x04R\bprevious\x125\n" +
-	"\breceipts\x18\x02 \x03(\v2\x19.dockline.v1.EventReceiptR\breceipts*\xbb\x01\n" +
+	"\breceipts\x18\x02 \x03(\v2\x19.dockline.v1.EventReceiptR\breceipts\"\x97\x01\n" +
+	"\fMasterRecord\x12+\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x17.dockline.v1.MasterKindR\x04kind\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\tR\x04code\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\x04R\aversion\x12\x18\n" +
+	"\aremoved\x18\x05 \x01(\bR\aremoved\"]\n" +
+	"\n" +
+	"MasterList\x12\x1a\n" +
+	"\bprevious\x18\x01 \x01(\x04R\bprevious\x123\n" +
+	"\arecords\x18\x02 \x03(\v2\x19.dockline.v1.MasterRecordR\arecords*\xbb\x01\n" +
 	"\fReceiptLevel\x12\x1d\n" +
 	"\x19RECEIPT_LEVEL_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RECEIPT_LEVEL_LOGGED\x10\x01\x12\x1b\n" +
 	"\x17RECEIPT_LEVEL_CONFIRMED\x10\x02\x12\x1d\n" +
 	"\x19RECEIPT_LEVEL_NO_DOCUMENT\x10\x03\x12\x19\n" +
 	"\x15RECEIPT_LEVEL_REFUSED\x10\x04\x12\x1b\n" +
-	"\x17RECEIPT_LEVEL_EXCEPTION\x10\x05B;Z9github.com/dockline/dockline/proto/dockline/v1;docklinev1b\x06proto3"
+	"\x17RECEIPT_LEVEL_EXCEPTION\x10\x05*o\n" +
+	"\n" +
+	"MasterKind\x12\x1b\n" +
+	"\x17MASTER_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10MASTER_KIND_ITEM\x10\x01\x12\x14\n" +
+	"\x10MASTER_KIND_UNIT\x10\x02\x12\x18\n" +
+	"\x14MASTER_KIND_CUSTOMER\x10\x03B;Z9github.com/dockline/dockline/proto/dockline/v1;docklinev1b\x06proto3"
 
 var (
 	file_dockline_v1_command_proto_rawDescOnce sync.Once
@@ -692,38 +1077,48 @@ func file_dockline_v1_command_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_command_proto_rawDescData
 }
 
-var file_dockline_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_dockline_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_dockline_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_dockline_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_dockline_v1_command_proto_goTypes = []any{
 	(ReceiptLevel)(0),             // 0: dockline.v1.ReceiptLevel
-	(*Command)(nil),               // 1: dockline.v1.Command
-	(*ReleaseOrder)(nil),          // 2: dockline.v1.ReleaseOrder
-	(*CancelOrder)(nil),           // 3: dockline.v1.CancelOrder
-	(*RequestCount)(nil),          // 4: dockline.v1.RequestCount
-	(*CommandList)(nil),           // 5: dockline.v1.CommandList
-	(*EventReceipt)(nil),          // 6: dockline.v1.EventReceipt
-	(*ReceiptList)(nil),           // 7: dockline.v1.ReceiptList
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*Order)(nil),                 // 9: dockline.v1.Order
-	(*Line)(nil),                  // 10: dockline.v1.Line
-	(*DocumentReference)(nil),     // 11: dockline.v1.DocumentReference
+	(MasterKind)(0),               // 1: dockline.v1.MasterKind
+	(*Command)(nil),               // 2: dockline.v1.Command
+	(*ReleaseOrder)(nil),          // 3: dockline.v1.ReleaseOrder
+	(*CancelOrder)(nil),           // 4: dockline.v1.CancelOrder
+	(*RequestCount)(nil),          // 5: dockline.v1.RequestCount
+	(*Reread)(nil),                // 6: dockline.v1.Reread
+	(*ApplyConfig)(nil),           // 7: dockline.v1.ApplyConfig
+	(*CommandList)(nil),           // 8: dockline.v1.CommandList
+	(*EventReceipt)(nil),          // 9: dockline.v1.EventReceipt
+	(*ReceiptList)(nil),           // 10: dockline.v1.ReceiptList
+	(*MasterRecord)(nil),          // 11: dockline.v1.MasterRecord
+	(*MasterList)(nil),            // 12: dockline.v1.MasterList
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*Order)(nil),                 // 14: dockline.v1.Order
+	(*Line)(nil),                  // 15: dockline.v1.Line
+	(*DocumentReference)(nil),     // 16: dockline.v1.DocumentReference
 }
 var file_dockline_v1_command_proto_depIdxs = []int32{
-	8,  // 0: dockline.v1.Command.created_at:type_name -> google.protobuf.Timestamp
-	2,  // 1: dockline.v1.Command.release_order:type_name -> dockline.v1.ReleaseOrder
-	3,  // 2: dockline.v1.Command.cancel_order:type_name -> dockline.v1.CancelOrder
-	4,  // 3: dockline.v1.Command.request_count:type_name -> dockline.v1.RequestCount
-	9,  // 4: dockline.v1.ReleaseOrder.order:type_name -> dockline.v1.Order
-	10, // 5: dockline.v1.RequestCount.lines:type_name -> dockline.v1.Line
-	1,  // 6: dockline.v1.CommandList.commands:type_name -> dockline.v1.Command
-	0,  // 7: dockline.v1.EventReceipt.level:type_name -> dockline.v1.ReceiptLevel
-	11, // 8: dockline.v1.EventReceipt.documents:type_name -> dockline.v1.DocumentReference
-	6,  // 9: dockline.v1.ReceiptList.receipts:type_name -> dockline.v1.EventReceipt
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	13, // 0: dockline.v1.Command.created_at:type_name -> google.protobuf.Timestamp
+	3,  // 1: dockline.v1.Command.release_order:type_name -> dockline.v1.ReleaseOrder
+	4,  // 2: dockline.v1.Command.cancel_order:type_name -> dockline.v1.CancelOrder
+	5,  // 3: dockline.v1.Command.request_count:type_name -> dockline.v1.RequestCount
+	6,  // 4: dockline.v1.Command.reread:type_name -> dockline.v1.Reread
+	7,  // 5: dockline.v1.Command.apply_config:type_name -> dockline.v1.ApplyConfig
+	14, // 6: dockline.v1.ReleaseOrder.order:type_name -> dockline.v1.Order
+	15, // 7: dockline.v1.RequestCount.lines:type_name -> dockline.v1.Line
+	13, // 8: dockline.v1.Reread.time:type_name -> google.protobuf.Timestamp
+	2,  // 9: dockline.v1.CommandList.commands:type_name -> dockline.v1.Command
+	0,  // 10: dockline.v1.EventReceipt.level:type_name -> dockline.v1.ReceiptLevel
+	16, // 11: dockline.v1.EventReceipt.documents:type_name -> dockline.v1.DocumentReference
+	9,  // 12: dockline.v1.ReceiptList.receipts:type_name -> dockline.v1.EventReceipt
+	1,  // 13: dockline.v1.MasterRecord.kind:type_name -> dockline.v1.MasterKind
+	11, // 14: dockline.v1.MasterList.records:type_name -> dockline.v1.MasterRecord
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_command_proto_init() }
@@ -736,14 +1131,20 @@ func file_dockline_v1_command_proto_init() {
 		(*Command_ReleaseOrder)(nil),
 		(*Command_CancelOrder)(nil),
 		(*Command_RequestCount)(nil),
+		(*Command_Reread)(nil),
+		(*Command_ApplyConfig)(nil),
+	}
+	file_dockline_v1_command_proto_msgTypes[4].OneofWrappers = []any{
+		(*Reread_Cursor)(nil),
+		(*Reread_Time)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_command_proto_rawDesc), len(file_dockline_v1_command_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   7,
+			NumEnums:      2,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -30,12 +30,14 @@ const (
 type EventKind int32
 
 const (
-	EventKind_EVENT_KIND_UNSPECIFIED       EventKind = 0
-	EventKind_EVENT_KIND_ORDER_ACCEPTED    EventKind = 1
-	EventKind_EVENT_KIND_ORDER_CHANGED     EventKind = 2
-	EventKind_EVENT_KIND_ORDER_CANCELLED   EventKind = 3
-	EventKind_EVENT_KIND_ORDER_REJECTED    EventKind = 4
-	EventKind_EVENT_KIND_ORDER_RELEASED    EventKind = 5
+	EventKind_EVENT_KIND_UNSPECIFIED     EventKind = 0
+	EventKind_EVENT_KIND_ORDER_ACCEPTED  EventKind = 1
+	EventKind_EVENT_KIND_ORDER_CHANGED   EventKind = 2
+	EventKind_EVENT_KIND_ORDER_CANCELLED EventKind = 3
+	EventKind_EVENT_KIND_ORDER_REJECTED  EventKind = 4
+	EventKind_EVENT_KIND_ORDER_RELEASED  EventKind = 5
+	// A site or an import handed in an order; no system of record has said anything about it yet.
+	EventKind_EVENT_KIND_ORDER_SUBMITTED   EventKind = 6
 	EventKind_EVENT_KIND_PICK_CONFIRMED    EventKind = 10
 	EventKind_EVENT_KIND_PICK_SHORT        EventKind = 11
 	EventKind_EVENT_KIND_PACK_CONFIRMED    EventKind = 20
@@ -60,6 +62,7 @@ var (
 		3:  "EVENT_KIND_ORDER_CANCELLED",
 		4:  "EVENT_KIND_ORDER_REJECTED",
 		5:  "EVENT_KIND_ORDER_RELEASED",
+		6:  "EVENT_KIND_ORDER_SUBMITTED",
 		10: "EVENT_KIND_PICK_CONFIRMED",
 		11: "EVENT_KIND_PICK_SHORT",
 		20: "EVENT_KIND_PACK_CONFIRMED",
@@ -79,6 +82,7 @@ var (
 		"EVENT_KIND_ORDER_CANCELLED":   3,
 		"EVENT_KIND_ORDER_REJECTED":    4,
 		"EVENT_KIND_ORDER_RELEASED":    5,
+		"EVENT_KIND_ORDER_SUBMITTED":   6,
 		"EVENT_KIND_PICK_CONFIRMED":    10,
 		"EVENT_KIND_PICK_SHORT":        11,
 		"EVENT_KIND_PACK_CONFIRMED":    20,
@@ -1000,9 +1004,11 @@ func (*Event_DeadLetter) isEvent_Payload() {}
 func (*Event_PolicyActivated) isEvent_Payload() {}
 
 // Order is the payload of order.accepted, order.changed and order.rejected: the whole order as the system of record has it now.
+// For order.submitted it is the order as its source wrote it.
 type Order struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The order's number in the system of record: the fold key.
+	// The order's number in the system of record: the fold key. For order.submitted the number that the source gave it, which the
+	// system of record keeps as customer_reference.
 	Number            string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
 	Customer          string                 `protobuf:"bytes,2,opt,name=customer,proto3" json:"customer,omitempty"`
 	CustomerName      string                 `protobuf:"bytes,3,opt,name=customer_name,json=customerName,proto3" json:"customer_name,omitempty"`
@@ -2089,14 +2095,15 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x125\n" +
 	"\aoutcome\x18\x03 \x01(\x0e2\x1b.dockline.v1.CommandOutcomeR\aoutcome\x12-\n" +
 	"\x05class\x18\x04 \x01(\x0e2\x17.dockline.v1.FaultClassR\x05class\x12\x12\n" +
-	"\x04text\x18\x05 \x01(\tR\x04text*\x97\x04\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text*\xb7\x04\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19EVENT_KIND_ORDER_ACCEPTED\x10\x01\x12\x1c\n" +
 	"\x18EVENT_KIND_ORDER_CHANGED\x10\x02\x12\x1e\n" +
 	"\x1aEVENT_KIND_ORDER_CANCELLED\x10\x03\x12\x1d\n" +
 	"\x19EVENT_KIND_ORDER_REJECTED\x10\x04\x12\x1d\n" +
-	"\x19EVENT_KIND_ORDER_RELEASED\x10\x05\x12\x1d\n" +
+	"\x19EVENT_KIND_ORDER_RELEASED\x10\x05\x12\x1e\n" +
+	"\x1aEVENT_KIND_ORDER_SUBMITTED\x10\x06\x12\x1d\n" +
 	"\x19EVENT_KIND_PICK_CONFIRMED\x10\n" +
 	"\x12\x19\n" +
 	"\x15EVENT_KIND_PICK_SHORT\x10\v\x12\x1d\n" +

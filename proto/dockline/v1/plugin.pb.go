@@ -9,6 +9,7 @@ package docklinev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -919,6 +920,136 @@ func (x *CaptureBatch) GetCompleteThrough() []*CompleteThrough {
 	return nil
 }
 
+type CursorAtRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What Capture was started with, and the cursor that is durable now.
+	Config        []byte                 `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
+	Cursor        []byte                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	DataDir       string                 `protobuf:"bytes,3,opt,name=data_dir,json=dataDir,proto3" json:"data_dir,omitempty"`
+	Id            string                 `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CursorAtRequest) Reset() {
+	*x = CursorAtRequest{}
+	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CursorAtRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CursorAtRequest) ProtoMessage() {}
+
+func (x *CursorAtRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CursorAtRequest.ProtoReflect.Descriptor instead.
+func (*CursorAtRequest) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CursorAtRequest) GetConfig() []byte {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *CursorAtRequest) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+func (x *CursorAtRequest) GetDataDir() string {
+	if x != nil {
+		return x.DataDir
+	}
+	return ""
+}
+
+func (x *CursorAtRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *CursorAtRequest) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+type CursorAtResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Cursor []byte                 `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// What will be read again, in words: "14 files taken since 2026-03-01".
+	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CursorAtResponse) Reset() {
+	*x = CursorAtResponse{}
+	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CursorAtResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CursorAtResponse) ProtoMessage() {}
+
+func (x *CursorAtResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CursorAtResponse.ProtoReflect.Descriptor instead.
+func (*CursorAtResponse) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CursorAtResponse) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+func (x *CursorAtResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // PluginStatus is what a plugin wants a person to know: empty conditions mean that all is well.
 type PluginStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -929,7 +1060,7 @@ type PluginStatus struct {
 
 func (x *PluginStatus) Reset() {
 	*x = PluginStatus{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1072,7 @@ func (x *PluginStatus) String() string {
 func (*PluginStatus) ProtoMessage() {}
 
 func (x *PluginStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1085,7 @@ func (x *PluginStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PluginStatus.ProtoReflect.Descriptor instead.
 func (*PluginStatus) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PluginStatus) GetConditions() []*Condition {
@@ -977,7 +1108,7 @@ type OpenRequest struct {
 
 func (x *OpenRequest) Reset() {
 	*x = OpenRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1120,7 @@ func (x *OpenRequest) String() string {
 func (*OpenRequest) ProtoMessage() {}
 
 func (x *OpenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1133,7 @@ func (x *OpenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenRequest.ProtoReflect.Descriptor instead.
 func (*OpenRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *OpenRequest) GetConfig() []byte {
@@ -1027,14 +1158,16 @@ func (x *OpenRequest) GetId() string {
 }
 
 type OpenResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Configured as it is, this plugin carries out no commands: none is to be sent to it.
+	Idle          bool `protobuf:"varint,1,opt,name=idle,proto3" json:"idle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OpenResponse) Reset() {
 	*x = OpenResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1179,7 @@ func (x *OpenResponse) String() string {
 func (*OpenResponse) ProtoMessage() {}
 
 func (x *OpenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1192,14 @@ func (x *OpenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResponse.ProtoReflect.Descriptor instead.
 func (*OpenResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *OpenResponse) GetIdle() bool {
+	if x != nil {
+		return x.Idle
+	}
+	return false
 }
 
 type DeliverRequest struct {
@@ -1071,7 +1211,7 @@ type DeliverRequest struct {
 
 func (x *DeliverRequest) Reset() {
 	*x = DeliverRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1083,7 +1223,7 @@ func (x *DeliverRequest) String() string {
 func (*DeliverRequest) ProtoMessage() {}
 
 func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1096,7 +1236,7 @@ func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverRequest.ProtoReflect.Descriptor instead.
 func (*DeliverRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeliverRequest) GetCommand() *Command {
@@ -1115,7 +1255,7 @@ type DeliverResponse struct {
 
 func (x *DeliverResponse) Reset() {
 	*x = DeliverResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1267,7 @@ func (x *DeliverResponse) String() string {
 func (*DeliverResponse) ProtoMessage() {}
 
 func (x *DeliverResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1280,7 @@ func (x *DeliverResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverResponse.ProtoReflect.Descriptor instead.
 func (*DeliverResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{18}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeliverResponse) GetResult() *CommandResult {
@@ -1159,7 +1299,7 @@ type FindRequest struct {
 
 func (x *FindRequest) Reset() {
 	*x = FindRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1311,7 @@ func (x *FindRequest) String() string {
 func (*FindRequest) ProtoMessage() {}
 
 func (x *FindRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1324,7 @@ func (x *FindRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindRequest.ProtoReflect.Descriptor instead.
 func (*FindRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{19}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FindRequest) GetKey() string {
@@ -1204,7 +1344,7 @@ type FindResponse struct {
 
 func (x *FindResponse) Reset() {
 	*x = FindResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1216,7 +1356,7 @@ func (x *FindResponse) String() string {
 func (*FindResponse) ProtoMessage() {}
 
 func (x *FindResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1229,7 +1369,7 @@ func (x *FindResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindResponse.ProtoReflect.Descriptor instead.
 func (*FindResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{20}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FindResponse) GetFound() bool {
@@ -1250,7 +1390,7 @@ var File_dockline_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\n" +
-	"\x18dockline/v1/plugin.proto\x12\vdockline.v1\x1a\x19dockline/v1/command.proto\x1a\x17dockline/v1/event.proto\x1a\x16dockline/v1/wire.proto\"\x11\n" +
+	"\x18dockline/v1/plugin.proto\x12\vdockline.v1\x1a\x19dockline/v1/command.proto\x1a\x17dockline/v1/event.proto\x1a\x16dockline/v1/wire.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n" +
 	"\x0fDescribeRequest\"\xdf\x01\n" +
 	"\x10DescribeResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
@@ -1309,7 +1449,16 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\x05batch\x18\x01 \x01(\x04R\x05batch\x12*\n" +
 	"\x06events\x18\x02 \x03(\v2\x12.dockline.v1.EventR\x06events\x12\x16\n" +
 	"\x06cursor\x18\x03 \x01(\fR\x06cursor\x12G\n" +
-	"\x10complete_through\x18\x04 \x03(\v2\x1c.dockline.v1.CompleteThroughR\x0fcompleteThrough\"F\n" +
+	"\x10complete_through\x18\x04 \x03(\v2\x1c.dockline.v1.CompleteThroughR\x0fcompleteThrough\"\x9c\x01\n" +
+	"\x0fCursorAtRequest\x12\x16\n" +
+	"\x06config\x18\x01 \x01(\fR\x06config\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x19\n" +
+	"\bdata_dir\x18\x03 \x01(\tR\adataDir\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\x12.\n" +
+	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\">\n" +
+	"\x10CursorAtResponse\x12\x16\n" +
+	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"F\n" +
 	"\fPluginStatus\x126\n" +
 	"\n" +
 	"conditions\x18\x01 \x03(\v2\x16.dockline.v1.ConditionR\n" +
@@ -1317,8 +1466,9 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\vOpenRequest\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x19\n" +
 	"\bdata_dir\x18\x02 \x01(\tR\adataDir\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\"\x0e\n" +
-	"\fOpenResponse\"@\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\"\"\n" +
+	"\fOpenResponse\x12\x12\n" +
+	"\x04idle\x18\x01 \x01(\bR\x04idle\"@\n" +
 	"\x0eDeliverRequest\x12.\n" +
 	"\acommand\x18\x01 \x01(\v2\x14.dockline.v1.CommandR\acommand\"E\n" +
 	"\x0fDeliverResponse\x122\n" +
@@ -1327,12 +1477,13 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\">\n" +
 	"\fFindResponse\x12\x14\n" +
 	"\x05found\x18\x01 \x01(\bR\x05found\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x04R\aversion2\x9c\x02\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion2\xe5\x02\n" +
 	"\rSourceService\x12G\n" +
 	"\bDescribe\x12\x1c.dockline.v1.DescribeRequest\x1a\x1d.dockline.v1.DescribeResponse\x12>\n" +
 	"\x05Check\x12\x19.dockline.v1.CheckRequest\x1a\x1a.dockline.v1.CheckResponse\x128\n" +
 	"\x03Try\x12\x17.dockline.v1.TryRequest\x1a\x18.dockline.v1.TryResponse\x12H\n" +
-	"\aCapture\x12\x1b.dockline.v1.CaptureRequest\x1a\x1c.dockline.v1.CaptureResponse(\x010\x012\xcd\x01\n" +
+	"\aCapture\x12\x1b.dockline.v1.CaptureRequest\x1a\x1c.dockline.v1.CaptureResponse(\x010\x01\x12G\n" +
+	"\bCursorAt\x12\x1c.dockline.v1.CursorAtRequest\x1a\x1d.dockline.v1.CursorAtResponse2\xcd\x01\n" +
 	"\vSinkService\x12;\n" +
 	"\x04Open\x12\x18.dockline.v1.OpenRequest\x1a\x19.dockline.v1.OpenResponse\x12D\n" +
 	"\aDeliver\x12\x1b.dockline.v1.DeliverRequest\x1a\x1c.dockline.v1.DeliverResponse\x12;\n" +
@@ -1350,74 +1501,80 @@ func file_dockline_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_plugin_proto_rawDescData
 }
 
-var file_dockline_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_dockline_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_dockline_v1_plugin_proto_goTypes = []any{
-	(*DescribeRequest)(nil),  // 0: dockline.v1.DescribeRequest
-	(*DescribeResponse)(nil), // 1: dockline.v1.DescribeResponse
-	(*CheckRequest)(nil),     // 2: dockline.v1.CheckRequest
-	(*CheckResponse)(nil),    // 3: dockline.v1.CheckResponse
-	(*ConfigFault)(nil),      // 4: dockline.v1.ConfigFault
-	(*TryRequest)(nil),       // 5: dockline.v1.TryRequest
-	(*TryResponse)(nil),      // 6: dockline.v1.TryResponse
-	(*CaptureRequest)(nil),   // 7: dockline.v1.CaptureRequest
-	(*CaptureStart)(nil),     // 8: dockline.v1.CaptureStart
-	(*CaptureAck)(nil),       // 9: dockline.v1.CaptureAck
-	(*RefusedEvent)(nil),     // 10: dockline.v1.RefusedEvent
-	(*CaptureDrain)(nil),     // 11: dockline.v1.CaptureDrain
-	(*CaptureResponse)(nil),  // 12: dockline.v1.CaptureResponse
-	(*CaptureBatch)(nil),     // 13: dockline.v1.CaptureBatch
-	(*PluginStatus)(nil),     // 14: dockline.v1.PluginStatus
-	(*OpenRequest)(nil),      // 15: dockline.v1.OpenRequest
-	(*OpenResponse)(nil),     // 16: dockline.v1.OpenResponse
-	(*DeliverRequest)(nil),   // 17: dockline.v1.DeliverRequest
-	(*DeliverResponse)(nil),  // 18: dockline.v1.DeliverResponse
-	(*FindRequest)(nil),      // 19: dockline.v1.FindRequest
-	(*FindResponse)(nil),     // 20: dockline.v1.FindResponse
-	(EventKind)(0),           // 21: dockline.v1.EventKind
-	(*Event)(nil),            // 22: dockline.v1.Event
-	(*DeadLetter)(nil),       // 23: dockline.v1.DeadLetter
-	(FaultClass)(0),          // 24: dockline.v1.FaultClass
-	(*CompleteThrough)(nil),  // 25: dockline.v1.CompleteThrough
-	(*Condition)(nil),        // 26: dockline.v1.Condition
-	(*Command)(nil),          // 27: dockline.v1.Command
-	(*CommandResult)(nil),    // 28: dockline.v1.CommandResult
+	(*DescribeRequest)(nil),       // 0: dockline.v1.DescribeRequest
+	(*DescribeResponse)(nil),      // 1: dockline.v1.DescribeResponse
+	(*CheckRequest)(nil),          // 2: dockline.v1.CheckRequest
+	(*CheckResponse)(nil),         // 3: dockline.v1.CheckResponse
+	(*ConfigFault)(nil),           // 4: dockline.v1.ConfigFault
+	(*TryRequest)(nil),            // 5: dockline.v1.TryRequest
+	(*TryResponse)(nil),           // 6: dockline.v1.TryResponse
+	(*CaptureRequest)(nil),        // 7: dockline.v1.CaptureRequest
+	(*CaptureStart)(nil),          // 8: dockline.v1.CaptureStart
+	(*CaptureAck)(nil),            // 9: dockline.v1.CaptureAck
+	(*RefusedEvent)(nil),          // 10: dockline.v1.RefusedEvent
+	(*CaptureDrain)(nil),          // 11: dockline.v1.CaptureDrain
+	(*CaptureResponse)(nil),       // 12: dockline.v1.CaptureResponse
+	(*CaptureBatch)(nil),          // 13: dockline.v1.CaptureBatch
+	(*CursorAtRequest)(nil),       // 14: dockline.v1.CursorAtRequest
+	(*CursorAtResponse)(nil),      // 15: dockline.v1.CursorAtResponse
+	(*PluginStatus)(nil),          // 16: dockline.v1.PluginStatus
+	(*OpenRequest)(nil),           // 17: dockline.v1.OpenRequest
+	(*OpenResponse)(nil),          // 18: dockline.v1.OpenResponse
+	(*DeliverRequest)(nil),        // 19: dockline.v1.DeliverRequest
+	(*DeliverResponse)(nil),       // 20: dockline.v1.DeliverResponse
+	(*FindRequest)(nil),           // 21: dockline.v1.FindRequest
+	(*FindResponse)(nil),          // 22: dockline.v1.FindResponse
+	(EventKind)(0),                // 23: dockline.v1.EventKind
+	(*Event)(nil),                 // 24: dockline.v1.Event
+	(*DeadLetter)(nil),            // 25: dockline.v1.DeadLetter
+	(FaultClass)(0),               // 26: dockline.v1.FaultClass
+	(*CompleteThrough)(nil),       // 27: dockline.v1.CompleteThrough
+	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
+	(*Condition)(nil),             // 29: dockline.v1.Condition
+	(*Command)(nil),               // 30: dockline.v1.Command
+	(*CommandResult)(nil),         // 31: dockline.v1.CommandResult
 }
 var file_dockline_v1_plugin_proto_depIdxs = []int32{
-	21, // 0: dockline.v1.DescribeResponse.kinds:type_name -> dockline.v1.EventKind
+	23, // 0: dockline.v1.DescribeResponse.kinds:type_name -> dockline.v1.EventKind
 	4,  // 1: dockline.v1.CheckResponse.faults:type_name -> dockline.v1.ConfigFault
-	22, // 2: dockline.v1.TryResponse.events:type_name -> dockline.v1.Event
-	23, // 3: dockline.v1.TryResponse.faults:type_name -> dockline.v1.DeadLetter
+	24, // 2: dockline.v1.TryResponse.events:type_name -> dockline.v1.Event
+	25, // 3: dockline.v1.TryResponse.faults:type_name -> dockline.v1.DeadLetter
 	8,  // 4: dockline.v1.CaptureRequest.start:type_name -> dockline.v1.CaptureStart
 	9,  // 5: dockline.v1.CaptureRequest.ack:type_name -> dockline.v1.CaptureAck
 	11, // 6: dockline.v1.CaptureRequest.drain:type_name -> dockline.v1.CaptureDrain
 	10, // 7: dockline.v1.CaptureAck.refused:type_name -> dockline.v1.RefusedEvent
-	24, // 8: dockline.v1.RefusedEvent.class:type_name -> dockline.v1.FaultClass
+	26, // 8: dockline.v1.RefusedEvent.class:type_name -> dockline.v1.FaultClass
 	13, // 9: dockline.v1.CaptureResponse.batch:type_name -> dockline.v1.CaptureBatch
-	14, // 10: dockline.v1.CaptureResponse.status:type_name -> dockline.v1.PluginStatus
-	22, // 11: dockline.v1.CaptureBatch.events:type_name -> dockline.v1.Event
-	25, // 12: dockline.v1.CaptureBatch.complete_through:type_name -> dockline.v1.CompleteThrough
-	26, // 13: dockline.v1.PluginStatus.conditions:type_name -> dockline.v1.Condition
-	27, // 14: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
-	28, // 15: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
-	0,  // 16: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
-	2,  // 17: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
-	5,  // 18: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
-	7,  // 19: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
-	15, // 20: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
-	17, // 21: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
-	19, // 22: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
-	1,  // 23: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
-	3,  // 24: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
-	6,  // 25: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
-	12, // 26: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
-	16, // 27: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
-	18, // 28: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
-	20, // 29: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
-	23, // [23:30] is the sub-list for method output_type
-	16, // [16:23] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	16, // 10: dockline.v1.CaptureResponse.status:type_name -> dockline.v1.PluginStatus
+	24, // 11: dockline.v1.CaptureBatch.events:type_name -> dockline.v1.Event
+	27, // 12: dockline.v1.CaptureBatch.complete_through:type_name -> dockline.v1.CompleteThrough
+	28, // 13: dockline.v1.CursorAtRequest.time:type_name -> google.protobuf.Timestamp
+	29, // 14: dockline.v1.PluginStatus.conditions:type_name -> dockline.v1.Condition
+	30, // 15: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
+	31, // 16: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
+	0,  // 17: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
+	2,  // 18: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
+	5,  // 19: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
+	7,  // 20: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
+	14, // 21: dockline.v1.SourceService.CursorAt:input_type -> dockline.v1.CursorAtRequest
+	17, // 22: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
+	19, // 23: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
+	21, // 24: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
+	1,  // 25: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
+	3,  // 26: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
+	6,  // 27: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
+	12, // 28: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
+	15, // 29: dockline.v1.SourceService.CursorAt:output_type -> dockline.v1.CursorAtResponse
+	18, // 30: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
+	20, // 31: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
+	22, // 32: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
+	25, // [25:33] is the sub-list for method output_type
+	17, // [17:25] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_plugin_proto_init() }
@@ -1443,7 +1600,7 @@ func file_dockline_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_plugin_proto_rawDesc), len(file_dockline_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

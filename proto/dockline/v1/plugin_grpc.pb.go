@@ -23,6 +23,7 @@ const (
 	SourceService_Check_FullMethodName    = "/dockline.v1.SourceService/Check"
 	SourceService_Try_FullMethodName      = "/dockline.v1.SourceService/Try"
 	SourceService_Capture_FullMethodName  = "/dockline.v1.SourceService/Capture"
+	SourceService_CursorAt_FullMethodName = "/dockline.v1.SourceService/CursorAt"
 )
 
 // SourceServiceClient is the client API for SourceService service.
@@ -38,6 +39,8 @@ type SourceServiceClient interface {
 	Try(ctx context.Context, in *TryRequest, opts ...grpc.CallOption) (*TryResponse, error)
 	// Capture: the host sends one Start, then an Ack for every Batch; Drain asks the plugin to end the stream after what is in flight.
 	Capture(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CaptureRequest, CaptureResponse], error)
+	// CursorAt says from which cursor this source would tell again what it told since a time. It may come while Capture runs.
+	CursorAt(ctx context.Context, in *CursorAtRequest, opts ...grpc.CallOption) (*CursorAtResponse, error)
 }
 
 type sourceServiceClient struct {
@@ -91,6 +94,16 @@ func (c *sourceServiceClient) Capture(ctx context.Context, opts ...grpc.CallOpti
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SourceService_CaptureClient = grpc.BidiStreamingClient[CaptureRequest, CaptureResponse]
 
+func (c *sourceServiceClient) CursorAt(ctx context.Context, in *CursorAtRequest, opts ...grpc.CallOption) (*CursorAtResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CursorAtResponse)
+	err := c.cc.Invoke(ctx, SourceService_CursorAt_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SourceServiceServer is the server API for SourceService service.
 // All implementations must embed UnimplementedSourceServiceServer
 // for forward compatibility.
@@ -104,6 +117,8 @@ type SourceServiceServer interface {
 	Try(context.Context, *TryRequest) (*TryResponse, error)
 	// Capture: the host sends one Start, then an Ack for every Batch; Drain asks the plugin to end the stream after what is in flight.
 	Capture(grpc.BidiStreamingServer[CaptureRequest, CaptureResponse]) error
+	// CursorAt says from which cursor this source would tell again what it told since a time. It may come while Capture runs.
+	CursorAt(context.Context, *CursorAtRequest) (*CursorAtResponse, error)
 	mustEmbedUnimplementedSourceServiceServer()
 }
 
@@ -125,6 +140,9 @@ func (UnimplementedSourceServiceServer) Try(context.Context, *TryRequest) (*TryR
 }
 func (UnimplementedSourceServiceServer) Capture(grpc.BidiStreamingServer[CaptureRequest, CaptureResponse]) error {
 	return status.Error(codes.Unimplemented, "method Capture not implemented")
+}
+func (UnimplementedSourceServiceServer) CursorAt(context.Context, *CursorAtRequest) (*CursorAtResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CursorAt not implemented")
 }
 func (UnimplementedSourceServiceServer) mustEmbedUnimplementedSourceServiceServer() {}
 func (UnimplementedSourceServiceServer) testEmbeddedByValue()                       {}
@@ -208,6 +226,24 @@ func _SourceService_Capture_Handler(srv interface{}, stream grpc.ServerStream) e
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SourceService_CaptureServer = grpc.BidiStreamingServer[CaptureRequest, CaptureResponse]
 
+func _SourceService_CursorAt_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CursorAtRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SourceServiceServer).CursorAt(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SourceService_CursorAt_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SourceServiceServer).CursorAt(ctx, req.(*CursorAtRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SourceService_ServiceDesc is the grpc.ServiceDesc for SourceService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -226,6 +262,10 @@ var SourceService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Try",
 			Handler:    _SourceService_Try_Handler,
+		},
+		{
+			MethodName: "CursorAt",
+			Handler:    _SourceService_CursorAt_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -641,8 +641,10 @@ type Hello struct {
 	CommandsThrough uint64 `protobuf:"varint,6,opt,name=commands_through,json=commandsThrough,proto3" json:"commands_through,omitempty"`
 	ReceiptsThrough uint64 `protobuf:"varint,7,opt,name=receipts_through,json=receiptsThrough,proto3" json:"receipts_through,omitempty"`
 	// The incarnation of the collector's database that the positions belong to.
-	Incarnation   string                 `protobuf:"bytes,8,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	SentAt        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
+	Incarnation string                 `protobuf:"bytes,8,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	SentAt      *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
+	// Highest version of master data stored at the site.
+	MasterThrough uint64 `protobuf:"varint,30,opt,name=master_through,json=masterThrough,proto3" json:"master_through,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -738,6 +740,13 @@ func (x *Hello) GetSentAt() *timestamppb.Timestamp {
 		return x.SentAt
 	}
 	return nil
+}
+
+func (x *Hello) GetMasterThrough() uint64 {
+	if x != nil {
+		return x.MasterThrough
+	}
+	return 0
 }
 
 // HelloReply answers on down/ack.
@@ -1269,6 +1278,8 @@ type Heartbeat struct {
 	Incarnation string `protobuf:"bytes,19,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// Events accepted since this journal folder began.
 	CapturedTotal uint64 `protobuf:"varint,20,opt,name=captured_total,json=capturedTotal,proto3" json:"captured_total,omitempty"`
+	// Highest version of master data stored at the site.
+	MasterThrough uint64 `protobuf:"varint,40,opt,name=master_through,json=masterThrough,proto3" json:"master_through,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1443,6 +1454,13 @@ func (x *Heartbeat) GetCapturedTotal() uint64 {
 	return 0
 }
 
+func (x *Heartbeat) GetMasterThrough() uint64 {
+	if x != nil {
+		return x.MasterThrough
+	}
+	return 0
+}
+
 var File_dockline_v1_wire_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_wire_proto_rawDesc = "" +
@@ -1489,7 +1507,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\rmoved_through\x18\b \x01(\x04R\fmovedThrough\x12\"\n" +
 	"\facknowledged\x18\t \x01(\x04R\facknowledged\x12'\n" +
 	"\x0facknowledged_by\x18\n" +
-	" \x01(\tR\x0eacknowledgedBy\"\xd0\x02\n" +
+	" \x01(\tR\x0eacknowledgedBy\"\xf7\x02\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
@@ -1499,7 +1517,8 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x10commands_through\x18\x06 \x01(\x04R\x0fcommandsThrough\x12)\n" +
 	"\x10receipts_through\x18\a \x01(\x04R\x0freceiptsThrough\x12 \n" +
 	"\vincarnation\x18\b \x01(\tR\vincarnation\x123\n" +
-	"\asent_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\"\xe7\x01\n" +
+	"\asent_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12%\n" +
+	"\x0emaster_through\x18\x1e \x01(\x04R\rmasterThrough\"\xe7\x01\n" +
 	"\n" +
 	"HelloReply\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12 \n" +
@@ -1538,7 +1557,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05state\x18\x04 \x01(\tR\x05state\x12>\n" +
 	"\rlast_event_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vlastEventAt\x12\x1a\n" +
 	"\brestarts\x18\x06 \x01(\rR\brestarts\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text\"\x9d\x06\n" +
+	"\x04text\x18\a \x01(\tR\x04text\"\xc4\x06\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
@@ -1562,7 +1581,8 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05epoch\x18\x11 \x01(\tR\x05epoch\x12\x19\n" +
 	"\blast_seq\x18\x12 \x01(\x04R\alastSeq\x12 \n" +
 	"\vincarnation\x18\x13 \x01(\tR\vincarnation\x12%\n" +
-	"\x0ecaptured_total\x18\x14 \x01(\x04R\rcapturedTotal*\xe4\x01\n" +
+	"\x0ecaptured_total\x18\x14 \x01(\x04R\rcapturedTotal\x12%\n" +
+	"\x0emaster_through\x18( \x01(\x04R\rmasterThrough*\xe4\x01\n" +
 	"\rRefusalReason\x12\x1e\n" +
 	"\x1aREFUSAL_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bREFUSAL_REASON_CRC_MISMATCH\x10\x01\x12!\n" +

@@ -48,7 +48,7 @@ func (d *drillServer) list(w http.ResponseWriter, _ *http.Request) {
 			all = append(all, drillSwitch{"line-" + name, "line of " + name, !running.Sites[name].Line.IsCut()})
 			all = append(all, drillSwitch{"agent-" + name, "agent of " + name, running.Sites[name].Agent.Running()})
 		}
-		all = append(all, drillSwitch{"erp", "ERP", running.ERPHTTP.Running()}, drillSwitch{"crm", "CRM", running.CRMHTTP.Running()})
+		all = append(all, drillSwitch{"erp", "ERP", running.ERP.Running()}, drillSwitch{"crm", "CRM", running.CRMHTTP.Running()})
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(all)
@@ -77,16 +77,33 @@ func (d *drillServer) set(w http.ResponseWriter, r *http.Request) {
 	for key, server := range map[string]interface {
 		Start() error
 		Stop()
-	}{"erp": running.ERPHTTP, "crm": running.CRMHTTP} {
+	}{"erp": running.ERP, "crm": running.CRMHTTP} {
 		if key != name {
 			continue
 		}
-		if !on {
+		if err := patiently(func() error {
+			if on {
+				return server.Start()
+			}
 			server.Stop()
-		} else if err := server.Start(); err != nil {
+			return nil
+		}); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 		return
 	}
 	http.Error(w, "no such switch", http.StatusNotFound)
+}
+
+// patiently does something and returns what became of it, or nothing where that takes longer than a console waits, as the start of a real
+// ERP may: the list shows when it is up.
+func patiently(do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(3 * time.Second):
+		return nil
+	}
 }

@@ -10,6 +10,7 @@ type commands struct {
 	Sim          simCommand          `cmd:"" help:"Days of the simulated world, each checked."`
 	Bench        benchCommand        `cmd:"" help:"Benchmarks: one JSON object a line."`
 	Results      resultsCommand      `cmd:"" help:"Read the output of go test -json, print failures and counts."`
+	Guarantees   guaranteesCommand   `cmd:"" help:"Make docs/edge-guarantees.md from the figures of full runs."`
 	Capabilities capabilitiesCommand `cmd:"" help:"Hold docs/delivered.txt against the tests that ran; write docs/capabilities.md."`
 }
 

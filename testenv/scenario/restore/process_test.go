@@ -23,6 +23,10 @@ func (s held) Next(after uplink.Position, limit int) ([]*docklinev1.Envelope, er
 	return s.Journal.Next(journal.Position(after), limit)
 }
 
+func (s held) Urgent(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
+	return s.Journal.Urgent(journal.Position(after), limit)
+}
+
 func (s held) Trim(ack *docklinev1.Ack) (bool, error) {
 	outcome, err := s.Journal.Trim(ack)
 	return outcome == journal.ForkNeeded, err

@@ -86,6 +86,15 @@ func (c *counter) Capture(ctx context.Context, start plugins.Start, out plugins.
 	return nil
 }
 
+// CursorAt implements plugins.Rewinder: event n was n seconds after eight.
+func (c *counter) CursorAt(_ context.Context, start plugins.Start, since time.Time) ([]byte, string, error) {
+	n := int(since.Sub(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)).Seconds())
+	if n < 1 {
+		return nil, "", fmt.Errorf("%w: the counter began at eight", plugins.ErrTooEarly)
+	}
+	return []byte(strconv.Itoa(n - 1)), fmt.Sprintf("from %d, %s had been told", n, start.Cursor), nil
+}
+
 func (c *counter) event(n int) *docklinev1.Event {
 	e := &docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, Subject: "SO1", SourceKey: fmt.Sprintf("row/%d", n),
 		OccurredAt: timestamppb.New(time.Date(2026, 3, 2, 8, 0, n, 0, time.UTC)), Movement: uint64(n),
@@ -99,6 +108,9 @@ func (c *counter) event(n int) *docklinev1.Event {
 
 func (c *counter) Open(_ context.Context, start plugins.Start) error {
 	c.dir = start.DataDir
+	if len(os.Args) > 1 && os.Args[1] == "idle" {
+		return plugins.ErrIdle
+	}
 	return os.MkdirAll(filepath.Join(c.dir, "orders"), 0o700)
 }
 

@@ -1,0 +1,86 @@
+package host
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+const (
+	// rememberUnknown is how long an item that the centre does not know is shown after it was last reported.
+	rememberUnknown = 24 * time.Hour
+	// maxUnknown bounds how many are remembered, namedUnknown how many are named.
+	maxUnknown, namedUnknown = 1000, 5
+)
+
+// unknownItems remembers what plugins report of items that the centre does not know. The event goes its way all the same: the centre
+// decides, and the site only warns, while the people who made the record are still there.
+type unknownItems struct {
+	known func(item string) bool
+
+	mu   sync.Mutex
+	seen map[string]time.Time
+}
+
+func (u *unknownItems) look(e *docklinev1.Event, now time.Time) {
+	if u.known == nil {
+		return
+	}
+	for _, line := range linesOf(e) {
+		item := line.GetItem()
+		if item == "" || u.known(item) {
+			continue
+		}
+		u.mu.Lock()
+		if u.seen == nil {
+			u.seen = map[string]time.Time{}
+		}
+		if _, there := u.seen[item]; there || len(u.seen) < maxUnknown {
+			u.seen[item] = now
+		}
+		u.mu.Unlock()
+	}
+}
+
+// linesOf is the lines of what happened at the site.
+func linesOf(e *docklinev1.Event) []*docklinev1.Line {
+	switch p := e.GetPayload().(type) {
+	case *docklinev1.Event_Pick:
+		return p.Pick.GetLines()
+	case *docklinev1.Event_Pack:
+		return p.Pack.GetLines()
+	case *docklinev1.Event_Shipment:
+		return p.Shipment.GetLines()
+	case *docklinev1.Event_Count:
+		return p.Count.GetLines()
+	}
+	return nil
+}
+
+// conditions forgets what has become known, or was not reported for long.
+func (u *unknownItems) conditions(now time.Time) []*docklinev1.Condition {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	maps.DeleteFunc(u.seen, func(item string, at time.Time) bool { return now.Sub(at) > rememberUnknown || u.known(item) })
+	if len(u.seen) == 0 {
+		return nil
+	}
+	names := slices.Sorted(maps.Keys(u.seen))
+	first := now
+	for _, at := range u.seen {
+		if at.Before(first) {
+			first = at
+		}
+	}
+	text := fmt.Sprintf("%d items were reported that the centre does not know: %s", len(names), strings.Join(names[:min(namedUnknown, len(names))], ", "))
+	if len(names) > namedUnknown {
+		text += " and more"
+	}
+	return []*docklinev1.Condition{condition("unknown_item", docklinev1.Severity_SEVERITY_WARNING, first, "an item is not known at the centre",
+		text+". Look whether the code is right; a new item is to be made known there, and what was reported is then taken as it is.")}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/broker"
+	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/identity"
+	"github.com/dockline/dockline/proto/wire"
+)
+
+type brokerCommand struct {
+	Mosquitto mosquittoCommand `cmd:"" help:"Write what a Mosquitto needs to carry the line in place of the embedded broker."`
+}
+
+type mosquittoCommand struct {
+	Listen string   `default:"0.0.0.0:8883" help:"Address and port on which Mosquitto listens."`
+	Hosts  []string `help:"Names and addresses by which sites and collector reach it; by default mqtt.hosts of the configuration."`
+	Out    string   `default:"." type:"path" help:"Folder for mosquitto.conf, acl, and the certificates of broker and collector."`
+	Renew  bool     `help:"Make new certificates and a new mosquitto.conf where there are some."`
+}
+
+// Run writes the access list anew each time, since it names every site. What else is there stays, unless it is to be renewed: an
+// operator may have changed it, and a running collector uses the certificate.
+func (c *mosquittoCommand) Run(all *commands) error {
+	return withFleet(all, func(ctx context.Context, config *collector.Config, f *fleet.Fleet) error {
+		if len(c.Hosts) == 0 {
+			c.Hosts = config.MQTT.Hosts
+		}
+		sites, err := f.Sites(ctx, "")
+		if err != nil {
+			return err
+		}
+		identities := []wire.Identity{{Collector: collector.Name}}
+		for _, s := range sites {
+			identities = append(identities, wire.Identity{Tenant: s.Tenant, Site: s.ID})
+		}
+		if err := os.MkdirAll(c.Out, 0o750); err != nil {
+			return err
+		}
+		acl := c.path("acl")
+		if err := os.WriteFile(acl, []byte(broker.MosquittoACL(identities)), 0o600); err != nil {
+			return err
+		}
+		fmt.Printf("wrote %s for %d sites; after each site add, write it again and send Mosquitto a SIGHUP\n", acl, len(sites))
+		return c.setUp(config)
+	})
+}
+
+func (c *mosquittoCommand) path(name string) string { return filepath.Join(c.Out, name) }
+
+// setUp writes certificates and configuration, the configuration last: it says that all of them are there.
+func (c *mosquittoCommand) setUp(config *collector.Config) error {
+	if _, err := os.Stat(c.path("mosquitto.conf")); err == nil && !c.Renew {
+		fmt.Printf("%s is there and stays, with the certificates beside it\n", c.path("mosquitto.conf"))
+		return nil
+	}
+	_, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	conf, err := broker.MosquittoConfig(c.Listen, broker.MosquittoFiles{ACL: c.path("acl"), CA: c.path("ca.crt"), Certificate: c.path("broker.crt"), Key: c.path("broker.key")})
+	if err != nil {
+		return err
+	}
+	authority, err := identity.Open(config.Path("identity"))
+	if err != nil {
+		return err
+	}
+	brokerCert, brokerKey, err := authority.IssueServer(c.Hosts)
+	if err != nil {
+		return err
+	}
+	ownCert, ownKey, err := authority.IssueCollector(collector.Name)
+	if err != nil {
+		return err
+	}
+	for _, file := range []struct {
+		name string
+		text []byte
+		mode os.FileMode
+	}{
+		{"ca.crt", authority.PEM(), 0o644}, {"broker.crt", brokerCert, 0o644}, {"broker.key", brokerKey, 0o600},
+		{"collector.crt", ownCert, 0o644}, {"collector.key", ownKey, 0o600}, {"mosquitto.conf", []byte(conf), 0o644},
+	} {
+		if err := os.WriteFile(c.path(file.name), file.text, file.mode); err != nil {
+			return err
+		}
+	}
+	fmt.Printf(`wrote mosquitto.conf and certificates for %s into %s
+Next: let Mosquitto's user read broker.key and acl, start mosquitto -c %s, and set in collector.yaml:
+  mqtt: {url: "mqtts://%s:%s", ca: %q, certificate: %q, key: %q}
+The certificates are for a year; --renew makes new ones.
+`, strings.Join(c.Hosts, ", "), c.Out, c.path("mosquitto.conf"), c.Hosts[0], port, c.path("ca.crt"), c.path("collector.crt"), c.path("collector.key"))
+	return nil
+}

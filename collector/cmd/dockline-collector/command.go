@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/downlink"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+type siteCommandCommand struct {
+	List    commandListCommand `cmd:"" help:"List what a site was told to do, and what became of it."`
+	Reread  rereadCommand      `cmd:"" help:"Have a plugin tell again what it told since a time, or behind a cursor. What is known already changes nothing."`
+	Recount recountCommand     `cmd:"" help:"Have bins counted."`
+	Cancel  cancelCommand      `cmd:"" help:"Have a site leave an order that the system of record cannot cancel there."`
+	Config  setConfigCommand   `cmd:"" name:"config" help:"Give a site the configuration in FILE; one with faults is refused with their lines, and the one before stays."`
+}
+
+// toSite is what every command to a site has.
+type toSite struct {
+	Tenant string        `required:"" help:"Name of the tenant."`
+	Site   string        `arg:"" help:"Name of the site."`
+	Wait   time.Duration `help:"Wait so long for the site's answer; exit code 1 where it is not applied."`
+}
+
+// send submits a command and, where that is wanted, waits for what becomes of it.
+func (t *toSite) send(all *commands, c *docklinev1.Command) error {
+	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		c.Tenant, c.Site = t.Tenant, t.Site
+		key, version, err := downlink.Submit(ctx, d, c, time.Now())
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s version %d waits for site %s\n", key, version, t.Site)
+		if t.Wait == 0 {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, t.Wait)
+		defer cancel()
+		for {
+			found, err := downlink.Commands(ctx, d, t.Tenant, t.Site, key, 1)
+			switch {
+			case err != nil && ctx.Err() == nil:
+				return err
+			case len(found) == 1 && (found[0].Version > version || !found[0].CompletedAt.IsZero()):
+				fmt.Printf("%s: %s\n", found[0].State, found[0].Text)
+				if found[0].State != "applied" {
+					return fmt.Errorf("%s version %d is %s", key, version, found[0].State)
+				}
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("no answer within %s; `dockline-collector site command list` shows it when it comes", t.Wait)
+			case <-time.After(200 * time.Millisecond):
+			}
+		}
+	})
+}
+
+type rereadCommand struct {
+	toSite
+	Plugin string `required:"" help:"Id of the plugin in the site's agent.yaml."`
+	Since  string `help:"A time (2026-03-01T06:00:00Z), or how long ago (36h)."`
+	Cursor string `help:"A cursor as the plugin wrote it."`
+	Reason string `help:"Why, for the site's log."`
+}
+
+// Run wants either a time or a cursor.
+func (c *rereadCommand) Run(all *commands) error {
+	reread := &docklinev1.Reread{Reason: c.Reason}
+	switch {
+	case (c.Since == "") == (c.Cursor == ""):
+		return errors.New("give --since or --cursor")
+	case c.Cursor != "":
+		reread.From = &docklinev1.Reread_Cursor{Cursor: []byte(c.Cursor)}
+	default:
+		at, err := moment(c.Since, time.Now())
+		if err != nil {
+			return err
+		}
+		reread.From = &docklinev1.Reread_Time{Time: timestamppb.New(at)}
+	}
+	return c.send(all, &docklinev1.Command{Plugin: c.Plugin, Work: &docklinev1.Command_Reread{Reread: reread}})
+}
+
+// moment reads a time, or how long ago it was.
+func moment(text string, now time.Time) (time.Time, error) {
+	if ago, err := time.ParseDuration(text); err == nil {
+		return now.Add(-ago), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, fmt.Errorf("--since %q: give a time like 2026-03-01T06:00:00Z, or how long ago, like 36h", text)
+	}
+	return at, nil
+}
+
+type recountCommand struct {
+	toSite
+	Number string   `required:"" help:"Number of the count; the same one again asks for a newer version of it."`
+	Plugin string   `help:"Id of the plugin to ask, where the site has several that could."`
+	Bin    []string `required:"" placeholder:"BIN,ITEM[,LOT]" sep:"none" help:"What to count; once for each bin and item."`
+	Reason string   `help:"Why, for the people there."`
+}
+
+// Run asks for one count of all bins.
+func (c *recountCommand) Run(all *commands) error {
+	request := &docklinev1.RequestCount{Number: c.Number, Reason: c.Reason}
+	for _, bin := range c.Bin {
+		parts := strings.Split(bin, ",")
+		if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {
+			return fmt.Errorf("--bin %q: give BIN,ITEM or BIN,ITEM,LOT", bin)
+		}
+		line := &docklinev1.Line{Bin: parts[0], Item: parts[1]}
+		if len(parts) == 3 {
+			line.Lot = parts[2]
+		}
+		request.Lines = append(request.Lines, line)
+	}
+	return c.send(all, &docklinev1.Command{Plugin: c.Plugin, Work: &docklinev1.Command_RequestCount{RequestCount: request}})
+}
+
+type cancelCommand struct {
+	toSite
+	Order  string `arg:"" help:"Number of the order."`
+	Plugin string `help:"Id of the plugin to tell, where the site has several that could."`
+	Reason string `required:"" help:"Why, for the people there."`
+}
+
+// Run tells the site alone: in the system of record nothing changes.
+func (c *cancelCommand) Run(all *commands) error {
+	return c.send(all, &docklinev1.Command{Plugin: c.Plugin, Work: &docklinev1.Command_CancelOrder{CancelOrder: &docklinev1.CancelOrder{Number: c.Order, Reason: c.Reason}}})
+}
+
+type setConfigCommand struct {
+	toSite
+	File string `arg:"" type:"existingfile" help:"YAML with journal, uplink, log and plugins' sections by id; an empty file gives all back to the site's own."`
+}
+
+// Run sends the file as it stands: the site looks for its faults.
+func (c *setConfigCommand) Run(all *commands) error {
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	return c.send(all, &docklinev1.Command{Work: &docklinev1.Command_ApplyConfig{ApplyConfig: &docklinev1.ApplyConfig{Yaml: string(text)}}})
+}
+
+type siteMasterCommand struct {
+	Tenant string `required:"" help:"Name of the tenant."`
+	Kind   string `required:"" enum:"item,unit,customer" help:"item, unit or customer."`
+	Whole  bool   `help:"The file has everything of this kind: what is not in it is no longer known."`
+	File   string `arg:"" type:"existingfile" help:"CSV with the header code,name."`
+}
+
+// Run takes the file whole or not at all.
+func (c *siteMasterCommand) Run(all *commands) error {
+	file, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	if len(rows) == 0 || !slices.Equal(rows[0], []string{"code", "name"}) {
+		return fmt.Errorf("%s:1: the first line must be code,name", c.File)
+	}
+	records := make(map[string]string, len(rows))
+	for i, row := range rows[1:] {
+		if _, twice := records[row[0]]; twice {
+			return fmt.Errorf("%s: record %d: code %q is there twice", c.File, i+2, row[0])
+		}
+		records[row[0]] = row[1]
+	}
+	kind := map[string]docklinev1.MasterKind{"item": docklinev1.MasterKind_MASTER_KIND_ITEM, "unit": docklinev1.MasterKind_MASTER_KIND_UNIT,
+		"customer": docklinev1.MasterKind_MASTER_KIND_CUSTOMER}[c.Kind]
+	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		changed, err := downlink.PutMaster(ctx, d, c.Tenant, kind, records, c.Whole)
+		if err == nil {
+			fmt.Printf("%d of %d changed; sites get the changes when they are online\n", changed, len(records))
+		}
+		return err
+	})
+}
+
+type commandListCommand struct {
+	Tenant string `required:"" help:"Name of the tenant."`
+	Site   string `arg:"" help:"Name of the site."`
+	Limit  int    `default:"50" help:"How many, the newest first."`
+	JSON   bool   `name:"json" help:"Print everything, for scripts."`
+}
+
+// Run lists the newest first.
+func (c *commandListCommand) Run(all *commands) error {
+	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		found, err := downlink.Commands(ctx, d, c.Tenant, c.Site, "", c.Limit)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(found)
+		}
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "CREATED\tKEY\tVERSION\tSTATE\tTEXT")
+		for _, s := range found {
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", s.CreatedAt.Format("2006-01-02 15:04:05"), s.Key, s.Version, s.State, strings.ReplaceAll(s.Text, "\n", "; "))
+		}
+		return w.Flush()
+	})
+}
+
+// withDatabase opens the configured database for one command.
+func withDatabase(all *commands, f func(context.Context, *db.DB) error) error {
+	config, err := collector.LoadConfig(all.Config)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	d, err := collector.OpenDatabase(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return f(ctx, d)
+}

@@ -1,0 +1,27 @@
+package ingest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/ingest"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/wire"
+	"github.com/dockline/dockline/testenv"
+)
+
+// The epochs of one Hello follow each other by ordinal, also where their rows are written in another order and time goes on meanwhile:
+// else the newest one would not be the last, and the site's streams would stand still for good.
+func TestEpochsOfOneHelloFollowEachOtherByOrdinal(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d, func(c *ingest.Config) {
+			clock := c.Now()
+			c.Now = func() time.Time { clock = clock.Add(time.Millisecond); return clock }
+		})
+		w.send(message(t, "dc-east", wire.Hello, &docklinev1.Hello{Tenant: tenant, Site: "dc-east", Session: "s1", Epochs: []*docklinev1.EpochRange{
+			{Epoch: "c", Ordinal: 1, LastSeq: 1}, {Epoch: "b", Ordinal: 2, Predecessor: "c", PredecessorLastSeq: 1, LastSeq: 1}, {Epoch: "a", Ordinal: 3, Predecessor: "b", PredecessorLastSeq: 1}}}))
+		w.expect("the last epoch's ordinal", 3, `SELECT ordinal FROM epoch ORDER BY seen_at DESC, ordinal DESC LIMIT 1`)
+		w.expect("the first epoch's ordinal", 1, `SELECT ordinal FROM epoch ORDER BY seen_at, ordinal LIMIT 1`)
+	})
+}

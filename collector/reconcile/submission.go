@@ -1,0 +1,55 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/state"
+)
+
+// submission looks what became of the orders that were handed in under a number. Nothing is released by it: only what the system of
+// record accepts is an order. One that it refuses, or never speaks of, is a case that names where the order stood.
+func (v *view) submission(number string) {
+	submissions, found := state.FoldSubmission(v.facts)
+	v.outcome.events = siteEvents(eventsOf(v.facts))
+	v.raiseFindings(found, "", "")
+	for i := range submissions {
+		s := &submissions[i]
+		switch {
+		case len(s.Orders) > 0:
+			v.outcome.reasons[s.Event.GetId()] = "the system of record accepted it as " + strings.Join(s.Orders, ", ")
+		case len(s.Refusals) > 0:
+			v.unaccepted(s, "order_refused", fmt.Sprintf("Order %s was refused", number), "the system of record refused it: "+strings.Join(s.Refusals, "; ")+".")
+		default:
+			v.unheard(s, number)
+		}
+	}
+}
+
+// unheard is an order that the system of record has said nothing about: it may still come.
+func (v *view) unheard(s *state.Submission, number string) {
+	first, _ := v.since([]string{s.Event.GetId()})
+	if until := first.Add(v.policy.Timing.SubmitWait); v.now.Before(until) {
+		v.wake(until)
+		return
+	}
+	v.unaccepted(s, "order_not_accepted", fmt.Sprintf("Order %s was handed in and is in no system of record", number),
+		fmt.Sprintf("no system of record has told of it within %s.", v.policy.Timing.SubmitWait))
+}
+
+func (v *view) unaccepted(s *state.Submission, code, title, what string) {
+	e := s.Event
+	o := e.GetOrder()
+	customer := "no customer"
+	if o.GetCustomer() != "" {
+		customer = "customer " + o.GetCustomer()
+	}
+	where := e.GetOrigin()
+	if where == "" {
+		where = e.GetSource()
+	}
+	v.raise(exception.Desired{Code: code, Class: data, Subject: e.GetId(), Site: e.GetSite(), Customer: o.GetCustomer(), EventIDs: []string{e.GetId()}, Title: title + ": " + where,
+		Text: fmt.Sprintf("%s: order %s (%s, lines: %d) was handed in at site %s, and %s Correct the customer or the items in the system of record and enter the order there with customer reference %s, or hand in a corrected order under a number of its own. This closes by itself when the system of record has it.",
+			where, o.GetNumber(), customer, len(o.GetLines()), e.GetSite(), what, o.GetNumber())})
+}
