@@ -112,7 +112,7 @@ func Open(dir string, o Options) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	if err := lockFile(lock); err != nil {
+	if err := waitLock(lock); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("open journal %s: %w: %w", dir, ErrLocked, err)
 	}
@@ -122,6 +122,16 @@ func Open(dir string, o Options) (*Journal, error) {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	return j, nil
+}
+
+// waitLock takes the lock. A process that was killed while it started a child leaves it taken for a moment: until the child has become the
+// other program.
+func waitLock(lock *os.File) (err error) {
+	for deadline := time.Now().Add(openWait); ; time.Sleep(20 * time.Millisecond) {
+		if err = lockFile(lock); err == nil || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // open begins a new epoch and, where the older files may be read at once, takes them up. The new one is there first, since those who
