@@ -2,7 +2,6 @@ package testenv
 
 import (
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -20,6 +19,8 @@ type Line struct {
 	held  bool
 	moved *sync.Cond
 	bytes int64
+	up    int64
+	shape Shape
 	wait  sync.WaitGroup
 }
 
@@ -122,9 +123,9 @@ func (l *Line) carry(near net.Conn) {
 	defer far.Close()
 	defer l.leave(far)
 	done := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+	for i, way := range [][2]net.Conn{{far, near}, {near, far}} {
 		go func() {
-			_, _ = io.Copy(way[0], &gate{l, way[1]}) // a broken line ends both ways alike
+			_, _ = l.copy(way[0], &gate{l, way[1], i == 0}) // a broken line ends both ways alike
 			_ = near.Close()
 			_ = far.Close()
 			done <- struct{}{}
@@ -155,6 +156,8 @@ func (l *Line) leave(c net.Conn) {
 type gate struct {
 	line *Line
 	conn net.Conn
+	// up is towards the target.
+	up bool
 }
 
 func (g *gate) Read(p []byte) (int, error) {
@@ -168,5 +171,8 @@ func (g *gate) Read(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	g.line.bytes += int64(n)
+	if g.up {
+		g.line.up += int64(n)
+	}
 	return n, err
 }
