@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
-	"github.com/dockline/dockline/proto/event"
 )
 
 const (
@@ -76,11 +75,9 @@ func Pick(key string, n uint64) *docklinev1.Event {
 			HandlingUnit: f.LPN, Quantity: &docklinev1.Quantity{Value: f.Quantity, Unit: f.Unit}, Ordered: &docklinev1.Quantity{Value: f.Ordered, Unit: f.Unit}}}}}}
 }
 
-// Stamped is the n-th pick as the host gives it to the journal.
+// Stamped is the n-th pick as the agent gives it to the journal: without id and trace, which the collector works out (event.Restore).
 func Stamped(key string, n uint64) *docklinev1.Event {
 	e := Pick(key, n)
 	e.Tenant, e.Site, e.Source, e.CapturedAt = tenant, site, "wms", timestamppb.Now()
-	e.Id = event.ID(event.Cause{Tenant: tenant, Site: site, Source: e.Source, SourceKey: e.SourceKey, Revision: e.SourceRevision, Kind: event.KindName(e.Kind)})
-	e.Traceparent = event.Traceparent(event.CorrelationID(tenant, e.Subject), e.Id)
 	return e
 }

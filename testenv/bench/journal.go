@@ -47,7 +47,7 @@ func (s *Suite) eventSizes() {
 		text += len(JSON("wms", i))
 		coded += proto.Size(Stamped("wms", i))
 	}
-	s.say("an event is %d bytes in JSON (as peers get it), %d as the journal gets it, with id and trace", text/n, coded/n)
+	s.say("an event is %d bytes in JSON (as peers get it), %d as the journal gets it", text/n, coded/n)
 }
 
 // journalRun is what one run of callers came to.
