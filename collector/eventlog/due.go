@@ -56,9 +56,12 @@ const (
 	maxEnvelopes = 256
 )
 
-// due chooses envelopes, urgent before live before backlog, the sites in turn: of the sites whose first envelope is most due, so many each that together they hold about max events.
-func due(ctx context.Context, tx *db.Tx, max int) ([]int64, error) {
+// due chooses envelopes, urgent before live before backlog, the sites in turn: of the sites whose first envelope is most due, so many each that together they hold about max events. With fresh
+// backlog is left out.
+func due(ctx context.Context, tx *db.Tx, max int, fresh bool) ([]int64, error) {
 	heads, err := heads(ctx, tx)
+	backlog := func(c candidate) bool { return fresh && c.live == 0 && c.urgent == 0 }
+	heads = slices.DeleteFunc(heads, backlog)
 	if err != nil || len(heads) == 0 {
 		return nil, err
 	}
@@ -86,7 +89,7 @@ func due(ctx context.Context, tx *db.Tx, max int) ([]int64, error) {
 		}
 		all = append(all, c)
 	}
-	return inTurn(all, max), rows.Err()
+	return inTurn(slices.DeleteFunc(all, backlog), max), rows.Err()
 }
 
 // fewSites is up to how many sites are asked for more than their first envelope in one statement.

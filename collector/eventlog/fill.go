@@ -81,22 +81,34 @@ const (
 )
 
 // Step moves one batch of envelopes in one transaction: their events, facts, marks and receipts, how far each stream of their
-// sites has told everything, and the rows that leave the inbox.
+// sites has told everything, and the rows that leave the inbox. While a site sends its backlog, what is live goes on at once, and
+// the rest gives way.
 func (f *Filler) Step(ctx context.Context) (Filled, error) {
-	return f.step(ctx, func(tx *db.Tx) ([]int64, error) { return due(ctx, tx, cmp.Or(f.MaxEvents, 2000)) })
+	d, most := f.Log.DB, cmp.Or(f.MaxEvents, 2000)
+	if d.Bursting() {
+		var ids []int64
+		err := d.Read(ctx, func(tx *db.Tx) (err error) { ids, err = due(ctx, tx, most, true); return err })
+		if err != nil {
+			return Filled{}, fmt.Errorf("fill: %w", err)
+		}
+		if len(ids) > 0 {
+			return f.step(ctx, d.WriteFirst, func(*db.Tx) ([]int64, error) { return ids, nil })
+		}
+	}
+	return f.step(ctx, d.Write, func(tx *db.Tx) ([]int64, error) { return due(ctx, tx, most, false) })
 }
 
 // isolate goes on after a step that failed: the envelopes one by one, so that one which the database does not take is set aside
 // and does not stop the others. Where even that fails, the database is the fault, and the step's error is returned.
 func (f *Filler) isolate(ctx context.Context, cause error) (more bool, err error) {
 	var ids []int64
-	if err := f.Log.DB.Read(ctx, func(tx *db.Tx) (err error) { ids, err = due(ctx, tx, 1000); return err }); err != nil {
+	if err := f.Log.DB.Read(ctx, func(tx *db.Tx) (err error) { ids, err = due(ctx, tx, 1000, false); return err }); err != nil {
 		return false, cause
 	}
 	for _, id := range ids {
 		one := func(*db.Tx) ([]int64, error) { return []int64{id}, nil }
-		if _, err = f.step(ctx, one); err != nil {
-			_, err = f.step(ctx, one)
+		if _, err = f.step(ctx, f.Log.DB.Write, one); err != nil {
+			_, err = f.step(ctx, f.Log.DB.Write, one)
 		}
 		if err == nil {
 			continue
@@ -118,9 +130,9 @@ func (f *Filler) isolate(ctx context.Context, cause error) (more bool, err error
 }
 
 // step fills the envelopes that choose names, in one transaction.
-func (f *Filler) step(ctx context.Context, choose func(tx *db.Tx) ([]int64, error)) (Filled, error) {
+func (f *Filler) step(ctx context.Context, write func(context.Context, func(*db.Tx) error) error, choose func(tx *db.Tx) ([]int64, error)) (Filled, error) {
 	var filled Filled
-	err := f.Log.DB.Write(ctx, func(tx *db.Tx) error {
+	err := write(ctx, func(tx *db.Tx) error {
 		filled = Filled{}
 		ids, err := choose(tx)
 		if err != nil {

@@ -31,7 +31,7 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 		return nil
 	}
 	var moved []siteKey
-	err := i.c.DB.Write(ctx, func(tx *db.Tx) (err error) {
+	err := i.c.DB.WriteFirst(ctx, func(tx *db.Tx) (err error) {
 		if err := i.storePresence(ctx, tx, b.statuses); err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 	if err != nil || len(moved) == 0 {
 		return err
 	}
-	return i.c.DB.Write(ctx, func(tx *db.Tx) error {
+	return i.c.DB.WriteFirst(ctx, func(tx *db.Tx) error {
 		for _, s := range moved {
 			if err := i.c.Log.AdvanceSite(ctx, tx, s.tenant, s.site); err != nil {
 				return err
