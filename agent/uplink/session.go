@@ -112,10 +112,10 @@ func (u *Uplink) fill(s *session, now time.Time) {
 			done = &s.drained
 			free = min(free, max(1, u.c.Window-u.c.Window/4)-(len(s.flights)-live))
 		}
-		for free > 0 && !*done {
+		for free > 0 && !*done && (s.weight() < flightBytes*3/4 || lane && s.weight() < flightBytes) {
 			var n int
 			var err error
-			n, *done, err = u.takeOff(s, lane, free, now)
+			n, *done, err = u.takeOff(s, lane, min(free, fillStep), now)
 			if err != nil {
 				u.c.Log.Error("uplink: read the journal", "err", err)
 				s.pause = now.Add(pauseTime)
@@ -127,6 +127,20 @@ func (u *Uplink) fill(s *session, now time.Time) {
 			free -= n
 		}
 	}
+}
+
+// flightBytes is about how much may be unanswered, whatever the window: packs are a few kilobytes, but may be of half a megabyte.
+const flightBytes = 4 << 20
+
+// fillStep is how many envelopes are read before their weight is looked at.
+const fillStep = 8
+
+// weight is how many bytes are unanswered.
+func (s *session) weight() (bytes int) {
+	for _, f := range s.flights {
+		bytes += len(f.message.Payload)
+	}
+	return bytes
 }
 
 // takeOff sends up to limit envelopes of one lane, and says whether that lane is empty.

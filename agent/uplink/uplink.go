@@ -67,7 +67,7 @@ type Config struct {
 	// OnCommands and OnReceipts return when what they were given is durable. After an error the collector sends it again.
 	OnCommands func(*docklinev1.CommandList) error
 	OnReceipts func(*docklinev1.ReceiptList) error
-	// Window is how many envelopes may be unanswered (16).
+	// Window is how many envelopes may be unanswered (64).
 	Window int
 	// HeartbeatEvery is the time between heartbeats (10 s).
 	HeartbeatEvery time.Duration
@@ -140,7 +140,7 @@ type sending struct {
 // New makes an uplink.
 func New(c Config) *Uplink {
 	if c.Window <= 0 {
-		c.Window = 16
+		c.Window = 64
 	}
 	if c.HeartbeatEvery <= 0 {
 		c.HeartbeatEvery = 10 * time.Second
