@@ -32,8 +32,10 @@ type facts struct {
 	Bin      string `json:"bin"`
 	LPN      string `json:"handling_unit"`
 	Operator string `json:"operator"`
+	Device   string `json:"device"`
 	At       string `json:"occurred_at"`
 	Movement uint64 `json:"movement"`
+	Tenant   string `json:"tenant"`
 	Site     string `json:"site"`
 	Source   string `json:"source"`
 	Key      string `json:"source_key"`
@@ -52,8 +54,8 @@ func factsOf(key string, n uint64) facts {
 	return facts{
 		Kind: "pick.confirmed", Task: fmt.Sprintf("PK%09d", n), Order: fmt.Sprintf("SO%07d", n/5), Line: fmt.Sprint(1 + n%5), Item: fmt.Sprintf("SKU-%05d", scatter(n, 2)%5000),
 		Quantity: fmt.Sprint(asked), Unit: "ea", Ordered: fmt.Sprint(asked), Lot: fmt.Sprintf("L26%04d", scatter(n, 3)%800), Bin: fmt.Sprintf("A%02d-%03d", scatter(n, 4)%20, scatter(n, 5)%100),
-		LPN: fmt.Sprintf("00340123450%09d", n/5), Operator: fmt.Sprintf("op-%02d", scatter(n, 6)%60),
-		At: Began.Add(time.Duration(n) * 40 * time.Millisecond).Format(time.RFC3339Nano), Movement: n + 1, Site: site, Source: "wms", Key: fmt.Sprintf("%s/%09d", key, n),
+		LPN: fmt.Sprintf("00340123450%09d", n/5), Operator: fmt.Sprintf("op-%02d", scatter(n, 6)%60), Device: fmt.Sprintf("gun-%02d", scatter(n, 7)%40),
+		At: Began.Add(time.Duration(n) * 40 * time.Millisecond).Format(time.RFC3339Nano), Movement: n + 1, Tenant: tenant, Site: site, Source: "wms", Key: fmt.Sprintf("%s/%09d", key, n),
 	}
 }
 
@@ -70,7 +72,7 @@ func JSON(key string, n uint64) []byte {
 func Pick(key string, n uint64) *docklinev1.Event {
 	f := factsOf(key, n)
 	return &docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, Subject: f.Order, SourceKey: f.Key, SourceRevision: "1",
-		OccurredAt: timestamppb.New(Began.Add(time.Duration(n) * 40 * time.Millisecond)), Movement: f.Movement, Actor: f.Operator,
+		OccurredAt: timestamppb.New(Began.Add(time.Duration(n) * 40 * time.Millisecond)), Movement: f.Movement, Actor: f.Operator, Device: f.Device,
 		Payload: &docklinev1.Event_Pick{Pick: &docklinev1.Pick{Task: f.Task, Lines: []*docklinev1.Line{{Order: f.Order, OrderLine: f.Line, Item: f.Item, Lot: f.Lot, Bin: f.Bin,
 			HandlingUnit: f.LPN, Quantity: &docklinev1.Quantity{Value: f.Quantity, Unit: f.Unit}, Ordered: &docklinev1.Quantity{Value: f.Ordered, Unit: f.Unit}}}}}}
 }

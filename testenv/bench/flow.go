@@ -69,7 +69,7 @@ func (s *Suite) flowOn(ctx context.Context, name string, config centreConfig) er
 	if err != nil {
 		return err
 	}
-	s.beside("plugin to event log, "+name, v[0], "events/s", reference{name: "the database's inserts of rows with a unique id", value: v[2]}, atLeast(0.1))
+	s.beside("plugin to event log, "+name, v[0], "events/s", reference{name: "the database's INSERT ON CONFLICT, 1,000 rows a commit", value: v[2]}, atLeast(0.1))
 	s.say("accepted meanwhile %.0f events/s", v[1])
 	return s.wireLive(ctx, name, st, c)
 }

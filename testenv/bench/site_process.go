@@ -189,7 +189,7 @@ func together(results []SourceResult) (perSecond, p50, p99 float64, events int64
 // emptied waits until the collector has acknowledged everything, and says when the first and the last of it was.
 func (st *station) emptied(ctx context.Context, limit time.Duration) (first, last time.Time, err error) {
 	var most uint64
-	err = waitFor(ctx, "the drain", limit, 4*time.Millisecond, func() (bool, error) {
+	err = waitFor(ctx, "the drain", limit, 15*time.Millisecond, func() (bool, error) {
 		h, err := st.status(ctx)
 		if err != nil {
 			return false, err
