@@ -44,9 +44,10 @@ type Suite struct {
 	Out      func(Measure)
 	Progress io.Writer
 
-	area  string
-	made  int
-	peers *peerSet
+	area   string
+	made   int
+	faults []error
+	peers  *peerSet
 }
 
 type area struct {
@@ -89,7 +90,6 @@ func (s *Suite) Run(ctx context.Context) error {
 		s.Rounds = 3
 	}
 	s.peers = &peerSet{dir: s.Peers}
-	var faults []error
 	for _, a := range areas {
 		if len(s.Areas) > 0 && !slices.Contains(s.Areas, a.name) {
 			continue
@@ -102,7 +102,7 @@ func (s *Suite) Run(ctx context.Context) error {
 			err = errors.New("nothing was measured")
 		}
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", a.name, err))
+			s.faults = append(s.faults, fmt.Errorf("%s: %w", a.name, err))
 			s.say("could not be measured: %v", err)
 		}
 		s.say("%d measures in %s", s.made, time.Since(began).Round(time.Second))
@@ -110,7 +110,7 @@ func (s *Suite) Run(ctx context.Context) error {
 			break
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(s.faults...)
 }
 
 func (s *Suite) say(format string, args ...any) {

@@ -68,6 +68,21 @@ func TestWithoutThePeerNothingPasses(t *testing.T) {
 	}
 }
 
+// What measured nothing never passes, however low the bar, and the run fails.
+func TestNothingIsNoMeasure(t *testing.T) {
+	s, made := suite()
+	s.absolute("small", 0, "B", atMost(50))
+	s.beside("quick", 0, "s", reference{name: "peer", value: 3}, atMost(1))
+	for _, m := range *made {
+		if m.Pass {
+			t.Errorf("%+v", m)
+		}
+	}
+	if len(s.faults) != 2 {
+		t.Errorf("faults %v", s.faults)
+	}
+}
+
 func TestTheMedianOfRoundsCounts(t *testing.T) {
 	s, _ := suite()
 	s.Rounds = 3

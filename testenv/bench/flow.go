@@ -82,22 +82,29 @@ func (c *centre) wantLogged(ctx context.Context, want int64) error {
 	})
 }
 
-// wireLive counts what single events take on the line as they come, heartbeats and answers of the client included.
+// wireLive counts what single events take on the line as they come, with what the client answers and says meanwhile.
 func (s *Suite) wireLive(ctx context.Context, name string, st *station, c *centre) error {
 	const singles = 200
 	before, err := c.logged(ctx)
 	if err != nil {
 		return err
 	}
+	// Receipts of what was sent before still come down, and each is answered.
+	if err := st.quiet(ctx); err != nil {
+		return err
+	}
 	wait, err := st.begin(ctx, 1, SourceConfig{Batch: 1, OneCaller: true, Rate: 50, Total: singles})
 	if err != nil {
 		return err
 	}
-	// What the start itself says, hello and the first heartbeat, is not the events'.
-	if err := c.greeted(ctx, st); err != nil {
+	// The agent was started anew; hello and the first heartbeat are not the events'.
+	if err := waitFor(ctx, "the source to begin", time.Minute, time.Millisecond, func() (bool, error) { return time.Now().After(st.begins.Add(-100 * time.Millisecond)), nil }); err != nil {
 		return err
 	}
 	up := st.line.Up()
+	if now, err := c.logged(ctx); err != nil || now != before {
+		return fmt.Errorf("%d events had been sent before they were counted: %w", now-before, err)
+	}
 	if _, err := wait(time.Minute); err != nil {
 		return err
 	}
@@ -108,13 +115,13 @@ func (s *Suite) wireLive(ctx context.Context, name string, st *station, c *centr
 	return nil
 }
 
-// greeted waits until the agent's line is up and quiet.
-func (c *centre) greeted(ctx context.Context, st *station) error {
+// quiet waits until nothing has gone up the line for longer than the agent takes to answer what came down.
+func (st *station) quiet(ctx context.Context) error {
 	last, since := int64(0), time.Now()
-	return waitFor(ctx, "a quiet line", 20*time.Second, 20*time.Millisecond, func() (bool, error) {
+	return waitFor(ctx, "a quiet line", 2*time.Minute, 20*time.Millisecond, func() (bool, error) {
 		if up := st.line.Up(); up != last {
 			last, since = up, time.Now()
 		}
-		return last > 0 && time.Since(since) > 400*time.Millisecond, nil
+		return last > 0 && time.Since(since) > 1500*time.Millisecond, nil
 	})
 }

@@ -65,7 +65,12 @@ func (s *Suite) absolute(name string, value float64, unit string, g gate) {
 	s.put(Measure{Name: s.area + ": " + name, Value: round(value), Unit: unit, Beside: "bar: " + figure(g.bound) + " " + unit, Ratio: round(value / g.bound), Gate: g.text(unit), Pass: g.holds(value)})
 }
 
+// put gives a measure out. One without a value was not made, and is an error of its area.
 func (s *Suite) put(m Measure) {
+	if m.Value <= 0 {
+		m.Pass = false
+		s.faults = append(s.faults, fmt.Errorf("%s: nothing was measured", m.Name))
+	}
 	s.made++
 	s.Out(m)
 }

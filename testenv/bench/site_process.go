@@ -26,6 +26,8 @@ type station struct {
 	line    *testenv.Line
 	plain   bool
 	runs    int
+	// begins is when the sources of the last load were told to begin.
+	begins time.Time
 }
 
 // openStation makes a site of the centre c known; where c is nil, its broker is a port at which nobody listens.
@@ -131,7 +133,8 @@ func (st *station) load(ctx context.Context, sources int, c SourceConfig) ([]Sou
 func (st *station) begin(ctx context.Context, sources int, c SourceConfig) (wait func(limit time.Duration) ([]SourceResult, error), err error) {
 	st.runs++
 	c.Run = fmt.Sprint("r", st.runs)
-	c.StartAt = time.Now().Add(1500 * time.Millisecond).UnixMilli()
+	st.begins = time.Now().Add(1500 * time.Millisecond)
+	c.StartAt = st.begins.UnixMilli()
 	var plugins []plugin
 	for n := range sources {
 		plugins = append(plugins, plugin{id: fmt.Sprint("wms", n), program: sourceProgram, config: c})
