@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -51,7 +50,6 @@ type peer struct {
 	sink   *counter
 	// door is where callers put events, far where the sink is.
 	door, far string
-	config    string
 }
 
 // driverKind is what the driver calls the peer's protocol.
@@ -341,13 +339,4 @@ func (c *counter) close() {
 		_ = c.cmd.Process.Kill()
 		<-c.done
 	}
-}
-
-// best is the highest of several references that are there; where none is, it says why.
-func best(of ...reference) reference {
-	there := slices.DeleteFunc(slices.Clone(of), func(r reference) bool { return r.missing != nil })
-	if len(there) == 0 {
-		return of[0]
-	}
-	return slices.MaxFunc(there, func(a, b reference) int { return int(a.value - b.value) })
 }
