@@ -24,7 +24,7 @@ test: deps ## everything, against real servers too; FULL=1 takes the full counts
 	@(go test -json -timeout 8m ./... || true) > .build/test.json
 	@.build/dockline-testenv results .build/test.json
 
-bench: ## one JSON object a line; AREA= selects
+bench: ## one JSON object a line, beside peers; AREA= selects, TABLE= writes a page (docs/performance.md)
 	@$(TESTENV) bench
 
 package: ## binaries for every system, with checksums, into dist/

@@ -254,7 +254,11 @@ func (a *Agent) report() *docklinev1.Heartbeat {
 // hostJournal gives host the journal in the shape that it declares.
 type hostJournal struct{ *journal.Journal }
 
+// Append leaves out what the collector works out for itself. The events are the journal's from here on.
 func (j hostJournal) Append(ctx context.Context, e host.Entry) error {
+	for _, captured := range e.Events {
+		event.Slim(captured)
+	}
 	return j.Journal.Append(ctx, journal.Entry(e))
 }
 

@@ -135,6 +135,11 @@ func New(config Config) (*Host, error) {
 // must outlive it.
 func (h *Host) Run(ctx context.Context) error {
 	h.config.sockets = socketFolder(h.config.DataDir)
+	if len(h.supervisors) == 0 {
+		// An agent without a plugin yet still has its line, its backlog and its page.
+		<-ctx.Done()
+		return nil
+	}
 	var g errgroup.Group
 	for _, s := range h.supervisors {
 		g.Go(func() error { return s.Run(ctx) })

@@ -1,9 +1,12 @@
 package host
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -176,4 +179,28 @@ func TestTwoBadRecordsOfOneKeyAreBothKept(t *testing.T) {
 	if a.GetId() == b.GetId() {
 		t.Error("the second would pass for the first")
 	}
+}
+
+// A new agent has no plugin yet: its host stays until it is told to end, as the agent around it must.
+func TestAHostWithoutPluginsStays(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		h, err := New(Config{Tenant: "acme", Site: "dc-east", DataDir: dir, Journal: nil, Full: errors.New("full")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- h.Run(ctx) }()
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended unasked: %v", err)
+		default:
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	})
 }

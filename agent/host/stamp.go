@@ -43,12 +43,7 @@ func (s *stamper) stamp(e *docklinev1.Event) (*docklinev1.Event, *event.Fault) {
 		e = s.deadLetter(e, fault)
 	}
 	e.Id = s.id(e)
-	// The trace of an order has one id from scan to document; what belongs to no order has a trace of its own.
-	trace := e.Id
-	if order := orderOf(e); order != "" {
-		trace = event.CorrelationID(s.tenant, order)
-	}
-	e.Traceparent = event.Traceparent(trace, e.Id)
+	e.Traceparent = event.TraceparentOf(e)
 	return e, fault
 }
 
@@ -103,27 +98,4 @@ func short(text string, limit int) string {
 	}
 	sum := sha256.Sum256([]byte(text))
 	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// orderOf is the order that an event belongs to; of several, the first.
-func orderOf(e *docklinev1.Event) string {
-	switch {
-	case e.GetOrder() != nil:
-		return e.GetOrder().GetNumber()
-	case e.GetOrderCancelled() != nil:
-		return e.GetOrderCancelled().GetNumber()
-	case e.GetOrderReleased() != nil:
-		return e.GetOrderReleased().GetNumber()
-	case e.GetInvoice() != nil:
-		return e.GetInvoice().GetOrder()
-	}
-	lines := e.GetPick().GetLines()
-	lines = append(lines[:len(lines):len(lines)], e.GetPack().GetLines()...)
-	lines = append(lines, e.GetShipment().GetLines()...)
-	for _, line := range lines {
-		if line.GetOrder() != "" {
-			return line.GetOrder()
-		}
-	}
-	return ""
 }

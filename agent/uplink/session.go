@@ -144,9 +144,29 @@ func (u *Uplink) fill(s *session, now time.Time) {
 	}
 }
 
+// flightBytes is about how much may be unanswered, whatever the window: packs are a few kilobytes, but may be of half a megabyte.
+const flightBytes = 4 << 20
+
+// fillStep is how many envelopes are read before their weight is looked at.
+const fillStep = 8
+
+// weight is how many bytes are unanswered.
+func (s *session) weight() (bytes int) {
+	for _, f := range s.flights {
+		bytes += len(f.message.Payload)
+	}
+	return bytes
+}
+
 // room is how many envelopes of a lane may be sent now.
 func (u *Uplink) room(s *session, number int, now time.Time) int {
-	free := u.c.Window - len(s.flights)
+	free, most := min(u.c.Window-len(s.flights), fillStep), flightBytes
+	if number == backlogLane {
+		most = flightBytes * 3 / 4
+	}
+	if s.weight() >= most {
+		return 0
+	}
 	if number != backlogLane {
 		return free
 	}

@@ -77,7 +77,7 @@ type Config struct {
 	OnCommands func(*docklinev1.CommandList) error
 	OnReceipts func(*docklinev1.ReceiptList) error
 	OnMaster   func(*docklinev1.MasterList) error
-	// Window is how many envelopes may be unanswered (16).
+	// Window is how many envelopes may be unanswered (64).
 	Window int
 	// RateLimit is the most that the line is to carry, in bits a second; 0 is no limit. What is live or urgent does not wait for it.
 	RateLimit int
@@ -163,7 +163,7 @@ type sending struct {
 // New makes an uplink.
 func New(c Config) *Uplink {
 	if c.Window <= 0 {
-		c.Window = 16
+		c.Window = 64
 	}
 	if c.HeartbeatEvery <= 0 {
 		c.HeartbeatEvery = 10 * time.Second

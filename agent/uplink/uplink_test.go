@@ -1,6 +1,7 @@
 package uplink_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -8,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dockline/dockline/agent/journal"
 	"github.com/dockline/dockline/agent/uplink"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/wire"
@@ -103,6 +105,37 @@ func TestHelloAgainUntilAnswered(t *testing.T) {
 		h := c.greetings()[0]
 		if len(h.Epochs) != 1 || h.Epochs[0].LastSeq != 10 || h.Session == "" || !h.SentAt.IsValid() {
 			t.Errorf("hello %v", h)
+		}
+	})
+}
+
+// Large packs fill the window by their weight, not by their number: the agent's memory is bounded.
+func TestLargePacksFillTheWindowByWeight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, c := openJournal(t), newCentre(t)
+		_, l := start(t, uplink.Config{Journal: store{j}, Window: 64}, c)
+		deaf := true
+		c.silent = func(name string) bool { return deaf && name == wire.Events }
+		l.connect()
+		pass(time.Second)
+		noise := rand.NewChaCha8([32]byte{1})
+		for n := range 40 { // after the greeting: live, so nothing but window and weight bounds them
+			body := make([]byte, 300<<10) // no compression makes it smaller
+			noise.Read(body)
+			e := &docklinev1.Event{Id: fmt.Sprint(n), Tenant: tenant, Site: site, Source: "wms", Kind: docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED, Subject: "x",
+				Payload: &docklinev1.Event_DeadLetter{DeadLetter: &docklinev1.DeadLetter{Raw: body}}}
+			if err := j.Append(context.Background(), journal.Entry{Plugin: "wms", Events: []*docklinev1.Event{e}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Second)
+		if n := len(c.envelopes()); n < 13 || n > 22 {
+			t.Errorf("%d envelopes of 300 kB on their way, want 4 MB and a step of eight at most", n)
+		}
+		c.set(func() { deaf = false })
+		pass(time.Minute)
+		if c.count() != 40 || j.Stats().Events != 0 {
+			t.Errorf("%d events arrived, %d are held", c.count(), j.Stats().Events)
 		}
 	})
 }

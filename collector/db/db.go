@@ -23,6 +23,7 @@ type DB struct {
 	postgres bool
 	write    chan *session
 	read     chan *session
+	burst    burst
 }
 
 // sqliteReaders is how many reads run side by side on SQLite; each holds a connection with its page cache.
@@ -75,6 +76,12 @@ const attempts = 20
 // file) the whole of f runs again, so f must set what it hands out, never add to it. An error of f rolls back and is returned.
 // f must not call Write or Read: on SQLite there is one writer, and it would wait for itself.
 func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
+	d.burst.giveWay(ctx)
+	return d.WriteFirst(ctx, f)
+}
+
+// WriteFirst is Write for what somebody waits for: it does not give way to a burst (Burst).
+func (d *DB) WriteFirst(ctx context.Context, f func(tx *Tx) error) error {
 	for try := 1; ; try++ {
 		err := d.run(ctx, false, f)
 		if err == nil || try == attempts || !retryable(err) {

@@ -103,6 +103,9 @@ type candidate struct {
 	id, urgent, live, events int64
 }
 
+// backlog says whether nobody waits for it: it was captured before its site's connection.
+func (c candidate) backlog() bool { return c.live == 0 && c.urgent == 0 }
+
 // heads is the first envelope of each site that has one, the most due first.
 func heads(ctx context.Context, tx *db.Tx, only string) ([]candidate, error) {
 	rows, err := tx.Query(ctx, `SELECT i.tenant, i.site, i.id, i.urgent, i.live, i.last_seq - i.first_seq + 1 FROM
@@ -176,14 +179,30 @@ func (t *turns) choose(ctx context.Context, tx *db.Tx, max int) ([]int64, error)
 		}
 	}
 	chosen, err := due(ctx, tx, max, "")
-	events, backlog := int64(0), false
-	for _, c := range chosen {
-		events += c.events
-		backlog = backlog || c.urgent == 0 && c.live == 0
+	t.count(chosen, max)
+	return idsOf(chosen), err
+}
+
+// fresh is due without backlog, while that may go without its share.
+func (t *turns) fresh(ctx context.Context, tx *db.Tx, max int) ([]int64, error) {
+	if t.without >= stepsWithoutBacklog {
+		return nil, nil
 	}
-	t.without++
-	if backlog || events < int64(max)/2 && len(chosen) < maxEnvelopes {
-		t.without = 0
+	chosen, err := due(ctx, tx, max, "")
+	if chosen = slices.DeleteFunc(chosen, candidate.backlog); len(chosen) > 0 {
+		t.count(chosen, max)
 	}
 	return idsOf(chosen), err
+}
+
+// count takes note of a step: only one that is full of what is not backlog takes something from it.
+func (t *turns) count(chosen []candidate, max int) {
+	events := int64(0)
+	for _, c := range chosen {
+		events += c.events
+	}
+	t.without++
+	if slices.ContainsFunc(chosen, candidate.backlog) || events < int64(max)/2 && len(chosen) < maxEnvelopes {
+		t.without = 0
+	}
 }

@@ -60,6 +60,7 @@ func (w *waiting) read(raw []byte, e *docklinev1.Event) *event.Fault {
 		return fault("event_unreadable", "an event of site %s cannot be decoded (%d bytes): %v; look at the agent's version and its disk",
 			w.site.Site, len(raw), err)
 	}
+	event.Restore(e)
 	if e.GetTenant() != w.site.Tenant || e.GetSite() != w.site.Site {
 		return fault("wrong_site", "site %s/%s sent an event that says it is of %q/%q; see who uses its certificate, and its agent's configuration",
 			w.site.Tenant, w.site.Site, e.GetTenant(), e.GetSite())

@@ -82,9 +82,21 @@ const (
 )
 
 // Step moves one batch of envelopes in one transaction: their events, facts, marks and receipts, how far each stream of their
-// sites has told everything, and the rows that leave the inbox.
+// sites has told everything, and the rows that leave the inbox. While a site sends its backlog, what is live goes on at once, and
+// the rest gives way.
 func (f *Filler) Step(ctx context.Context) (Filled, error) {
-	return f.step(ctx, func(tx *db.Tx) ([]int64, error) { return f.turns.choose(ctx, tx, cmp.Or(f.MaxEvents, 2000)) })
+	d, most := f.Log.DB, cmp.Or(f.MaxEvents, 2000)
+	if d.Bursting() {
+		var fresh []int64
+		err := d.Read(ctx, func(tx *db.Tx) (err error) { fresh, err = f.turns.fresh(ctx, tx, most); return err })
+		if err != nil {
+			return Filled{}, fmt.Errorf("fill: %w", err)
+		}
+		if len(fresh) > 0 {
+			return f.step(ctx, d.WriteFirst, func(*db.Tx) ([]int64, error) { return fresh, nil })
+		}
+	}
+	return f.step(ctx, d.Write, func(tx *db.Tx) ([]int64, error) { return f.turns.choose(ctx, tx, most) })
 }
 
 // isolate goes on after a step that failed: the envelopes one by one, so that one which the database does not take is set aside
@@ -97,8 +109,8 @@ func (f *Filler) isolate(ctx context.Context, cause error) (more bool, err error
 	ids := idsOf(chosen)
 	for _, id := range ids {
 		one := func(*db.Tx) ([]int64, error) { return []int64{id}, nil }
-		if _, err = f.step(ctx, one); err != nil {
-			_, err = f.step(ctx, one)
+		if _, err = f.step(ctx, f.Log.DB.Write, one); err != nil {
+			_, err = f.step(ctx, f.Log.DB.Write, one)
 		}
 		if err == nil {
 			continue
@@ -120,9 +132,9 @@ func (f *Filler) isolate(ctx context.Context, cause error) (more bool, err error
 }
 
 // step fills the envelopes that choose names, in one transaction.
-func (f *Filler) step(ctx context.Context, choose func(tx *db.Tx) ([]int64, error)) (Filled, error) {
+func (f *Filler) step(ctx context.Context, write func(context.Context, func(*db.Tx) error) error, choose func(tx *db.Tx) ([]int64, error)) (Filled, error) {
 	var filled Filled
-	err := f.Log.DB.Write(ctx, func(tx *db.Tx) error {
+	err := write(ctx, func(tx *db.Tx) error {
 		filled = Filled{}
 		ids, err := choose(tx)
 		if err != nil {

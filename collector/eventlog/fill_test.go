@@ -179,6 +179,27 @@ func TestTheOrderOfFilling(t *testing.T) {
 	})
 }
 
+// While a site's backlog pours in, what is live goes into the log at once and the backlog waits; then it is filled too.
+func TestLiveGoesOnWhileBacklogPoursIn(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		backlog := envelope(t, "dc-east", 1, 1, pick("dc-east", "SO1", "east backlog", 1))
+		backlog.Live = false
+		w.send(events(t, backlog, envelope(t, "dc-west", 1, 1, pick("dc-west", "SO1", "west live", 1)))...)
+		step := func() {
+			t.Helper()
+			if filled, err := w.filler.Step(t.Context()); err != nil || filled.Envelopes != 1 || filled.Logged != 1 {
+				t.Fatalf("filled %+v, %v", filled, err)
+			}
+		}
+		d.Burst()
+		step()
+		w.expect("live events in the log", 1, `SELECT count(*) FROM event WHERE site = 'dc-west'`)
+		step()
+		w.expect("events in the log", 2, `SELECT count(*) FROM event`)
+	})
+}
+
 // In one step that takes several envelopes the sites take turns.
 func TestSitesTakeTurns(t *testing.T) {
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {

@@ -108,7 +108,7 @@ func (i *Ingest) closeFaults(ctx context.Context, tenant string, origins ...stri
 	if i.c.Report == nil {
 		return nil
 	}
-	return i.c.DB.Write(ctx, func(tx *db.Tx) error {
+	return i.c.DB.WriteFirst(ctx, func(tx *db.Tx) error {
 		for _, origin := range origins {
 			if err := i.report(ctx, tx, tenant, origin, nil); err != nil {
 				return err

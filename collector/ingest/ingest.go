@@ -189,7 +189,7 @@ func (i *Ingest) handle(ctx context.Context, batch []wire.Message) []wire.Messag
 }
 
 func (i *Ingest) databaseWell(ctx context.Context) bool {
-	return i.c.DB.Write(ctx, func(tx *db.Tx) error {
+	return i.c.DB.WriteFirst(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE meta SET value = value WHERE name = ?`, "incarnation")
 		return err
 	}) == nil

@@ -32,7 +32,7 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 	}
 	var moved []siteKey
 	before := *b
-	err := i.c.DB.Write(ctx, func(tx *db.Tx) (err error) {
+	err := i.c.DB.WriteFirst(ctx, func(tx *db.Tx) (err error) {
 		b.answers, b.agreed = slices.Clone(before.answers), nil
 		if err := i.refresh(ctx, tx); err != nil {
 			return err
@@ -55,7 +55,7 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 	if len(moved) == 0 {
 		return nil
 	}
-	return i.c.DB.Write(ctx, func(tx *db.Tx) error {
+	return i.c.DB.WriteFirst(ctx, func(tx *db.Tx) error {
 		for _, s := range moved {
 			if err := i.c.Log.AdvanceSite(ctx, tx, s.tenant, s.site); err != nil {
 				return err

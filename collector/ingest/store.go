@@ -23,7 +23,7 @@ func (i *Ingest) store(ctx context.Context, b *batch) error {
 		return err
 	}
 	before := *b
-	err := i.c.DB.Write(ctx, func(tx *db.Tx) error {
+	err := i.c.DB.WriteFirst(ctx, func(tx *db.Tx) error {
 		*b = before // a second run begins anew
 		b.answers = slices.Clone(before.answers)
 		b.good = make(map[siteKey]bool)
@@ -44,6 +44,9 @@ func (i *Ingest) store(ctx context.Context, b *batch) error {
 		return err
 	}
 	i.remember(b)
+	if b.stored > 0 && slices.ContainsFunc(b.envelopes, func(in incoming) bool { return !in.envelope.GetLive() }) {
+		i.c.DB.Burst() // the site sends the next as soon as it has the answer
+	}
 	return nil
 }
 

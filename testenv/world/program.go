@@ -38,3 +38,16 @@ func (p *Process) Log() string {
 	}
 	return string(text)
 }
+
+// PID is that of the running process, 0 where it does not run.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}
+
+// LogFile is where its output goes.
+func (p *Process) LogFile() string { return p.log }

@@ -2,7 +2,11 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/alecthomas/kong"
+
+	"github.com/dockline/dockline/testenv/bench"
 )
 
 type commands struct {
@@ -16,6 +20,7 @@ type commands struct {
 
 func main() {
 	var c commands
-	ctx := kong.Parse(&c, kong.Name("dockline-testenv"), kong.Description("The world that Dockline works in, on this machine."), kong.UsageOnError())
+	ctx := kong.Parse(&c, kong.Name("dockline-testenv"), kong.Description("The world that Dockline works in, on this machine."), kong.UsageOnError(),
+		kong.Vars{"areas": strings.Join(bench.AreaNames(), ", ")})
 	ctx.FatalIfErrorf(ctx.Run())
 }
