@@ -10,12 +10,13 @@ import (
 // gets an answer for a window of envelopes at a time: behind every loop's transaction in turn it would wait seconds for each. On
 // PostgreSQL it is the processor that they share.
 type burst struct {
-	last atomic.Int64 // when it last went on, in Unix nanoseconds
+	last  atomic.Int64 // when it last went on, in Unix nanoseconds
+	first atomic.Int32 // how many of WriteFirst wait for their turn
 }
 
 const (
 	// burstQuiet is after how long without another Burst it is over: longer than a site takes to send its next envelopes.
-	burstQuiet = 150 * time.Millisecond
+	burstQuiet = 250 * time.Millisecond
 	// burstMost is the longest that a Write gives way, so that nothing stands still behind sites that send without end.
 	burstMost = time.Second
 	burstLook = 5 * time.Millisecond
@@ -27,7 +28,9 @@ func (d *DB) Burst() { d.burst.last.Store(time.Now().UnixNano()) }
 // Bursting says whether a Write would give way now.
 func (d *DB) Bursting() bool { return d.burst.going() }
 
-func (b *burst) going() bool { return time.Now().UnixNano()-b.last.Load() < int64(burstQuiet) }
+func (b *burst) going() bool {
+	return b.first.Load() > 0 || time.Now().UnixNano()-b.last.Load() < int64(burstQuiet)
+}
 
 // giveWay waits until the burst is over, for burstMost at most.
 func (b *burst) giveWay(ctx context.Context) {

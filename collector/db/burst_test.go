@@ -2,10 +2,51 @@ package db
 
 import (
 	"context"
+	"errors"
+	"path/filepath"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// While something goes first, what gives way waits, also between its commits.
+func TestWaitingToGoFirstIsABurst(t *testing.T) {
+	d, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "d.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	held, release := make(chan struct{}), make(chan struct{})
+	ended := make(chan error, 2)
+	go func() { ended <- d.Write(t.Context(), func(*Tx) error { close(held); <-release; return nil }) }()
+	<-held
+	if d.Bursting() {
+		t.Error("a burst although nothing goes first")
+	}
+	go func() {
+		ended <- d.WriteFirst(t.Context(), func(*Tx) error {
+			if d.Bursting() {
+				return errors.New("still a burst when it has its turn")
+			}
+			return nil
+		})
+	}()
+	for deadline := time.Now().Add(20 * time.Second); !d.Bursting(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("what waits to go first is no burst")
+		}
+	}
+	close(release)
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	if d.Bursting() {
+		t.Error("still a burst when all is done")
+	}
+}
 
 // A Write waits while a burst goes on, and no longer than it is held to; without one it does not wait at all.
 func TestAWriteGivesWayToABurst(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -77,13 +78,21 @@ const attempts = 20
 // f must not call Write or Read: on SQLite there is one writer, and it would wait for itself.
 func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
 	d.burst.giveWay(ctx)
-	return d.WriteFirst(ctx, f)
+	return d.writeAgain(ctx, f, func() {})
 }
 
 // WriteFirst is Write for what somebody waits for: it does not give way to a burst (Burst).
 func (d *DB) WriteFirst(ctx context.Context, f func(tx *Tx) error) error {
+	d.burst.first.Add(1)
+	begun := sync.OnceFunc(func() { d.burst.first.Add(-1) })
+	defer begun()
+	return d.writeAgain(ctx, f, begun)
+}
+
+// writeAgain runs f until the engine no longer asks for another try; begun is called when it has its connection.
+func (d *DB) writeAgain(ctx context.Context, f func(tx *Tx) error, begun func()) error {
 	for try := 1; ; try++ {
-		err := d.run(ctx, false, f)
+		err := d.run(ctx, false, func(tx *Tx) error { begun(); return f(tx) })
 		if err == nil || try == attempts || !retryable(err) {
 			return err
 		}

@@ -131,7 +131,7 @@ func TestTheTableReplacesItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := MachineState{At: time.Date(2026, 11, 25, 22, 0, 0, 0, time.UTC), Processors: 2, Load: "9.1", Before: "8.0"}
-	table := Table([]Measure{{"journal: x", 12.5, "B", "bar: 20 B", 0.625, "<= 20 B", true}, {"journal: y", 1, "s", "peer: 1 s", 1, "<= 0.5x", false}}, at, at)
+	table := Table([]Measure{{"journal: x", 12.5, "B", "bar: 20 B", 0.625, "<= 20 B", true}, {"journal: y", 1, "s", "peer: 1 s", 1, "<= 0.5x", false}}, 3, at, at)
 	for range 2 {
 		if err := WriteTable(path, table); err != nil {
 			t.Fatal(err)
@@ -141,7 +141,7 @@ func TestTheTableReplacesItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"# Page\n", "\nafter\n", "| journal: x | 12.5 B | bar: 20 B | 0.625 | <= 20 B | yes |", "| **no** |", "1 of 2 gates hold", "2026-11-25", "was busy"} {
+	for _, want := range []string{"# Page\n", "\nafter\n", "| journal: x | 12.5 B | bar: 20 B | 0.625 | <= 20 B | yes |", "| **no** |", "1 of 2 gates hold", "2026-11-25", "Rounds: 3.", "was busy"} {
 		if strings.Count(string(page), want) != 1 {
 			t.Errorf("%q is there %d times:\n%s", want, strings.Count(string(page), want), page)
 		}
@@ -149,7 +149,7 @@ func TestTheTableReplacesItself(t *testing.T) {
 	if strings.Contains(string(page), "former table") {
 		t.Errorf("the former table is still there:\n%s", page)
 	}
-	if at.Load = "0.3"; !strings.Contains(Table(nil, at, at), "was quiet") {
+	if at.Load = "0.3"; !strings.Contains(Table(nil, 3, at, at), "was quiet") {
 		t.Error("a load of 0.3 on two processors is not quiet")
 	}
 }

@@ -71,7 +71,8 @@ func (s *Suite) drainSingles(ctx context.Context) error {
 		return err
 	}
 	s.beside("30,000 that came singly, line back to the last in the inbox", v[1], "s", s.peerDrains(ctx, mosquittoPeer, b, s.Rounds).reference(1), atMost(1.5/5.3))
-	s.beside("30,000 that came singly, and the durable peer", v[1], "s", s.peerDrains(ctx, otelcolFsync, b, 1).reference(1), atMost(1.5/17.2))
+	// The durable peer takes minutes for as many; its rate does not depend on how many there are.
+	s.beside("30,000 that came singly, first to last, and the durable peer with 3,000", v[2], "events/s", s.peerDrains(ctx, otelcolFsync, backlog{events: 3000, singles: true}, 1).reference(2), atLeast(11))
 	s.absolute("30,000 that came singly, disk an event", last.disk, "B", atMost(150))
 	return nil
 }

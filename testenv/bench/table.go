@@ -35,11 +35,11 @@ func Machine() MachineState {
 	return m
 }
 
-// Table is the results as a table for people.
-func Table(measures []Measure, begin, end MachineState) string {
+// Table is the results as a table for people; rounds is how often each rate and time was taken.
+func Table(measures []Measure, rounds int, begin, end MachineState) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Run of %s on %d processors under %s/%s. Load when it began: %s over a minute, %s over fifteen", begin.At.Format("2006-01-02 15:04"), begin.Processors, runtime.GOOS, runtime.GOARCH, begin.Load, begin.Before)
-	fmt.Fprintf(&b, "; when it ended: %s. %s\n\n", end.Load, busy(begin))
+	fmt.Fprintf(&b, "; when it ended: %s. Rounds: %d. %s\n\n", end.Load, rounds, busy(begin))
 	b.WriteString("| measure | value | beside it, in the same run | ratio | gate | holds |\n|---|---|---|---|---|---|\n")
 	held := 0
 	for _, m := range measures {

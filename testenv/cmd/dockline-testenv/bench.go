@@ -51,7 +51,7 @@ func (c *benchCommand) Run() error {
 	began := bench.Machine()
 	run := s.Run(ctx)
 	if c.Table != "" {
-		if err := bench.WriteTable(c.Table, bench.Table(made, began, bench.Machine())); err != nil {
+		if err := bench.WriteTable(c.Table, bench.Table(made, c.Rounds, began, bench.Machine())); err != nil {
 			return err
 		}
 	}
