@@ -3,6 +3,7 @@ package testenv
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -22,14 +23,27 @@ func SkipServer(t testing.TB, name, reason string) {
 	t.Skipf("SKIP-SERVER: %s: %s (make deps installs it)", name, reason)
 }
 
-// FreePort returns a loopback TCP port that was free a moment ago.
+// Ports for servers are taken from below those that systems give to clients (from 32768 on Linux, from 49152 on Windows): a port that
+// the system chooses may have gone to somebody's connection before the server listens.
+const firstPort, lastPort = 10_000, 32_000
+
+// given are the ports that this process has given out.
+var given sync.Map
+
+// FreePort returns a loopback TCP port that was free a moment ago, and that this process has not given out before.
 func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	for range 1000 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		_ = l.Close() // it only tried the port
+		if _, before := given.LoadOrStore(port, true); !before {
+			return port, nil
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("no free port between %d and %d on 127.0.0.1", firstPort, lastPort)
 }
 
 // Server is a child process that ends with this process, however this process ends: a shell holds its pid, reads a pipe that
