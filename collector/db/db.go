@@ -125,6 +125,9 @@ func (d *DB) run(ctx context.Context, readOnly bool, f func(tx *Tx) error) (err 
 	if err != nil {
 		return fmt.Errorf("database: begin: %w", err)
 	}
+	if d.postgres {
+		s.tx = t
+	}
 	done := false
 	defer func() {
 		if !done {

@@ -11,6 +11,9 @@ import (
 type session struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+	// tx is the transaction under way, on PostgreSQL only. Statements must go through it there: database/sql closes a connection on which
+	// it finds the server gone, and where that is found beside the transaction, closing waits for the transaction's end for ever.
+	tx *sql.Tx
 }
 
 // maxStatements bounds a session's cache; statements of rare shapes beyond it are prepared for one use.
@@ -83,6 +86,9 @@ func (s *session) exec(ctx context.Context, query string, args []any) (sql.Resul
 	if stmt != nil {
 		return stmt.ExecContext(ctx, args...)
 	}
+	if s.tx != nil {
+		return s.tx.ExecContext(ctx, query, args...)
+	}
 	return s.conn.ExecContext(ctx, query, args...)
 }
 
@@ -93,6 +99,9 @@ func (s *session) query(ctx context.Context, query string, args []any) (*sql.Row
 	}
 	if stmt != nil {
 		return stmt.QueryContext(ctx, args...)
+	}
+	if s.tx != nil {
+		return s.tx.QueryContext(ctx, query, args...)
 	}
 	return s.conn.QueryContext(ctx, query, args...)
 }
