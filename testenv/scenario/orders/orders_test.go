@@ -2,7 +2,6 @@
 package orders_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,29 +16,20 @@ import (
 	"github.com/dockline/dockline/testenv/orderfile"
 	"github.com/dockline/dockline/testenv/sandbox"
 	"github.com/dockline/dockline/testenv/world"
+	"github.com/dockline/dockline/testenv/world/worldtest"
 )
+
+func TestMain(m *testing.M) { worldtest.Main(m) }
 
 // open starts a world on an order file, drops the file and opens the order desk.
 func open(t *testing.T, f *orderfile.File, c world.Config) *world.World {
 	t.Helper()
 	c.Dir = t.TempDir()
-	c.Bin = c.Dir
 	folder, err := f.Prepare(&c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := world.Build(t.Context(), c.Bin, nil); err != nil {
-		t.Fatal(err)
-	}
-	w, err := world.Open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	w := worldtest.Open(t, c)
 	desk := &orderfile.Desk{World: w, Log: t.Output()}
 	done := make(chan struct{})
 	go func() { defer close(done); desk.Run(t.Context()) }()
@@ -48,23 +38,6 @@ func open(t *testing.T, f *orderfile.File, c world.Config) *world.World {
 		t.Fatal(err)
 	}
 	return w
-}
-
-func settle(t *testing.T, w *world.World, limit time.Duration) *world.Report {
-	t.Helper()
-	r, err := w.Settle(t.Context(), limit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%s", text)
-	if !r.OK {
-		t.Fatalf("%d mismatches, the first: %q\ncollector: %s", len(r.Mismatches), r.Mismatches[:min(10, len(r.Mismatches))], w.Collector.LogTail())
-	}
-	return r
 }
 
 // TestEveryLineOfAnOrderFileIsAnOrderOrACase: a file of sixteen lines, of which some are cancelled, negative, malformed, without a
@@ -76,7 +49,7 @@ func TestEveryLineOfAnOrderFileIsAnOrderOrACase(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := open(t, f, world.Config{Seed: 3})
-	r := settle(t, w, 3*time.Minute)
+	r := worldtest.Settle(t, w, 3*time.Minute)
 	if want := (world.Rows{Read: 14, InOrders: 6, InExceptions: 8}); *r.Rows != want || r.Orders != 4 {
 		t.Errorf("rows %+v, want %+v; orders %d, want 4", *r.Rows, want, r.Orders)
 	}
@@ -142,7 +115,7 @@ func TestRealOrderFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.Sites["dc-west"].Line.Cut(false)
-			r := settle(t, w, min(f.Patience(), 7*time.Minute))
+			r := worldtest.Settle(t, w, min(f.Patience(), 7*time.Minute))
 			if r.Rows.Read < min(c.lines, 100) || r.Rows.InOrders == 0 || r.Rows.InExceptions == 0 || r.Rows.InOrders+r.Rows.InExceptions != r.Rows.Read {
 				t.Errorf("rows %+v", *r.Rows)
 			}

@@ -1,7 +1,6 @@
 package restore_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,62 +10,13 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/testenv"
 	"github.com/dockline/dockline/testenv/world"
+	"github.com/dockline/dockline/testenv/world/worldtest"
 )
 
-// openWorld is a company with ERP, CRM and two sites.
-func openWorld(t *testing.T, c world.Config) *world.World {
-	t.Helper()
-	build(t)
-	var err error
-	if c.Dir, err = os.MkdirTemp("", "dockline-restore-world-"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if !t.Failed() {
-			_ = os.RemoveAll(c.Dir)
-		}
-	})
-	c.Bin = bin
-	w, err := world.Open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return w
-}
-
-// agree waits until event log, ERP and CRM agree with the docks' ledgers.
-func agree(t *testing.T, w *world.World, limit time.Duration) *world.Report {
-	t.Helper()
-	r, err := w.Settle(t.Context(), limit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%s", text)
-	if !r.OK {
-		t.Fatalf("%d mismatches, the first: %q\ncollector: %s", len(r.Mismatches), r.Mismatches[:min(10, len(r.Mismatches))], w.Collector.LogTail())
-	}
-	return r
-}
-
-func orders(t *testing.T, w *world.World, n int) {
-	t.Helper()
-	if _, err := w.Orders(t.Context(), n); err != nil {
-		t.Fatal(err)
-	}
-}
-
+// command runs a command of the collector on its configuration, and returns what it said.
 func command(t *testing.T, w *world.World, args ...string) string {
 	t.Helper()
-	argv := append([]string{world.Program(bin, "dockline-collector")}, args...)
+	argv := append([]string{world.Program(worldtest.Bin(t), "dockline-collector")}, args...)
 	out, err := world.RunProgram(t.Context(), append(argv, "--config", filepath.Join(w.Config.Dir, "collector.yaml"))...)
 	if err != nil {
 		t.Fatal(err)
@@ -114,14 +64,14 @@ func TestCollectorRestoredFromBackup(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := openWorld(t, world.Config{Seed: 11})
-			orders(t, w, 6)
-			agree(t, w, 90*time.Second)
-			orders(t, w, 4)
+			w := worldtest.Open(t, world.Config{Seed: 11})
+			worldtest.Orders(t, w, 6)
+			worldtest.Settle(t, w, 90*time.Second)
+			worldtest.Orders(t, w, 4)
 			backup := filepath.Join(w.Config.Dir, "backup.db")
 			command(t, w, "backup", "--out", backup)
-			orders(t, w, 6)
-			before := agree(t, w, 90*time.Second)
+			worldtest.Orders(t, w, 6)
+			before := worldtest.Settle(t, w, 90*time.Second)
 			issues, invoices, adjustments := documents(t, w)
 			w.Collector.Kill()
 			put(t, w, backup)
@@ -156,7 +106,7 @@ func restoredAndWell(t *testing.T, w *world.World, before *world.Report, issues,
 	if err := w.Collector.Start(); err != nil {
 		t.Fatal(err)
 	}
-	after := agree(t, w, 120*time.Second)
+	after := worldtest.Settle(t, w, 120*time.Second)
 	if after.EventsLogged != before.EventsLogged {
 		t.Errorf("%d events in the log, %d before", after.EventsLogged, before.EventsLogged)
 	}
@@ -179,22 +129,22 @@ func restoredAndWell(t *testing.T, w *world.World, before *world.Report, issues,
 	if i, v, a = documents(t, w); i != issues || v != invoices || a != adjustments {
 		t.Errorf("after reading back the ERP has %d issues, %d invoices, %d adjustments, not %d, %d, %d", i, v, a, issues, invoices, adjustments)
 	}
-	orders(t, w, 4)
-	agree(t, w, 90*time.Second)
+	worldtest.Orders(t, w, 4)
+	worldtest.Settle(t, w, 90*time.Second)
 }
 
 // TestPostgresRestored is the same on PostgreSQL, put back with pg_restore, and marked.
 func TestPostgresRestored(t *testing.T) {
 	url := testenv.PostgreSQL(t)
-	w := openWorld(t, world.Config{Seed: 12, Sites: []string{"dc-west"}, Database: url})
-	orders(t, w, 5)
-	agree(t, w, 90*time.Second)
+	w := worldtest.Open(t, world.Config{Seed: 12, Sites: []string{"dc-west"}, Database: url})
+	worldtest.Orders(t, w, 5)
+	worldtest.Settle(t, w, 90*time.Second)
 	dump := filepath.Join(w.Config.Dir, "backup.dump")
 	if _, err := world.RunProgram(t.Context(), "pg_dump", "--format=custom", "--file="+dump, url); err != nil {
 		t.Fatal(err)
 	}
-	orders(t, w, 5)
-	before := agree(t, w, 90*time.Second)
+	worldtest.Orders(t, w, 5)
+	before := worldtest.Settle(t, w, 90*time.Second)
 	issues, invoices, adjustments := documents(t, w)
 	w.Collector.Kill()
 	if _, err := world.RunProgram(t.Context(), "pg_restore", "--clean", "--if-exists", "--dbname="+url, dump); err != nil {
@@ -204,7 +154,7 @@ func TestPostgresRestored(t *testing.T) {
 		t.Errorf("it says %q", out)
 	}
 	restoredAndWell(t, w, before, issues, invoices, adjustments)
-	if _, err := world.RunProgram(t.Context(), world.Program(bin, "dockline-collector"), "backup", "--out", dump, "--config", filepath.Join(w.Config.Dir, "collector.yaml")); err == nil ||
+	if _, err := world.RunProgram(t.Context(), world.Program(worldtest.Bin(t), "dockline-collector"), "backup", "--out", dump, "--config", filepath.Join(w.Config.Dir, "collector.yaml")); err == nil ||
 		!strings.Contains(err.Error(), db.ErrNotHere.Error()) {
 		t.Errorf("backup of a PostgreSQL database: %v", err)
 	}

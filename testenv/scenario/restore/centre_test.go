@@ -13,35 +13,12 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/testenv"
 	"github.com/dockline/dockline/testenv/world"
+	"github.com/dockline/dockline/testenv/world/worldtest"
 )
 
 const tenant = "main"
 
-// bin holds the programs, built once for the package.
-var bin string
-
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		var err error
-		if bin, err = os.MkdirTemp("", "dockline-restore-bin-"); err != nil {
-			fmt.Println(err)
-			return 1
-		}
-		defer os.RemoveAll(bin)
-		return m.Run()
-	}())
-}
-
-// build builds the programs with the first test that needs them.
-func build(t *testing.T) {
-	t.Helper()
-	if _, err := os.Stat(world.Program(bin, "dockline-plugin-sim")); err == nil {
-		return
-	}
-	if err := world.Build(t.Context(), bin, nil); err != nil {
-		t.Fatal(err)
-	}
-}
+func TestMain(m *testing.M) { worldtest.Main(m) }
 
 // centre is a collector at work, of real processes, without systems behind it.
 type centre struct {
@@ -59,7 +36,6 @@ type centre struct {
 // openCentre starts a collector with the embedded broker, or beside a broker at mqtt://address.
 func openCentre(t *testing.T, address string) *centre {
 	t.Helper()
-	build(t)
 	dir, err := os.MkdirTemp("", "dockline-restore-")
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +48,7 @@ func openCentre(t *testing.T, address string) *centre {
 		mqtt = fmt.Sprintf("{listen: %q}", c.broker)
 	}
 	c.write(c.config, fmt.Sprintf("data_dir: %q\nmqtt: %s\nhttp: {listen: \"127.0.0.1:%d\"}\n", c.path("collector"), mqtt, port(t)))
-	c.collector = world.NewProcess("collector", c.path("logs"), world.Program(bin, "dockline-collector"), "run", "--config", c.config)
+	c.collector = world.NewProcess("collector", c.path("logs"), world.Program(worldtest.Bin(t), "dockline-collector"), "run", "--config", c.config)
 	return c
 }
 
@@ -103,7 +79,7 @@ func (c *centre) write(path, text string) {
 
 func (c *centre) run(argv ...string) string {
 	c.t.Helper()
-	out, err := world.RunProgram(c.t.Context(), append([]string{world.Program(bin, argv[0])}, argv[1:]...)...)
+	out, err := world.RunProgram(c.t.Context(), append([]string{world.Program(worldtest.Bin(c.t), argv[0])}, argv[1:]...)...)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dockline/dockline/testenv"
 	"github.com/dockline/dockline/testenv/world"
+	"github.com/dockline/dockline/testenv/world/worldtest"
 )
 
 // site is an agent whose warehouse system drops files of picks.
@@ -66,8 +67,8 @@ plugins:
           zone: UTC
           key: [pick_id]
           columns: {pick_id: task, order: order, line: order_line, sku: item, qty: quantity, uom: unit, picked_at: occurred_at}
-`, tenant, name, s.data, mqtt, uplink, world.Program(bin, "dockline-plugin-wms-file"), s.outbound))
-	s.agent = world.NewProcess("agent-"+folder, c.path("logs"), world.Program(bin, "dockline-agent"), "run", "--config", config)
+`, tenant, name, s.data, mqtt, uplink, world.Program(worldtest.Bin(c.t), "dockline-plugin-wms-file"), s.outbound))
+	s.agent = world.NewProcess("agent-"+folder, c.path("logs"), world.Program(worldtest.Bin(c.t), "dockline-agent"), "run", "--config", config)
 	c.sites = append(c.sites, s)
 	return s
 }

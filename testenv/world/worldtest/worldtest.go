@@ -42,7 +42,7 @@ func Bin(t *testing.T) string {
 	return programs
 }
 
-// Open starts a world in a folder of its own. The folder stays where the test fails.
+// Open starts a world, in a folder of its own unless c names one. Its own folder stays where the test fails.
 func Open(t *testing.T, c world.Config) *world.World {
 	t.Helper()
 	prepare(t, &c)
@@ -68,11 +68,13 @@ func Join(t *testing.T, host *world.World, c world.Config) *world.World {
 
 func prepare(t *testing.T, c *world.Config) {
 	t.Helper()
+	if c.Bin = Bin(t); c.Dir != "" {
+		return
+	}
 	var err error
 	if c.Dir, err = os.MkdirTemp("", "dockline-world-"); err != nil {
 		t.Fatal(err)
 	}
-	c.Bin = Bin(t)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the world's folder stays: %s", c.Dir)
