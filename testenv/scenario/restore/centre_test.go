@@ -130,6 +130,9 @@ func (c *centre) logged() int {
 	return c.count(`SELECT count(DISTINCT id) FROM event WHERE kind = ? AND log_offset IS NOT NULL`, docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED)
 }
 
+// received is how many events the centre has, in the log or on their way into it.
+func (c *centre) received() int { return c.count(`SELECT coalesce(sum(hi - lo + 1), 0) FROM received`) }
+
 // exactly waits until so many picks are in the log, and fails if one is there twice.
 func (c *centre) exactly(n int, limit time.Duration) {
 	c.t.Helper()

@@ -20,7 +20,7 @@ func TestAMillionQueuedEventsDelayNobody(t *testing.T) {
 	queued := testenv.Count("restore.queued-events")
 	large.scan("queued", queued)
 	began := time.Now()
-	large.connect(16)
+	large.connect(16, 0)
 	ofEast := func() int { return c.count(`SELECT coalesce(max(logged), 0) FROM site_total WHERE site = 'dc-east'`) }
 	ofWest := func() int { return c.count(`SELECT coalesce(max(logged), 0) FROM site_total WHERE site = 'dc-west'`) }
 	c.eventually("the backlog drains", time.Minute, func() bool { return ofEast() > 0 })

@@ -72,10 +72,10 @@ func (s *inProcess) lineConfig() wire.Config {
 	return wire.Config{URL: "mqtts://" + s.line.Addr(), TLS: tls, MaxBackoff: time.Second}
 }
 
-// connect runs an uplink over the journal until disconnect.
-func (s *inProcess) connect(window int) {
+// connect runs an uplink over the journal until disconnect, with a rate in bits a second for the backlog; 0 is none.
+func (s *inProcess) connect(window, rate int) {
 	s.t.Helper()
-	u := uplink.New(uplink.Config{Tenant: tenant, Site: s.name, Line: s.lineConfig(), Journal: held{s.journal}, Window: window, HeartbeatEvery: time.Second,
+	u := uplink.New(uplink.Config{Tenant: tenant, Site: s.name, Line: s.lineConfig(), Journal: held{s.journal}, Window: window, RateLimit: rate, HeartbeatEvery: time.Second,
 		Heartbeat: func() *docklinev1.Heartbeat {
 			st := s.journal.Stats()
 			return &docklinev1.Heartbeat{Epoch: st.Epoch, LastSeq: st.LastSeq, JournalEvents: st.Events, Cursors: st.Cursors}
@@ -167,7 +167,7 @@ func TestRestoredMachine(t *testing.T) {
 	c := openCentre(t, "")
 	s := c.openInProcess("dc-east")
 	c.start()
-	s.connect(16)
+	s.connect(16, 0)
 	s.scan("before", 300)
 	c.exactly(300, time.Minute)
 	c.eventually("the journal is acknowledged", 20*time.Second, func() bool { return s.journal.Stats().Events == 0 })
@@ -175,7 +175,7 @@ func TestRestoredMachine(t *testing.T) {
 	s.otherLife(100)
 	c.exactly(400, time.Minute)
 	s.scan("offline", 500)
-	s.connect(16)
+	s.connect(16, 0)
 	c.exactly(900, time.Minute)
 	c.eventually("the journal is acknowledged", 20*time.Second, func() bool { return s.journal.Stats().Events == 0 })
 	s.scan("after", 10)
