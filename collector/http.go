@@ -18,7 +18,10 @@ func (m *Collector) handler() (http.Handler, error) {
 		if err != nil {
 			return nil, fmt.Errorf("http.token_file: %w", err)
 		}
-		token = strings.TrimSpace(string(text))
+		// No token would open everything to everybody.
+		if token = strings.TrimSpace(string(text)); token == "" {
+			return nil, fmt.Errorf("http.token_file: %s is empty; write the token into it", m.config.Path(m.config.HTTP.TokenFile))
+		}
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })

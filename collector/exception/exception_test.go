@@ -145,3 +145,16 @@ func TestOneSubjectCannotBeDesiredTwice(t *testing.T) {
 		}
 	})
 }
+
+// An ERP's error page in Latin-1, cut in the middle of a character, and a zero byte in an answer: no database may refuse the exception
+// that tells of it.
+func TestAForeignTextIsMadeStorable(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		e := short("e1")
+		e.Title, e.Text = "M\xfcller \x00", "status 502: St\xf6rung\x00 \xe2\x82"
+		number := sync(t, d, "intake/erp", morning, e).Numbers[0]
+		if got := get(t, d, number); got.Title != "M\ufffdller " || got.Text != "status 502: St\ufffdrung \ufffd" {
+			t.Errorf("kept as %q, %q", got.Title, got.Text)
+		}
+	})
+}

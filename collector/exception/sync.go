@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -55,6 +56,7 @@ func (s *syncing) keep(ctx context.Context, have []Exception, d Desired) (uint64
 	if d.Severity == docklinev1.Severity_SEVERITY_UNSPECIFIED {
 		d.Severity = docklinev1.Severity_SEVERITY_WARNING
 	}
+	d.Title, d.Text = storable(d.Title), storable(d.Text)
 	d.EventIDs = slices.Compact(slices.Sorted(slices.Values(d.EventIDs)))
 	for i := range have {
 		if have[i].Code == d.Code && have[i].Subject == d.Subject {
@@ -62,6 +64,11 @@ func (s *syncing) keep(ctx context.Context, have []Exception, d Desired) (uint64
 		}
 	}
 	return s.insert(ctx, d)
+}
+
+// storable takes out what no database keeps: a text may quote the answer of a foreign system, in whatever encoding, cut anywhere.
+func storable(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\ufffd")
 }
 
 var columns = []string{"tenant", "origin", "code", "subject", "class", "severity", "state", "title", "text", "team", "site",

@@ -68,7 +68,7 @@ func (s *Sender) learn(ctx context.Context, h heard) error {
 		return nil // we hung up, not the target
 	}
 	if h.fault.RetryAfter > 0 {
-		s.pausedUntil = s.Now().Add(min(h.fault.RetryAfter, 15*time.Minute))
+		s.pausedUntil = s.Now().Add(min(h.fault.RetryAfter, longestPause))
 	}
 	s.failed(h.fault.Error())
 	return nil

@@ -56,7 +56,7 @@ func (d deciding) fault(r *row, h heard) error {
 		r.unknownSince, r.readyAt = d.now, d.now
 		return r.move(Unknown)
 	case h.fault.Class == docklinev1.FaultClass_FAULT_CLASS_TECHNICAL:
-		r.readyAt = d.now + max(d.wait, h.fault.RetryAfter).Microseconds()
+		r.readyAt = d.now + max(d.wait, min(h.fault.RetryAfter, longestPause)).Microseconds()
 		return r.move(Ready)
 	}
 	return r.move(Rejected)
@@ -67,7 +67,7 @@ func (d deciding) fault(r *row, h heard) error {
 func (d deciding) unknown(r *row, h heard) error {
 	if h.fault != nil {
 		r.say(faultText(h.fault))
-		r.readyAt = d.now + max(d.wait, h.fault.RetryAfter).Microseconds()
+		r.readyAt = d.now + max(d.wait, min(h.fault.RetryAfter, longestPause)).Microseconds()
 		return nil
 	}
 	one := len(h.found) == 1

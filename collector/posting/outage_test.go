@@ -1,6 +1,7 @@
 package posting_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/connector/connectortest"
 	"github.com/dockline/dockline/collector/posting"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 func TestDeadTargetCostsOneCallEveryFewSeconds(t *testing.T) {
@@ -109,5 +111,43 @@ func TestTechnicalFaultsAreRetriedForEver(t *testing.T) {
 		w.pass(s, 3*time.Minute)
 		w.expect("SO1/S1", posting.Confirmed)
 		w.effects(connector.GoodsIssue, "SO1/S1", 1)
+	})
+}
+
+// impatient asks for so much patience that nobody would see the day, as a gateway does whose quota is used up.
+type impatient struct {
+	connector.Connector
+	full bool
+	at   []time.Time
+	now  func() time.Time
+}
+
+func (i *impatient) Apply(ctx context.Context, p *connector.Posting) (connector.Result, error) {
+	if !i.full {
+		return i.Connector.Apply(ctx, p)
+	}
+	i.at = append(i.at, i.now())
+	return connector.Result{}, &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "busy", Text: "status 429", RetryAfter: 99_999 * time.Second}
+}
+
+func TestATargetThatAsksForADayIsSeenAndAskedAgain(t *testing.T) {
+	each(t, func(w *world) {
+		w.put("order/SO1", goodsIssue("SO1", "S1", 1))
+		gate := &impatient{Connector: w.target, full: true, now: w.clock.Now}
+		s := w.sender("c1", func(s *posting.Sender) { s.Connector = gate })
+		w.pass(s, 3*time.Minute)
+		if got := w.exceptions(); !slices.Equal(got, []string{"target_unavailable"}) {
+			w.t.Errorf("exceptions while nothing is taken: %v", got)
+		}
+		if len(gate.at) != 1 {
+			w.t.Errorf("calls at %v within three minutes: the target asked for patience", gate.at)
+		}
+		gate.full = false
+		w.pass(s, 20*time.Minute)
+		w.expect("SO1/S1", posting.Confirmed)
+		w.effects(connector.GoodsIssue, "SO1/S1", 1)
+		if got := w.exceptions(); len(got) != 0 {
+			w.t.Errorf("exceptions: %v", got)
+		}
 	})
 }

@@ -123,6 +123,9 @@ func (s *Sender) prepare() {
 // not happen twice hangs on the lease of the posting's row.
 const senderLease = 15 * time.Second
 
+// longestPause is the longest that a target is left alone because it asks for it; a broken gateway may ask for days.
+const longestPause = 15 * time.Minute
+
 // Run steps until ctx ends. Errors of the database are waited out; it returns one only when nothing has worked for minutes.
 func (s *Sender) Run(ctx context.Context) error {
 	s.once.Do(s.prepare)
@@ -187,7 +190,10 @@ func (s *Sender) Step(ctx context.Context) (int, error) {
 		s.lastScan = now
 		w.work = true
 	}
-	if !w.work || now.Before(s.pausedUntil) {
+	if now.Before(s.pausedUntil) {
+		return n, s.raise(ctx, now) // a target that asks for patience for long is one that does not take anything
+	}
+	if !w.work {
 		return n, nil
 	}
 	limit := s.Parallel

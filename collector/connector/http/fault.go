@@ -94,17 +94,17 @@ func said(got *answer) string {
 			}
 		}
 	}
-	if len(text) > 300 {
-		text = text[:300]
-	}
-	return fmt.Sprintf("status %d: %s", got.status, text)
+	return fmt.Sprintf("status %d: %s", got.status, text[:min(len(text), 300)])
 }
+
+// longestRetryAfter, a day in seconds, keeps a senseless number from becoming a negative time.
+const longestRetryAfter = 24 * 60 * 60
 
 // retryAfter reads the header in both of its forms (RFC 9110, section 10.2.3).
 func retryAfter(h nethttp.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
-		return time.Duration(seconds) * time.Second
+	if seconds, err := strconv.ParseUint(value, 10, 63); err == nil {
+		return time.Duration(min(seconds, longestRetryAfter)) * time.Second
 	}
 	if at, err := nethttp.ParseTime(value); err == nil && at.After(now) {
 		return at.Sub(now)

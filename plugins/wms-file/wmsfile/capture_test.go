@@ -2,6 +2,7 @@ package wmsfile
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dockline/dockline/plugins/mapping"
 )
@@ -303,5 +305,62 @@ func TestConfigChangeReadsRefusedFileAnew(t *testing.T) {
 	s.mustStep()
 	if len(s.host.ids(false)) != 2 {
 		t.Errorf("%d events after the configuration was corrected, want 2", len(s.host.ids(false)))
+	}
+}
+
+// A WMS that uses one name for ever renames its next export over the last one at any moment, also while that one is put away. Some
+// exports are gone unread, which is the WMS's doing; but no file lies in the archive that was not told.
+func TestNoFileIsPutAwayUnread(t *testing.T) {
+	s := newSite(t, testConfig)
+	start := s.clock.Add(-time.Hour)
+	stop, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for n := 1; ; n++ {
+			select {
+			case <-stop:
+				ended <- nil
+				return
+			default:
+			}
+			next := filepath.Join(s.root, "next")
+			err := os.WriteFile(next, []byte(pickFile(pickRows(n, 1)...)), 0o600)
+			stamp := start.Add(time.Duration(n) * time.Millisecond) // no two in one tick of the file system's clock
+			if err = errors.Join(err, os.Chtimes(next, stamp, stamp), os.Rename(next, filepath.Join(s.root, "out", "picks.csv"))); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	for deadline := time.Now().Add(time.Minute); len(s.host.events) < 300 && time.Now().Before(deadline); {
+		s.mustStep()
+	}
+	close(stop)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	s.mustStep()
+	told := map[string]bool{}
+	for _, e := range s.host.events {
+		told[e.GetPick().GetTask()] = true
+	}
+	files := 0
+	for _, name := range s.list("out/archive") {
+		raw, err := os.ReadFile(filepath.Join(s.root, "out/archive", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(name, resultSuffix) {
+			continue
+		}
+		files++
+		if _, err := os.Stat(filepath.Join(s.root, "out/archive", name+resultSuffix)); err != nil {
+			t.Error(err)
+		}
+		if id, _, _ := strings.Cut(strings.TrimPrefix(string(raw), pickHeader), ";"); !told[id] {
+			t.Errorf("%s was put away, but its pick %s was never told", name, id)
+		}
+	}
+	if files == 0 {
+		t.Error("nothing was put away")
 	}
 }

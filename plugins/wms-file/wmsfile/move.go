@@ -37,13 +37,41 @@ func (s *setup) move(f finished) (name string, err error) {
 	if err := s.describe(dir, name, f); err != nil {
 		return "", err
 	}
+	// The WMS may have put its next file there while the result was written.
+	if now, err := os.Stat(from); err != nil || !sameFile(now, info) {
+		return f.file.name, s.undescribe(dir, name, err)
+	}
 	if s.Complete.By == byMarker {
 		// First, so that no marker stays behind and calls the next file of this name complete.
 		if err := os.Remove(from + s.Complete.Marker); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return "", err
 		}
 	}
-	return name, relocate(from, filepath.Join(dir, name))
+	moved, err := relocate(from, filepath.Join(dir, name), info)
+	switch {
+	case err != nil:
+		return "", err
+	case !moved:
+		return f.file.name, s.undescribe(dir, name, nil)
+	}
+	return name, nil
+}
+
+func sameFile(a, b os.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// undescribe takes away the result of a file that did not come; err is why, or nil where another file lies in its place.
+func (s *setup) undescribe(dir, name string, err error) error {
+	for _, beside := range []string{name + resultSuffix, name + ".txt", insert(name, "rejected")} {
+		if gone := os.Remove(filepath.Join(dir, beside)); gone != nil && !errors.Is(gone, os.ErrNotExist) {
+			return errors.Join(err, gone)
+		}
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // taken away by a person
+	}
+	return err
 }
 
 // describe writes the result and, for a bad file, what a person needs.
@@ -92,16 +120,42 @@ func insert(name, word string) string {
 	return strings.TrimSuffix(name, ext) + "." + word + ext
 }
 
-// relocate renames, or copies where the archive is on another file system.
-func relocate(from, to string) error {
-	err := os.Rename(from, to)
-	if err == nil || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-		return err
+// relocate renames, or copies where the archive is on another file system. It says whether the file that moved is the one that was
+// read: a rename takes whatever has the name, and a WMS may have given it to its next file a moment ago. Such a file goes back.
+func relocate(from, to string, read os.FileInfo) (moved bool, err error) {
+	err = os.Rename(from, to)
+	if err == nil {
+		if now, err := os.Stat(to); err != nil || sameFile(now, read) {
+			return true, err
+		}
+		return false, giveBack(to, from)
+	}
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		return false, err
 	}
 	if err := copyFile(from, to); err != nil {
-		return err
+		return false, err
 	}
-	return os.Remove(from)
+	if now, err := os.Stat(from); err != nil || !sameFile(now, read) {
+		return false, errors.Join(err, os.Remove(to))
+	}
+	return true, os.Remove(from)
+}
+
+// giveBack puts a file that nobody has read back where it was, or beside the one that has the name by now.
+func giveBack(from, to string) error {
+	dir, name := filepath.Split(to)
+	for n := 1; n < 1000; n++ {
+		err := os.Link(from, to) // unlike a rename it never takes the place of another
+		if err == nil {
+			return os.Remove(from)
+		}
+		if !errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("giving back %s, which was written again: %w", name, err)
+		}
+		to = filepath.Join(dir, insert(name, fmt.Sprintf("again-%d", n)))
+	}
+	return fmt.Errorf("giving back %s, which was written again: no name is free", name)
 }
 
 func copyFile(from, to string) error {
