@@ -9,13 +9,14 @@ import (
 
 	"github.com/dockline/dockline/agent/journal"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/testenv"
 )
 
 // 64 callers of one event each share their commits: far fewer commits than events, and each is in the file.
 // Shows: S52
 func TestCallersShareCommits(t *testing.T) {
 	const callers, each = 64, 40
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{})
 	var group sync.WaitGroup
 	for caller := range callers {
@@ -47,7 +48,7 @@ func TestCallersShareCommits(t *testing.T) {
 
 // A caller that gives up while it waits has stored nothing, and does not take the lead with it.
 func TestAppendGivesUp(t *testing.T) {
-	j := open(t, t.TempDir(), journal.Options{})
+	j := open(t, testenv.Folder(t), journal.Options{})
 	var stored, gaveUp atomic.Int64
 	var group sync.WaitGroup
 	for caller := range 32 {
@@ -78,7 +79,7 @@ func TestAppendGivesUp(t *testing.T) {
 }
 
 func TestAppendAfterClose(t *testing.T) {
-	j := open(t, t.TempDir(), journal.Options{})
+	j := open(t, testenv.Folder(t), journal.Options{})
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestAppendAfterClose(t *testing.T) {
 }
 
 func benchmarkAppend(b *testing.B, callers, events int) {
-	j := open(b, b.TempDir(), journal.Options{LimitBytes: 16 << 30})
+	j := open(b, testenv.Folder(b), journal.Options{LimitBytes: 16 << 30})
 	var next atomic.Int64
 	pool := picks("wms", 0, 10_000)
 	b.ReportAllocs()
@@ -133,7 +134,7 @@ func BenchmarkAppend100ACall(b *testing.B) { benchmarkAppend(b, 4, 100) }
 // BenchmarkDrain reads and trims what waits; the unit is 100,000 events.
 func BenchmarkDrain(b *testing.B) {
 	const events = 100_000
-	j := open(b, b.TempDir(), journal.Options{LimitBytes: 16 << 30})
+	j := open(b, testenv.Folder(b), journal.Options{LimitBytes: 16 << 30})
 	pool := picks("wms", 0, 5000)
 	for range b.N {
 		b.StopTimer()
@@ -161,7 +162,7 @@ func BenchmarkDrain(b *testing.B) {
 
 // BenchmarkOpen opens a journal over a million events that wait, after a crash.
 func BenchmarkOpen(b *testing.B) {
-	dir := b.TempDir()
+	dir := testenv.Folder(b)
 	j := open(b, dir, journal.Options{LimitBytes: 16 << 30})
 	pool := picks("wms", 0, 5000)
 	for range 200 {

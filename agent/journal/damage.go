@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -34,12 +35,8 @@ func guard(f func() error) (err error) {
 
 // isDamage tells a file whose content is at fault from one that can't be opened just now.
 func isDamage(err error) bool {
-	for _, other := range []error{bbolterrors.ErrTimeout, fs.ErrPermission, fs.ErrNotExist, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE} {
-		if errors.Is(err, other) {
-			return false
-		}
-	}
-	return true
+	others := append([]error{bbolterrors.ErrTimeout, fs.ErrPermission, fs.ErrNotExist, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE}, errsJustNow...)
+	return !slices.ContainsFunc(others, func(other error) bool { return errors.Is(err, other) })
 }
 
 func (j *Journal) setAsideLocking(e *epoch, cause error) error {
@@ -147,14 +144,15 @@ func (e *epoch) bestCursors() map[string]*docklinev1.PluginCursor {
 	return cursors
 }
 
-// closeDamaged closes a file, but does not wait for ever: a panic within a commit leaves bbolt's lock taken. The process
-// then keeps the file open until it ends.
-func closeDamaged(db *bbolt.DB) {
+// closeDamaged closes the file, but does not wait for ever: a panic within a commit leaves bbolt's lock taken. Then only the mapping
+// stays until the process ends; the file itself is closed, since Windows renames none that is open.
+func (e *epoch) closeDamaged() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
 	go func() {
 		defer cancel()
-		guard(db.Close)
+		guard(e.db.Close)
 	}()
 	<-ctx.Done()
+	_ = e.file.Close() // most often it is closed already
 }

@@ -6,13 +6,19 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/dockline/dockline/agent/journal"
+	"github.com/dockline/dockline/testenv"
 	"go.etcd.io/bbolt"
 )
+
+// mapped are files whose opening damage may have cut short: bbolt leaves their mapping until the process ends, and Windows removes no
+// such file.
+const mapped = "*" + journal.DamagedSuffix
 
 func epochFiles(t *testing.T, dir string) []string {
 	t.Helper()
@@ -47,7 +53,7 @@ func diskUse(t *testing.T, dir string) (bytes int64) {
 
 // A file that does not open is kept under another name and declared as a gap; the others, and capture, are not touched.
 func TestUnreadableFileIsSetAside(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	for n := range 3 {
 		j := open(t, dir, journal.Options{})
 		appendEvents(t, j, "wms", n*100, 100)
@@ -83,11 +89,61 @@ func TestUnreadableFileIsSetAside(t *testing.T) {
 	}
 }
 
+// A file whose opening panics, since its freelist leads to a page of another kind, is let go of at once and not when the garbage is next
+// collected: Windows renames no open file.
+func TestFileIsLetGoOfWhenOpeningPanics(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	dir := testenv.Folder(t, mapped)
+	j := open(t, dir, journal.Options{})
+	appendEvents(t, j, "wms", 0, 100)
+	j.Close()
+	bendFreelist(t, epochFiles(t, dir)[0])
+	j = open(t, dir, journal.Options{})
+	aside := asideFiles(t, dir)
+	if len(aside) != 1 {
+		t.Fatalf("set aside: %v", aside)
+	}
+	links, err := filepath.Glob("/proc/self/fd/*") // none where there is no such folder: there the rename has shown it
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil && target == aside[0] {
+			t.Errorf("%s is still open", target)
+		}
+	}
+	c := newCentre(t)
+	c.drain(j)
+	c.wantDeclared("bent freelist", strings.Split(filepath.Base(aside[0]), "-")[2][:32], 100)
+}
+
+// bendFreelist makes a leaf of the page in which bbolt keeps its freelist.
+func bendFreelist(t *testing.T, path string) {
+	t.Helper()
+	const freelist, leaf, flagsAt = 0x10, 0x02, 8
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bent := false
+	for page := 0; page < len(data); page += os.Getpagesize() {
+		if data[page+flagsAt] == freelist {
+			data[page+flagsAt], bent = leaf, true
+		}
+	}
+	if !bent {
+		t.Fatal("no freelist in the file")
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // One flipped bit in a pack, met while draining, also in the file that takes writes: that pack is declared lost, the rest arrives.
 func TestFlippedBitInPack(t *testing.T) {
 	for _, newest := range []bool{false, true} {
 		t.Run(fmt.Sprint(newest), func(t *testing.T) {
-			dir := t.TempDir()
+			dir := testenv.Folder(t)
 			j := open(t, dir, journal.Options{})
 			appendEvents(t, j, "wms", 0, 500)
 			epoch := j.Stats().Epoch
@@ -175,7 +231,7 @@ func TestRandomDamage(t *testing.T) {
 	lost := 0
 	for seed := range rounds {
 		r := rand.New(rand.NewPCG(uint64(seed), 3))
-		dir := t.TempDir()
+		dir := testenv.Folder(t, mapped)
 		j := open(t, dir, journal.Options{})
 		for n := 0; n < events; n += 60 {
 			appendEvents(t, j, "wms", n, 60)

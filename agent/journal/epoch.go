@@ -35,6 +35,7 @@ const movedPrefix = "moved/"
 type epoch struct {
 	path     string
 	db       *bbolt.DB
+	file     *os.File               // db's; see closeDamaged
 	identity *docklinev1.EpochRange // without last_seq and ranges
 	state    state
 	// saved is the acknowledged watermark that the file knows; a crash falls back to it and sends a little again.
@@ -75,14 +76,23 @@ func (e *epoch) ordinal() uint64 { return e.identity.Ordinal }
 
 func (e *epoch) drained() bool { return e.state.acked == e.state.last }
 
-func openBolt(path string) (db *bbolt.DB, err error) {
+// openBolt also returns the open file, which bbolt can no longer close where damage made it panic; here it is closed then.
+func openBolt(path string) (db *bbolt.DB, file *os.File, err error) {
+	open := func(name string, flag int, mode os.FileMode) (*os.File, error) {
+		var err error
+		file, err = os.OpenFile(name, flag, mode)
+		return file, err
+	}
 	err = guard(func() error {
 		// The freelist is stored: without it, opening scans all pages, and a damaged one then ends the process from a
 		// goroutine of bbolt's that nobody can guard.
-		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: openWait, FreelistType: bbolt.FreelistMapType})
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: openWait, FreelistType: bbolt.FreelistMapType, OpenFile: open})
 		return err
 	})
-	return db, err
+	if err != nil && file != nil {
+		_ = file.Close() // bbolt has most often done so
+	}
+	return db, file, err
 }
 
 // createEpoch makes the file of a new epoch under a temporary name, so that a power cut never leaves half a file, and opens it.
@@ -93,7 +103,7 @@ func createEpoch(dir string, identity *docklinev1.EpochRange, s state, cursors m
 	}
 	identity.Epoch = hex.EncodeToString(id)
 	path := epochPath(dir, identity.Ordinal, identity.Epoch)
-	db, err := openBolt(path + temporarySuffix)
+	db, _, err := openBolt(path + temporarySuffix)
 	if err != nil {
 		return nil, fmt.Errorf("create epoch file: %w", err)
 	}
@@ -149,7 +159,7 @@ func openEpoch(f epochFile) (*epoch, error) {
 	}
 	e := newEpoch(f)
 	var err error
-	if e.db, err = openBolt(f.path); err != nil {
+	if e.db, e.file, err = openBolt(f.path); err != nil {
 		if isDamage(err) {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
 		}

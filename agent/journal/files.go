@@ -105,8 +105,9 @@ func syncDir(dir string) error {
 // isDiskFull tells a full disk from other failures to write.
 func isDiskFull(err error) bool {
 	const errorDiskFull, errorHandleDiskFull = syscall.Errno(112), syscall.Errno(39)
-	if runtime.GOOS == "windows" {
-		return errors.Is(err, errorDiskFull) || errors.Is(err, errorHandleDiskFull)
+	if runtime.GOOS == "windows" && err != nil {
+		// There the file grows before anything is written into it, and of that failure bbolt passes on the words only.
+		return errors.Is(err, errorDiskFull) || errors.Is(err, errorHandleDiskFull) || strings.Contains(err.Error(), errorDiskFull.Error())
 	}
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, errQuota)
 }

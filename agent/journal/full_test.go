@@ -10,6 +10,7 @@ import (
 
 	"github.com/dockline/dockline/agent/journal"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/testenv"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -36,7 +37,7 @@ func TestFullAndBack(t *testing.T) {
 	for _, keep := range []time.Duration{0, 24 * time.Hour} {
 		t.Run(keep.String(), func(t *testing.T) {
 			const limit = 1 << 20
-			dir := t.TempDir()
+			dir := testenv.Folder(t)
 			j := open(t, dir, journal.Options{LimitBytes: limit, KeepAcknowledged: keep})
 			c := newCentre(t)
 			from := 0
@@ -69,7 +70,7 @@ func TestFullAndBack(t *testing.T) {
 
 // A backlog that is drained gives its space back, whether it lay in old files or in the newest.
 func TestSpaceComesBack(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{LimitBytes: 1 << 30, RotateBytes: 4 << 20})
 	pool := picks("wms", 0, 5000)
 	for range 40 {
@@ -104,7 +105,7 @@ func TestSpaceComesBack(t *testing.T) {
 // Acknowledged packs that are kept never make the journal look full, however much goes through it.
 func TestKeptPacksDoNotFillTheJournal(t *testing.T) {
 	const limit = 1 << 20
-	j := open(t, t.TempDir(), journal.Options{LimitBytes: limit, KeepAcknowledged: 24 * time.Hour})
+	j := open(t, testenv.Folder(t), journal.Options{LimitBytes: limit, KeepAcknowledged: 24 * time.Hour})
 	c := newCentre(t)
 	most := int64(0)
 	for n := range 150 {

@@ -6,12 +6,13 @@ import (
 
 	"github.com/dockline/dockline/agent/journal"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/testenv"
 )
 
 // A cursor that the collector gives back counts in a new folder only, also where the source has begun from nothing meanwhile, and
 // after a start in between; once anything was acknowledged, the journal's own is right.
 func TestACursorIsGivenBackToANewFolder(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{})
 	if err := j.Append(context.Background(), journal.Entry{Plugin: "wms", Cursor: []byte("of this folder")}); err != nil {
 		t.Fatal(err)
@@ -46,7 +47,7 @@ func TestACursorIsGivenBackToANewFolder(t *testing.T) {
 // events under numbers that this process has given since and never sent. What it knows of the epoch is beyond what was handed out, so
 // all is sent again under a new one, although the collector's number is not beyond the journal's own.
 func TestAProcessPutBackForks(t *testing.T) {
-	j := open(t, t.TempDir(), journal.Options{})
+	j := open(t, testenv.Folder(t), journal.Options{})
 	c := newCentre(t)
 	appendEvents(t, j, "wms", 0, 100)
 	c.drain(j)

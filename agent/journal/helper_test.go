@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,18 @@ import (
 	eventpkg "github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/proto/wire"
 )
+
+// emulator in the environment names the program that runs this one, where the kernel does not know how to: qemu-user for another
+// processor's.
+const emulator = "DOCKLINE_EMULATOR"
+
+// again is this test binary as one more process.
+func again(ctx context.Context) *exec.Cmd {
+	if with := os.Getenv(emulator); with != "" {
+		return exec.CommandContext(ctx, with, os.Args[0])
+	}
+	return exec.CommandContext(ctx, os.Args[0])
+}
 
 // pick is an event as a WMS would give it; its id is readable, so that a failing test names it.
 func pick(plugin string, n int) *docklinev1.Event {

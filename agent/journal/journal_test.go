@@ -15,12 +15,13 @@ import (
 
 	"github.com/dockline/dockline/agent/journal"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/testenv"
 )
 
 // Events come out in the order in which they went in, with the cursor that was committed with them, also after a reopen.
 // Shows: S52
 func TestAcceptedEventsComeOutInOrder(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{})
 	appendEvents(t, j, "wms", 0, 3)
 	appendEvents(t, j, "wms", 3, 250)
@@ -63,7 +64,7 @@ func TestAcceptedEventsComeOutInOrder(t *testing.T) {
 
 // An envelope of a pack that ends within a batch carries the cursor before that batch: restoring it loses nothing.
 func TestCursorInEnvelopeNeverRunsAhead(t *testing.T) {
-	j := open(t, t.TempDir(), journal.Options{})
+	j := open(t, testenv.Folder(t), journal.Options{})
 	appendEvents(t, j, "wms", 0, 10)
 	appendEvents(t, j, "wms", 10, 1000)
 	envelopes, err := j.Next(journal.Position{}, 100)
@@ -85,7 +86,7 @@ func TestCursorInEnvelopeNeverRunsAhead(t *testing.T) {
 }
 
 func TestCompletenessWithoutEvents(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{})
 	at := timestamppb.New(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
 	for _, stream := range []string{"picks", "counts", "picks"} {
@@ -111,7 +112,7 @@ func TestCompletenessWithoutEvents(t *testing.T) {
 
 // A pack may grow until it is handed out, not after.
 func TestPackIsImmutableOnceHandedOut(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{})
 	c := newCentre(t)
 	appendEvents(t, j, "wms", 0, 2)
@@ -149,7 +150,7 @@ func TestPackIsImmutableOnceHandedOut(t *testing.T) {
 
 // A reader that has taken all gets the next event in a pack of its own at once, without a second commit.
 func TestHungryReaderCostsNoSecondCommit(t *testing.T) {
-	j := open(t, t.TempDir(), journal.Options{})
+	j := open(t, testenv.Folder(t), journal.Options{})
 	if e, err := j.Next(journal.Position{}, 1); err != nil || len(e) != 0 {
 		t.Fatal(e, err)
 	}
@@ -169,7 +170,7 @@ func TestHungryReaderCostsNoSecondCommit(t *testing.T) {
 }
 
 func TestTrim(t *testing.T) {
-	j := open(t, t.TempDir(), journal.Options{})
+	j := open(t, testenv.Folder(t), journal.Options{})
 	c := newCentre(t)
 	appendEvents(t, j, "wms", 0, 100)
 	appendEvents(t, j, "wms", 100, 100)
@@ -210,7 +211,7 @@ func TestTrim(t *testing.T) {
 
 // Files that are drained are deleted; the captured total and the cursors go on.
 func TestDrainedEpochsAreDeleted(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	c := newCentre(t)
 	for n := range 4 {
 		j := open(t, dir, journal.Options{})
@@ -243,7 +244,7 @@ func TestDrainedEpochsAreDeleted(t *testing.T) {
 
 // With keep_acknowledged packs stay until their age, and are sent again only to a collector that lost them.
 func TestKeepAcknowledged(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 	o := journal.Options{KeepAcknowledged: 24 * time.Hour, Now: func() time.Time { return now }}
 	j := open(t, dir, o)
@@ -276,7 +277,7 @@ func TestKeepAcknowledged(t *testing.T) {
 
 // What was acknowledged by a database that is gone, and is no longer here, is declared; the rest is sent again.
 func TestRestoredCollectorWithNothingKept(t *testing.T) {
-	j := open(t, t.TempDir(), journal.Options{})
+	j := open(t, testenv.Folder(t), journal.Options{})
 	c := newCentre(t)
 	appendEvents(t, j, "wms", 0, 300)
 	c.drain(j)
@@ -310,7 +311,7 @@ func TestRestoredCollectorWithNothingKept(t *testing.T) {
 
 // A disk that was rolled back: the collector knows more of the epoch than Hello says. All is sent again under a new one.
 func TestRolledBackDiskForks(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{})
 	c := newCentre(t)
 	appendEvents(t, j, "wms", 0, 150)
@@ -347,7 +348,7 @@ func TestRolledBackDiskForks(t *testing.T) {
 }
 
 func TestOneProcessOnly(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	open(t, dir, journal.Options{})
 	if second, err := journal.Open(dir, journal.Options{}); !errors.Is(err, journal.ErrLocked) {
 		t.Errorf("second open: %v %v, want journal.ErrLocked", second, err)
@@ -355,7 +356,7 @@ func TestOneProcessOnly(t *testing.T) {
 }
 
 func TestLeftoversOfACrashAreRemoved(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	left := filepath.Join(dir, "epoch-00000001-"+strings.Repeat("a", 32)+".db"+journal.TemporarySuffix)
 	if err := os.WriteFile(left, []byte("half a file"), 0o600); err != nil {
 		t.Fatal(err)
@@ -368,7 +369,7 @@ func TestLeftoversOfACrashAreRemoved(t *testing.T) {
 
 // A crash between the end of a fork and the deletion of the old file leaves both; the old one goes at the next open.
 func TestCrashAtTheEndOfAFork(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{})
 	appendEvents(t, j, "wms", 0, 150)
 	j.Close()
@@ -397,7 +398,7 @@ func TestCrashAtTheEndOfAFork(t *testing.T) {
 // A commit that was written although its sync failed counts as the file has it, and the next one goes behind it.
 func TestCommitThatFailedAfterAll(t *testing.T) {
 	for _, count := range []int{1, 150} {
-		dir := t.TempDir()
+		dir := testenv.Folder(t)
 		j := open(t, dir, journal.Options{})
 		appendEvents(t, j, "wms", 0, 10)
 		journal.Unlearn(j, func() { appendEvents(t, j, "wms", 10, count) })

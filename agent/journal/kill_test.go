@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,16 +103,12 @@ func idsOf(e *docklinev1.Envelope) (ids []string) {
 // promised, and all events before it are there.
 // Shows: S52
 func TestKilledProcessLosesNothing(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	seen, promised := map[string]bool{}, map[string]int{}
 	r := rand.New(rand.NewPCG(1, uint64(testenv.Count("journal.kills"))))
 	total := 0
 	for range testenv.Count("journal.kills") {
-		total += runVictim(t, self, dir, 20+r.IntN(150), time.Duration(r.IntN(20_000))*time.Microsecond, seen, promised)
+		total += runVictim(t, dir, 20+r.IntN(150), time.Duration(r.IntN(20_000))*time.Microsecond, seen, promised)
 	}
 	if total == 0 {
 		t.Fatal("nothing was ever accepted: the test shows nothing")
@@ -149,9 +144,9 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 }
 
 // runVictim lets the process make some promises, kills it a moment later and takes note of them.
-func runVictim(t *testing.T, self, dir string, promises int, moment time.Duration, seen map[string]bool, promised map[string]int) (kept int) {
+func runVictim(t *testing.T, dir string, promises int, moment time.Duration, seen map[string]bool, promised map[string]int) (kept int) {
 	t.Helper()
-	command := exec.Command(self)
+	command := again(t.Context())
 	command.Env = append(os.Environ(), victimDir+"="+dir)
 	command.Stderr = os.Stderr
 	stdout, err := command.StdoutPipe()

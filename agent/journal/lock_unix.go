@@ -10,5 +10,8 @@ import (
 
 const errQuota = unix.EDQUOT
 
+// errsJustNow has what only Windows says.
+var errsJustNow []error
+
 // lockFile takes the lock of a journal folder without waiting.
 func lockFile(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,7 +67,7 @@ func oneCut(t *testing.T, disk *lossyfs.Disk, writes int, seen map[string]bool, 
 	if err := disk.Mount(writes); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(os.Args[0])
+	command := again(t.Context())
 	command.Env = append(os.Environ(), victimDir+"="+disk.Mountpoint)
 	stdout, err := command.StdoutPipe()
 	if err != nil {

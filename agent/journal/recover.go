@@ -85,7 +85,7 @@ func (r *recovery) takeUp(file epochFile, verdict error) error {
 		return err
 	default:
 		if e != nil {
-			closeDamaged(e.db)
+			e.closeDamaged()
 		}
 		w, err := readWreck(file, err)
 		if err != nil {

@@ -21,7 +21,7 @@ const checkFile = "DOCKLINE_JOURNAL_CHECK"
 
 // checkInChild is what the agent does with its own binary.
 func checkInChild(ctx context.Context, path string) error {
-	child := exec.CommandContext(ctx, os.Args[0])
+	child := again(ctx)
 	child.Env = append(os.Environ(), checkFile+"="+path)
 	out, err := child.CombinedOutput()
 	var exit *exec.ExitError
@@ -55,7 +55,7 @@ func unclean(t *testing.T, dir string) {
 // After an unclean stop events are taken at once, the cursor is given when the older file was checked, and in the end the new epoch
 // knows all that it would have known after a clean stop.
 func TestCaptureGoesOnWhileTheOldFileIsChecked(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{})
 	appendEvents(t, j, "wms", 0, 250)
 	appendEvents(t, j, "scanner", 0, 30)
@@ -102,7 +102,7 @@ func TestCaptureGoesOnWhileTheOldFileIsChecked(t *testing.T) {
 // Crashes while the old file is still being checked: the epochs begun meanwhile lack what they could not know, and a later opening
 // gives it to them, in their order.
 func TestCrashesBeforeTheOldFileWasChecked(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{})
 	appendEvents(t, j, "wms", 0, 10)
 	j.Close()
@@ -139,7 +139,7 @@ func reopenable(t *testing.T, j *journal.Journal, dir string) string {
 
 // A reader that dies of a file is not followed by another: the pages are read one by one, what verifies is sent, the rest declared.
 func TestFileThatKillsItsReader(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{})
 	for n := range 20 {
 		appendEvents(t, j, "wms", n*60, 60)
@@ -182,7 +182,7 @@ func TestDamagedFilesReadByAChild(t *testing.T) {
 	lost := 0
 	for seed := range testenv.Count("journal.damages") {
 		r := rand.New(rand.NewPCG(uint64(seed), 4))
-		dir := t.TempDir()
+		dir := testenv.Folder(t, mapped)
 		j := open(t, dir, journal.Options{})
 		for n := 0; n < events; n += 60 {
 			appendEvents(t, j, "wms", n, 60)
@@ -210,7 +210,7 @@ func TestDamagedFilesReadByAChild(t *testing.T) {
 func BenchmarkFreelist(b *testing.B) {
 	for _, stored := range []bool{true, false} {
 		b.Run(map[bool]string{true: "stored", false: "scanned"}[stored], func(b *testing.B) {
-			path := b.TempDir() + "/f.db"
+			path := testenv.Folder(b) + "/f.db"
 			options := &bbolt.Options{NoFreelistSync: !stored, FreelistType: bbolt.FreelistMapType}
 			db := drainedFile(b, path, options)
 			b.Run("commit", func(b *testing.B) {

@@ -307,7 +307,7 @@ func (j *Journal) setAside(w *wreck, e *epoch, from uint64) error {
 	}
 	if e != nil {
 		j.forget(e)
-		closeDamaged(e.db)
+		e.closeDamaged()
 	}
 	_, err = moveAside(w.file.path)
 	return err

@@ -135,7 +135,7 @@ func TestSequences(t *testing.T) {
 			t.Parallel()
 			now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 			r := rand.New(rand.NewPCG(uint64(seed), 1))
-			w := &world{T: t, rand: r, dir: t.TempDir(), centre: newCentre(t), accepted: map[string]int{}}
+			w := &world{T: t, rand: r, dir: testenv.Folder(t), centre: newCentre(t), accepted: map[string]int{}}
 			w.options = journal.Options{LimitBytes: 1 << 20, RotateBytes: int64(36+r.IntN(60)) << 10, Now: func() time.Time { return now }}
 			w.options.KeepAcknowledged = time.Duration(r.IntN(2)) * time.Hour
 			w.journal = open(t, w.dir, w.options)

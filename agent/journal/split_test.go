@@ -7,12 +7,13 @@ import (
 	"github.com/dockline/dockline/agent/journal"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/wire"
+	"github.com/dockline/dockline/testenv"
 )
 
 // A pack is divided until every event stands alone; order, ids and cursors are those of the whole, also after opening it again, and an
 // Ack of any part trims.
 func TestSplitPack(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.Folder(t)
 	j := open(t, dir, journal.Options{})
 	appendEvents(t, j, "wms", 0, 100)
 	events := picks("wms", 100, 100)
