@@ -229,6 +229,7 @@ func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
 	}
 	f.LineChanged = a.lineChanged
 	a.mu.Unlock()
+	a.machine(&f)
 	f.JournalBytes, f.JournalLimit, f.Waiting, f.OldestAt = s.Bytes, s.LimitBytes, int64(s.Events), s.OldestAt
 	f.Plugins, f.Reported = a.host.Health(), append(a.host.Conditions(), a.refusedCondition()...)
 	h := &docklinev1.Heartbeat{

@@ -24,7 +24,7 @@ func (m *Collector) handler() (http.Handler, error) {
 		}
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.Handle("GET /healthz", &healthz{well: m.db.Well, log: m.log})
 	mux.Handle("/api/", api.New(api.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")}))
 	mux.Handle("/", console.New(console.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Drill: m.config.Console.Drill, Log: m.log.With("part", "console")}))
 	return mux, nil

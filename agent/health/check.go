@@ -22,7 +22,9 @@ type Facts struct {
 	// Waiting counts events that the collector has not acknowledged; OldestAt is when the oldest was captured.
 	Waiting  int64
 	OldestAt time.Time
-	DiskFree uint64
+	// DiskFree is what is left where data_dir is, of which nothing is said unless DiskKnown.
+	DiskKnown bool
+	DiskFree  uint64
 	// CertificateEnds is when the site's certificate ends; zero without one.
 	CertificateEnds time.Time
 	Plugins         []*docklinev1.PluginHealth
@@ -58,6 +60,9 @@ type Check struct {
 
 // manyShortLinks in a row are no accident.
 const manyShortLinks = 5
+
+// diskFull is less than the files of journal and inbox grow by at once.
+const diskFull = 1 << 20
 
 // Checks is the fixed list, most urgent first.
 var Checks = []Check{
@@ -123,8 +128,14 @@ var Checks = []Check{
 		}
 		return fmt.Sprintf("The line is up, but %d events are not acknowledged. Look at the collector: is it running, does its database take writes?", f.Waiting), later(f.OldestAt, f.LineChanged)
 	}},
+	{"disk_full", "The disk is full", docklinev1.Severity_SEVERITY_ERROR, 0, func(f Facts) (string, time.Time) {
+		if !f.DiskKnown || f.DiskFree >= diskFull {
+			return "", time.Time{}
+		}
+		return "Nothing more can be written where data_dir is. Sources are paused and work from the centre waits; nothing is lost. Free some space: all goes on by itself.", f.Now
+	}},
 	{"disk_low", "The disk is nearly full", docklinev1.Severity_SEVERITY_WARNING, 0, func(f Facts) (string, time.Time) {
-		if f.DiskFree == 0 || f.DiskFree > 512<<20 {
+		if !f.DiskKnown || f.DiskFree < diskFull || f.DiskFree > 512<<20 {
 			return "", time.Time{}
 		}
 		return fmt.Sprintf("%d MB are free where data_dir is. Free some space: the journal may need it during an outage.", f.DiskFree>>20), f.Now

@@ -28,7 +28,9 @@ func TestChecksShowAfterTheirTime(t *testing.T) {
 		{"comes and goes", health.Facts{Connected: true, Line: health.Line{ShortLinks: 5}}, []string{"line_flaps"}},
 		{"denied and too large", health.Facts{Connected: true, LineChanged: now.Add(-time.Minute), Line: health.Line{Denied: "quota", TooLarge: 1, TooLargeText: "event 7"}},
 			[]string{"broker_refuses", "event_too_large"}},
-		{"disk and certificate", health.Facts{Connected: true, DiskFree: 1 << 20, CertificateEnds: now.Add(24 * time.Hour)}, []string{"disk_low", "certificate_ends"}},
+		{"not a byte is left", health.Facts{Connected: true, DiskKnown: true}, []string{"disk_full"}},
+		{"room enough", health.Facts{Connected: true, DiskKnown: true, DiskFree: 1 << 40}, nil},
+		{"disk and certificate", health.Facts{Connected: true, DiskKnown: true, DiskFree: 1 << 20, CertificateEnds: now.Add(24 * time.Hour)}, []string{"disk_low", "certificate_ends"}},
 	}
 	for _, tt := range tables {
 		t.Run(tt.name, func(t *testing.T) {

@@ -179,7 +179,7 @@ func (s *supervisor) conditions() []*docklinev1.Condition {
 	if s.journal != nil {
 		code, text := "journal_failed", "The journal takes no events: "+s.journal.Error()+". The source waits, nothing is lost; look at the disk."
 		if s.config.Full != nil && errors.Is(s.journal, s.config.Full) {
-			code, text = "journal_full", "The journal is full, so the source waits; nothing is lost. Restore the line to the collector, or raise journal.limit."
+			code, text = "journal_full", "The journal takes no more, so the source waits; nothing is lost. Restore the line to the collector, or raise journal.limit; if the disk is full, free some space."
 		}
 		all = append(all, condition(code, docklinev1.Severity_SEVERITY_ERROR, s.journalAt, name+" is paused", text))
 	}

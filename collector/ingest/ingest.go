@@ -172,7 +172,7 @@ func (i *Ingest) handle(ctx context.Context, batch []wire.Message) []wire.Messag
 			return answers
 		}
 		i.c.Slog.Error("cannot take messages", "messages", len(batch), "err", err)
-		if i.databaseWell(ctx) {
+		if i.c.DB.Well(ctx) == nil {
 			if len(batch) == 1 {
 				i.c.Slog.Error("message given up", "topic", batch[0].Topic, "err", err)
 				return nil
@@ -186,13 +186,6 @@ func (i *Ingest) handle(ctx context.Context, batch []wire.Message) []wire.Messag
 		case <-time.After(pause):
 		}
 	}
-}
-
-func (i *Ingest) databaseWell(ctx context.Context) bool {
-	return i.c.DB.WriteFirst(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE meta SET value = value WHERE name = ?`, "incarnation")
-		return err
-	}) == nil
 }
 
 // Handle takes a batch of messages into the database and returns the answers to publish, once for every envelope or for every

@@ -97,6 +97,10 @@ func (c *capture) step(ctx context.Context) error {
 		return c.report(now)
 	}
 	c.reports.folder(c.setup.Outbound, nil)
+	c.reports.forgetGone(c.folder)
+	for name, odd := range c.folder.odd {
+		c.reports.unreadable(name, odd, now)
+	}
 	c.forgetGone()
 	for _, file := range complete {
 		took, err := c.take(ctx, file)

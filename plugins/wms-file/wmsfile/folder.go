@@ -31,6 +31,8 @@ type observed struct {
 type folder struct {
 	setup *setup
 	seen  map[string]observed
+	// odd are what bears the name of a file to be read and is none, with why it is not read.
+	odd map[string]error
 }
 
 // scan lists the files, oldest first, and tells the complete ones from those that wait.
@@ -44,6 +46,7 @@ func (f *folder) scan(now time.Time, done func(name string) bool) (complete, wai
 		names[e.Name()] = true
 	}
 	seen := make(map[string]observed, len(entries))
+	f.odd = map[string]error{}
 	for _, e := range entries {
 		file, ok := f.look(e)
 		if !ok || f.ignored(file.name, names) {
@@ -76,8 +79,12 @@ func (f *folder) scan(now time.Time, done func(name string) bool) (complete, wai
 
 func (f *folder) look(e fs.DirEntry) (found, bool) {
 	info, err := e.Info()
-	if err != nil || !info.Mode().IsRegular() {
-		return found{}, false // gone since, or not a file
+	if err != nil {
+		return found{}, false // gone since
+	}
+	if !info.Mode().IsRegular() {
+		f.notice(e.Name(), info.Mode())
+		return found{}, false
 	}
 	out := found{name: e.Name(), size: info.Size(), mod: info.ModTime()}
 	for _, s := range f.setup.streams {
@@ -87,6 +94,23 @@ func (f *folder) look(e fs.DirEntry) (found, bool) {
 		}
 	}
 	return out, true
+}
+
+// notice notes a folder, a link or a pipe under a name that a stream waits for: what somebody put there to be read never will be.
+func (f *folder) notice(name string, mode fs.FileMode) {
+	path := filepath.Join(f.setup.Outbound, name)
+	if path == filepath.Clean(f.setup.Archive) || path == filepath.Clean(f.setup.Errors) ||
+		!slices.ContainsFunc(f.setup.streams, func(s *stream) bool { return matches(s.Pattern, name) }) {
+		return
+	}
+	what := "it is neither a file nor a folder"
+	switch {
+	case mode.IsDir():
+		what = "it is a folder"
+	case mode&fs.ModeSymlink != 0:
+		what = "it is a link, which could lead out of the folder"
+	}
+	f.odd[name] = errors.New(what + "; put the file itself there, or take it away")
 }
 
 // ignored are temporary files, and markers of files that are there.

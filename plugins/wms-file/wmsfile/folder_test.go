@@ -178,3 +178,47 @@ func TestIdleFolderWritesSeldom(t *testing.T) {
 		t.Errorf("%d batches in two idle minutes", s.host.batches)
 	}
 }
+
+// What looks like a file to be read and is none is told, not passed over; and the report ends when it is gone.
+func TestAFolderOrALinkInPlaceOfAFileIsReported(t *testing.T) {
+	s := newSite(t, testConfig)
+	out := filepath.Join(s.root, "out")
+	if err := os.Mkdir(filepath.Join(out, "picks.csv"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(out, "other"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.mustStep()
+	s.clock = s.clock.Add(2 * time.Minute)
+	s.mustStep()
+	if len(s.host.conditions) != 1 || s.host.conditions[0].GetCode() != "files_stuck" || !strings.Contains(s.host.conditions[0].GetText(), "picks.csv cannot be read (it is a folder") ||
+		strings.Contains(s.host.conditions[0].GetText(), "other") {
+		t.Errorf("conditions %v", s.host.conditions)
+	}
+	if err := os.Remove(filepath.Join(out, "picks.csv")); err != nil {
+		t.Fatal(err)
+	}
+	s.drop("picks.csv", pickFile(pickRows(1, 1)...))
+	s.mustStep()
+	if len(s.host.conditions) != 0 || len(s.host.events) != 1 {
+		t.Errorf("conditions %v, %d events", s.host.conditions, len(s.host.events))
+	}
+	if err := os.Symlink(filepath.Join(out, "archive", "picks.csv"), filepath.Join(out, "picks2.csv")); err != nil {
+		t.Logf("no links on this system: %v", err)
+		return
+	}
+	s.mustStep()
+	s.clock = s.clock.Add(2 * time.Minute)
+	s.mustStep()
+	if len(s.host.conditions) != 1 || !strings.Contains(s.host.conditions[0].GetText(), "picks2.csv cannot be read (it is a link") {
+		t.Errorf("conditions %v", s.host.conditions)
+	}
+	if err := os.Remove(filepath.Join(out, "picks2.csv")); err != nil {
+		t.Fatal(err)
+	}
+	s.mustStep()
+	if len(s.host.conditions) != 0 {
+		t.Errorf("it is gone, and still there is %v", s.host.conditions)
+	}
+}

@@ -2,6 +2,7 @@ package wmsfile
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -40,11 +41,26 @@ func (r *reports) folder(path string, err error) {
 }
 
 func (r *reports) unreadable(name string, err error, now time.Time) {
-	r.keep("read "+name, name+" cannot be read", err, now)
+	r.keep(reading+name, name+" cannot be read", err, now)
 }
 
 func (r *reports) moved(name string, err error, now time.Time) {
-	r.keep("move "+name, name+" was read, but cannot be put away", err, now)
+	r.keep(moving+name, name+" was read, but cannot be put away", err, now)
+}
+
+// What a trouble is about, before the file's name.
+const (
+	reading = "read "
+	moving  = "move "
+)
+
+// forgetGone drops the troubles of what is no longer in the folder: a person has seen to it.
+func (r *reports) forgetGone(f *folder) {
+	maps.DeleteFunc(r.trouble, func(key string, _ trouble) bool {
+		_, name, _ := strings.Cut(key, " ")
+		_, seen := f.seen[name]
+		return !seen && f.odd[name] == nil
+	})
 }
 
 func (r *reports) keep(key, what string, err error, now time.Time) {

@@ -1,0 +1,41 @@
+package agent
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/dockline/dockline/agent/health"
+)
+
+// machine adds what this host says: how much room is left on the disk, and until when the site's certificate holds.
+func (a *Agent) machine(f *health.Facts) {
+	if free, err := diskFree(a.config.DataDir); err == nil {
+		f.DiskKnown, f.DiskFree = true, free
+	}
+	if a.config.MQTT.CA == "" {
+		return
+	}
+	// Read anew each time: a renewed certificate is taken with the next connection, without a restart.
+	if ends, err := certificateEnd(a.config.Path(a.config.MQTT.Certificate)); err == nil {
+		f.CertificateEnds = ends
+	}
+}
+
+func certificateEnd(path string) (time.Time, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return time.Time{}, errors.New(path + " holds no certificate in PEM")
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return certificate.NotAfter, nil
+}
