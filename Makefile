@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X github.com/dockline/dockline/proto/wire.Version=$(VERSION)
 TESTENV := go run ./testenv/cmd/dockline-testenv
 export CGO_ENABLED ?= 0
 
-.PHONY: cross build demo deps test bench package lint proto verify sim
+.PHONY: archives cross build demo deps test bench package lint proto verify sim
 
 build: ## every binary, into bin/
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./agent/cmd/... ./collector/cmd/... ./plugins/wms-file/... ./plugins/sim/... ./testenv/cmd/...
@@ -30,7 +30,10 @@ bench: ## one JSON object a line, beside peers; AREA= selects, TABLE= writes a p
 package: ## binaries for every system, with checksums, into dist/
 	@installers/package.sh '$(VERSION)' '$(LDFLAGS)'
 
-cross: ## every system's build without cgo; the journal's tests as ARM programs under qemu-user
+archives: ## runs what package has built: Linux here and under qemu-user, Windows under Wine
+	@testenv/archives.sh '$(VERSION)'
+
+cross: ## every system's build without cgo; the journal's tests as ARM programs under qemu-user and as a Windows one under Wine
 	@testenv/cross.sh
 
 lint: ## gofmt, vet for Linux and Windows, staticcheck, the layers test

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=$1 ldflags=$2
+most=20000000 # bytes that an agent may have: sites load it over thin lines
 rm -rf dist && mkdir -p dist
 for target in linux/amd64 linux/arm64 linux/arm windows/amd64; do
 	os=${target%/*} arch=${target#*/} suffix=""
@@ -14,6 +15,9 @@ for target in linux/amd64 linux/arm64 linux/arm windows/amd64; do
 		case $main in plugins/*) binary=dockline-plugin-$binary ;; esac
 		CGO_ENABLED=0 GOOS=$os GOARCH=$arch GOARM=7 go build -trimpath -ldflags "$ldflags" -o "dist/$name/$binary$suffix" "./$main"
 	done
+	size=$(stat -c %s "dist/$name/dockline-agent$suffix")
+	echo "dockline-agent for $os/$arch: $size bytes"
+	[ "$size" -le "$most" ] || { echo "package.sh: more than $most bytes" >&2; exit 1; }
 	cp LICENSE README.md CHANGELOG.md "dist/$name/"
 	[ "$os" = linux ] && cp agent/service/dockline-agent.service "dist/$name/"
 	tar -C dist -czf "dist/$name.tar.gz" "$name" && rm -r "dist/${name:?}"

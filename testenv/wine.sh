@@ -9,7 +9,8 @@ for tool in wine wineserver x86_64-w64-mingw32-dlltool; do
 	exit 77
 done
 folder=$(mktemp -d)
-export PATH=$PATH:/usr/lib/wine WINEPREFIX=$folder/prefix WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml=d"
+# What Wine leaves in the temp folder goes with the rest.
+export PATH=$PATH:/usr/lib/wine TMPDIR=$folder WINEPREFIX=$folder/prefix WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml=d"
 unset DISPLAY
 mkdir "$WINEPREFIX"
 trap 'wineserver -k || true; wineserver -w || true; rm -rf "$folder"' EXIT

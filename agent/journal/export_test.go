@@ -49,3 +49,6 @@ func Unlearn(j *Journal, f func()) {
 	defer j.write.Unlock()
 	e.state, e.tail = s, t
 }
+
+// LimitFor is the limit that a program with addresses of so many bits takes.
+var LimitFor = limitFor

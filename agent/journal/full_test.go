@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -65,6 +66,17 @@ func TestFullAndBack(t *testing.T) {
 				t.Errorf("files take %d bytes with a limit of %d", size, limit)
 			}
 		})
+	}
+}
+
+// A 32 bit program can't map 2 GiB of files: it takes what it can map, and says so, rather than stop at a size where it can't be opened again.
+func TestLimitFitsTheAddresses(t *testing.T) {
+	if is, large := journal.LimitFor(32, 2<<30), journal.LimitFor(64, 2<<30); is != 768<<20 || large != 2<<30 || journal.LimitFor(32, 1<<20) != 1<<20 {
+		t.Errorf("limits %d, %d", is, large)
+	}
+	j := open(t, testenv.Folder(t), journal.Options{LimitBytes: 2 << 30})
+	if is := j.Stats().LimitBytes; is != journal.LimitFor(strconv.IntSize, 2<<30) {
+		t.Errorf("limit %d with %d bits", is, strconv.IntSize)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,7 @@ type Options struct {
 	// Tenant and Site stand in events of the journal's own: gaps.
 	Tenant, Site string
 	// LimitBytes is the most that all files may take (2 GiB). ReserveBytes of it (64 MiB, at most a quarter of the limit)
-	// are kept for acknowledgements, cursors and gaps.
+	// are kept for acknowledgements, cursors and gaps. A 32 bit program takes mapLimit at most.
 	LimitBytes, ReserveBytes int64
 	// RotateBytes is the size at which a new epoch is begun (256 MiB, at most a quarter of the limit).
 	RotateBytes int64
@@ -48,6 +49,18 @@ type Options struct {
 	Log *slog.Logger
 }
 
+// mapLimit is what a 32 bit program may keep: all files are mapped, each up to twice as large as it is, and 2 or 3 GiB of addresses is
+// all there are.
+const mapLimit = 768 << 20
+
+// limitFor is the limit of a program whose addresses have so many bits.
+func limitFor(bits int, limit int64) int64 {
+	if bits == 32 {
+		return min(limit, mapLimit)
+	}
+	return limit
+}
+
 func (o *Options) setDefaults() {
 	if o.LimitBytes <= 0 {
 		o.LimitBytes = 2 << 30
@@ -55,6 +68,7 @@ func (o *Options) setDefaults() {
 	if o.ReserveBytes <= 0 {
 		o.ReserveBytes = 64 << 20
 	}
+	o.LimitBytes = limitFor(strconv.IntSize, o.LimitBytes)
 	o.ReserveBytes = min(o.ReserveBytes, o.LimitBytes/4)
 	if o.RotateBytes <= 0 {
 		o.RotateBytes = 256 << 20
@@ -104,7 +118,11 @@ type Journal struct {
 // be read of it is taken over, and the rest declared as a gap; an error means that nothing at all can be written there, or
 // ErrLocked. The work does not grow with the number of events held. After it Append works; Recover must follow.
 func Open(dir string, o Options) (*Journal, error) {
+	wanted := o.LimitBytes
 	o.setDefaults()
+	if wanted > o.LimitBytes {
+		o.Log.Warn("journal: a 32 bit program keeps less than journal.limit", "limit_bytes", o.LimitBytes)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}

@@ -1,3 +1,6 @@
+// go-fuse does not build for a 32 bit ARM.
+//go:build amd64 || arm64
+
 package journal_test
 
 import (
