@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/dockline/dockline/agent/host"
 	"github.com/dockline/dockline/proto/configfile"
@@ -56,7 +57,9 @@ func TryPlugin(ctx context.Context, configPath, plugin, fileName string, sample 
 		c.Plugins = []PluginConfig{{ID: "try", Path: plugin}}
 		plugin = "try"
 	} else if c, err = LoadConfig(configPath); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("there is no program %s, and no plugin of that id can be looked up: %w", plugin, err)
+	} else if !slices.ContainsFunc(c.Plugins, func(p PluginConfig) bool { return p.ID == plugin }) {
+		return nil, fmt.Errorf("%s is neither a program nor the id of a plugin in %s", plugin, configPath)
 	}
 	asked, remove, err := askedHost(c)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/agent"
+	"github.com/dockline/dockline/agent/health"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -40,6 +41,28 @@ func newSite(t *testing.T) *site {
 	s.open()
 	t.Cleanup(func() { s.close() })
 	return s
+}
+
+func TestAnAgentThatIsAskedToEndEndsWell(t *testing.T) {
+	s := newSite(t)
+	s.close()
+	ctx, stop := context.WithCancelCause(t.Context())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- agent.Serve(ctx, s.config, func() { close(ready) }) }()
+	<-ready
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		status, err := health.Ask(t.Context(), filepath.Join(filepath.Dir(s.config), "data"))
+		if err == nil && status.GetPlugins()[0].GetState() == "running" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not capture: %v, %v", status, err)
+		}
+	}
+	stop(errors.New("interrupt signal received")) // a signal's context has such a cause
+	if err := <-ended; err != nil {
+		t.Errorf("ended with %v", err)
+	}
 }
 
 func (s *site) open() {

@@ -192,7 +192,8 @@ func (u *Uplink) Run(ctx context.Context) error {
 	if config.Log == nil {
 		config.Log = u.c.Log
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	asked := ctx
+	group, ctx := errgroup.WithContext(asked)
 	tell := func(what any) {
 		select {
 		case u.inbox <- what:
@@ -220,7 +221,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	if err := line.Close(closing); err != nil {
 		u.c.Log.Debug("uplink: close the line", "err", err)
 	}
-	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+	if asked.Err() != nil { // whatever a sender made of that
 		return nil
 	}
 	return err

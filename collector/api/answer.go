@@ -13,7 +13,7 @@ func (s *server) sites(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Sites{Sites: each(found, siteOf)}, nil
+	return Sites{Sites: SitesOf(found)}, nil
 }
 
 // events reads on from an offset over all tenants and leaves out the others': next moves on even where a page is empty.

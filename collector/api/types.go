@@ -53,7 +53,11 @@ type Site struct {
 	Receipts int64 `json:"receipts"`
 }
 
-func siteOf(s *fleet.Site) Site {
+// SitesOf are sites as the API shows them.
+func SitesOf(found []*fleet.Site) []Site { return each(found, SiteOf) }
+
+// SiteOf is a site as the API shows it.
+func SiteOf(s *fleet.Site) Site {
 	site := Site{Tenant: s.Tenant, ID: s.ID, Title: s.Title, Region: s.Region, State: s.State, Since: when(s.Since), SeenAt: when(s.SeenAt),
 		Health: s.Health, Severity: severity(s.Severity), Conditions: []Message{}, Backlog: s.Backlog, Waiting: s.Waiting, Logged: s.Logged,
 		Duplicates: s.Duplicates, Conflicts: s.Conflicts, Commands: s.Commands, Receipts: s.Receipts}

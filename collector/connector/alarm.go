@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -69,12 +72,18 @@ func (i *Intake) outageCase(since time.Time, failed error) *Case {
 			c.Class = fault.Class
 		}
 		if fault.Remedy != "" {
-			remedy = fault.Remedy
+			remedy = sentence(fault.Remedy)
 		}
 	}
 	c.Text = fmt.Sprintf("Since %s UTC %s could not be read (%s). Orders made or changed there are not known here and reach no site until it can. %s It closes by itself, and nothing is missed.",
 		since.UTC().Format("2006-01-02 15:04"), i.Name, reason, remedy)
 	return c
+}
+
+// sentence is a remedy as a sentence of its own.
+func sentence(remedy string) string {
+	first, size := utf8.DecodeRuneInString(remedy)
+	return string(unicode.ToUpper(first)) + strings.TrimSuffix(remedy[size:], ".") + "."
 }
 
 // siteCases names the sites that the system does not know: they have no book, so their orders and counts cannot be settled.

@@ -102,16 +102,19 @@ func complete(c *docklinev1.Command) error {
 
 // Sent is a command as the centre knows it.
 type Sent struct {
-	Key     string
-	Version uint64
+	Key     string `json:"key"`
+	Version uint64 `json:"version"`
 	// Kind is what is to be done: release_order, cancel_order, request_count, reread, apply_config.
-	Kind string
+	Kind string `json:"kind"`
 	// State is waiting (the site does not hold it), held, applied, refused or superseded; Text is the site's.
-	State, Text           string
-	CorrelationID, Plugin string
+	State         string `json:"state"`
+	Text          string `json:"text,omitempty"`
+	CorrelationID string `json:"correlation_id"`
+	Plugin        string `json:"plugin,omitempty"`
 	// Position is its place in the site's list, 0 as long as it has none.
-	Position               uint64
-	CreatedAt, CompletedAt time.Time
+	Position    uint64    `json:"position,omitempty"`
+	CreatedAt   time.Time `json:"created_at"`
+	CompletedAt time.Time `json:"completed_at,omitzero"`
 }
 
 // Commands lists a site's newest commands, or the one with this key.

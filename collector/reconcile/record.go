@@ -93,7 +93,7 @@ func (v *view) deadLetter(r *state.Record, d *docklinev1.DeadLetter) {
 	if len(detail) == 0 {
 		detail = d.GetRefusedEvent()
 	}
-	v.raise(exception.Desired{Code: d.GetCode(), Class: class, Subject: r.Event.GetId(), Site: r.Event.GetSite(), Order: r.Order, EventIDs: []string{r.Event.GetId()},
+	v.raise(exception.Desired{Code: d.GetCode(), Class: class, Subject: r.Event.GetId(), Site: r.Event.GetSite(), Order: r.Order, EventIDs: r.Told,
 		Title: title, Text: text, Detail: detail})
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -111,12 +112,12 @@ func (v *view) refusals(fold *state.OrderFold) {
 
 func (v *view) refused(e *docklinev1.Event, order, customer string) {
 	r := e.GetCommandResult()
-	about := "Command " + r.GetKey()
+	about, by, remedy := "Command "+r.GetKey(), "it", "Correct what the text names and give the command again, or leave it."
 	if order != "" {
-		about = "Order " + order
+		about, by = "Order "+order, "the site's system"
+		remedy = "Correct the order in the system of record, or the site's system; a changed order is sent again by itself."
 	}
 	v.raise(exception.Desired{Code: "command_refused", Class: process, Subject: fmt.Sprintf("%s %s version %d", e.GetSite(), r.GetKey(), r.GetVersion()), Site: e.GetSite(),
 		Order: order, Customer: customer, EventIDs: []string{e.GetId()}, Title: fmt.Sprintf("%s was refused by site %s", about, e.GetSite()),
-		Text: fmt.Sprintf("%s was sent to site %s as %s version %d, and the site's system refused it: %s. Correct the order in the system of record, or the site's system; a changed order is sent again by itself.",
-			about, e.GetSite(), r.GetKey(), r.GetVersion(), r.GetText())})
+		Text: fmt.Sprintf("%s was sent to site %s as %s version %d, and %s refused it: %s. %s", about, e.GetSite(), r.GetKey(), r.GetVersion(), by, strings.TrimSuffix(r.GetText(), "."), remedy)})
 }

@@ -108,6 +108,9 @@ func (f *Force) choose(versions []Fact) Fact {
 	revised := slices.ContainsFunc(versions, func(fact Fact) bool { return fact.Event.GetSourceRevision() != "" })
 	if !revised {
 		slices.SortFunc(versions, byJournal)
+		if versions[0].Event.GetKind() == docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED { // the same bad line, in another file: what it says of where it stood is newer
+			return versions[len(versions)-1]
+		}
 		f.found.add(changedRecord(versions))
 		return versions[0]
 	}

@@ -14,6 +14,8 @@ type Record struct {
 	Event *docklinev1.Event
 	// Order is the order that a refused event named, "" where there is none.
 	Order string
+	// Told are the ids of all events that told of it, sorted.
+	Told []string
 }
 
 // FoldRecord folds the facts of one record: the newest, since a record that was refused again is the same record.
@@ -24,6 +26,10 @@ func FoldRecord(facts []Fact) (*Record, []Finding) {
 	}
 	e := force.Facts[len(force.Facts)-1].Event
 	record := &Record{Event: e}
+	for _, fact := range facts {
+		record.Told = append(record.Told, fact.Event.GetId())
+	}
+	record.Told = sortedSet(record.Told)
 	if raw := e.GetDeadLetter().GetRefusedEvent(); len(raw) > 0 {
 		refused := &docklinev1.Event{}
 		if proto.Unmarshal(raw, refused) == nil {

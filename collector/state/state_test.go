@@ -266,6 +266,17 @@ func TestWhatCannotBeToldApartIsFound(t *testing.T) {
 	}
 }
 
+func TestALineRefusedInTwoFilesIsOneCase(t *testing.T) {
+	first, again := Refused(10, "refused/ship/1", "number_format", "ship.csv line 3: no number"), Refused(20, "refused/ship/1", "number_format", "ship2.csv line 9: no number")
+	record, found := state.FoldRecord(facts(state.Keys(first, codes{})[0].Key, first, again))
+	if len(found) != 0 {
+		t.Errorf("it is called changed: %+v", found)
+	}
+	if record.Event.GetId() != again.GetId() || len(record.Told) != 2 || !slices.Contains(record.Told, first.GetId()) {
+		t.Errorf("%+v", record)
+	}
+}
+
 func TestARecordToldAgain(t *testing.T) {
 	accepted := Accepted("SO1", "1", L("", "1", "A", "10"))
 	first, second := Pick(10, "p1", L("SO1", "1", "A", "3")), Pick(10, "p1", L("SO1", "1", "A", "4"))

@@ -3,6 +3,7 @@ package mapping
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -200,6 +201,9 @@ func (c *compiler) compileKey() {
 	}
 }
 
+// kindShape is what a kind looks like: an expression gives one in quotation marks, or has more than one word.
+var kindShape = regexp.MustCompile(`^[a-z]+\.[a-z_]+$`)
+
 func (c *compiler) compileExpressions() {
 	switch k, ok := event.ParseKind(c.spec.Kind); {
 	case c.spec.Kind == "":
@@ -208,6 +212,8 @@ func (c *compiler) compileExpressions() {
 		c.out.kind, c.out.kinds = k, []docklinev1.EventKind{k}
 	case ok:
 		c.fault("kind", "kind %s does not come from records; choose one of %s", c.spec.Kind, kindList())
+	case kindShape.MatchString(c.spec.Kind):
+		c.fault("kind", "kind %q is not known; choose one of %s", c.spec.Kind, kindList())
 	default:
 		c.compileKind()
 	}

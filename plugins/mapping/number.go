@@ -133,7 +133,7 @@ func (n Number) explain(digits string, at int) error {
 	switch {
 	case r == ',' && n.decimal() == ".", r == '.' && n.decimal() == ",":
 		return fmt.Errorf("it holds %q, but the decimal sign is set to %q; set number.decimal or number.group to fit", r, n.decimal())
-	case r == 'e' || r == 'E':
+	case (r == 'e' || r == 'E') && at > 0 && !notDigit(rune(digits[at-1])):
 		return errors.New("exponents are not read; export plain numbers")
 	default:
 		return fmt.Errorf("it holds %q", r)

@@ -1,10 +1,19 @@
 package mapping
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/dockline/dockline/proto/event"
 )
+
+func TestWordsAreNoExponents(t *testing.T) {
+	for cell, exponent := range map[string]bool{"1e3": true, "eight": false, "eleven": false, "2E5": true} {
+		if _, err := (Number{}).Parse(cell); err == nil || strings.Contains(err.Error(), "exponent") != exponent {
+			t.Errorf("%s: %v", cell, err)
+		}
+	}
+}
 
 func TestNumberParse(t *testing.T) {
 	point, comma := Number{Group: ","}, Number{Decimal: ",", Group: "."}

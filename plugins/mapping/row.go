@@ -46,10 +46,12 @@ func (m *Mapping) Bind(header []string) (*Binding, []Fault) {
 		b.headers = append(b.headers, clean(h))
 	}
 	var faults []Fault
+	var missing bool
 	place := func(name string) int {
-		at, faultAt := b.find(name)
-		if faultAt != nil && !slices.Contains(faults, *faultAt) {
+		at, faultAt := b.find(name, missing)
+		if faultAt != nil && !slices.ContainsFunc(faults, func(f Fault) bool { return f.Code == faultAt.Code && f.Column == faultAt.Column }) {
 			faults = append(faults, *faultAt)
+			missing = missing || faultAt.Code == unknownColumn
 		}
 		return at
 	}
@@ -74,7 +76,10 @@ func (m *Mapping) Bind(header []string) (*Binding, []Fault) {
 	return b, nil
 }
 
-func (b *Binding) find(name string) (int, *Fault) {
+const unknownColumn = "unknown_column"
+
+// find says what the header has, and what to do, with the first column that it lacks; brief is for the others.
+func (b *Binding) find(name string, brief bool) (int, *Fault) {
 	at := -1
 	for i, h := range b.headers {
 		if !strings.EqualFold(h, clean(name)) {
@@ -86,8 +91,12 @@ func (b *Binding) find(name string) (int, *Fault) {
 		}
 		at = i
 	}
+	if at < 0 && brief {
+		f := dataFault(unknownColumn, name, "the header lacks it too")
+		return -1, &f
+	}
 	if at < 0 {
-		f := dataFault("unknown_column", name, "the header has no column %s (it has %s); put it into the export, or name the right one in the configuration",
+		f := dataFault(unknownColumn, name, "the header has no column %s (it has %s); put it into the export, or name the right one in the configuration",
 			name, strings.Join(b.headers, ", "))
 		return -1, &f
 	}

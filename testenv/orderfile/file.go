@@ -2,6 +2,7 @@ package orderfile
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/csv"
 	"errors"
@@ -85,6 +86,10 @@ func (f *File) take(text []byte, day string) error {
 	head, ok := r.Next()
 	if !ok {
 		return fmt.Errorf("%s is empty", f.Name)
+	}
+	if missing := f.Mapping.missing(head.Cells); len(missing) > 0 {
+		return fmt.Errorf("%s: its header (%s) lacks %s, which the mapping names; correct the mapping's file.columns, or its file.delimiter, which is %q",
+			f.Name, strings.TrimRight(string(head.Raw), "\r\n"), strings.Join(missing, ", "), cmp.Or(f.Mapping.format.Delimiter, ","))
 	}
 	at := f.Mapping.places(head.Cells)
 	if day != "" && at["day"] < 0 {

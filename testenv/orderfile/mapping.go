@@ -116,7 +116,7 @@ func mappingFor(file string, header []string) (*Mapping, error) {
 			return nil, fmt.Errorf("%s has what orders have in common; give the file with their lines (columns %s), and it is read beside it", file, strings.Join(m.Match, ", "))
 		}
 	}
-	return nil, fmt.Errorf("%s: no shipped mapping has its columns (%s); write one as testenv/orderfile/mappings/*.yaml and name it with ORDERS_MAPPING=FILE",
+	return nil, fmt.Errorf("%s: no shipped mapping has its columns (%s); write one in the way of testenv/orderfile/mappings/online-retail.yaml and name it with ORDERS_MAPPING=FILE",
 		file, strings.Join(header, ", "))
 }
 
@@ -128,6 +128,18 @@ func (m *Mapping) column(field string) string {
 		}
 	}
 	return ""
+}
+
+// missing are the mapped columns that a header lacks: wms-file refuses such a file as a whole.
+func (m *Mapping) missing(header []string) []string {
+	var all []string
+	for name := range m.spec.Columns {
+		if place(header, name) < 0 {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // place is where the header has a column, -1 for nowhere; case and blanks around do not matter, as on the road.

@@ -124,6 +124,15 @@ func TestMappingFaultsSayWhere(t *testing.T) {
 	}
 }
 
+func TestAHeaderThatLacksMappedColumnsIsSaid(t *testing.T) {
+	path := file(t, "shop.csv", "Order No;Article;Qty;When\n1;A;2;2026-03-01\n", "m.yaml",
+		"file: {kind: order.submitted, key: [Order No], zone: UTC, columns: {Order No: order, Article: item, Qty: quantity, When: ordered_at}}\n")
+	_, err := Read(path, filepath.Join(filepath.Dir(path), "m.yaml"), "")
+	if err == nil || !strings.Contains(err.Error(), "lacks Article, Order No, Qty, When") || !strings.Contains(err.Error(), "delimiter") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestMasterDataIsWhatTheFileNames(t *testing.T) {
 	f := read(t, file(t, "shop.csv", retail), "")
 	m := f.Master(1, []string{"dc-east", "dc-west"})

@@ -118,7 +118,13 @@ uplink: {heartbeat: 2s}
 plugins:
 %s`, w.Config.Tenant, name, dataDir, line.Addr(), plugin)
 	s.Agent = NewProcess("agent-"+name, w.dir("logs"), executable(w.Config.Bin, "dockline-agent"), "run", "--config", config)
-	return s, os.WriteFile(config, []byte(text), 0o644)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	if len(w.Config.Plugins[name]) > 0 { // a person wrote it: its faults are told before the day, which would wait for it in vain
+		err = w.run(ctx, "dockline-agent", "config", "check", "--config", config)
+	}
+	return s, err
 }
 
 func (w *World) simSite(s *Site, dock day.Config, dataDir string) (string, error) {

@@ -12,7 +12,7 @@ import (
 )
 
 type commands struct {
-	Config string `help:"The configuration." type:"path" default:"${config}" placeholder:"FILE"`
+	Config string `help:"The configuration, by default ${config}." type:"path" default:"${config}" placeholder:"FILE"`
 
 	Init       initCommand       `cmd:"" help:"Write a commented agent.yaml, the site's key and its certificate request."`
 	Run        runCommand        `cmd:"" help:"Run in the foreground until interrupted."`

@@ -55,6 +55,7 @@ func (c *statusCommand) Run(all *commands) error {
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintf(w, "site\t%s of %s\n", status.GetSite(), status.GetTenant())
 		fmt.Fprintf(w, "version\t%s\n", status.GetAgentVersion())
+		fmt.Fprintf(w, "line\t%s\n", map[bool]string{true: "up", false: "down"}[status.GetOnline()])
 		fmt.Fprintf(w, "not acknowledged\t%d events, journal %d of %d MB\n", status.GetJournalEvents(), status.GetJournalBytes()>>20, status.GetJournalLimitBytes()>>20)
 		for _, p := range status.GetPlugins() {
 			fmt.Fprintf(w, "plugin %s\t%s %s\n", p.GetId(), p.GetState(), p.GetText())

@@ -16,6 +16,7 @@ import (
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/downlink"
+	"github.com/dockline/dockline/collector/fleet"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -206,8 +207,11 @@ type commandListCommand struct {
 
 // Run lists the newest first.
 func (c *commandListCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
-		found, err := downlink.Commands(ctx, d, c.Tenant, c.Site, "", c.Limit)
+	return withFleet(all, func(ctx context.Context, _ *collector.Config, f *fleet.Fleet) error {
+		if _, err := f.Site(ctx, c.Tenant, c.Site); err != nil {
+			return err
+		}
+		found, err := downlink.Commands(ctx, f.DB, c.Tenant, c.Site, "", c.Limit)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/api"
 	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/identity"
 )
@@ -94,7 +95,7 @@ func (c *siteListCommand) Run(all *commands) error {
 			return err
 		}
 		if c.JSON {
-			return printJSON(sites)
+			return printJSON(api.SitesOf(sites))
 		}
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "TENANT\tSITE\tSTATE\tHEALTH")
@@ -118,7 +119,7 @@ func (c *siteShowCommand) Run(all *commands) error {
 			return err
 		}
 		if c.JSON {
-			return printJSON(s)
+			return printJSON(api.SiteOf(s))
 		}
 		fmt.Printf("%s of %s: %s\n%s\n", s.ID, s.Tenant, s.State, s.Health)
 		return nil

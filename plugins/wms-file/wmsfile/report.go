@@ -110,7 +110,7 @@ func (r *reports) conditions(s *setup, now time.Time) ([]*docklinev1.Condition, 
 	}
 	if n := refusedFiles(s.Errors); n > 0 {
 		add("files_refused", "Refused files", docklinev1.Severity_SEVERITY_WARNING,
-			fmt.Sprintf("%d files lie in %s. The text beside each says what is wrong and what to do; delete them once that is done.", n, s.Errors))
+			fmt.Sprintf("In %[2]s lie files that could not be taken whole: %[1]d. The text beside each says what is wrong and what to do; delete them once that is done.", n, s.Errors))
 	}
 	if len(r.waiting) > 0 {
 		add("files_waiting", "Files that wait", docklinev1.Severity_SEVERITY_WARNING,

@@ -44,7 +44,7 @@ func (c *demoCommand) Run() error {
 	} else {
 		defer os.RemoveAll(dir)
 	}
-	config := world.Config{Dir: dir, Bin: c.Bin, Seed: c.Seed, MovementsPerSecond: 3, ERP: c.ERP}
+	config := world.Config{Dir: dir, Bin: c.Bin, Seed: c.Seed, MovementsPerSecond: 1, ERP: c.ERP}
 	file, err := c.orderFile(&config)
 	if err != nil {
 		return err
@@ -158,8 +158,8 @@ func (c *demoCommand) live(ctx context.Context, w *world.World, file *orders) er
 The console: %s
 
 Three things to try:
-  1. Cut a site's line: open %sdrill and switch "line of dc-west" off. Its events wait at the site; switch it on and
-     they arrive, none doubled.
+  1. Cut a site's line: open %sdrill and switch "line of dc-west" off. The orders there are picked on, and their
+     events wait at the site; switch it on and they arrive, none doubled.
   2. Stop the ERP with the switch "ERP": postings wait and an exception opens; start it and both go away by themselves.
   3. Drop a file of your own into %s
      (columns as in the others in archive/): a line that cannot be read comes back in error/ with what to do.
@@ -179,6 +179,7 @@ Ctrl-C ends everything.
 	if c.ERP == world.Tryton { // which has its work with what is posted
 		pause = 10 * time.Second
 	}
+	var refused error
 	for i := uint64(1); ; i++ {
 		select {
 		case <-ctx.Done():
@@ -187,9 +188,14 @@ Ctrl-C ends everything.
 		case <-time.After(pause):
 		}
 		w.Config.Seed = c.Seed + i
-		if _, err := w.Orders(ctx, 1); err != nil && ctx.Err() == nil {
-			fmt.Fprintln(os.Stderr, "no new order: "+err.Error())
+		_, err := w.Orders(ctx, 1)
+		if err != nil && refused == nil && ctx.Err() == nil {
+			fmt.Fprintln(os.Stderr, "the ERP takes no orders: "+err.Error())
 		}
+		if err == nil && refused != nil {
+			fmt.Fprintln(os.Stderr, "the ERP takes orders again")
+		}
+		refused = err
 	}
 }
 
