@@ -27,6 +27,7 @@ const Name = "1"
 type Collector struct {
 	config     *Config
 	log        *slog.Logger
+	lock       *os.File // nil where several collectors may share the database
 	db         *db.DB
 	policy     *policy.Policy
 	connectors []*system
@@ -47,6 +48,12 @@ func Open(ctx context.Context, c *Config) (*Collector, error) {
 }
 
 func (m *Collector) open(ctx context.Context) (err error) {
+	if err := os.MkdirAll(m.config.DataDir, 0o750); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	if m.lock, err = alone(m.config.DatabaseURL()); err != nil {
+		return err
+	}
 	if m.db, err = OpenDatabase(ctx, m.config); err != nil {
 		return err
 	}
@@ -106,6 +113,9 @@ func (m *Collector) Close() error {
 	}
 	if m.db != nil {
 		faults = append(faults, m.db.Close())
+	}
+	if m.lock != nil {
+		faults = append(faults, m.lock.Close())
 	}
 	return errors.Join(faults...)
 }

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -27,5 +28,24 @@ func (m *Collector) handler() (http.Handler, error) {
 	mux.Handle("GET /healthz", &healthz{well: m.db.Well, log: m.log})
 	mux.Handle("/api/", api.New(api.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")}))
 	mux.Handle("/", console.New(console.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Drill: m.config.Console.Drill, Log: m.log.With("part", "console")}))
+	if token == "" {
+		return onlyHere(mux), nil
+	}
 	return mux, nil
+}
+
+// onlyHere answers only who asked for this machine by its own name. Without a token a page of a stranger could give its name our address,
+// and so have a browser of this machine read everything to it.
+func onlyHere(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if !isLoopback(strings.Trim(host, "[]")) {
+			http.Error(w, "There is no token, so only this machine is answered: ask for localhost or 127.0.0.1, or set http.token_file.", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -3,6 +3,7 @@ package collector_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,4 +50,60 @@ func run(t *testing.T, path string) error {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	return c.Run(ctx)
+}
+
+// A second collector on one SQLite file would post the same things: it does not start, and says why. Without a token only this machine,
+// asked for by its own name, is answered.
+func TestOneCollectorAndOnlyItsOwnMachine(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "collector.yaml")
+	text := fmt.Sprintf("data_dir: %q\nmqtt: {listen: \"127.0.0.1:0\"}\nhttp: {listen: \"127.0.0.1:0\"}\n", dir)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, err := collector.LoadConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := collector.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := collector.Open(t.Context(), config); err == nil || !strings.Contains(err.Error(), "another collector") {
+		t.Errorf("a second collector: %v, %v", second, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- first.Run(ctx) }()
+	for host, want := range map[string]int{"": 200, "localhost": 200, "[::1]:80": 200, "attacker.example": 421, "127.0.0.1.attacker.example:80": 421} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, first.ConsoleURL()+"api/v1/sites", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host != "" {
+			r.Host = host
+		}
+		w, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Body.Close()
+		if w.StatusCode != want {
+			t.Errorf("asked as %q: %d, want %d", host, w.StatusCode, want)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := collector.Open(t.Context(), config)
+	if err != nil {
+		t.Fatalf("after the first has ended: %v", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
 }
