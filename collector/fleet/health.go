@@ -127,6 +127,7 @@ func (s *Site) judgeCertificate(now time.Time) {
 	case left <= 0:
 		s.add("certificate_expired", failing, s.CertificateNotAfter, "Certificate expired",
 			"The site's certificate ended on %s; it cannot connect. Sign a new one: dockline-collector site add --csr.", s.CertificateNotAfter.Format(time.DateOnly))
+	case slices.ContainsFunc(s.Conditions, func(c *docklinev1.Condition) bool { return c.GetCode() == "certificate_ends" }): // the site says so itself
 	case left < renewBefore:
 		s.add("certificate_ends", warning, time.Time{}, "Certificate ends in "+length(left),
 			"The site's certificate ends on %s. Sign a new one before: dockline-collector site add --csr.", s.CertificateNotAfter.Format(time.DateOnly))

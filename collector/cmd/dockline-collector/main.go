@@ -107,6 +107,6 @@ func (c *initCommand) Run(all *commands) error {
 	if _, err := file.WriteString(strings.ReplaceAll(collector.ExampleConfig, "/var/lib/dockline-collector", filepath.ToSlash(c.DataDir))); err != nil {
 		return err
 	}
-	fmt.Printf("wrote %s\nNext: add your systems under connectors, then: dockline-collector run --config %s\n", all.Config, all.Config)
+	fmt.Printf("wrote %s\nNext: say under mqtt by which address and names sites reach it (listen, hosts), add your systems under connectors, then: dockline-collector run --config %s\n", all.Config, all.Config)
 	return file.Close()
 }
