@@ -13,7 +13,19 @@ folder=$(mktemp -d)
 export PATH=$PATH:/usr/lib/wine TMPDIR=$folder WINEPREFIX=$folder/prefix WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml=d"
 unset DISPLAY
 mkdir "$WINEPREFIX"
-trap 'wineserver -k || true; wineserver -w || true; rm -rf "$folder"' EXIT
+
+# off ends this Windows: in order, and what is still there then by its process number.
+off() {
+	wineserver -k || true
+	timeout 20 wineserver -w || true
+	for process in /proc/[0-9]*; do
+		if [ "$process" != "/proc/$$" ] && grep -qzsx "WINEPREFIX=$WINEPREFIX" "$process/environ"; then
+			kill -KILL "${process#/proc/}" 2>/dev/null || true
+		fi
+	done
+	rm -rf "$folder"
+}
+trap off EXIT
 
 printf 'LIBRARY bcryptprimitives.dll\nEXPORTS\nProcessPrng = advapi32.SystemFunction036\n' >"$folder/forward.def"
 printf '.globl DllMainCRTStartup\nDllMainCRTStartup:\nmovl $1, %%eax\nret\n' >"$folder/main.s"
