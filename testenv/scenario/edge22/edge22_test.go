@@ -268,7 +268,7 @@ func TestOperatorCommands(t *testing.T) {
 			return err == nil && strings.Contains(text, what)
 		}
 	}
-	until(t, w, "the site holds the master data", time.Minute, says(`"master_through": 1`))
+	until(t, w, "the site holds the master data", time.Minute, says(`"master_through": "1"`))
 	if _, err := w.Orders(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
