@@ -46,12 +46,21 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	if err := d.pool.PingContext(ctx); err != nil {
-		d.Close()
-		return nil, fmt.Errorf("database: open: %w", err)
+	for try := 1; ; try++ {
+		err := d.pool.PingContext(ctx)
+		if err == nil {
+			return d, nil
+		}
+		// A new file is given its mode by whoever comes first, and is busy for the other.
+		if try == openTries || !retryable(err) {
+			d.Close()
+			return nil, fmt.Errorf("database: open: %w", err)
+		}
+		time.Sleep(time.Duration(try) * 10 * time.Millisecond)
 	}
-	return d, nil
 }
+
+const openTries = 20
 
 // Close ends every connection; transactions must have ended.
 func (d *DB) Close() error {
