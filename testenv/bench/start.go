@@ -66,10 +66,11 @@ func (s *Suite) startOver(ctx context.Context, backlog uint64) error {
 		if err != nil {
 			return nil, err
 		}
-		h, err := st.status(ctx)
-		if err == nil && h.GetJournalEvents() != backlog {
-			err = fmt.Errorf("%d events wait, want %d", h.GetJournalEvents(), backlog)
-		}
+		// After an unclean stop what waits is taken up while capture goes on.
+		err = waitFor(ctx, "the backlog to be taken up", time.Minute, 20*time.Millisecond, func() (bool, error) {
+			h, err := st.status(ctx)
+			return err == nil && h.GetJournalEvents() == backlog, err
+		})
 		st.process.Stop()
 		return []float64{clean, unclean, bare}, err
 	})
