@@ -9,6 +9,7 @@ import (
 	"time"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 const (
@@ -31,7 +32,7 @@ func (u *unknownItems) look(e *docklinev1.Event, now time.Time) {
 	if u.known == nil {
 		return
 	}
-	for _, line := range linesOf(e) {
+	for _, line := range event.Lines(e) {
 		item := line.GetItem()
 		if item == "" || u.known(item) {
 			continue
@@ -45,21 +46,6 @@ func (u *unknownItems) look(e *docklinev1.Event, now time.Time) {
 		}
 		u.mu.Unlock()
 	}
-}
-
-// linesOf is the lines of what happened at the site.
-func linesOf(e *docklinev1.Event) []*docklinev1.Line {
-	switch p := e.GetPayload().(type) {
-	case *docklinev1.Event_Pick:
-		return p.Pick.GetLines()
-	case *docklinev1.Event_Pack:
-		return p.Pack.GetLines()
-	case *docklinev1.Event_Shipment:
-		return p.Shipment.GetLines()
-	case *docklinev1.Event_Count:
-		return p.Count.GetLines()
-	}
-	return nil
 }
 
 // conditions forgets what has become known, or was not reported for long.

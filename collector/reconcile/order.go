@@ -275,7 +275,7 @@ func (v *view) replaced(former []*docklinev1.Event, why string) {
 
 // moves tells whether any line of an event has a quantity.
 func moves(e *docklinev1.Event) bool {
-	return slices.ContainsFunc(state.Lines(e), func(l *docklinev1.Line) bool {
+	return slices.ContainsFunc(event.Lines(e), func(l *docklinev1.Line) bool {
 		n, err := event.ParseQuantity(l.GetQuantity().GetValue())
 		return err != nil || n != 0
 	})

@@ -74,7 +74,7 @@ func Order(e *docklinev1.Event) string {
 			return order
 		}
 	case *docklinev1.Event_Pick, *docklinev1.Event_Pack, *docklinev1.Event_Shipment:
-		lines := Lines(e)
+		lines := event.Lines(e)
 		for _, line := range lines {
 			if line.GetOrder() != lines[0].GetOrder() {
 				return ""
@@ -85,25 +85,6 @@ func Order(e *docklinev1.Event) string {
 		}
 	}
 	return ""
-}
-
-// Lines is the lines of an event's payload, whatever its kind.
-func Lines(e *docklinev1.Event) []*docklinev1.Line {
-	switch p := e.GetPayload().(type) {
-	case *docklinev1.Event_Order:
-		return p.Order.GetLines()
-	case *docklinev1.Event_Pick:
-		return p.Pick.GetLines()
-	case *docklinev1.Event_Pack:
-		return p.Pack.GetLines()
-	case *docklinev1.Event_Shipment:
-		return p.Shipment.GetLines()
-	case *docklinev1.Event_Count:
-		return p.Count.GetLines()
-	case *docklinev1.Event_StockSnapshot:
-		return p.StockSnapshot.GetLines()
-	}
-	return nil
 }
 
 func recordKey(e *docklinev1.Event) string {
