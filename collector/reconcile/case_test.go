@@ -65,6 +65,11 @@ var cases = []struct {
 		w.tell(w.name(Pick(20, "p3", In(L("SO1", "1", "SKU-1", "2"), "B-03", "")), "later pick"))
 		show("covered by a later pick")
 	}},
+	{name: "short pick that was covered before it was seen", live: func(w *world, show func(string)) {
+		w.tell(Accepted("SO1", "1", L("", "1", "SKU-1", "5")), w.name(ShortPick(10, "p1", Asked(In(L("SO1", "1", "SKU-1", "3"), "B-01", ""), "5")), "short pick"),
+			w.name(Pick(20, "p2", In(L("SO1", "1", "SKU-1", "2"), "B-03", "")), "later pick"))
+		show("covered")
+	}},
 	{name: "shipment of an unknown order", live: func(w *world, show func(string)) {
 		w.tell(w.name(Pick(10, "p1", In(L("SO9", "1", "SKU-1", "5"), "B-01", "")), "pick"), w.name(Shipment(30, "S1", L("SO9", "1", "SKU-1", "5")), "shipment"))
 		show("at once")
