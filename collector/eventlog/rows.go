@@ -3,7 +3,6 @@ package eventlog
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -19,7 +18,7 @@ type rows struct {
 	at     int64 // recorded_at
 	events [][]any
 	facts  [][]any
-	dirty  map[dirtyKey]bool
+	dirty  []dirtyKey // may hold one twice
 	seen   map[string]bool
 }
 
@@ -28,7 +27,7 @@ type dirtyKey struct {
 }
 
 func (l *Log) newRows() *rows {
-	return &rows{log: l, at: l.now().UnixMicro(), dirty: make(map[dirtyKey]bool), seen: make(map[string]bool)}
+	return &rows{log: l, at: l.now().UnixMicro(), seen: make(map[string]bool)}
 }
 
 // rowsTogether is of how many events the rows are made at a time, while those before are written.
@@ -44,7 +43,7 @@ func (l *Log) insert(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
 	if err := inTandem((len(fresh)+rowsTogether-1)/rowsTogether, func(i int) (*rows, error) {
 		return l.rowsOf(fresh[i*rowsTogether : min((i+1)*rowsTogether, len(fresh))])
 	}, func(r *rows) error {
-		maps.Copy(all.dirty, r.dirty)
+		all.dirty = append(all.dirty, r.dirty...)
 		return r.writeBodies(ctx, tx)
 	}); err != nil {
 		return err
@@ -106,7 +105,7 @@ func (r *rows) addFacts(a *arrival, touches []Touch, body []byte) error {
 			}
 		}
 		r.facts = append(r.facts, []any{e.GetTenant(), touch.Key, a.logID, e.GetId(), a.EpochOrdinal, a.Seq, part})
-		r.dirty[dirtyKey{e.GetTenant(), touch.Key}] = true
+		r.dirty = append(r.dirty, dirtyKey{e.GetTenant(), touch.Key})
 	}
 	return nil
 }
@@ -129,13 +128,11 @@ func (r *rows) writeBodies(ctx context.Context, tx *db.Tx) error {
 
 // mark writes one dirty mark for each key that got a fact.
 func (r *rows) mark(ctx context.Context, tx *db.Tx) error {
+	slices.SortFunc(r.dirty, func(a, b dirtyKey) int { return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.key, b.key)) })
 	marks := db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key"}}
-	for d := range r.dirty {
+	for _, d := range slices.Compact(r.dirty) {
 		marks.Rows = append(marks.Rows, []any{d.tenant, d.key})
 	}
-	slices.SortFunc(marks.Rows, func(a, b []any) int {
-		return cmp.Or(cmp.Compare(a[0].(string), b[0].(string)), cmp.Compare(a[1].(string), b[1].(string)))
-	})
 	return tx.InsertAll(ctx, marks)
 }
 
