@@ -16,7 +16,7 @@ import (
 // Filler moves envelopes from the inbox into the log. Several may run on one database.
 type Filler struct {
 	Log *Log
-	// MaxEvents is about how many events one transaction takes; one envelope is always taken whole. 0 is 500 to 8000, so that
+	// MaxEvents is about how many events one transaction takes; one envelope is always taken whole. 0 is 2000 to 8000, so that
 	// it lasts a tenth of a second or a few.
 	MaxEvents int
 	// MaxBytes bounds what the events of one transaction unfold to; one envelope is always taken whole. 0 is 32 MiB. As much again is held

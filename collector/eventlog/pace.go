@@ -10,7 +10,7 @@ type pace struct {
 
 const (
 	startEvents = 4000
-	leastEvents = 500
+	leastEvents = 2000
 	mostEvents  = 8000
 	// quickStep and slowStep are between which times a full step should take.
 	quickStep = 120 * time.Millisecond

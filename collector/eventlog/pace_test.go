@@ -18,13 +18,11 @@ func TestPace(t *testing.T) {
 		{8000, 50 * time.Millisecond, 8000},
 		{10, time.Millisecond, 8000},
 		{8000, time.Second, 4000},
-		{3000, time.Second, 1500},
-		{10, time.Minute, 1500},
-		{1500, time.Second, 750},
-		{750, time.Second, 500},
-		{500, time.Second, 500},
-		{100, time.Millisecond, 500},
-		{400, 10 * time.Millisecond, 1000},
+		{10, time.Minute, 4000},
+		{3500, time.Second, 2000},
+		{2000, time.Minute, 2000},
+		{900, time.Millisecond, 2000},
+		{1500, 10 * time.Millisecond, 4000},
 	} {
 		p.took(c.events, c.took)
 		if got := p.size(); got != c.want {
