@@ -61,17 +61,15 @@ func build() (string, error) {
 	}
 	for _, build := range [][2]string{
 		{"dockline-agent", "github.com/dockline/dockline/agent/cmd/dockline-agent"},
-		{"dockline-collector", "github.com/dockline/dockline/collector/cmd/dockline-collector"},
 		{"rows", "github.com/dockline/dockline/testenv/rows"},
 		{"naughty", "./testdata/naughty"},
-		{"scans", "./testdata/scans"},
 	} {
 		if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, build[0]), build[1]).CombinedOutput(); err != nil {
 			return dir, fmt.Errorf("build %s: %w: %s", build[0], err, out)
 		}
 	}
 	naughty := filepath.Join(dir, "naughty")
-	return dir, errors.Join(os.Link(naughty, naughty+"-future"), os.Link(naughty, naughty+"-raw"))
+	return dir, errors.Join(os.Link(naughty, naughty+"-future"), os.Link(naughty, naughty+"-raw"), os.Link(filepath.Join(dir, "rows"), filepath.Join(dir, "rows-killed")))
 }
 
 // eventually waits until a state is reached.
