@@ -187,7 +187,10 @@ func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b *body, former int64) 
 	if err := r.addFacts(&b.arrival, l.touches(b.Event), raw); err != nil {
 		return err
 	}
-	return r.write(ctx, tx)
+	if err := r.write(ctx, tx); err != nil {
+		return err
+	}
+	return l.replaceVersion(ctx, tx, b.Event, former, b.logID)
 }
 
 func twoBodies(e *docklinev1.Event, n int) Exception {

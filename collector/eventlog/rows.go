@@ -40,6 +40,9 @@ func (l *Log) insert(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
 	if err := r.write(ctx, tx); err != nil {
 		return err
 	}
+	if err := l.linkVersions(ctx, tx, fresh); err != nil {
+		return err
+	}
 	return writeReceipts(ctx, tx, fresh)
 }
 
