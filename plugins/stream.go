@@ -12,7 +12,7 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-// ErrTooLarge is what Emit returns for a batch above MaxBatchBytes: give fewer events at a time.
+// ErrTooLarge is what Emit returns for a batch above MaxBatchBytes or MaxBatchEvents: give fewer events at a time.
 var ErrTooLarge = errors.New("batch is too large")
 
 // errEnded is what a Stream returns once the host has gone.
@@ -112,6 +112,9 @@ func (s *stream) Emit(ctx context.Context, batch *docklinev1.CaptureBatch) error
 	encoded, err := encode(batch)
 	if err != nil {
 		return err
+	}
+	if n := len(batch.GetEvents()); n > MaxBatchEvents {
+		return fmt.Errorf("%w: %d events, %d are allowed", ErrTooLarge, n, MaxBatchEvents)
 	}
 	s.emit.Lock()
 	defer s.emit.Unlock()

@@ -1174,12 +1174,23 @@ type PluginHealth struct {
 	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Version string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	// starting, running, restarting, quarantined, stopped.
-	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
-	LastEventAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_event_at,json=lastEventAt,proto3" json:"last_event_at,omitempty"`
-	Restarts      uint32                 `protobuf:"varint,6,opt,name=restarts,proto3" json:"restarts,omitempty"`
-	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	State       string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	LastEventAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_event_at,json=lastEventAt,proto3" json:"last_event_at,omitempty"`
+	Restarts    uint32                 `protobuf:"varint,6,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	Text        string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	// What its process takes now, with its children: resident memory, and CPU of the last few seconds in percent of one core. Both are 0
+	// while it does not run, or where the system does not tell.
+	MemoryBytes uint64  `protobuf:"varint,50,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	CpuPercent  float64 `protobuf:"fixed64,51,opt,name=cpu_percent,json=cpuPercent,proto3" json:"cpu_percent,omitempty"`
+	// Events that it reported since the agent started: taken, and refused (kept as dead letters).
+	AcceptedTotal uint64 `protobuf:"varint,52,opt,name=accepted_total,json=acceptedTotal,proto3" json:"accepted_total,omitempty"`
+	RefusedTotal  uint64 `protobuf:"varint,53,opt,name=refused_total,json=refusedTotal,proto3" json:"refused_total,omitempty"`
+	// The most that it may take of memory; with more it is stopped. 0 is no limit.
+	MemoryLimitBytes uint64 `protobuf:"varint,54,opt,name=memory_limit_bytes,json=memoryLimitBytes,proto3" json:"memory_limit_bytes,omitempty"`
+	// Lines that it logged since the agent started and that were left out of the log, being too many.
+	LogDroppedTotal uint64 `protobuf:"varint,55,opt,name=log_dropped_total,json=logDroppedTotal,proto3" json:"log_dropped_total,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PluginHealth) Reset() {
@@ -1259,6 +1270,48 @@ func (x *PluginHealth) GetText() string {
 		return x.Text
 	}
 	return ""
+}
+
+func (x *PluginHealth) GetMemoryBytes() uint64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetCpuPercent() float64 {
+	if x != nil {
+		return x.CpuPercent
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetAcceptedTotal() uint64 {
+	if x != nil {
+		return x.AcceptedTotal
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetRefusedTotal() uint64 {
+	if x != nil {
+		return x.RefusedTotal
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetMemoryLimitBytes() uint64 {
+	if x != nil {
+		return x.MemoryLimitBytes
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetLogDroppedTotal() uint64 {
+	if x != nil {
+		return x.LogDroppedTotal
+	}
+	return 0
 }
 
 // Heartbeat says how a site is. It is retained on up/status, and the will of the connection is one with online false.
@@ -1559,7 +1612,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x121\n" +
 	"\bseverity\x18\x03 \x01(\x0e2\x15.dockline.v1.SeverityR\bseverity\x12\x12\n" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xd2\x01\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xbc\x03\n" +
 	"\fPluginHealth\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1567,7 +1620,14 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05state\x18\x04 \x01(\tR\x05state\x12>\n" +
 	"\rlast_event_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vlastEventAt\x12\x1a\n" +
 	"\brestarts\x18\x06 \x01(\rR\brestarts\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text\"\xc4\x06\n" +
+	"\x04text\x18\a \x01(\tR\x04text\x12!\n" +
+	"\fmemory_bytes\x182 \x01(\x04R\vmemoryBytes\x12\x1f\n" +
+	"\vcpu_percent\x183 \x01(\x01R\n" +
+	"cpuPercent\x12%\n" +
+	"\x0eaccepted_total\x184 \x01(\x04R\racceptedTotal\x12#\n" +
+	"\rrefused_total\x185 \x01(\x04R\frefusedTotal\x12,\n" +
+	"\x12memory_limit_bytes\x186 \x01(\x04R\x10memoryLimitBytes\x12*\n" +
+	"\x11log_dropped_total\x187 \x01(\x04R\x0flogDroppedTotal\"\xc4\x06\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
