@@ -1052,8 +1052,10 @@ func (x *CursorAtResponse) GetText() string {
 
 // PluginStatus is what a plugin wants a person to know: empty conditions mean that all is well.
 type PluginStatus struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conditions    []*Condition           `protobuf:"bytes,1,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Conditions []*Condition           `protobuf:"bytes,1,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	// What the plugin talks to; each status names all of it.
+	Devices       []*DeviceHealth `protobuf:"bytes,60,rep,name=devices,proto3" json:"devices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1091,6 +1093,13 @@ func (*PluginStatus) Descriptor() ([]byte, []int) {
 func (x *PluginStatus) GetConditions() []*Condition {
 	if x != nil {
 		return x.Conditions
+	}
+	return nil
+}
+
+func (x *PluginStatus) GetDevices() []*DeviceHealth {
+	if x != nil {
+		return x.Devices
 	}
 	return nil
 }
@@ -1458,11 +1467,12 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\">\n" +
 	"\x10CursorAtResponse\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"F\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"{\n" +
 	"\fPluginStatus\x126\n" +
 	"\n" +
 	"conditions\x18\x01 \x03(\v2\x16.dockline.v1.ConditionR\n" +
-	"conditions\"P\n" +
+	"conditions\x123\n" +
+	"\adevices\x18< \x03(\v2\x19.dockline.v1.DeviceHealthR\adevices\"P\n" +
 	"\vOpenRequest\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x19\n" +
 	"\bdata_dir\x18\x02 \x01(\tR\adataDir\x12\x0e\n" +
@@ -1533,8 +1543,9 @@ var file_dockline_v1_plugin_proto_goTypes = []any{
 	(*CompleteThrough)(nil),       // 27: dockline.v1.CompleteThrough
 	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
 	(*Condition)(nil),             // 29: dockline.v1.Condition
-	(*Command)(nil),               // 30: dockline.v1.Command
-	(*CommandResult)(nil),         // 31: dockline.v1.CommandResult
+	(*DeviceHealth)(nil),          // 30: dockline.v1.DeviceHealth
+	(*Command)(nil),               // 31: dockline.v1.Command
+	(*CommandResult)(nil),         // 32: dockline.v1.CommandResult
 }
 var file_dockline_v1_plugin_proto_depIdxs = []int32{
 	23, // 0: dockline.v1.DescribeResponse.kinds:type_name -> dockline.v1.EventKind
@@ -1552,29 +1563,30 @@ var file_dockline_v1_plugin_proto_depIdxs = []int32{
 	27, // 12: dockline.v1.CaptureBatch.complete_through:type_name -> dockline.v1.CompleteThrough
 	28, // 13: dockline.v1.CursorAtRequest.time:type_name -> google.protobuf.Timestamp
 	29, // 14: dockline.v1.PluginStatus.conditions:type_name -> dockline.v1.Condition
-	30, // 15: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
-	31, // 16: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
-	0,  // 17: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
-	2,  // 18: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
-	5,  // 19: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
-	7,  // 20: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
-	14, // 21: dockline.v1.SourceService.CursorAt:input_type -> dockline.v1.CursorAtRequest
-	17, // 22: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
-	19, // 23: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
-	21, // 24: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
-	1,  // 25: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
-	3,  // 26: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
-	6,  // 27: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
-	12, // 28: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
-	15, // 29: dockline.v1.SourceService.CursorAt:output_type -> dockline.v1.CursorAtResponse
-	18, // 30: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
-	20, // 31: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
-	22, // 32: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
-	25, // [25:33] is the sub-list for method output_type
-	17, // [17:25] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	30, // 15: dockline.v1.PluginStatus.devices:type_name -> dockline.v1.DeviceHealth
+	31, // 16: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
+	32, // 17: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
+	0,  // 18: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
+	2,  // 19: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
+	5,  // 20: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
+	7,  // 21: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
+	14, // 22: dockline.v1.SourceService.CursorAt:input_type -> dockline.v1.CursorAtRequest
+	17, // 23: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
+	19, // 24: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
+	21, // 25: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
+	1,  // 26: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
+	3,  // 27: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
+	6,  // 28: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
+	12, // 29: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
+	15, // 30: dockline.v1.SourceService.CursorAt:output_type -> dockline.v1.CursorAtResponse
+	18, // 31: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
+	20, // 32: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
+	22, // 33: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
+	26, // [26:34] is the sub-list for method output_type
+	18, // [18:26] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_plugin_proto_init() }

@@ -1165,10 +1165,12 @@ type PluginHealth struct {
 	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Version string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	// starting, running, restarting, quarantined, stopped.
-	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
-	LastEventAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_event_at,json=lastEventAt,proto3" json:"last_event_at,omitempty"`
-	Restarts      uint32                 `protobuf:"varint,6,opt,name=restarts,proto3" json:"restarts,omitempty"`
-	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	State       string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	LastEventAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_event_at,json=lastEventAt,proto3" json:"last_event_at,omitempty"`
+	Restarts    uint32                 `protobuf:"varint,6,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	Text        string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	// What this plugin talks to: scanners, folders, a database.
+	Devices       []*DeviceHealth `protobuf:"bytes,60,rep,name=devices,proto3" json:"devices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1252,6 +1254,103 @@ func (x *PluginHealth) GetText() string {
 	return ""
 }
 
+func (x *PluginHealth) GetDevices() []*DeviceHealth {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+// DeviceHealth says how one thing is that a plugin talks to, as the plugin last saw it.
+type DeviceHealth struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name at the site, unique within the plugin: "scanner-03", "orders".
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// scanner, wms, folder, printer, scale, or another word in lower case.
+	Kind      string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Reachable bool   `protobuf:"varint,3,opt,name=reachable,proto3" json:"reachable,omitempty"`
+	// The last sign of life: a scan, a file, an answered query. Absent where there was none since the plugin started.
+	LastSeenAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_seen_at,json=lastSeenAt,proto3" json:"last_seen_at,omitempty"`
+	// Absent where it has no battery or does not tell.
+	BatteryPercent *uint32 `protobuf:"varint,5,opt,name=battery_percent,json=batteryPercent,proto3,oneof" json:"battery_percent,omitempty"`
+	// What is wrong and what to do; or, where all is well, a remark such as the folder's path.
+	Text          string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceHealth) Reset() {
+	*x = DeviceHealth{}
+	mi := &file_dockline_v1_wire_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceHealth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceHealth) ProtoMessage() {}
+
+func (x *DeviceHealth) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_wire_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceHealth.ProtoReflect.Descriptor instead.
+func (*DeviceHealth) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DeviceHealth) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DeviceHealth) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *DeviceHealth) GetReachable() bool {
+	if x != nil {
+		return x.Reachable
+	}
+	return false
+}
+
+func (x *DeviceHealth) GetLastSeenAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeenAt
+	}
+	return nil
+}
+
+func (x *DeviceHealth) GetBatteryPercent() uint32 {
+	if x != nil && x.BatteryPercent != nil {
+		return *x.BatteryPercent
+	}
+	return 0
+}
+
+func (x *DeviceHealth) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // Heartbeat says how a site is. It is retained on up/status, and the will of the connection is one with online false.
 type Heartbeat struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
@@ -1280,13 +1379,21 @@ type Heartbeat struct {
 	CapturedTotal uint64 `protobuf:"varint,20,opt,name=captured_total,json=capturedTotal,proto3" json:"captured_total,omitempty"`
 	// Highest version of master data stored at the site.
 	MasterThrough uint64 `protobuf:"varint,40,opt,name=master_through,json=masterThrough,proto3" json:"master_through,omitempty"`
+	// In how many days the journal is full if events are captured as they were today and none leave; absent where nothing is captured.
+	DaysUntilFull *float64 `protobuf:"fixed64,60,opt,name=days_until_full,json=daysUntilFull,proto3,oneof" json:"days_until_full,omitempty"`
+	// When the oldest event was captured of which the site has no receipt that it is done with: confirmed in the ERP, or nothing to post.
+	OldestUnconfirmedAt *timestamppb.Timestamp `protobuf:"bytes,61,opt,name=oldest_unconfirmed_at,json=oldestUnconfirmedAt,proto3" json:"oldest_unconfirmed_at,omitempty"`
+	// How many seconds the site's clock is ahead of the collector's, measured with the last hello; absent where it was not measured.
+	ClockAheadSeconds *float64 `protobuf:"fixed64,62,opt,name=clock_ahead_seconds,json=clockAheadSeconds,proto3,oneof" json:"clock_ahead_seconds,omitempty"`
+	// Events of which the last receipt is a refusal or an exception.
+	RefusedEvents uint64 `protobuf:"varint,63,opt,name=refused_events,json=refusedEvents,proto3" json:"refused_events,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_dockline_v1_wire_proto_msgTypes[13]
+	mi := &file_dockline_v1_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1298,7 +1405,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_wire_proto_msgTypes[13]
+	mi := &file_dockline_v1_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1311,7 +1418,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Heartbeat) GetTenant() string {
@@ -1461,6 +1568,34 @@ func (x *Heartbeat) GetMasterThrough() uint64 {
 	return 0
 }
 
+func (x *Heartbeat) GetDaysUntilFull() float64 {
+	if x != nil && x.DaysUntilFull != nil {
+		return *x.DaysUntilFull
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetOldestUnconfirmedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OldestUnconfirmedAt
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetClockAheadSeconds() float64 {
+	if x != nil && x.ClockAheadSeconds != nil {
+		return *x.ClockAheadSeconds
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetRefusedEvents() uint64 {
+	if x != nil {
+		return x.RefusedEvents
+	}
+	return 0
+}
+
 var File_dockline_v1_wire_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_wire_proto_rawDesc = "" +
@@ -1549,7 +1684,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x121\n" +
 	"\bseverity\x18\x03 \x01(\x0e2\x15.dockline.v1.SeverityR\bseverity\x12\x12\n" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xd2\x01\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x87\x02\n" +
 	"\fPluginHealth\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1557,7 +1692,17 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05state\x18\x04 \x01(\tR\x05state\x12>\n" +
 	"\rlast_event_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vlastEventAt\x12\x1a\n" +
 	"\brestarts\x18\x06 \x01(\rR\brestarts\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text\"\xc4\x06\n" +
+	"\x04text\x18\a \x01(\tR\x04text\x123\n" +
+	"\adevices\x18< \x03(\v2\x19.dockline.v1.DeviceHealthR\adevices\"\xe4\x01\n" +
+	"\fDeviceHealth\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1c\n" +
+	"\treachable\x18\x03 \x01(\bR\treachable\x12<\n" +
+	"\flast_seen_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"lastSeenAt\x12,\n" +
+	"\x0fbattery_percent\x18\x05 \x01(\rH\x00R\x0ebatteryPercent\x88\x01\x01\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04textB\x12\n" +
+	"\x10_battery_percent\"\xc9\b\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
@@ -1582,7 +1727,13 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\blast_seq\x18\x12 \x01(\x04R\alastSeq\x12 \n" +
 	"\vincarnation\x18\x13 \x01(\tR\vincarnation\x12%\n" +
 	"\x0ecaptured_total\x18\x14 \x01(\x04R\rcapturedTotal\x12%\n" +
-	"\x0emaster_through\x18( \x01(\x04R\rmasterThrough*\xe4\x01\n" +
+	"\x0emaster_through\x18( \x01(\x04R\rmasterThrough\x12+\n" +
+	"\x0fdays_until_full\x18< \x01(\x01H\x00R\rdaysUntilFull\x88\x01\x01\x12N\n" +
+	"\x15oldest_unconfirmed_at\x18= \x01(\v2\x1a.google.protobuf.TimestampR\x13oldestUnconfirmedAt\x123\n" +
+	"\x13clock_ahead_seconds\x18> \x01(\x01H\x01R\x11clockAheadSeconds\x88\x01\x01\x12%\n" +
+	"\x0erefused_events\x18? \x01(\x04R\rrefusedEventsB\x12\n" +
+	"\x10_days_until_fullB\x16\n" +
+	"\x14_clock_ahead_seconds*\xe4\x01\n" +
 	"\rRefusalReason\x12\x1e\n" +
 	"\x1aREFUSAL_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bREFUSAL_REASON_CRC_MISMATCH\x10\x01\x12!\n" +
@@ -1610,7 +1761,7 @@ func file_dockline_v1_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dockline_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_dockline_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_dockline_v1_wire_proto_goTypes = []any{
 	(RefusalReason)(0),            // 0: dockline.v1.RefusalReason
 	(Severity)(0),                 // 1: dockline.v1.Severity
@@ -1627,37 +1778,41 @@ var file_dockline_v1_wire_proto_goTypes = []any{
 	(*Answer)(nil),                // 12: dockline.v1.Answer
 	(*Condition)(nil),             // 13: dockline.v1.Condition
 	(*PluginHealth)(nil),          // 14: dockline.v1.PluginHealth
-	(*Heartbeat)(nil),             // 15: dockline.v1.Heartbeat
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*DeviceHealth)(nil),          // 15: dockline.v1.DeviceHealth
+	(*Heartbeat)(nil),             // 16: dockline.v1.Heartbeat
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 }
 var file_dockline_v1_wire_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.PluginCursor.complete_through:type_name -> dockline.v1.CompleteThrough
-	16, // 1: dockline.v1.CompleteThrough.time:type_name -> google.protobuf.Timestamp
+	17, // 1: dockline.v1.CompleteThrough.time:type_name -> google.protobuf.Timestamp
 	2,  // 2: dockline.v1.Envelope.cursors:type_name -> dockline.v1.PluginCursor
 	6,  // 3: dockline.v1.EpochRange.ranges:type_name -> dockline.v1.SeqRange
 	7,  // 4: dockline.v1.Hello.epochs:type_name -> dockline.v1.EpochRange
-	16, // 5: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
+	17, // 5: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
 	2,  // 6: dockline.v1.HelloReply.cursors:type_name -> dockline.v1.PluginCursor
 	7,  // 7: dockline.v1.HelloReply.received:type_name -> dockline.v1.EpochRange
-	16, // 8: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
+	17, // 8: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
 	6,  // 9: dockline.v1.Ack.beyond:type_name -> dockline.v1.SeqRange
 	0,  // 10: dockline.v1.Refusal.reason:type_name -> dockline.v1.RefusalReason
 	9,  // 11: dockline.v1.Answer.hello_reply:type_name -> dockline.v1.HelloReply
 	10, // 12: dockline.v1.Answer.ack:type_name -> dockline.v1.Ack
 	11, // 13: dockline.v1.Answer.refusal:type_name -> dockline.v1.Refusal
 	1,  // 14: dockline.v1.Condition.severity:type_name -> dockline.v1.Severity
-	16, // 15: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
-	16, // 16: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
-	16, // 17: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
-	16, // 18: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
-	14, // 19: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
-	13, // 20: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
-	2,  // 21: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	17, // 15: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	17, // 16: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
+	15, // 17: dockline.v1.PluginHealth.devices:type_name -> dockline.v1.DeviceHealth
+	17, // 18: dockline.v1.DeviceHealth.last_seen_at:type_name -> google.protobuf.Timestamp
+	17, // 19: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
+	17, // 20: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
+	14, // 21: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
+	13, // 22: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
+	2,  // 23: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
+	17, // 24: dockline.v1.Heartbeat.oldest_unconfirmed_at:type_name -> google.protobuf.Timestamp
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_wire_proto_init() }
@@ -1670,13 +1825,15 @@ func file_dockline_v1_wire_proto_init() {
 		(*Answer_Ack)(nil),
 		(*Answer_Refusal)(nil),
 	}
+	file_dockline_v1_wire_proto_msgTypes[13].OneofWrappers = []any{}
+	file_dockline_v1_wire_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_wire_proto_rawDesc), len(file_dockline_v1_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
