@@ -1169,6 +1169,17 @@ type PluginHealth struct {
 	LastEventAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_event_at,json=lastEventAt,proto3" json:"last_event_at,omitempty"`
 	Restarts    uint32                 `protobuf:"varint,6,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	Text        string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	// What its process takes now, with its children: resident memory, and CPU of the last few seconds in percent of one core. Both are 0
+	// while it does not run, or where the system does not tell.
+	MemoryBytes uint64  `protobuf:"varint,50,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	CpuPercent  float64 `protobuf:"fixed64,51,opt,name=cpu_percent,json=cpuPercent,proto3" json:"cpu_percent,omitempty"`
+	// Events that it reported since the agent started: taken, and refused (kept as dead letters).
+	AcceptedTotal uint64 `protobuf:"varint,52,opt,name=accepted_total,json=acceptedTotal,proto3" json:"accepted_total,omitempty"`
+	RefusedTotal  uint64 `protobuf:"varint,53,opt,name=refused_total,json=refusedTotal,proto3" json:"refused_total,omitempty"`
+	// The most that it may take of memory; with more it is stopped. 0 is no limit.
+	MemoryLimitBytes uint64 `protobuf:"varint,54,opt,name=memory_limit_bytes,json=memoryLimitBytes,proto3" json:"memory_limit_bytes,omitempty"`
+	// Lines that it logged since the agent started and that were left out of the log, being too many.
+	LogDroppedTotal uint64 `protobuf:"varint,55,opt,name=log_dropped_total,json=logDroppedTotal,proto3" json:"log_dropped_total,omitempty"`
 	// What this plugin talks to: scanners, folders, a database.
 	Devices       []*DeviceHealth `protobuf:"bytes,60,rep,name=devices,proto3" json:"devices,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1254,6 +1265,48 @@ func (x *PluginHealth) GetText() string {
 	return ""
 }
 
+func (x *PluginHealth) GetMemoryBytes() uint64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetCpuPercent() float64 {
+	if x != nil {
+		return x.CpuPercent
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetAcceptedTotal() uint64 {
+	if x != nil {
+		return x.AcceptedTotal
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetRefusedTotal() uint64 {
+	if x != nil {
+		return x.RefusedTotal
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetMemoryLimitBytes() uint64 {
+	if x != nil {
+		return x.MemoryLimitBytes
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetLogDroppedTotal() uint64 {
+	if x != nil {
+		return x.LogDroppedTotal
+	}
+	return 0
+}
+
 func (x *PluginHealth) GetDevices() []*DeviceHealth {
 	if x != nil {
 		return x.Devices
@@ -1274,7 +1327,9 @@ type DeviceHealth struct {
 	// Absent where it has no battery or does not tell.
 	BatteryPercent *uint32 `protobuf:"varint,5,opt,name=battery_percent,json=batteryPercent,proto3,oneof" json:"battery_percent,omitempty"`
 	// What is wrong and what to do; or, where all is well, a remark such as the folder's path.
-	Text          string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	// Since when reachable is as it is; the host fills it in where the plugin does not.
+	ChangedAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1349,6 +1404,13 @@ func (x *DeviceHealth) GetText() string {
 		return x.Text
 	}
 	return ""
+}
+
+func (x *DeviceHealth) GetChangedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ChangedAt
+	}
+	return nil
 }
 
 // Heartbeat says how a site is. It is retained on up/status, and the will of the connection is one with online false.
@@ -1684,7 +1746,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x121\n" +
 	"\bseverity\x18\x03 \x01(\x0e2\x15.dockline.v1.SeverityR\bseverity\x12\x12\n" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x87\x02\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xf1\x03\n" +
 	"\fPluginHealth\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1692,8 +1754,15 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05state\x18\x04 \x01(\tR\x05state\x12>\n" +
 	"\rlast_event_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vlastEventAt\x12\x1a\n" +
 	"\brestarts\x18\x06 \x01(\rR\brestarts\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text\x123\n" +
-	"\adevices\x18< \x03(\v2\x19.dockline.v1.DeviceHealthR\adevices\"\xe4\x01\n" +
+	"\x04text\x18\a \x01(\tR\x04text\x12!\n" +
+	"\fmemory_bytes\x182 \x01(\x04R\vmemoryBytes\x12\x1f\n" +
+	"\vcpu_percent\x183 \x01(\x01R\n" +
+	"cpuPercent\x12%\n" +
+	"\x0eaccepted_total\x184 \x01(\x04R\racceptedTotal\x12#\n" +
+	"\rrefused_total\x185 \x01(\x04R\frefusedTotal\x12,\n" +
+	"\x12memory_limit_bytes\x186 \x01(\x04R\x10memoryLimitBytes\x12*\n" +
+	"\x11log_dropped_total\x187 \x01(\x04R\x0flogDroppedTotal\x123\n" +
+	"\adevices\x18< \x03(\v2\x19.dockline.v1.DeviceHealthR\adevices\"\x9f\x02\n" +
 	"\fDeviceHealth\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1c\n" +
@@ -1701,7 +1770,9 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\flast_seen_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"lastSeenAt\x12,\n" +
 	"\x0fbattery_percent\x18\x05 \x01(\rH\x00R\x0ebatteryPercent\x88\x01\x01\x12\x12\n" +
-	"\x04text\x18\x06 \x01(\tR\x04textB\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\x129\n" +
+	"\n" +
+	"changed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAtB\x12\n" +
 	"\x10_battery_percent\"\xc9\b\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
@@ -1802,17 +1873,18 @@ var file_dockline_v1_wire_proto_depIdxs = []int32{
 	17, // 16: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
 	15, // 17: dockline.v1.PluginHealth.devices:type_name -> dockline.v1.DeviceHealth
 	17, // 18: dockline.v1.DeviceHealth.last_seen_at:type_name -> google.protobuf.Timestamp
-	17, // 19: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
-	17, // 20: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
-	14, // 21: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
-	13, // 22: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
-	2,  // 23: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
-	17, // 24: dockline.v1.Heartbeat.oldest_unconfirmed_at:type_name -> google.protobuf.Timestamp
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	17, // 19: dockline.v1.DeviceHealth.changed_at:type_name -> google.protobuf.Timestamp
+	17, // 20: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
+	17, // 21: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
+	14, // 22: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
+	13, // 23: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
+	2,  // 24: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
+	17, // 25: dockline.v1.Heartbeat.oldest_unconfirmed_at:type_name -> google.protobuf.Timestamp
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_wire_proto_init() }
