@@ -33,7 +33,8 @@ func writeReceipts(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
 		if e.GetSite() == "" {
 			continue
 		}
-		body, err := proto.Marshal(&docklinev1.EventReceipt{EventId: e.GetId(), Version: 1, Level: level, Subject: e.GetSubject()})
+		body, err := proto.Marshal(&docklinev1.EventReceipt{EventId: e.GetId(), Version: 1, Level: level, Subject: e.GetSubject(),
+			OccurredAt: e.GetOccurredAt(), EventKind: e.GetKind(), Origin: e.GetOrigin()})
 		if err != nil {
 			return err
 		}
