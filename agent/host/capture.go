@@ -38,10 +38,11 @@ type capture struct {
 	look    func(e *docklinev1.Event, now time.Time) // at each event, for what a person should know
 	drain   time.Duration
 	window  int
-	// told are called with what a person wants to know: the plugin's own conditions, the moment of its last event, and why the
+	// told are called with what a person wants to know: the plugin's own conditions and devices, the moment of its last event, and why the
 	// journal takes nothing (nil when it does).
 	told struct {
 		conditions func([]*docklinev1.Condition)
+		devices    func([]*docklinev1.DeviceHealth)
 		event      func(time.Time)
 		journal    func(error)
 	}
@@ -91,6 +92,7 @@ func (c *capture) listen(ctx context.Context, incoming chan<- heard) {
 		m, err := c.stream.Recv()
 		if err == nil && m.GetStatus() != nil {
 			c.told.conditions(m.GetStatus().GetConditions())
+			c.told.devices(m.GetStatus().GetDevices())
 		}
 		if err == nil && m.GetBatch() == nil {
 			continue

@@ -141,6 +141,7 @@ func (s *supervisor) capture(ctx, stopping context.Context, r *running, describe
 	c := &capture{stream: stream, plugin: s.plugin.ID, journal: rewindable{s.config.Journal, &s.rewinding}, drain: s.config.Limits.Drain, window: s.config.Limits.Window,
 		stamper: &stamper{tenant: s.config.Tenant, site: s.config.Site, source: s.plugin.ID, kinds: described.GetKinds(), now: s.config.Now}}
 	c.look = s.unknown.look
+	c.told.devices = s.seen
 	c.told.conditions, c.told.event, c.told.journal = s.reported, s.captured, s.journalTold
 	c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Start{Start: start}})
 	return c.run(ctx, stopping)

@@ -66,6 +66,7 @@ type supervisor struct {
 	lastEvent time.Time
 	described *docklinev1.DescribeResponse // by the last process
 	own       []*docklinev1.Condition      // what the plugin reports
+	devices   []*docklinev1.DeviceHealth   // what it talks to
 	journal   error                        // why the journal takes nothing
 	journalAt time.Time
 	open      *callable // nil while it does not run
@@ -148,7 +149,7 @@ func (s *supervisor) set(state, text string) {
 	}
 	s.state, s.text = state, text
 	if state != stateRunning {
-		s.own = nil
+		s.own, s.devices = nil, nil
 	}
 }
 
@@ -156,7 +157,7 @@ func (s *supervisor) health() *docklinev1.PluginHealth {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := &docklinev1.PluginHealth{Id: s.plugin.ID, Name: s.described.GetName(), Version: s.described.GetVersion(),
-		State: s.state, Restarts: s.restarts, Text: s.text}
+		State: s.state, Restarts: s.restarts, Text: s.text, Devices: s.devices}
 	if !s.lastEvent.IsZero() {
 		h.LastEventAt = timestamppb.New(s.lastEvent)
 	}
