@@ -165,7 +165,8 @@ func newHost(c *Config, j host.Journal, log *slog.Logger, known func(item string
 		if err != nil {
 			return nil, err
 		}
-		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config}
+		memory, rate := p.limits()
+		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config, MemoryLimit: memory, EventRate: rate}
 	}
 	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, KnownItem: known, Now: now, Log: log.With("part", "host")})
 }
@@ -182,7 +183,7 @@ func (a *Agent) send(ctx context.Context) error {
 // agent must be opened again, with ErrReopen.
 func (a *Agent) Run(ctx context.Context) error {
 	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Now: now, Log: a.log.With("part", "downlink")}
-	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Log: a.log}
+	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Release: a.host.Release, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, run := range []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen} {
 		g.Go(func() error {

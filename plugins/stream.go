@@ -13,7 +13,7 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-// ErrTooLarge is what Emit returns for a batch above MaxBatchBytes: give fewer events at a time.
+// ErrTooLarge is what Emit returns for a batch above MaxBatchBytes or MaxBatchEvents: give fewer events at a time.
 var ErrTooLarge = errors.New("batch is too large")
 
 // errEnded is what a Stream returns once the host has gone.
@@ -111,6 +111,9 @@ func (s *stream) Emit(ctx context.Context, batch *docklinev1.CaptureBatch) error
 	}
 	if size := proto.Size(batch); size > MaxBatchBytes {
 		return fmt.Errorf("%w: %d bytes with %d events, %d bytes are allowed", ErrTooLarge, size, len(batch.GetEvents()), MaxBatchBytes)
+	}
+	if n := len(batch.GetEvents()); n > MaxBatchEvents {
+		return fmt.Errorf("%w: %d events, %d are allowed", ErrTooLarge, n, MaxBatchEvents)
 	}
 	s.emit.Lock()
 	defer s.emit.Unlock()

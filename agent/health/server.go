@@ -32,7 +32,9 @@ type Server struct {
 	DataDir string
 	// Report is the heartbeat as it would be sent now.
 	Report func() *docklinev1.Heartbeat
-	Log    *slog.Logger
+	// Release ends the quarantine of a plugin; nil where there is none to release.
+	Release func(ctx context.Context, plugin string) (text string, err error)
+	Log     *slog.Logger
 }
 
 // Run serves until ctx ends. The address and a fresh token stand in DataDir while it runs.
@@ -83,6 +85,7 @@ func (s *Server) handler(token string) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(text)
 	})
+	mux.HandleFunc("POST /plugins/{id}/release", s.release(token))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 		if err := page.Execute(w, s.Report()); err != nil {

@@ -45,8 +45,14 @@ type capture struct {
 		devices    func([]*docklinev1.DeviceHealth)
 		event      func(time.Time)
 		journal    func(error)
+		counted    func(accepted, refused int)
 	}
-	last uint64 // number of the last batch
+	// patience is how long the plugin may take to read an answer; then give up ends the stream with the reason.
+	patience time.Duration
+	giveUp   context.CancelCauseFunc
+	flood    *flood
+	refusals refusals
+	last     uint64 // number of the last batch
 }
 
 type heard struct {
@@ -69,7 +75,7 @@ func (c *capture) run(ctx, stopping context.Context) error {
 		case <-overdue:
 			return errDrain
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case first := <-incoming:
 			if first.err != nil {
 				if errors.Is(first.err, io.EOF) && asked == nil {
@@ -78,7 +84,7 @@ func (c *capture) run(ctx, stopping context.Context) error {
 				if errors.Is(first.err, io.EOF) {
 					return errors.New("the source ended without being asked")
 				}
-				return first.err
+				return streamFault(first.err)
 			}
 			if err := c.take(ctx, stopping, first.batch, incoming); err != nil {
 				return err
@@ -88,11 +94,15 @@ func (c *capture) run(ctx, stopping context.Context) error {
 }
 
 func (c *capture) listen(ctx context.Context, incoming chan<- heard) {
+	statuses := newPace(statusRate, 10*statusRate)
 	for {
 		m, err := c.stream.Recv()
 		if err == nil && m.GetStatus() != nil {
 			c.told.conditions(m.GetStatus().GetConditions())
 			c.told.devices(m.GetStatus().GetDevices())
+			if long := statuses.take(1); long > 0 {
+				pause(ctx, ctx, long)
+			}
 		}
 		if err == nil && m.GetBatch() == nil {
 			continue
@@ -115,8 +125,13 @@ func (c *capture) take(ctx, stopping context.Context, first *docklinev1.CaptureB
 	var acks []*docklinev1.CaptureAck
 	var after error
 	for batch := first; batch != nil; {
-		if c.last++; batch.GetBatch() != c.last {
-			return fmt.Errorf("plugin sent batch %d where %d was due", batch.GetBatch(), c.last)
+		c.last++
+		if err := checkBatch(batch, c.last, c.stamper.now()); err != nil {
+			if len(acks) == 0 {
+				return err
+			}
+			after = err // what came before it was in order
+			break
 		}
 		acks = append(acks, c.add(&entry, through, batch))
 		batch = nil
@@ -131,18 +146,29 @@ func (c *capture) take(ctx, stopping context.Context, first *docklinev1.CaptureB
 	entry.CompleteThrough = slices.SortedFunc(maps.Values(through), func(a, b *docklinev1.CompleteThrough) int {
 		return strings.Compare(a.GetStream(), b.GetStream())
 	})
+	c.flood.wait(ctx, stopping, entry.Events)
 	if err := c.append(ctx, stopping, entry); err != nil {
 		return err
 	}
 	if n := len(entry.Events); n > 0 {
 		c.told.event(entry.Events[n-1].GetCapturedAt().AsTime())
 	}
+	refused := 0
+	for _, ack := range acks {
+		refused += len(ack.Refused)
+	}
+	c.told.counted(len(entry.Events)-refused, refused)
 	for _, ack := range acks {
 		c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Ack{Ack: ack}})
 	}
-	if after != nil {
-		incoming <- heard{err: after} // to be dealt with in its turn; the listener has ended and left room
+	var against offence
+	switch {
+	case after == nil:
+		return c.refusals.over()
+	case errors.As(after, &against):
+		return after
 	}
+	incoming <- heard{err: after} // to be dealt with in its turn; the listener has ended and left room
 	return nil
 }
 
@@ -152,9 +178,11 @@ func (c *capture) add(entry *Entry, through map[string]*docklinev1.CompleteThrou
 	for i, e := range batch.GetEvents() {
 		stamped, fault := c.stamper.stamp(e)
 		if fault != nil {
+			c.refusals.note(fault.Text)
 			ack.Refused = append(ack.Refused, &docklinev1.RefusedEvent{Index: uint32(i), Class: fault.Class, Text: fault.Text})
 		}
 		if fault == nil {
+			c.refusals.inARow = 0
 			c.look(stamped, c.stamper.now())
 		}
 		entry.Events = append(entry.Events, stamped)
@@ -179,7 +207,7 @@ func (c *capture) append(ctx, stopping context.Context, entry Entry) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-stopping.Done():
 			return fmt.Errorf("stopped while the journal took nothing; the plugin will read again what is missing: %w", err)
 		case <-time.After(backoff(Limits{BackoffMin: retryMin, BackoffMax: retryMax}, attempt)):
@@ -187,8 +215,14 @@ func (c *capture) append(ctx, stopping context.Context, entry Entry) error {
 	}
 }
 
-// send ignores a broken stream: the listener hears of it, with the reason.
-func (c *capture) send(m *docklinev1.CaptureRequest) { _ = c.stream.Send(m) }
+// send ignores a broken stream: the listener hears of it, with the reason. A plugin that reads nothing would hold it for ever.
+func (c *capture) send(m *docklinev1.CaptureRequest) {
+	timer := time.AfterFunc(c.patience, func() {
+		c.giveUp(offencef("it does not read the answers to its batches: none was taken for %s", c.patience))
+	})
+	defer timer.Stop()
+	_ = c.stream.Send(m)
+}
 
 func condition(code string, severity docklinev1.Severity, since time.Time, title, text string) *docklinev1.Condition {
 	return &docklinev1.Condition{Code: code, Title: title, Severity: severity, Text: text, Since: timestamppb.New(since)}

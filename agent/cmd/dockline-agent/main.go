@@ -20,7 +20,7 @@ type commands struct {
 	CheckFile  checkFileCommand  `cmd:"" hidden:"" name:"journal-check" help:"Read one journal file whole; for the agent itself."`
 	Check      configCommand     `cmd:"" name:"config" help:"Look at the configuration."`
 	Status     statusCommand     `cmd:"" help:"Say how the agent is. Exit code 0 healthy, 1 unhealthy, 3 stopped, 4 not installed."`
-	Plugin     pluginCommand     `cmd:"" help:"Try a plugin."`
+	Plugin     pluginCommand     `cmd:"" help:"Try a plugin, or release one from quarantine."`
 	Install    installCommand    `cmd:"" help:"Install the service."`
 	Uninstall  uninstallCommand  `cmd:"" help:"Stop and remove the service; its data stays."`
 	Start      startCommand      `cmd:"" help:"Start the service."`
