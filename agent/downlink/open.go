@@ -15,7 +15,14 @@ type OpenStats struct {
 	Logged, Refused, Exceptions uint64
 	// OldestAt is when the oldest of them all happened; zero where there is none.
 	OldestAt time.Time
+	// Held are those of Logged whose posting met a fault and is tried again; HeldText is that of one of them, HeldSince when its receipt came.
+	Held      uint64
+	HeldText  string
+	HeldSince time.Time
 }
+
+// heldFlag beside the level marks a logged event whose receipt says what it waits for.
+const heldFlag = 0x80
 
 // isOpen says whether something is still to be done after a receipt of this level.
 func isOpen(level docklinev1.ReceiptLevel) bool {
@@ -42,7 +49,11 @@ func putOpen(tx *bbolt.Tx, r storedReceipt) error {
 	if !isOpen(r.receipt.GetLevel()) {
 		return nil
 	}
-	return tx.Bucket(bucketOpen).Put(r.openKey(), append([]byte{byte(r.receipt.GetLevel())}, r.receipt.GetEventId()...))
+	level := byte(r.receipt.GetLevel())
+	if r.receipt.GetLevel() == docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED && r.receipt.GetText() != "" {
+		level |= heldFlag
+	}
+	return tx.Bucket(bucketOpen).Put(r.openKey(), append([]byte{level}, r.receipt.GetEventId()...))
 }
 
 // indexOpen makes the index of an inbox that was written without it.
@@ -99,7 +110,10 @@ func (s *Store) Open() (OpenStats, error) {
 			if st.OldestAt.IsZero() {
 				st.OldestAt = time.UnixMicro(int64(readNumber(key[:8]))).UTC()
 			}
-			switch docklinev1.ReceiptLevel(value[0]) {
+			if value[0]&heldFlag != 0 {
+				st.held(tx, value[1:])
+			}
+			switch docklinev1.ReceiptLevel(value[0] &^ heldFlag) {
 			case docklinev1.ReceiptLevel_RECEIPT_LEVEL_REFUSED:
 				st.Refused++
 			case docklinev1.ReceiptLevel_RECEIPT_LEVEL_EXCEPTION:
@@ -115,4 +129,13 @@ func (s *Store) Open() (OpenStats, error) {
 	}
 	s.counted = &st
 	return st, nil
+}
+
+func (st *OpenStats) held(tx *bbolt.Tx, event []byte) {
+	if st.Held++; st.HeldText != "" {
+		return
+	}
+	if r, err := readReceipt(tx.Bucket(bucketReceipts).Get(event)); err == nil {
+		st.HeldText, st.HeldSince = r.receipt.GetText(), r.at.UTC()
+	}
 }

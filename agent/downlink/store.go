@@ -34,7 +34,7 @@ var (
 	// order: place -> event id. subjects: subject, 0, place -> event id.
 	bucketOrder    = []byte("order")
 	bucketSubjects = []byte("subjects")
-	// open: when it happened in Unix microseconds (8), place (8) -> level (1), event id. Receipts of what is not done with.
+	// open: when it happened in Unix microseconds (8), place (8) -> level and heldFlag (1), event id. Receipts of what is not done with.
 	bucketOpen = []byte("open")
 	// master: kind (1), code -> MasterRecord.
 	bucketMaster = []byte("master")

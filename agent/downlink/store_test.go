@@ -200,9 +200,16 @@ func TestOpenReceipts(t *testing.T) {
 	nine, ten := at(receipt("", "", 0, 0, 0), 9).OccurredAt.AsTime(), at(receipt("", "", 0, 0, 0), 10).OccurredAt.AsTime()
 	put(0, at(receipt("late", "SO1", 1, 1, logged), 10), at(receipt("early", "SO1", 1, 2, logged), 9), at(receipt("done", "SO2", 1, 3, confirmed), 8))
 	check("two wait", "early late", downlink.OpenStats{Logged: 2, OldestAt: nine})
-	put(3, at(receipt("early", "SO1", 2, 4, docklinev1.ReceiptLevel_RECEIPT_LEVEL_REFUSED), 9))
+	waits := at(receipt("late", "SO1", 2, 3, logged), 10)
+	waits.Text, waits.Position = "erp: does not answer", 4
+	put(3, waits)
+	if st, err := s.Open(); err != nil || st.Held != 1 || st.HeldText != waits.Text || st.HeldSince.IsZero() {
+		t.Errorf("one waits for the ERP: %+v %v", st, err)
+	}
+	put(4, at(receipt("late", "SO1", 3, 5, logged), 10))
+	put(5, at(receipt("early", "SO1", 2, 6, docklinev1.ReceiptLevel_RECEIPT_LEVEL_REFUSED), 9))
 	check("one is refused", "early late", downlink.OpenStats{Logged: 1, Refused: 1, OldestAt: nine})
-	put(4, at(receipt("early", "SO1", 3, 5, confirmed), 9))
+	put(6, at(receipt("early", "SO1", 3, 7, confirmed), 9))
 	check("and then in the ERP", "late", downlink.OpenStats{Logged: 1, OldestAt: ten})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
