@@ -2,6 +2,8 @@
 package health
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -141,7 +143,9 @@ func (b *Board) Evaluate(f Facts) []*docklinev1.Condition {
 		}
 	}
 	b.since = seen
-	return append(found, f.Reported...)
+	found = append(found, f.Reported...)
+	slices.SortStableFunc(found, func(a, b *docklinev1.Condition) int { return cmp.Compare(b.GetSeverity(), a.GetSeverity()) })
+	return found
 }
 
 // Evaluate returns what is wrong at one moment, without knowing of any before.

@@ -52,7 +52,7 @@ func TestChecksShowAfterTheirTime(t *testing.T) {
 		{"devices", health.Facts{Connected: true, Greeted: true, Plugins: []*docklinev1.PluginHealth{{Id: "wms", State: "running", LastEventAt: timestamppb.New(now.Add(-13 * time.Hour)), Devices: []*docklinev1.DeviceHealth{
 			{Id: "wms", Kind: "wms", ChangedAt: timestamppb.New(now.Add(-time.Minute))}, {Id: "outbound", Kind: "folder", Reachable: true},
 			{Id: "scanner-03", Kind: "scanner", ChangedAt: timestamppb.New(now.Add(-time.Minute)), LastSeenAt: timestamppb.New(now)},
-			{Id: "scanner-04", Kind: "scanner", Reachable: true, BatteryPercent: proto.Uint32(9)}}}}}, []string{"plugin_silent", "wms_unreachable", "scanner_unreachable", "battery_low"}},
+			{Id: "scanner-04", Kind: "scanner", Reachable: true, BatteryPercent: proto.Uint32(9)}}}}}, []string{"wms_unreachable", "scanner_unreachable", "plugin_silent", "battery_low"}},
 	}
 	for _, tt := range tables {
 		t.Run(tt.name, func(t *testing.T) {
