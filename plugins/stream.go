@@ -27,6 +27,8 @@ type stream struct {
 
 	emit sync.Mutex // one batch at a time, so that they are sent in the order of their numbers
 	out  *outbox
+	// status is what was told last. Guarded by out.send.
+	status docklinev1.PluginStatus
 
 	mu      sync.Mutex
 	window  uint64
@@ -146,14 +148,20 @@ func (s *stream) Flush(ctx context.Context) error {
 
 // Report implements Stream.
 func (s *stream) Report(conditions ...*docklinev1.Condition) error {
-	status := &docklinev1.PluginStatus{Conditions: conditions}
-	return s.write(&docklinev1.CaptureResponse{Message: &docklinev1.CaptureResponse_Status{Status: status}})
+	return s.tell(func(status *docklinev1.PluginStatus) { status.Conditions = conditions })
 }
 
-func (s *stream) write(m *docklinev1.CaptureResponse) error {
+// Devices implements Stream.
+func (s *stream) Devices(devices ...*docklinev1.DeviceHealth) error {
+	return s.tell(func(status *docklinev1.PluginStatus) { status.Devices = devices })
+}
+
+// tell sends the status whole, with what has changed in it.
+func (s *stream) tell(change func(*docklinev1.PluginStatus)) error {
 	s.out.send.Lock()
 	defer s.out.send.Unlock()
-	return s.wire.Send(m)
+	change(&s.status)
+	return s.wire.Send(&docklinev1.CaptureResponse{Message: &docklinev1.CaptureResponse_Status{Status: &s.status}})
 }
 
 // wait returns when done, which is asked under the lock, says so.

@@ -39,10 +39,11 @@ type capture struct {
 	drain   time.Duration
 	window  int
 	bundles bool // the plugin takes several acks in one message
-	// told are called with what a person wants to know: the plugin's own conditions, the moment of its last event, and why the
+	// told are called with what a person wants to know: the plugin's own conditions and devices, the moment of its last event, and why the
 	// journal takes nothing (nil when it does).
 	told struct {
 		conditions func([]*docklinev1.Condition)
+		devices    func([]*docklinev1.DeviceHealth)
 		event      func(time.Time)
 		journal    func(error)
 		counted    func(accepted, refused int)
@@ -100,6 +101,7 @@ func (c *capture) listen(ctx context.Context, incoming chan<- heard) {
 		err := c.stream.RecvMsg(m)
 		if err == nil && m.GetStatus() != nil {
 			c.told.conditions(m.GetStatus().GetConditions())
+			c.told.devices(m.GetStatus().GetDevices())
 			if long := statuses.take(1); long > 0 {
 				pause(ctx, ctx, long)
 			}

@@ -128,6 +128,8 @@ type Stats struct {
 	LastGreetedAt time.Time
 	// ClockOffset is by how much the collector's clock is ahead of ours, to the accuracy of the line; valid after the first reply.
 	ClockOffset time.Duration
+	// CollectorVersion is what the collector said with its last reply, "" from one that does not say.
+	CollectorVersion string
 }
 
 // Uplink is a loop: Run it once.

@@ -1477,8 +1477,10 @@ func (x *CursorAtResponse) GetText() string {
 
 // PluginStatus is what a plugin wants a person to know: empty conditions mean that all is well.
 type PluginStatus struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conditions    []*Condition           `protobuf:"bytes,1,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Conditions []*Condition           `protobuf:"bytes,1,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	// What the plugin talks to; each status names all of it.
+	Devices       []*DeviceHealth `protobuf:"bytes,60,rep,name=devices,proto3" json:"devices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1516,6 +1518,13 @@ func (*PluginStatus) Descriptor() ([]byte, []int) {
 func (x *PluginStatus) GetConditions() []*Condition {
 	if x != nil {
 		return x.Conditions
+	}
+	return nil
+}
+
+func (x *PluginStatus) GetDevices() []*DeviceHealth {
+	if x != nil {
+		return x.Devices
 	}
 	return nil
 }
@@ -1908,11 +1917,12 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\">\n" +
 	"\x10CursorAtResponse\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"F\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"{\n" +
 	"\fPluginStatus\x126\n" +
 	"\n" +
 	"conditions\x18\x01 \x03(\v2\x16.dockline.v1.ConditionR\n" +
-	"conditions\"P\n" +
+	"conditions\x123\n" +
+	"\adevices\x18< \x03(\v2\x19.dockline.v1.DeviceHealthR\adevices\"P\n" +
 	"\vOpenRequest\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x19\n" +
 	"\bdata_dir\x18\x02 \x01(\tR\adataDir\x12\x0e\n" +
@@ -1989,8 +1999,9 @@ var file_dockline_v1_plugin_proto_goTypes = []any{
 	(*CompleteThrough)(nil),       // 33: dockline.v1.CompleteThrough
 	(*timestamppb.Timestamp)(nil), // 34: google.protobuf.Timestamp
 	(*Condition)(nil),             // 35: dockline.v1.Condition
-	(*Command)(nil),               // 36: dockline.v1.Command
-	(*CommandResult)(nil),         // 37: dockline.v1.CommandResult
+	(*DeviceHealth)(nil),          // 36: dockline.v1.DeviceHealth
+	(*Command)(nil),               // 37: dockline.v1.Command
+	(*CommandResult)(nil),         // 38: dockline.v1.CommandResult
 }
 var file_dockline_v1_plugin_proto_depIdxs = []int32{
 	29, // 0: dockline.v1.DescribeResponse.kinds:type_name -> dockline.v1.EventKind
@@ -2018,29 +2029,30 @@ var file_dockline_v1_plugin_proto_depIdxs = []int32{
 	33, // 22: dockline.v1.EncodedBatch.complete_through:type_name -> dockline.v1.CompleteThrough
 	34, // 23: dockline.v1.CursorAtRequest.time:type_name -> google.protobuf.Timestamp
 	35, // 24: dockline.v1.PluginStatus.conditions:type_name -> dockline.v1.Condition
-	36, // 25: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
-	37, // 26: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
-	0,  // 27: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
-	2,  // 28: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
-	5,  // 29: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
-	7,  // 30: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
-	20, // 31: dockline.v1.SourceService.CursorAt:input_type -> dockline.v1.CursorAtRequest
-	23, // 32: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
-	25, // 33: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
-	27, // 34: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
-	1,  // 35: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
-	3,  // 36: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
-	6,  // 37: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
-	14, // 38: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
-	21, // 39: dockline.v1.SourceService.CursorAt:output_type -> dockline.v1.CursorAtResponse
-	24, // 40: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
-	26, // 41: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
-	28, // 42: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
-	35, // [35:43] is the sub-list for method output_type
-	27, // [27:35] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	36, // 25: dockline.v1.PluginStatus.devices:type_name -> dockline.v1.DeviceHealth
+	37, // 26: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
+	38, // 27: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
+	0,  // 28: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
+	2,  // 29: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
+	5,  // 30: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
+	7,  // 31: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
+	20, // 32: dockline.v1.SourceService.CursorAt:input_type -> dockline.v1.CursorAtRequest
+	23, // 33: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
+	25, // 34: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
+	27, // 35: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
+	1,  // 36: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
+	3,  // 37: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
+	6,  // 38: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
+	14, // 39: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
+	21, // 40: dockline.v1.SourceService.CursorAt:output_type -> dockline.v1.CursorAtResponse
+	24, // 41: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
+	26, // 42: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
+	28, // 43: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
+	36, // [36:44] is the sub-list for method output_type
+	28, // [28:36] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_plugin_proto_init() }
