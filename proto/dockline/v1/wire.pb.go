@@ -1280,6 +1280,10 @@ type Heartbeat struct {
 	CapturedTotal uint64 `protobuf:"varint,20,opt,name=captured_total,json=capturedTotal,proto3" json:"captured_total,omitempty"`
 	// Highest version of master data stored at the site.
 	MasterThrough uint64 `protobuf:"varint,40,opt,name=master_through,json=masterThrough,proto3" json:"master_through,omitempty"`
+	// What the journal has accepted by day, as of last_seq of epoch: the latest days, the oldest first.
+	Days []*DayCount `protobuf:"bytes,70,rep,name=days,proto3" json:"days,omitempty"`
+	// Counts the heartbeats of a session from 1: a lower one that comes later is late. 0 where the agent does not count.
+	Number        uint64 `protobuf:"varint,71,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1461,6 +1465,85 @@ func (x *Heartbeat) GetMasterThrough() uint64 {
 	return 0
 }
 
+func (x *Heartbeat) GetDays() []*DayCount {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+// DayCount is how many events a site's journal has accepted on one day, UTC, by when the host recorded them. It is counted in the
+// commit that holds the events.
+type DayCount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "2026-11-26".
+	Date string `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
+	// All events accepted, dead letters among them.
+	Accepted uint64 `protobuf:"varint,2,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	// Dead letters: records that could not become business events.
+	Refused       uint64 `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DayCount) Reset() {
+	*x = DayCount{}
+	mi := &file_dockline_v1_wire_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DayCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DayCount) ProtoMessage() {}
+
+func (x *DayCount) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_wire_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DayCount.ProtoReflect.Descriptor instead.
+func (*DayCount) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *DayCount) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
+func (x *DayCount) GetAccepted() uint64 {
+	if x != nil {
+		return x.Accepted
+	}
+	return 0
+}
+
+func (x *DayCount) GetRefused() uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
 var File_dockline_v1_wire_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_wire_proto_rawDesc = "" +
@@ -1557,7 +1640,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05state\x18\x04 \x01(\tR\x05state\x12>\n" +
 	"\rlast_event_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vlastEventAt\x12\x1a\n" +
 	"\brestarts\x18\x06 \x01(\rR\brestarts\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text\"\xc4\x06\n" +
+	"\x04text\x18\a \x01(\tR\x04text\"\x87\a\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
@@ -1582,7 +1665,13 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\blast_seq\x18\x12 \x01(\x04R\alastSeq\x12 \n" +
 	"\vincarnation\x18\x13 \x01(\tR\vincarnation\x12%\n" +
 	"\x0ecaptured_total\x18\x14 \x01(\x04R\rcapturedTotal\x12%\n" +
-	"\x0emaster_through\x18( \x01(\x04R\rmasterThrough*\xe4\x01\n" +
+	"\x0emaster_through\x18( \x01(\x04R\rmasterThrough\x12)\n" +
+	"\x04days\x18F \x03(\v2\x15.dockline.v1.DayCountR\x04days\x12\x16\n" +
+	"\x06number\x18G \x01(\x04R\x06number\"T\n" +
+	"\bDayCount\x12\x12\n" +
+	"\x04date\x18\x01 \x01(\tR\x04date\x12\x1a\n" +
+	"\baccepted\x18\x02 \x01(\x04R\baccepted\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\x04R\arefused*\xe4\x01\n" +
 	"\rRefusalReason\x12\x1e\n" +
 	"\x1aREFUSAL_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bREFUSAL_REASON_CRC_MISMATCH\x10\x01\x12!\n" +
@@ -1610,7 +1699,7 @@ func file_dockline_v1_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dockline_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_dockline_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_dockline_v1_wire_proto_goTypes = []any{
 	(RefusalReason)(0),            // 0: dockline.v1.RefusalReason
 	(Severity)(0),                 // 1: dockline.v1.Severity
@@ -1628,36 +1717,38 @@ var file_dockline_v1_wire_proto_goTypes = []any{
 	(*Condition)(nil),             // 13: dockline.v1.Condition
 	(*PluginHealth)(nil),          // 14: dockline.v1.PluginHealth
 	(*Heartbeat)(nil),             // 15: dockline.v1.Heartbeat
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*DayCount)(nil),              // 16: dockline.v1.DayCount
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 }
 var file_dockline_v1_wire_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.PluginCursor.complete_through:type_name -> dockline.v1.CompleteThrough
-	16, // 1: dockline.v1.CompleteThrough.time:type_name -> google.protobuf.Timestamp
+	17, // 1: dockline.v1.CompleteThrough.time:type_name -> google.protobuf.Timestamp
 	2,  // 2: dockline.v1.Envelope.cursors:type_name -> dockline.v1.PluginCursor
 	6,  // 3: dockline.v1.EpochRange.ranges:type_name -> dockline.v1.SeqRange
 	7,  // 4: dockline.v1.Hello.epochs:type_name -> dockline.v1.EpochRange
-	16, // 5: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
+	17, // 5: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
 	2,  // 6: dockline.v1.HelloReply.cursors:type_name -> dockline.v1.PluginCursor
 	7,  // 7: dockline.v1.HelloReply.received:type_name -> dockline.v1.EpochRange
-	16, // 8: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
+	17, // 8: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
 	6,  // 9: dockline.v1.Ack.beyond:type_name -> dockline.v1.SeqRange
 	0,  // 10: dockline.v1.Refusal.reason:type_name -> dockline.v1.RefusalReason
 	9,  // 11: dockline.v1.Answer.hello_reply:type_name -> dockline.v1.HelloReply
 	10, // 12: dockline.v1.Answer.ack:type_name -> dockline.v1.Ack
 	11, // 13: dockline.v1.Answer.refusal:type_name -> dockline.v1.Refusal
 	1,  // 14: dockline.v1.Condition.severity:type_name -> dockline.v1.Severity
-	16, // 15: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
-	16, // 16: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
-	16, // 17: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
-	16, // 18: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
+	17, // 15: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	17, // 16: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
+	17, // 17: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
+	17, // 18: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
 	14, // 19: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
 	13, // 20: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
 	2,  // 21: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	16, // 22: dockline.v1.Heartbeat.days:type_name -> dockline.v1.DayCount
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_wire_proto_init() }
@@ -1676,7 +1767,7 @@ func file_dockline_v1_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_wire_proto_rawDesc), len(file_dockline_v1_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
