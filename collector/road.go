@@ -62,7 +62,7 @@ func (m *Collector) newRoad(ctx context.Context, l *line) (*road, error) {
 			Sites: m.sites(s.config.Tenant), Cases: m.intakeCases, Poll: s.config.Poll, Timeout: s.config.Timeout, Log: m.log.With("part", "intake")})
 	}
 	var err error
-	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, Slog: m.log.With("part", "ingest"),
+	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, OfflineAfter: m.config.MQTT.OfflineAfter, Slog: m.log.With("part", "ingest"),
 		OnRestored: func(ctx context.Context, tx *db.Tx) error { return posting.Restored(ctx, tx, time.Now()) },
 		Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []ingest.Exception) error {
 			desired := make([]exception.Desired, len(found))

@@ -56,6 +56,8 @@ type Config struct {
 	MaxWaitingBytes int64
 	// MaxBatch is the most messages of one transaction. 0 is 256.
 	MaxBatch int
+	// OfflineAfter is after how long without a word a site's session no longer speaks against another one. 0 is 20 s.
+	OfflineAfter time.Duration
 	// Now is the clock of received_at and presence; nil is time.Now.
 	Now func() time.Time
 	// Slog may be nil.
@@ -110,6 +112,7 @@ func New(ctx context.Context, c Config) (*Ingest, error) {
 		c.Now = time.Now
 	}
 	c.MaxBatch = cmp.Or(c.MaxBatch, 256)
+	c.OfflineAfter = cmp.Or(c.OfflineAfter, defaultQuiet)
 	c.MaxWaitingBytes = cmp.Or(c.MaxWaitingBytes, 256<<20)
 	return &Ingest{c: c, incarnation: incarnation, queue: make(chan wire.Message, c.MaxBatch), ended: make(chan struct{}),
 		known: make(map[siteKey]bool), told: make(map[string]time.Time), settled: make(map[siteKey]bool),
