@@ -614,8 +614,10 @@ type CaptureAck struct {
 	// The cursor of the batch that is now durable; the source may forget what is before it.
 	Cursor []byte `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// Number of the batch, as the plugin gave it.
-	Batch         uint64          `protobuf:"varint,2,opt,name=batch,proto3" json:"batch,omitempty"`
-	Refused       []*RefusedEvent `protobuf:"bytes,3,rep,name=refused,proto3" json:"refused,omitempty"`
+	Batch   uint64          `protobuf:"varint,2,opt,name=batch,proto3" json:"batch,omitempty"`
+	Refused []*RefusedEvent `protobuf:"bytes,3,rep,name=refused,proto3" json:"refused,omitempty"`
+	// What a rule of the site finds odd in events that are kept all the same, for the person at the scanner.
+	Warnings      []*EventWarning `protobuf:"bytes,50,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -671,6 +673,76 @@ func (x *CaptureAck) GetRefused() []*RefusedEvent {
 	return nil
 }
 
+func (x *CaptureAck) GetWarnings() []*EventWarning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// EventWarning: this event of the batch is durable, and a person should look at it.
+type EventWarning struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Index uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Stable short name: "double_scan", "unknown_item".
+	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	// One sentence for the person who scanned.
+	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventWarning) Reset() {
+	*x = EventWarning{}
+	mi := &file_dockline_v1_plugin_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventWarning) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventWarning) ProtoMessage() {}
+
+func (x *EventWarning) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_plugin_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventWarning.ProtoReflect.Descriptor instead.
+func (*EventWarning) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *EventWarning) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *EventWarning) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *EventWarning) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // RefusedEvent: the host has kept this event of the batch as a dead letter. It is not to be sent again.
 type RefusedEvent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -683,7 +755,7 @@ type RefusedEvent struct {
 
 func (x *RefusedEvent) Reset() {
 	*x = RefusedEvent{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[10]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -695,7 +767,7 @@ func (x *RefusedEvent) String() string {
 func (*RefusedEvent) ProtoMessage() {}
 
 func (x *RefusedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[10]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -708,7 +780,7 @@ func (x *RefusedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedEvent.ProtoReflect.Descriptor instead.
 func (*RefusedEvent) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RefusedEvent) GetIndex() uint32 {
@@ -740,7 +812,7 @@ type CaptureDrain struct {
 
 func (x *CaptureDrain) Reset() {
 	*x = CaptureDrain{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -752,7 +824,7 @@ func (x *CaptureDrain) String() string {
 func (*CaptureDrain) ProtoMessage() {}
 
 func (x *CaptureDrain) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -765,7 +837,7 @@ func (x *CaptureDrain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureDrain.ProtoReflect.Descriptor instead.
 func (*CaptureDrain) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{12}
 }
 
 type CaptureResponse struct {
@@ -781,7 +853,7 @@ type CaptureResponse struct {
 
 func (x *CaptureResponse) Reset() {
 	*x = CaptureResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -793,7 +865,7 @@ func (x *CaptureResponse) String() string {
 func (*CaptureResponse) ProtoMessage() {}
 
 func (x *CaptureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -806,7 +878,7 @@ func (x *CaptureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureResponse.ProtoReflect.Descriptor instead.
 func (*CaptureResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CaptureResponse) GetMessage() isCaptureResponse_Message {
@@ -864,7 +936,7 @@ type CaptureBatch struct {
 
 func (x *CaptureBatch) Reset() {
 	*x = CaptureBatch{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +948,7 @@ func (x *CaptureBatch) String() string {
 func (*CaptureBatch) ProtoMessage() {}
 
 func (x *CaptureBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +961,7 @@ func (x *CaptureBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureBatch.ProtoReflect.Descriptor instead.
 func (*CaptureBatch) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CaptureBatch) GetBatch() uint64 {
@@ -934,7 +1006,7 @@ type CursorAtRequest struct {
 
 func (x *CursorAtRequest) Reset() {
 	*x = CursorAtRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -946,7 +1018,7 @@ func (x *CursorAtRequest) String() string {
 func (*CursorAtRequest) ProtoMessage() {}
 
 func (x *CursorAtRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -959,7 +1031,7 @@ func (x *CursorAtRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CursorAtRequest.ProtoReflect.Descriptor instead.
 func (*CursorAtRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CursorAtRequest) GetConfig() []byte {
@@ -1008,7 +1080,7 @@ type CursorAtResponse struct {
 
 func (x *CursorAtResponse) Reset() {
 	*x = CursorAtResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1020,7 +1092,7 @@ func (x *CursorAtResponse) String() string {
 func (*CursorAtResponse) ProtoMessage() {}
 
 func (x *CursorAtResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1033,7 +1105,7 @@ func (x *CursorAtResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CursorAtResponse.ProtoReflect.Descriptor instead.
 func (*CursorAtResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CursorAtResponse) GetCursor() []byte {
@@ -1052,15 +1124,17 @@ func (x *CursorAtResponse) GetText() string {
 
 // PluginStatus is what a plugin wants a person to know: empty conditions mean that all is well.
 type PluginStatus struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conditions    []*Condition           `protobuf:"bytes,1,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Conditions []*Condition           `protobuf:"bytes,1,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	// What the plugin talks to; each status names all of it.
+	Devices       []*DeviceHealth `protobuf:"bytes,60,rep,name=devices,proto3" json:"devices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PluginStatus) Reset() {
 	*x = PluginStatus{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1072,7 +1146,7 @@ func (x *PluginStatus) String() string {
 func (*PluginStatus) ProtoMessage() {}
 
 func (x *PluginStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1085,12 +1159,19 @@ func (x *PluginStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PluginStatus.ProtoReflect.Descriptor instead.
 func (*PluginStatus) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PluginStatus) GetConditions() []*Condition {
 	if x != nil {
 		return x.Conditions
+	}
+	return nil
+}
+
+func (x *PluginStatus) GetDevices() []*DeviceHealth {
+	if x != nil {
+		return x.Devices
 	}
 	return nil
 }
@@ -1108,7 +1189,7 @@ type OpenRequest struct {
 
 func (x *OpenRequest) Reset() {
 	*x = OpenRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1201,7 @@ func (x *OpenRequest) String() string {
 func (*OpenRequest) ProtoMessage() {}
 
 func (x *OpenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1133,7 +1214,7 @@ func (x *OpenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenRequest.ProtoReflect.Descriptor instead.
 func (*OpenRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *OpenRequest) GetConfig() []byte {
@@ -1167,7 +1248,7 @@ type OpenResponse struct {
 
 func (x *OpenResponse) Reset() {
 	*x = OpenResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1179,7 +1260,7 @@ func (x *OpenResponse) String() string {
 func (*OpenResponse) ProtoMessage() {}
 
 func (x *OpenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1192,7 +1273,7 @@ func (x *OpenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResponse.ProtoReflect.Descriptor instead.
 func (*OpenResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{18}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *OpenResponse) GetIdle() bool {
@@ -1211,7 +1292,7 @@ type DeliverRequest struct {
 
 func (x *DeliverRequest) Reset() {
 	*x = DeliverRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1223,7 +1304,7 @@ func (x *DeliverRequest) String() string {
 func (*DeliverRequest) ProtoMessage() {}
 
 func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1236,7 +1317,7 @@ func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverRequest.ProtoReflect.Descriptor instead.
 func (*DeliverRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{19}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeliverRequest) GetCommand() *Command {
@@ -1255,7 +1336,7 @@ type DeliverResponse struct {
 
 func (x *DeliverResponse) Reset() {
 	*x = DeliverResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1267,7 +1348,7 @@ func (x *DeliverResponse) String() string {
 func (*DeliverResponse) ProtoMessage() {}
 
 func (x *DeliverResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1280,7 +1361,7 @@ func (x *DeliverResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverResponse.ProtoReflect.Descriptor instead.
 func (*DeliverResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{20}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DeliverResponse) GetResult() *CommandResult {
@@ -1299,7 +1380,7 @@ type FindRequest struct {
 
 func (x *FindRequest) Reset() {
 	*x = FindRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1392,7 @@ func (x *FindRequest) String() string {
 func (*FindRequest) ProtoMessage() {}
 
 func (x *FindRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1405,7 @@ func (x *FindRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindRequest.ProtoReflect.Descriptor instead.
 func (*FindRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{21}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FindRequest) GetKey() string {
@@ -1344,7 +1425,7 @@ type FindResponse struct {
 
 func (x *FindResponse) Reset() {
 	*x = FindResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1437,7 @@ func (x *FindResponse) String() string {
 func (*FindResponse) ProtoMessage() {}
 
 func (x *FindResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1450,7 @@ func (x *FindResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindResponse.ProtoReflect.Descriptor instead.
 func (*FindResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{22}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FindResponse) GetFound() bool {
@@ -1430,12 +1511,17 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x16\n" +
 	"\x06window\x18\x03 \x01(\rR\x06window\x12\x19\n" +
 	"\bdata_dir\x18\x04 \x01(\tR\adataDir\x12\x0e\n" +
-	"\x02id\x18\x05 \x01(\tR\x02id\"o\n" +
+	"\x02id\x18\x05 \x01(\tR\x02id\"\xa6\x01\n" +
 	"\n" +
 	"CaptureAck\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\x04R\x05batch\x123\n" +
-	"\arefused\x18\x03 \x03(\v2\x19.dockline.v1.RefusedEventR\arefused\"g\n" +
+	"\arefused\x18\x03 \x03(\v2\x19.dockline.v1.RefusedEventR\arefused\x125\n" +
+	"\bwarnings\x182 \x03(\v2\x19.dockline.v1.EventWarningR\bwarnings\"L\n" +
+	"\fEventWarning\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\tR\x04code\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"g\n" +
 	"\fRefusedEvent\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12-\n" +
 	"\x05class\x18\x02 \x01(\x0e2\x17.dockline.v1.FaultClassR\x05class\x12\x12\n" +
@@ -1458,11 +1544,12 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\">\n" +
 	"\x10CursorAtResponse\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"F\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"{\n" +
 	"\fPluginStatus\x126\n" +
 	"\n" +
 	"conditions\x18\x01 \x03(\v2\x16.dockline.v1.ConditionR\n" +
-	"conditions\"P\n" +
+	"conditions\x123\n" +
+	"\adevices\x18< \x03(\v2\x19.dockline.v1.DeviceHealthR\adevices\"P\n" +
 	"\vOpenRequest\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x19\n" +
 	"\bdata_dir\x18\x02 \x01(\tR\adataDir\x12\x0e\n" +
@@ -1501,7 +1588,7 @@ func file_dockline_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_plugin_proto_rawDescData
 }
 
-var file_dockline_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_dockline_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_dockline_v1_plugin_proto_goTypes = []any{
 	(*DescribeRequest)(nil),       // 0: dockline.v1.DescribeRequest
 	(*DescribeResponse)(nil),      // 1: dockline.v1.DescribeResponse
@@ -1513,68 +1600,72 @@ var file_dockline_v1_plugin_proto_goTypes = []any{
 	(*CaptureRequest)(nil),        // 7: dockline.v1.CaptureRequest
 	(*CaptureStart)(nil),          // 8: dockline.v1.CaptureStart
 	(*CaptureAck)(nil),            // 9: dockline.v1.CaptureAck
-	(*RefusedEvent)(nil),          // 10: dockline.v1.RefusedEvent
-	(*CaptureDrain)(nil),          // 11: dockline.v1.CaptureDrain
-	(*CaptureResponse)(nil),       // 12: dockline.v1.CaptureResponse
-	(*CaptureBatch)(nil),          // 13: dockline.v1.CaptureBatch
-	(*CursorAtRequest)(nil),       // 14: dockline.v1.CursorAtRequest
-	(*CursorAtResponse)(nil),      // 15: dockline.v1.CursorAtResponse
-	(*PluginStatus)(nil),          // 16: dockline.v1.PluginStatus
-	(*OpenRequest)(nil),           // 17: dockline.v1.OpenRequest
-	(*OpenResponse)(nil),          // 18: dockline.v1.OpenResponse
-	(*DeliverRequest)(nil),        // 19: dockline.v1.DeliverRequest
-	(*DeliverResponse)(nil),       // 20: dockline.v1.DeliverResponse
-	(*FindRequest)(nil),           // 21: dockline.v1.FindRequest
-	(*FindResponse)(nil),          // 22: dockline.v1.FindResponse
-	(EventKind)(0),                // 23: dockline.v1.EventKind
-	(*Event)(nil),                 // 24: dockline.v1.Event
-	(*DeadLetter)(nil),            // 25: dockline.v1.DeadLetter
-	(FaultClass)(0),               // 26: dockline.v1.FaultClass
-	(*CompleteThrough)(nil),       // 27: dockline.v1.CompleteThrough
-	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
-	(*Condition)(nil),             // 29: dockline.v1.Condition
-	(*Command)(nil),               // 30: dockline.v1.Command
-	(*CommandResult)(nil),         // 31: dockline.v1.CommandResult
+	(*EventWarning)(nil),          // 10: dockline.v1.EventWarning
+	(*RefusedEvent)(nil),          // 11: dockline.v1.RefusedEvent
+	(*CaptureDrain)(nil),          // 12: dockline.v1.CaptureDrain
+	(*CaptureResponse)(nil),       // 13: dockline.v1.CaptureResponse
+	(*CaptureBatch)(nil),          // 14: dockline.v1.CaptureBatch
+	(*CursorAtRequest)(nil),       // 15: dockline.v1.CursorAtRequest
+	(*CursorAtResponse)(nil),      // 16: dockline.v1.CursorAtResponse
+	(*PluginStatus)(nil),          // 17: dockline.v1.PluginStatus
+	(*OpenRequest)(nil),           // 18: dockline.v1.OpenRequest
+	(*OpenResponse)(nil),          // 19: dockline.v1.OpenResponse
+	(*DeliverRequest)(nil),        // 20: dockline.v1.DeliverRequest
+	(*DeliverResponse)(nil),       // 21: dockline.v1.DeliverResponse
+	(*FindRequest)(nil),           // 22: dockline.v1.FindRequest
+	(*FindResponse)(nil),          // 23: dockline.v1.FindResponse
+	(EventKind)(0),                // 24: dockline.v1.EventKind
+	(*Event)(nil),                 // 25: dockline.v1.Event
+	(*DeadLetter)(nil),            // 26: dockline.v1.DeadLetter
+	(FaultClass)(0),               // 27: dockline.v1.FaultClass
+	(*CompleteThrough)(nil),       // 28: dockline.v1.CompleteThrough
+	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
+	(*Condition)(nil),             // 30: dockline.v1.Condition
+	(*DeviceHealth)(nil),          // 31: dockline.v1.DeviceHealth
+	(*Command)(nil),               // 32: dockline.v1.Command
+	(*CommandResult)(nil),         // 33: dockline.v1.CommandResult
 }
 var file_dockline_v1_plugin_proto_depIdxs = []int32{
-	23, // 0: dockline.v1.DescribeResponse.kinds:type_name -> dockline.v1.EventKind
+	24, // 0: dockline.v1.DescribeResponse.kinds:type_name -> dockline.v1.EventKind
 	4,  // 1: dockline.v1.CheckResponse.faults:type_name -> dockline.v1.ConfigFault
-	24, // 2: dockline.v1.TryResponse.events:type_name -> dockline.v1.Event
-	25, // 3: dockline.v1.TryResponse.faults:type_name -> dockline.v1.DeadLetter
+	25, // 2: dockline.v1.TryResponse.events:type_name -> dockline.v1.Event
+	26, // 3: dockline.v1.TryResponse.faults:type_name -> dockline.v1.DeadLetter
 	8,  // 4: dockline.v1.CaptureRequest.start:type_name -> dockline.v1.CaptureStart
 	9,  // 5: dockline.v1.CaptureRequest.ack:type_name -> dockline.v1.CaptureAck
-	11, // 6: dockline.v1.CaptureRequest.drain:type_name -> dockline.v1.CaptureDrain
-	10, // 7: dockline.v1.CaptureAck.refused:type_name -> dockline.v1.RefusedEvent
-	26, // 8: dockline.v1.RefusedEvent.class:type_name -> dockline.v1.FaultClass
-	13, // 9: dockline.v1.CaptureResponse.batch:type_name -> dockline.v1.CaptureBatch
-	16, // 10: dockline.v1.CaptureResponse.status:type_name -> dockline.v1.PluginStatus
-	24, // 11: dockline.v1.CaptureBatch.events:type_name -> dockline.v1.Event
-	27, // 12: dockline.v1.CaptureBatch.complete_through:type_name -> dockline.v1.CompleteThrough
-	28, // 13: dockline.v1.CursorAtRequest.time:type_name -> google.protobuf.Timestamp
-	29, // 14: dockline.v1.PluginStatus.conditions:type_name -> dockline.v1.Condition
-	30, // 15: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
-	31, // 16: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
-	0,  // 17: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
-	2,  // 18: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
-	5,  // 19: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
-	7,  // 20: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
-	14, // 21: dockline.v1.SourceService.CursorAt:input_type -> dockline.v1.CursorAtRequest
-	17, // 22: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
-	19, // 23: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
-	21, // 24: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
-	1,  // 25: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
-	3,  // 26: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
-	6,  // 27: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
-	12, // 28: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
-	15, // 29: dockline.v1.SourceService.CursorAt:output_type -> dockline.v1.CursorAtResponse
-	18, // 30: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
-	20, // 31: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
-	22, // 32: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
-	25, // [25:33] is the sub-list for method output_type
-	17, // [17:25] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	12, // 6: dockline.v1.CaptureRequest.drain:type_name -> dockline.v1.CaptureDrain
+	11, // 7: dockline.v1.CaptureAck.refused:type_name -> dockline.v1.RefusedEvent
+	10, // 8: dockline.v1.CaptureAck.warnings:type_name -> dockline.v1.EventWarning
+	27, // 9: dockline.v1.RefusedEvent.class:type_name -> dockline.v1.FaultClass
+	14, // 10: dockline.v1.CaptureResponse.batch:type_name -> dockline.v1.CaptureBatch
+	17, // 11: dockline.v1.CaptureResponse.status:type_name -> dockline.v1.PluginStatus
+	25, // 12: dockline.v1.CaptureBatch.events:type_name -> dockline.v1.Event
+	28, // 13: dockline.v1.CaptureBatch.complete_through:type_name -> dockline.v1.CompleteThrough
+	29, // 14: dockline.v1.CursorAtRequest.time:type_name -> google.protobuf.Timestamp
+	30, // 15: dockline.v1.PluginStatus.conditions:type_name -> dockline.v1.Condition
+	31, // 16: dockline.v1.PluginStatus.devices:type_name -> dockline.v1.DeviceHealth
+	32, // 17: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
+	33, // 18: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
+	0,  // 19: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
+	2,  // 20: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
+	5,  // 21: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
+	7,  // 22: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
+	15, // 23: dockline.v1.SourceService.CursorAt:input_type -> dockline.v1.CursorAtRequest
+	18, // 24: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
+	20, // 25: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
+	22, // 26: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
+	1,  // 27: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
+	3,  // 28: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
+	6,  // 29: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
+	13, // 30: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
+	16, // 31: dockline.v1.SourceService.CursorAt:output_type -> dockline.v1.CursorAtResponse
+	19, // 32: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
+	21, // 33: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
+	23, // 34: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
+	27, // [27:35] is the sub-list for method output_type
+	19, // [19:27] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_plugin_proto_init() }
@@ -1590,7 +1681,7 @@ func file_dockline_v1_plugin_proto_init() {
 		(*CaptureRequest_Ack)(nil),
 		(*CaptureRequest_Drain)(nil),
 	}
-	file_dockline_v1_plugin_proto_msgTypes[12].OneofWrappers = []any{
+	file_dockline_v1_plugin_proto_msgTypes[13].OneofWrappers = []any{
 		(*CaptureResponse_Batch)(nil),
 		(*CaptureResponse_Status)(nil),
 	}
@@ -1600,7 +1691,7 @@ func file_dockline_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_plugin_proto_rawDesc), len(file_dockline_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
