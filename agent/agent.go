@@ -234,7 +234,7 @@ func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
 	f.Plugins, f.Reported = a.host.Health(), append(a.host.Conditions(), a.refusedCondition()...)
 	h := &docklinev1.Heartbeat{
 		DiskFreeBytes: f.DiskFree, JournalEvents: s.Events, JournalBytes: uint64(s.Bytes), JournalLimitBytes: uint64(s.LimitBytes), CapturedTotal: s.CapturedTotal,
-		Epoch: s.Epoch, LastSeq: s.LastSeq, Cursors: s.Cursors, Plugins: f.Plugins, Conditions: health.Evaluate(f),
+		Epoch: s.Epoch, LastSeq: s.LastSeq, Cursors: s.Cursors, Days: s.Days, Plugins: f.Plugins, Conditions: health.Evaluate(f),
 	}
 	if !s.OldestAt.IsZero() {
 		h.OldestEventAt = timestamppb.New(s.OldestAt)

@@ -20,6 +20,8 @@ type Stats struct {
 	OldestAt time.Time
 	// CapturedTotal counts the events accepted since the folder began.
 	CapturedTotal uint64
+	// Days are these by day, the latest ones, as of LastSeq.
+	Days []*docklinev1.DayCount
 	// Epoch and LastSeq are the newest ones.
 	Epoch   string
 	LastSeq uint64
@@ -46,7 +48,10 @@ func (j *Journal) Stats() Stats {
 	for _, e := range j.epochs {
 		s.Events += e.state.last - e.state.acked
 		s.CapturedTotal = max(s.CapturedTotal, e.state.captured)
-		s.Epoch, s.LastSeq = e.id(), e.state.last
+		s.Epoch, s.LastSeq, s.Days = e.id(), e.state.last, nil
+		if !j.partial() {
+			s.Days = e.state.days.messages()
+		}
 		if s.OldestAt.IsZero() && !e.drained() {
 			s.OldestAt = e.oldestAt()
 		}
