@@ -73,10 +73,14 @@ type Ingest struct {
 	endOnce     sync.Once
 
 	// What follows belongs to the goroutine of Handle.
-	known    map[siteKey]bool
-	told     map[string]time.Time
-	settled  map[siteKey]bool
-	agreed   map[siteKey]string // under which incarnation
+	known   map[siteKey]bool
+	told    map[string]time.Time
+	settled map[siteKey]bool
+	agreed  map[siteKey]string // under which incarnation
+	// said are the counts by day that this process has written to the database of incarnation saidOf, saying those of the transaction at hand.
+	said, saying map[dayKey]daySaid
+	saidOf       string
+
 	waiting  waitingBytes
 	waitedAt time.Time
 

@@ -27,7 +27,11 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 		if err := i.comparePlaces(ctx, tx, b); err != nil {
 			return err
 		}
-		if err := i.storePresence(ctx, tx, b.statuses); err != nil {
+		taken, err := i.storePresence(ctx, tx, b.statuses)
+		if err != nil {
+			return err
+		}
+		if err := i.storeDays(ctx, tx, taken); err != nil {
 			return err
 		}
 		moved, err = i.storeCursors(ctx, tx, b.statuses)
@@ -36,6 +40,7 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
+	i.saidDays()
 	for _, s := range b.agreed {
 		i.agreed[s] = i.incarnation
 	}
@@ -90,18 +95,18 @@ func (i *Ingest) comparePlaces(ctx context.Context, tx *db.Tx, b *batch) error {
 	return nil
 }
 
-// storePresence takes what counts of the statuses: who is there, what they say, and a point of the history where it is due.
-func (i *Ingest) storePresence(ctx context.Context, tx *db.Tx, statuses []*docklinev1.Heartbeat) error {
+// storePresence takes what counts of the statuses, and returns it: who is there, what they say, and a point of the history where it is due.
+func (i *Ingest) storePresence(ctx context.Context, tx *db.Tx, statuses []*docklinev1.Heartbeat) (taken []*docklinev1.Heartbeat, err error) {
 	sites := make([]siteKey, len(statuses))
 	for n, h := range statuses {
 		sites[n] = siteKey{h.GetTenant(), h.GetSite()}
 	}
 	byKey, err := readPresence(ctx, tx, sites)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := readFollowed(ctx, tx, byKey, statuses); err != nil {
-		return err
+		return nil, err
 	}
 	before := make(map[siteKey]string, len(byKey))
 	for key, p := range byKey {
@@ -109,9 +114,12 @@ func (i *Ingest) storePresence(ctx context.Context, tx *db.Tx, statuses []*dockl
 	}
 	points := db.Insert{Table: "site_point", Columns: []string{"tenant", "site", "at", "online", "backlog", "oldest_at", "severity", "mark"}, Conflict: []string{"tenant", "site", "at"}}
 	for n, h := range statuses {
-		point, err := i.say(byKey[sites[n]], h)
+		point, counts, err := i.say(byKey[sites[n]], h)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if counts {
+			taken = append(taken, h)
 		}
 		if point != nil {
 			points.Rows = append(points.Rows, point)
@@ -129,23 +137,23 @@ func (i *Ingest) storePresence(ctx context.Context, tx *db.Tx, statuses []*dockl
 	slices.SortFunc(now.Rows, bySite)
 	slices.SortStableFunc(points.Rows, bySite)
 	if err := saveFollowed(ctx, tx, byKey, before, i.c.Now().UnixMicro()); err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := tx.InsertAbsent(ctx, points); err != nil {
-		return err
+		return nil, err
 	}
-	return tx.Upsert(ctx, now)
+	return taken, tx.Upsert(ctx, now)
 }
 
-// say applies one status, unless it is late, and returns the point that the history gets, if any.
-func (i *Ingest) say(p *presence, h *docklinev1.Heartbeat) (point []any, err error) {
+// say applies one status, unless it is late and does not count, and returns the point that the history gets, if any.
+func (i *Ingest) say(p *presence, h *docklinev1.Heartbeat) (point []any, counts bool, err error) {
 	now := i.c.Now().UnixMicro()
 	if !p.takes(h, now, i.c.OfflineAfter.Microseconds()) {
-		return nil, nil
+		return nil, false, nil
 	}
 	if !h.GetOnline() {
 		p.online, p.ended, p.seenAt = 0, 1, now
-		return p.point(nil, now), nil
+		return p.point(nil, now), true, nil
 	}
 	if p.session != h.GetSession() {
 		p.begin(h.GetSession(), micros(h.GetSentAt()), now)
@@ -154,11 +162,11 @@ func (i *Ingest) say(p *presence, h *docklinev1.Heartbeat) (point []any, err err
 	}
 	raw, err := proto.Marshal(h)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	p.online, p.seenAt, p.heartbeat, p.saidAt, p.beat = 1, now, raw, micros(h.GetSentAt()), h.GetNumber()
 	p.commands, p.receipts = i.positions(h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough())
-	return p.point(h, now), nil
+	return p.point(h, now), true, nil
 }
 
 // storeCursors keeps the cursors of heartbeats, which may be newer than those of envelopes where a source told how far it is
