@@ -41,6 +41,7 @@ CREATE TABLE site_day_close (
     pending     BIGINT NOT NULL,
     parked      BIGINT NOT NULL,
     reason      {{text}} NOT NULL,
+    remedy      {{text}} NOT NULL,
     checked_at  BIGINT NOT NULL,
     closed_at   BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, site, day)
