@@ -133,6 +133,10 @@ func readSettled(ctx context.Context, tx *db.Tx, sites []SiteKey) (map[SiteKey]*
 	if err != nil {
 		return nil, err
 	}
+	moved, err := readRanges(ctx, tx, keys, db.Lookup{Table: "epoch_moved"})
+	if err != nil {
+		return nil, err
+	}
 	waiting := make(map[epochKey][]seqRange)
 	rows, err := tx.Lookup(ctx, db.Lookup{Table: "inbox", Columns: []string{"tenant", "site", "epoch", "first_seq", "last_seq"}, Key: []string{"tenant", "site", "epoch"}, Rows: keys, Where: "state = 0"})
 	if err != nil {
@@ -146,9 +150,9 @@ func readSettled(ctx context.Context, tx *db.Tx, sites []SiteKey) (map[SiteKey]*
 		for i := range p.epochs {
 			e := &p.epochs[i]
 			key := epochKey{site, e.name}
-			e.through = fromOne(known[key])
+			e.through, e.withMoved = fromOne(known[key]), fromOne(append(known[key], moved[key]...))
 			for _, w := range waiting[key] {
-				e.through = min(e.through, w.lo-1)
+				e.through, e.withMoved = min(e.through, w.lo-1), min(e.withMoved, w.lo-1)
 			}
 		}
 	}
@@ -176,5 +180,5 @@ func (p *siteProgress) reaches(i int, seq int64) bool {
 		return true
 	}
 	to := p.index(e.movedTo)
-	return e.movedTo != "" && (to < 0 || to > i && p.reaches(to, e.movedThrough))
+	return e.movedTo != "" && e.withMoved >= seq && (to < 0 || to > i && p.reaches(to, e.movedThrough))
 }

@@ -38,6 +38,9 @@ type Day struct {
 	Unfolded, Pending, Parked int64
 	// Unexplained is Captured without Logged, Again and Lost; below zero the log has more than the journal counted.
 	Unexplained int64
+	// Accepted is what of it a person has accepted, AcceptedFor why.
+	Accepted    int64
+	AcceptedFor string
 	// Reason says in a sentence why the day is in this state; Remedy what to do, "" where there is nothing.
 	Reason, Remedy string
 	CheckedAt      time.Time
@@ -101,12 +104,16 @@ func (d *Day) judge(now time.Time, settled bool) {
 		d.Unexplained = 0
 		d.Reason = "The site's journal was put back to an older state and counts less than it sent; the log has everything. "
 	}
+	if d.Accepted != 0 && d.Accepted == d.Unexplained {
+		d.Reason += fmt.Sprintf("A person has accepted a difference of %d: %s. ", d.Accepted, d.AcceptedFor)
+		d.Unexplained = 0
+	}
 	switch {
 	case d.Unexplained > 0:
 		d.State = DayDifference
 		d.Reason = fmt.Sprintf("The site accepted %s that day, the log has %d of them: %s missing, and no declared loss explains it.",
 			events(uint64(d.Captured)), d.Logged+explained+d.Lost, plural(d.Unexplained, "is", "are"))
-		d.Remedy = fmt.Sprintf("Have the sources of that day read again (dockline-collector site command reread %s --tenant %s --since %sT00:00:00Z --plugin ID), and compare with the site's own records of that day.",
+		d.Remedy = fmt.Sprintf("Have the sources of that day read again (dockline-collector site command reread %s --tenant %s --since %sT00:00:00Z --plugin ID), and compare with the site's own records of that day. When all is told again, or is known to be gone, say so: dockline-collector site close %[1]s --tenant %[2]s --date %[3]s --accept WHY.",
 			d.Site, d.Tenant, d.Date)
 		return
 	case d.Unexplained < 0:
@@ -182,6 +189,9 @@ func (f *Fleet) Days(ctx context.Context, tenant, site, date string) ([]*Day, er
 			if d.State == DayDifference {
 				d.Unexplained = d.Captured - d.Logged - d.Lost
 				d.Unexplained -= min(max(d.Unexplained, 0), d.Again)
+				if d.Unexplained == d.Accepted {
+					d.Unexplained = 0
+				}
 			}
 		case d.over:
 			d.State, d.Reason = DayWaiting, "The comparison has not been made yet."
@@ -193,13 +203,28 @@ func (f *Fleet) Days(ctx context.Context, tenant, site, date string) ([]*Day, er
 	return days, nil
 }
 
+// AcceptDay takes a person's word that the difference of a day is known and will stay, and closes it with the next comparison.
+func (f *Fleet) AcceptDay(ctx context.Context, tenant, site, date, why string) error {
+	days, err := f.Days(ctx, tenant, site, date)
+	if err != nil {
+		return err
+	}
+	if len(days) != 1 || days[0].State != DayDifference || days[0].Unexplained == 0 {
+		return fmt.Errorf("daily close of %s for %s: %w", site, date, ErrNoDifference)
+	}
+	return f.DB.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE site_day_close SET accepted = ?, accepted_for = ? WHERE tenant = ? AND site = ? AND day = ?`, days[0].Unexplained, why, tenant, site, date)
+		return err
+	})
+}
+
 // readDays joins what the site said, what the log has, and what the last comparison came to. work leaves out days that are closed and have
 // not moved since.
 func readDays(ctx context.Context, tx *db.Tx, tenant, site, date string, work bool) ([]*Day, error) {
 	rows, err := tx.Query(ctx, `SELECT k.tenant, k.site, k.day, coalesce(s.accepted + s.base, 0), coalesce(s.refused, 0), coalesce(s.base, 0), coalesce(s.epoch, ''), coalesce(s.last_seq, 0),
 		coalesce(l.logged, 0), coalesce(l.again, 0), coalesce(p.said_at, 0),
 		c.state, coalesce(c.captured, 0), coalesce(c.logged, 0), coalesce(c.again, 0), coalesce(c.refused, 0), coalesce(c.lost, 0), coalesce(c.unfolded, 0), coalesce(c.pending, 0), coalesce(c.parked, 0),
-		coalesce(c.reason, ''), coalesce(c.remedy, ''), coalesce(c.checked_at, 0), coalesce(c.closed_at, 0)
+		coalesce(c.reason, ''), coalesce(c.remedy, ''), coalesce(c.accepted, 0), coalesce(c.accepted_for, ''), coalesce(c.checked_at, 0), coalesce(c.closed_at, 0)
 		FROM (SELECT tenant, site, day FROM site_day_said UNION SELECT tenant, site, day FROM site_day_log) k
 		LEFT JOIN site_day_said s ON s.tenant = k.tenant AND s.site = k.site AND s.day = k.day
 		LEFT JOIN site_day_log l ON l.tenant = k.tenant AND l.site = k.site AND l.day = k.day
@@ -219,7 +244,7 @@ func readDays(ctx context.Context, tx *db.Tx, tenant, site, date string, work bo
 		var state *string
 		w := &d.wasCounts
 		if err := rows.Scan(&d.Tenant, &d.Site, &d.Date, &d.Captured, &d.Refused, &base, &d.place.Epoch, &d.place.Seq, &d.Logged, &d.Again, &said,
-			&state, &w[0], &w[1], &w[2], &w[3], &w[4], &w[5], &w[6], &w[7], &d.wasReason, &d.Remedy, &checked, &closed); err != nil {
+			&state, &w[0], &w[1], &w[2], &w[3], &w[4], &w[5], &w[6], &w[7], &d.wasReason, &d.Remedy, &d.Accepted, &d.AcceptedFor, &checked, &closed); err != nil {
 			return nil, err
 		}
 		begin, err := time.Parse(time.DateOnly, d.Date)

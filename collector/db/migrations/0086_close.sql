@@ -42,6 +42,9 @@ CREATE TABLE site_day_close (
     parked      BIGINT NOT NULL,
     reason      {{text}} NOT NULL,
     remedy      {{text}} NOT NULL,
+    -- How many a person has accepted as missing (or, below zero, as too many), and why.
+    accepted    BIGINT NOT NULL DEFAULT 0,
+    accepted_for {{text}} NOT NULL DEFAULT '',
     checked_at  BIGINT NOT NULL,
     closed_at   BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, site, day)
