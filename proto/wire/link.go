@@ -67,7 +67,13 @@ func (c *Conn) once(ctx context.Context) (up bool, err error) {
 func (c *Conn) connect(ctx context.Context) (*link, error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	raw, err := dial(dialing, c.url, c.config.TLS, c.config.Proxy)
+	secure := c.config.TLS
+	if c.config.MakeTLS != nil {
+		if fresh := c.config.MakeTLS(); fresh != nil {
+			secure = fresh
+		}
+	}
+	raw, err := dial(dialing, c.url, secure, c.config.Proxy)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
