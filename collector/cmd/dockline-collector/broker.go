@@ -11,7 +11,6 @@ import (
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/broker"
 	"github.com/dockline/dockline/collector/fleet"
-	"github.com/dockline/dockline/collector/identity"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -69,7 +68,7 @@ func (c *mosquittoCommand) setUp(config *collector.Config) error {
 	if err != nil {
 		return err
 	}
-	authority, err := identity.Open(config.Path("identity"))
+	authority, err := collector.OpenAuthority(config)
 	if err != nil {
 		return err
 	}
