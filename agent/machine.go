@@ -22,6 +22,9 @@ func (a *Agent) machine(f *health.Facts) {
 	if ends, err := certificateEnd(a.config.Path(a.config.MQTT.Certificate)); err == nil {
 		f.CertificateEnds = ends
 	}
+	if a.renewal != nil {
+		f.Renewal = a.renewal.State().GetText()
+	}
 }
 
 func certificateEnd(path string) (time.Time, error) {

@@ -27,7 +27,9 @@ type Facts struct {
 	DiskFree  uint64
 	// CertificateEnds is when the site's certificate ends; zero without one.
 	CertificateEnds time.Time
-	Plugins         []*docklinev1.PluginHealth
+	// Renewal is what came of the last attempt to renew it, "" where there is nothing to say.
+	Renewal string
+	Plugins []*docklinev1.PluginHealth
 	// Reported are conditions that plugins and host report themselves.
 	Reported []*docklinev1.Condition
 }
@@ -140,12 +142,27 @@ var Checks = []Check{
 		}
 		return fmt.Sprintf("%d MB are free where data_dir is. Free some space: the journal may need it during an outage.", f.DiskFree>>20), f.Now
 	}},
-	{"certificate_ends", "The site's certificate ends soon", docklinev1.Severity_SEVERITY_WARNING, 0, func(f Facts) (string, time.Time) {
-		if f.CertificateEnds.IsZero() || f.CertificateEnds.Sub(f.Now) > 30*24*time.Hour {
+	{"certificate_expired", "The site's certificate has ended", docklinev1.Severity_SEVERITY_ERROR, 0, func(f Facts) (string, time.Time) {
+		if f.CertificateEnds.IsZero() || f.Now.Before(f.CertificateEnds) {
 			return "", time.Time{}
 		}
-		return fmt.Sprintf("It ends on %s. Sign the site's request again with `dockline-collector site add` and put the new certificate in its place.", f.CertificateEnds.Format("2006-01-02")), f.Now
+		return fmt.Sprintf("It ended on %s. Everything is captured and kept, and a new one is asked for by itself.%s If a person at the centre lets the site in (`dockline-collector site allow`), that is enough.",
+			f.CertificateEnds.Format("2006-01-02"), f.renewal()), f.CertificateEnds
 	}},
+	{"certificate_ends", "The site's certificate ends soon", docklinev1.Severity_SEVERITY_WARNING, 0, func(f Facts) (string, time.Time) {
+		if f.CertificateEnds.IsZero() || f.CertificateEnds.Sub(f.Now) > 25*24*time.Hour || !f.Now.Before(f.CertificateEnds) {
+			return "", time.Time{}
+		}
+		return fmt.Sprintf("It ends on %s and should have been renewed by itself.%s Let this machine reach the collector at mqtt.renew, or at the broker's port where that is empty; or sign its request: `dockline-collector site add --csr`.",
+			f.CertificateEnds.Format("2006-01-02"), f.renewal()), f.Now
+	}},
+}
+
+func (f Facts) renewal() string {
+	if f.Renewal == "" {
+		return ""
+	}
+	return " The last attempt ended with: " + f.Renewal + "."
 }
 
 // Evaluate returns what is wrong now, most urgent first.

@@ -26,8 +26,9 @@ type Signer interface {
 	PEM() []byte
 	// Verify says whether a certificate is of this authority, whenever it ended.
 	Verify(leaf *x509.Certificate) error
-	// Signer is the key id of what signs now.
+	// Signer is the key id of what signs now; Reload looks whether another process has changed that.
 	Signer() string
+	Reload() error
 }
 
 // Server answers sites that ask for a certificate. Its connections are TLS, and show a certificate for the key that the request is about:
@@ -107,6 +108,9 @@ func (s *Server) answer(r *http.Request, address string) (*wire.EnrolAnswer, err
 	key, err := requestKey(q.CSR)
 	if err != nil {
 		return nil, problem(http.StatusBadRequest, "unreadable", "The certificate request cannot be read: %s.", err)
+	}
+	if err := s.Signer.Reload(); err != nil {
+		return nil, err
 	}
 	from := caller{peer: peer, key: key, address: address, host: clip(q.Host)}
 	if r.URL.Path == wire.RenewPath {

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -87,8 +88,13 @@ func (a *Authority) Reload() error {
 		}
 	}
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, r := range roots {
+		if at := slices.IndexFunc(a.roots, func(known *root) bool { return known.cert.Equal(r.cert) }); at >= 0 {
+			roots[i] = a.roots[at] // what hangs on it stays
+		}
+	}
 	a.roots = roots
-	a.mu.Unlock()
 	return nil
 }
 
@@ -195,11 +201,15 @@ func (a *Authority) Pool() *x509.CertPool {
 	return pool
 }
 
-// Verify says whether a client certificate is of this authority. The end of its life is not looked at: that is for who asks.
+// Verify says whether a client certificate is of this authority. No time is looked at: that is for who asks, and an authority's certificate
+// that had to be made again is younger than those that its key has signed.
 func (a *Authority) Verify(leaf *x509.Certificate) error {
-	middle := leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore) / 2)
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: a.Pool(), CurrentTime: middle, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	return err
+	for _, r := range a.all() {
+		if leaf.CheckSignatureFrom(r.cert) == nil && slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
+			return nil
+		}
+	}
+	return errors.New("the certificate is not a client's of this authority")
 }
 
 // SignSite signs a site's request for SiteLife. The key in it stays the site's; what else the request says is not taken over: the
