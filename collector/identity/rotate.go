@@ -1,12 +1,18 @@
 package identity
 
 import (
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
+	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -78,6 +84,28 @@ func (a *Authority) Retire() error {
 		}
 	}
 	return a.Reload()
+}
+
+// RevocationList is what a broker other than ours refuses: the serials, in hex, of certificates that count no more, with when each was revoked.
+// Every root signs the list, since a broker looks for one of each.
+func (a *Authority) RevocationList(revoked map[string]time.Time) ([]byte, error) {
+	list := &x509.RevocationList{Number: big.NewInt(a.Now().UnixMicro()), ThisUpdate: a.Now().Add(-early), NextUpdate: a.Now().Add(caLife)}
+	for _, serial := range slices.Sorted(maps.Keys(revoked)) {
+		n, ok := new(big.Int).SetString(serial, 16)
+		if !ok {
+			return nil, fmt.Errorf("revocation list: %q is not a serial", serial)
+		}
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: n, RevocationTime: revoked[serial]})
+	}
+	var all []byte
+	for _, r := range a.all() {
+		der, err := x509.CreateRevocationList(rand.Reader, list, r.cert, r.key)
+		if err != nil {
+			return nil, fmt.Errorf("revocation list: %w", err)
+		}
+		all = append(all, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})...)
+	}
+	return all, nil
 }
 
 // mend ends a Retire that the machine stopped in: the key in force is the next one's already, its certificate not yet.
