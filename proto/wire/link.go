@@ -67,13 +67,13 @@ func (c *Conn) once(ctx context.Context) (up bool, err error) {
 func (c *Conn) connect(ctx context.Context) (*link, error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	secure := c.config.TLS
-	if c.config.MakeTLS != nil {
-		if fresh := c.config.MakeTLS(); fresh != nil {
-			secure = fresh
+	config := c.config
+	if config.MakeTLS != nil {
+		if fresh := config.MakeTLS(); fresh != nil {
+			config.TLS = fresh
 		}
 	}
-	raw, err := dial(dialing, c.url, secure, c.config.Proxy)
+	raw, err := dial(dialing, c.url, &config)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
