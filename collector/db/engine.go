@@ -34,7 +34,7 @@ func openSQLite(path string) (*DB, error) {
 	// The writer's second connection is for migrating only.
 	writer.SetMaxOpenConns(2)
 	reader.SetMaxOpenConns(sqliteReaders)
-	return &DB{pool: writer, readPool: reader, write: slots(1), read: slots(sqliteReaders)}, nil
+	return &DB{pool: writer, readPool: reader, write: slots(1), first: make(chan *session), read: slots(sqliteReaders)}, nil
 }
 
 // openPostgres opens a pool. Isolation is READ COMMITTED with explicit locks where rows are merged; time-outs keep a dead
