@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +26,11 @@ type DB struct {
 	write    chan *session
 	read     chan *session
 	burst    burst
+	ran      atomic.Int64
 }
+
+// Statements is how many have been run since the database was opened, COPY not counted: what a loop costs a database that is a network away.
+func (d *DB) Statements() int64 { return d.ran.Load() }
 
 // sqliteReaders is how many reads run side by side on SQLite; each holds a connection with its page cache.
 const sqliteReaders = 4
