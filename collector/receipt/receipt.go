@@ -26,7 +26,7 @@ const chunk = 500
 // systemsOfRecord are the targets whose postings count; now is not used for anything that is kept.
 //
 // The level follows from the first of these that holds: an exception on the event is open; a posting that the event feeds was
-// refused; one is on its way; all are confirmed; a fold says why there is no document; else the event is logged.
+// refused; one is on its way, with what it waits for; all are confirmed; a fold says why there is no document; else the event is logged.
 func Refresh(ctx context.Context, tx *db.Tx, tenant string, eventIDs, systemsOfRecord []string, now time.Time) error {
 	ids := slices.Clone(eventIDs)
 	slices.Sort(ids)
@@ -55,6 +55,7 @@ func refresh(ctx context.Context, tx *db.Tx, tenant string, ids, systems []strin
 	for _, h := range held {
 		next := f.receipt(h.event)
 		next.Subject, next.EventId = h.body.Subject, h.event
+		next.OccurredAt, next.EventKind, next.Origin = h.body.OccurredAt, h.body.EventKind, h.body.Origin
 		was := h.body
 		was.Version, was.Position, was.EventId = 0, 0, h.event
 		if proto.Equal(was, next) {
@@ -117,9 +118,9 @@ func (o open) before(other open) bool {
 }
 
 type posting struct {
-	id          int64
-	state, text string
-	documents   []*docklinev1.DocumentReference
+	id                  int64
+	target, state, text string
+	documents           []*docklinev1.DocumentReference
 }
 
 func gather(ctx context.Context, tx *db.Tx, keys [][]any, systems []string) (*facts, error) {
@@ -206,7 +207,7 @@ func (f *facts) gatherPostings(ctx context.Context, tx *db.Tx, keys [][]any, sys
 		if err := proto.Unmarshal(documents, &list); err != nil {
 			return fmt.Errorf("documents: %w", err)
 		}
-		byName[fmt.Sprintf("%q", v[:len(postingKey)])] = posting{v[4].(int64), v[5].(string), strings.TrimSpace(v[6].(string) + " " + v[7].(string)), list.Documents}
+		byName[fmt.Sprintf("%q", v[:len(postingKey)])] = posting{v[4].(int64), v[2].(string), v[5].(string), strings.TrimSpace(v[6].(string) + " " + v[7].(string)), list.Documents}
 	}
 	for _, v := range links {
 		if p, ok := byName[fmt.Sprintf("%q", v[:len(postingKey)])]; ok {
@@ -219,7 +220,7 @@ func (f *facts) gatherPostings(ctx context.Context, tx *db.Tx, keys [][]any, sys
 	return nil
 }
 
-// receipt is what the facts say about one event, without id, version and subject.
+// receipt is what the facts say about one event, without id, version and what it was.
 func (f *facts) receipt(id string) *docklinev1.EventReceipt {
 	if o, ok := f.exceptions[id]; ok {
 		text := o.title
@@ -236,7 +237,7 @@ func (f *facts) receipt(id string) *docklinev1.EventReceipt {
 		return &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED}
 	}
 	confirmed := &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_CONFIRMED}
-	waiting := false
+	var waiting *docklinev1.EventReceipt
 	for _, p := range postings {
 		switch p.state {
 		case "rejected", "blocked":
@@ -248,11 +249,16 @@ func (f *facts) receipt(id string) *docklinev1.EventReceipt {
 				}
 			}
 		default:
-			waiting = true
+			if waiting == nil {
+				waiting = &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED}
+			}
+			if p.text != "" && waiting.Text == "" {
+				waiting.Text = p.target + ": " + p.text
+			}
 		}
 	}
-	if waiting {
-		return &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED}
+	if waiting != nil {
+		return waiting
 	}
 	return confirmed
 }
