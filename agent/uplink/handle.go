@@ -17,6 +17,7 @@ func (u *Uplink) handle(what any, now time.Time) {
 		u.s = &session{id: w.hello.Session, hello: w.hello, helloDue: now.Add(helloAgain), statusDue: now.Add(u.c.HeartbeatEvery)}
 		u.note(func(st *Stats) { st.Connected, st.Greeted, st.Session, st.Denied = true, false, w.hello.Session, "" })
 	case down:
+		u.c.Journal.UseDictionary(0) // the next collector may be an older one
 		if u.s != nil {
 			if err := u.storeReceipts(u.s); err != nil {
 				u.c.Log.Warn("uplink: as the link fell", "err", err)
@@ -113,6 +114,7 @@ func (u *Uplink) greeted(reply *docklinev1.HelloReply, now time.Time) error {
 	if fork {
 		return u.fork("the collector's answer to hello does not agree with this disk", now)
 	}
+	u.c.Journal.UseDictionary(wire.CommonDictionary(reply.Dictionaries))
 	if s.end, err = u.c.Journal.End(); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}

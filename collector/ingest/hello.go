@@ -9,6 +9,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/wire"
 )
 
 // hello records what a site says that it holds, finds what it has lost, and makes the reply.
@@ -57,7 +58,8 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 		return err
 	}
 	b.answer(site.tenant, site.site, &docklinev1.Answer{Answer: &docklinev1.Answer_HelloReply{HelloReply: &docklinev1.HelloReply{
-		Session: h.GetSession(), Incarnation: i.incarnation, Cursors: cursors, Received: received, SentAt: timestamppb.New(i.c.Now())}}})
+		Session: h.GetSession(), Incarnation: i.incarnation, Cursors: cursors, Received: received,
+		SentAt: timestamppb.New(i.c.Now()), Dictionaries: wire.Dictionaries()}}})
 	return nil
 }
 
