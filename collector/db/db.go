@@ -25,6 +25,7 @@ type DB struct {
 	first    chan *session // from who is done to WriteFirst, before those who wait at write
 	read     chan *session
 	burst    burst
+	hope     hope
 }
 
 // sqliteReaders is how many reads run side by side on SQLite; each holds a connection with its page cache.

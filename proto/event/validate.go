@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -62,7 +63,7 @@ func ValidateDecoded(e *docklinev1.Event, data []byte) *Fault {
 		return dataFault("kind_unknown", "event kind %d is not known; name one of the kinds in the mapping", e.Kind)
 	}
 	if !plainText(e, data) {
-		if f := validText(e.ProtoReflect(), ""); f != nil {
+		if f := validText(e.ProtoReflect()); f != nil {
 			return f
 		}
 	}
@@ -116,48 +117,69 @@ func plainText(e *docklinev1.Event, data []byte) bool {
 
 var zero = []byte{0}
 
-// validText refuses strings and times that a database cannot keep; one of them would come back as a fault for ever.
-func validText(m protoreflect.Message, path string) *Fault {
-	var fault *Fault
-	text := func(name, s string) {
-		switch {
-		case !utf8.ValidString(s):
-			fault = dataFault("text_encoding", "%s is not valid UTF-8; check the encoding of the source", name)
-		case hasNUL(s):
-			fault = dataFault("text_control", "%s holds a zero character; check the encoding of the source", name)
-		}
+// validText refuses strings and times that a database cannot keep; one of them would come back as a fault for ever. It is asked of every
+// event on its way, so names are put together only where there is a fault to tell of.
+func validText(m protoreflect.Message) *Fault {
+	where, format := badText(m)
+	if format == "" {
+		return nil
 	}
-	m.Range(func(d protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		name := path + string(d.Name())
-		switch {
-		case d.IsList() && d.Kind() == protoreflect.StringKind:
-			for i := 0; i < v.List().Len() && fault == nil; i++ {
-				text(name, v.List().Get(i).String())
-			}
-		case d.IsList() && d.Kind() == protoreflect.MessageKind:
-			for i := 0; i < v.List().Len() && fault == nil; i++ {
-				fault = validText(v.List().Get(i).Message(), fmt.Sprintf("%s[%d].", name, i))
-			}
-		case d.IsList():
-		case d.Kind() == protoreflect.MessageKind:
-			if stamp, ok := v.Message().Interface().(*timestamppb.Timestamp); ok && stamp.CheckValid() != nil {
-				fault = dataFault("time_implausible", "%s is not a plausible time; check the date format", name)
-				break
-			}
-			fault = validText(v.Message(), name+".")
-		case d.Kind() == protoreflect.StringKind:
-			text(name, v.String())
-		}
-		return fault == nil
-	})
-	return fault
+	code := "text_encoding"
+	switch format {
+	case zeroCharacter:
+		code = "text_control"
+	case badTime:
+		code = "time_implausible"
+	}
+	return dataFault(code, format, where)
 }
 
-func hasNUL(s string) bool {
-	for i := range len(s) {
-		if s[i] == 0 {
-			return true
+const (
+	notUTF8       = "%s is not valid UTF-8; check the encoding of the source"
+	zeroCharacter = "%s holds a zero character; check the encoding of the source"
+	badTime       = "%s is not a plausible time; check the date format"
+)
+
+// badText finds the first field that cannot be kept, and what is wrong with it; "" where all can.
+func badText(m protoreflect.Message) (where, format string) {
+	if stamp, ok := m.Interface().(*timestamppb.Timestamp); ok {
+		if stamp.CheckValid() != nil {
+			return "", badTime
 		}
+		return "", ""
 	}
-	return false
+	m.Range(func(d protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch kind := d.Kind(); {
+		case d.IsMap() || kind != protoreflect.StringKind && kind != protoreflect.MessageKind:
+		case d.IsList():
+			for i, list := 0, v.List(); i < list.Len() && format == ""; i++ {
+				if kind == protoreflect.StringKind {
+					format = badString(list.Get(i).String())
+				} else if where, format = badText(list.Get(i).Message()); format != "" {
+					where = fmt.Sprintf("[%d].%s", i, where)
+				}
+			}
+		case kind == protoreflect.StringKind:
+			format = badString(v.String())
+		default:
+			if where, format = badText(v.Message()); format != "" && where != "" {
+				where = "." + where
+			}
+		}
+		if format != "" {
+			where = string(d.Name()) + where
+		}
+		return format == ""
+	})
+	return where, format
+}
+
+func badString(s string) (format string) {
+	switch {
+	case !utf8.ValidString(s):
+		return notUTF8
+	case strings.IndexByte(s, 0) >= 0:
+		return zeroCharacter
+	}
+	return ""
 }
