@@ -35,7 +35,7 @@ type capture struct {
 	plugin  string
 	journal Journal
 	stamper *stamper
-	look    func(e *docklinev1.Event, now time.Time) // at each event, for what a person should know
+	rules   Rules
 	drain   time.Duration
 	window  int
 	// told are called with what a person wants to know: the plugin's own conditions, the moment of its last event, and why the
@@ -119,6 +119,7 @@ func (c *capture) listen(ctx context.Context, incoming chan<- heard) {
 // take journals a batch together with those that wait behind it, and answers each.
 func (c *capture) take(ctx, stopping context.Context, first *docklinev1.CaptureBatch, incoming chan heard) error {
 	entry := Entry{Plugin: c.plugin}
+	rules := c.rules.Begin(c.stamper.now())
 	through := map[string]*docklinev1.CompleteThrough{}
 	var acks []*docklinev1.CaptureAck
 	var after error
@@ -131,7 +132,7 @@ func (c *capture) take(ctx, stopping context.Context, first *docklinev1.CaptureB
 			after = err // what came before it was in order
 			break
 		}
-		acks = append(acks, c.add(&entry, through, batch))
+		acks = append(acks, c.add(&entry, through, batch, rules))
 		batch = nil
 		if len(entry.Events) < maxTogether {
 			select {
@@ -148,6 +149,7 @@ func (c *capture) take(ctx, stopping context.Context, first *docklinev1.CaptureB
 	if err := c.append(ctx, stopping, entry); err != nil {
 		return err
 	}
+	rules.Kept()
 	if n := len(entry.Events); n > 0 {
 		c.told.event(entry.Events[n-1].GetCapturedAt().AsTime())
 	}
@@ -171,17 +173,19 @@ func (c *capture) take(ctx, stopping context.Context, first *docklinev1.CaptureB
 }
 
 // add stamps a batch's events into an entry and returns the answer that will be due.
-func (c *capture) add(entry *Entry, through map[string]*docklinev1.CompleteThrough, batch *docklinev1.CaptureBatch) *docklinev1.CaptureAck {
+func (c *capture) add(entry *Entry, through map[string]*docklinev1.CompleteThrough, batch *docklinev1.CaptureBatch, rules RuleEntry) *docklinev1.CaptureAck {
 	ack := &docklinev1.CaptureAck{Batch: batch.GetBatch(), Cursor: batch.GetCursor()}
 	for i, e := range batch.GetEvents() {
-		stamped, fault := c.stamper.stamp(e)
+		stamped, fault := c.stamper.stamp(e, rules.Look)
 		if fault != nil {
 			c.refusals.note(fault.Text)
 			ack.Refused = append(ack.Refused, &docklinev1.RefusedEvent{Index: uint32(i), Class: fault.Class, Text: fault.Text})
 		}
 		if fault == nil {
 			c.refusals.inARow = 0
-			c.look(stamped, c.stamper.now())
+			for _, w := range stamped.GetWarnings() {
+				ack.Warnings = append(ack.Warnings, &docklinev1.EventWarning{Index: uint32(i), Code: w.GetCode(), Text: w.GetText()})
+			}
 		}
 		entry.Events = append(entry.Events, stamped)
 	}

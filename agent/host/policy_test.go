@@ -107,12 +107,13 @@ func pick() *docklinev1.Event {
 func TestTheHostSaysWhoItIs(t *testing.T) {
 	e := pick()
 	e.Id, e.Tenant, e.Site, e.Source, e.CorrelationId = "forged", "other", "other", "other", "forged"
-	e, fault := testStamper().stamp(e)
+	e.DoubleOf, e.Warnings = "forged", []*docklinev1.SiteWarning{{Code: "forged"}}
+	e, fault := testStamper().stamp(e, noRules{}.Look)
 	if fault != nil {
 		t.Fatal(fault)
 	}
 	want := event.ID(event.Cause{Tenant: "acme", Site: "dc-east", Source: "wms", SourceKey: "7", Revision: "1", Kind: "pick.confirmed"})
-	if e.Id != want || e.Tenant != "acme" || e.Site != "dc-east" || e.Source != "wms" || e.CorrelationId != "" || !e.CapturedAt.AsTime().Equal(noon) {
+	if e.Id != want || e.Tenant != "acme" || e.Site != "dc-east" || e.Source != "wms" || e.CorrelationId != "" || e.DoubleOf != "" || len(e.Warnings) > 0 || !e.CapturedAt.AsTime().Equal(noon) {
 		t.Errorf("stamped as %v", e)
 	}
 }
@@ -120,8 +121,8 @@ func TestTheHostSaysWhoItIs(t *testing.T) {
 func TestAnEventWithoutAKeyHasAnIdOfItsOwn(t *testing.T) {
 	a, b := pick(), pick()
 	a.SourceKey, b.SourceKey = "", ""
-	a, _ = testStamper().stamp(a)
-	b, _ = testStamper().stamp(b)
+	a, _ = testStamper().stamp(a, noRules{}.Look)
+	b, _ = testStamper().stamp(b, noRules{}.Look)
 	if a.Id == b.Id || len(a.Id) != 36 || a.Id[14] != '7' {
 		t.Errorf("ids %s and %s", a.Id, b.Id)
 	}
@@ -148,7 +149,7 @@ func TestEveryRefusedEventBecomesAValidDeadLetterWithAStableID(t *testing.T) {
 			bad := pick()
 			spoil(bad)
 			again := proto.CloneOf(bad)
-			letter, fault := testStamper().stamp(bad)
+			letter, fault := testStamper().stamp(bad, noRules{}.Look)
 			if fault == nil || letter.GetKind() != docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED || letter.GetDeadLetter().GetCode() != fault.Code {
 				t.Fatalf("fault %v, event %v", fault, letter)
 			}
@@ -160,7 +161,7 @@ func TestEveryRefusedEventBecomesAValidDeadLetterWithAStableID(t *testing.T) {
 			}
 			later := testStamper()
 			later.now = func() time.Time { return noon.Add(time.Hour) }
-			if second, _ := later.stamp(again); second.GetId() != letter.GetId() {
+			if second, _ := later.stamp(again, noRules{}.Look); second.GetId() != letter.GetId() {
 				t.Errorf("read again it is %s, it was %s", second.GetId(), letter.GetId())
 			}
 		})
@@ -174,8 +175,8 @@ func TestTwoBadRecordsOfOneKeyAreBothKept(t *testing.T) {
 		e.GetPick().Lines[0].Quantity.Value = "many"
 	}
 	b.GetPick().Lines[0].Item = "B"
-	a, _ = testStamper().stamp(a)
-	b, _ = testStamper().stamp(b)
+	a, _ = testStamper().stamp(a, noRules{}.Look)
+	b, _ = testStamper().stamp(b, noRules{}.Look)
 	if a.GetId() == b.GetId() {
 		t.Error("the second would pass for the first")
 	}

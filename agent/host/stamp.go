@@ -28,8 +28,8 @@ type stamper struct {
 	now   func() time.Time
 }
 
-// stamp fills in an event and returns it, or the dead letter that is kept in its place and why.
-func (s *stamper) stamp(e *docklinev1.Event) (*docklinev1.Event, *event.Fault) {
+// stamp fills in an event and returns it, or the dead letter that is kept in its place and why. look is the last to look at it.
+func (s *stamper) stamp(e *docklinev1.Event, look func(*docklinev1.Event) *event.Fault) (*docklinev1.Event, *event.Fault) {
 	s.fill(e, s.now())
 	if e.Kind == docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED && e.OccurredAt == nil {
 		e.OccurredAt = e.CapturedAt // a record that cannot be read has no time
@@ -39,19 +39,28 @@ func (s *stamper) stamp(e *docklinev1.Event) (*docklinev1.Event, *event.Fault) {
 		fault = &event.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "kind_undeclared",
 			Text: fmt.Sprintf("the plugin reports %s but does not declare it; ask its author for a version that does", event.KindName(e.Kind))}
 	}
-	if fault != nil {
-		e = s.deadLetter(e, fault)
+	if fault == nil {
+		s.name(e)
+		if fault = look(e); fault == nil {
+			return e, nil
+		}
+		e.Id, e.Traceparent = "", ""
 	}
+	e = s.deadLetter(e, fault)
+	s.name(e)
+	return e, fault
+}
+
+func (s *stamper) name(e *docklinev1.Event) {
 	e.Id = s.id(e)
 	e.Traceparent = event.TraceparentOf(e)
-	return e, fault
 }
 
 // fill sets what is never the plugin's to say.
 func (s *stamper) fill(e *docklinev1.Event, now time.Time) {
 	e.Tenant, e.Site, e.Source = s.tenant, s.site, s.source
 	e.CapturedAt = timestamppb.New(now)
-	e.Id, e.CorrelationId, e.CausationId = "", "", ""
+	e.Id, e.CorrelationId, e.CausationId, e.DoubleOf, e.Warnings = "", "", "", "", nil
 }
 
 func (s *stamper) id(e *docklinev1.Event) string {

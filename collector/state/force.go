@@ -16,7 +16,7 @@ import (
 type Force struct {
 	// Facts is what counts, in the order in which it happened.
 	Facts []Fact
-	// Former is what counted until a revision took its place.
+	// Former is what counted until a revision took its place, and the second scans of what counts.
 	Former []Fact
 	found  findings
 }
@@ -27,7 +27,9 @@ type Force struct {
 func inForce(facts []Fact) Force {
 	f := Force{found: make(findings)}
 	records := make(map[string][]Fact)
-	for _, fact := range f.unique(facts) {
+	counting, doubles := withoutDoubles(f.unique(facts))
+	f.Former = doubles
+	for _, fact := range counting {
 		record := event.Record(fact.Event)
 		if record == "" {
 			record = "\x00" + fact.Event.GetId()
@@ -45,7 +47,7 @@ func inForce(facts []Fact) Force {
 	return f
 }
 
-// former is the events that a revision replaced.
+// former is the events that a revision replaced, or that are second scans.
 func (f *Force) former() []*docklinev1.Event {
 	var list []*docklinev1.Event
 	for _, fact := range f.Former {
