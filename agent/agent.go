@@ -182,7 +182,18 @@ func (a *Agent) send(ctx context.Context) error {
 	if err := a.journal.Recover(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
+	a.recall()
 	return a.uplink.Run(ctx)
+}
+
+// recall tells the rules of what was captured just before this process began: somebody whose scan got no answer then scans again now.
+func (a *Agent) recall() {
+	if horizon := a.rules.Horizon(); horizon > 0 {
+		a.journal.Recent(now().Add(-horizon), func(e *docklinev1.Event) {
+			event.Restore(e)
+			a.rules.Recall(e)
+		})
+	}
 }
 
 // Run runs every loop until ctx ends. A loop that ends unasked ends all of them, with its error; so does a configuration for which the

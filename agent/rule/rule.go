@@ -86,19 +86,21 @@ func (n *Entry) Kept() {
 
 // Recall tells the rules of an event that was kept before this process began, from the oldest to the newest.
 func (r *Rules) Recall(e *docklinev1.Event) {
-	n := r.Begin(e.GetCapturedAt().AsTime())
-	if e.GetDoubleOf() == "" {
-		n.note(e)
-		n.Kept()
+	of, _ := deedOf(e)
+	if s, ok := r.doubles.find(of); e.GetDoubleOf() != "" || ok && !s.at.Before(e.GetOccurredAt().AsTime()) {
+		return // what this process has seen itself is newer
 	}
+	n := r.Begin(e.GetCapturedAt().AsTime())
+	n.note(e)
+	n.Kept()
 }
 
 // Horizon is how far back Recall is of use; 0 where no step is protected.
-func (r *Rules) Horizon() time.Duration {
-	if len(r.within) == 0 {
-		return 0
+func (r *Rules) Horizon() (longest time.Duration) {
+	for _, within := range r.within {
+		longest = max(longest, 2*within)
 	}
-	return remember
+	return longest
 }
 
 // Conditions is what a person at the site should know: codes that were told and are not known.
