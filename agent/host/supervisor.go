@@ -66,6 +66,7 @@ type supervisor struct {
 	lastEvent time.Time
 	described *docklinev1.DescribeResponse // by the last process
 	own       []*docklinev1.Condition      // what the plugin reports
+	devices   []*docklinev1.DeviceHealth   // what it talks to
 	journal   error                        // why the journal takes nothing
 	journalAt time.Time
 	open      *callable // nil while it does not run
@@ -158,7 +159,7 @@ func (s *supervisor) set(state, text string) {
 	}
 	s.state, s.text = state, text
 	if state != stateRunning {
-		s.own, s.slow = nil, time.Time{}
+		s.own, s.devices, s.slow = nil, nil, time.Time{}
 	}
 }
 
@@ -167,7 +168,7 @@ func (s *supervisor) health() *docklinev1.PluginHealth {
 	defer s.mu.Unlock()
 	h := &docklinev1.PluginHealth{Id: s.plugin.ID, Name: s.described.GetName(), Version: s.described.GetVersion(),
 		State: s.state, Restarts: s.restarts, Text: s.text, MemoryBytes: s.memory, CpuPercent: s.cpu, AcceptedTotal: s.accepted, RefusedTotal: s.refused,
-		MemoryLimitBytes: uint64(max(0, s.plugin.MemoryLimit))}
+		MemoryLimitBytes: uint64(max(0, s.plugin.MemoryLimit)), Devices: s.devices}
 	h.LogDroppedTotal, _ = s.lines.dropped()
 	if !s.lastEvent.IsZero() {
 		h.LastEventAt = timestamppb.New(s.lastEvent)

@@ -131,7 +131,7 @@ func (n *Entry) note(e *docklinev1.Event) {
 }
 
 func scanOf(e *docklinev1.Event) scan {
-	return scan{id: e.GetId(), source: e.GetSource(), key: e.GetSourceKey(), at: e.GetOccurredAt().AsTime(), content: contentOf(e)}
+	return scan{id: event.IDOf(e), source: e.GetSource(), key: e.GetSourceKey(), at: e.GetOccurredAt().AsTime(), content: contentOf(e)}
 }
 
 // distance is a time between two scans as a person says it.

@@ -35,7 +35,7 @@ func recordNumber(e *docklinev1.Event) (int64, bool) {
 
 // linkVersions enters new events as versions of their records, and where a record had one before tells the keys of all of them.
 func (l *Log) linkVersions(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
-	first := db.Insert{Table: "record_first", Columns: []string{"record", "log_id"}, Conflict: []string{"record"}, Returning: []string{"log_id"}}
+	first := db.Insert{Table: "record_first", Columns: []string{"record", "log_id"}, Conflict: []string{"record"}}
 	byLogID := make(map[int64]int64, len(fresh))
 	for _, a := range fresh {
 		if record, ok := recordNumber(a.Event); ok {
@@ -46,11 +46,15 @@ func (l *Log) linkVersions(ctx context.Context, tx *db.Tx, fresh []*arrival) err
 	slices.SortFunc(first.Rows, func(a, b []any) int {
 		return cmp.Or(cmp.Compare(a[0].(int64), b[0].(int64)), cmp.Compare(a[1].(int64), b[1].(int64)))
 	})
-	claimed, err := tx.InsertAbsent(ctx, first)
+	claimed, err := tx.CountAbsent(ctx, first)
+	if err != nil || claimed == int64(len(first.Rows)) {
+		return err
+	}
+	firsts, err := tx.Lookup(ctx, db.Lookup{Table: "record_first", Columns: []string{"log_id"}, Key: first.Conflict, Rows: recordsOf(first.Rows)})
 	if err != nil {
 		return err
 	}
-	for _, row := range claimed {
+	for _, row := range firsts {
 		delete(byLogID, row[0].(int64))
 	}
 	if len(byLogID) == 0 {
@@ -66,6 +70,17 @@ func (l *Log) linkVersions(ctx context.Context, tx *db.Tx, fresh []*arrival) err
 		return err
 	}
 	return l.tellVersions(ctx, tx, slices.Sorted(maps.Keys(records)))
+}
+
+// recordsOf is each record of rows that are sorted by it, once.
+func recordsOf(rows [][]any) [][]any {
+	var records [][]any
+	for i, row := range rows {
+		if i == 0 || row[0] != rows[i-1][0] {
+			records = append(records, row[:1])
+		}
+	}
+	return records
 }
 
 // version is one event of a record, as its row has it.
@@ -93,9 +108,9 @@ func (l *Log) tellVersions(ctx context.Context, tx *db.Tx, records []int64) erro
 	if err != nil {
 		return err
 	}
-	r := &rows{log: l, dirty: make(map[dirtyKey]bool, len(told))}
+	r := l.newRows()
 	for _, row := range told {
-		r.dirty[dirtyKey{row[0].(string), row[1].(string)}] = true
+		r.dirty = append(r.dirty, dirtyKey{row[0].(string), row[1].(string)})
 	}
 	return r.mark(ctx, tx)
 }

@@ -28,6 +28,9 @@ type Config struct {
 	ClientID string
 	// TLS must hold the client's certificate for mqtts; LoadTLS makes one.
 	TLS *tls.Config
+	// MakeTLS gives the configuration of the connection that is about to be made, where authorities change while we run. It goes before
+	// TLS, which stands in where it returns nil.
+	MakeTLS func() *tls.Config
 	// Proxy is what the connection goes through, if anything.
 	Proxy Proxy
 	// KeepAlive is 10 s unless set, in whole seconds, 600 s at most. A link that is dead without a word is noticed within twice of it.
@@ -49,6 +52,9 @@ type Config struct {
 	// QueueBytes bounds what waits for OnMessage, 16 MiB unless set. Beyond it a message with QoS 1 waits at the broker, one with
 	// QoS 0 is dropped and counted.
 	QueueBytes int
+	// Prompt acknowledges at once, at the level of TCP, what the broker sends (Linux). It is for who has to answer without delay over a line
+	// where a few small packets more cost nothing.
+	Prompt bool
 	// MaxBackoff is the longest pause between attempts to connect, 5 s unless set.
 	MaxBackoff time.Duration
 	// TakeoverPause is how long the connection stays away after another one has taken its client id, 5 min unless set; it doubles

@@ -3,7 +3,7 @@
 -- +goose Up
 -- record is the first 8 bytes of a hash of tenant and record (package event); two records that share one are told apart by their events.
 CREATE TABLE record_first (
-    record      BIGINT PRIMARY KEY,
+    record      {{number}} PRIMARY KEY,
     log_id      BIGINT NOT NULL
 );
 CREATE TABLE record_later (
