@@ -147,7 +147,7 @@ func (c *cancelCommand) Run(all *commands) error {
 
 type setConfigCommand struct {
 	toSite
-	File string `arg:"" type:"existingfile" help:"YAML with journal, uplink, log and plugins' sections by id; an empty file gives all back to the site's own."`
+	File string `arg:"" type:"existingfile" help:"YAML with journal, uplink, rules, log and plugins' sections by id; an empty file gives all back to the site's own."`
 }
 
 // Run sends the file as it stands: the site looks for its faults.
