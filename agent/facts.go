@@ -67,7 +67,7 @@ func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
 	f, s := a.facts(), a.journal.Stats()
 	h := &docklinev1.Heartbeat{
 		DiskFreeBytes: f.DiskFree, JournalEvents: s.Events, JournalBytes: uint64(s.Bytes), JournalLimitBytes: uint64(s.LimitBytes), CapturedTotal: s.CapturedTotal,
-		Epoch: s.Epoch, LastSeq: s.LastSeq, Cursors: s.Cursors, Plugins: f.Plugins, Conditions: a.board.Evaluate(f),
+		Epoch: s.Epoch, LastSeq: s.LastSeq, Cursors: s.Cursors, Days: s.Days, Plugins: f.Plugins, Conditions: a.board.Evaluate(f),
 		DaysUntilFull: f.DaysUntilFull, RefusedEvents: f.Open.Refused + f.Open.Exceptions,
 	}
 	if !s.OldestAt.IsZero() {

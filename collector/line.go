@@ -18,7 +18,7 @@ type line struct {
 
 func (m *Collector) newLine(context.Context) (*line, error) {
 	config := wire.Config{URL: m.BrokerURL(), ClientID: wire.CollectorClientID(m.name), KeepAlive: 15 * time.Second, Subscribe: []string{wire.SharedUp},
-		QueueBytes: 128 << 20, Log: m.log.With("part", "line")}
+		QueueBytes: 128 << 20, Prompt: true, Log: m.log.With("part", "line")}
 	var err error
 	config.TLS, err = m.lineTLS()
 	return &line{config: config, ready: make(chan struct{})}, err
@@ -41,6 +41,16 @@ func (l *line) publish(ctx context.Context, message wire.Message) error {
 		return l.conn.Publish(ctx, message)
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// up says whether there is a link.
+func (l *line) up() bool {
+	select {
+	case <-l.ready:
+		return l.conn.Connected()
+	default:
+		return false
 	}
 }
 

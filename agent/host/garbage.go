@@ -20,7 +20,7 @@ const (
 )
 
 // checkBatch holds a batch, apart from its events, to the contract.
-func checkBatch(b *docklinev1.CaptureBatch, due uint64, now time.Time) error {
+func checkBatch(b *docklinev1.EncodedBatch, due uint64, now time.Time) error {
 	switch n := len(b.GetEvents()); {
 	case b.GetBatch() != due:
 		return offencef("it sent batch %d where %d was due", b.GetBatch(), due)

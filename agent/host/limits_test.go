@@ -37,16 +37,16 @@ func TestOffencesLeadToQuarantineHoweverLongItLivesBetween(t *testing.T) {
 
 func TestABatchAgainstTheContractIsAnOffence(t *testing.T) {
 	tests := map[string]struct {
-		batch *docklinev1.CaptureBatch
+		batch *docklinev1.EncodedBatch
 		says  string
 	}{
-		"number":  {&docklinev1.CaptureBatch{Batch: 9}, "batch 9 where 1 was due"},
-		"events":  {&docklinev1.CaptureBatch{Batch: 1, Events: make([]*docklinev1.Event, plugins.MaxBatchEvents+1)}, "10001 events"},
-		"cursor":  {&docklinev1.CaptureBatch{Batch: 1, Cursor: make([]byte, maxCursor+1)}, "cursor of 16385 bytes"},
-		"streams": {&docklinev1.CaptureBatch{Batch: 1, CompleteThrough: make([]*docklinev1.CompleteThrough, maxStreams+1)}, "65 streams"},
-		"name":    {&docklinev1.CaptureBatch{Batch: 1, CompleteThrough: []*docklinev1.CompleteThrough{{Stream: strings.Repeat("x", 200)}}}, "200 bytes"},
-		"future":  {&docklinev1.CaptureBatch{Batch: 1, CompleteThrough: []*docklinev1.CompleteThrough{{Stream: "picks", Time: timestamppb.New(noon.AddDate(1, 0, 0))}}}, "in the future"},
-		"no time": {&docklinev1.CaptureBatch{Batch: 1, CompleteThrough: []*docklinev1.CompleteThrough{{Stream: "picks", Time: &timestamppb.Timestamp{Nanos: -1}}}}, "in the future"},
+		"number":  {&docklinev1.EncodedBatch{Batch: 9}, "batch 9 where 1 was due"},
+		"events":  {&docklinev1.EncodedBatch{Batch: 1, Events: make([][]byte, plugins.MaxBatchEvents+1)}, "10001 events"},
+		"cursor":  {&docklinev1.EncodedBatch{Batch: 1, Cursor: make([]byte, maxCursor+1)}, "cursor of 16385 bytes"},
+		"streams": {&docklinev1.EncodedBatch{Batch: 1, CompleteThrough: make([]*docklinev1.CompleteThrough, maxStreams+1)}, "65 streams"},
+		"name":    {&docklinev1.EncodedBatch{Batch: 1, CompleteThrough: []*docklinev1.CompleteThrough{{Stream: strings.Repeat("x", 200)}}}, "200 bytes"},
+		"future":  {&docklinev1.EncodedBatch{Batch: 1, CompleteThrough: []*docklinev1.CompleteThrough{{Stream: "picks", Time: timestamppb.New(noon.AddDate(1, 0, 0))}}}, "in the future"},
+		"no time": {&docklinev1.EncodedBatch{Batch: 1, CompleteThrough: []*docklinev1.CompleteThrough{{Stream: "picks", Time: &timestamppb.Timestamp{Nanos: -1}}}}, "in the future"},
 	}
 	for name, test := range tests {
 		var against offence
@@ -54,7 +54,7 @@ func TestABatchAgainstTheContractIsAnOffence(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	good := &docklinev1.CaptureBatch{Batch: 1, Cursor: []byte("7"), CompleteThrough: []*docklinev1.CompleteThrough{{Stream: "picks", Time: timestamppb.New(noon)}, {Movement: 7}}}
+	good := &docklinev1.EncodedBatch{Batch: 1, Cursor: []byte("7"), CompleteThrough: []*docklinev1.CompleteThrough{{Stream: "picks", Time: timestamppb.New(noon)}, {Movement: 7}}}
 	if err := checkBatch(good, 1, noon); err != nil {
 		t.Errorf("a good batch: %v", err)
 	}

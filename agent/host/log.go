@@ -55,8 +55,12 @@ func newLogBudget(linesPerSecond int, now func() time.Time) *logBudget {
 
 // hclog is the logger that the plugin library asks for.
 func (p *pluginLog) hclog() hclog.Logger {
-	// The library parses a plugin's lines unless the level is Off; its own output goes nowhere.
-	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Level: hclog.Error, Output: io.Discard})
+	// The library leaves out a plugin's lines below the logger's level before any sink sees them; its own output goes nowhere.
+	level := hclog.Info
+	if p.log.Enabled(context.Background(), slog.LevelDebug) {
+		level = hclog.Debug
+	}
+	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Level: level, Output: io.Discard})
 	l.RegisterSink(p)
 	return l
 }

@@ -23,6 +23,8 @@ type Stats struct {
 	OldestAt time.Time
 	// CapturedTotal counts the events accepted since the folder began.
 	CapturedTotal uint64
+	// Days are these by day, the latest ones, as of LastSeq.
+	Days []*docklinev1.DayCount
 	// Epoch and LastSeq are the newest ones.
 	Epoch   string
 	LastSeq uint64
@@ -55,7 +57,10 @@ func (j *Journal) Stats() Stats {
 			s.Held += e.state.last - first + 1
 		}
 		s.CapturedTotal = max(s.CapturedTotal, e.state.captured)
-		s.Epoch, s.LastSeq = e.id(), e.state.last
+		s.Epoch, s.LastSeq, s.Days = e.id(), e.state.last, nil
+		if !j.partial() {
+			s.Days = e.state.days.messages()
+		}
 		if s.OldestAt.IsZero() && !e.drained() {
 			s.OldestAt = e.oldestAt()
 		}

@@ -9,6 +9,7 @@ package docklinev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -162,6 +163,7 @@ type Command struct {
 	//	*Command_RequestCount
 	//	*Command_Reread
 	//	*Command_ApplyConfig
+	//	*Command_RenewIdentity
 	Work          isCommand_Work `protobuf_oneof:"work"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -312,6 +314,15 @@ func (x *Command) GetApplyConfig() *ApplyConfig {
 	return nil
 }
 
+func (x *Command) GetRenewIdentity() *RenewIdentity {
+	if x != nil {
+		if x, ok := x.Work.(*Command_RenewIdentity); ok {
+			return x.RenewIdentity
+		}
+	}
+	return nil
+}
+
 type isCommand_Work interface {
 	isCommand_Work()
 }
@@ -337,6 +348,10 @@ type Command_ApplyConfig struct {
 	ApplyConfig *ApplyConfig `protobuf:"bytes,24,opt,name=apply_config,json=applyConfig,proto3,oneof"`
 }
 
+type Command_RenewIdentity struct {
+	RenewIdentity *RenewIdentity `protobuf:"bytes,80,opt,name=renew_identity,json=renewIdentity,proto3,oneof"`
+}
+
 func (*Command_ReleaseOrder) isCommand_Work() {}
 
 func (*Command_CancelOrder) isCommand_Work() {}
@@ -346,6 +361,8 @@ func (*Command_RequestCount) isCommand_Work() {}
 func (*Command_Reread) isCommand_Work() {}
 
 func (*Command_ApplyConfig) isCommand_Work() {}
+
+func (*Command_RenewIdentity) isCommand_Work() {}
 
 // ReleaseOrder asks a site to pick, pack and ship an order's lines that belong to it.
 type ReleaseOrder struct {
@@ -604,7 +621,14 @@ type ApplyConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// YAML with the keys of agent.yaml that are not the site's own. Plugins are named by id and get a new section; programs are
 	// chosen at the site. Empty gives everything back to the site's own file.
-	Yaml          string `protobuf:"bytes,1,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	Yaml string `protobuf:"bytes,1,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	// Number and SHA-256 (hex) of the desired configuration at the centre, which the site says back in its heartbeats; 0 where a person
+	// sent it to this site alone.
+	ConfigVersion uint64 `protobuf:"varint,80,opt,name=config_version,json=configVersion,proto3" json:"config_version,omitempty"`
+	Sha256        string `protobuf:"bytes,81,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// How long the site watches itself with it before it keeps it; it takes it back where its health falls meanwhile. Absent is the
+	// site's own default.
+	Trial         *durationpb.Duration `protobuf:"bytes,82,opt,name=trial,proto3" json:"trial,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -644,6 +668,27 @@ func (x *ApplyConfig) GetYaml() string {
 		return x.Yaml
 	}
 	return ""
+}
+
+func (x *ApplyConfig) GetConfigVersion() uint64 {
+	if x != nil {
+		return x.ConfigVersion
+	}
+	return 0
+}
+
+func (x *ApplyConfig) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *ApplyConfig) GetTrial() *durationpb.Duration {
+	if x != nil {
+		return x.Trial
+	}
+	return nil
 }
 
 // CommandList carries commands of one site in order of position. previous is the position before the first one: an
@@ -1015,11 +1060,56 @@ func (x *MasterList) GetRecords() []*MasterRecord {
 	return nil
 }
 
+// RenewIdentity has a site fetch a new certificate and the authorities to trust now, without waiting for two thirds of the old one's life.
+type RenewIdentity struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewIdentity) Reset() {
+	*x = RenewIdentity{}
+	mi := &file_dockline_v1_command_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewIdentity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewIdentity) ProtoMessage() {}
+
+func (x *RenewIdentity) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_command_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewIdentity.ProtoReflect.Descriptor instead.
+func (*RenewIdentity) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RenewIdentity) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_dockline_v1_command_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x19dockline/v1/command.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x04\n" +
+	"\x19dockline/v1/command.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x05\n" +
 	"\aCommand\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1a\n" +
@@ -1035,7 +1125,8 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"\fcancel_order\x18\x15 \x01(\v2\x18.dockline.v1.CancelOrderH\x00R\vcancelOrder\x12@\n" +
 	"\rrequest_count\x18\x16 \x01(\v2\x19.dockline.v1.RequestCountH\x00R\frequestCount\x12-\n" +
 	"\x06reread\x18\x17 \x01(\v2\x13.dockline.v1.RereadH\x00R\x06reread\x12=\n" +
-	"\fapply_config\x18\x18 \x01(\v2\x18.dockline.v1.ApplyConfigH\x00R\vapplyConfigB\x06\n" +
+	"\fapply_config\x18\x18 \x01(\v2\x18.dockline.v1.ApplyConfigH\x00R\vapplyConfig\x12C\n" +
+	"\x0erenew_identity\x18P \x01(\v2\x1a.dockline.v1.RenewIdentityH\x00R\rrenewIdentityB\x06\n" +
 	"\x04work\"8\n" +
 	"\fReleaseOrder\x12(\n" +
 	"\x05order\x18\x01 \x01(\v2\x12.dockline.v1.OrderR\x05order\"=\n" +
@@ -1050,9 +1141,12 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"\x06cursor\x18\x01 \x01(\fH\x00R\x06cursor\x120\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\x04time\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reasonB\x06\n" +
-	"\x04from\"!\n" +
+	"\x04from\"\x91\x01\n" +
 	"\vApplyConfig\x12\x12\n" +
-	"\x04yaml\x18\x01 \x01(\tR\x04yaml\"[\n" +
+	"\x04yaml\x18\x01 \x01(\tR\x04yaml\x12%\n" +
+	"\x0econfig_version\x18P \x01(\x04R\rconfigVersion\x12\x16\n" +
+	"\x06sha256\x18Q \x01(\tR\x06sha256\x12/\n" +
+	"\x05trial\x18R \x01(\v2\x19.google.protobuf.DurationR\x05trial\"[\n" +
 	"\vCommandList\x12\x1a\n" +
 	"\bprevious\x18\x01 \x01(\x04R\bprevious\x120\n" +
 	"\bcommands\x18\x02 \x03(\v2\x14.dockline.v1.CommandR\bcommands\"\xa6\x03\n" +
@@ -1082,7 +1176,9 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"MasterList\x12\x1a\n" +
 	"\bprevious\x18\x01 \x01(\x04R\bprevious\x123\n" +
-	"\arecords\x18\x02 \x03(\v2\x19.dockline.v1.MasterRecordR\arecords*\xbb\x01\n" +
+	"\arecords\x18\x02 \x03(\v2\x19.dockline.v1.MasterRecordR\arecords\"'\n" +
+	"\rRenewIdentity\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason*\xbb\x01\n" +
 	"\fReceiptLevel\x12\x1d\n" +
 	"\x19RECEIPT_LEVEL_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RECEIPT_LEVEL_LOGGED\x10\x01\x12\x1b\n" +
@@ -1110,7 +1206,7 @@ func file_dockline_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dockline_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_dockline_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_dockline_v1_command_proto_goTypes = []any{
 	(ReceiptLevel)(0),             // 0: dockline.v1.ReceiptLevel
 	(MasterKind)(0),               // 1: dockline.v1.MasterKind
@@ -1125,35 +1221,39 @@ var file_dockline_v1_command_proto_goTypes = []any{
 	(*ReceiptList)(nil),           // 10: dockline.v1.ReceiptList
 	(*MasterRecord)(nil),          // 11: dockline.v1.MasterRecord
 	(*MasterList)(nil),            // 12: dockline.v1.MasterList
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*Order)(nil),                 // 14: dockline.v1.Order
-	(*Line)(nil),                  // 15: dockline.v1.Line
-	(*DocumentReference)(nil),     // 16: dockline.v1.DocumentReference
-	(EventKind)(0),                // 17: dockline.v1.EventKind
+	(*RenewIdentity)(nil),         // 13: dockline.v1.RenewIdentity
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*Order)(nil),                 // 15: dockline.v1.Order
+	(*Line)(nil),                  // 16: dockline.v1.Line
+	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
+	(*DocumentReference)(nil),     // 18: dockline.v1.DocumentReference
+	(EventKind)(0),                // 19: dockline.v1.EventKind
 }
 var file_dockline_v1_command_proto_depIdxs = []int32{
-	13, // 0: dockline.v1.Command.created_at:type_name -> google.protobuf.Timestamp
+	14, // 0: dockline.v1.Command.created_at:type_name -> google.protobuf.Timestamp
 	3,  // 1: dockline.v1.Command.release_order:type_name -> dockline.v1.ReleaseOrder
 	4,  // 2: dockline.v1.Command.cancel_order:type_name -> dockline.v1.CancelOrder
 	5,  // 3: dockline.v1.Command.request_count:type_name -> dockline.v1.RequestCount
 	6,  // 4: dockline.v1.Command.reread:type_name -> dockline.v1.Reread
 	7,  // 5: dockline.v1.Command.apply_config:type_name -> dockline.v1.ApplyConfig
-	14, // 6: dockline.v1.ReleaseOrder.order:type_name -> dockline.v1.Order
-	15, // 7: dockline.v1.RequestCount.lines:type_name -> dockline.v1.Line
-	13, // 8: dockline.v1.Reread.time:type_name -> google.protobuf.Timestamp
-	2,  // 9: dockline.v1.CommandList.commands:type_name -> dockline.v1.Command
-	0,  // 10: dockline.v1.EventReceipt.level:type_name -> dockline.v1.ReceiptLevel
-	16, // 11: dockline.v1.EventReceipt.documents:type_name -> dockline.v1.DocumentReference
-	13, // 12: dockline.v1.EventReceipt.occurred_at:type_name -> google.protobuf.Timestamp
-	17, // 13: dockline.v1.EventReceipt.event_kind:type_name -> dockline.v1.EventKind
-	9,  // 14: dockline.v1.ReceiptList.receipts:type_name -> dockline.v1.EventReceipt
-	1,  // 15: dockline.v1.MasterRecord.kind:type_name -> dockline.v1.MasterKind
-	11, // 16: dockline.v1.MasterList.records:type_name -> dockline.v1.MasterRecord
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	13, // 6: dockline.v1.Command.renew_identity:type_name -> dockline.v1.RenewIdentity
+	15, // 7: dockline.v1.ReleaseOrder.order:type_name -> dockline.v1.Order
+	16, // 8: dockline.v1.RequestCount.lines:type_name -> dockline.v1.Line
+	14, // 9: dockline.v1.Reread.time:type_name -> google.protobuf.Timestamp
+	17, // 10: dockline.v1.ApplyConfig.trial:type_name -> google.protobuf.Duration
+	2,  // 11: dockline.v1.CommandList.commands:type_name -> dockline.v1.Command
+	0,  // 12: dockline.v1.EventReceipt.level:type_name -> dockline.v1.ReceiptLevel
+	18, // 13: dockline.v1.EventReceipt.documents:type_name -> dockline.v1.DocumentReference
+	14, // 14: dockline.v1.EventReceipt.occurred_at:type_name -> google.protobuf.Timestamp
+	19, // 15: dockline.v1.EventReceipt.event_kind:type_name -> dockline.v1.EventKind
+	9,  // 16: dockline.v1.ReceiptList.receipts:type_name -> dockline.v1.EventReceipt
+	1,  // 17: dockline.v1.MasterRecord.kind:type_name -> dockline.v1.MasterKind
+	11, // 18: dockline.v1.MasterList.records:type_name -> dockline.v1.MasterRecord
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_command_proto_init() }
@@ -1168,6 +1268,7 @@ func file_dockline_v1_command_proto_init() {
 		(*Command_RequestCount)(nil),
 		(*Command_Reread)(nil),
 		(*Command_ApplyConfig)(nil),
+		(*Command_RenewIdentity)(nil),
 	}
 	file_dockline_v1_command_proto_msgTypes[4].OneofWrappers = []any{
 		(*Reread_Cursor)(nil),
@@ -1179,7 +1280,7 @@ func file_dockline_v1_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_command_proto_rawDesc), len(file_dockline_v1_command_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -645,6 +645,8 @@ type Hello struct {
 	SentAt      *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
 	// Highest version of master data stored at the site.
 	MasterThrough uint64 `protobuf:"varint,30,opt,name=master_through,json=masterThrough,proto3" json:"master_through,omitempty"`
+	// The machine that speaks; the centre names it where two speak as one site.
+	Machine       *Machine `protobuf:"bytes,80,opt,name=machine,proto3" json:"machine,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -749,15 +751,24 @@ func (x *Hello) GetMasterThrough() uint64 {
 	return 0
 }
 
+func (x *Hello) GetMachine() *Machine {
+	if x != nil {
+		return x.Machine
+	}
+	return nil
+}
+
 // HelloReply answers on down/ack.
 type HelloReply struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	Session          string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
-	Incarnation      string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Cursors          []*PluginCursor        `protobuf:"bytes,3,rep,name=cursors,proto3" json:"cursors,omitempty"`
-	Received         []*EpochRange          `protobuf:"bytes,4,rep,name=received,proto3" json:"received,omitempty"`
-	SentAt           *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
-	CollectorVersion string                 `protobuf:"bytes,60,opt,name=collector_version,json=collectorVersion,proto3" json:"collector_version,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Session     string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Incarnation string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Cursors     []*PluginCursor        `protobuf:"bytes,3,rep,name=cursors,proto3" json:"cursors,omitempty"`
+	Received    []*EpochRange          `protobuf:"bytes,4,rep,name=received,proto3" json:"received,omitempty"`
+	SentAt      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
+	// The dictionaries with which this collector can open a pack; a zstd frame names its own.
+	Dictionaries     []uint32 `protobuf:"varint,90,rep,packed,name=dictionaries,proto3" json:"dictionaries,omitempty"`
+	CollectorVersion string   `protobuf:"bytes,60,opt,name=collector_version,json=collectorVersion,proto3" json:"collector_version,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -823,6 +834,13 @@ func (x *HelloReply) GetReceived() []*EpochRange {
 func (x *HelloReply) GetSentAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.SentAt
+	}
+	return nil
+}
+
+func (x *HelloReply) GetDictionaries() []uint32 {
+	if x != nil {
+		return x.Dictionaries
 	}
 	return nil
 }
@@ -1457,6 +1475,15 @@ type Heartbeat struct {
 	ClockAheadSeconds *float64 `protobuf:"fixed64,62,opt,name=clock_ahead_seconds,json=clockAheadSeconds,proto3,oneof" json:"clock_ahead_seconds,omitempty"`
 	// Events of which the last receipt is a refusal or an exception.
 	RefusedEvents uint64 `protobuf:"varint,63,opt,name=refused_events,json=refusedEvents,proto3" json:"refused_events,omitempty"`
+	// What the journal has accepted by day, as of last_seq of epoch: the latest days, the oldest first.
+	Days []*DayCount `protobuf:"bytes,70,rep,name=days,proto3" json:"days,omitempty"`
+	// Counts the heartbeats of a session from 1: a lower one that comes later is late. 0 where the agent does not count.
+	Number  uint64   `protobuf:"varint,71,opt,name=number,proto3" json:"number,omitempty"`
+	Machine *Machine `protobuf:"bytes,80,opt,name=machine,proto3" json:"machine,omitempty"`
+	// What the site runs of the centre's configuration, to be held against what is desired.
+	Config *ConfigState `protobuf:"bytes,81,opt,name=config,proto3" json:"config,omitempty"`
+	// Absent where the line needs no certificate.
+	Certificate   *CertificateState `protobuf:"bytes,82,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1666,6 +1693,351 @@ func (x *Heartbeat) GetRefusedEvents() uint64 {
 	return 0
 }
 
+func (x *Heartbeat) GetDays() []*DayCount {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetMachine() *Machine {
+	if x != nil {
+		return x.Machine
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetConfig() *ConfigState {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetCertificate() *CertificateState {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+// DayCount is how many events a site's journal has accepted on one day, UTC, by when the host recorded them. It is counted in the
+// commit that holds the events.
+type DayCount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "2026-11-26".
+	Date string `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
+	// All events accepted, dead letters among them.
+	Accepted uint64 `protobuf:"varint,2,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	// Dead letters: records that could not become business events.
+	Refused       uint64 `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DayCount) Reset() {
+	*x = DayCount{}
+	mi := &file_dockline_v1_wire_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DayCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DayCount) ProtoMessage() {}
+
+func (x *DayCount) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_wire_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DayCount.ProtoReflect.Descriptor instead.
+func (*DayCount) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *DayCount) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
+func (x *DayCount) GetAccepted() uint64 {
+	if x != nil {
+		return x.Accepted
+	}
+	return 0
+}
+
+func (x *DayCount) GetRefused() uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+// Machine is where an agent runs. fingerprint is a hash of the machine's own id and the data folder, so a copied folder has another one;
+// host and folder are for people.
+type Machine struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fingerprint   string                 `protobuf:"bytes,1,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Host          string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	Folder        string                 `protobuf:"bytes,3,opt,name=folder,proto3" json:"folder,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Machine) Reset() {
+	*x = Machine{}
+	mi := &file_dockline_v1_wire_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Machine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Machine) ProtoMessage() {}
+
+func (x *Machine) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_wire_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Machine.ProtoReflect.Descriptor instead.
+func (*Machine) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Machine) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *Machine) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Machine) GetFolder() string {
+	if x != nil {
+		return x.Folder
+	}
+	return ""
+}
+
+// ConfigState is what a site runs of the configuration that the centre gave.
+type ConfigState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As ApplyConfig had them; version 0 and an empty sha256 are the site's own file alone.
+	Version uint64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Sha256  string `protobuf:"bytes,2,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// own, trial (in force and watched), accepted, or rolled_back (the one before is in force again, refused_version was not kept).
+	State string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	// The last version that was refused or taken back, and why.
+	RefusedVersion uint64                 `protobuf:"varint,4,opt,name=refused_version,json=refusedVersion,proto3" json:"refused_version,omitempty"`
+	Text           string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	Since          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ConfigState) Reset() {
+	*x = ConfigState{}
+	mi := &file_dockline_v1_wire_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigState) ProtoMessage() {}
+
+func (x *ConfigState) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_wire_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigState.ProtoReflect.Descriptor instead.
+func (*ConfigState) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ConfigState) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *ConfigState) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *ConfigState) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *ConfigState) GetRefusedVersion() uint64 {
+	if x != nil {
+		return x.RefusedVersion
+	}
+	return 0
+}
+
+func (x *ConfigState) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ConfigState) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// CertificateState is the site's certificate, and how its renewal goes.
+type CertificateState struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Serial   string                 `protobuf:"bytes,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	NotAfter *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	// Key id of the authority that signed it, and of all authorities that the site trusts, in hex.
+	Issuer string   `protobuf:"bytes,3,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	Roots  []string `protobuf:"bytes,4,rep,name=roots,proto3" json:"roots,omitempty"`
+	// Attempts to renew it that failed since the last one that did not, when the last one was, and what came of it.
+	Tries         uint32                 `protobuf:"varint,5,opt,name=tries,proto3" json:"tries,omitempty"`
+	TriedAt       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=tried_at,json=triedAt,proto3" json:"tried_at,omitempty"`
+	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertificateState) Reset() {
+	*x = CertificateState{}
+	mi := &file_dockline_v1_wire_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertificateState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertificateState) ProtoMessage() {}
+
+func (x *CertificateState) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_wire_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertificateState.ProtoReflect.Descriptor instead.
+func (*CertificateState) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *CertificateState) GetSerial() string {
+	if x != nil {
+		return x.Serial
+	}
+	return ""
+}
+
+func (x *CertificateState) GetNotAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NotAfter
+	}
+	return nil
+}
+
+func (x *CertificateState) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *CertificateState) GetRoots() []string {
+	if x != nil {
+		return x.Roots
+	}
+	return nil
+}
+
+func (x *CertificateState) GetTries() uint32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *CertificateState) GetTriedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TriedAt
+	}
+	return nil
+}
+
+func (x *CertificateState) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 var File_dockline_v1_wire_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_wire_proto_rawDesc = "" +
@@ -1712,7 +2084,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\rmoved_through\x18\b \x01(\x04R\fmovedThrough\x12\"\n" +
 	"\facknowledged\x18\t \x01(\x04R\facknowledged\x12'\n" +
 	"\x0facknowledged_by\x18\n" +
-	" \x01(\tR\x0eacknowledgedBy\"\xf7\x02\n" +
+	" \x01(\tR\x0eacknowledgedBy\"\xa7\x03\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
@@ -1723,14 +2095,16 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x10receipts_through\x18\a \x01(\x04R\x0freceiptsThrough\x12 \n" +
 	"\vincarnation\x18\b \x01(\tR\vincarnation\x123\n" +
 	"\asent_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12%\n" +
-	"\x0emaster_through\x18\x1e \x01(\x04R\rmasterThrough\"\x94\x02\n" +
+	"\x0emaster_through\x18\x1e \x01(\x04R\rmasterThrough\x12.\n" +
+	"\amachine\x18P \x01(\v2\x14.dockline.v1.MachineR\amachine\"\xb8\x02\n" +
 	"\n" +
 	"HelloReply\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x123\n" +
 	"\acursors\x18\x03 \x03(\v2\x19.dockline.v1.PluginCursorR\acursors\x123\n" +
 	"\breceived\x18\x04 \x03(\v2\x17.dockline.v1.EpochRangeR\breceived\x123\n" +
-	"\asent_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12+\n" +
+	"\asent_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12\"\n" +
+	"\fdictionaries\x18Z \x03(\rR\fdictionaries\x12+\n" +
 	"\x11collector_version\x18< \x01(\tR\x10collectorVersion\"\x9c\x01\n" +
 	"\x03Ack\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\tR\vincarnation\x12\x14\n" +
@@ -1782,7 +2156,8 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x04text\x18\x06 \x01(\tR\x04text\x129\n" +
 	"\n" +
 	"changed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAtB\x12\n" +
-	"\x10_battery_percent\"\xc9\b\n" +
+	"\x10_battery_percent\"\xaf\n" +
+	"\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
@@ -1811,9 +2186,37 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x0fdays_until_full\x18< \x01(\x01H\x00R\rdaysUntilFull\x88\x01\x01\x12N\n" +
 	"\x15oldest_unconfirmed_at\x18= \x01(\v2\x1a.google.protobuf.TimestampR\x13oldestUnconfirmedAt\x123\n" +
 	"\x13clock_ahead_seconds\x18> \x01(\x01H\x01R\x11clockAheadSeconds\x88\x01\x01\x12%\n" +
-	"\x0erefused_events\x18? \x01(\x04R\rrefusedEventsB\x12\n" +
+	"\x0erefused_events\x18? \x01(\x04R\rrefusedEvents\x12)\n" +
+	"\x04days\x18F \x03(\v2\x15.dockline.v1.DayCountR\x04days\x12\x16\n" +
+	"\x06number\x18G \x01(\x04R\x06number\x12.\n" +
+	"\amachine\x18P \x01(\v2\x14.dockline.v1.MachineR\amachine\x120\n" +
+	"\x06config\x18Q \x01(\v2\x18.dockline.v1.ConfigStateR\x06config\x12?\n" +
+	"\vcertificate\x18R \x01(\v2\x1d.dockline.v1.CertificateStateR\vcertificateB\x12\n" +
 	"\x10_days_until_fullB\x16\n" +
-	"\x14_clock_ahead_seconds*\xe4\x01\n" +
+	"\x14_clock_ahead_seconds\"T\n" +
+	"\bDayCount\x12\x12\n" +
+	"\x04date\x18\x01 \x01(\tR\x04date\x12\x1a\n" +
+	"\baccepted\x18\x02 \x01(\x04R\baccepted\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\x04R\arefused\"W\n" +
+	"\aMachine\x12 \n" +
+	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
+	"\x06folder\x18\x03 \x01(\tR\x06folder\"\xc4\x01\n" +
+	"\vConfigState\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x16\n" +
+	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12'\n" +
+	"\x0frefused_version\x18\x04 \x01(\x04R\x0erefusedVersion\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x120\n" +
+	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xf2\x01\n" +
+	"\x10CertificateState\x12\x16\n" +
+	"\x06serial\x18\x01 \x01(\tR\x06serial\x127\n" +
+	"\tnot_after\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\x12\x16\n" +
+	"\x06issuer\x18\x03 \x01(\tR\x06issuer\x12\x14\n" +
+	"\x05roots\x18\x04 \x03(\tR\x05roots\x12\x14\n" +
+	"\x05tries\x18\x05 \x01(\rR\x05tries\x125\n" +
+	"\btried_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\atriedAt\x12\x12\n" +
+	"\x04text\x18\a \x01(\tR\x04text*\xe4\x01\n" +
 	"\rRefusalReason\x12\x1e\n" +
 	"\x1aREFUSAL_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bREFUSAL_REASON_CRC_MISMATCH\x10\x01\x12!\n" +
@@ -1841,7 +2244,7 @@ func file_dockline_v1_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dockline_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_dockline_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_dockline_v1_wire_proto_goTypes = []any{
 	(RefusalReason)(0),            // 0: dockline.v1.RefusalReason
 	(Severity)(0),                 // 1: dockline.v1.Severity
@@ -1860,40 +2263,52 @@ var file_dockline_v1_wire_proto_goTypes = []any{
 	(*PluginHealth)(nil),          // 14: dockline.v1.PluginHealth
 	(*DeviceHealth)(nil),          // 15: dockline.v1.DeviceHealth
 	(*Heartbeat)(nil),             // 16: dockline.v1.Heartbeat
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*DayCount)(nil),              // 17: dockline.v1.DayCount
+	(*Machine)(nil),               // 18: dockline.v1.Machine
+	(*ConfigState)(nil),           // 19: dockline.v1.ConfigState
+	(*CertificateState)(nil),      // 20: dockline.v1.CertificateState
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
 }
 var file_dockline_v1_wire_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.PluginCursor.complete_through:type_name -> dockline.v1.CompleteThrough
-	17, // 1: dockline.v1.CompleteThrough.time:type_name -> google.protobuf.Timestamp
+	21, // 1: dockline.v1.CompleteThrough.time:type_name -> google.protobuf.Timestamp
 	2,  // 2: dockline.v1.Envelope.cursors:type_name -> dockline.v1.PluginCursor
 	6,  // 3: dockline.v1.EpochRange.ranges:type_name -> dockline.v1.SeqRange
 	7,  // 4: dockline.v1.Hello.epochs:type_name -> dockline.v1.EpochRange
-	17, // 5: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
-	2,  // 6: dockline.v1.HelloReply.cursors:type_name -> dockline.v1.PluginCursor
-	7,  // 7: dockline.v1.HelloReply.received:type_name -> dockline.v1.EpochRange
-	17, // 8: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
-	6,  // 9: dockline.v1.Ack.beyond:type_name -> dockline.v1.SeqRange
-	0,  // 10: dockline.v1.Refusal.reason:type_name -> dockline.v1.RefusalReason
-	9,  // 11: dockline.v1.Answer.hello_reply:type_name -> dockline.v1.HelloReply
-	10, // 12: dockline.v1.Answer.ack:type_name -> dockline.v1.Ack
-	11, // 13: dockline.v1.Answer.refusal:type_name -> dockline.v1.Refusal
-	1,  // 14: dockline.v1.Condition.severity:type_name -> dockline.v1.Severity
-	17, // 15: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
-	17, // 16: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
-	15, // 17: dockline.v1.PluginHealth.devices:type_name -> dockline.v1.DeviceHealth
-	17, // 18: dockline.v1.DeviceHealth.last_seen_at:type_name -> google.protobuf.Timestamp
-	17, // 19: dockline.v1.DeviceHealth.changed_at:type_name -> google.protobuf.Timestamp
-	17, // 20: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
-	17, // 21: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
-	14, // 22: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
-	13, // 23: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
-	2,  // 24: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
-	17, // 25: dockline.v1.Heartbeat.oldest_unconfirmed_at:type_name -> google.protobuf.Timestamp
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	21, // 5: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
+	18, // 6: dockline.v1.Hello.machine:type_name -> dockline.v1.Machine
+	2,  // 7: dockline.v1.HelloReply.cursors:type_name -> dockline.v1.PluginCursor
+	7,  // 8: dockline.v1.HelloReply.received:type_name -> dockline.v1.EpochRange
+	21, // 9: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
+	6,  // 10: dockline.v1.Ack.beyond:type_name -> dockline.v1.SeqRange
+	0,  // 11: dockline.v1.Refusal.reason:type_name -> dockline.v1.RefusalReason
+	9,  // 12: dockline.v1.Answer.hello_reply:type_name -> dockline.v1.HelloReply
+	10, // 13: dockline.v1.Answer.ack:type_name -> dockline.v1.Ack
+	11, // 14: dockline.v1.Answer.refusal:type_name -> dockline.v1.Refusal
+	1,  // 15: dockline.v1.Condition.severity:type_name -> dockline.v1.Severity
+	21, // 16: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	21, // 17: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
+	15, // 18: dockline.v1.PluginHealth.devices:type_name -> dockline.v1.DeviceHealth
+	21, // 19: dockline.v1.DeviceHealth.last_seen_at:type_name -> google.protobuf.Timestamp
+	21, // 20: dockline.v1.DeviceHealth.changed_at:type_name -> google.protobuf.Timestamp
+	21, // 21: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
+	21, // 22: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
+	14, // 23: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
+	13, // 24: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
+	2,  // 25: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
+	21, // 26: dockline.v1.Heartbeat.oldest_unconfirmed_at:type_name -> google.protobuf.Timestamp
+	17, // 27: dockline.v1.Heartbeat.days:type_name -> dockline.v1.DayCount
+	18, // 28: dockline.v1.Heartbeat.machine:type_name -> dockline.v1.Machine
+	19, // 29: dockline.v1.Heartbeat.config:type_name -> dockline.v1.ConfigState
+	20, // 30: dockline.v1.Heartbeat.certificate:type_name -> dockline.v1.CertificateState
+	21, // 31: dockline.v1.ConfigState.since:type_name -> google.protobuf.Timestamp
+	21, // 32: dockline.v1.CertificateState.not_after:type_name -> google.protobuf.Timestamp
+	21, // 33: dockline.v1.CertificateState.tried_at:type_name -> google.protobuf.Timestamp
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_wire_proto_init() }
@@ -1914,7 +2329,7 @@ func file_dockline_v1_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_wire_proto_rawDesc), len(file_dockline_v1_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   15,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
