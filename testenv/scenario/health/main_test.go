@@ -25,9 +25,14 @@ func TestMain(m *testing.M) { worldtest.Main(m) }
 // run runs one of the programs as a person does, and returns what it printed and its exit code.
 func run(t *testing.T, w *world.World, program string, args ...string) (out, said string, code int) {
 	t.Helper()
+	return runAt(t, world.Program(w.Config.Bin, program), args...)
+}
+
+func runAt(t *testing.T, program string, args ...string) (out, said string, code int) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, world.Program(w.Config.Bin, program), args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	var exit *exec.ExitError
