@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dockline/dockline/agent/downlink"
+	"github.com/dockline/dockline/agent/enrol"
 	"github.com/dockline/dockline/agent/health"
 	"github.com/dockline/dockline/agent/host"
 	"github.com/dockline/dockline/agent/journal"
@@ -29,13 +30,15 @@ type Agent struct {
 	own, config *Config
 	settings    *settings
 	// inForce is config with the sections that plugins have been given since; only Deliver touches it.
-	inForce *Config
-	again   chan struct{}
-	log     *slog.Logger
-	journal *journal.Journal
-	inbox   *downlink.Store
-	host    *host.Host
-	uplink  *uplink.Uplink
+	inForce   *Config
+	again     chan struct{}
+	log       *slog.Logger
+	journal   *journal.Journal
+	inbox     *downlink.Store
+	host      *host.Host
+	uplink    *uplink.Uplink
+	machineIs *docklinev1.Machine
+	renewal   *enrol.Renewal // nil where the line needs no certificate
 
 	began   time.Time
 	board   health.Board
@@ -135,6 +138,7 @@ func Serve(ctx context.Context, path string, ready func()) error {
 
 func (a *Agent) open() (err error) {
 	c := a.config
+	a.machineIs = ThisMachine(c.DataDir)
 	if a.inbox, err = downlink.Open(c.Path("inbox.db"), downlink.Options{Now: now, Log: a.log.With("part", "downlink")}); err != nil {
 		return fmt.Errorf("inbox: %w", err)
 	}
@@ -144,11 +148,13 @@ func (a *Agent) open() (err error) {
 	line := wire.Config{URL: c.MQTT.URL, KeepAlive: c.MQTT.KeepAlive, Proxy: wire.Proxy{URL: c.MQTT.Proxy, Credentials: c.Path(c.MQTT.ProxyCredentials)}, TakeoverPause: c.MQTT.TakeoverPause}
 	if c.MQTT.CA != "" {
 		if line.TLS, err = wire.LoadTLS(c.Path(c.MQTT.CA), c.Path(c.MQTT.Certificate), c.Path(c.MQTT.Key)); err != nil {
-			return fmt.Errorf("mqtt: %w (`dockline-collector site add` gives the certificate)", err)
+			return fmt.Errorf("mqtt: %w (`dockline-agent enrol` fetches the certificate)", err)
 		}
+		line.MakeTLS = a.freshTLS
+		a.renewal = a.newRenewal(line.Proxy)
 	}
 	a.uplink = uplink.New(uplink.Config{
-		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
+		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Machine: a.machineIs, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
 		OnHelloReply: a.greeted, OnCommands: a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, OnMaster: a.inbox.PutMaster, MasterThrough: a.inbox.MasterThrough,
 		Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Now: now, Log: a.log.With("part", "uplink"),
 	})
@@ -193,7 +199,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Now: now, Log: a.log.With("part", "downlink")}
 	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Facts: a.facts, Pending: a.Pending, Control: a.control(), Release: a.host.Release, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen} {
+	loops := []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen}
+	if a.renewal != nil {
+		loops = append(loops, a.renewal.Run)
+	}
+	for _, run := range loops {
 		g.Go(func() error {
 			if err := run(ctx); err != nil || ctx.Err() != nil {
 				return err

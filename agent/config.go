@@ -51,6 +51,8 @@ type MQTTConfig struct {
 	Proxy            string        `yaml:"proxy"`
 	ProxyCredentials string        `yaml:"proxy_credentials"`
 	TakeoverPause    time.Duration `yaml:"takeover_pause"`
+	// Renew is where the certificate is renewed, https://host:port; "" is the broker's own port.
+	Renew string `yaml:"renew"`
 }
 
 // JournalConfig bounds the journal.
@@ -195,7 +197,7 @@ func (c *Config) validateLine(bad func(key, format string, args ...any)) {
 		return
 	}
 	if u.Scheme == "mqtts" && (c.MQTT.CA == "" || c.MQTT.Certificate == "" || c.MQTT.Key == "") {
-		bad("mqtt", "mqtts needs ca, certificate and key: `dockline-agent init` makes the key and a request, `dockline-collector site add` answers it")
+		bad("mqtt", "mqtts needs ca, certificate and key: `dockline-agent enrol` fetches them with a token of `dockline-collector site add`")
 	}
 	if c.MQTT.KeepAlive < 5*time.Second || c.MQTT.KeepAlive > 10*time.Minute {
 		bad("mqtt.keep_alive", "%s: give 5s to 10m", c.MQTT.KeepAlive)
@@ -205,6 +207,9 @@ func (c *Config) validateLine(bad func(key, format string, args ...any)) {
 	}
 	if c.MQTT.ProxyCredentials != "" && c.MQTT.Proxy == "" {
 		bad("mqtt.proxy_credentials", "there is no mqtt.proxy that would ask for them")
+	}
+	if u, err := url.Parse(c.MQTT.Renew); c.MQTT.Renew != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+		bad("mqtt.renew", "%q: give https://host:port, or leave it empty for the broker's own port", c.MQTT.Renew)
 	}
 	if c.MQTT.TakeoverPause < 10*time.Second || c.MQTT.TakeoverPause > 24*time.Hour {
 		bad("mqtt.takeover_pause", "%s: give 10s to 24h", c.MQTT.TakeoverPause)

@@ -26,6 +26,9 @@ func (a *Agent) machine(f *health.Facts) {
 		return
 	}
 	f.CertificateEnds = ends
+	if a.renewal != nil {
+		f.Renewal = a.renewal.State().GetText()
+	}
 }
 
 func certificateEnd(path string) (time.Time, error) {

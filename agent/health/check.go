@@ -49,7 +49,9 @@ type Facts struct {
 	// CertificateEnds is when the site's certificate ends; zero without one. CertificateFault is why it cannot be read.
 	CertificateEnds  time.Time
 	CertificateFault string
-	Plugins          []*docklinev1.PluginHealth
+	// Renewal is what came of the last attempt to renew it, "" where there is nothing to say.
+	Renewal string
+	Plugins []*docklinev1.PluginHealth
 	// Counts are of the line, since the start.
 	Counts Counts
 	// Reported are conditions that plugins and host report themselves.

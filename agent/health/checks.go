@@ -28,7 +28,7 @@ const (
 	// silentAfter is how long a source that told something may say nothing.
 	silentAfter = 12 * time.Hour
 	// renewBefore is how long before its end a certificate that nobody has renewed is a fault.
-	renewBefore = 30 * 24 * time.Hour
+	renewBefore = 25 * 24 * time.Hour
 	// lowBattery is the charge in percent at which a scanner will not last the shift.
 	lowBattery = 15
 )
@@ -86,11 +86,11 @@ var Checks = []Check{
 	{"clock_wrong", "The clock of this machine is wrong", warning, 0, "time of day against the collector's, 10 s or more",
 		"Events stay in order and none is lost, but the times that people read are wrong. Set the clock, and see why it is not kept right (NTP).", clockWrong},
 	{"certificate_expired", "The site's certificate has ended", failing, 0, "end of the site's certificate",
-		"The broker refuses it; capture goes on and everything waits here. Sign the site's request again at the centre and put the new certificate in its place.", certificateExpired},
+		"Everything is captured and kept, and a new one is asked for by itself. If a person at the centre lets the site in (`dockline-collector site allow`), that is enough.", certificateExpired},
 	{"certificate_unreadable", "The site's certificate cannot be read", failing, 0, "file of the site's certificate",
 		"Put it back, readable by the agent's own user; `dockline-agent doctor` looks at it.", certificateUnreadable},
-	{"certificate_ends", "The site's certificate ends soon", warning, 0, "end of the site's certificate, within 30 days",
-		"Sign the site's request again with `dockline-collector site add` and put the new certificate in its place.", certificateEnds},
+	{"certificate_ends", "The site's certificate ends soon", warning, 0, "end of the site's certificate, within 25 days",
+		"Let this machine reach the collector at mqtt.renew, or at the broker's port where that is empty; or sign its request: `dockline-collector site add --csr`.", certificateEnds},
 	{"version_mismatch", "Agent and collector do not fit", warning, 0, "version of the agent against the collector's",
 		"Update the older of the two; a collector goes first.", versionMismatch},
 	{"config_refused", "A configuration from the centre was refused", warning, 0, "the last configuration that the centre gave", "The one before stays in force.", nil},

@@ -156,7 +156,7 @@ func certificateExpired(f Facts) []Finding {
 	if f.CertificateEnds.IsZero() || f.Now.Before(f.CertificateEnds) {
 		return nil
 	}
-	return found(fmt.Sprintf("It ended on %s.", f.CertificateEnds.Format("2006-01-02")), f.CertificateEnds)
+	return found(fmt.Sprintf("It ended on %s.%s", f.CertificateEnds.Format("2006-01-02"), f.renewal()), f.CertificateEnds)
 }
 
 func certificateUnreadable(f Facts) []Finding {
@@ -167,7 +167,14 @@ func certificateEnds(f Facts) []Finding {
 	if f.CertificateEnds.IsZero() || !f.Now.Before(f.CertificateEnds) || f.CertificateEnds.Sub(f.Now) > renewBefore {
 		return nil
 	}
-	return found(fmt.Sprintf("It ends on %s.", f.CertificateEnds.Format("2006-01-02")), time.Time{})
+	return found(fmt.Sprintf("It ends on %s and should have been renewed by itself.%s", f.CertificateEnds.Format("2006-01-02"), f.renewal()), time.Time{})
+}
+
+func (f Facts) renewal() string {
+	if f.Renewal == "" {
+		return ""
+	}
+	return " The last attempt ended with: " + sentence(f.Renewal)
 }
 
 func versionMismatch(f Facts) []Finding {

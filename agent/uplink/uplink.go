@@ -58,6 +58,8 @@ type Config struct {
 	Tenant, Site string
 	// Version of the agent.
 	Version string
+	// Machine says where it runs; it is part of Hello.
+	Machine *docklinev1.Machine
 	// Line is the base of the connection: URL, TLS, KeepAlive, MaxBackoff. The uplink fills the rest.
 	Line wire.Config
 	// Dial makes the connection (wire.Dial).

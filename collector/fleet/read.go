@@ -53,7 +53,10 @@ func (f *Fleet) read(ctx context.Context, tenant, id string) ([]*Site, error) {
 		if err := readGaps(ctx, tx, byKey); err != nil {
 			return err
 		}
-		return readForks(ctx, tx, byKey)
+		if err := readForks(ctx, tx, byKey); err != nil {
+			return err
+		}
+		return readIdentity(ctx, tx, byKey)
 	})
 	if err != nil {
 		return nil, err
@@ -119,7 +122,7 @@ func readGaps(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
 }
 
 func readForks(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
-	rows, err := tx.Query(ctx, `SELECT tenant, site, epoch, other, certain, opened_at FROM site_fork WHERE closed_at = 0`)
+	rows, err := tx.Query(ctx, `SELECT tenant, site, epoch, other, certain, opened_at, machines FROM site_fork WHERE closed_at = 0`)
 	if err != nil {
 		return err
 	}
@@ -128,7 +131,7 @@ func readForks(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
 		var key siteKey
 		var f Fork
 		var certain, opened int64
-		if err := rows.Scan(&key.tenant, &key.id, &f.Epoch, &f.Other, &certain, &opened); err != nil {
+		if err := rows.Scan(&key.tenant, &key.id, &f.Epoch, &f.Other, &certain, &opened, &f.Machines); err != nil {
 			return err
 		}
 		f.Certain, f.OpenedAt = certain != 0, fromMicros(opened)

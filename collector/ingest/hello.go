@@ -19,6 +19,9 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 	if err != nil {
 		return err
 	}
+	if err := i.keepMachine(ctx, tx, site, h.GetMachine(), newestOf(h.GetEpochs()).GetEpoch()); err != nil {
+		return err
+	}
 	if news {
 		if err := i.openFork(ctx, tx, site, twin); err != nil {
 			return err

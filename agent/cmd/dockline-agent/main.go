@@ -15,6 +15,7 @@ type commands struct {
 	Config string `help:"The configuration, by default ${config}." type:"path" default:"${config}" placeholder:"FILE"`
 
 	Init       initCommand       `cmd:"" help:"Write a commented agent.yaml, the site's key and its certificate request."`
+	Enrol      enrolCommand      `cmd:"" help:"Fetch the site's certificate with a one-time token of the collector, and write what is missing of agent.yaml."`
 	Run        runCommand        `cmd:"" help:"Run in the foreground until interrupted."`
 	ServiceRun serviceRunCommand `cmd:"" hidden:"" help:"Run as the service manager starts it."`
 	CheckFile  checkFileCommand  `cmd:"" hidden:"" name:"journal-check" help:"Read one journal file whole; for the agent itself."`
