@@ -18,7 +18,7 @@ type line struct {
 
 func (m *Collector) newLine(context.Context) (*line, error) {
 	config := wire.Config{URL: m.BrokerURL(), ClientID: wire.CollectorClientID(m.name), KeepAlive: 15 * time.Second, Subscribe: []string{wire.SharedUp},
-		QueueBytes: 128 << 20, Log: m.log.With("part", "line")}
+		QueueBytes: 128 << 20, Prompt: true, Log: m.log.With("part", "line")}
 	var err error
 	config.TLS, err = m.lineTLS()
 	return &line{config: config, ready: make(chan struct{})}, err

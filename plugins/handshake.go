@@ -17,6 +17,9 @@ const (
 	Name = "dockline"
 	// MaxBatchBytes is the largest batch that a host takes: a window of them has room in a small agent.
 	MaxBatchBytes = 2 << 20
+	// WindowBytes is how much either end lets the other send ahead. Where it is set the library no longer measures the line to find it, for
+	// which it would answer every message of a quiet line with a ping.
+	WindowBytes = 1 << 20
 )
 
 // Handshake makes a plugin that is started by hand say what it is. It protects from mistakes, not from attackers.

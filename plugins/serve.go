@@ -29,7 +29,7 @@ func Serve(p Plugin) {
 		// Its own words about sockets and certificates are of no use to an operator.
 		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Error, Output: io.Writer(stderr), JSONFormat: true}),
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
-			options = append(options, grpc.MaxRecvMsgSize(8*MaxBatchBytes), grpc.StatsHandler(watch))
+			options = append(options, grpc.MaxRecvMsgSize(8*MaxBatchBytes), grpc.StatsHandler(watch), grpc.InitialWindowSize(WindowBytes), grpc.InitialConnWindowSize(WindowBytes))
 			return grpc.NewServer(options...)
 		},
 	})

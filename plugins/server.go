@@ -30,7 +30,7 @@ func (s *sourceServer) Describe(context.Context, *docklinev1.DescribeRequest) (*
 		return nil, status.Error(codes.Unimplemented, "plugin has no Source and no Info: nobody describes it")
 	}
 	d := described.Describe()
-	d.Source, d.Sink = s.plugin.Source != nil, s.plugin.Sink != nil
+	d.Source, d.Sink, d.Bundles = s.plugin.Source != nil, s.plugin.Sink != nil, true
 	return d, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -27,7 +26,7 @@ type stream struct {
 	ctx  context.Context // of the stream: ends with the host
 
 	emit sync.Mutex // one batch at a time, so that they are sent in the order of their numbers
-	send sync.Mutex // one message at a time
+	out  *outbox
 
 	mu      sync.Mutex
 	window  uint64
@@ -39,7 +38,8 @@ type stream struct {
 
 // capture runs a source over a stream until it returns, then waits for the acks of what is in flight.
 func capture(wire captureStream, source Source, start *docklinev1.CaptureStart) error {
-	s := &stream{wire: wire, ctx: wire.Context(), window: uint64(max(start.GetWindow(), 1)), changed: make(chan struct{})}
+	s := &stream{wire: wire, ctx: wire.Context(), out: newOutbox(wire, start.GetBundles()), window: uint64(max(start.GetWindow(), 1)), changed: make(chan struct{})}
+	defer s.out.close()
 	ctx, drain := context.WithCancel(s.ctx)
 	defer drain()
 	heard := make(chan error, 1)
@@ -77,26 +77,31 @@ func (s *stream) listen(drain func()) error {
 			if err := s.acknowledge(m.GetAck()); err != nil {
 				return err
 			}
+		case m.GetAcks() != nil:
+			if err := s.acknowledge(m.GetAcks().GetAcks()...); err != nil {
+				return err
+			}
 		case m.GetDrain() != nil:
 			drain()
 		}
 	}
 }
 
-func (s *stream) acknowledge(ack *docklinev1.CaptureAck) error {
+func (s *stream) acknowledge(acks ...*docklinev1.CaptureAck) error {
 	s.mu.Lock()
-	if ack.GetBatch() != s.acked+1 || ack.GetBatch() > s.sent {
-		defer s.mu.Unlock()
-		return fmt.Errorf("host acknowledged batch %d; %d were sent and %d acknowledged", ack.GetBatch(), s.sent, s.acked)
-	}
-	onAck := s.onAck
+	acked, sent, onAck := s.acked, s.sent, s.onAck
 	s.mu.Unlock()
-	if onAck != nil {
-		onAck(ack)
+	for _, ack := range acks {
+		if ack.GetBatch() != acked+1 || ack.GetBatch() > sent {
+			return fmt.Errorf("host acknowledged batch %d; %d were sent and %d acknowledged", ack.GetBatch(), sent, acked)
+		}
+		if acked++; onAck != nil {
+			onAck(ack)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.acked = ack.GetBatch()
+	s.acked = acked
 	close(s.changed)
 	s.changed = make(chan struct{})
 	return nil
@@ -104,11 +109,9 @@ func (s *stream) acknowledge(ack *docklinev1.CaptureAck) error {
 
 // Emit implements Stream.
 func (s *stream) Emit(ctx context.Context, batch *docklinev1.CaptureBatch) error {
-	if _, err := proto.Marshal(batch); err != nil {
-		sendable(batch)
-	}
-	if size := proto.Size(batch); size > MaxBatchBytes {
-		return fmt.Errorf("%w: %d bytes with %d events, %d bytes are allowed", ErrTooLarge, size, len(batch.GetEvents()), MaxBatchBytes)
+	encoded, err := encode(batch)
+	if err != nil {
+		return err
 	}
 	s.emit.Lock()
 	defer s.emit.Unlock()
@@ -116,10 +119,11 @@ func (s *stream) Emit(ctx context.Context, batch *docklinev1.CaptureBatch) error
 		return err
 	}
 	s.mu.Lock()
+	alone := s.sent == s.acked
 	s.sent++
-	batch.Batch = s.sent
+	batch.Batch, encoded.Batch = s.sent, s.sent
 	s.mu.Unlock()
-	return s.write(&docklinev1.CaptureResponse{Message: &docklinev1.CaptureResponse_Batch{Batch: batch}})
+	return s.out.put(encoded, alone)
 }
 
 // OnAck implements Stream.
@@ -144,8 +148,8 @@ func (s *stream) Report(conditions ...*docklinev1.Condition) error {
 }
 
 func (s *stream) write(m *docklinev1.CaptureResponse) error {
-	s.send.Lock()
-	defer s.send.Unlock()
+	s.out.send.Lock()
+	defer s.out.send.Unlock()
 	return s.wire.Send(m)
 }
 

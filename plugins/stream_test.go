@@ -30,6 +30,11 @@ func (s scripted) Capture(ctx context.Context, _ Start, out Stream) error {
 // captured starts a capture with a window and gives the host's end of it.
 func captured(t *testing.T, window uint32, source scripted) grpc.BidiStreamingClient[docklinev1.CaptureRequest, docklinev1.CaptureResponse] {
 	t.Helper()
+	return capturedBy(t, &docklinev1.CaptureStart{Window: window}, source)
+}
+
+func capturedBy(t *testing.T, start *docklinev1.CaptureStart, source scripted) grpc.BidiStreamingClient[docklinev1.CaptureRequest, docklinev1.CaptureResponse] {
+	t.Helper()
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer(grpc.WaitForHandlers(true))
 	Register(server, Plugin{Source: source})
@@ -47,7 +52,7 @@ func captured(t *testing.T, window uint32, source scripted) grpc.BidiStreamingCl
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.Send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Start{Start: &docklinev1.CaptureStart{Window: window}}}); err != nil {
+	if err := stream.Send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Start{Start: start}}); err != nil {
 		t.Fatal(err)
 	}
 	return stream

@@ -38,6 +38,7 @@ type capture struct {
 	look    func(e *docklinev1.Event, now time.Time) // at each event, for what a person should know
 	drain   time.Duration
 	window  int
+	bundles bool // the plugin takes several acks in one message
 	// told are called with what a person wants to know: the plugin's own conditions, the moment of its last event, and why the
 	// journal takes nothing (nil when it does).
 	told struct {
@@ -49,8 +50,8 @@ type capture struct {
 }
 
 type heard struct {
-	batch *docklinev1.CaptureBatch
-	err   error
+	batches []*docklinev1.EncodedBatch
+	err     error
 }
 
 // run takes batches, makes them durable and answers them until stopping ends: then it drains the plugin and returns
@@ -79,7 +80,7 @@ func (c *capture) run(ctx, stopping context.Context) error {
 				}
 				return first.err
 			}
-			if err := c.take(ctx, stopping, first.batch, incoming); err != nil {
+			if err := c.take(ctx, stopping, first.batches, incoming); err != nil {
 				return err
 			}
 		}
@@ -88,15 +89,20 @@ func (c *capture) run(ctx, stopping context.Context) error {
 
 func (c *capture) listen(ctx context.Context, incoming chan<- heard) {
 	for {
-		m, err := c.stream.Recv()
+		m := &docklinev1.EncodedResponse{}
+		err := c.stream.RecvMsg(m)
 		if err == nil && m.GetStatus() != nil {
 			c.told.conditions(m.GetStatus().GetConditions())
 		}
-		if err == nil && m.GetBatch() == nil {
+		batches := m.GetBundle().GetBatches()
+		if m.GetBatch() != nil {
+			batches = []*docklinev1.EncodedBatch{m.GetBatch()}
+		}
+		if err == nil && len(batches) == 0 {
 			continue
 		}
 		select {
-		case incoming <- heard{m.GetBatch(), err}:
+		case incoming <- heard{batches, err}:
 		case <-ctx.Done():
 			return
 		}
@@ -106,22 +112,29 @@ func (c *capture) listen(ctx context.Context, incoming chan<- heard) {
 	}
 }
 
-// take journals a batch together with those that wait behind it, and answers each.
-func (c *capture) take(ctx, stopping context.Context, first *docklinev1.CaptureBatch, incoming chan heard) error {
+// take journals batches together with those that wait behind them, and answers each.
+func (c *capture) take(ctx, stopping context.Context, batches []*docklinev1.EncodedBatch, incoming chan heard) error {
 	entry := Entry{Plugin: c.plugin}
 	through := map[string]*docklinev1.CompleteThrough{}
+	now := c.stamper.now()
+	head, err := c.stamper.head(now)
+	if err != nil {
+		return err
+	}
 	var acks []*docklinev1.CaptureAck
 	var after error
-	for batch := first; batch != nil; {
-		if c.last++; batch.GetBatch() != c.last {
-			return fmt.Errorf("plugin sent batch %d where %d was due", batch.GetBatch(), c.last)
+	for len(batches) > 0 {
+		for _, batch := range batches {
+			if c.last++; batch.GetBatch() != c.last {
+				return fmt.Errorf("plugin sent batch %d where %d was due", batch.GetBatch(), c.last)
+			}
+			acks = append(acks, c.add(&entry, through, batch, head, now))
 		}
-		acks = append(acks, c.add(&entry, through, batch))
-		batch = nil
+		batches = nil
 		if len(entry.Events) < maxTogether {
 			select {
 			case next := <-incoming:
-				batch, after = next.batch, next.err
+				batches, after = next.batches, next.err
 			default:
 			}
 		}
@@ -135,27 +148,35 @@ func (c *capture) take(ctx, stopping context.Context, first *docklinev1.CaptureB
 	if n := len(entry.Events); n > 0 {
 		c.told.event(entry.Events[n-1].GetCapturedAt().AsTime())
 	}
-	for _, ack := range acks {
-		c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Ack{Ack: ack}})
-	}
+	c.answer(acks)
 	if after != nil {
 		incoming <- heard{err: after} // to be dealt with in its turn; the listener has ended and left room
 	}
 	return nil
 }
 
+func (c *capture) answer(acks []*docklinev1.CaptureAck) {
+	if c.bundles && len(acks) > 1 {
+		c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Acks{Acks: &docklinev1.CaptureAcks{Acks: acks}}})
+		return
+	}
+	for _, ack := range acks {
+		c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Ack{Ack: ack}})
+	}
+}
+
 // add stamps a batch's events into an entry and returns the answer that will be due.
-func (c *capture) add(entry *Entry, through map[string]*docklinev1.CompleteThrough, batch *docklinev1.CaptureBatch) *docklinev1.CaptureAck {
+func (c *capture) add(entry *Entry, through map[string]*docklinev1.CompleteThrough, batch *docklinev1.EncodedBatch, head []byte, now time.Time) *docklinev1.CaptureAck {
 	ack := &docklinev1.CaptureAck{Batch: batch.GetBatch(), Cursor: batch.GetCursor()}
-	for i, e := range batch.GetEvents() {
-		stamped, fault := c.stamper.stamp(e)
+	for i, data := range batch.GetEvents() {
+		stamped, encoded, fault := c.stamper.take(data, head, now)
 		if fault != nil {
 			ack.Refused = append(ack.Refused, &docklinev1.RefusedEvent{Index: uint32(i), Class: fault.Class, Text: fault.Text})
 		}
 		if fault == nil {
-			c.look(stamped, c.stamper.now())
+			c.look(stamped, now)
 		}
-		entry.Events = append(entry.Events, stamped)
+		entry.Events, entry.Encoded = append(entry.Events, stamped), append(entry.Encoded, encoded)
 	}
 	if len(batch.GetCursor()) > 0 {
 		entry.Cursor = batch.GetCursor()

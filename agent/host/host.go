@@ -20,6 +20,9 @@ import (
 type Entry struct {
 	Plugin string
 	Events []*docklinev1.Event
+	// Encoded has for each of Events the form in which it is to be kept, where there is one that it came in; nil where it has to be encoded.
+	// An event that has one comes without id and traceparent, which follow from its other fields (event.Restore).
+	Encoded [][]byte
 	// Cursor is empty where the one before stays in force.
 	Cursor          []byte
 	CompleteThrough []*docklinev1.CompleteThrough

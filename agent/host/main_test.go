@@ -16,8 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/dockline/dockline/agent/host"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // counter is the path of the test plugin's executable.
@@ -63,7 +66,20 @@ func (m *memory) Append(_ context.Context, entry host.Entry) error {
 		m.refused++
 		return fmt.Errorf("append: %w", errFull)
 	}
-	m.events = append(m.events, entry.Events...)
+	for i, e := range entry.Events {
+		if i < len(entry.Encoded) && entry.Encoded[i] != nil {
+			kept := &docklinev1.Event{}
+			if err := proto.Unmarshal(entry.Encoded[i], kept); err != nil {
+				return err
+			}
+			if !proto.Equal(kept, e) {
+				return fmt.Errorf("%v is to be kept as %v", e, kept)
+			}
+			event.Restore(kept)
+			e = kept
+		}
+		m.events = append(m.events, e)
+	}
 	if m.cursors == nil {
 		m.cursors, m.through = map[string][]byte{}, map[string]uint64{}
 	}

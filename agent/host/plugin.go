@@ -60,7 +60,8 @@ func start(ctx context.Context, config *Config, p PluginConfig, sockets string) 
 		SyncStdout:       outside,
 		SyncStderr:       &lineWriter{log: r.log, level: slog.LevelInfo, text: "plugin wrote to standard error"},
 		Logger:           r.log.hclog(),
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugins.MaxBatchBytes + messageOverhead))},
+		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugins.MaxBatchBytes + messageOverhead)),
+			grpc.WithInitialWindowSize(plugins.WindowBytes), grpc.WithInitialConnWindowSize(plugins.WindowBytes)},
 	})
 	ctx, cancel := context.WithTimeout(ctx, config.Limits.Start)
 	defer cancel()

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -203,4 +204,71 @@ func TestAHostWithoutPluginsStays(t *testing.T) {
 			t.Errorf("it ended with %v", err)
 		}
 	})
+}
+
+// What comes as it was encoded is kept so, and a decoder finds in it what was stamped.
+func TestAnEventIsKeptAsItCame(t *testing.T) {
+	data, err := proto.Marshal(pick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := testStamper()
+	head, err := s.head(noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, encoded, fault := s.take(data, head, noon)
+	if fault != nil || !bytes.HasPrefix(encoded, data) {
+		t.Fatalf("kept as %x (%v), it came as %x", encoded, fault, data)
+	}
+	kept := &docklinev1.Event{}
+	if err := proto.Unmarshal(encoded, kept); err != nil || !proto.Equal(kept, e) {
+		t.Errorf("what is kept reads as %v (%v), not %v", kept, err, e)
+	}
+	want, _ := testStamper().stamp(pick())
+	if event.Restore(kept); !proto.Equal(kept, want) {
+		t.Errorf("restored it is %v, not %v", kept, want)
+	}
+}
+
+// Fields that are the host's are taken out of what a plugin sends, whichever it sets.
+func TestAForgedEventIsWrittenAnew(t *testing.T) {
+	want, _ := testStamper().stamp(pick())
+	for name, forge := range map[string]func(*docklinev1.Event){
+		"id": func(e *docklinev1.Event) { e.Id = "x" }, "tenant": func(e *docklinev1.Event) { e.Tenant = "x" }, "site": func(e *docklinev1.Event) { e.Site = "x" },
+		"source": func(e *docklinev1.Event) { e.Source = "x" }, "correlation": func(e *docklinev1.Event) { e.CorrelationId = "x" },
+		"causation": func(e *docklinev1.Event) { e.CausationId = "x" }, "trace": func(e *docklinev1.Event) { e.Traceparent = "x" },
+		"time": func(e *docklinev1.Event) { e.CapturedAt = &timestamppb.Timestamp{Seconds: 5, Nanos: 5} },
+	} {
+		e := pick()
+		forge(e)
+		data, err := proto.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := testStamper()
+		head, _ := s.head(noon)
+		got, encoded, fault := s.take(data, head, noon)
+		if fault != nil || encoded != nil || !proto.Equal(got, want) {
+			t.Errorf("%s: %v, to be kept as %x (%v)", name, got, encoded, fault)
+		}
+	}
+}
+
+func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
+	for name, data := range map[string][]byte{"not protobuf": {0xff, 0xff}, "text that is not UTF-8": {0x32, 2, 'a', 0xff}} {
+		s := testStamper()
+		head, _ := s.head(noon)
+		letter, encoded, fault := s.take(data, head, noon)
+		if fault == nil || encoded != nil || letter.GetDeadLetter().GetCode() != "event_unreadable" || !bytes.Equal(letter.GetDeadLetter().GetRaw(), data) {
+			t.Errorf("%s: %v, to be kept as %x (%v)", name, letter, encoded, fault)
+			continue
+		}
+		if f := event.Validate(letter); f != nil {
+			t.Errorf("%s: its dead letter is not valid: %v", name, f)
+		}
+		if again, _, _ := s.take(data, head, noon); again.GetId() != letter.GetId() {
+			t.Errorf("%s: read again it is %s, it was %s", name, again.GetId(), letter.GetId())
+		}
+	}
 }

@@ -52,7 +52,7 @@ func (s *supervisor) session(stopping context.Context) error {
 	s.openFor(r)
 	defer s.closeDeliveries()
 	err = s.serve(stopping, r, described, &docklinev1.CaptureStart{Config: s.plugin.Config, Cursor: cursor,
-		Window: uint32(s.config.Limits.Window), DataDir: dataDir, Id: s.plugin.ID})
+		Window: uint32(s.config.Limits.Window), DataDir: dataDir, Id: s.plugin.ID, Bundles: true})
 	if errors.Is(err, errDrained) {
 		return nil
 	}
@@ -138,7 +138,7 @@ func (s *supervisor) capture(ctx, stopping context.Context, r *running, describe
 	if err != nil {
 		return fmt.Errorf("capture: %w", err)
 	}
-	c := &capture{stream: stream, plugin: s.plugin.ID, journal: rewindable{s.config.Journal, &s.rewinding}, drain: s.config.Limits.Drain, window: s.config.Limits.Window,
+	c := &capture{stream: stream, plugin: s.plugin.ID, journal: rewindable{s.config.Journal, &s.rewinding}, drain: s.config.Limits.Drain, window: s.config.Limits.Window, bundles: described.GetBundles(),
 		stamper: &stamper{tenant: s.config.Tenant, site: s.config.Site, source: s.plugin.ID, kinds: described.GetKinds(), now: s.config.Now}}
 	c.look = s.unknown.look
 	c.told.conditions, c.told.event, c.told.journal = s.reported, s.captured, s.journalTold

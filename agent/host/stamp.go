@@ -28,23 +28,79 @@ type stamper struct {
 	now   func() time.Time
 }
 
+// head is what take puts to each event: who told it, and when that was heard.
+func (s *stamper) head(now time.Time) ([]byte, error) {
+	return proto.Marshal(&docklinev1.Event{Tenant: s.tenant, Site: s.site, Source: s.source, CapturedAt: timestamppb.New(now)})
+}
+
+// take is stamp for an event as it came. One with which all is well is kept as it was encoded, with head behind it, which to a decoder is
+// the same as if it had been encoded with these fields; what it comes back with besides is that form.
+func (s *stamper) take(data, head []byte, now time.Time) (*docklinev1.Event, []byte, *event.Fault) {
+	e := &docklinev1.Event{}
+	if err := proto.Unmarshal(data, e); err != nil {
+		return s.unreadable(data, now, err)
+	}
+	ours := e.Tenant != "" || e.Site != "" || e.Source != "" || e.CapturedAt != nil || e.Id != "" || e.CorrelationId != "" || e.CausationId != "" || e.Traceparent != ""
+	if e.SourceKey == "" || ours || e.Kind == docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED {
+		e, fault := s.stamp(e)
+		return e, nil, fault
+	}
+	s.fill(e, now)
+	if fault := s.valid(e, data); fault != nil {
+		e, fault = s.refuse(e, fault)
+		return e, nil, fault
+	}
+	return e, append(data[:len(data):len(data)], head...), nil
+}
+
 // stamp fills in an event and returns it, or the dead letter that is kept in its place and why.
 func (s *stamper) stamp(e *docklinev1.Event) (*docklinev1.Event, *event.Fault) {
 	s.fill(e, s.now())
 	if e.Kind == docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED && e.OccurredAt == nil {
 		e.OccurredAt = e.CapturedAt // a record that cannot be read has no time
 	}
-	fault := event.Validate(e)
+	fault := s.valid(e, nil)
+	if fault != nil {
+		return s.refuse(e, fault)
+	}
+	s.name(e)
+	return e, nil
+}
+
+// valid holds an event against the rules of its kind and what the plugin has declared; data is what it was decoded from, if anything.
+func (s *stamper) valid(e *docklinev1.Event, data []byte) *event.Fault {
+	fault := event.ValidateDecoded(e, data)
 	if fault == nil && e.Kind != docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED && len(s.kinds) > 0 && !slices.Contains(s.kinds, e.Kind) {
 		fault = &event.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "kind_undeclared",
 			Text: fmt.Sprintf("the plugin reports %s but does not declare it; ask its author for a version that does", event.KindName(e.Kind))}
 	}
-	if fault != nil {
-		e = s.deadLetter(e, fault)
-	}
+	return fault
+}
+
+// refuse gives the dead letter that is kept in the place of an event.
+func (s *stamper) refuse(e *docklinev1.Event, fault *event.Fault) (*docklinev1.Event, *event.Fault) {
+	letter := s.deadLetter(e, fault)
+	s.name(letter)
+	return letter, fault
+}
+
+// name gives an event its id and trace context.
+func (s *stamper) name(e *docklinev1.Event) {
 	e.Id = s.id(e)
 	e.Traceparent = event.TraceparentOf(e)
-	return e, fault
+}
+
+// unreadable keeps what is no event at all: a plugin of another language may write anything.
+func (s *stamper) unreadable(data []byte, now time.Time, reason error) (*docklinev1.Event, []byte, *event.Fault) {
+	fault := &event.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "event_unreadable",
+		Text: fmt.Sprintf("the plugin sent what cannot be read as an event (%v); ask its author for a version that is mended", reason)}
+	sum := sha256.Sum256(data)
+	e := &docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED, SourceKey: "sha256:" + hex.EncodeToString(sum[:]),
+		Payload: &docklinev1.Event_DeadLetter{DeadLetter: &docklinev1.DeadLetter{Class: fault.Class, Code: fault.Code, Text: fault.Text, Raw: bytes.Clone(data[:min(len(data), maxKept)])}}}
+	s.fill(e, now)
+	e.OccurredAt = e.CapturedAt
+	s.name(e)
+	return e, nil, fault
 }
 
 // fill sets what is never the plugin's to say.

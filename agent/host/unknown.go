@@ -17,6 +17,8 @@ const (
 	rememberUnknown = 24 * time.Hour
 	// maxUnknown bounds how many are remembered, namedUnknown how many are named.
 	maxUnknown, namedUnknown = 1000, 5
+	// An item that is known is not asked for again within askAgain; maxKnown bounds how many are remembered.
+	askAgain, maxKnown = 10 * time.Second, 5000
 )
 
 // unknownItems remembers what plugins report of items that the centre does not know. The event goes its way all the same: the centre
@@ -26,6 +28,27 @@ type unknownItems struct {
 
 	mu   sync.Mutex
 	seen map[string]time.Time
+	// fine are items that were known when they were last asked for, since since: the question is one to the disk.
+	fine  map[string]struct{}
+	since time.Time
+}
+
+// wellKnown says whether an item is known, and remembers it if so.
+func (u *unknownItems) wellKnown(item string, now time.Time) bool {
+	u.mu.Lock()
+	if now.Sub(u.since).Abs() > askAgain || len(u.fine) >= maxKnown {
+		u.fine, u.since = map[string]struct{}{}, now
+	}
+	fine := u.fine
+	_, known := fine[item]
+	u.mu.Unlock()
+	if known || !u.known(item) {
+		return known
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	fine[item] = struct{}{}
+	return true
 }
 
 func (u *unknownItems) look(e *docklinev1.Event, now time.Time) {
@@ -34,7 +57,7 @@ func (u *unknownItems) look(e *docklinev1.Event, now time.Time) {
 	}
 	for _, line := range event.Lines(e) {
 		item := line.GetItem()
-		if item == "" || u.known(item) {
+		if item == "" || u.wellKnown(item, now) {
 			continue
 		}
 		u.mu.Lock()

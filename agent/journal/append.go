@@ -26,6 +26,9 @@ type Entry struct {
 	Plugin string
 	// Events may be empty.
 	Events []*docklinev1.Event
+	// Encoded may have, for each of Events, the form in which it is to be kept; where it is nil the event is encoded here. It is the
+	// journal's from then on.
+	Encoded [][]byte
 	// Cursor replaces the plugin's cursor; nil leaves it.
 	Cursor []byte
 	// CompleteThrough replaces what was said of the same streams.
@@ -52,7 +55,7 @@ func newTicket(e Entry) (*ticket, error) {
 		t.complete = append(t.complete, proto.CloneOf(c))
 	}
 	for i, event := range e.Events {
-		data, err := proto.Marshal(event)
+		data, err := e.encoded(i)
 		if err != nil {
 			return nil, fmt.Errorf("append event %d: %w", i, err)
 		}
@@ -65,6 +68,14 @@ func newTicket(e Entry) (*ticket, error) {
 	}
 	t.reserve = len(t.items) == 0
 	return t, nil
+}
+
+// encoded is one of the events as it is kept.
+func (e *Entry) encoded(i int) ([]byte, error) {
+	if i < len(e.Encoded) && e.Encoded[i] != nil {
+		return e.Encoded[i], nil
+	}
+	return proto.Marshal(e.Events[i])
 }
 
 // queue holds Appends that wait for a commit. One caller at a time leads: it commits what waits, its own entry first,

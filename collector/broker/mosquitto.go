@@ -52,6 +52,7 @@ use_username_as_clientid true
 # Sites and collectors remember by themselves; the broker need not.
 persistence false
 message_size_limit %d
+set_tcp_nodelay true
 max_inflight_messages 256
 max_queued_messages 16384
 max_keepalive 600

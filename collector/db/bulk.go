@@ -28,7 +28,7 @@ func (tx *Tx) Lookup(ctx context.Context, l Lookup) ([][]any, error) {
 		n := tx.chunk(len(rows), len(l.Key))
 		query, args := tx.lookup(l, rows[:n])
 		var err error
-		if out, err = tx.insertChunk(ctx, out, query, args, len(l.Columns)); err != nil {
+		if out, err = tx.queryChunk(ctx, out, query, args, len(l.Columns)); err != nil {
 			return nil, fmt.Errorf("look up in %s: %w", l.Table, err)
 		}
 		rows = rows[n:]

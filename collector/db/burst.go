@@ -10,8 +10,7 @@ import (
 // gets an answer for a window of envelopes at a time: behind every loop's transaction in turn it would wait seconds for each. On
 // PostgreSQL it is the processor that they share.
 type burst struct {
-	last  atomic.Int64 // when it last went on, in Unix nanoseconds
-	first atomic.Int32 // how many of WriteFirst wait for their turn
+	last atomic.Int64 // when it last went on, in Unix nanoseconds
 }
 
 const (
@@ -29,7 +28,7 @@ func (d *DB) Burst() { d.burst.last.Store(time.Now().UnixNano()) }
 func (d *DB) Bursting() bool { return d.burst.going() }
 
 func (b *burst) going() bool {
-	return b.first.Load() > 0 || time.Now().UnixNano()-b.last.Load() < int64(burstQuiet)
+	return time.Now().UnixNano()-b.last.Load() < int64(burstQuiet)
 }
 
 // giveWay waits until the burst is over, for burstMost at most.

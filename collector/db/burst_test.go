@@ -2,50 +2,43 @@ package db
 
 import (
 	"context"
-	"errors"
-	"path/filepath"
-	"runtime"
+	"database/sql"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// While something goes first, what gives way waits, also between its commits.
-func TestWaitingToGoFirstIsABurst(t *testing.T) {
-	d, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "d.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	held, release := make(chan struct{}), make(chan struct{})
-	ended := make(chan error, 2)
-	go func() { ended <- d.Write(t.Context(), func(*Tx) error { close(held); <-release; return nil }) }()
-	<-held
-	if d.Bursting() {
-		t.Error("a burst although nothing goes first")
-	}
-	go func() {
-		ended <- d.WriteFirst(t.Context(), func(*Tx) error {
-			if d.Bursting() {
-				return errors.New("still a burst when it has its turn")
+// On SQLite there is one writer. Who goes first has the next turn, however many have waited for longer.
+func TestWhoGoesFirstHasTheNextTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &DB{write: make(chan *session, 1), first: make(chan *session)}
+		d.write <- &session{conn: &sql.Conn{}}
+		_, release, err := d.session(t.Context(), access{write: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var order []string
+		wait := func(name string, a access) {
+			_, done, err := d.session(t.Context(), a)
+			if err != nil {
+				t.Error(err)
+				return
 			}
-			return nil
-		})
-	}()
-	for deadline := time.Now().Add(20 * time.Second); !d.Bursting(); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatal("what waits to go first is no burst")
+			order = append(order, name)
+			done()
 		}
-	}
-	close(release)
-	for range 2 {
-		if err := <-ended; err != nil {
-			t.Error(err)
+		for range 8 {
+			go wait("write", access{write: true})
 		}
-	}
-	if d.Bursting() {
-		t.Error("still a burst when all is done")
-	}
+		synctest.Wait()
+		go wait("first", access{write: true, first: true})
+		synctest.Wait()
+		release()
+		synctest.Wait()
+		if len(order) != 9 || order[0] != "first" {
+			t.Errorf("the turns went to %v", order)
+		}
+	})
 }
 
 // A Write waits while a burst goes on, and no longer than it is held to; without one it does not wait at all.

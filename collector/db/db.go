@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -23,8 +22,10 @@ type DB struct {
 	readPool *sql.DB
 	postgres bool
 	write    chan *session
+	first    chan *session // from who is done to WriteFirst, before those who wait at write
 	read     chan *session
 	burst    burst
+	hope     hope
 }
 
 // sqliteReaders is how many reads run side by side on SQLite; each holds a connection with its page cache.
@@ -87,21 +88,19 @@ const attempts = 20
 // f must not call Write or Read: on SQLite there is one writer, and it would wait for itself.
 func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
 	d.burst.giveWay(ctx)
-	return d.writeAgain(ctx, f, func() {})
+	return d.writeAgain(ctx, access{write: true}, f)
 }
 
-// WriteFirst is Write for what somebody waits for: it does not give way to a burst (Burst).
+// WriteFirst is Write for what somebody waits for: it does not give way to a burst (Burst), and on SQLite it has its turn before every
+// Write that waits.
 func (d *DB) WriteFirst(ctx context.Context, f func(tx *Tx) error) error {
-	d.burst.first.Add(1)
-	begun := sync.OnceFunc(func() { d.burst.first.Add(-1) })
-	defer begun()
-	return d.writeAgain(ctx, f, begun)
+	return d.writeAgain(ctx, access{write: true, first: true}, f)
 }
 
-// writeAgain runs f until the engine no longer asks for another try; begun is called when it has its connection.
-func (d *DB) writeAgain(ctx context.Context, f func(tx *Tx) error, begun func()) error {
+// writeAgain runs f until the engine no longer asks for another try.
+func (d *DB) writeAgain(ctx context.Context, a access, f func(tx *Tx) error) error {
 	for try := 1; ; try++ {
-		err := d.run(ctx, false, func(tx *Tx) error { begun(); return f(tx) })
+		err := d.run(ctx, a, f)
 		if err == nil || try == attempts || !retryable(err) {
 			return err
 		}
@@ -116,16 +115,16 @@ func (d *DB) writeAgain(ctx context.Context, f func(tx *Tx) error, begun func())
 
 // Read runs f in one read-only transaction, which sees one state of the database throughout.
 func (d *DB) Read(ctx context.Context, f func(tx *Tx) error) error {
-	return d.run(ctx, true, f)
+	return d.run(ctx, access{}, f)
 }
 
-func (d *DB) run(ctx context.Context, readOnly bool, f func(tx *Tx) error) (err error) {
-	s, release, err := d.session(ctx, readOnly)
+func (d *DB) run(ctx context.Context, a access, f func(tx *Tx) error) (err error) {
+	s, release, err := d.session(ctx, a)
 	if err != nil {
 		return fmt.Errorf("database: connect: %w", err)
 	}
 	defer release()
-	options := &sql.TxOptions{ReadOnly: readOnly && d.postgres}
+	options := &sql.TxOptions{ReadOnly: !a.write && d.postgres}
 	if options.ReadOnly {
 		options.Isolation = sql.LevelRepeatableRead
 	}

@@ -32,11 +32,30 @@ func (tx *Tx) InsertAbsent(ctx context.Context, ins Insert) ([][]any, error) {
 	if len(ins.Returning) > 0 {
 		tail += " RETURNING " + strings.Join(ins.Returning, ", ")
 	}
-	out, err := tx.insert(ctx, ins, tail)
+	out, _, err := tx.insert(ctx, ins, tail)
 	if err != nil {
 		return nil, fmt.Errorf("insert into %s: %w", ins.Table, err)
 	}
 	return out, nil
+}
+
+// CountAbsent is InsertAbsent for who needs to know only how many rows were not there yet, and expects all of them not to be: then it costs
+// half of it on PostgreSQL.
+func (tx *Tx) CountAbsent(ctx context.Context, ins Insert) (inserted int64, err error) {
+	if tx.d.postgres && len(ins.Rows) >= copyFrom && tx.d.hope.of(ins.Table) {
+		all, err := tx.copyAbsent(ctx, ins)
+		if err != nil {
+			return 0, fmt.Errorf("insert into %s: %w", ins.Table, err)
+		}
+		if all {
+			return int64(len(ins.Rows)), nil
+		}
+	}
+	_, inserted, err = tx.insert(ctx, ins, " ON CONFLICT ("+strings.Join(ins.Conflict, ", ")+") DO NOTHING")
+	if err != nil {
+		return 0, fmt.Errorf("insert into %s: %w", ins.Table, err)
+	}
+	return inserted, nil
 }
 
 // Upsert inserts the rows, and where a row's key is there sets the columns named in Update. No two rows of ins may have one key.
@@ -46,7 +65,7 @@ func (tx *Tx) Upsert(ctx context.Context, ins Insert) error {
 		sets[i] = c + " = excluded." + c
 	}
 	tail := " ON CONFLICT (" + strings.Join(ins.Conflict, ", ") + ") DO UPDATE SET " + strings.Join(sets, ", ")
-	if _, err := tx.insert(ctx, ins, tail); err != nil {
+	if _, _, err := tx.insert(ctx, ins, tail); err != nil {
 		return fmt.Errorf("upsert into %s: %w", ins.Table, err)
 	}
 	return nil
@@ -58,7 +77,7 @@ func (tx *Tx) InsertAll(ctx context.Context, ins Insert) error {
 	if tx.d.postgres && len(ins.Rows) >= copyFrom {
 		err = tx.copy(ctx, ins)
 	} else {
-		_, err = tx.insert(ctx, ins, "")
+		_, _, err = tx.insert(ctx, ins, "")
 	}
 	if err != nil {
 		return fmt.Errorf("insert into %s: %w", ins.Table, err)
@@ -75,14 +94,14 @@ const (
 	valueParameters = 1000
 )
 
-func (tx *Tx) insert(ctx context.Context, ins Insert, tail string) ([][]any, error) {
+// insert returns the columns of ins.Returning or, where there are none, how many rows were changed.
+func (tx *Tx) insert(ctx context.Context, ins Insert, tail string) (out [][]any, changed int64, err error) {
 	for i := range ins.Rows {
 		if len(ins.Rows[i]) != len(ins.Columns) {
-			return nil, fmt.Errorf("row %d has %d values for %d columns", i, len(ins.Rows[i]), len(ins.Columns))
+			return nil, 0, fmt.Errorf("row %d has %d values for %d columns", i, len(ins.Rows[i]), len(ins.Columns))
 		}
 	}
 	head := "INSERT INTO " + ins.Table + " (" + strings.Join(ins.Columns, ", ") + ") "
-	var out [][]any
 	for rows := ins.Rows; len(rows) > 0; {
 		n := tx.chunk(len(rows), len(ins.Columns))
 		var query string
@@ -92,13 +111,19 @@ func (tx *Tx) insert(ctx context.Context, ins Insert, tail string) ([][]any, err
 		} else {
 			query, args = values(head, tail, rows[:n])
 		}
-		var err error
-		if out, err = tx.insertChunk(ctx, out, query, args, len(ins.Returning)); err != nil {
-			return nil, err
+		var more int64
+		if len(ins.Returning) > 0 {
+			out, err = tx.queryChunk(ctx, out, query, args, len(ins.Returning))
+		} else {
+			more, err = tx.execChunk(ctx, query, args)
 		}
+		if err != nil {
+			return nil, 0, err
+		}
+		changed += more
 		rows = rows[n:]
 	}
-	return out, nil
+	return out, changed, nil
 }
 
 // chunk says how many of n rows go into the next statement. On SQLite the last rows go by powers of two, so that few shapes
@@ -118,11 +143,15 @@ func (tx *Tx) chunk(n, width int) int {
 	return size
 }
 
-func (tx *Tx) insertChunk(ctx context.Context, out [][]any, query string, args []any, width int) ([][]any, error) {
-	if width == 0 {
-		_, err := tx.s.exec(ctx, query, args)
-		return out, err
+func (tx *Tx) execChunk(ctx context.Context, query string, args []any) (int64, error) {
+	result, err := tx.s.exec(ctx, query, args)
+	if err != nil {
+		return 0, err
 	}
+	return result.RowsAffected()
+}
+
+func (tx *Tx) queryChunk(ctx context.Context, out [][]any, query string, args []any, width int) ([][]any, error) {
 	rows, err := tx.s.query(ctx, query, args)
 	if err != nil {
 		return nil, err

@@ -19,8 +19,11 @@ type session struct {
 // maxStatements bounds a session's cache; statements of rare shapes beyond it are prepared for one use.
 const maxStatements = 400
 
+// access is what a transaction wants: to write, and that before others.
+type access struct{ write, first bool }
+
 // session takes a connection for one transaction; release gives it back.
-func (d *DB) session(ctx context.Context, readOnly bool) (*session, func(), error) {
+func (d *DB) session(ctx context.Context, a access) (*session, func(), error) {
 	if d.postgres {
 		conn, err := d.pool.Conn(ctx)
 		if err != nil {
@@ -29,24 +32,39 @@ func (d *DB) session(ctx context.Context, readOnly bool) (*session, func(), erro
 		return &session{conn: conn}, func() { conn.Close() }, nil
 	}
 	slots, pool := d.write, d.pool
-	if readOnly {
+	if !a.write {
 		slots, pool = d.read, d.readPool
+	}
+	var ahead chan *session // nobody hands anything over on none
+	if a.first {
+		ahead = d.first
 	}
 	var s *session
 	select {
+	case s = <-ahead:
 	case s = <-slots:
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
+	release := func() { slots <- s }
+	if a.write {
+		release = func() {
+			select {
+			case d.first <- s: // to who is waiting there at this moment
+			default:
+				slots <- s
+			}
+		}
+	}
 	if s.conn == nil {
 		conn, err := pool.Conn(ctx)
 		if err != nil {
-			slots <- s
+			release()
 			return nil, nil, err
 		}
 		s.conn, s.stmts = conn, map[string]*sql.Stmt{}
 	}
-	return s, func() { slots <- s }, nil
+	return s, release, nil
 }
 
 // slots makes n places for sessions that are opened on first use.

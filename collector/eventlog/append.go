@@ -107,6 +107,8 @@ type arrival struct {
 	logID int64
 	// turn is its number within the Append, for log ids that grow in the order of arrival.
 	turn int
+	// receipt is the body of its receipt, of an event of a site that is new.
+	receipt []byte
 }
 
 // check holds a new event against the rules of its kind. It is done late, since most of what comes again was found good before; the hash
@@ -208,39 +210,62 @@ func identify(ctx context.Context, tx *db.Tx, cases []*arrivalCase) error {
 	if err != nil {
 		return err
 	}
-	byTurn := slices.SortedFunc(slices.Values(cases), func(a, b *arrivalCase) int { return cmp.Compare(a.bodies[0].turn, b.bodies[0].turn) })
+	byTurn := slices.Clone(cases)
+	slices.SortFunc(byTurn, func(a, b *arrivalCase) int { return cmp.Compare(a.bodies[0].turn, b.bodies[0].turn) })
 	for i, c := range byTurn {
 		c.bodies[0].logID = ids[i]
 	}
-	claim := db.Insert{Table: "event_identity", Columns: []string{"tenant", "id", "body_hash", "log_id", "epoch_ordinal", "seq", "captured_at"},
-		Conflict: []string{"tenant", "id"}, Returning: []string{"tenant", "id"}}
-	byKey := make(map[identityKey]*arrivalCase, len(cases))
+	// What is sent again comes in runs. The first few tell whether to ask before writing.
+	few := min(len(cases), sample)
+	known, err := recognise(ctx, tx, cases[:few])
+	if err != nil {
+		return err
+	}
+	if 2*known > few {
+		if known, err = recognise(ctx, tx, cases[few:]); err != nil {
+			return err
+		}
+	}
+	return claimIDs(ctx, tx, slices.DeleteFunc(slices.Clone(cases), func(c *arrivalCase) bool { return c.known.logID != 0 }))
+}
+
+// sample is how many of the ids of an Append are looked up whatever comes of it. They are in the order of ids, which are hashes mostly, and so
+// from everywhere in it.
+const sample = 32
+
+// recognise reads what is known of the ids of cases and says of how many something is.
+func recognise(ctx context.Context, tx *db.Tx, cases []*arrivalCase) (int, error) {
+	keys := make([][]any, len(cases))
+	for i, c := range cases {
+		keys[i] = []any{c.tenant, c.id}
+	}
+	known, err := identities(ctx, tx, keys, false)
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range cases {
+		c.known = known[c.identityKey]
+	}
+	return len(known), nil
+}
+
+// claimIDs puts in the ids that nobody has told of so far. Of those that turn out to be there it reads what is known.
+func claimIDs(ctx context.Context, tx *db.Tx, cases []*arrivalCase) error {
+	claim := db.Insert{Table: "event_identity", Columns: []string{"tenant", "id", "body_hash", "log_id", "epoch_ordinal", "seq", "captured_at"}, Conflict: []string{"tenant", "id"}}
 	for _, c := range cases {
 		a := c.bodies[0]
 		claim.Rows = append(claim.Rows, []any{c.tenant, c.id, a.hash, a.logID, a.EpochOrdinal, a.Seq, a.captured})
-		byKey[c.identityKey] = c
-	}
-	claimed, err := tx.InsertAbsent(ctx, claim)
-	if err != nil {
-		return err
-	}
-	for _, row := range claimed {
-		c := byKey[identityKey{row[0].(string), row[1].(string)}]
-		a := c.bodies[0]
 		c.fresh, c.known = true, identity{a.hash, a.logID, a.place(), a.captured}
 	}
-	var old [][]any
-	for _, c := range cases {
-		if !c.fresh {
-			old = append(old, []any{c.tenant, c.id})
-		}
-	}
-	known, err := identities(ctx, tx, old, false)
-	if err != nil {
+	claimed, err := tx.CountAbsent(ctx, claim)
+	if err != nil || claimed == int64(len(cases)) {
 		return err
 	}
-	for key, have := range known {
-		byKey[key].known = have
+	if _, err := recognise(ctx, tx, cases); err != nil {
+		return err
+	}
+	for _, c := range cases {
+		c.fresh = c.known.logID == c.bodies[0].logID
 	}
 	return nil
 }

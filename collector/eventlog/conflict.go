@@ -152,7 +152,7 @@ func (l *Log) addVariant(ctx context.Context, tx *db.Tx, a *arrival) error {
 		return err
 	}
 	a.logID = ids[0]
-	r := &rows{log: l}
+	r := l.newRows()
 	if err := r.add(a, 1); err != nil {
 		return err
 	}
@@ -183,11 +183,14 @@ func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b *body, former int64) 
 	if err != nil {
 		return err
 	}
-	r := &rows{log: l, dirty: map[dirtyKey]bool{}}
+	r := l.newRows()
 	if err := r.addFacts(&b.arrival, l.touches(b.Event), raw); err != nil {
 		return err
 	}
-	return r.write(ctx, tx)
+	if err := r.write(ctx, tx); err != nil {
+		return err
+	}
+	return l.replaceVersion(ctx, tx, b.Event, former, b.logID)
 }
 
 func twoBodies(e *docklinev1.Event, n int) Exception {

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,9 +19,15 @@ type waiting struct {
 	id       int64
 	site     SiteKey
 	envelope *docklinev1.Envelope
+
+	// opened: events, or the fault of the pack as a whole, are there; size is what the events unfold to, in bytes.
+	opened bool
+	events []Recorded
+	fault  error
+	size   int
 }
 
-// claim takes envelopes of the inbox by their ids; those that another collector works on are left out.
+// claim takes envelopes of the inbox by their ids, in their order; those that another collector works on are left out.
 func claim(ctx context.Context, tx *db.Tx, ids []int64) ([]*waiting, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -29,10 +36,22 @@ func claim(ctx context.Context, tx *db.Tx, ids []int64) ([]*waiting, error) {
 	for _, id := range ids {
 		args = append(args, id)
 	}
-	rows, err := tx.Claim(ctx, `SELECT id, tenant, site, envelope FROM inbox WHERE state = ? AND id IN `+db.List(len(ids))+` ORDER BY id`, args...)
+	rows, err := tx.Claim(ctx, waitingEnvelopes+db.List(len(ids))+` ORDER BY id`, args...)
 	if err != nil {
 		return nil, err
 	}
+	taken, err := scanWaiting(rows)
+	turn := make(map[int64]int, len(ids))
+	for i, id := range ids {
+		turn[id] = i
+	}
+	slices.SortFunc(taken, func(a, b *waiting) int { return cmp.Compare(turn[a.id], turn[b.id]) })
+	return taken, err
+}
+
+const waitingEnvelopes = `SELECT id, tenant, site, envelope FROM inbox WHERE state = ? AND id IN `
+
+func scanWaiting(rows *sql.Rows) ([]*waiting, error) {
 	defer rows.Close()
 	var taken []*waiting
 	for rows.Next() {
@@ -60,16 +79,16 @@ const (
 const onlyBacklog = " AND urgent = 0 AND live = 0"
 
 // due chooses envelopes, urgent before live before backlog, the sites in turn: of the sites whose first envelope is most due, so many each
-// that together they hold about max events. only is "" or onlyBacklog.
-func due(ctx context.Context, tx *db.Tx, max int, only string) ([]candidate, error) {
+// that together they hold about max events in most envelopes. only is "" or onlyBacklog.
+func due(ctx context.Context, tx *db.Tx, max, most int, only string) ([]candidate, error) {
 	heads, err := heads(ctx, tx, only)
 	if err != nil || len(heads) == 0 {
 		return nil, err
 	}
 	if len(heads) > fewSites {
-		return inTurn(heads, max), nil
+		return inTurn(heads, max, most), nil
 	}
-	each := min(maxEnvelopes, max)/len(heads) + 1
+	each := min(most, max)/len(heads) + 1
 	parts := make([]string, len(heads))
 	var args []any
 	for i, h := range heads {
@@ -90,7 +109,7 @@ func due(ctx context.Context, tx *db.Tx, max int, only string) ([]candidate, err
 		}
 		all = append(all, c)
 	}
-	return inTurn(all, max), rows.Err()
+	return inTurn(all, max, most), rows.Err()
 }
 
 // fewSites is up to how many sites are asked for more than their first envelope in one statement.
@@ -127,9 +146,9 @@ func heads(ctx context.Context, tx *db.Tx, only string) ([]candidate, error) {
 	return found, rows.Err()
 }
 
-// inTurn takes the first of each site, then the second of each, urgent ones before live ones before all, until max events are
-// there.
-func inTurn(all []candidate, max int) []candidate {
+// inTurn takes the first of each site, then the second of each, urgent ones before live ones before all, until max events or most
+// envelopes are there.
+func inTurn(all []candidate, max, most int) []candidate {
 	rank := make(map[int64]int, len(all))
 	taken := make(map[int]int)
 	byDue := func(a, b candidate) int {
@@ -145,7 +164,7 @@ func inTurn(all []candidate, max int) []candidate {
 	})
 	events := int64(0)
 	for n, c := range all {
-		if n > 0 && events+c.events > int64(max) || n == maxEnvelopes {
+		if n > 0 && events+c.events > int64(max) || n == most {
 			return all[:n]
 		}
 		events += c.events
@@ -172,13 +191,13 @@ const stepsWithoutBacklog = 3
 // choose is due with that share.
 func (t *turns) choose(ctx context.Context, tx *db.Tx, max int) ([]int64, error) {
 	if t.without >= stepsWithoutBacklog {
-		chosen, err := due(ctx, tx, max/4+1, onlyBacklog)
+		chosen, err := due(ctx, tx, max/4+1, maxEnvelopes, onlyBacklog)
 		if err != nil || len(chosen) > 0 {
 			t.without = 0
 			return idsOf(chosen), err
 		}
 	}
-	chosen, err := due(ctx, tx, max, "")
+	chosen, err := due(ctx, tx, max, maxEnvelopes, "")
 	t.count(chosen, max)
 	return idsOf(chosen), err
 }
@@ -188,7 +207,7 @@ func (t *turns) fresh(ctx context.Context, tx *db.Tx, max int) ([]int64, error) 
 	if t.without >= stepsWithoutBacklog {
 		return nil, nil
 	}
-	chosen, err := due(ctx, tx, max, "")
+	chosen, err := due(ctx, tx, max, maxEnvelopes, "")
 	if chosen = slices.DeleteFunc(chosen, candidate.backlog); len(chosen) > 0 {
 		t.count(chosen, max)
 	}

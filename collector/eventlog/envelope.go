@@ -23,9 +23,17 @@ const source = "collector"
 // maxID bounds an event id: a SHA-256 in hex or a UUID.
 const maxID = 64
 
-// open reads the events of an envelope's pack. What cannot be taken as an event of this site becomes a dead letter in its place.
-// An error is the fault of the pack as a whole.
-func (w *waiting) open() ([]Recorded, error) {
+// open reads the events of the envelope's pack, once.
+func (w *waiting) open() {
+	if !w.opened {
+		w.events, w.fault = w.read()
+		w.opened = true
+	}
+}
+
+// read is the events of the pack with the hashes of their bodies. What cannot be taken as an event of this site becomes a dead letter in
+// its place. An error is the fault of the pack as a whole.
+func (w *waiting) read() ([]Recorded, error) {
 	raws, err := wire.OpenPack(w.envelope.GetPack(), 0)
 	if err != nil {
 		return nil, err
@@ -35,10 +43,11 @@ func (w *waiting) open() ([]Recorded, error) {
 	}
 	recorded := make([]Recorded, len(raws))
 	for i, raw := range raws {
+		w.size += len(raw)
 		r := &recorded[i]
 		*r = Recorded{Event: &docklinev1.Event{}, Epoch: w.envelope.GetEpoch(), EpochOrdinal: w.envelope.GetEpochOrdinal(),
 			Seq: w.envelope.GetFirstSeq() + uint64(i)}
-		fault := w.read(raw, r.Event)
+		fault := w.decode(raw, r.Event)
 		if r.captured, r.letter = capturedAt(r.Event.GetCapturedAt()), isLetter(r.Event); i > 0 && fault != nil && r.captured == 0 {
 			r.captured = recorded[i-1].captured // it cannot be read; the one before it is of the same day, or nearly always
 		}
@@ -47,6 +56,7 @@ func (w *waiting) open() ([]Recorded, error) {
 			continue
 		}
 		late := *r
+		r.hash = event.BodyHash(r.Event)
 		r.refuse = func(fault *event.Fault) *docklinev1.Event {
 			e, _ := w.deadLetter(late, raw, fault)
 			return e
@@ -55,8 +65,8 @@ func (w *waiting) open() ([]Recorded, error) {
 	return recorded, nil
 }
 
-// read decodes one event and sees whether it can be one of this site; the rules of its kind come when it is new.
-func (w *waiting) read(raw []byte, e *docklinev1.Event) *event.Fault {
+// decode decodes one event and sees whether it can be one of this site; the rules of its kind come when it is new.
+func (w *waiting) decode(raw []byte, e *docklinev1.Event) *event.Fault {
 	fault := func(code, format string, args ...any) *event.Fault {
 		return &event.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: code, Text: fmt.Sprintf(format, args...)}
 	}

@@ -16,7 +16,7 @@ import (
 // Filler moves envelopes from the inbox into the log. Several may run on one database.
 type Filler struct {
 	Log *Log
-	// MaxEvents is about how many events one transaction takes; one envelope is always taken whole. 0 is 2000.
+	// MaxEvents is about how many events one transaction takes; one envelope is always taken whole. 0 is 8000.
 	MaxEvents int
 	// OnFilled is called after a commit that put events into the log. May be nil.
 	OnFilled func()
@@ -27,6 +27,7 @@ type Filler struct {
 
 	wake  db.Signal
 	turns turns
+	ahead ahead
 	stats [4]atomic.Int64
 }
 
@@ -85,7 +86,7 @@ const (
 // sites has told everything, and the rows that leave the inbox. While a site sends its backlog, what is live goes on at once, and
 // the rest gives way.
 func (f *Filler) Step(ctx context.Context) (Filled, error) {
-	d, most := f.Log.DB, cmp.Or(f.MaxEvents, 2000)
+	d, most := f.Log.DB, f.maxEvents()
 	if d.Bursting() {
 		var fresh []int64
 		err := d.Read(ctx, func(tx *db.Tx) (err error) { fresh, err = f.turns.fresh(ctx, tx, most); return err })
@@ -99,11 +100,13 @@ func (f *Filler) Step(ctx context.Context) (Filled, error) {
 	return f.step(ctx, d.Write, func(tx *db.Tx) ([]int64, error) { return f.turns.choose(ctx, tx, most) })
 }
 
+func (f *Filler) maxEvents() int { return cmp.Or(f.MaxEvents, 8000) }
+
 // isolate goes on after a step that failed: the envelopes one by one, so that one which the database does not take is set aside
 // and does not stop the others. Where even that fails, the database is the fault, and the step's error is returned.
 func (f *Filler) isolate(ctx context.Context, cause error) (more bool, err error) {
 	var chosen []candidate
-	if err := f.Log.DB.Read(ctx, func(tx *db.Tx) (err error) { chosen, err = due(ctx, tx, 1000, ""); return err }); err != nil {
+	if err := f.Log.DB.Read(ctx, func(tx *db.Tx) (err error) { chosen, err = due(ctx, tx, 1000, maxEnvelopes, ""); return err }); err != nil {
 		return false, cause
 	}
 	ids := idsOf(chosen)
@@ -134,6 +137,7 @@ func (f *Filler) isolate(ctx context.Context, cause error) (more bool, err error
 // step fills the envelopes that choose names, in one transaction.
 func (f *Filler) step(ctx context.Context, write func(context.Context, func(*db.Tx) error) error, choose func(tx *db.Tx) ([]int64, error)) (Filled, error) {
 	var filled Filled
+	defer f.ahead.wait()
 	err := write(ctx, func(tx *db.Tx) error {
 		filled = Filled{}
 		ids, err := choose(tx)
@@ -161,20 +165,26 @@ func (f *Filler) fill(ctx context.Context, tx *db.Tx, ids []int64) (Filled, erro
 	if err != nil || len(envelopes) == 0 {
 		return filled, err
 	}
+	f.ahead.take(envelopes)
+	// Who is most due is open first; what is new is numbered in the order in which it arrived.
+	envelopes = openAll(envelopes)
+	slices.SortFunc(envelopes, func(a, b *waiting) int { return cmp.Compare(a.id, b.id) })
 	filled.Envelopes = len(envelopes)
+	if countOf(envelopes) >= f.maxEvents()/2 {
+		f.ahead.look(ctx, f.Log.DB, ids, f.maxEvents())
+	}
 	var recorded []Recorded
 	var done []int64
 	var read []*waiting
 	for _, w := range envelopes {
-		events, fault := w.open()
-		if fault != nil {
+		if w.fault != nil {
 			filled.Unreadable++
-			if err := f.Log.setAside(ctx, tx, w, fault); err != nil {
+			if err := f.Log.setAside(ctx, tx, w, w.fault); err != nil {
 				return filled, err
 			}
 			continue
 		}
-		recorded = append(recorded, events...)
+		recorded = append(recorded, w.events...)
 		done = append(done, w.id)
 		read = append(read, w)
 	}
@@ -199,6 +209,13 @@ func (f *Filler) fill(ctx context.Context, tx *db.Tx, ids []int64) (Filled, erro
 		return filled, err
 	}
 	return filled, days.add(ctx, tx)
+}
+
+func countOf(envelopes []*waiting) (events int) {
+	for _, w := range envelopes {
+		events += int(w.envelope.GetCount())
+	}
+	return events
 }
 
 // addTotals counts for each site what the log has taken from it, for ever.

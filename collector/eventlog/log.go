@@ -29,7 +29,7 @@ type Recorded struct {
 	// came by the site's journal.
 	captured int64
 	letter   bool
-	// hash stands in for the hash of the body where the event was made here, of something that could not be read.
+	// hash is that of the body, nil where it is yet to be worked out. Of an event that was made here it is of what could not be read.
 	hash []byte
 	// refuse makes the dead letter of an event that breaks a rule; nil where nobody has to look. It keeps the id.
 	refuse func(*event.Fault) *docklinev1.Event

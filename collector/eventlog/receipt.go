@@ -26,21 +26,25 @@ func writeReceipts(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
 	if err != nil {
 		return err
 	}
-	level := docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED
 	ins := db.Insert{Table: "receipt", Columns: []string{"tenant", "site", "event_id", "version", "position", "level", "body"}}
 	for _, a := range fresh {
-		e := a.Event
-		if e.GetSite() == "" {
+		if a.Event.GetSite() == "" {
 			continue
 		}
-		body, err := proto.Marshal(&docklinev1.EventReceipt{EventId: e.GetId(), Version: 1, Level: level, Subject: e.GetSubject()})
-		if err != nil {
-			return err
-		}
 		last[a.site()]++
-		ins.Rows = append(ins.Rows, []any{e.GetTenant(), e.GetSite(), e.GetId(), 1, last[a.site()], level, body})
+		ins.Rows = append(ins.Rows, []any{a.Event.GetTenant(), a.Event.GetSite(), a.Event.GetId(), 1, last[a.site()], logged, a.receipt})
 	}
 	return tx.InsertAll(ctx, ins)
+}
+
+const logged = docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED
+
+// addReceipt makes the body of the receipt of an event of a site.
+func (a *arrival) addReceipt() (err error) {
+	if a.Event.GetSite() != "" {
+		a.receipt, err = proto.Marshal(&docklinev1.EventReceipt{EventId: a.Event.GetId(), Version: 1, Level: logged, Subject: a.Event.GetSubject()})
+	}
+	return err
 }
 
 // takePositions takes the next so many positions of each site's list and returns the last one given before. Until the commit nobody else

@@ -12,17 +12,26 @@ import (
 	"github.com/dockline/dockline/proto/event"
 )
 
-// rows gathers what one Append writes, so that each table gets one bulk insert.
+// rows gathers what is written of some events, so that each table gets one bulk insert.
 type rows struct {
 	log    *Log
+	at     int64 // recorded_at
 	events [][]any
 	facts  [][]any
-	dirty  map[dirtyKey]bool
+	dirty  []dirtyKey // may hold one twice
+	seen   map[string]bool
 }
 
 type dirtyKey struct {
 	tenant, key string
 }
+
+func (l *Log) newRows() *rows {
+	return &rows{log: l, at: l.now().UnixMicro(), seen: make(map[string]bool)}
+}
+
+// rowsTogether is of how many events the rows are made at a time, while those before are written.
+const rowsTogether = 1000
 
 // insert writes the rows of events that are new.
 func (l *Log) insert(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
@@ -30,17 +39,36 @@ func (l *Log) insert(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
 		return nil
 	}
 	slices.SortFunc(fresh, func(a, b *arrival) int { return cmp.Compare(a.logID, b.logID) })
-	r := &rows{log: l, dirty: make(map[dirtyKey]bool, len(fresh))}
-	for _, a := range fresh {
-		a.check()
-		if err := r.add(a, 0); err != nil {
-			return err
-		}
+	all := l.newRows()
+	if err := inTandem((len(fresh)+rowsTogether-1)/rowsTogether, func(i int) (*rows, error) {
+		return l.rowsOf(fresh[i*rowsTogether : min((i+1)*rowsTogether, len(fresh))])
+	}, func(r *rows) error {
+		all.dirty = append(all.dirty, r.dirty...)
+		return r.writeBodies(ctx, tx)
+	}); err != nil {
+		return err
 	}
-	if err := r.write(ctx, tx); err != nil {
+	if err := all.mark(ctx, tx); err != nil {
+		return err
+	}
+	if err := l.linkVersions(ctx, tx, fresh); err != nil {
 		return err
 	}
 	return writeReceipts(ctx, tx, fresh)
+}
+
+func (l *Log) rowsOf(fresh []*arrival) (*rows, error) {
+	r := l.newRows()
+	for _, a := range fresh {
+		a.check()
+		if err := r.add(a, 0); err != nil {
+			return nil, err
+		}
+		if err := a.addReceipt(); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // add makes the event's row and, where it is in force (variant 0), its facts.
@@ -53,7 +81,7 @@ func (r *rows) add(a *arrival, variant int) error {
 		return err
 	}
 	r.events = append(r.events, []any{a.logID, e.GetTenant(), partition(e, touches), e.GetId(), variant, e.GetSite(), e.GetSource(), e.GetKind(),
-		e.GetSubject(), a.Epoch, a.EpochOrdinal, a.Seq, e.GetOccurredAt().AsTime().UnixMicro(), r.log.now().UnixMicro(), body})
+		e.GetSubject(), a.Epoch, a.EpochOrdinal, a.Seq, e.GetOccurredAt().AsTime().UnixMicro(), r.at, body})
 	if variant != 0 {
 		return nil
 	}
@@ -62,12 +90,12 @@ func (r *rows) add(a *arrival, variant int) error {
 
 func (r *rows) addFacts(a *arrival, touches []Touch, body []byte) error {
 	e := a.Event
-	seen := make(map[string]bool, len(touches))
+	clear(r.seen)
 	for _, touch := range touches {
-		if seen[touch.Key] {
+		if r.seen[touch.Key] {
 			continue
 		}
-		seen[touch.Key] = true
+		r.seen[touch.Key] = true
 		part := body
 		if touch.Event != nil && touch.Event != e {
 			touch.Event.CorrelationId = e.GetCorrelationId()
@@ -77,32 +105,34 @@ func (r *rows) addFacts(a *arrival, touches []Touch, body []byte) error {
 			}
 		}
 		r.facts = append(r.facts, []any{e.GetTenant(), touch.Key, a.logID, e.GetId(), a.EpochOrdinal, a.Seq, part})
-		r.dirty[dirtyKey{e.GetTenant(), touch.Key}] = true
+		r.dirty = append(r.dirty, dirtyKey{e.GetTenant(), touch.Key})
 	}
 	return nil
 }
 
 func (r *rows) write(ctx context.Context, tx *db.Tx) error {
-	if err := tx.InsertAll(ctx, db.Insert{Table: "event", Rows: r.events, Columns: []string{"log_id", "tenant", "partition_key", "id", "variant",
-		"site", "source", "kind", "subject", "epoch", "epoch_ordinal", "seq", "occurred_at", "recorded_at", "body"}}); err != nil {
-		return err
-	}
-	if err := tx.InsertAll(ctx, db.Insert{Table: "fact", Rows: r.facts,
-		Columns: []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"}}); err != nil {
+	if err := r.writeBodies(ctx, tx); err != nil {
 		return err
 	}
 	return r.mark(ctx, tx)
 }
 
+func (r *rows) writeBodies(ctx context.Context, tx *db.Tx) error {
+	if err := tx.InsertAll(ctx, db.Insert{Table: "event", Rows: r.events, Columns: []string{"log_id", "tenant", "partition_key", "id", "variant",
+		"site", "source", "kind", "subject", "epoch", "epoch_ordinal", "seq", "occurred_at", "recorded_at", "body"}}); err != nil {
+		return err
+	}
+	return tx.InsertAll(ctx, db.Insert{Table: "fact", Rows: r.facts,
+		Columns: []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"}})
+}
+
 // mark writes one dirty mark for each key that got a fact.
 func (r *rows) mark(ctx context.Context, tx *db.Tx) error {
+	slices.SortFunc(r.dirty, func(a, b dirtyKey) int { return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.key, b.key)) })
 	marks := db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key"}}
-	for d := range r.dirty {
+	for _, d := range slices.Compact(r.dirty) {
 		marks.Rows = append(marks.Rows, []any{d.tenant, d.key})
 	}
-	slices.SortFunc(marks.Rows, func(a, b []any) int {
-		return cmp.Or(cmp.Compare(a[0].(string), b[0].(string)), cmp.Compare(a[1].(string), b[1].(string)))
-	})
 	return tx.InsertAll(ctx, marks)
 }
 

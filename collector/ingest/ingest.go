@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/wire"
@@ -134,10 +136,15 @@ func (i *Ingest) Offer(m wire.Message) {
 // maxBatchBytes bounds the messages of one transaction.
 const maxBatchBytes = 16 << 20
 
+// publishers is how many answers are on their way to the broker at once.
+const publishers = 16
+
 // Run handles what is offered until ctx ends: whatever waits goes into one transaction, and meanwhile the next gathers. Answers
-// are published after the commit.
+// are published after the commit, while the next batch is handled.
 func (i *Ingest) Run(ctx context.Context) error {
 	defer i.endOnce.Do(func() { close(i.ended) })
+	var sending errgroup.Group
+	defer func() { _ = sending.Wait() }()
 	for {
 		var batch []wire.Message
 		select {
@@ -146,14 +153,27 @@ func (i *Ingest) Run(ctx context.Context) error {
 		case m := <-i.queue:
 			batch = i.gather(m)
 		}
-		for _, answer := range i.handle(ctx, batch) {
+		answers := i.handle(ctx, batch)
+		_ = sending.Wait() // one batch's answers at a time: the next gather until then
+		sending.Go(func() error { i.publish(ctx, answers); return nil })
+	}
+}
+
+// publish sends answers side by side: each waits for the broker's word, and the next batch must not wait for that, nor one site for
+// another. Which answer arrives first does not matter, sites unite them.
+func (i *Ingest) publish(ctx context.Context, answers []wire.Message) {
+	var g errgroup.Group
+	g.SetLimit(publishers)
+	for _, answer := range answers {
+		g.Go(func() error {
 			if err := i.c.Publish(ctx, answer); err != nil {
 				// The site sends again what it has no answer to.
 				i.c.Slog.Debug("answer not sent", "topic", answer.Topic, "err", err)
-				break
 			}
-		}
+			return nil
+		})
 	}
+	_ = g.Wait()
 }
 
 func (i *Ingest) gather(first wire.Message) []wire.Message {

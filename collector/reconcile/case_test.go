@@ -65,6 +65,11 @@ var cases = []struct {
 		w.tell(w.name(Pick(20, "p3", In(L("SO1", "1", "SKU-1", "2"), "B-03", "")), "later pick"))
 		show("covered by a later pick")
 	}},
+	{name: "short pick that was covered before it was seen", live: func(w *world, show func(string)) {
+		w.tell(Accepted("SO1", "1", L("", "1", "SKU-1", "5")), w.name(ShortPick(10, "p1", Asked(In(L("SO1", "1", "SKU-1", "3"), "B-01", ""), "5")), "short pick"),
+			w.name(Pick(20, "p2", In(L("SO1", "1", "SKU-1", "2"), "B-03", "")), "later pick"))
+		show("covered")
+	}},
 	{name: "shipment of an unknown order", live: func(w *world, show func(string)) {
 		w.tell(w.name(Pick(10, "p1", In(L("SO9", "1", "SKU-1", "5"), "B-01", "")), "pick"), w.name(Shipment(30, "S1", L("SO9", "1", "SKU-1", "5")), "shipment"))
 		show("at once")
@@ -151,6 +156,36 @@ var cases = []struct {
 		w.tell(Accepted("SO1", "1", L("", "1", "SKU-1", "5")), w.name(Revised(Pick(10, "p1", In(L("SO1", "1", "SKU-1", "3"), "B-01", "")), "1"), "first"),
 			w.name(Revised(Pick(10, "p1", In(L("SO1", "1", "SKU-1", "4"), "B-01", "")), "2"), "second"))
 		show("the later one holds")
+	}},
+	{name: "pick corrected to another order and bin", live: func(w *world, show func(string)) {
+		first := Revised(Pick(10, "p1", In(L("SO1", "1", "SKU-1", "3"), "B-01", "")), "1")
+		w.tell(Snapshot(0, In(L("", "", "SKU-1", "50"), "B-01", ""), In(L("", "", "SKU-1", "50"), "B-02", "")), Accepted("SO1", "1", L("", "1", "SKU-1", "5")),
+			Accepted("SO2", "1", L("", "1", "SKU-1", "5")), w.name(first, "first"))
+		show("as first told")
+		w.tell(w.name(Revised(Pick(10, "p1", In(L("SO2", "1", "SKU-1", "3"), "B-02", "")), "2"), "second"))
+		show("it was another order's, from another bin")
+		w.tell(w.name(Revised(Pick(10, "p1", In(L("SO1", "1", "SKU-1", "3"), "B-01", "")), "3"), "third"))
+		show("it was right after all")
+	}},
+	{name: "shipment corrected to another order and number", live: func(w *world, show func(string)) {
+		w.tell(Accepted("SO1", "1", L("", "1", "SKU-1", "5")), Accepted("SO2", "1", L("", "1", "SKU-1", "5")),
+			w.name(Pick(10, "p1", In(L("SO1", "1", "SKU-1", "5"), "B-01", "")), "pick"), w.name(Pick(11, "p2", In(L("SO2", "1", "SKU-1", "5"), "B-01", "")), "other pick"), w.name(Revised(Keyed(Shipment(30, "S1", L("SO1", "1", "SKU-1", "5")), "d1"), "1"), "first"))
+		w.confirm("goods_issue")
+		w.settle()
+		show("told for the wrong order, and posted")
+		w.tell(w.name(Revised(Keyed(Shipment(30, "S2", L("SO2", "1", "SKU-1", "5")), "d1"), "2"), "second"))
+		show("corrected")
+	}},
+	{name: "pick told again for another order without revision", live: func(w *world, show func(string)) {
+		w.tell(Accepted("SO1", "1", L("", "1", "SKU-1", "5")), Accepted("SO2", "1", L("", "1", "SKU-1", "5")),
+			w.name(Pick(10, "p1", In(L("SO1", "1", "SKU-1", "3"), "B-01", "")), "first"), w.name(Pick(10, "p1", In(L("SO2", "1", "SKU-1", "3"), "B-02", "")), "again"))
+		show("the first one counts")
+	}},
+	{name: "correction under a code that the mapping learns", policy: map[string]string{"mapping.yaml": strictMapping}, live: func(w *world, show func(string)) {
+		w.tell(w.name(Revised(Pick(10, "p1", In(L("SO1", "1", "9", "3"), "B-01", "")), "1"), "first"), w.name(Revised(Pick(10, "p1", In(L("SO1", "1", "8", "3"), "B-01", "")), "2"), "second"))
+		show("both codes unknown")
+		w.activate(map[string]string{"mapping.yaml": moreMapping})
+		show("the first code is known")
 	}},
 	{name: "refused record", live: func(w *world, show func(string)) {
 		w.tell(w.name(Refused(10, "h1", "quantity_negative", "quantity is -2; what is moved cannot be below zero"), "dead letter"))

@@ -93,20 +93,15 @@ func (v *view) stock() {
 	v.wakeCounts(bucket.Site, fold.State)
 }
 
-// toldHere leaves out what is told where the order or the count of a record is folded: only where a record went from one order to
-// another does the bucket alone see both.
+// toldHere leaves out what is told where the order or the count of a record is folded.
 func (v *view) toldHere(found []state.Finding) []state.Finding {
 	return slices.DeleteFunc(found, func(f state.Finding) bool {
 		if f.Code != state.CodeChangedRecord && f.Code != state.CodeChangedEvent {
 			return false
 		}
-		owners := make(map[string]bool)
-		for _, fact := range v.facts {
-			if slices.Contains(f.EventIDs, fact.Event.GetId()) {
-				owners[state.Order(fact.Event)+"/"+fact.Event.GetCount().GetNumber()] = true
-			}
-		}
-		return len(owners) < 2
+		return slices.ContainsFunc(v.facts, func(fact state.Fact) bool {
+			return slices.Contains(f.EventIDs, fact.Event.GetId()) && (fact.Event.GetCount() != nil || state.Order(fact.Event) != "")
+		})
 	})
 }
 

@@ -12,9 +12,12 @@ import (
 )
 
 // shipment keeps what left under one number, over all orders; what follows from it follows where its orders are folded.
-func (v *view) shipment() {
+func (v *view) shipment(site string) {
 	shipment, found := state.FoldShipment(v.facts)
-	v.outcome.state, v.outcome.site, v.outcome.status = shipment, shipment.GetSite(), "departed"
+	v.outcome.state, v.outcome.site, v.outcome.status = shipment, site, "departed"
+	if shipment.GetNumber() == "" {
+		v.outcome.status = "corrected" // it left under another number
+	}
 	v.raiseFindings(found, "", "")
 }
 

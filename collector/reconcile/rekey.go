@@ -1,8 +1,11 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -10,81 +13,128 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // rekey moves facts of the stock ledger that lie under a code which the mapping did not know to the buckets where they belong, as far as
 // it knows them now, and has both folded again.
 func rekey(ctx context.Context, tx *db.Tx, tenant string, m state.Mapping) error {
-	type place struct {
-		key   string
-		logID int64
-	}
-	rows, err := tx.Query(ctx, `SELECT fold_key, log_id FROM fact WHERE tenant = ? AND fold_key >= 'stock/' AND fold_key < 'stock0'
-		AND fold_key LIKE 'stock/%/%/unmapped:%' ORDER BY fold_key, log_id`, tenant)
+	rows, err := tx.Query(ctx, `SELECT DISTINCT fold_key FROM fact WHERE tenant = ? AND fold_key >= 'stock/' AND fold_key < 'stock0'
+		AND fold_key LIKE 'stock/%/%/unmapped:%' ORDER BY fold_key`, tenant)
 	if err != nil {
 		return fmt.Errorf("unmapped stock: %w", err)
 	}
 	defer rows.Close()
-	var found []place
+	var found []string
 	for rows.Next() {
-		var p place
-		if err := rows.Scan(&p.key, &p.logID); err != nil {
+		var key string
+		if err := rows.Scan(&key); err != nil {
 			return err
 		}
-		if b, err := state.ParseBucket(p.key); err == nil && strings.HasPrefix(b.Item, state.UnmappedPrefix) {
-			found = append(found, p)
+		if b, err := state.ParseBucket(key); err == nil && strings.HasPrefix(b.Item, state.UnmappedPrefix) {
+			found = append(found, key)
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return err
 	}
 	rows.Close()
-	for _, p := range found {
-		if err := moveFact(ctx, tx, tenant, p.key, p.logID, m); err != nil {
-			return fmt.Errorf("move %s: %w", p.key, err)
+	for _, key := range found {
+		if err := moveFacts(ctx, tx, tenant, key, m); err != nil {
+			return fmt.Errorf("move %s: %w", key, err)
 		}
 	}
 	return nil
 }
 
-// moveFact gives one event the stock keys that it has under a mapping. They are worked out from the whole event, since a bucket may get
-// lines from several.
-func moveFact(ctx context.Context, tx *db.Tx, tenant, from string, logID int64, m state.Mapping) error {
-	var id string
-	var ordinal, seq int64
-	var body []byte
-	err := tx.QueryRow(ctx, `SELECT id, epoch_ordinal, seq, body FROM event WHERE log_id = ?`, logID).Scan(&id, &ordinal, &seq, &body)
+// whole is an event with a fact under an unmapped code, as the log has it. The stock keys are worked out from the whole of it, since a
+// bucket may get lines from several.
+type whole struct {
+	logID        int64
+	id           string
+	ordinal, seq int64
+	event        *docklinev1.Event
+	touches      []state.Touch
+}
+
+// moveFacts gives the facts under an unmapped code the stock keys that they have under a mapping. Versions of one record move together: each
+// is told of to every bucket that another one touches.
+func moveFacts(ctx context.Context, tx *db.Tx, tenant, from string, m state.Mapping) error {
+	records, err := wholesOf(ctx, tx, tenant, from, m)
 	if err != nil {
-		return err
-	}
-	e := &docklinev1.Event{}
-	if err := proto.Unmarshal(body, e); err != nil {
 		return err
 	}
 	facts := db.Insert{Table: "fact", Columns: []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"},
 		Conflict: []string{"tenant", "fold_key", "log_id"}, Update: []string{"body"}}
-	for _, touch := range state.Keys(e, m) {
-		if touch.Key == from {
-			return nil // still not known
+	marks := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		versions, targets := records[name], map[string]bool{}
+		for _, w := range versions {
+			for _, touch := range w.touches {
+				targets[touch.Key] = true
+			}
 		}
-		if !strings.HasPrefix(touch.Key, state.KindStock+"/") {
-			continue
+		if targets[from] {
+			continue // still not known
 		}
-		part, err := proto.Marshal(touch.Event)
-		if err != nil {
-			return err
+		for _, w := range versions {
+			for _, key := range slices.Sorted(maps.Keys(targets)) {
+				part, err := proto.Marshal(w.partFor(key))
+				if err != nil {
+					return err
+				}
+				facts.Rows = append(facts.Rows, []any{tenant, key, w.logID, w.id, w.ordinal, w.seq, part})
+				marks[key] = true
+			}
+			if _, err := tx.Exec(ctx, `DELETE FROM fact WHERE tenant = ? AND fold_key = ? AND log_id = ?`, tenant, from, w.logID); err != nil {
+				return err
+			}
+			marks[from] = true
 		}
-		facts.Rows = append(facts.Rows, []any{tenant, touch.Key, logID, id, ordinal, seq, part})
-	}
-	if _, err := tx.Exec(ctx, `DELETE FROM fact WHERE tenant = ? AND fold_key = ? AND log_id = ?`, tenant, from, logID); err != nil {
-		return err
 	}
 	if err := tx.Upsert(ctx, facts); err != nil {
 		return err
 	}
-	marks := db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key"}, Rows: [][]any{{tenant, from}}}
-	for _, row := range facts.Rows {
-		marks.Rows = append(marks.Rows, []any{tenant, row[1]})
+	dirty := db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key"}}
+	for _, key := range slices.Sorted(maps.Keys(marks)) {
+		dirty.Rows = append(dirty.Rows, []any{tenant, key})
 	}
-	return tx.InsertAll(ctx, marks)
+	return tx.InsertAll(ctx, dirty)
+}
+
+func (w *whole) partFor(key string) *docklinev1.Event {
+	for _, touch := range w.touches {
+		if touch.Key == key {
+			return touch.Event
+		}
+	}
+	return event.Elsewhere(w.event)
+}
+
+// wholesOf reads the events with a fact under a key, by record; one that has none stands alone.
+func wholesOf(ctx context.Context, tx *db.Tx, tenant, key string, m state.Mapping) (map[string][]*whole, error) {
+	rows, err := tx.Query(ctx, `SELECT e.log_id, e.id, e.epoch_ordinal, e.seq, e.body FROM fact f JOIN event e ON e.log_id = f.log_id
+		WHERE f.tenant = ? AND f.fold_key = ? ORDER BY e.log_id`, tenant, key)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	records := make(map[string][]*whole)
+	for rows.Next() {
+		w, body := &whole{event: &docklinev1.Event{}}, []byte(nil)
+		if err := rows.Scan(&w.logID, &w.id, &w.ordinal, &w.seq, &body); err != nil {
+			return nil, err
+		}
+		if err := proto.Unmarshal(body, w.event); err != nil {
+			return nil, err
+		}
+		for _, touch := range state.Keys(w.event, m) {
+			if strings.HasPrefix(touch.Key, state.KindStock+"/") {
+				w.touches = append(w.touches, touch)
+			}
+		}
+		name := cmp.Or(event.Record(w.event), "\x00"+w.id)
+		records[name] = append(records[name], w)
+	}
+	return records, rows.Err()
 }

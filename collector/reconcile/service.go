@@ -74,6 +74,8 @@ func (v *view) shorts(fold *state.OrderFold) {
 	}
 }
 
+// shortCase restates a line's case for customer service. One that is covered already when it is first folded is told as well, closed: what a
+// target is told follows from the facts and not from how they arrived, and a database that was put back closes what was opened in the time that it lost.
 func (v *view) shortCase(fold *state.OrderFold, short state.Short, line *docklinev1.OrderLineState, missing string) {
 	s := fold.State
 	text := fmt.Sprintf("%s of item %s could not be picked at %s and will come later or not at all.", missing, line.GetItem(), short.Site)
@@ -84,11 +86,8 @@ func (v *view) shortCase(fold *state.OrderFold, short state.Short, line *docklin
 		OrderLine: line.GetOrderLine(), Item: line.GetItem(), Cause: causeShort, Missing: missing, Text: text, Closed: short.Open == 0}}}
 	routes := v.targets(connector.ServiceCase, short.Site, s, document, v.policy)
 	for _, target := range sortedNames(routes) {
-		d := posting.Desired{Target: target, Kind: connector.ServiceCase, Key: naturalKey(s.GetNumber(), line.GetOrderLine(), causeShort), Site: short.Site,
-			CorrelationID: s.GetCorrelationId(), Document: document, Style: routes[target]}
-		if _, told := v.entry(d.Ref()); told || short.Open > 0 { // nobody is told of a case that was over before it was seen
-			v.want(d)
-		}
+		v.want(posting.Desired{Target: target, Kind: connector.ServiceCase, Key: naturalKey(s.GetNumber(), line.GetOrderLine(), causeShort), Site: short.Site,
+			CorrelationID: s.GetCorrelationId(), Document: document, Style: routes[target]})
 	}
 }
 

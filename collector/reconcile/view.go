@@ -84,7 +84,7 @@ func (v *view) decide() (out *outcome, err error) {
 	case kind == state.KindOrder:
 		v.order(parts[0])
 	case kind == state.KindShipment:
-		v.shipment()
+		v.shipment(parts[0])
 	case kind == state.KindCount:
 		v.counted(parts[0], parts[1])
 	case kind == state.KindStock:
@@ -113,7 +113,7 @@ func must[T any](value T, err error) T {
 func (v *view) disown() {
 	v.facts = slices.DeleteFunc(v.facts, func(f state.Fact) bool {
 		strange := !v.policy.Ownership.Allows(f.Event.GetKind(), v.policy.RoleOf(f.Event))
-		if strange {
+		if strange && !event.IsElsewhere(f.Event) {
 			v.strange = append(v.strange, f.Event)
 		}
 		return strange
@@ -255,10 +255,13 @@ func siteEvents(events []*docklinev1.Event) []string {
 	return ids
 }
 
+// eventsOf are the events that touch the key.
 func eventsOf(facts []state.Fact) []*docklinev1.Event {
-	events := make([]*docklinev1.Event, len(facts))
-	for i, f := range facts {
-		events[i] = f.Event
+	events := make([]*docklinev1.Event, 0, len(facts))
+	for _, f := range facts {
+		if !event.IsElsewhere(f.Event) {
+			events = append(events, f.Event)
+		}
 	}
 	return events
 }

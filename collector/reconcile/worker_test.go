@@ -191,6 +191,8 @@ func TestArrivalDoesNotMatter(t *testing.T) {
 		Pack(20, "k1", "HU1", L("SO1", "1", "A", "6"), L("SO2", "1", "B", "4")), Shipment(30, "S1", L("SO1", "1", "A", "6"), L("SO2", "1", "B", "5")), Shipment(40, "S2", L("SO1", "2", "B", "1")),
 		Count(60, "CC1", In(L("", "", "A", "43"), "B-01", ""), In(L("", "", "B", "43"), "B-02", "")), Refused(61, "h1", "number_format", "12,5,3 is no number"),
 		Invoice("I1", "SO1", "S1"), Result(5, "release/SO2", 1, docklinev1.CommandOutcome_COMMAND_OUTCOME_REFUSED, "locked"), Shipment(50, "S9", L("SO9", "1", "A", "1")),
+		Accepted("SO3", "1", L("", "1", "A", "2")), ShortPick(13, "p4", Asked(In(L("SO3", "1", "A", "1"), "B-01", ""), "2")), Pick(14, "p5", In(L("SO3", "1", "A", "1"), "B-01", "")), // short only for those who saw it in time
+		Revised(Pick(15, "p6", In(L("SO3", "1", "A", "1"), "B-01", "")), "1"), Revised(Pick(15, "p6", In(L("SO2", "1", "B", "1"), "B-02", "")), "2"), // corrected to another order
 	}
 	live := func(t *testing.T, random *rand.Rand) string {
 		w := newWorld(t, testenv.SQLite(t), nil)
@@ -212,7 +214,7 @@ func TestArrivalDoesNotMatter(t *testing.T) {
 		got := live(t, rand.New(rand.NewPCG(seed, 11)))
 		if seed == 0 {
 			want = got
-			for _, part := range []string{"over_shipped", "unknown_order", "command_refused", "number_format", "stock_adjust/CC1/A", "goods_issue/SO1/S2"} {
+			for _, part := range []string{"over_shipped", "unknown_order", "command_refused", "number_format", "stock_adjust/CC1/A", "goods_issue/SO1/S2", "crm_case/SO3/1/short_pick"} {
 				if !strings.Contains(got, part) {
 					t.Errorf("the morning shows no %s:\n%s", part, got)
 				}

@@ -22,16 +22,24 @@ type Force struct {
 }
 
 // inForce settles facts. Of one event id with several bodies the lower (epoch ordinal, Seq) counts. Of one source record the
-// highest revision counts; where the source has no revisions the first counts and the others are shown to a person.
+// highest revision counts; where the source has no revisions the first counts and the others are shown to a person. A version that counts
+// for another key (event.Elsewhere) leaves nothing here.
 func inForce(facts []Fact) Force {
 	f := Force{found: make(findings)}
 	records := make(map[string][]Fact)
 	for _, fact := range f.unique(facts) {
-		records[recordOf(fact.Event)] = append(records[recordOf(fact.Event)], fact)
+		record := event.Record(fact.Event)
+		if record == "" {
+			record = "\x00" + fact.Event.GetId()
+		}
+		records[record] = append(records[record], fact)
 	}
 	for _, versions := range records {
-		f.Facts = append(f.Facts, f.choose(versions))
+		if chosen := f.choose(versions); !event.IsElsewhere(chosen.Event) {
+			f.Facts = append(f.Facts, chosen)
+		}
 	}
+	f.Former = slices.DeleteFunc(f.Former, func(fact Fact) bool { return event.IsElsewhere(fact.Event) })
 	slices.SortFunc(f.Facts, byHappening)
 	slices.SortFunc(f.Former, byHappening)
 	return f
@@ -80,16 +88,6 @@ func byJournal(a, b Fact) int {
 	)
 }
 
-// recordOf names the source's record that an event tells of. Kinds of one object share a record: a pick that was corrected to a
-// short pick is one record, and an order that was cancelled too.
-func recordOf(e *docklinev1.Event) string {
-	if e.GetSourceKey() == "" || e.GetStockSnapshot() != nil { // a later snapshot does not correct an earlier one
-		return "\x00" + e.GetId()
-	}
-	object, _, _ := strings.Cut(event.KindName(e.GetKind()), ".")
-	return fmt.Sprintf("%q %q %q %s %d", e.GetSite(), e.GetSource(), e.GetSourceKey(), object, e.GetOrdinal())
-}
-
 // recordName is the record for people; within a fold key it is unique too.
 func recordName(e *docklinev1.Event) string {
 	object, _, _ := strings.Cut(event.KindName(e.GetKind()), ".")
@@ -111,7 +109,9 @@ func (f *Force) choose(versions []Fact) Fact {
 		if versions[0].Event.GetKind() == docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED { // the same bad line, in another file: what it says of where it stood is newer
 			return versions[len(versions)-1]
 		}
-		f.found.add(changedRecord(versions))
+		if !event.IsElsewhere(versions[0].Event) { // told once, where the one that counts is
+			f.found.add(changedRecord(versions))
+		}
 		return versions[0]
 	}
 	slices.SortFunc(versions, byRevision)

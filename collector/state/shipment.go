@@ -16,36 +16,16 @@ func FoldShipment(facts []Fact) (*docklinev1.ShipmentState, []Finding) {
 		addDeparture(state, fact.Event)
 	}
 	sortLines(state.Lines)
-	return state, moved(force.found.sorted(), facts)
+	return state, ofNoOrder(force.found.sorted(), facts)
 }
 
-// moved leaves of what is wrong with the records that which no order's fold sees: a record whose versions have no order in common, so
-// that each order has one of them and counts it. All else is told where the orders are folded.
-func moved(found []Finding, facts []Fact) []Finding {
+// ofNoOrder leaves of what is wrong with the records that which no order's fold sees; all else is told where the orders are folded.
+func ofNoOrder(found []Finding, facts []Fact) []Finding {
 	return slices.DeleteFunc(found, func(f Finding) bool {
-		versions, seen := 0, map[string]int{}
-		for _, fact := range facts {
-			if !slices.Contains(f.EventIDs, fact.Event.GetId()) {
-				continue
-			}
-			versions++
-			mine := map[string]bool{}
-			for _, l := range fact.Event.GetShipment().GetLines() {
-				mine[l.GetOrder()] = true
-			}
-			for order := range mine {
-				seen[order]++
-			}
-		}
-		if f.Code != CodeChangedRecord {
-			return true
-		}
-		for _, n := range seen {
-			if n == versions {
-				return true
-			}
-		}
-		return false
+		return f.Code != CodeChangedRecord || slices.ContainsFunc(facts, func(fact Fact) bool {
+			return slices.Contains(f.EventIDs, fact.Event.GetId()) &&
+				slices.ContainsFunc(fact.Event.GetShipment().GetLines(), func(l *docklinev1.Line) bool { return l.GetOrder() != "" })
+		})
 	})
 }
 

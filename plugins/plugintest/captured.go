@@ -62,7 +62,7 @@ func (b *bench) open(l *life, cursor []byte, window uint32) *capturing {
 	}
 	c := &capturing{bench: b, stream: stream, batches: make(chan *docklinev1.CaptureBatch, 1024)}
 	c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Start{Start: &docklinev1.CaptureStart{
-		Config: b.Config, Cursor: cursor, Window: window, DataDir: b.dataDir, Id: id}}})
+		Config: b.Config, Cursor: cursor, Window: window, DataDir: b.dataDir, Id: id, Bundles: true}}})
 	go func() {
 		defer close(c.batches)
 		for {
@@ -73,6 +73,9 @@ func (b *bench) open(l *life, cursor []byte, window uint32) *capturing {
 			}
 			if m.GetBatch() != nil {
 				c.batches <- m.GetBatch()
+			}
+			for _, batch := range m.GetBundle().GetBatches() {
+				c.batches <- batch
 			}
 		}
 	}()

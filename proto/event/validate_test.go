@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -182,4 +183,65 @@ func FuzzValidate(f *testing.F) {
 			t.Fatal("validation changed the event")
 		}
 	})
+}
+
+// What is decided from an event as it was encoded must not differ from what is decided field by field: each text in turn is given a zero
+// character, and each time one that no calendar has.
+func TestADecodedEventIsJudgedLikeAnyOther(t *testing.T) {
+	same := func(what string, e *docklinev1.Event) {
+		t.Helper()
+		data, err := proto.Marshal(e)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		want, got := event.Validate(e), event.ValidateDecoded(e, data)
+		if (want == nil) != (got == nil) || want != nil && *want != *got {
+			t.Errorf("%s: %v from its encoding, %v without", what, got, want)
+		}
+	}
+	spoiled := 0
+	var spoil func(kind string, whole *docklinev1.Event, m protoreflect.Message)
+	spoil = func(kind string, whole *docklinev1.Event, m protoreflect.Message) {
+		m.Range(func(d protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+			name := kind + ", " + string(d.FullName())
+			switch {
+			case d.IsList() && d.Kind() == protoreflect.MessageKind:
+				for i := range v.List().Len() {
+					spoil(kind, whole, v.List().Get(i).Message())
+				}
+			case d.IsList() && d.Kind() == protoreflect.StringKind:
+				good := v.List().Get(0)
+				v.List().Set(0, protoreflect.ValueOfString("a\x00b"))
+				same(name, whole)
+				v.List().Set(0, good)
+				spoiled++
+			case d.IsList():
+			case d.Kind() == protoreflect.StringKind:
+				m.Set(d, protoreflect.ValueOfString("a\x00b"))
+				same(name, whole)
+				m.Set(d, v)
+				spoiled++
+			case d.Kind() == protoreflect.MessageKind:
+				if stamp, ok := v.Message().Interface().(*timestamppb.Timestamp); ok {
+					seconds := stamp.Seconds
+					stamp.Seconds = 1 << 60
+					same(name, whole)
+					stamp.Seconds = seconds
+					spoiled++
+				}
+				spoil(kind, whole, v.Message())
+			}
+			return true
+		})
+	}
+	for kind, e := range samples() {
+		for _, hash := range [][]byte{nil, {1, 0, 2, 0}} {
+			e.ContentHash = hash
+			same(event.KindName(kind), e)
+			spoil(event.KindName(kind), e, e.ProtoReflect())
+		}
+	}
+	if spoiled < 200 {
+		t.Errorf("only %d fields were spoiled", spoiled)
+	}
 }

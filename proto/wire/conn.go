@@ -49,6 +49,9 @@ type Config struct {
 	// QueueBytes bounds what waits for OnMessage, 16 MiB unless set. Beyond it a message with QoS 1 waits at the broker, one with
 	// QoS 0 is dropped and counted.
 	QueueBytes int
+	// Prompt acknowledges at once, at the level of TCP, what the broker sends (Linux). It is for who has to answer without delay over a line
+	// where a few small packets more cost nothing.
+	Prompt bool
 	// MaxBackoff is the longest pause between attempts to connect, 5 s unless set.
 	MaxBackoff time.Duration
 	// TakeoverPause is how long the connection stays away after another one has taken its client id, 5 min unless set; it doubles

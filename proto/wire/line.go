@@ -20,8 +20,8 @@ const (
 	publishTimeout = time.Minute
 )
 
-func dial(ctx context.Context, u *url.URL, config *tls.Config, proxy Proxy) (net.Conn, error) {
-	secure := schemes[u.Scheme]
+func dial(ctx context.Context, u *url.URL, c *Config) (net.Conn, error) {
+	secure, config := schemes[u.Scheme], c.TLS
 	port := u.Port()
 	switch {
 	case port != "":
@@ -30,7 +30,10 @@ func dial(ctx context.Context, u *url.URL, config *tls.Config, proxy Proxy) (net
 	default:
 		port = "1883"
 	}
-	conn, err := proxy.dialTCP(ctx, net.JoinHostPort(u.Hostname(), port))
+	conn, err := c.Proxy.dialTCP(ctx, net.JoinHostPort(u.Hostname(), port))
+	if err == nil && c.Prompt {
+		conn = promptly(conn)
+	}
 	if err != nil || !secure {
 		return conn, err
 	}

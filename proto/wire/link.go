@@ -67,7 +67,7 @@ func (c *Conn) once(ctx context.Context) (up bool, err error) {
 func (c *Conn) connect(ctx context.Context) (*link, error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	raw, err := dial(dialing, c.url, c.config.TLS, c.config.Proxy)
+	raw, err := dial(dialing, c.url, &c.config)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

@@ -146,7 +146,7 @@ func (w *World) Settle(ctx context.Context, limit time.Duration) (*Report, error
 	told := time.Now()
 	_ = w.waitFor(ctx, "agreement", limit, func() bool { // the report says what does not agree
 		began := time.Now()
-		if began.Before(next) || w.Config.ERP == Tryton && w.underWay(ctx) { // to read its books costs a real one seconds
+		if began.Before(next) || w.Config.ERP == Tryton && w.UnderWay(ctx) { // to read its books costs a real one seconds
 			return false
 		}
 		report, failed = w.Check(ctx)
@@ -166,9 +166,9 @@ func (w *World) Settle(ctx context.Context, limit time.Duration) (*Report, error
 	return report, failed
 }
 
-// underWay says whether the collector itself still waits for a system to take something.
-func (w *World) underWay(ctx context.Context) bool {
-	for _, state := range []string{"ready", "sending", "unknown"} {
+// UnderWay says whether the collector itself still waits for a system to take something, or cannot say.
+func (w *World) UnderWay(ctx context.Context) bool {
+	for _, state := range []string{"planned", "ready", "sending", "unknown"} {
 		if n, err := w.count(ctx, "postings", state); err != nil || n > 0 {
 			return true
 		}

@@ -175,6 +175,12 @@ func Revised(e *docklinev1.Event, revision string) *docklinev1.Event {
 	return finish(e)
 }
 
+// Keyed gives an event another key of its source's record.
+func Keyed(e *docklinev1.Event, key string) *docklinev1.Event {
+	e.SourceKey = key
+	return finish(e)
+}
+
 func central(kind docklinev1.EventKind, subject, key, revision string) *docklinev1.Event {
 	return &docklinev1.Event{Tenant: Tenant, Source: ERP, Kind: kind, Subject: subject, SourceKey: key, SourceRevision: revision, OccurredAt: At(0)}
 }

@@ -68,7 +68,9 @@ type DescribeResponse struct {
 	Source       bool   `protobuf:"varint,5,opt,name=source,proto3" json:"source,omitempty"`
 	Sink         bool   `protobuf:"varint,6,opt,name=sink,proto3" json:"sink,omitempty"`
 	// It can read again from an older cursor.
-	Rereadable    bool `protobuf:"varint,7,opt,name=rereadable,proto3" json:"rereadable,omitempty"`
+	Rereadable bool `protobuf:"varint,7,opt,name=rereadable,proto3" json:"rereadable,omitempty"`
+	// It takes several acks in one message.
+	Bundles       bool `protobuf:"varint,90,opt,name=bundles,proto3" json:"bundles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -148,6 +150,13 @@ func (x *DescribeResponse) GetSink() bool {
 func (x *DescribeResponse) GetRereadable() bool {
 	if x != nil {
 		return x.Rereadable
+	}
+	return false
+}
+
+func (x *DescribeResponse) GetBundles() bool {
+	if x != nil {
+		return x.Bundles
 	}
 	return false
 }
@@ -440,6 +449,7 @@ type CaptureRequest struct {
 	//	*CaptureRequest_Start
 	//	*CaptureRequest_Ack
 	//	*CaptureRequest_Drain
+	//	*CaptureRequest_Acks
 	Message       isCaptureRequest_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -509,6 +519,15 @@ func (x *CaptureRequest) GetDrain() *CaptureDrain {
 	return nil
 }
 
+func (x *CaptureRequest) GetAcks() *CaptureAcks {
+	if x != nil {
+		if x, ok := x.Message.(*CaptureRequest_Acks); ok {
+			return x.Acks
+		}
+	}
+	return nil
+}
+
 type isCaptureRequest_Message interface {
 	isCaptureRequest_Message()
 }
@@ -525,11 +544,18 @@ type CaptureRequest_Drain struct {
 	Drain *CaptureDrain `protobuf:"bytes,3,opt,name=drain,proto3,oneof"`
 }
 
+type CaptureRequest_Acks struct {
+	// In place of ack, several at once, in their order; only where the plugin has described itself as one that takes them.
+	Acks *CaptureAcks `protobuf:"bytes,90,opt,name=acks,proto3,oneof"`
+}
+
 func (*CaptureRequest_Start) isCaptureRequest_Message() {}
 
 func (*CaptureRequest_Ack) isCaptureRequest_Message() {}
 
 func (*CaptureRequest_Drain) isCaptureRequest_Message() {}
+
+func (*CaptureRequest_Acks) isCaptureRequest_Message() {}
 
 type CaptureStart struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -538,8 +564,10 @@ type CaptureStart struct {
 	// How many batches may be unanswered.
 	Window uint32 `protobuf:"varint,3,opt,name=window,proto3" json:"window,omitempty"`
 	// A folder of this plugin's own, kept between starts.
-	DataDir       string `protobuf:"bytes,4,opt,name=data_dir,json=dataDir,proto3" json:"data_dir,omitempty"`
-	Id            string `protobuf:"bytes,5,opt,name=id,proto3" json:"id,omitempty"`
+	DataDir string `protobuf:"bytes,4,opt,name=data_dir,json=dataDir,proto3" json:"data_dir,omitempty"`
+	Id      string `protobuf:"bytes,5,opt,name=id,proto3" json:"id,omitempty"`
+	// The host takes several batches in one message.
+	Bundles       bool `protobuf:"varint,90,opt,name=bundles,proto3" json:"bundles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -609,6 +637,57 @@ func (x *CaptureStart) GetId() string {
 	return ""
 }
 
+func (x *CaptureStart) GetBundles() bool {
+	if x != nil {
+		return x.Bundles
+	}
+	return false
+}
+
+type CaptureAcks struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Acks          []*CaptureAck          `protobuf:"bytes,1,rep,name=acks,proto3" json:"acks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CaptureAcks) Reset() {
+	*x = CaptureAcks{}
+	mi := &file_dockline_v1_plugin_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CaptureAcks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CaptureAcks) ProtoMessage() {}
+
+func (x *CaptureAcks) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_plugin_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CaptureAcks.ProtoReflect.Descriptor instead.
+func (*CaptureAcks) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CaptureAcks) GetAcks() []*CaptureAck {
+	if x != nil {
+		return x.Acks
+	}
+	return nil
+}
+
 type CaptureAck struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The cursor of the batch that is now durable; the source may forget what is before it.
@@ -624,7 +703,7 @@ type CaptureAck struct {
 
 func (x *CaptureAck) Reset() {
 	*x = CaptureAck{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[9]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -636,7 +715,7 @@ func (x *CaptureAck) String() string {
 func (*CaptureAck) ProtoMessage() {}
 
 func (x *CaptureAck) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[9]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -649,7 +728,7 @@ func (x *CaptureAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureAck.ProtoReflect.Descriptor instead.
 func (*CaptureAck) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{9}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CaptureAck) GetCursor() []byte {
@@ -694,7 +773,7 @@ type EventWarning struct {
 
 func (x *EventWarning) Reset() {
 	*x = EventWarning{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[10]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -706,7 +785,7 @@ func (x *EventWarning) String() string {
 func (*EventWarning) ProtoMessage() {}
 
 func (x *EventWarning) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[10]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -719,7 +798,7 @@ func (x *EventWarning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventWarning.ProtoReflect.Descriptor instead.
 func (*EventWarning) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *EventWarning) GetIndex() uint32 {
@@ -755,7 +834,7 @@ type RefusedEvent struct {
 
 func (x *RefusedEvent) Reset() {
 	*x = RefusedEvent{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -767,7 +846,7 @@ func (x *RefusedEvent) String() string {
 func (*RefusedEvent) ProtoMessage() {}
 
 func (x *RefusedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -780,7 +859,7 @@ func (x *RefusedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedEvent.ProtoReflect.Descriptor instead.
 func (*RefusedEvent) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RefusedEvent) GetIndex() uint32 {
@@ -812,7 +891,7 @@ type CaptureDrain struct {
 
 func (x *CaptureDrain) Reset() {
 	*x = CaptureDrain{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -824,7 +903,7 @@ func (x *CaptureDrain) String() string {
 func (*CaptureDrain) ProtoMessage() {}
 
 func (x *CaptureDrain) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -837,7 +916,7 @@ func (x *CaptureDrain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureDrain.ProtoReflect.Descriptor instead.
 func (*CaptureDrain) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{13}
 }
 
 type CaptureResponse struct {
@@ -846,6 +925,7 @@ type CaptureResponse struct {
 	//
 	//	*CaptureResponse_Batch
 	//	*CaptureResponse_Status
+	//	*CaptureResponse_Bundle
 	Message       isCaptureResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -853,7 +933,7 @@ type CaptureResponse struct {
 
 func (x *CaptureResponse) Reset() {
 	*x = CaptureResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -865,7 +945,7 @@ func (x *CaptureResponse) String() string {
 func (*CaptureResponse) ProtoMessage() {}
 
 func (x *CaptureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -878,7 +958,7 @@ func (x *CaptureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureResponse.ProtoReflect.Descriptor instead.
 func (*CaptureResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CaptureResponse) GetMessage() isCaptureResponse_Message {
@@ -906,6 +986,15 @@ func (x *CaptureResponse) GetStatus() *PluginStatus {
 	return nil
 }
 
+func (x *CaptureResponse) GetBundle() *CaptureBundle {
+	if x != nil {
+		if x, ok := x.Message.(*CaptureResponse_Bundle); ok {
+			return x.Bundle
+		}
+	}
+	return nil
+}
+
 type isCaptureResponse_Message interface {
 	isCaptureResponse_Message()
 }
@@ -918,9 +1007,60 @@ type CaptureResponse_Status struct {
 	Status *PluginStatus `protobuf:"bytes,2,opt,name=status,proto3,oneof"`
 }
 
+type CaptureResponse_Bundle struct {
+	// In place of batch, several at once, in their order; only where the host has said in start that it takes them.
+	Bundle *CaptureBundle `protobuf:"bytes,90,opt,name=bundle,proto3,oneof"`
+}
+
 func (*CaptureResponse_Batch) isCaptureResponse_Message() {}
 
 func (*CaptureResponse_Status) isCaptureResponse_Message() {}
+
+func (*CaptureResponse_Bundle) isCaptureResponse_Message() {}
+
+type CaptureBundle struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Batches       []*CaptureBatch        `protobuf:"bytes,1,rep,name=batches,proto3" json:"batches,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CaptureBundle) Reset() {
+	*x = CaptureBundle{}
+	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CaptureBundle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CaptureBundle) ProtoMessage() {}
+
+func (x *CaptureBundle) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CaptureBundle.ProtoReflect.Descriptor instead.
+func (*CaptureBundle) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CaptureBundle) GetBatches() []*CaptureBatch {
+	if x != nil {
+		return x.Batches
+	}
+	return nil
+}
 
 // CaptureBatch: events and the cursor after them; both become durable together or not at all.
 type CaptureBatch struct {
@@ -936,7 +1076,7 @@ type CaptureBatch struct {
 
 func (x *CaptureBatch) Reset() {
 	*x = CaptureBatch{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +1088,7 @@ func (x *CaptureBatch) String() string {
 func (*CaptureBatch) ProtoMessage() {}
 
 func (x *CaptureBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +1101,7 @@ func (x *CaptureBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureBatch.ProtoReflect.Descriptor instead.
 func (*CaptureBatch) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CaptureBatch) GetBatch() uint64 {
@@ -992,6 +1132,219 @@ func (x *CaptureBatch) GetCompleteThrough() []*CompleteThrough {
 	return nil
 }
 
+// EncodedResponse, EncodedBundle and EncodedBatch are CaptureResponse, CaptureBundle and CaptureBatch on the wire, byte for byte, to a
+// program that leaves each event as it was encoded: what a plugin has written once goes into the journal without being written again.
+type EncodedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Message:
+	//
+	//	*EncodedResponse_Batch
+	//	*EncodedResponse_Status
+	//	*EncodedResponse_Bundle
+	Message       isEncodedResponse_Message `protobuf_oneof:"message"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EncodedResponse) Reset() {
+	*x = EncodedResponse{}
+	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EncodedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EncodedResponse) ProtoMessage() {}
+
+func (x *EncodedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EncodedResponse.ProtoReflect.Descriptor instead.
+func (*EncodedResponse) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *EncodedResponse) GetMessage() isEncodedResponse_Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *EncodedResponse) GetBatch() *EncodedBatch {
+	if x != nil {
+		if x, ok := x.Message.(*EncodedResponse_Batch); ok {
+			return x.Batch
+		}
+	}
+	return nil
+}
+
+func (x *EncodedResponse) GetStatus() *PluginStatus {
+	if x != nil {
+		if x, ok := x.Message.(*EncodedResponse_Status); ok {
+			return x.Status
+		}
+	}
+	return nil
+}
+
+func (x *EncodedResponse) GetBundle() *EncodedBundle {
+	if x != nil {
+		if x, ok := x.Message.(*EncodedResponse_Bundle); ok {
+			return x.Bundle
+		}
+	}
+	return nil
+}
+
+type isEncodedResponse_Message interface {
+	isEncodedResponse_Message()
+}
+
+type EncodedResponse_Batch struct {
+	Batch *EncodedBatch `protobuf:"bytes,1,opt,name=batch,proto3,oneof"`
+}
+
+type EncodedResponse_Status struct {
+	Status *PluginStatus `protobuf:"bytes,2,opt,name=status,proto3,oneof"`
+}
+
+type EncodedResponse_Bundle struct {
+	Bundle *EncodedBundle `protobuf:"bytes,90,opt,name=bundle,proto3,oneof"`
+}
+
+func (*EncodedResponse_Batch) isEncodedResponse_Message() {}
+
+func (*EncodedResponse_Status) isEncodedResponse_Message() {}
+
+func (*EncodedResponse_Bundle) isEncodedResponse_Message() {}
+
+type EncodedBundle struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Batches       []*EncodedBatch        `protobuf:"bytes,1,rep,name=batches,proto3" json:"batches,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EncodedBundle) Reset() {
+	*x = EncodedBundle{}
+	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EncodedBundle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EncodedBundle) ProtoMessage() {}
+
+func (x *EncodedBundle) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EncodedBundle.ProtoReflect.Descriptor instead.
+func (*EncodedBundle) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *EncodedBundle) GetBatches() []*EncodedBatch {
+	if x != nil {
+		return x.Batches
+	}
+	return nil
+}
+
+type EncodedBatch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Batch uint64                 `protobuf:"varint,1,opt,name=batch,proto3" json:"batch,omitempty"`
+	// Each a serialised Event.
+	Events          [][]byte           `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
+	Cursor          []byte             `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	CompleteThrough []*CompleteThrough `protobuf:"bytes,4,rep,name=complete_through,json=completeThrough,proto3" json:"complete_through,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *EncodedBatch) Reset() {
+	*x = EncodedBatch{}
+	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EncodedBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EncodedBatch) ProtoMessage() {}
+
+func (x *EncodedBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EncodedBatch.ProtoReflect.Descriptor instead.
+func (*EncodedBatch) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *EncodedBatch) GetBatch() uint64 {
+	if x != nil {
+		return x.Batch
+	}
+	return 0
+}
+
+func (x *EncodedBatch) GetEvents() [][]byte {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *EncodedBatch) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+func (x *EncodedBatch) GetCompleteThrough() []*CompleteThrough {
+	if x != nil {
+		return x.CompleteThrough
+	}
+	return nil
+}
+
 type CursorAtRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What Capture was started with, and the cursor that is durable now.
@@ -1006,7 +1359,7 @@ type CursorAtRequest struct {
 
 func (x *CursorAtRequest) Reset() {
 	*x = CursorAtRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1018,7 +1371,7 @@ func (x *CursorAtRequest) String() string {
 func (*CursorAtRequest) ProtoMessage() {}
 
 func (x *CursorAtRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1031,7 +1384,7 @@ func (x *CursorAtRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CursorAtRequest.ProtoReflect.Descriptor instead.
 func (*CursorAtRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CursorAtRequest) GetConfig() []byte {
@@ -1080,7 +1433,7 @@ type CursorAtResponse struct {
 
 func (x *CursorAtResponse) Reset() {
 	*x = CursorAtResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1445,7 @@ func (x *CursorAtResponse) String() string {
 func (*CursorAtResponse) ProtoMessage() {}
 
 func (x *CursorAtResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1458,7 @@ func (x *CursorAtResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CursorAtResponse.ProtoReflect.Descriptor instead.
 func (*CursorAtResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CursorAtResponse) GetCursor() []byte {
@@ -1134,7 +1487,7 @@ type PluginStatus struct {
 
 func (x *PluginStatus) Reset() {
 	*x = PluginStatus{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1499,7 @@ func (x *PluginStatus) String() string {
 func (*PluginStatus) ProtoMessage() {}
 
 func (x *PluginStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1159,7 +1512,7 @@ func (x *PluginStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PluginStatus.ProtoReflect.Descriptor instead.
 func (*PluginStatus) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *PluginStatus) GetConditions() []*Condition {
@@ -1189,7 +1542,7 @@ type OpenRequest struct {
 
 func (x *OpenRequest) Reset() {
 	*x = OpenRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1201,7 +1554,7 @@ func (x *OpenRequest) String() string {
 func (*OpenRequest) ProtoMessage() {}
 
 func (x *OpenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1214,7 +1567,7 @@ func (x *OpenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenRequest.ProtoReflect.Descriptor instead.
 func (*OpenRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{18}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OpenRequest) GetConfig() []byte {
@@ -1248,7 +1601,7 @@ type OpenResponse struct {
 
 func (x *OpenResponse) Reset() {
 	*x = OpenResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +1613,7 @@ func (x *OpenResponse) String() string {
 func (*OpenResponse) ProtoMessage() {}
 
 func (x *OpenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +1626,7 @@ func (x *OpenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResponse.ProtoReflect.Descriptor instead.
 func (*OpenResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{19}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *OpenResponse) GetIdle() bool {
@@ -1292,7 +1645,7 @@ type DeliverRequest struct {
 
 func (x *DeliverRequest) Reset() {
 	*x = DeliverRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1304,7 +1657,7 @@ func (x *DeliverRequest) String() string {
 func (*DeliverRequest) ProtoMessage() {}
 
 func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1317,7 +1670,7 @@ func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverRequest.ProtoReflect.Descriptor instead.
 func (*DeliverRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{20}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeliverRequest) GetCommand() *Command {
@@ -1336,7 +1689,7 @@ type DeliverResponse struct {
 
 func (x *DeliverResponse) Reset() {
 	*x = DeliverResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1701,7 @@ func (x *DeliverResponse) String() string {
 func (*DeliverResponse) ProtoMessage() {}
 
 func (x *DeliverResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1714,7 @@ func (x *DeliverResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverResponse.ProtoReflect.Descriptor instead.
 func (*DeliverResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{21}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeliverResponse) GetResult() *CommandResult {
@@ -1380,7 +1733,7 @@ type FindRequest struct {
 
 func (x *FindRequest) Reset() {
 	*x = FindRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1745,7 @@ func (x *FindRequest) String() string {
 func (*FindRequest) ProtoMessage() {}
 
 func (x *FindRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1758,7 @@ func (x *FindRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindRequest.ProtoReflect.Descriptor instead.
 func (*FindRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{22}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FindRequest) GetKey() string {
@@ -1425,7 +1778,7 @@ type FindResponse struct {
 
 func (x *FindResponse) Reset() {
 	*x = FindResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[23]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1437,7 +1790,7 @@ func (x *FindResponse) String() string {
 func (*FindResponse) ProtoMessage() {}
 
 func (x *FindResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[23]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1450,7 +1803,7 @@ func (x *FindResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindResponse.ProtoReflect.Descriptor instead.
 func (*FindResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{23}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FindResponse) GetFound() bool {
@@ -1472,7 +1825,7 @@ var File_dockline_v1_plugin_proto protoreflect.FileDescriptor
 const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"\x18dockline/v1/plugin.proto\x12\vdockline.v1\x1a\x19dockline/v1/command.proto\x1a\x17dockline/v1/event.proto\x1a\x16dockline/v1/wire.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n" +
-	"\x0fDescribeRequest\"\xdf\x01\n" +
+	"\x0fDescribeRequest\"\xf9\x01\n" +
 	"\x10DescribeResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12,\n" +
@@ -1482,7 +1835,8 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\x04sink\x18\x06 \x01(\bR\x04sink\x12\x1e\n" +
 	"\n" +
 	"rereadable\x18\a \x01(\bR\n" +
-	"rereadable\"6\n" +
+	"rereadable\x12\x18\n" +
+	"\abundles\x18Z \x01(\bR\abundles\"6\n" +
 	"\fCheckRequest\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"A\n" +
@@ -1500,18 +1854,22 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\vTryResponse\x12*\n" +
 	"\x06events\x18\x01 \x03(\v2\x12.dockline.v1.EventR\x06events\x12/\n" +
 	"\x06faults\x18\x02 \x03(\v2\x17.dockline.v1.DeadLetterR\x06faults\x12\x1a\n" +
-	"\bproposal\x18\x03 \x01(\tR\bproposal\"\xae\x01\n" +
+	"\bproposal\x18\x03 \x01(\tR\bproposal\"\xde\x01\n" +
 	"\x0eCaptureRequest\x121\n" +
 	"\x05start\x18\x01 \x01(\v2\x19.dockline.v1.CaptureStartH\x00R\x05start\x12+\n" +
 	"\x03ack\x18\x02 \x01(\v2\x17.dockline.v1.CaptureAckH\x00R\x03ack\x121\n" +
-	"\x05drain\x18\x03 \x01(\v2\x19.dockline.v1.CaptureDrainH\x00R\x05drainB\t\n" +
-	"\amessage\"\x81\x01\n" +
+	"\x05drain\x18\x03 \x01(\v2\x19.dockline.v1.CaptureDrainH\x00R\x05drain\x12.\n" +
+	"\x04acks\x18Z \x01(\v2\x18.dockline.v1.CaptureAcksH\x00R\x04acksB\t\n" +
+	"\amessage\"\x9b\x01\n" +
 	"\fCaptureStart\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x16\n" +
 	"\x06window\x18\x03 \x01(\rR\x06window\x12\x19\n" +
 	"\bdata_dir\x18\x04 \x01(\tR\adataDir\x12\x0e\n" +
-	"\x02id\x18\x05 \x01(\tR\x02id\"\xa6\x01\n" +
+	"\x02id\x18\x05 \x01(\tR\x02id\x12\x18\n" +
+	"\abundles\x18Z \x01(\bR\abundles\":\n" +
+	"\vCaptureAcks\x12+\n" +
+	"\x04acks\x18\x01 \x03(\v2\x17.dockline.v1.CaptureAckR\x04acks\"\xa6\x01\n" +
 	"\n" +
 	"CaptureAck\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x14\n" +
@@ -1526,14 +1884,29 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12-\n" +
 	"\x05class\x18\x02 \x01(\x0e2\x17.dockline.v1.FaultClassR\x05class\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\"\x0e\n" +
-	"\fCaptureDrain\"\x84\x01\n" +
+	"\fCaptureDrain\"\xba\x01\n" +
 	"\x0fCaptureResponse\x121\n" +
 	"\x05batch\x18\x01 \x01(\v2\x19.dockline.v1.CaptureBatchH\x00R\x05batch\x123\n" +
-	"\x06status\x18\x02 \x01(\v2\x19.dockline.v1.PluginStatusH\x00R\x06statusB\t\n" +
-	"\amessage\"\xb1\x01\n" +
+	"\x06status\x18\x02 \x01(\v2\x19.dockline.v1.PluginStatusH\x00R\x06status\x124\n" +
+	"\x06bundle\x18Z \x01(\v2\x1a.dockline.v1.CaptureBundleH\x00R\x06bundleB\t\n" +
+	"\amessage\"D\n" +
+	"\rCaptureBundle\x123\n" +
+	"\abatches\x18\x01 \x03(\v2\x19.dockline.v1.CaptureBatchR\abatches\"\xb1\x01\n" +
 	"\fCaptureBatch\x12\x14\n" +
 	"\x05batch\x18\x01 \x01(\x04R\x05batch\x12*\n" +
 	"\x06events\x18\x02 \x03(\v2\x12.dockline.v1.EventR\x06events\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\fR\x06cursor\x12G\n" +
+	"\x10complete_through\x18\x04 \x03(\v2\x1c.dockline.v1.CompleteThroughR\x0fcompleteThrough\"\xba\x01\n" +
+	"\x0fEncodedResponse\x121\n" +
+	"\x05batch\x18\x01 \x01(\v2\x19.dockline.v1.EncodedBatchH\x00R\x05batch\x123\n" +
+	"\x06status\x18\x02 \x01(\v2\x19.dockline.v1.PluginStatusH\x00R\x06status\x124\n" +
+	"\x06bundle\x18Z \x01(\v2\x1a.dockline.v1.EncodedBundleH\x00R\x06bundleB\t\n" +
+	"\amessage\"D\n" +
+	"\rEncodedBundle\x123\n" +
+	"\abatches\x18\x01 \x03(\v2\x19.dockline.v1.EncodedBatchR\abatches\"\x9d\x01\n" +
+	"\fEncodedBatch\x12\x14\n" +
+	"\x05batch\x18\x01 \x01(\x04R\x05batch\x12\x16\n" +
+	"\x06events\x18\x02 \x03(\fR\x06events\x12\x16\n" +
 	"\x06cursor\x18\x03 \x01(\fR\x06cursor\x12G\n" +
 	"\x10complete_through\x18\x04 \x03(\v2\x1c.dockline.v1.CompleteThroughR\x0fcompleteThrough\"\x9c\x01\n" +
 	"\x0fCursorAtRequest\x12\x16\n" +
@@ -1588,7 +1961,7 @@ func file_dockline_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_plugin_proto_rawDescData
 }
 
-var file_dockline_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_dockline_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_dockline_v1_plugin_proto_goTypes = []any{
 	(*DescribeRequest)(nil),       // 0: dockline.v1.DescribeRequest
 	(*DescribeResponse)(nil),      // 1: dockline.v1.DescribeResponse
@@ -1599,73 +1972,87 @@ var file_dockline_v1_plugin_proto_goTypes = []any{
 	(*TryResponse)(nil),           // 6: dockline.v1.TryResponse
 	(*CaptureRequest)(nil),        // 7: dockline.v1.CaptureRequest
 	(*CaptureStart)(nil),          // 8: dockline.v1.CaptureStart
-	(*CaptureAck)(nil),            // 9: dockline.v1.CaptureAck
-	(*EventWarning)(nil),          // 10: dockline.v1.EventWarning
-	(*RefusedEvent)(nil),          // 11: dockline.v1.RefusedEvent
-	(*CaptureDrain)(nil),          // 12: dockline.v1.CaptureDrain
-	(*CaptureResponse)(nil),       // 13: dockline.v1.CaptureResponse
-	(*CaptureBatch)(nil),          // 14: dockline.v1.CaptureBatch
-	(*CursorAtRequest)(nil),       // 15: dockline.v1.CursorAtRequest
-	(*CursorAtResponse)(nil),      // 16: dockline.v1.CursorAtResponse
-	(*PluginStatus)(nil),          // 17: dockline.v1.PluginStatus
-	(*OpenRequest)(nil),           // 18: dockline.v1.OpenRequest
-	(*OpenResponse)(nil),          // 19: dockline.v1.OpenResponse
-	(*DeliverRequest)(nil),        // 20: dockline.v1.DeliverRequest
-	(*DeliverResponse)(nil),       // 21: dockline.v1.DeliverResponse
-	(*FindRequest)(nil),           // 22: dockline.v1.FindRequest
-	(*FindResponse)(nil),          // 23: dockline.v1.FindResponse
-	(EventKind)(0),                // 24: dockline.v1.EventKind
-	(*Event)(nil),                 // 25: dockline.v1.Event
-	(*DeadLetter)(nil),            // 26: dockline.v1.DeadLetter
-	(FaultClass)(0),               // 27: dockline.v1.FaultClass
-	(*CompleteThrough)(nil),       // 28: dockline.v1.CompleteThrough
-	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
-	(*Condition)(nil),             // 30: dockline.v1.Condition
-	(*DeviceHealth)(nil),          // 31: dockline.v1.DeviceHealth
-	(*Command)(nil),               // 32: dockline.v1.Command
-	(*CommandResult)(nil),         // 33: dockline.v1.CommandResult
+	(*CaptureAcks)(nil),           // 9: dockline.v1.CaptureAcks
+	(*CaptureAck)(nil),            // 10: dockline.v1.CaptureAck
+	(*EventWarning)(nil),          // 11: dockline.v1.EventWarning
+	(*RefusedEvent)(nil),          // 12: dockline.v1.RefusedEvent
+	(*CaptureDrain)(nil),          // 13: dockline.v1.CaptureDrain
+	(*CaptureResponse)(nil),       // 14: dockline.v1.CaptureResponse
+	(*CaptureBundle)(nil),         // 15: dockline.v1.CaptureBundle
+	(*CaptureBatch)(nil),          // 16: dockline.v1.CaptureBatch
+	(*EncodedResponse)(nil),       // 17: dockline.v1.EncodedResponse
+	(*EncodedBundle)(nil),         // 18: dockline.v1.EncodedBundle
+	(*EncodedBatch)(nil),          // 19: dockline.v1.EncodedBatch
+	(*CursorAtRequest)(nil),       // 20: dockline.v1.CursorAtRequest
+	(*CursorAtResponse)(nil),      // 21: dockline.v1.CursorAtResponse
+	(*PluginStatus)(nil),          // 22: dockline.v1.PluginStatus
+	(*OpenRequest)(nil),           // 23: dockline.v1.OpenRequest
+	(*OpenResponse)(nil),          // 24: dockline.v1.OpenResponse
+	(*DeliverRequest)(nil),        // 25: dockline.v1.DeliverRequest
+	(*DeliverResponse)(nil),       // 26: dockline.v1.DeliverResponse
+	(*FindRequest)(nil),           // 27: dockline.v1.FindRequest
+	(*FindResponse)(nil),          // 28: dockline.v1.FindResponse
+	(EventKind)(0),                // 29: dockline.v1.EventKind
+	(*Event)(nil),                 // 30: dockline.v1.Event
+	(*DeadLetter)(nil),            // 31: dockline.v1.DeadLetter
+	(FaultClass)(0),               // 32: dockline.v1.FaultClass
+	(*CompleteThrough)(nil),       // 33: dockline.v1.CompleteThrough
+	(*timestamppb.Timestamp)(nil), // 34: google.protobuf.Timestamp
+	(*Condition)(nil),             // 35: dockline.v1.Condition
+	(*DeviceHealth)(nil),          // 36: dockline.v1.DeviceHealth
+	(*Command)(nil),               // 37: dockline.v1.Command
+	(*CommandResult)(nil),         // 38: dockline.v1.CommandResult
 }
 var file_dockline_v1_plugin_proto_depIdxs = []int32{
-	24, // 0: dockline.v1.DescribeResponse.kinds:type_name -> dockline.v1.EventKind
+	29, // 0: dockline.v1.DescribeResponse.kinds:type_name -> dockline.v1.EventKind
 	4,  // 1: dockline.v1.CheckResponse.faults:type_name -> dockline.v1.ConfigFault
-	25, // 2: dockline.v1.TryResponse.events:type_name -> dockline.v1.Event
-	26, // 3: dockline.v1.TryResponse.faults:type_name -> dockline.v1.DeadLetter
+	30, // 2: dockline.v1.TryResponse.events:type_name -> dockline.v1.Event
+	31, // 3: dockline.v1.TryResponse.faults:type_name -> dockline.v1.DeadLetter
 	8,  // 4: dockline.v1.CaptureRequest.start:type_name -> dockline.v1.CaptureStart
-	9,  // 5: dockline.v1.CaptureRequest.ack:type_name -> dockline.v1.CaptureAck
-	12, // 6: dockline.v1.CaptureRequest.drain:type_name -> dockline.v1.CaptureDrain
-	11, // 7: dockline.v1.CaptureAck.refused:type_name -> dockline.v1.RefusedEvent
-	10, // 8: dockline.v1.CaptureAck.warnings:type_name -> dockline.v1.EventWarning
-	27, // 9: dockline.v1.RefusedEvent.class:type_name -> dockline.v1.FaultClass
-	14, // 10: dockline.v1.CaptureResponse.batch:type_name -> dockline.v1.CaptureBatch
-	17, // 11: dockline.v1.CaptureResponse.status:type_name -> dockline.v1.PluginStatus
-	25, // 12: dockline.v1.CaptureBatch.events:type_name -> dockline.v1.Event
-	28, // 13: dockline.v1.CaptureBatch.complete_through:type_name -> dockline.v1.CompleteThrough
-	29, // 14: dockline.v1.CursorAtRequest.time:type_name -> google.protobuf.Timestamp
-	30, // 15: dockline.v1.PluginStatus.conditions:type_name -> dockline.v1.Condition
-	31, // 16: dockline.v1.PluginStatus.devices:type_name -> dockline.v1.DeviceHealth
-	32, // 17: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
-	33, // 18: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
-	0,  // 19: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
-	2,  // 20: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
-	5,  // 21: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
-	7,  // 22: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
-	15, // 23: dockline.v1.SourceService.CursorAt:input_type -> dockline.v1.CursorAtRequest
-	18, // 24: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
-	20, // 25: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
-	22, // 26: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
-	1,  // 27: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
-	3,  // 28: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
-	6,  // 29: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
-	13, // 30: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
-	16, // 31: dockline.v1.SourceService.CursorAt:output_type -> dockline.v1.CursorAtResponse
-	19, // 32: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
-	21, // 33: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
-	23, // 34: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
-	27, // [27:35] is the sub-list for method output_type
-	19, // [19:27] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	10, // 5: dockline.v1.CaptureRequest.ack:type_name -> dockline.v1.CaptureAck
+	13, // 6: dockline.v1.CaptureRequest.drain:type_name -> dockline.v1.CaptureDrain
+	9,  // 7: dockline.v1.CaptureRequest.acks:type_name -> dockline.v1.CaptureAcks
+	10, // 8: dockline.v1.CaptureAcks.acks:type_name -> dockline.v1.CaptureAck
+	12, // 9: dockline.v1.CaptureAck.refused:type_name -> dockline.v1.RefusedEvent
+	11, // 10: dockline.v1.CaptureAck.warnings:type_name -> dockline.v1.EventWarning
+	32, // 11: dockline.v1.RefusedEvent.class:type_name -> dockline.v1.FaultClass
+	16, // 12: dockline.v1.CaptureResponse.batch:type_name -> dockline.v1.CaptureBatch
+	22, // 13: dockline.v1.CaptureResponse.status:type_name -> dockline.v1.PluginStatus
+	15, // 14: dockline.v1.CaptureResponse.bundle:type_name -> dockline.v1.CaptureBundle
+	16, // 15: dockline.v1.CaptureBundle.batches:type_name -> dockline.v1.CaptureBatch
+	30, // 16: dockline.v1.CaptureBatch.events:type_name -> dockline.v1.Event
+	33, // 17: dockline.v1.CaptureBatch.complete_through:type_name -> dockline.v1.CompleteThrough
+	19, // 18: dockline.v1.EncodedResponse.batch:type_name -> dockline.v1.EncodedBatch
+	22, // 19: dockline.v1.EncodedResponse.status:type_name -> dockline.v1.PluginStatus
+	18, // 20: dockline.v1.EncodedResponse.bundle:type_name -> dockline.v1.EncodedBundle
+	19, // 21: dockline.v1.EncodedBundle.batches:type_name -> dockline.v1.EncodedBatch
+	33, // 22: dockline.v1.EncodedBatch.complete_through:type_name -> dockline.v1.CompleteThrough
+	34, // 23: dockline.v1.CursorAtRequest.time:type_name -> google.protobuf.Timestamp
+	35, // 24: dockline.v1.PluginStatus.conditions:type_name -> dockline.v1.Condition
+	36, // 25: dockline.v1.PluginStatus.devices:type_name -> dockline.v1.DeviceHealth
+	37, // 26: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
+	38, // 27: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
+	0,  // 28: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
+	2,  // 29: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
+	5,  // 30: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
+	7,  // 31: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
+	20, // 32: dockline.v1.SourceService.CursorAt:input_type -> dockline.v1.CursorAtRequest
+	23, // 33: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
+	25, // 34: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
+	27, // 35: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
+	1,  // 36: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
+	3,  // 37: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
+	6,  // 38: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
+	14, // 39: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
+	21, // 40: dockline.v1.SourceService.CursorAt:output_type -> dockline.v1.CursorAtResponse
+	24, // 41: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
+	26, // 42: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
+	28, // 43: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
+	36, // [36:44] is the sub-list for method output_type
+	28, // [28:36] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_plugin_proto_init() }
@@ -1680,10 +2067,17 @@ func file_dockline_v1_plugin_proto_init() {
 		(*CaptureRequest_Start)(nil),
 		(*CaptureRequest_Ack)(nil),
 		(*CaptureRequest_Drain)(nil),
+		(*CaptureRequest_Acks)(nil),
 	}
-	file_dockline_v1_plugin_proto_msgTypes[13].OneofWrappers = []any{
+	file_dockline_v1_plugin_proto_msgTypes[14].OneofWrappers = []any{
 		(*CaptureResponse_Batch)(nil),
 		(*CaptureResponse_Status)(nil),
+		(*CaptureResponse_Bundle)(nil),
+	}
+	file_dockline_v1_plugin_proto_msgTypes[17].OneofWrappers = []any{
+		(*EncodedResponse_Batch)(nil),
+		(*EncodedResponse_Status)(nil),
+		(*EncodedResponse_Bundle)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1691,7 +2085,7 @@ func file_dockline_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_plugin_proto_rawDesc), len(file_dockline_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
