@@ -57,6 +57,9 @@ func Open(ctx context.Context, c *Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("what the centre gave: %w", err)
 	}
+	if err := s.started(); err != nil {
+		return nil, err
+	}
 	if wanted := s.trial; wanted != nil {
 		if err := s.try(wanted, true); err != nil {
 			return nil, err
@@ -190,7 +193,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Now: now, Log: a.log.With("part", "downlink")}
 	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
-	loops := []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen}
+	loops := []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen, a.watchConfig}
 	if a.renewal != nil {
 		loops = append(loops, a.renewal.Run)
 	}
@@ -246,6 +249,7 @@ func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
 		DiskFreeBytes: f.DiskFree, JournalEvents: s.Events, JournalBytes: uint64(s.Bytes), JournalLimitBytes: uint64(s.LimitBytes), CapturedTotal: s.CapturedTotal,
 		Epoch: s.Epoch, LastSeq: s.LastSeq, Cursors: s.Cursors, Plugins: f.Plugins, Conditions: health.Evaluate(f), Machine: a.machineIs,
 	}
+	h.Config = a.settings.state()
 	if a.renewal != nil {
 		h.Certificate = a.renewal.State()
 	}
