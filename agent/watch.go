@@ -74,6 +74,7 @@ func (a *Agent) watchConfig(ctx context.Context) error {
 	defer look.Stop()
 	var watched *watch
 	var ends, bad time.Time
+	var starts map[string]uint32
 	for {
 		select {
 		case <-ctx.Done():
@@ -86,8 +87,15 @@ func (a *Agent) watchConfig(ctx context.Context) error {
 		}
 		if w != watched { // time that passes, not the time of day, which may be set
 			watched, bad, ends = w, time.Time{}, time.Now().Add(min(w.Until.Sub(now().Round(0)), g.Trial))
+			starts = a.starts()
 		}
-		reason := a.standing().lost(w.Before)
+		reason, looping := a.standing().lost(w.Before), crashed(starts, a.starts())
+		if looping != "" {
+			if err := a.takeBack(looping); err != nil {
+				return err
+			}
+			continue
+		}
 		switch {
 		case reason == "":
 			bad = time.Time{}
@@ -106,6 +114,28 @@ func (a *Agent) watchConfig(ctx context.Context) error {
 			a.log.Info("the centre's configuration is kept", "version", g.Version, "desired", g.Desired)
 		}
 	}
+}
+
+// starts is how often each plugin was started again.
+func (a *Agent) starts() map[string]uint32 {
+	all := make(map[string]uint32)
+	for _, p := range a.host.Health() {
+		all[p.GetId()] = p.GetRestarts()
+	}
+	return all
+}
+
+// watchedCrashes is how often a plugin may crash while its section is watched.
+const watchedCrashes = 2
+
+// crashed says which plugin crashes again and again, though it may run in between; "" for none.
+func crashed(before, now map[string]uint32) string {
+	for id, n := range now {
+		if n > before[id]+watchedCrashes {
+			return fmt.Sprintf("plugin %s has ended %d times since", id, n-before[id])
+		}
+	}
+	return ""
 }
 
 // takeBack puts the last configuration known to be good in force again.

@@ -32,6 +32,8 @@ type config struct {
 	Mended   string `yaml:"mended"`
 	// Ship tells departures of shipments, urgent ones, instead of picks.
 	Ship bool `yaml:"ship"`
+	// DieAfter ends the process with an error when it has run for so long.
+	DieAfter time.Duration `yaml:"die_after"`
 }
 
 type rows struct {
@@ -63,6 +65,12 @@ func (rows) Capture(ctx context.Context, start plugins.Start, out plugins.Stream
 	}
 	if err := there(ctx, c.After); err != nil {
 		return nil // asked to end
+	}
+	if c.DieAfter > 0 {
+		time.AfterFunc(c.DieAfter, func() {
+			fmt.Fprintln(os.Stderr, "rows: it dies now, as its section says")
+			os.Exit(3)
+		})
 	}
 	began, told := time.Now(), 0
 	for ctx.Err() == nil && (c.Rows == 0 || n < c.First-1+c.Rows) {
