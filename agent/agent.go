@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/agent/downlink"
 	"github.com/dockline/dockline/agent/enrol"
@@ -41,9 +40,17 @@ type Agent struct {
 	machineIs *docklinev1.Machine
 	renewal   *enrol.Renewal // nil where the line needs no certificate
 
+	began   time.Time
+	board   health.Board
+	outlook health.Outlook
+
 	mu          sync.Mutex
 	connected   bool
 	lineChanged time.Time
+
+	asking    sync.Mutex // guards what follows
+	pending   *health.Pending
+	pendingAt time.Time // when pending was worked out
 }
 
 // Open opens the journal and the inbox, with what the centre gave of the configuration laid over c. What is on trial and does not
@@ -100,7 +107,8 @@ func openWith(own *Config, s *settings, centre *given) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	a := &Agent{own: own, config: c, inForce: c, settings: s, again: make(chan struct{}, 1), log: log, journal: j, lineChanged: now()}
+	a := &Agent{own: own, config: c, inForce: c, settings: s, again: make(chan struct{}, 1), log: log, journal: j, began: now(), lineChanged: now(),
+		outlook: health.Outlook{Path: c.Path("outlook.json")}}
 	if err := a.open(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -174,7 +182,8 @@ func newHost(c *Config, j host.Journal, log *slog.Logger, known func(item string
 		if err != nil {
 			return nil, err
 		}
-		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config}
+		memory, rate := p.limits()
+		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config, MemoryLimit: memory, EventRate: rate}
 	}
 	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, KnownItem: known, Now: now, Log: log.With("part", "host")})
 }
@@ -191,7 +200,7 @@ func (a *Agent) send(ctx context.Context) error {
 // agent must be opened again, with ErrReopen.
 func (a *Agent) Run(ctx context.Context) error {
 	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Now: now, Log: a.log.With("part", "downlink")}
-	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Log: a.log}
+	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Facts: a.facts, Pending: a.Pending, Control: a.control(), Release: a.host.Release, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
 	loops := []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen, a.watchConfig}
 	if a.renewal != nil {
@@ -229,44 +238,6 @@ func (a *Agent) record(ctx context.Context, e *docklinev1.Event) error {
 		return fault
 	}
 	return a.journal.Append(ctx, journal.Entry{Plugin: downlink.Source, Events: []*docklinev1.Event{e}})
-}
-
-// Heartbeat says how the site is; the uplink adds who it is and what is stored.
-func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
-	s, line := a.journal.Stats(), a.uplink.Stats()
-	f := health.Facts{Now: now(), Connected: line.Connected, Line: health.Line{Reason: line.Line.LastError, TakenOverAt: line.Line.TakenOverAt,
-		NextAttempt: line.Line.NextAttempt, ShortLinks: line.Line.ShortLinks, Denied: line.Denied, TooLarge: line.TooLarge, TooLargeText: line.TooLargeText}}
-	a.mu.Lock()
-	if f.Connected != a.connected {
-		a.connected, a.lineChanged = f.Connected, f.Now
-	}
-	f.LineChanged = a.lineChanged
-	a.mu.Unlock()
-	a.machine(&f)
-	f.JournalBytes, f.JournalLimit, f.Waiting, f.OldestAt = s.Bytes, s.LimitBytes, int64(s.Events), s.OldestAt
-	f.Plugins, f.Reported = a.host.Health(), append(a.host.Conditions(), a.refusedCondition()...)
-	h := &docklinev1.Heartbeat{
-		DiskFreeBytes: f.DiskFree, JournalEvents: s.Events, JournalBytes: uint64(s.Bytes), JournalLimitBytes: uint64(s.LimitBytes), CapturedTotal: s.CapturedTotal,
-		Epoch: s.Epoch, LastSeq: s.LastSeq, Cursors: s.Cursors, Plugins: f.Plugins, Conditions: health.Evaluate(f), Machine: a.machineIs,
-	}
-	h.Config = a.settings.state()
-	if a.renewal != nil {
-		h.Certificate = a.renewal.State()
-	}
-	if !s.OldestAt.IsZero() {
-		h.OldestEventAt = timestamppb.New(s.OldestAt)
-	}
-	return h
-}
-
-// report is the heartbeat with the identity that the uplink would add, for people on this machine.
-func (a *Agent) report() *docklinev1.Heartbeat {
-	h := a.Heartbeat()
-	h.Tenant, h.Site, h.AgentVersion, h.SentAt = a.config.Site.Tenant, a.config.Site.ID, wire.Version, timestamppb.New(now())
-	h.Online = a.uplink.Stats().Connected
-	h.Incarnation, h.CommandsThrough, h.ReceiptsThrough = a.inbox.Through()
-	h.MasterThrough = a.inbox.MasterThrough()
-	return h
 }
 
 // hostJournal gives host the journal in the shape that it declares.

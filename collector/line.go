@@ -45,6 +45,16 @@ func (l *line) publish(ctx context.Context, message wire.Message) error {
 	}
 }
 
+// up says whether there is a link.
+func (l *line) up() bool {
+	select {
+	case <-l.ready:
+		return l.conn.Connected()
+	default:
+		return false
+	}
+}
+
 // run keeps the connection until ctx ends.
 func (l *line) run(ctx context.Context, r *road) error {
 	l.config.OnMessage = r.ingest.Offer

@@ -29,6 +29,7 @@ type road struct {
 	senders   []*posting.Sender
 	intakes   []*connector.Intake
 	downlink  *downlink.Downlink
+	keeper    *fleet.Keeper
 }
 
 func (m *Collector) newRoad(ctx context.Context, l *line) (*road, error) {
@@ -52,6 +53,7 @@ func (m *Collector) newRoad(ctx context.Context, l *line) (*road, error) {
 	}
 	r.worker = &reconcile.Worker{DB: m.db, Policy: m.policy, Styles: m.style, Append: appendFacts, Done: r.sequencerWake, Log: m.log.With("part", "reconcile")}
 	r.downlink = &downlink.Downlink{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Slog: m.log.With("part", "downlink")}
+	r.keeper = m.newKeeper(l, log)
 	for _, s := range m.connectors {
 		r.senders = append(r.senders, &posting.Sender{DB: m.db, Target: s.config.Name, Connector: s.connector, Holder: m.name, Cases: m.cases, Receipts: m.receipts,
 			CallTimeout: s.config.Timeout, Log: m.log.With("part", "posting", "target", s.config.Name)})
@@ -62,7 +64,7 @@ func (m *Collector) newRoad(ctx context.Context, l *line) (*road, error) {
 			Sites: m.sites(s.config.Tenant), Cases: m.intakeCases, Poll: s.config.Poll, Timeout: s.config.Timeout, Log: m.log.With("part", "intake")})
 	}
 	var err error
-	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, Slog: m.log.With("part", "ingest"),
+	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, OfflineAfter: m.config.MQTT.OfflineAfter, Slog: m.log.With("part", "ingest"),
 		OnRestored: func(ctx context.Context, tx *db.Tx) error { return posting.Restored(ctx, tx, time.Now()) },
 		Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []ingest.Exception) error {
 			desired := make([]exception.Desired, len(found))
@@ -78,7 +80,7 @@ func (r *road) sequencerWake() { r.sequencer.Wake() }
 
 // loops are all that run for the road's sake.
 func (r *road) loops() []func(context.Context) error {
-	loops := []func(context.Context) error{r.ingest.Run, r.filler.Run, r.sequencer.Run, r.worker.Run, r.downlink.Run}
+	loops := []func(context.Context) error{r.ingest.Run, r.filler.Run, r.sequencer.Run, r.worker.Run, r.downlink.Run, r.keeper.Run}
 	for _, s := range r.senders {
 		loops = append(loops, s.Run)
 	}

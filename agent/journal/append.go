@@ -39,6 +39,7 @@ type Entry struct {
 type ticket struct {
 	plugin   string
 	items    []item
+	days     dayCounts
 	bytes    int
 	cursor   []byte
 	complete []*docklinev1.CompleteThrough
@@ -62,6 +63,7 @@ func newTicket(e Entry) (*ticket, error) {
 			return nil, fmt.Errorf("append event %d: %d bytes, %d are allowed", i, len(data), maxEventBytes)
 		}
 		t.items[i] = item{data: data, urgent: event.Urgent}
+		t.days.add(event)
 		t.bytes += len(data)
 	}
 	t.reserve = len(t.items) == 0

@@ -148,6 +148,9 @@ func initEpoch(tx *bbolt.Tx, identity *docklinev1.EpochRange, s state, cursors m
 			return err
 		}
 	}
+	if err := s.days.put(tx.Bucket(bucketMeta), nil); err != nil {
+		return err
+	}
 	return tx.Bucket(bucketMeta).Put(keyState, s.record())
 }
 
@@ -185,6 +188,9 @@ func (e *epoch) reload() error {
 			s, err := readState(tx.Bucket(bucketMeta).Get(keyState))
 			if err != nil {
 				return fmt.Errorf("state: %w", err)
+			}
+			if s.days, err = readDays(tx); err != nil {
+				return fmt.Errorf("days: %w", err)
 			}
 			e.state, e.saved, e.endless = s, s.acked, false
 			_, body, err := openRecord(tx.Bucket(bucketMeta).Get(keyIdentity))

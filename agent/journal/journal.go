@@ -168,7 +168,7 @@ func (j *Journal) open() error {
 	if len(files) > 0 {
 		predecessor.Epoch = files[len(files)-1].id
 	}
-	if err := j.begin(predecessor, 0); err != nil {
+	if err := j.begin(predecessor, state{}); err != nil {
 		return err
 	}
 	if clean {
@@ -181,8 +181,8 @@ func (j *Journal) open() error {
 	return j.Recover(context.Background())
 }
 
-// begin makes a new epoch that takes writes from now on.
-func (j *Journal) begin(predecessor *docklinev1.EpochRange, captured uint64) error {
+// begin makes a new epoch that takes writes from now on, and counts on from before.
+func (j *Journal) begin(predecessor *docklinev1.EpochRange, before state) error {
 	identity := &docklinev1.EpochRange{
 		Ordinal:            j.ordinal + 1,
 		Predecessor:        predecessor.Epoch,
@@ -190,9 +190,9 @@ func (j *Journal) begin(predecessor *docklinev1.EpochRange, captured uint64) err
 	}
 	partial := j.partial()
 	if partial {
-		captured = 0 // it comes with the rest
+		before = state{} // it comes with the rest
 	}
-	e, err := createEpoch(j.dir, identity, state{captured: captured}, j.cursors, partial)
+	e, err := createEpoch(j.dir, identity, state{captured: before.captured, days: before.days}, j.cursors, partial)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,8 @@ type plan struct {
 	last uint64
 	// captured is how many events are new to this folder.
 	captured uint64
+	// days are these events by day.
+	days dayCounts
 	// moved are records of other epochs that are now part of this one.
 	moved []*docklinev1.EpochRange
 	// drop is how many acknowledged packs may be deleted along the way.
@@ -46,6 +48,7 @@ func makePlan(e *epoch, cursors map[string]*docklinev1.PluginCursor, group []*ti
 		count += len(t.items)
 		bytes += t.bytes
 		fresh = append(fresh, t.items...)
+		p.days = p.days.plus(t.days)
 	}
 	p.captured = uint64(len(fresh))
 	p.last += p.captured
@@ -138,6 +141,7 @@ func (j *Journal) execute(p *plan) error {
 	after := e.state
 	after.last = p.last
 	after.captured += p.captured
+	after.days = after.days.plus(p.days).latest()
 	err := guard(func() error {
 		return e.db.Update(func(tx *bbolt.Tx) error { return j.writePlan(tx, e, p, after) })
 	})
@@ -201,6 +205,11 @@ func (j *Journal) writePlan(tx *bbolt.Tx, e *epoch, p *plan, after state) error 
 	}
 	if _, err := dropAcked(tx, e.state.acked, j.cutoff(), p.drop); err != nil {
 		return err
+	}
+	if len(p.days) > 0 {
+		if err := after.days.put(meta, e.state.days); err != nil {
+			return err
+		}
 	}
 	return meta.Put(keyState, after.record())
 }

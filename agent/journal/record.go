@@ -69,6 +69,8 @@ type state struct {
 	captured uint64
 	// incarnation is the collector's database that acked belongs to.
 	incarnation string
+	// days are captured by day; they have records of their own, and the map is never changed.
+	days dayCounts
 }
 
 func (s state) record() []byte {

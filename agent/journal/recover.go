@@ -113,6 +113,7 @@ type ancestor struct {
 	id       string
 	last     uint64
 	captured uint64
+	days     dayCounts
 	cursors  map[string]*docklinev1.PluginCursor
 }
 
@@ -136,7 +137,7 @@ func (r *recovery) link() error {
 				return err
 			}
 		}
-		known = ancestor{ordinal: e.ordinal(), id: e.id(), last: e.state.last, captured: e.state.captured, cursors: j.cursors}
+		known = ancestor{ordinal: e.ordinal(), id: e.id(), last: e.state.last, captured: e.state.captured, days: e.state.days, cursors: j.cursors}
 		if e != j.newest() {
 			known.cursors = maps.Clone(known.cursors)
 			if cursors := e.bestCursors(); cursors != nil {
@@ -151,7 +152,8 @@ func (r *recovery) link() error {
 
 // after is what a wreck leaves to those behind it; not its last Seq, of which it is never certain.
 func (w *wreck) after(before ancestor) ancestor {
-	a := ancestor{ordinal: w.file.ordinal, id: w.file.id, captured: max(before.captured, w.state.captured), cursors: maps.Clone(before.cursors)}
+	a := ancestor{ordinal: w.file.ordinal, id: w.file.id, captured: max(before.captured, w.state.captured),
+		days: before.days.atLeast(w.state.days), cursors: maps.Clone(before.cursors)}
 	maps.Copy(a.cursors, w.cursors)
 	return a
 }
@@ -169,6 +171,7 @@ func (j *Journal) inherit(e *epoch, from ancestor) error {
 	maps.DeleteFunc(missing, func(plugin string, _ *docklinev1.PluginCursor) bool { return cursors[plugin] != nil })
 	after, identity := e.state, proto.CloneOf(e.identity)
 	after.captured += from.captured
+	after.days = after.days.plus(from.days).latest()
 	if identity.Predecessor == from.id {
 		identity.PredecessorLastSeq = from.last
 	}
@@ -184,7 +187,7 @@ func (j *Journal) inherit(e *epoch, from ancestor) error {
 				}
 			}
 			meta := tx.Bucket(bucketMeta)
-			return errors.Join(meta.Put(keyIdentity, makeRecord(time.Time{}, body)), meta.Put(keyState, after.record()), meta.Delete(keyPartial))
+			return errors.Join(after.days.put(meta, e.state.days), meta.Put(keyIdentity, makeRecord(time.Time{}, body)), meta.Put(keyState, after.record()), meta.Delete(keyPartial))
 		})
 	})
 	if err != nil {

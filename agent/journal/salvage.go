@@ -154,8 +154,12 @@ func (w *wreck) record(key, value []byte, at int64) {
 	switch {
 	case bytes.Equal(key, keyState):
 		if s, err := readState(value); err == nil && s.last >= w.state.last {
-			s.acked = max(s.acked, w.state.acked)
+			s.acked, s.days = max(s.acked, w.state.acked), w.state.days
 			w.state = s
+		}
+	case bytes.HasPrefix(key, []byte(dayPrefix)):
+		if n, ok := readDay(value); ok {
+			w.state.days = w.state.days.atLeast(dayCounts{string(key[len(dayPrefix):]): n})
 		}
 	case bytes.Equal(key, keyIdentity):
 		if r := (&docklinev1.EpochRange{}); proto.Unmarshal(body, r) == nil && r.Epoch == w.file.id {
@@ -316,7 +320,7 @@ func (j *Journal) setAside(w *wreck, e *epoch, from uint64) error {
 // setAsideOpen does so with a file that is open: what is known of it in memory counts more than what its pages say.
 func (j *Journal) setAsideOpen(e *epoch, cause error, all bool) error {
 	if e == j.newest() {
-		if err := j.begin(&docklinev1.EpochRange{Epoch: e.id(), LastSeq: e.state.last}, e.state.captured); err != nil {
+		if err := j.begin(&docklinev1.EpochRange{Epoch: e.id(), LastSeq: e.state.last}, e.state); err != nil {
 			return err
 		}
 	}

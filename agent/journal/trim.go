@@ -261,7 +261,7 @@ func (j *Journal) rotate() error {
 	if err := j.saveAcked(e); err != nil {
 		return err
 	}
-	if err := j.begin(&docklinev1.EpochRange{Epoch: e.id(), LastSeq: e.state.last}, e.state.captured); err != nil {
+	if err := j.begin(&docklinev1.EpochRange{Epoch: e.id(), LastSeq: e.state.last}, e.state); err != nil {
 		return err
 	}
 	j.view.Lock()

@@ -40,7 +40,7 @@ func (u *Uplink) status(session string) wire.Message {
 		h = u.c.Heartbeat()
 	}
 	h.Tenant, h.Site, h.AgentVersion = u.c.Tenant, u.c.Site, u.c.Version
-	h.Session, h.Online, h.SentAt = session, true, timestamppb.New(u.c.Now())
+	h.Session, h.Online, h.SentAt, h.Number = session, true, timestamppb.New(u.c.Now()), u.nextBeat()
 	if u.c.Positions != nil {
 		h.Incarnation, h.CommandsThrough, h.ReceiptsThrough = u.c.Positions()
 	}

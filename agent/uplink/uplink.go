@@ -130,6 +130,8 @@ type Stats struct {
 	LastGreetedAt time.Time
 	// ClockOffset is by how much the collector's clock is ahead of ours, to the accuracy of the line; valid after the first reply.
 	ClockOffset time.Duration
+	// CollectorVersion is what the collector said with its last reply, "" from one that does not say.
+	CollectorVersion string
 }
 
 // Uplink is a loop: Run it once.
@@ -145,7 +147,9 @@ type Uplink struct {
 	line   LineStats         // what the line says of itself, nil where it says nothing
 	mu     sync.Mutex        // guards what follows
 	born   *docklinev1.Hello // of the connection that is being made
-	stats  Stats
+	// beat numbers the heartbeats of that connection.
+	beat  uint64
+	stats Stats
 }
 
 // up says that a connection stands and its Hello was sent.
@@ -279,7 +283,7 @@ func (u *Uplink) loop(ctx context.Context) error {
 // makeWill begins the session of a connection and says what the broker is to tell when it falls: that this very session is gone.
 func (u *Uplink) makeWill() *wire.Message {
 	u.mu.Lock()
-	u.born = &docklinev1.Hello{Tenant: u.c.Tenant, Site: u.c.Site, Session: newSession()}
+	u.born, u.beat = &docklinev1.Hello{Tenant: u.c.Tenant, Site: u.c.Site, Session: newSession()}, 0
 	session := u.born.Session
 	u.mu.Unlock()
 	m := u.message(wire.Status, true, &docklinev1.Heartbeat{Tenant: u.c.Tenant, Site: u.c.Site, Session: session, AgentVersion: u.c.Version})
@@ -296,6 +300,14 @@ func (u *Uplink) birth() []wire.Message {
 	u.born = hello
 	u.mu.Unlock()
 	return []wire.Message{u.status(session), u.message(wire.Hello, false, hello)}
+}
+
+// nextBeat numbers a heartbeat within its session.
+func (u *Uplink) nextBeat() uint64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.beat++
+	return u.beat
 }
 
 func (u *Uplink) hello() *docklinev1.Hello {

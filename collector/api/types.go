@@ -36,6 +36,8 @@ type Site struct {
 	State  fleet.State `json:"state"`
 	Since  *time.Time  `json:"since,omitempty"`
 	SeenAt *time.Time  `json:"seen_at,omitempty"`
+	// Session is the one in force; each connection of the site has its own.
+	Session string `json:"session,omitempty"`
 	// Health is one sentence, Severity its weight: info, warning or error.
 	Health     string    `json:"health"`
 	Severity   string    `json:"severity"`
@@ -58,7 +60,7 @@ func SitesOf(found []*fleet.Site) []Site { return each(found, SiteOf) }
 
 // SiteOf is a site as the API shows it.
 func SiteOf(s *fleet.Site) Site {
-	site := Site{Tenant: s.Tenant, ID: s.ID, Title: s.Title, Region: s.Region, State: s.State, Since: when(s.Since), SeenAt: when(s.SeenAt),
+	site := Site{Tenant: s.Tenant, ID: s.ID, Title: s.Title, Region: s.Region, State: s.State, Since: when(s.Since), SeenAt: when(s.SeenAt), Session: s.Session,
 		Health: s.Health, Severity: severity(s.Severity), Conditions: []Message{}, Backlog: s.Backlog, Waiting: s.Waiting, Logged: s.Logged,
 		Duplicates: s.Duplicates, Conflicts: s.Conflicts, Commands: s.Commands, Receipts: s.Receipts}
 	for _, c := range s.Conditions {

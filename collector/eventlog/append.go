@@ -16,7 +16,7 @@ import (
 // its correlation id and must not be changed afterwards. What the tables hold in the end does not depend on the order in which
 // events arrive.
 func (l *Log) Append(ctx context.Context, tx *db.Tx, recorded []Recorded) (AppendResult, error) {
-	bySite, err := l.append(ctx, tx, recorded)
+	bySite, _, err := l.append(ctx, tx, recorded)
 	if err != nil {
 		return AppendResult{}, err
 	}
@@ -33,12 +33,12 @@ func sum(bySite map[SiteKey]AppendResult) AppendResult {
 	return total
 }
 
-func (l *Log) append(ctx context.Context, tx *db.Tx, recorded []Recorded) (map[SiteKey]AppendResult, error) {
+func (l *Log) append(ctx context.Context, tx *db.Tx, recorded []Recorded) (map[SiteKey]AppendResult, dayTallies, error) {
 	cases := gather(recorded)
 	if err := identify(ctx, tx, cases); err != nil {
-		return nil, fmt.Errorf("append: %w", err)
+		return nil, nil, fmt.Errorf("append: %w", err)
 	}
-	bySite := make(map[SiteKey]AppendResult)
+	bySite, days := make(map[SiteKey]AppendResult), make(dayTallies)
 	count := func(a *arrival, logged, duplicates, conflicts int) {
 		r := bySite[a.site()]
 		bySite[a.site()] = AppendResult{r.Logged + logged, r.Duplicates + duplicates, r.Conflicts + conflicts}
@@ -47,8 +47,12 @@ func (l *Log) append(ctx context.Context, tx *db.Tx, recorded []Recorded) (map[S
 	for _, c := range cases {
 		bodies := c.bodies
 		count(bodies[0], 0, c.repeats, 0)
+		for _, a := range c.again {
+			days.repeat(a, c.known.captured)
+		}
 		if c.fresh {
 			count(bodies[0], 1, 0, 0)
+			days.first(bodies[0])
 			fresh = append(fresh, bodies[0])
 			bodies = bodies[1:]
 		}
@@ -58,29 +62,31 @@ func (l *Log) append(ctx context.Context, tx *db.Tx, recorded []Recorded) (map[S
 				continue
 			}
 			count(a, 0, 1, 0)
+			days.repeat(a, c.known.captured)
 			if a.place().before(c.known.place) {
 				lower = append(lower, a)
 			}
 		}
 	}
 	if err := l.insert(ctx, tx, fresh); err != nil {
-		return nil, fmt.Errorf("append: %w", err)
+		return nil, nil, fmt.Errorf("append: %w", err)
 	}
 	if err := l.lowerPlaces(ctx, tx, lower); err != nil {
-		return nil, fmt.Errorf("append: %w", err)
+		return nil, nil, fmt.Errorf("append: %w", err)
 	}
 	for _, a := range differ {
 		isNew, err := l.settle(ctx, tx, a)
 		if err != nil {
-			return nil, fmt.Errorf("append event %s: %w", a.Event.GetId(), err)
+			return nil, nil, fmt.Errorf("append event %s: %w", a.Event.GetId(), err)
 		}
 		if isNew {
 			count(a, 0, 0, 1)
+			days.of(a).again++
 		} else {
 			count(a, 0, 1, 0)
 		}
 	}
-	return bySite, nil
+	return bySite, days, nil
 }
 
 // place is where a site's journal has an event: of two bodies under one id the lower place counts.
@@ -136,6 +142,8 @@ type identity struct {
 	hash  []byte
 	logID int64
 	place place
+	// captured is when the host recorded it, as Recorded has it.
+	captured int64
 }
 
 // arrivalCase is all that one Append brings of one id.
@@ -144,6 +152,8 @@ type arrivalCase struct {
 	// bodies are distinct, the lowest place first; most often there is one. repeats is how many more came.
 	bodies  []*arrival
 	repeats int
+	// again are those of the repeats that were recorded at another moment than the body that is kept.
+	again []*arrival
 	// fresh: the id was not known, and bodies[0] is now in force.
 	fresh bool
 	known identity
@@ -182,7 +192,10 @@ func (c *arrivalCase) add(a *arrival) {
 	for i, have := range c.bodies {
 		if bytes.Equal(have.hash, a.hash) {
 			if a.place().before(have.place()) {
-				c.bodies[i] = a
+				c.bodies[i], a = a, have
+			}
+			if a.captured != c.bodies[i].captured {
+				c.again = append(c.again, a)
 			}
 			c.repeats++
 			return
@@ -238,11 +251,11 @@ func recognise(ctx context.Context, tx *db.Tx, cases []*arrivalCase) (int, error
 
 // claimIDs puts in the ids that nobody has told of so far. Of those that turn out to be there it reads what is known.
 func claimIDs(ctx context.Context, tx *db.Tx, cases []*arrivalCase) error {
-	claim := db.Insert{Table: "event_identity", Columns: []string{"tenant", "id", "body_hash", "log_id", "epoch_ordinal", "seq"}, Conflict: []string{"tenant", "id"}}
+	claim := db.Insert{Table: "event_identity", Columns: []string{"tenant", "id", "body_hash", "log_id", "epoch_ordinal", "seq", "captured_at"}, Conflict: []string{"tenant", "id"}}
 	for _, c := range cases {
 		a := c.bodies[0]
-		claim.Rows = append(claim.Rows, []any{c.tenant, c.id, a.hash, a.logID, a.EpochOrdinal, a.Seq})
-		c.fresh, c.known = true, identity{a.hash, a.logID, a.place()}
+		claim.Rows = append(claim.Rows, []any{c.tenant, c.id, a.hash, a.logID, a.EpochOrdinal, a.Seq, a.captured})
+		c.fresh, c.known = true, identity{a.hash, a.logID, a.place(), a.captured}
 	}
 	claimed, err := tx.CountAbsent(ctx, claim)
 	if err != nil || claimed == int64(len(cases)) {
@@ -260,13 +273,13 @@ func claimIDs(ctx context.Context, tx *db.Tx, cases []*arrivalCase) error {
 // identities reads what is known of ids, each a row of tenant and id.
 func identities(ctx context.Context, tx *db.Tx, keys [][]any, hold bool) (map[identityKey]identity, error) {
 	rows, err := tx.Lookup(ctx, db.Lookup{Table: "event_identity", Key: []string{"tenant", "id"}, Rows: keys, Hold: hold,
-		Columns: []string{"tenant", "id", "body_hash", "log_id", "epoch_ordinal", "seq"}})
+		Columns: []string{"tenant", "id", "body_hash", "log_id", "epoch_ordinal", "seq", "captured_at"}})
 	if err != nil {
 		return nil, err
 	}
 	known := make(map[identityKey]identity, len(rows))
 	for _, row := range rows {
-		known[identityKey{row[0].(string), row[1].(string)}] = identity{row[2].([]byte), row[3].(int64), place{row[4].(int64), row[5].(int64)}}
+		known[identityKey{row[0].(string), row[1].(string)}] = identity{row[2].([]byte), row[3].(int64), place{row[4].(int64), row[5].(int64)}, row[6].(int64)}
 	}
 	return known, nil
 }

@@ -47,7 +47,11 @@ func (w *waiting) read() ([]Recorded, error) {
 		r := &recorded[i]
 		*r = Recorded{Event: &docklinev1.Event{}, Epoch: w.envelope.GetEpoch(), EpochOrdinal: w.envelope.GetEpochOrdinal(),
 			Seq: w.envelope.GetFirstSeq() + uint64(i)}
-		if fault := w.decode(raw, r.Event); fault != nil {
+		fault := w.decode(raw, r.Event)
+		if r.captured, r.letter = capturedAt(r.Event.GetCapturedAt()), isLetter(r.Event); i > 0 && fault != nil && r.captured == 0 {
+			r.captured = recorded[i-1].captured // it cannot be read; the one before it is of the same day, or nearly always
+		}
+		if fault != nil {
 			r.Event, r.hash = w.deadLetter(*r, raw, fault)
 			continue
 		}

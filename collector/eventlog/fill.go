@@ -188,7 +188,7 @@ func (f *Filler) fill(ctx context.Context, tx *db.Tx, ids []int64) (Filled, erro
 		done = append(done, w.id)
 		read = append(read, w)
 	}
-	bySite, err := f.Log.append(ctx, tx, recorded)
+	bySite, days, err := f.Log.append(ctx, tx, recorded)
 	if err != nil {
 		return filled, err
 	}
@@ -205,7 +205,10 @@ func (f *Filler) fill(ctx context.Context, tx *db.Tx, ids []int64) (Filled, erro
 	if err := f.Log.advance(ctx, tx, sitesOf(read), read); err != nil {
 		return filled, err
 	}
-	return filled, addTotals(ctx, tx, bySite)
+	if err := addTotals(ctx, tx, bySite); err != nil {
+		return filled, err
+	}
+	return filled, days.add(ctx, tx)
 }
 
 func countOf(envelopes []*waiting) (events int) {

@@ -25,6 +25,10 @@ type Recorded struct {
 	EpochOrdinal uint64
 	Seq          uint64
 
+	// captured is when the site's host recorded it, in Unix microseconds, and letter whether it came as a dead letter; both only where it
+	// came by the site's journal.
+	captured int64
+	letter   bool
 	// hash is that of the body, nil where it is yet to be worked out. Of an event that was made here it is of what could not be read.
 	hash []byte
 	// refuse makes the dead letter of an event that breaks a rule; nil where nobody has to look. It keeps the id.

@@ -17,6 +17,8 @@ var (
 	ErrSite = errors.New("site")
 	// ErrNoSite: there is no such site.
 	ErrNoSite = errors.New("no such site")
+	// ErrNoDifference: the day has no difference that a person could accept.
+	ErrNoDifference = errors.New("there is no difference to accept")
 )
 
 // Fleet is the sites of a database.

@@ -25,7 +25,8 @@ const (
 )
 
 // judge works out the site's conditions and puts its health in a sentence.
-func (s *Site) judge(now time.Time) {
+func (s *Site) judge(now time.Time, l *listeners) {
+	s.judgeListening(l)
 	s.judgeLine(now)
 	if s.State == Online {
 		s.Conditions = append(s.Conditions, s.Heartbeat.GetConditions()...)

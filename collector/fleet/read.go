@@ -26,16 +26,20 @@ type siteKey struct {
 
 func (f *Fleet) read(ctx context.Context, tenant, id string) ([]*Site, error) {
 	var sites []*Site
+	var listen *listeners
 	err := f.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		sites = nil
 		byKey := make(map[siteKey]*Site)
+		if listen, err = readListeners(ctx, tx, f.now()); err != nil {
+			return err
+		}
 		rows, err := tx.Query(ctx, siteQuery, tenant, tenant, id, id)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
-			s, err := f.scan(rows.Scan)
+			s, err := f.scan(listen, rows.Scan)
 			if err != nil {
 				return err
 			}
@@ -61,12 +65,12 @@ func (f *Fleet) read(ctx context.Context, tenant, id string) ([]*Site, error) {
 		return nil, err
 	}
 	for _, s := range sites {
-		s.judge(f.now())
+		s.judge(f.now(), listen)
 	}
 	return sites, nil
 }
 
-func (f *Fleet) scan(scan func(...any) error) (*Site, error) {
+func (f *Fleet) scan(l *listeners, scan func(...any) error) (*Site, error) {
 	s := &Site{State: NeverSeen}
 	var created, notAfter int64
 	var session *string
@@ -81,12 +85,8 @@ func (f *Fleet) scan(scan func(...any) error) (*Site, error) {
 		return s, nil
 	}
 	s.Session, s.SeenAt = *session, fromMicros(*seen)
-	silent := f.OfflineAfter
-	if silent == 0 {
-		silent = 20 * time.Second
-	}
 	s.State, s.Since = Online, fromMicros(*connected)
-	if *online == 0 || f.now().Sub(s.SeenAt) > silent {
+	if *online == 0 || l.silent(s.SeenAt) > offlineAfter(f.OfflineAfter) {
 		s.State, s.Since = Offline, s.SeenAt
 	}
 	if heartbeat == nil {

@@ -158,7 +158,7 @@ func (b *batch) addStatus(t wire.Topic, payload []byte) {
 		b.garbage(t, payload, "it names no site")
 	case h.GetTenant() != t.Tenant || h.GetSite() != t.Site:
 		b.otherSite(t, h.GetTenant(), h.GetSite(), "status")
-	case !plain(h.GetSession(), true) || !plain(h.GetEpoch(), true) || !validSeqs(h.GetLastSeq(), h.GetCommandsThrough(), h.GetReceiptsThrough()) || !validCursors(h.GetCursors()):
+	case !plain(h.GetSession(), true) || !plain(h.GetEpoch(), true) || !validSeqs(h.GetLastSeq(), h.GetCommandsThrough(), h.GetReceiptsThrough(), h.GetNumber(), h.GetJournalEvents()) || !validCursors(h.GetCursors()):
 		b.garbage(t, payload, "its session, epoch or a position cannot be one")
 	default:
 		b.statuses = append(b.statuses, h)

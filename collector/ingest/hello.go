@@ -9,6 +9,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/wire"
 )
 
 // hello records what a site says that it holds, finds what it has lost, and makes the reply.
@@ -48,19 +49,11 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 	if err != nil {
 		return err
 	}
-	commands, receipts := i.positions(h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough())
-	now := i.c.Now().UnixMicro()
-	if _, err := tx.Exec(ctx, `INSERT INTO presence (tenant, site, session, online, connected_at, seen_at, commands_through, receipts_through, epoch)
-		VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT (tenant, site) DO UPDATE SET
-		connected_at = CASE WHEN presence.session = excluded.session AND presence.online = 1 THEN presence.connected_at ELSE excluded.connected_at END,
-		session = excluded.session, online = 1, seen_at = excluded.seen_at,
-		commands_through = excluded.commands_through, receipts_through = excluded.receipts_through,
-		epoch = CASE WHEN excluded.epoch = '' THEN presence.epoch ELSE excluded.epoch END`,
-		site.tenant, site.site, h.GetSession(), now, now, commands, receipts, newestOf(h.GetEpochs()).GetEpoch()); err != nil {
+	if err := i.born(ctx, tx, h); err != nil {
 		return err
 	}
 	b.answer(site.tenant, site.site, &docklinev1.Answer{Answer: &docklinev1.Answer_HelloReply{HelloReply: &docklinev1.HelloReply{
-		Session: h.GetSession(), Incarnation: i.incarnation, Cursors: cursors, Received: received, SentAt: timestamppb.New(i.c.Now())}}})
+		Session: h.GetSession(), Incarnation: i.incarnation, Cursors: cursors, Received: received, SentAt: timestamppb.New(i.c.Now()), CollectorVersion: wire.Version}}})
 	return nil
 }
 

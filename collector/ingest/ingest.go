@@ -58,6 +58,8 @@ type Config struct {
 	MaxWaitingBytes int64
 	// MaxBatch is the most messages of one transaction. 0 is 256.
 	MaxBatch int
+	// OfflineAfter is after how long without a word a site's session no longer speaks against another one. 0 is 20 s.
+	OfflineAfter time.Duration
 	// Now is the clock of received_at and presence; nil is time.Now.
 	Now func() time.Time
 	// Slog may be nil.
@@ -73,10 +75,14 @@ type Ingest struct {
 	endOnce     sync.Once
 
 	// What follows belongs to the goroutine of Handle.
-	known    map[siteKey]bool
-	told     map[string]time.Time
-	settled  map[siteKey]bool
-	agreed   map[siteKey]string // under which incarnation
+	known   map[siteKey]bool
+	told    map[string]time.Time
+	settled map[siteKey]bool
+	agreed  map[siteKey]string // under which incarnation
+	// said are the counts by day that this process has written to the database of incarnation saidOf, saying those of the transaction at hand.
+	said, saying map[dayKey]daySaid
+	saidOf       string
+
 	waiting  waitingBytes
 	waitedAt time.Time
 
@@ -112,6 +118,7 @@ func New(ctx context.Context, c Config) (*Ingest, error) {
 		c.Now = time.Now
 	}
 	c.MaxBatch = cmp.Or(c.MaxBatch, 256)
+	c.OfflineAfter = cmp.Or(c.OfflineAfter, defaultQuiet)
 	c.MaxWaitingBytes = cmp.Or(c.MaxWaitingBytes, 256<<20)
 	return &Ingest{c: c, incarnation: incarnation, queue: make(chan wire.Message, c.MaxBatch), ended: make(chan struct{}),
 		known: make(map[siteKey]bool), told: make(map[string]time.Time), settled: make(map[siteKey]bool),

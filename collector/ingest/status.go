@@ -11,19 +11,6 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-// presence is what a site last said of itself, as its row has it.
-type presence struct {
-	siteKey
-	session            string
-	online             int64
-	connectedAt        int64
-	seenAt             int64
-	heartbeat          any
-	commands, receipts uint64
-}
-
-var presenceColumns = []string{"tenant", "site", "session", "online", "connected_at", "seen_at", "heartbeat", "commands_through", "receipts_through"}
-
 // storeStatuses takes heartbeats and wills, then moves the streams of the sites whose heartbeat carried cursors. These are two
 // transactions, since the second takes locks that the filler of the event log takes in another order.
 func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
@@ -40,7 +27,11 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 		if err := i.comparePlaces(ctx, tx, b); err != nil {
 			return err
 		}
-		if err := i.storePresence(ctx, tx, b.statuses); err != nil {
+		taken, err := i.storePresence(ctx, tx, b.statuses)
+		if err != nil {
+			return err
+		}
+		if err := i.storeDays(ctx, tx, taken); err != nil {
 			return err
 		}
 		moved, err = i.storeCursors(ctx, tx, b.statuses)
@@ -49,6 +40,7 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
+	i.saidDays()
 	for _, s := range b.agreed {
 		i.agreed[s] = i.incarnation
 	}
@@ -103,61 +95,78 @@ func (i *Ingest) comparePlaces(ctx context.Context, tx *db.Tx, b *batch) error {
 	return nil
 }
 
-func (i *Ingest) storePresence(ctx context.Context, tx *db.Tx, statuses []*docklinev1.Heartbeat) error {
-	byKey := make(map[siteKey]*presence)
-	var keys [][]any
-	for _, h := range statuses {
-		key := siteKey{h.GetTenant(), h.GetSite()}
-		if byKey[key] == nil {
-			byKey[key] = &presence{siteKey: key}
-			keys = append(keys, []any{key.tenant, key.site})
-		}
+// storePresence takes what counts of the statuses, and returns it: who is there, what they say, and a point of the history where it is due.
+func (i *Ingest) storePresence(ctx context.Context, tx *db.Tx, statuses []*docklinev1.Heartbeat) (taken []*docklinev1.Heartbeat, err error) {
+	sites := make([]siteKey, len(statuses))
+	for n, h := range statuses {
+		sites[n] = siteKey{h.GetTenant(), h.GetSite()}
 	}
-	rows, err := tx.Lookup(ctx, db.Lookup{Table: "presence", Columns: presenceColumns, Key: []string{"tenant", "site"}, Rows: keys, Hold: true})
+	byKey, err := readPresence(ctx, tx, sites)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, row := range rows {
-		p := byKey[siteKey{row[0].(string), row[1].(string)}]
-		p.session, p.online, p.connectedAt, p.seenAt = row[2].(string), row[3].(int64), row[4].(int64), row[5].(int64)
-		p.heartbeat, p.commands, p.receipts = row[6], uint64(row[7].(int64)), uint64(row[8].(int64))
+	if err := readFollowed(ctx, tx, byKey, statuses); err != nil {
+		return nil, err
 	}
-	for _, h := range statuses {
-		if err := i.say(byKey[siteKey{h.GetTenant(), h.GetSite()}], h); err != nil {
-			return err
+	before := make(map[siteKey]string, len(byKey))
+	for key, p := range byKey {
+		before[key] = p.session
+	}
+	points := db.Insert{Table: "site_point", Columns: []string{"tenant", "site", "at", "online", "backlog", "oldest_at", "severity", "mark"}, Conflict: []string{"tenant", "site", "at"}}
+	for n, h := range statuses {
+		point, counts, err := i.say(byKey[sites[n]], h)
+		if err != nil {
+			return nil, err
+		}
+		if counts {
+			taken = append(taken, h)
+		}
+		if point != nil {
+			points.Rows = append(points.Rows, point)
 		}
 	}
 	now := db.Insert{Table: "presence", Columns: presenceColumns, Conflict: []string{"tenant", "site"}, Update: presenceColumns[2:]}
 	for _, p := range byKey {
 		if p.session != "" {
-			now.Rows = append(now.Rows, []any{p.tenant, p.site, p.session, p.online, p.connectedAt, p.seenAt, p.heartbeat, p.commands, p.receipts})
+			now.Rows = append(now.Rows, p.row())
 		}
 	}
-	slices.SortFunc(now.Rows, func(a, b []any) int {
+	bySite := func(a, b []any) int {
 		return cmp.Or(cmp.Compare(a[0].(string), b[0].(string)), cmp.Compare(a[1].(string), b[1].(string)))
-	})
-	return tx.Upsert(ctx, now)
+	}
+	slices.SortFunc(now.Rows, bySite)
+	slices.SortStableFunc(points.Rows, bySite)
+	if err := saveFollowed(ctx, tx, byKey, before, i.c.Now().UnixMicro()); err != nil {
+		return nil, err
+	}
+	if _, err := tx.InsertAbsent(ctx, points); err != nil {
+		return nil, err
+	}
+	return taken, tx.Upsert(ctx, now)
 }
 
-// say applies one heartbeat. A will of a session that is no longer the site's does nothing: it is late.
-func (i *Ingest) say(p *presence, h *docklinev1.Heartbeat) error {
+// say applies one status, unless it is late and does not count, and returns the point that the history gets, if any.
+func (i *Ingest) say(p *presence, h *docklinev1.Heartbeat) (point []any, counts bool, err error) {
 	now := i.c.Now().UnixMicro()
-	if !h.GetOnline() {
-		if h.GetSession() == p.session && p.online != 0 {
-			p.online, p.seenAt = 0, now
-		}
-		return nil
+	if !p.takes(h, now, i.c.OfflineAfter.Microseconds()) {
+		return nil, false, nil
 	}
-	if p.session != h.GetSession() || p.online == 0 {
+	if !h.GetOnline() {
+		p.online, p.ended, p.seenAt = 0, 1, now
+		return p.point(nil, now), true, nil
+	}
+	if p.session != h.GetSession() {
+		p.begin(h.GetSession(), micros(h.GetSentAt()), now)
+	} else if p.online == 0 {
 		p.connectedAt = now
 	}
 	raw, err := proto.Marshal(h)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	p.session, p.online, p.seenAt, p.heartbeat = h.GetSession(), 1, now, raw
+	p.online, p.seenAt, p.heartbeat, p.saidAt, p.beat = 1, now, raw, micros(h.GetSentAt()), h.GetNumber()
 	p.commands, p.receipts = i.positions(h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough())
-	return nil
+	return p.point(h, now), true, nil
 }
 
 // storeCursors keeps the cursors of heartbeats, which may be newer than those of envelopes where a source told how far it is

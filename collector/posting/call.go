@@ -234,7 +234,8 @@ type standing struct {
 func standingOf(r *row) standing {
 	var s standing
 	switch r.State {
-	case Planned, Ready, Sending, Unknown: // on its way
+	case Planned, Ready, Sending, Unknown: // on its way; what for stands in receipts
+		s.fault.Code = r.Fault.Code
 	default:
 		s.state = r.State
 	}

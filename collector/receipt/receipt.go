@@ -25,7 +25,7 @@ const chunk = 200
 // systemsOfRecord are the targets whose postings count; now is not used for anything that is kept.
 //
 // The level follows from the first of these that holds: an exception on the event is open; a posting that the event feeds was
-// refused; one is on its way; all are confirmed; a fold says why there is no document; else the event is logged.
+// refused; one is on its way, with what it waits for; all are confirmed; a fold says why there is no document; else the event is logged.
 func Refresh(ctx context.Context, tx *db.Tx, tenant string, eventIDs, systemsOfRecord []string, now time.Time) error {
 	ids := slices.Clone(eventIDs)
 	slices.Sort(ids)
@@ -53,6 +53,7 @@ func refresh(ctx context.Context, tx *db.Tx, tenant string, ids, systems []strin
 	for _, h := range held {
 		next := f.receipt(h.event)
 		next.Subject, next.EventId = h.body.Subject, h.event
+		next.OccurredAt, next.EventKind, next.Origin = h.body.OccurredAt, h.body.EventKind, h.body.Origin
 		was := proto.CloneOf(h.body)
 		was.Version, was.Position, was.EventId = 0, 0, h.event
 		if proto.Equal(was, next) {
@@ -122,8 +123,8 @@ type open struct {
 }
 
 type posting struct {
-	state, text string
-	documents   []*docklinev1.DocumentReference
+	target, state, text string
+	documents           []*docklinev1.DocumentReference
 }
 
 func gather(ctx context.Context, tx *db.Tx, tenant string, ids, systems []string) (*facts, error) {
@@ -183,7 +184,7 @@ func (f *facts) gatherPostings(ctx context.Context, tx *db.Tx, tenant string, id
 	for _, s := range systems {
 		args = append(args, s)
 	}
-	rows, err := tx.Query(ctx, `SELECT e.event_id, p.state, p.fault_text, p.fault_remedy, p.documents FROM posting_event e
+	rows, err := tx.Query(ctx, `SELECT e.event_id, p.target, p.state, p.fault_text, p.fault_remedy, p.documents FROM posting_event e
 		JOIN posting p ON p.tenant = e.tenant AND p.target = e.target AND p.kind = e.kind AND p.natural_key = e.natural_key
 		WHERE e.tenant = ? AND e.event_id IN `+db.List(len(ids))+` AND p.target IN `+db.List(len(systems))+`
 			AND p.state <> 'superseded' ORDER BY p.id`, args...)
@@ -195,7 +196,7 @@ func (f *facts) gatherPostings(ctx context.Context, tx *db.Tx, tenant string, id
 		var id, text, remedy string
 		var p posting
 		var documents []byte
-		if err := rows.Scan(&id, &p.state, &text, &remedy, &documents); err != nil {
+		if err := rows.Scan(&id, &p.target, &p.state, &text, &remedy, &documents); err != nil {
 			return err
 		}
 		p.text = strings.TrimSpace(text + " " + remedy)
@@ -209,7 +210,7 @@ func (f *facts) gatherPostings(ctx context.Context, tx *db.Tx, tenant string, id
 	return rows.Err()
 }
 
-// receipt is what the facts say about one event, without id, version and subject.
+// receipt is what the facts say about one event, without id, version and what it was.
 func (f *facts) receipt(id string) *docklinev1.EventReceipt {
 	if o, ok := f.exceptions[id]; ok {
 		text := o.title
@@ -226,7 +227,7 @@ func (f *facts) receipt(id string) *docklinev1.EventReceipt {
 		return &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED}
 	}
 	confirmed := &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_CONFIRMED}
-	waiting := false
+	var waiting *docklinev1.EventReceipt
 	for _, p := range postings {
 		switch p.state {
 		case "rejected", "blocked":
@@ -238,11 +239,16 @@ func (f *facts) receipt(id string) *docklinev1.EventReceipt {
 				}
 			}
 		default:
-			waiting = true
+			if waiting == nil {
+				waiting = &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED}
+			}
+			if p.text != "" && waiting.Text == "" {
+				waiting.Text = p.target + ": " + p.text
+			}
 		}
 	}
-	if waiting {
-		return &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED}
+	if waiting != nil {
+		return waiting
 	}
 	return confirmed
 }

@@ -751,12 +751,18 @@ type EventReceipt struct {
 	EventId string                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	Version uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	// Position in the site's list of receipts, from 1.
-	Position      uint64               `protobuf:"varint,3,opt,name=position,proto3" json:"position,omitempty"`
-	Level         ReceiptLevel         `protobuf:"varint,4,opt,name=level,proto3,enum=dockline.v1.ReceiptLevel" json:"level,omitempty"`
-	Documents     []*DocumentReference `protobuf:"bytes,5,rep,name=documents,proto3" json:"documents,omitempty"`
-	Exception     uint64               `protobuf:"varint,6,opt,name=exception,proto3" json:"exception,omitempty"`
-	Text          string               `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
-	Subject       string               `protobuf:"bytes,8,opt,name=subject,proto3" json:"subject,omitempty"`
+	Position  uint64               `protobuf:"varint,3,opt,name=position,proto3" json:"position,omitempty"`
+	Level     ReceiptLevel         `protobuf:"varint,4,opt,name=level,proto3,enum=dockline.v1.ReceiptLevel" json:"level,omitempty"`
+	Documents []*DocumentReference `protobuf:"bytes,5,rep,name=documents,proto3" json:"documents,omitempty"`
+	Exception uint64               `protobuf:"varint,6,opt,name=exception,proto3" json:"exception,omitempty"`
+	// Why, where a person should know: a refusal, an exception's title, or what the posting of a logged event waits for.
+	Text    string `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	Subject string `protobuf:"bytes,8,opt,name=subject,proto3" json:"subject,omitempty"`
+	// When it happened at the site, what it was, and where the source said so (file and line), for the people there: the event itself may be
+	// gone from the site's journal.
+	OccurredAt    *timestamppb.Timestamp `protobuf:"bytes,60,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
+	EventKind     EventKind              `protobuf:"varint,61,opt,name=event_kind,json=eventKind,proto3,enum=dockline.v1.EventKind" json:"event_kind,omitempty"`
+	Origin        string                 `protobuf:"bytes,62,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -843,6 +849,27 @@ func (x *EventReceipt) GetText() string {
 func (x *EventReceipt) GetSubject() string {
 	if x != nil {
 		return x.Subject
+	}
+	return ""
+}
+
+func (x *EventReceipt) GetOccurredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OccurredAt
+	}
+	return nil
+}
+
+func (x *EventReceipt) GetEventKind() EventKind {
+	if x != nil {
+		return x.EventKind
+	}
+	return EventKind_EVENT_KIND_UNSPECIFIED
+}
+
+func (x *EventReceipt) GetOrigin() string {
+	if x != nil {
+		return x.Origin
 	}
 	return ""
 }
@@ -1122,7 +1149,7 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"\x05trial\x18R \x01(\v2\x19.google.protobuf.DurationR\x05trial\"[\n" +
 	"\vCommandList\x12\x1a\n" +
 	"\bprevious\x18\x01 \x01(\x04R\bprevious\x120\n" +
-	"\bcommands\x18\x02 \x03(\v2\x14.dockline.v1.CommandR\bcommands\"\x9a\x02\n" +
+	"\bcommands\x18\x02 \x03(\v2\x14.dockline.v1.CommandR\bcommands\"\xa6\x03\n" +
 	"\fEventReceipt\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1a\n" +
@@ -1131,7 +1158,12 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"\tdocuments\x18\x05 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\x12\x1c\n" +
 	"\texception\x18\x06 \x01(\x04R\texception\x12\x12\n" +
 	"\x04text\x18\a \x01(\tR\x04text\x12\x18\n" +
-	"\asubject\x18\b \x01(\tR\asubject\"`\n" +
+	"\asubject\x18\b \x01(\tR\asubject\x12;\n" +
+	"\voccurred_at\x18< \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"occurredAt\x125\n" +
+	"\n" +
+	"event_kind\x18= \x01(\x0e2\x16.dockline.v1.EventKindR\teventKind\x12\x16\n" +
+	"\x06origin\x18> \x01(\tR\x06origin\"`\n" +
 	"\vReceiptList\x12\x1a\n" +
 	"\bprevious\x18\x01 \x01(\x04R\bprevious\x125\n" +
 	"\breceipts\x18\x02 \x03(\v2\x19.dockline.v1.EventReceiptR\breceipts\"\x97\x01\n" +
@@ -1195,6 +1227,7 @@ var file_dockline_v1_command_proto_goTypes = []any{
 	(*Line)(nil),                  // 16: dockline.v1.Line
 	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
 	(*DocumentReference)(nil),     // 18: dockline.v1.DocumentReference
+	(EventKind)(0),                // 19: dockline.v1.EventKind
 }
 var file_dockline_v1_command_proto_depIdxs = []int32{
 	14, // 0: dockline.v1.Command.created_at:type_name -> google.protobuf.Timestamp
@@ -1211,14 +1244,16 @@ var file_dockline_v1_command_proto_depIdxs = []int32{
 	2,  // 11: dockline.v1.CommandList.commands:type_name -> dockline.v1.Command
 	0,  // 12: dockline.v1.EventReceipt.level:type_name -> dockline.v1.ReceiptLevel
 	18, // 13: dockline.v1.EventReceipt.documents:type_name -> dockline.v1.DocumentReference
-	9,  // 14: dockline.v1.ReceiptList.receipts:type_name -> dockline.v1.EventReceipt
-	1,  // 15: dockline.v1.MasterRecord.kind:type_name -> dockline.v1.MasterKind
-	11, // 16: dockline.v1.MasterList.records:type_name -> dockline.v1.MasterRecord
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	14, // 14: dockline.v1.EventReceipt.occurred_at:type_name -> google.protobuf.Timestamp
+	19, // 15: dockline.v1.EventReceipt.event_kind:type_name -> dockline.v1.EventKind
+	9,  // 16: dockline.v1.ReceiptList.receipts:type_name -> dockline.v1.EventReceipt
+	1,  // 17: dockline.v1.MasterRecord.kind:type_name -> dockline.v1.MasterKind
+	11, // 18: dockline.v1.MasterList.records:type_name -> dockline.v1.MasterRecord
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_command_proto_init() }

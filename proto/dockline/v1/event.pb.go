@@ -593,6 +593,11 @@ type Event struct {
 	// Where the source record stood (file, line), for people only: never part of the id.
 	Origin    string               `protobuf:"bytes,21,opt,name=origin,proto3" json:"origin,omitempty"`
 	Documents []*DocumentReference `protobuf:"bytes,22,rep,name=documents,proto3" json:"documents,omitempty"`
+	// Set by the host where a rule of the site finds that this is the second scan of one deed: id of the event that counts. This one is kept
+	// for audit and moves nothing.
+	DoubleOf string `protobuf:"bytes,35,opt,name=double_of,json=doubleOf,proto3" json:"double_of,omitempty"`
+	// Set by the host: what rules of the site find odd. The centre decides all the same.
+	Warnings []*SiteWarning `protobuf:"bytes,36,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	// Types that are valid to be assigned to Payload:
 	//
 	//	*Event_Order
@@ -793,6 +798,20 @@ func (x *Event) GetOrigin() string {
 func (x *Event) GetDocuments() []*DocumentReference {
 	if x != nil {
 		return x.Documents
+	}
+	return nil
+}
+
+func (x *Event) GetDoubleOf() string {
+	if x != nil {
+		return x.DoubleOf
+	}
+	return ""
+}
+
+func (x *Event) GetWarnings() []*SiteWarning {
+	if x != nil {
+		return x.Warnings
 	}
 	return nil
 }
@@ -1003,6 +1022,60 @@ func (*Event_DeadLetter) isEvent_Payload() {}
 
 func (*Event_PolicyActivated) isEvent_Payload() {}
 
+// SiteWarning is what a rule at the site found odd in an event, while the people who made it are still there.
+type SiteWarning struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Stable short name: "double_scan", "unknown_item".
+	Code          string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SiteWarning) Reset() {
+	*x = SiteWarning{}
+	mi := &file_dockline_v1_event_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SiteWarning) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SiteWarning) ProtoMessage() {}
+
+func (x *SiteWarning) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SiteWarning.ProtoReflect.Descriptor instead.
+func (*SiteWarning) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SiteWarning) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *SiteWarning) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // Order is the payload of order.accepted, order.changed and order.rejected: the whole order as the system of record has it now.
 // For order.submitted it is the order as its source wrote it.
 type Order struct {
@@ -1027,7 +1100,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_dockline_v1_event_proto_msgTypes[5]
+	mi := &file_dockline_v1_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1039,7 +1112,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[5]
+	mi := &file_dockline_v1_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1052,7 +1125,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Order) GetNumber() string {
@@ -1142,7 +1215,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_dockline_v1_event_proto_msgTypes[6]
+	mi := &file_dockline_v1_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1154,7 +1227,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[6]
+	mi := &file_dockline_v1_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1167,7 +1240,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{6}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OrderCancelled) GetNumber() string {
@@ -1197,7 +1270,7 @@ type OrderReleased struct {
 
 func (x *OrderReleased) Reset() {
 	*x = OrderReleased{}
-	mi := &file_dockline_v1_event_proto_msgTypes[7]
+	mi := &file_dockline_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1282,7 @@ func (x *OrderReleased) String() string {
 func (*OrderReleased) ProtoMessage() {}
 
 func (x *OrderReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[7]
+	mi := &file_dockline_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1295,7 @@ func (x *OrderReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReleased.ProtoReflect.Descriptor instead.
 func (*OrderReleased) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OrderReleased) GetNumber() string {
@@ -1264,7 +1337,7 @@ type Pick struct {
 
 func (x *Pick) Reset() {
 	*x = Pick{}
-	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	mi := &file_dockline_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1276,7 +1349,7 @@ func (x *Pick) String() string {
 func (*Pick) ProtoMessage() {}
 
 func (x *Pick) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	mi := &file_dockline_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1289,7 +1362,7 @@ func (x *Pick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pick.ProtoReflect.Descriptor instead.
 func (*Pick) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Pick) GetTask() string {
@@ -1318,7 +1391,7 @@ type Pack struct {
 
 func (x *Pack) Reset() {
 	*x = Pack{}
-	mi := &file_dockline_v1_event_proto_msgTypes[9]
+	mi := &file_dockline_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1403,7 @@ func (x *Pack) String() string {
 func (*Pack) ProtoMessage() {}
 
 func (x *Pack) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[9]
+	mi := &file_dockline_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1416,7 @@ func (x *Pack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pack.ProtoReflect.Descriptor instead.
 func (*Pack) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Pack) GetHandlingUnit() string {
@@ -1382,7 +1455,7 @@ type Shipment struct {
 
 func (x *Shipment) Reset() {
 	*x = Shipment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[10]
+	mi := &file_dockline_v1_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +1467,7 @@ func (x *Shipment) String() string {
 func (*Shipment) ProtoMessage() {}
 
 func (x *Shipment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[10]
+	mi := &file_dockline_v1_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1407,7 +1480,7 @@ func (x *Shipment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shipment.ProtoReflect.Descriptor instead.
 func (*Shipment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Shipment) GetNumber() string {
@@ -1465,7 +1538,7 @@ type Count struct {
 
 func (x *Count) Reset() {
 	*x = Count{}
-	mi := &file_dockline_v1_event_proto_msgTypes[11]
+	mi := &file_dockline_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1477,7 +1550,7 @@ func (x *Count) String() string {
 func (*Count) ProtoMessage() {}
 
 func (x *Count) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[11]
+	mi := &file_dockline_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1490,7 +1563,7 @@ func (x *Count) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Count.ProtoReflect.Descriptor instead.
 func (*Count) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Count) GetNumber() string {
@@ -1532,7 +1605,7 @@ type StockSnapshot struct {
 
 func (x *StockSnapshot) Reset() {
 	*x = StockSnapshot{}
-	mi := &file_dockline_v1_event_proto_msgTypes[12]
+	mi := &file_dockline_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1544,7 +1617,7 @@ func (x *StockSnapshot) String() string {
 func (*StockSnapshot) ProtoMessage() {}
 
 func (x *StockSnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[12]
+	mi := &file_dockline_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1557,7 +1630,7 @@ func (x *StockSnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockSnapshot.ProtoReflect.Descriptor instead.
 func (*StockSnapshot) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StockSnapshot) GetSite() string {
@@ -1587,7 +1660,7 @@ type Invoice struct {
 
 func (x *Invoice) Reset() {
 	*x = Invoice{}
-	mi := &file_dockline_v1_event_proto_msgTypes[13]
+	mi := &file_dockline_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1599,7 +1672,7 @@ func (x *Invoice) String() string {
 func (*Invoice) ProtoMessage() {}
 
 func (x *Invoice) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[13]
+	mi := &file_dockline_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1612,7 +1685,7 @@ func (x *Invoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Invoice.ProtoReflect.Descriptor instead.
 func (*Invoice) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Invoice) GetNumber() string {
@@ -1663,7 +1736,7 @@ type StreamGap struct {
 
 func (x *StreamGap) Reset() {
 	*x = StreamGap{}
-	mi := &file_dockline_v1_event_proto_msgTypes[14]
+	mi := &file_dockline_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +1748,7 @@ func (x *StreamGap) String() string {
 func (*StreamGap) ProtoMessage() {}
 
 func (x *StreamGap) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[14]
+	mi := &file_dockline_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +1761,7 @@ func (x *StreamGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamGap.ProtoReflect.Descriptor instead.
 func (*StreamGap) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StreamGap) GetEpoch() string {
@@ -1740,7 +1813,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_dockline_v1_event_proto_msgTypes[15]
+	mi := &file_dockline_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1752,7 +1825,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[15]
+	mi := &file_dockline_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1765,7 +1838,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeadLetter) GetClass() FaultClass {
@@ -1833,7 +1906,7 @@ type PolicyActivated struct {
 
 func (x *PolicyActivated) Reset() {
 	*x = PolicyActivated{}
-	mi := &file_dockline_v1_event_proto_msgTypes[16]
+	mi := &file_dockline_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +1918,7 @@ func (x *PolicyActivated) String() string {
 func (*PolicyActivated) ProtoMessage() {}
 
 func (x *PolicyActivated) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[16]
+	mi := &file_dockline_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +1931,7 @@ func (x *PolicyActivated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyActivated.ProtoReflect.Descriptor instead.
 func (*PolicyActivated) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PolicyActivated) GetVersion() string {
@@ -1882,7 +1955,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_dockline_v1_event_proto_msgTypes[17]
+	mi := &file_dockline_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1894,7 +1967,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[17]
+	mi := &file_dockline_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1907,7 +1980,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CommandResult) GetKey() string {
@@ -1977,7 +2050,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\tR\x06number\"R\n" +
 	"\x12DocumentReferences\x12<\n" +
-	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\xdf\v\n" +
+	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\xb2\f\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -2004,7 +2077,9 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\vtraceparent\x18\x13 \x01(\tR\vtraceparent\x12\x16\n" +
 	"\x06urgent\x18\x14 \x01(\bR\x06urgent\x12\x16\n" +
 	"\x06origin\x18\x15 \x01(\tR\x06origin\x12<\n" +
-	"\tdocuments\x18\x16 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\x12*\n" +
+	"\tdocuments\x18\x16 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\x12\x1b\n" +
+	"\tdouble_of\x18# \x01(\tR\bdoubleOf\x124\n" +
+	"\bwarnings\x18$ \x03(\v2\x18.dockline.v1.SiteWarningR\bwarnings\x12*\n" +
 	"\x05order\x18( \x01(\v2\x12.dockline.v1.OrderH\x00R\x05order\x12F\n" +
 	"\x0forder_cancelled\x18) \x01(\v2\x1b.dockline.v1.OrderCancelledH\x00R\x0eorderCancelled\x12C\n" +
 	"\x0eorder_released\x18* \x01(\v2\x1a.dockline.v1.OrderReleasedH\x00R\rorderReleased\x12'\n" +
@@ -2020,7 +2095,10 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\vdead_letter\x18> \x01(\v2\x17.dockline.v1.DeadLetterH\x00R\n" +
 	"deadLetter\x12I\n" +
 	"\x10policy_activated\x18? \x01(\v2\x1c.dockline.v1.PolicyActivatedH\x00R\x0fpolicyActivatedB\t\n" +
-	"\apayload\"\x91\x03\n" +
+	"\apayload\"5\n" +
+	"\vSiteWarning\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x91\x03\n" +
 	"\x05Order\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x1a\n" +
 	"\bcustomer\x18\x02 \x01(\tR\bcustomer\x12#\n" +
@@ -2141,7 +2219,7 @@ func file_dockline_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_dockline_v1_event_proto_goTypes = []any{
 	(EventKind)(0),                // 0: dockline.v1.EventKind
 	(FaultClass)(0),               // 1: dockline.v1.FaultClass
@@ -2151,59 +2229,61 @@ var file_dockline_v1_event_proto_goTypes = []any{
 	(*DocumentReference)(nil),     // 5: dockline.v1.DocumentReference
 	(*DocumentReferences)(nil),    // 6: dockline.v1.DocumentReferences
 	(*Event)(nil),                 // 7: dockline.v1.Event
-	(*Order)(nil),                 // 8: dockline.v1.Order
-	(*OrderCancelled)(nil),        // 9: dockline.v1.OrderCancelled
-	(*OrderReleased)(nil),         // 10: dockline.v1.OrderReleased
-	(*Pick)(nil),                  // 11: dockline.v1.Pick
-	(*Pack)(nil),                  // 12: dockline.v1.Pack
-	(*Shipment)(nil),              // 13: dockline.v1.Shipment
-	(*Count)(nil),                 // 14: dockline.v1.Count
-	(*StockSnapshot)(nil),         // 15: dockline.v1.StockSnapshot
-	(*Invoice)(nil),               // 16: dockline.v1.Invoice
-	(*StreamGap)(nil),             // 17: dockline.v1.StreamGap
-	(*DeadLetter)(nil),            // 18: dockline.v1.DeadLetter
-	(*PolicyActivated)(nil),       // 19: dockline.v1.PolicyActivated
-	(*CommandResult)(nil),         // 20: dockline.v1.CommandResult
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*SiteWarning)(nil),           // 8: dockline.v1.SiteWarning
+	(*Order)(nil),                 // 9: dockline.v1.Order
+	(*OrderCancelled)(nil),        // 10: dockline.v1.OrderCancelled
+	(*OrderReleased)(nil),         // 11: dockline.v1.OrderReleased
+	(*Pick)(nil),                  // 12: dockline.v1.Pick
+	(*Pack)(nil),                  // 13: dockline.v1.Pack
+	(*Shipment)(nil),              // 14: dockline.v1.Shipment
+	(*Count)(nil),                 // 15: dockline.v1.Count
+	(*StockSnapshot)(nil),         // 16: dockline.v1.StockSnapshot
+	(*Invoice)(nil),               // 17: dockline.v1.Invoice
+	(*StreamGap)(nil),             // 18: dockline.v1.StreamGap
+	(*DeadLetter)(nil),            // 19: dockline.v1.DeadLetter
+	(*PolicyActivated)(nil),       // 20: dockline.v1.PolicyActivated
+	(*CommandResult)(nil),         // 21: dockline.v1.CommandResult
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
 }
 var file_dockline_v1_event_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.Line.quantity:type_name -> dockline.v1.Quantity
 	3,  // 1: dockline.v1.Line.ordered:type_name -> dockline.v1.Quantity
 	5,  // 2: dockline.v1.DocumentReferences.documents:type_name -> dockline.v1.DocumentReference
 	0,  // 3: dockline.v1.Event.kind:type_name -> dockline.v1.EventKind
-	21, // 4: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	21, // 5: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
+	22, // 4: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	22, // 5: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
 	5,  // 6: dockline.v1.Event.documents:type_name -> dockline.v1.DocumentReference
-	8,  // 7: dockline.v1.Event.order:type_name -> dockline.v1.Order
-	9,  // 8: dockline.v1.Event.order_cancelled:type_name -> dockline.v1.OrderCancelled
-	10, // 9: dockline.v1.Event.order_released:type_name -> dockline.v1.OrderReleased
-	11, // 10: dockline.v1.Event.pick:type_name -> dockline.v1.Pick
-	12, // 11: dockline.v1.Event.pack:type_name -> dockline.v1.Pack
-	13, // 12: dockline.v1.Event.shipment:type_name -> dockline.v1.Shipment
-	14, // 13: dockline.v1.Event.count:type_name -> dockline.v1.Count
-	15, // 14: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
-	16, // 15: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
-	20, // 16: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
-	17, // 17: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
-	18, // 18: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
-	19, // 19: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
-	21, // 20: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
-	21, // 21: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 22: dockline.v1.Order.lines:type_name -> dockline.v1.Line
-	4,  // 23: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
-	4,  // 24: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
-	4,  // 25: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
-	21, // 26: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
-	4,  // 27: dockline.v1.Count.lines:type_name -> dockline.v1.Line
-	4,  // 28: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
-	1,  // 29: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
-	2,  // 30: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
-	1,  // 31: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	8,  // 7: dockline.v1.Event.warnings:type_name -> dockline.v1.SiteWarning
+	9,  // 8: dockline.v1.Event.order:type_name -> dockline.v1.Order
+	10, // 9: dockline.v1.Event.order_cancelled:type_name -> dockline.v1.OrderCancelled
+	11, // 10: dockline.v1.Event.order_released:type_name -> dockline.v1.OrderReleased
+	12, // 11: dockline.v1.Event.pick:type_name -> dockline.v1.Pick
+	13, // 12: dockline.v1.Event.pack:type_name -> dockline.v1.Pack
+	14, // 13: dockline.v1.Event.shipment:type_name -> dockline.v1.Shipment
+	15, // 14: dockline.v1.Event.count:type_name -> dockline.v1.Count
+	16, // 15: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
+	17, // 16: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
+	21, // 17: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
+	18, // 18: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
+	19, // 19: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
+	20, // 20: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
+	22, // 21: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
+	22, // 22: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 23: dockline.v1.Order.lines:type_name -> dockline.v1.Line
+	4,  // 24: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
+	4,  // 25: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
+	4,  // 26: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
+	22, // 27: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
+	4,  // 28: dockline.v1.Count.lines:type_name -> dockline.v1.Line
+	4,  // 29: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
+	1,  // 30: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
+	2,  // 31: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
+	1,  // 32: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_event_proto_init() }
@@ -2232,7 +2312,7 @@ func file_dockline_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_event_proto_rawDesc), len(file_dockline_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -693,8 +693,10 @@ type CaptureAck struct {
 	// The cursor of the batch that is now durable; the source may forget what is before it.
 	Cursor []byte `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// Number of the batch, as the plugin gave it.
-	Batch         uint64          `protobuf:"varint,2,opt,name=batch,proto3" json:"batch,omitempty"`
-	Refused       []*RefusedEvent `protobuf:"bytes,3,rep,name=refused,proto3" json:"refused,omitempty"`
+	Batch   uint64          `protobuf:"varint,2,opt,name=batch,proto3" json:"batch,omitempty"`
+	Refused []*RefusedEvent `protobuf:"bytes,3,rep,name=refused,proto3" json:"refused,omitempty"`
+	// What a rule of the site finds odd in events that are kept all the same, for the person at the scanner.
+	Warnings      []*EventWarning `protobuf:"bytes,50,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -750,6 +752,76 @@ func (x *CaptureAck) GetRefused() []*RefusedEvent {
 	return nil
 }
 
+func (x *CaptureAck) GetWarnings() []*EventWarning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// EventWarning: this event of the batch is durable, and a person should look at it.
+type EventWarning struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Index uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Stable short name: "double_scan", "unknown_item".
+	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	// One sentence for the person who scanned.
+	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventWarning) Reset() {
+	*x = EventWarning{}
+	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventWarning) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventWarning) ProtoMessage() {}
+
+func (x *EventWarning) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventWarning.ProtoReflect.Descriptor instead.
+func (*EventWarning) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *EventWarning) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *EventWarning) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *EventWarning) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // RefusedEvent: the host has kept this event of the batch as a dead letter. It is not to be sent again.
 type RefusedEvent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -762,7 +834,7 @@ type RefusedEvent struct {
 
 func (x *RefusedEvent) Reset() {
 	*x = RefusedEvent{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +846,7 @@ func (x *RefusedEvent) String() string {
 func (*RefusedEvent) ProtoMessage() {}
 
 func (x *RefusedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[11]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +859,7 @@ func (x *RefusedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedEvent.ProtoReflect.Descriptor instead.
 func (*RefusedEvent) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RefusedEvent) GetIndex() uint32 {
@@ -819,7 +891,7 @@ type CaptureDrain struct {
 
 func (x *CaptureDrain) Reset() {
 	*x = CaptureDrain{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -831,7 +903,7 @@ func (x *CaptureDrain) String() string {
 func (*CaptureDrain) ProtoMessage() {}
 
 func (x *CaptureDrain) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[12]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,7 +916,7 @@ func (x *CaptureDrain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureDrain.ProtoReflect.Descriptor instead.
 func (*CaptureDrain) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{13}
 }
 
 type CaptureResponse struct {
@@ -861,7 +933,7 @@ type CaptureResponse struct {
 
 func (x *CaptureResponse) Reset() {
 	*x = CaptureResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -873,7 +945,7 @@ func (x *CaptureResponse) String() string {
 func (*CaptureResponse) ProtoMessage() {}
 
 func (x *CaptureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[13]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -886,7 +958,7 @@ func (x *CaptureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureResponse.ProtoReflect.Descriptor instead.
 func (*CaptureResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CaptureResponse) GetMessage() isCaptureResponse_Message {
@@ -955,7 +1027,7 @@ type CaptureBundle struct {
 
 func (x *CaptureBundle) Reset() {
 	*x = CaptureBundle{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1039,7 @@ func (x *CaptureBundle) String() string {
 func (*CaptureBundle) ProtoMessage() {}
 
 func (x *CaptureBundle) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[14]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -980,7 +1052,7 @@ func (x *CaptureBundle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureBundle.ProtoReflect.Descriptor instead.
 func (*CaptureBundle) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CaptureBundle) GetBatches() []*CaptureBatch {
@@ -1004,7 +1076,7 @@ type CaptureBatch struct {
 
 func (x *CaptureBatch) Reset() {
 	*x = CaptureBatch{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1088,7 @@ func (x *CaptureBatch) String() string {
 func (*CaptureBatch) ProtoMessage() {}
 
 func (x *CaptureBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[15]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1101,7 @@ func (x *CaptureBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureBatch.ProtoReflect.Descriptor instead.
 func (*CaptureBatch) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CaptureBatch) GetBatch() uint64 {
@@ -1076,7 +1148,7 @@ type EncodedResponse struct {
 
 func (x *EncodedResponse) Reset() {
 	*x = EncodedResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1088,7 +1160,7 @@ func (x *EncodedResponse) String() string {
 func (*EncodedResponse) ProtoMessage() {}
 
 func (x *EncodedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[16]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1101,7 +1173,7 @@ func (x *EncodedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncodedResponse.ProtoReflect.Descriptor instead.
 func (*EncodedResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EncodedResponse) GetMessage() isEncodedResponse_Message {
@@ -1169,7 +1241,7 @@ type EncodedBundle struct {
 
 func (x *EncodedBundle) Reset() {
 	*x = EncodedBundle{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1253,7 @@ func (x *EncodedBundle) String() string {
 func (*EncodedBundle) ProtoMessage() {}
 
 func (x *EncodedBundle) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[17]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1194,7 +1266,7 @@ func (x *EncodedBundle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncodedBundle.ProtoReflect.Descriptor instead.
 func (*EncodedBundle) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EncodedBundle) GetBatches() []*EncodedBatch {
@@ -1217,7 +1289,7 @@ type EncodedBatch struct {
 
 func (x *EncodedBatch) Reset() {
 	*x = EncodedBatch{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1301,7 @@ func (x *EncodedBatch) String() string {
 func (*EncodedBatch) ProtoMessage() {}
 
 func (x *EncodedBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[18]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1314,7 @@ func (x *EncodedBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncodedBatch.ProtoReflect.Descriptor instead.
 func (*EncodedBatch) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{18}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *EncodedBatch) GetBatch() uint64 {
@@ -1287,7 +1359,7 @@ type CursorAtRequest struct {
 
 func (x *CursorAtRequest) Reset() {
 	*x = CursorAtRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1299,7 +1371,7 @@ func (x *CursorAtRequest) String() string {
 func (*CursorAtRequest) ProtoMessage() {}
 
 func (x *CursorAtRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[19]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +1384,7 @@ func (x *CursorAtRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CursorAtRequest.ProtoReflect.Descriptor instead.
 func (*CursorAtRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{19}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CursorAtRequest) GetConfig() []byte {
@@ -1361,7 +1433,7 @@ type CursorAtResponse struct {
 
 func (x *CursorAtResponse) Reset() {
 	*x = CursorAtResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1373,7 +1445,7 @@ func (x *CursorAtResponse) String() string {
 func (*CursorAtResponse) ProtoMessage() {}
 
 func (x *CursorAtResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[20]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1386,7 +1458,7 @@ func (x *CursorAtResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CursorAtResponse.ProtoReflect.Descriptor instead.
 func (*CursorAtResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{20}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CursorAtResponse) GetCursor() []byte {
@@ -1405,15 +1477,17 @@ func (x *CursorAtResponse) GetText() string {
 
 // PluginStatus is what a plugin wants a person to know: empty conditions mean that all is well.
 type PluginStatus struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conditions    []*Condition           `protobuf:"bytes,1,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Conditions []*Condition           `protobuf:"bytes,1,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	// What the plugin talks to; each status names all of it.
+	Devices       []*DeviceHealth `protobuf:"bytes,60,rep,name=devices,proto3" json:"devices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PluginStatus) Reset() {
 	*x = PluginStatus{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1499,7 @@ func (x *PluginStatus) String() string {
 func (*PluginStatus) ProtoMessage() {}
 
 func (x *PluginStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[21]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,12 +1512,19 @@ func (x *PluginStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PluginStatus.ProtoReflect.Descriptor instead.
 func (*PluginStatus) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{21}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *PluginStatus) GetConditions() []*Condition {
 	if x != nil {
 		return x.Conditions
+	}
+	return nil
+}
+
+func (x *PluginStatus) GetDevices() []*DeviceHealth {
+	if x != nil {
+		return x.Devices
 	}
 	return nil
 }
@@ -1461,7 +1542,7 @@ type OpenRequest struct {
 
 func (x *OpenRequest) Reset() {
 	*x = OpenRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1554,7 @@ func (x *OpenRequest) String() string {
 func (*OpenRequest) ProtoMessage() {}
 
 func (x *OpenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[22]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1567,7 @@ func (x *OpenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenRequest.ProtoReflect.Descriptor instead.
 func (*OpenRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{22}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OpenRequest) GetConfig() []byte {
@@ -1520,7 +1601,7 @@ type OpenResponse struct {
 
 func (x *OpenResponse) Reset() {
 	*x = OpenResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[23]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1532,7 +1613,7 @@ func (x *OpenResponse) String() string {
 func (*OpenResponse) ProtoMessage() {}
 
 func (x *OpenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[23]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1545,7 +1626,7 @@ func (x *OpenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResponse.ProtoReflect.Descriptor instead.
 func (*OpenResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{23}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *OpenResponse) GetIdle() bool {
@@ -1564,7 +1645,7 @@ type DeliverRequest struct {
 
 func (x *DeliverRequest) Reset() {
 	*x = DeliverRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[24]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1576,7 +1657,7 @@ func (x *DeliverRequest) String() string {
 func (*DeliverRequest) ProtoMessage() {}
 
 func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[24]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1589,7 +1670,7 @@ func (x *DeliverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverRequest.ProtoReflect.Descriptor instead.
 func (*DeliverRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{24}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeliverRequest) GetCommand() *Command {
@@ -1608,7 +1689,7 @@ type DeliverResponse struct {
 
 func (x *DeliverResponse) Reset() {
 	*x = DeliverResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[25]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1701,7 @@ func (x *DeliverResponse) String() string {
 func (*DeliverResponse) ProtoMessage() {}
 
 func (x *DeliverResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[25]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1714,7 @@ func (x *DeliverResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverResponse.ProtoReflect.Descriptor instead.
 func (*DeliverResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{25}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeliverResponse) GetResult() *CommandResult {
@@ -1652,7 +1733,7 @@ type FindRequest struct {
 
 func (x *FindRequest) Reset() {
 	*x = FindRequest{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[26]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +1745,7 @@ func (x *FindRequest) String() string {
 func (*FindRequest) ProtoMessage() {}
 
 func (x *FindRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[26]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +1758,7 @@ func (x *FindRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindRequest.ProtoReflect.Descriptor instead.
 func (*FindRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{26}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FindRequest) GetKey() string {
@@ -1697,7 +1778,7 @@ type FindResponse struct {
 
 func (x *FindResponse) Reset() {
 	*x = FindResponse{}
-	mi := &file_dockline_v1_plugin_proto_msgTypes[27]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +1790,7 @@ func (x *FindResponse) String() string {
 func (*FindResponse) ProtoMessage() {}
 
 func (x *FindResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_plugin_proto_msgTypes[27]
+	mi := &file_dockline_v1_plugin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +1803,7 @@ func (x *FindResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindResponse.ProtoReflect.Descriptor instead.
 func (*FindResponse) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{27}
+	return file_dockline_v1_plugin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FindResponse) GetFound() bool {
@@ -1788,12 +1869,17 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\x02id\x18\x05 \x01(\tR\x02id\x12\x18\n" +
 	"\abundles\x18Z \x01(\bR\abundles\":\n" +
 	"\vCaptureAcks\x12+\n" +
-	"\x04acks\x18\x01 \x03(\v2\x17.dockline.v1.CaptureAckR\x04acks\"o\n" +
+	"\x04acks\x18\x01 \x03(\v2\x17.dockline.v1.CaptureAckR\x04acks\"\xa6\x01\n" +
 	"\n" +
 	"CaptureAck\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\x04R\x05batch\x123\n" +
-	"\arefused\x18\x03 \x03(\v2\x19.dockline.v1.RefusedEventR\arefused\"g\n" +
+	"\arefused\x18\x03 \x03(\v2\x19.dockline.v1.RefusedEventR\arefused\x125\n" +
+	"\bwarnings\x182 \x03(\v2\x19.dockline.v1.EventWarningR\bwarnings\"L\n" +
+	"\fEventWarning\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\tR\x04code\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"g\n" +
 	"\fRefusedEvent\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12-\n" +
 	"\x05class\x18\x02 \x01(\x0e2\x17.dockline.v1.FaultClassR\x05class\x12\x12\n" +
@@ -1831,11 +1917,12 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\">\n" +
 	"\x10CursorAtResponse\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"F\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"{\n" +
 	"\fPluginStatus\x126\n" +
 	"\n" +
 	"conditions\x18\x01 \x03(\v2\x16.dockline.v1.ConditionR\n" +
-	"conditions\"P\n" +
+	"conditions\x123\n" +
+	"\adevices\x18< \x03(\v2\x19.dockline.v1.DeviceHealthR\adevices\"P\n" +
 	"\vOpenRequest\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x19\n" +
 	"\bdata_dir\x18\x02 \x01(\tR\adataDir\x12\x0e\n" +
@@ -1874,7 +1961,7 @@ func file_dockline_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_plugin_proto_rawDescData
 }
 
-var file_dockline_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_dockline_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_dockline_v1_plugin_proto_goTypes = []any{
 	(*DescribeRequest)(nil),       // 0: dockline.v1.DescribeRequest
 	(*DescribeResponse)(nil),      // 1: dockline.v1.DescribeResponse
@@ -1887,81 +1974,85 @@ var file_dockline_v1_plugin_proto_goTypes = []any{
 	(*CaptureStart)(nil),          // 8: dockline.v1.CaptureStart
 	(*CaptureAcks)(nil),           // 9: dockline.v1.CaptureAcks
 	(*CaptureAck)(nil),            // 10: dockline.v1.CaptureAck
-	(*RefusedEvent)(nil),          // 11: dockline.v1.RefusedEvent
-	(*CaptureDrain)(nil),          // 12: dockline.v1.CaptureDrain
-	(*CaptureResponse)(nil),       // 13: dockline.v1.CaptureResponse
-	(*CaptureBundle)(nil),         // 14: dockline.v1.CaptureBundle
-	(*CaptureBatch)(nil),          // 15: dockline.v1.CaptureBatch
-	(*EncodedResponse)(nil),       // 16: dockline.v1.EncodedResponse
-	(*EncodedBundle)(nil),         // 17: dockline.v1.EncodedBundle
-	(*EncodedBatch)(nil),          // 18: dockline.v1.EncodedBatch
-	(*CursorAtRequest)(nil),       // 19: dockline.v1.CursorAtRequest
-	(*CursorAtResponse)(nil),      // 20: dockline.v1.CursorAtResponse
-	(*PluginStatus)(nil),          // 21: dockline.v1.PluginStatus
-	(*OpenRequest)(nil),           // 22: dockline.v1.OpenRequest
-	(*OpenResponse)(nil),          // 23: dockline.v1.OpenResponse
-	(*DeliverRequest)(nil),        // 24: dockline.v1.DeliverRequest
-	(*DeliverResponse)(nil),       // 25: dockline.v1.DeliverResponse
-	(*FindRequest)(nil),           // 26: dockline.v1.FindRequest
-	(*FindResponse)(nil),          // 27: dockline.v1.FindResponse
-	(EventKind)(0),                // 28: dockline.v1.EventKind
-	(*Event)(nil),                 // 29: dockline.v1.Event
-	(*DeadLetter)(nil),            // 30: dockline.v1.DeadLetter
-	(FaultClass)(0),               // 31: dockline.v1.FaultClass
-	(*CompleteThrough)(nil),       // 32: dockline.v1.CompleteThrough
-	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
-	(*Condition)(nil),             // 34: dockline.v1.Condition
-	(*Command)(nil),               // 35: dockline.v1.Command
-	(*CommandResult)(nil),         // 36: dockline.v1.CommandResult
+	(*EventWarning)(nil),          // 11: dockline.v1.EventWarning
+	(*RefusedEvent)(nil),          // 12: dockline.v1.RefusedEvent
+	(*CaptureDrain)(nil),          // 13: dockline.v1.CaptureDrain
+	(*CaptureResponse)(nil),       // 14: dockline.v1.CaptureResponse
+	(*CaptureBundle)(nil),         // 15: dockline.v1.CaptureBundle
+	(*CaptureBatch)(nil),          // 16: dockline.v1.CaptureBatch
+	(*EncodedResponse)(nil),       // 17: dockline.v1.EncodedResponse
+	(*EncodedBundle)(nil),         // 18: dockline.v1.EncodedBundle
+	(*EncodedBatch)(nil),          // 19: dockline.v1.EncodedBatch
+	(*CursorAtRequest)(nil),       // 20: dockline.v1.CursorAtRequest
+	(*CursorAtResponse)(nil),      // 21: dockline.v1.CursorAtResponse
+	(*PluginStatus)(nil),          // 22: dockline.v1.PluginStatus
+	(*OpenRequest)(nil),           // 23: dockline.v1.OpenRequest
+	(*OpenResponse)(nil),          // 24: dockline.v1.OpenResponse
+	(*DeliverRequest)(nil),        // 25: dockline.v1.DeliverRequest
+	(*DeliverResponse)(nil),       // 26: dockline.v1.DeliverResponse
+	(*FindRequest)(nil),           // 27: dockline.v1.FindRequest
+	(*FindResponse)(nil),          // 28: dockline.v1.FindResponse
+	(EventKind)(0),                // 29: dockline.v1.EventKind
+	(*Event)(nil),                 // 30: dockline.v1.Event
+	(*DeadLetter)(nil),            // 31: dockline.v1.DeadLetter
+	(FaultClass)(0),               // 32: dockline.v1.FaultClass
+	(*CompleteThrough)(nil),       // 33: dockline.v1.CompleteThrough
+	(*timestamppb.Timestamp)(nil), // 34: google.protobuf.Timestamp
+	(*Condition)(nil),             // 35: dockline.v1.Condition
+	(*DeviceHealth)(nil),          // 36: dockline.v1.DeviceHealth
+	(*Command)(nil),               // 37: dockline.v1.Command
+	(*CommandResult)(nil),         // 38: dockline.v1.CommandResult
 }
 var file_dockline_v1_plugin_proto_depIdxs = []int32{
-	28, // 0: dockline.v1.DescribeResponse.kinds:type_name -> dockline.v1.EventKind
+	29, // 0: dockline.v1.DescribeResponse.kinds:type_name -> dockline.v1.EventKind
 	4,  // 1: dockline.v1.CheckResponse.faults:type_name -> dockline.v1.ConfigFault
-	29, // 2: dockline.v1.TryResponse.events:type_name -> dockline.v1.Event
-	30, // 3: dockline.v1.TryResponse.faults:type_name -> dockline.v1.DeadLetter
+	30, // 2: dockline.v1.TryResponse.events:type_name -> dockline.v1.Event
+	31, // 3: dockline.v1.TryResponse.faults:type_name -> dockline.v1.DeadLetter
 	8,  // 4: dockline.v1.CaptureRequest.start:type_name -> dockline.v1.CaptureStart
 	10, // 5: dockline.v1.CaptureRequest.ack:type_name -> dockline.v1.CaptureAck
-	12, // 6: dockline.v1.CaptureRequest.drain:type_name -> dockline.v1.CaptureDrain
+	13, // 6: dockline.v1.CaptureRequest.drain:type_name -> dockline.v1.CaptureDrain
 	9,  // 7: dockline.v1.CaptureRequest.acks:type_name -> dockline.v1.CaptureAcks
 	10, // 8: dockline.v1.CaptureAcks.acks:type_name -> dockline.v1.CaptureAck
-	11, // 9: dockline.v1.CaptureAck.refused:type_name -> dockline.v1.RefusedEvent
-	31, // 10: dockline.v1.RefusedEvent.class:type_name -> dockline.v1.FaultClass
-	15, // 11: dockline.v1.CaptureResponse.batch:type_name -> dockline.v1.CaptureBatch
-	21, // 12: dockline.v1.CaptureResponse.status:type_name -> dockline.v1.PluginStatus
-	14, // 13: dockline.v1.CaptureResponse.bundle:type_name -> dockline.v1.CaptureBundle
-	15, // 14: dockline.v1.CaptureBundle.batches:type_name -> dockline.v1.CaptureBatch
-	29, // 15: dockline.v1.CaptureBatch.events:type_name -> dockline.v1.Event
-	32, // 16: dockline.v1.CaptureBatch.complete_through:type_name -> dockline.v1.CompleteThrough
-	18, // 17: dockline.v1.EncodedResponse.batch:type_name -> dockline.v1.EncodedBatch
-	21, // 18: dockline.v1.EncodedResponse.status:type_name -> dockline.v1.PluginStatus
-	17, // 19: dockline.v1.EncodedResponse.bundle:type_name -> dockline.v1.EncodedBundle
-	18, // 20: dockline.v1.EncodedBundle.batches:type_name -> dockline.v1.EncodedBatch
-	32, // 21: dockline.v1.EncodedBatch.complete_through:type_name -> dockline.v1.CompleteThrough
-	33, // 22: dockline.v1.CursorAtRequest.time:type_name -> google.protobuf.Timestamp
-	34, // 23: dockline.v1.PluginStatus.conditions:type_name -> dockline.v1.Condition
-	35, // 24: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
-	36, // 25: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
-	0,  // 26: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
-	2,  // 27: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
-	5,  // 28: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
-	7,  // 29: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
-	19, // 30: dockline.v1.SourceService.CursorAt:input_type -> dockline.v1.CursorAtRequest
-	22, // 31: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
-	24, // 32: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
-	26, // 33: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
-	1,  // 34: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
-	3,  // 35: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
-	6,  // 36: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
-	13, // 37: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
-	20, // 38: dockline.v1.SourceService.CursorAt:output_type -> dockline.v1.CursorAtResponse
-	23, // 39: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
-	25, // 40: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
-	27, // 41: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
-	34, // [34:42] is the sub-list for method output_type
-	26, // [26:34] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	12, // 9: dockline.v1.CaptureAck.refused:type_name -> dockline.v1.RefusedEvent
+	11, // 10: dockline.v1.CaptureAck.warnings:type_name -> dockline.v1.EventWarning
+	32, // 11: dockline.v1.RefusedEvent.class:type_name -> dockline.v1.FaultClass
+	16, // 12: dockline.v1.CaptureResponse.batch:type_name -> dockline.v1.CaptureBatch
+	22, // 13: dockline.v1.CaptureResponse.status:type_name -> dockline.v1.PluginStatus
+	15, // 14: dockline.v1.CaptureResponse.bundle:type_name -> dockline.v1.CaptureBundle
+	16, // 15: dockline.v1.CaptureBundle.batches:type_name -> dockline.v1.CaptureBatch
+	30, // 16: dockline.v1.CaptureBatch.events:type_name -> dockline.v1.Event
+	33, // 17: dockline.v1.CaptureBatch.complete_through:type_name -> dockline.v1.CompleteThrough
+	19, // 18: dockline.v1.EncodedResponse.batch:type_name -> dockline.v1.EncodedBatch
+	22, // 19: dockline.v1.EncodedResponse.status:type_name -> dockline.v1.PluginStatus
+	18, // 20: dockline.v1.EncodedResponse.bundle:type_name -> dockline.v1.EncodedBundle
+	19, // 21: dockline.v1.EncodedBundle.batches:type_name -> dockline.v1.EncodedBatch
+	33, // 22: dockline.v1.EncodedBatch.complete_through:type_name -> dockline.v1.CompleteThrough
+	34, // 23: dockline.v1.CursorAtRequest.time:type_name -> google.protobuf.Timestamp
+	35, // 24: dockline.v1.PluginStatus.conditions:type_name -> dockline.v1.Condition
+	36, // 25: dockline.v1.PluginStatus.devices:type_name -> dockline.v1.DeviceHealth
+	37, // 26: dockline.v1.DeliverRequest.command:type_name -> dockline.v1.Command
+	38, // 27: dockline.v1.DeliverResponse.result:type_name -> dockline.v1.CommandResult
+	0,  // 28: dockline.v1.SourceService.Describe:input_type -> dockline.v1.DescribeRequest
+	2,  // 29: dockline.v1.SourceService.Check:input_type -> dockline.v1.CheckRequest
+	5,  // 30: dockline.v1.SourceService.Try:input_type -> dockline.v1.TryRequest
+	7,  // 31: dockline.v1.SourceService.Capture:input_type -> dockline.v1.CaptureRequest
+	20, // 32: dockline.v1.SourceService.CursorAt:input_type -> dockline.v1.CursorAtRequest
+	23, // 33: dockline.v1.SinkService.Open:input_type -> dockline.v1.OpenRequest
+	25, // 34: dockline.v1.SinkService.Deliver:input_type -> dockline.v1.DeliverRequest
+	27, // 35: dockline.v1.SinkService.Find:input_type -> dockline.v1.FindRequest
+	1,  // 36: dockline.v1.SourceService.Describe:output_type -> dockline.v1.DescribeResponse
+	3,  // 37: dockline.v1.SourceService.Check:output_type -> dockline.v1.CheckResponse
+	6,  // 38: dockline.v1.SourceService.Try:output_type -> dockline.v1.TryResponse
+	14, // 39: dockline.v1.SourceService.Capture:output_type -> dockline.v1.CaptureResponse
+	21, // 40: dockline.v1.SourceService.CursorAt:output_type -> dockline.v1.CursorAtResponse
+	24, // 41: dockline.v1.SinkService.Open:output_type -> dockline.v1.OpenResponse
+	26, // 42: dockline.v1.SinkService.Deliver:output_type -> dockline.v1.DeliverResponse
+	28, // 43: dockline.v1.SinkService.Find:output_type -> dockline.v1.FindResponse
+	36, // [36:44] is the sub-list for method output_type
+	28, // [28:36] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_plugin_proto_init() }
@@ -1978,12 +2069,12 @@ func file_dockline_v1_plugin_proto_init() {
 		(*CaptureRequest_Drain)(nil),
 		(*CaptureRequest_Acks)(nil),
 	}
-	file_dockline_v1_plugin_proto_msgTypes[13].OneofWrappers = []any{
+	file_dockline_v1_plugin_proto_msgTypes[14].OneofWrappers = []any{
 		(*CaptureResponse_Batch)(nil),
 		(*CaptureResponse_Status)(nil),
 		(*CaptureResponse_Bundle)(nil),
 	}
-	file_dockline_v1_plugin_proto_msgTypes[16].OneofWrappers = []any{
+	file_dockline_v1_plugin_proto_msgTypes[17].OneofWrappers = []any{
 		(*EncodedResponse_Batch)(nil),
 		(*EncodedResponse_Status)(nil),
 		(*EncodedResponse_Bundle)(nil),
@@ -1994,7 +2085,7 @@ func file_dockline_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_plugin_proto_rawDesc), len(file_dockline_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

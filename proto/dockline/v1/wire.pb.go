@@ -767,9 +767,10 @@ type HelloReply struct {
 	Received    []*EpochRange          `protobuf:"bytes,4,rep,name=received,proto3" json:"received,omitempty"`
 	SentAt      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
 	// The dictionaries with which this collector can open a pack; a zstd frame names its own.
-	Dictionaries  []uint32 `protobuf:"varint,90,rep,packed,name=dictionaries,proto3" json:"dictionaries,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Dictionaries     []uint32 `protobuf:"varint,90,rep,packed,name=dictionaries,proto3" json:"dictionaries,omitempty"`
+	CollectorVersion string   `protobuf:"bytes,60,opt,name=collector_version,json=collectorVersion,proto3" json:"collector_version,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *HelloReply) Reset() {
@@ -842,6 +843,13 @@ func (x *HelloReply) GetDictionaries() []uint32 {
 		return x.Dictionaries
 	}
 	return nil
+}
+
+func (x *HelloReply) GetCollectorVersion() string {
+	if x != nil {
+		return x.CollectorVersion
+	}
+	return ""
 }
 
 // Ack is the collector's word that envelopes are in its database. The agent trims through watermark only where its own
@@ -1183,10 +1191,23 @@ type PluginHealth struct {
 	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Version string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	// starting, running, restarting, quarantined, stopped.
-	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
-	LastEventAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_event_at,json=lastEventAt,proto3" json:"last_event_at,omitempty"`
-	Restarts      uint32                 `protobuf:"varint,6,opt,name=restarts,proto3" json:"restarts,omitempty"`
-	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	State       string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	LastEventAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_event_at,json=lastEventAt,proto3" json:"last_event_at,omitempty"`
+	Restarts    uint32                 `protobuf:"varint,6,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	Text        string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	// What its process takes now, with its children: resident memory, and CPU of the last few seconds in percent of one core. Both are 0
+	// while it does not run, or where the system does not tell.
+	MemoryBytes uint64  `protobuf:"varint,50,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	CpuPercent  float64 `protobuf:"fixed64,51,opt,name=cpu_percent,json=cpuPercent,proto3" json:"cpu_percent,omitempty"`
+	// Events that it reported since the agent started: taken, and refused (kept as dead letters).
+	AcceptedTotal uint64 `protobuf:"varint,52,opt,name=accepted_total,json=acceptedTotal,proto3" json:"accepted_total,omitempty"`
+	RefusedTotal  uint64 `protobuf:"varint,53,opt,name=refused_total,json=refusedTotal,proto3" json:"refused_total,omitempty"`
+	// The most that it may take of memory; with more it is stopped. 0 is no limit.
+	MemoryLimitBytes uint64 `protobuf:"varint,54,opt,name=memory_limit_bytes,json=memoryLimitBytes,proto3" json:"memory_limit_bytes,omitempty"`
+	// Lines that it logged since the agent started and that were left out of the log, being too many.
+	LogDroppedTotal uint64 `protobuf:"varint,55,opt,name=log_dropped_total,json=logDroppedTotal,proto3" json:"log_dropped_total,omitempty"`
+	// What this plugin talks to: scanners, folders, a database.
+	Devices       []*DeviceHealth `protobuf:"bytes,60,rep,name=devices,proto3" json:"devices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1270,6 +1291,154 @@ func (x *PluginHealth) GetText() string {
 	return ""
 }
 
+func (x *PluginHealth) GetMemoryBytes() uint64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetCpuPercent() float64 {
+	if x != nil {
+		return x.CpuPercent
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetAcceptedTotal() uint64 {
+	if x != nil {
+		return x.AcceptedTotal
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetRefusedTotal() uint64 {
+	if x != nil {
+		return x.RefusedTotal
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetMemoryLimitBytes() uint64 {
+	if x != nil {
+		return x.MemoryLimitBytes
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetLogDroppedTotal() uint64 {
+	if x != nil {
+		return x.LogDroppedTotal
+	}
+	return 0
+}
+
+func (x *PluginHealth) GetDevices() []*DeviceHealth {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+// DeviceHealth says how one thing is that a plugin talks to, as the plugin last saw it.
+type DeviceHealth struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name at the site, unique within the plugin: "scanner-03", "orders".
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// scanner, wms, folder, printer, scale, or another word in lower case.
+	Kind      string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Reachable bool   `protobuf:"varint,3,opt,name=reachable,proto3" json:"reachable,omitempty"`
+	// The last sign of life: a scan, a file, an answered query. Absent where there was none since the plugin started.
+	LastSeenAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_seen_at,json=lastSeenAt,proto3" json:"last_seen_at,omitempty"`
+	// Absent where it has no battery or does not tell.
+	BatteryPercent *uint32 `protobuf:"varint,5,opt,name=battery_percent,json=batteryPercent,proto3,oneof" json:"battery_percent,omitempty"`
+	// What is wrong and what to do; or, where all is well, a remark such as the folder's path.
+	Text string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	// Since when reachable is as it is; the host fills it in where the plugin does not.
+	ChangedAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceHealth) Reset() {
+	*x = DeviceHealth{}
+	mi := &file_dockline_v1_wire_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceHealth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceHealth) ProtoMessage() {}
+
+func (x *DeviceHealth) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_wire_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceHealth.ProtoReflect.Descriptor instead.
+func (*DeviceHealth) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DeviceHealth) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DeviceHealth) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *DeviceHealth) GetReachable() bool {
+	if x != nil {
+		return x.Reachable
+	}
+	return false
+}
+
+func (x *DeviceHealth) GetLastSeenAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeenAt
+	}
+	return nil
+}
+
+func (x *DeviceHealth) GetBatteryPercent() uint32 {
+	if x != nil && x.BatteryPercent != nil {
+		return *x.BatteryPercent
+	}
+	return 0
+}
+
+func (x *DeviceHealth) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *DeviceHealth) GetChangedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ChangedAt
+	}
+	return nil
+}
+
 // Heartbeat says how a site is. It is retained on up/status, and the will of the connection is one with online false.
 type Heartbeat struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
@@ -1297,8 +1466,20 @@ type Heartbeat struct {
 	// Events accepted since this journal folder began.
 	CapturedTotal uint64 `protobuf:"varint,20,opt,name=captured_total,json=capturedTotal,proto3" json:"captured_total,omitempty"`
 	// Highest version of master data stored at the site.
-	MasterThrough uint64   `protobuf:"varint,40,opt,name=master_through,json=masterThrough,proto3" json:"master_through,omitempty"`
-	Machine       *Machine `protobuf:"bytes,80,opt,name=machine,proto3" json:"machine,omitempty"`
+	MasterThrough uint64 `protobuf:"varint,40,opt,name=master_through,json=masterThrough,proto3" json:"master_through,omitempty"`
+	// In how many days the journal is full if events are captured as they were today and none leave; absent where nothing is captured.
+	DaysUntilFull *float64 `protobuf:"fixed64,60,opt,name=days_until_full,json=daysUntilFull,proto3,oneof" json:"days_until_full,omitempty"`
+	// When the oldest event was captured of which the site has no receipt that it is done with: confirmed in the ERP, or nothing to post.
+	OldestUnconfirmedAt *timestamppb.Timestamp `protobuf:"bytes,61,opt,name=oldest_unconfirmed_at,json=oldestUnconfirmedAt,proto3" json:"oldest_unconfirmed_at,omitempty"`
+	// How many seconds the site's clock is ahead of the collector's, measured with the last hello; absent where it was not measured.
+	ClockAheadSeconds *float64 `protobuf:"fixed64,62,opt,name=clock_ahead_seconds,json=clockAheadSeconds,proto3,oneof" json:"clock_ahead_seconds,omitempty"`
+	// Events of which the last receipt is a refusal or an exception.
+	RefusedEvents uint64 `protobuf:"varint,63,opt,name=refused_events,json=refusedEvents,proto3" json:"refused_events,omitempty"`
+	// What the journal has accepted by day, as of last_seq of epoch: the latest days, the oldest first.
+	Days []*DayCount `protobuf:"bytes,70,rep,name=days,proto3" json:"days,omitempty"`
+	// Counts the heartbeats of a session from 1: a lower one that comes later is late. 0 where the agent does not count.
+	Number  uint64   `protobuf:"varint,71,opt,name=number,proto3" json:"number,omitempty"`
+	Machine *Machine `protobuf:"bytes,80,opt,name=machine,proto3" json:"machine,omitempty"`
 	// What the site runs of the centre's configuration, to be held against what is desired.
 	Config *ConfigState `protobuf:"bytes,81,opt,name=config,proto3" json:"config,omitempty"`
 	// Absent where the line needs no certificate.
@@ -1309,7 +1490,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_dockline_v1_wire_proto_msgTypes[13]
+	mi := &file_dockline_v1_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1502,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_wire_proto_msgTypes[13]
+	mi := &file_dockline_v1_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1515,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Heartbeat) GetTenant() string {
@@ -1484,6 +1665,48 @@ func (x *Heartbeat) GetMasterThrough() uint64 {
 	return 0
 }
 
+func (x *Heartbeat) GetDaysUntilFull() float64 {
+	if x != nil && x.DaysUntilFull != nil {
+		return *x.DaysUntilFull
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetOldestUnconfirmedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OldestUnconfirmedAt
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetClockAheadSeconds() float64 {
+	if x != nil && x.ClockAheadSeconds != nil {
+		return *x.ClockAheadSeconds
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetRefusedEvents() uint64 {
+	if x != nil {
+		return x.RefusedEvents
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetDays() []*DayCount {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
 func (x *Heartbeat) GetMachine() *Machine {
 	if x != nil {
 		return x.Machine
@@ -1505,6 +1728,71 @@ func (x *Heartbeat) GetCertificate() *CertificateState {
 	return nil
 }
 
+// DayCount is how many events a site's journal has accepted on one day, UTC, by when the host recorded them. It is counted in the
+// commit that holds the events.
+type DayCount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "2026-11-26".
+	Date string `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
+	// All events accepted, dead letters among them.
+	Accepted uint64 `protobuf:"varint,2,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	// Dead letters: records that could not become business events.
+	Refused       uint64 `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DayCount) Reset() {
+	*x = DayCount{}
+	mi := &file_dockline_v1_wire_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DayCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DayCount) ProtoMessage() {}
+
+func (x *DayCount) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_wire_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DayCount.ProtoReflect.Descriptor instead.
+func (*DayCount) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *DayCount) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
+func (x *DayCount) GetAccepted() uint64 {
+	if x != nil {
+		return x.Accepted
+	}
+	return 0
+}
+
+func (x *DayCount) GetRefused() uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
 // Machine is where an agent runs. fingerprint is a hash of the machine's own id and the data folder, so a copied folder has another one;
 // host and folder are for people.
 type Machine struct {
@@ -1518,7 +1806,7 @@ type Machine struct {
 
 func (x *Machine) Reset() {
 	*x = Machine{}
-	mi := &file_dockline_v1_wire_proto_msgTypes[14]
+	mi := &file_dockline_v1_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1530,7 +1818,7 @@ func (x *Machine) String() string {
 func (*Machine) ProtoMessage() {}
 
 func (x *Machine) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_wire_proto_msgTypes[14]
+	mi := &file_dockline_v1_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1543,7 +1831,7 @@ func (x *Machine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Machine.ProtoReflect.Descriptor instead.
 func (*Machine) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Machine) GetFingerprint() string {
@@ -1585,7 +1873,7 @@ type ConfigState struct {
 
 func (x *ConfigState) Reset() {
 	*x = ConfigState{}
-	mi := &file_dockline_v1_wire_proto_msgTypes[15]
+	mi := &file_dockline_v1_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1597,7 +1885,7 @@ func (x *ConfigState) String() string {
 func (*ConfigState) ProtoMessage() {}
 
 func (x *ConfigState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_wire_proto_msgTypes[15]
+	mi := &file_dockline_v1_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1610,7 +1898,7 @@ func (x *ConfigState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigState.ProtoReflect.Descriptor instead.
 func (*ConfigState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ConfigState) GetVersion() uint64 {
@@ -1673,7 +1961,7 @@ type CertificateState struct {
 
 func (x *CertificateState) Reset() {
 	*x = CertificateState{}
-	mi := &file_dockline_v1_wire_proto_msgTypes[16]
+	mi := &file_dockline_v1_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1685,7 +1973,7 @@ func (x *CertificateState) String() string {
 func (*CertificateState) ProtoMessage() {}
 
 func (x *CertificateState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_wire_proto_msgTypes[16]
+	mi := &file_dockline_v1_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1698,7 +1986,7 @@ func (x *CertificateState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateState.ProtoReflect.Descriptor instead.
 func (*CertificateState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CertificateState) GetSerial() string {
@@ -1808,7 +2096,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\vincarnation\x18\b \x01(\tR\vincarnation\x123\n" +
 	"\asent_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12%\n" +
 	"\x0emaster_through\x18\x1e \x01(\x04R\rmasterThrough\x12.\n" +
-	"\amachine\x18P \x01(\v2\x14.dockline.v1.MachineR\amachine\"\x8b\x02\n" +
+	"\amachine\x18P \x01(\v2\x14.dockline.v1.MachineR\amachine\"\xb8\x02\n" +
 	"\n" +
 	"HelloReply\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12 \n" +
@@ -1816,7 +2104,8 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\acursors\x18\x03 \x03(\v2\x19.dockline.v1.PluginCursorR\acursors\x123\n" +
 	"\breceived\x18\x04 \x03(\v2\x17.dockline.v1.EpochRangeR\breceived\x123\n" +
 	"\asent_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12\"\n" +
-	"\fdictionaries\x18Z \x03(\rR\fdictionaries\"\x9c\x01\n" +
+	"\fdictionaries\x18Z \x03(\rR\fdictionaries\x12+\n" +
+	"\x11collector_version\x18< \x01(\tR\x10collectorVersion\"\x9c\x01\n" +
 	"\x03Ack\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\tR\vincarnation\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\tR\x05epoch\x12\x1c\n" +
@@ -1840,7 +2129,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x121\n" +
 	"\bseverity\x18\x03 \x01(\x0e2\x15.dockline.v1.SeverityR\bseverity\x12\x12\n" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xd2\x01\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xf1\x03\n" +
 	"\fPluginHealth\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1848,7 +2137,27 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05state\x18\x04 \x01(\tR\x05state\x12>\n" +
 	"\rlast_event_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vlastEventAt\x12\x1a\n" +
 	"\brestarts\x18\x06 \x01(\rR\brestarts\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text\"\xe7\a\n" +
+	"\x04text\x18\a \x01(\tR\x04text\x12!\n" +
+	"\fmemory_bytes\x182 \x01(\x04R\vmemoryBytes\x12\x1f\n" +
+	"\vcpu_percent\x183 \x01(\x01R\n" +
+	"cpuPercent\x12%\n" +
+	"\x0eaccepted_total\x184 \x01(\x04R\racceptedTotal\x12#\n" +
+	"\rrefused_total\x185 \x01(\x04R\frefusedTotal\x12,\n" +
+	"\x12memory_limit_bytes\x186 \x01(\x04R\x10memoryLimitBytes\x12*\n" +
+	"\x11log_dropped_total\x187 \x01(\x04R\x0flogDroppedTotal\x123\n" +
+	"\adevices\x18< \x03(\v2\x19.dockline.v1.DeviceHealthR\adevices\"\x9f\x02\n" +
+	"\fDeviceHealth\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1c\n" +
+	"\treachable\x18\x03 \x01(\bR\treachable\x12<\n" +
+	"\flast_seen_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"lastSeenAt\x12,\n" +
+	"\x0fbattery_percent\x18\x05 \x01(\rH\x00R\x0ebatteryPercent\x88\x01\x01\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\x129\n" +
+	"\n" +
+	"changed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAtB\x12\n" +
+	"\x10_battery_percent\"\xaf\n" +
+	"\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
@@ -1873,10 +2182,22 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\blast_seq\x18\x12 \x01(\x04R\alastSeq\x12 \n" +
 	"\vincarnation\x18\x13 \x01(\tR\vincarnation\x12%\n" +
 	"\x0ecaptured_total\x18\x14 \x01(\x04R\rcapturedTotal\x12%\n" +
-	"\x0emaster_through\x18( \x01(\x04R\rmasterThrough\x12.\n" +
+	"\x0emaster_through\x18( \x01(\x04R\rmasterThrough\x12+\n" +
+	"\x0fdays_until_full\x18< \x01(\x01H\x00R\rdaysUntilFull\x88\x01\x01\x12N\n" +
+	"\x15oldest_unconfirmed_at\x18= \x01(\v2\x1a.google.protobuf.TimestampR\x13oldestUnconfirmedAt\x123\n" +
+	"\x13clock_ahead_seconds\x18> \x01(\x01H\x01R\x11clockAheadSeconds\x88\x01\x01\x12%\n" +
+	"\x0erefused_events\x18? \x01(\x04R\rrefusedEvents\x12)\n" +
+	"\x04days\x18F \x03(\v2\x15.dockline.v1.DayCountR\x04days\x12\x16\n" +
+	"\x06number\x18G \x01(\x04R\x06number\x12.\n" +
 	"\amachine\x18P \x01(\v2\x14.dockline.v1.MachineR\amachine\x120\n" +
 	"\x06config\x18Q \x01(\v2\x18.dockline.v1.ConfigStateR\x06config\x12?\n" +
-	"\vcertificate\x18R \x01(\v2\x1d.dockline.v1.CertificateStateR\vcertificate\"W\n" +
+	"\vcertificate\x18R \x01(\v2\x1d.dockline.v1.CertificateStateR\vcertificateB\x12\n" +
+	"\x10_days_until_fullB\x16\n" +
+	"\x14_clock_ahead_seconds\"T\n" +
+	"\bDayCount\x12\x12\n" +
+	"\x04date\x18\x01 \x01(\tR\x04date\x12\x1a\n" +
+	"\baccepted\x18\x02 \x01(\x04R\baccepted\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\x04R\arefused\"W\n" +
 	"\aMachine\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
@@ -1923,7 +2244,7 @@ func file_dockline_v1_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dockline_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_dockline_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_dockline_v1_wire_proto_goTypes = []any{
 	(RefusalReason)(0),            // 0: dockline.v1.RefusalReason
 	(Severity)(0),                 // 1: dockline.v1.Severity
@@ -1940,47 +2261,54 @@ var file_dockline_v1_wire_proto_goTypes = []any{
 	(*Answer)(nil),                // 12: dockline.v1.Answer
 	(*Condition)(nil),             // 13: dockline.v1.Condition
 	(*PluginHealth)(nil),          // 14: dockline.v1.PluginHealth
-	(*Heartbeat)(nil),             // 15: dockline.v1.Heartbeat
-	(*Machine)(nil),               // 16: dockline.v1.Machine
-	(*ConfigState)(nil),           // 17: dockline.v1.ConfigState
-	(*CertificateState)(nil),      // 18: dockline.v1.CertificateState
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*DeviceHealth)(nil),          // 15: dockline.v1.DeviceHealth
+	(*Heartbeat)(nil),             // 16: dockline.v1.Heartbeat
+	(*DayCount)(nil),              // 17: dockline.v1.DayCount
+	(*Machine)(nil),               // 18: dockline.v1.Machine
+	(*ConfigState)(nil),           // 19: dockline.v1.ConfigState
+	(*CertificateState)(nil),      // 20: dockline.v1.CertificateState
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
 }
 var file_dockline_v1_wire_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.PluginCursor.complete_through:type_name -> dockline.v1.CompleteThrough
-	19, // 1: dockline.v1.CompleteThrough.time:type_name -> google.protobuf.Timestamp
+	21, // 1: dockline.v1.CompleteThrough.time:type_name -> google.protobuf.Timestamp
 	2,  // 2: dockline.v1.Envelope.cursors:type_name -> dockline.v1.PluginCursor
 	6,  // 3: dockline.v1.EpochRange.ranges:type_name -> dockline.v1.SeqRange
 	7,  // 4: dockline.v1.Hello.epochs:type_name -> dockline.v1.EpochRange
-	19, // 5: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
-	16, // 6: dockline.v1.Hello.machine:type_name -> dockline.v1.Machine
+	21, // 5: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
+	18, // 6: dockline.v1.Hello.machine:type_name -> dockline.v1.Machine
 	2,  // 7: dockline.v1.HelloReply.cursors:type_name -> dockline.v1.PluginCursor
 	7,  // 8: dockline.v1.HelloReply.received:type_name -> dockline.v1.EpochRange
-	19, // 9: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
+	21, // 9: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
 	6,  // 10: dockline.v1.Ack.beyond:type_name -> dockline.v1.SeqRange
 	0,  // 11: dockline.v1.Refusal.reason:type_name -> dockline.v1.RefusalReason
 	9,  // 12: dockline.v1.Answer.hello_reply:type_name -> dockline.v1.HelloReply
 	10, // 13: dockline.v1.Answer.ack:type_name -> dockline.v1.Ack
 	11, // 14: dockline.v1.Answer.refusal:type_name -> dockline.v1.Refusal
 	1,  // 15: dockline.v1.Condition.severity:type_name -> dockline.v1.Severity
-	19, // 16: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
-	19, // 17: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
-	19, // 18: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
-	19, // 19: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
-	14, // 20: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
-	13, // 21: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
-	2,  // 22: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
-	16, // 23: dockline.v1.Heartbeat.machine:type_name -> dockline.v1.Machine
-	17, // 24: dockline.v1.Heartbeat.config:type_name -> dockline.v1.ConfigState
-	18, // 25: dockline.v1.Heartbeat.certificate:type_name -> dockline.v1.CertificateState
-	19, // 26: dockline.v1.ConfigState.since:type_name -> google.protobuf.Timestamp
-	19, // 27: dockline.v1.CertificateState.not_after:type_name -> google.protobuf.Timestamp
-	19, // 28: dockline.v1.CertificateState.tried_at:type_name -> google.protobuf.Timestamp
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	21, // 16: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	21, // 17: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
+	15, // 18: dockline.v1.PluginHealth.devices:type_name -> dockline.v1.DeviceHealth
+	21, // 19: dockline.v1.DeviceHealth.last_seen_at:type_name -> google.protobuf.Timestamp
+	21, // 20: dockline.v1.DeviceHealth.changed_at:type_name -> google.protobuf.Timestamp
+	21, // 21: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
+	21, // 22: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
+	14, // 23: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
+	13, // 24: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
+	2,  // 25: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
+	21, // 26: dockline.v1.Heartbeat.oldest_unconfirmed_at:type_name -> google.protobuf.Timestamp
+	17, // 27: dockline.v1.Heartbeat.days:type_name -> dockline.v1.DayCount
+	18, // 28: dockline.v1.Heartbeat.machine:type_name -> dockline.v1.Machine
+	19, // 29: dockline.v1.Heartbeat.config:type_name -> dockline.v1.ConfigState
+	20, // 30: dockline.v1.Heartbeat.certificate:type_name -> dockline.v1.CertificateState
+	21, // 31: dockline.v1.ConfigState.since:type_name -> google.protobuf.Timestamp
+	21, // 32: dockline.v1.CertificateState.not_after:type_name -> google.protobuf.Timestamp
+	21, // 33: dockline.v1.CertificateState.tried_at:type_name -> google.protobuf.Timestamp
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_wire_proto_init() }
@@ -1993,13 +2321,15 @@ func file_dockline_v1_wire_proto_init() {
 		(*Answer_Ack)(nil),
 		(*Answer_Refusal)(nil),
 	}
+	file_dockline_v1_wire_proto_msgTypes[13].OneofWrappers = []any{}
+	file_dockline_v1_wire_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_wire_proto_rawDesc), len(file_dockline_v1_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,35 @@
+package collector
+
+import (
+	"context"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/fleet"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// newKeeper makes the fleet's loop, with the event log's word on what is settled.
+func (m *Collector) newKeeper(l *line, log *eventlog.Log) *fleet.Keeper {
+	closer := NewCloser(m.db, log)
+	closer.Report = func(ctx context.Context, tx *db.Tx, tenant, origin string, found []fleet.Exception) error {
+		desired := make([]exception.Desired, len(found))
+		for i, f := range found {
+			desired[i] = m.owned(f.Code, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text})
+		}
+		return m.report(ctx, tx, tenant, origin, desired)
+	}
+	return &fleet.Keeper{DB: m.db, Holder: m.name, Listening: l.up, OfflineAfter: m.config.MQTT.OfflineAfter, Close: closer.Close, Log: m.log.With("part", "fleet")}
+}
+
+// NewCloser makes the daily close of a database; it reports to nobody.
+func NewCloser(d *db.DB, log *eventlog.Log) *fleet.Closer {
+	return &fleet.Closer{DB: d, Settled: func(ctx context.Context, tx *db.Tx, places []fleet.Place) ([]bool, error) {
+		asked := make([]eventlog.Place, len(places))
+		for i, p := range places {
+			asked[i] = eventlog.Place{SiteKey: eventlog.SiteKey{Tenant: p.Tenant, Site: p.Site}, Epoch: p.Epoch, Seq: p.Seq}
+		}
+		return log.Settled(ctx, tx, asked)
+	}}
+}
