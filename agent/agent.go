@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,8 +31,10 @@ type Agent struct {
 	own, config *Config
 	settings    *settings
 	// inForce is config with the sections that plugins have been given since; only Deliver touches it.
-	inForce   *Config
-	again     chan struct{}
+	inForce *Config
+	again   chan struct{}
+	// told counts the heartbeats that carried plugins' schemas.
+	told      atomic.Int32
 	log       *slog.Logger
 	journal   *journal.Journal
 	inbox     *downlink.Store
@@ -157,7 +160,7 @@ func (a *Agent) open() (err error) {
 		a.renewal = a.newRenewal(line.Proxy)
 	}
 	a.uplink = uplink.New(uplink.Config{
-		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Machine: a.machineIs, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
+		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Machine: a.machineIs, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.sentHeartbeat, Positions: a.inbox.Through,
 		OnHelloReply: a.greeted, OnCommands: a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, OnMaster: a.inbox.PutMaster, MasterThrough: a.inbox.MasterThrough,
 		Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Now: now, Log: a.log.With("part", "uplink"),
 	})

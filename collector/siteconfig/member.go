@@ -48,6 +48,7 @@ type Member struct {
 	faults  string
 	noted   string // the drift that is written down
 	now     []*docklinev1.Condition
+	plugins []*docklinev1.PluginHealth
 	sha     string // of what is desired
 }
 
@@ -97,7 +98,7 @@ func members(ctx context.Context, tx *db.Tx, tenant, group string, since time.Ti
 			if err := proto.Unmarshal(raw, h); err != nil {
 				return nil, fmt.Errorf("heartbeat of %s: %w", m.Site, err)
 			}
-			m.now = h.GetConditions()
+			m.now, m.plugins = h.GetConditions(), h.GetPlugins()
 			if c := h.GetConfig(); c != nil {
 				m.Runs = &Running{Version: c.GetVersion(), SHA256: c.GetSha256(), State: c.GetState(), Refused: c.GetRefusedVersion(), Text: c.GetText()}
 			}

@@ -92,6 +92,8 @@ type Change struct {
 	// From is the version that it began from, 0 for the first one of a group.
 	From        uint64
 	Soak, Trial time.Duration
+	// SkipSchemas takes plugins' sections that do not fit what the plugins have said of them.
+	SkipSchemas bool
 }
 
 // Store is the tables of desired configurations.
@@ -140,6 +142,11 @@ func (s *Store) Set(ctx context.Context, c Change) (made Version, err error) {
 	}
 	if err := Check(c.YAML); err != nil {
 		return made, err
+	}
+	if !c.SkipSchemas {
+		if err := s.CheckSections(ctx, c.Tenant, c.Group, c.YAML); err != nil {
+			return made, err
+		}
 	}
 	now := s.now().UnixMicro()
 	sum := sha256.Sum256([]byte(c.YAML))

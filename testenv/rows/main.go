@@ -42,7 +42,7 @@ type rows struct {
 }
 
 func (r rows) Describe() *docklinev1.DescribeResponse {
-	return &docklinev1.DescribeResponse{Name: "rows", Version: "1.0.0", ConfigSchema: `{"type":"object"}`, Rereadable: !r.push,
+	return &docklinev1.DescribeResponse{Name: "rows", Version: "1.0.0", ConfigSchema: `{"type":"object","properties":{"rows":{"type":"integer","minimum":0}}}`, Rereadable: !r.push,
 		Kinds: []docklinev1.EventKind{docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED}}
 }
 

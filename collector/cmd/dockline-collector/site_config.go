@@ -33,14 +33,15 @@ type group struct {
 type configSetCommand struct {
 	group
 	person
-	File      string        `arg:"" type:"existingfile" help:"YAML with journal, uplink, log, rules and plugins' sections by id; an empty file gives all back to the sites' own."`
-	Reason    string        `required:"" help:"Why, for those who ask later."`
-	IfVersion uint64        `help:"The version that this change began from; 0 is the first of a group. Another one than the newest is a conflict, and shows what the other changed."`
-	Soak      time.Duration `default:"15m" help:"How long a ring must be well with it before the next one gets it."`
-	Hold      bool          `help:"In the place of --soak: each ring waits for a person (site config rollout go)."`
-	Trial     time.Duration `default:"5m" help:"How long a site watches itself with it; it takes it back where its health falls."`
-	DryRun    bool          `help:"Only check the file, and show what would change."`
-	JSON      bool          `name:"json" help:"Print everything, for scripts."`
+	File        string        `arg:"" type:"existingfile" help:"YAML with journal, uplink, log, rules and plugins' sections by id; an empty file gives all back to the sites' own."`
+	Reason      string        `required:"" help:"Why, for those who ask later."`
+	IfVersion   uint64        `help:"The version that this change began from; 0 is the first of a group. Another one than the newest is a conflict, and shows what the other changed."`
+	Soak        time.Duration `default:"15m" help:"How long a ring must be well with it before the next one gets it."`
+	Hold        bool          `help:"In the place of --soak: each ring waits for a person (site config rollout go)."`
+	Trial       time.Duration `default:"5m" help:"How long a site watches itself with it; it takes it back where its health falls."`
+	SkipSchemas bool          `help:"Take plugins' sections that do not fit what the sites' plugins have said of them; each site still looks before it takes them."`
+	DryRun      bool          `help:"Only check the file, and show what would change."`
+	JSON        bool          `name:"json" help:"Print everything, for scripts."`
 }
 
 // Run checks before anything else: a file with faults is not taken.
@@ -54,6 +55,9 @@ func (c *configSetCommand) Run(all *commands) error {
 	}
 	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
 		if c.DryRun {
+			if err := s.CheckSections(ctx, c.Tenant, c.Group, string(text)); err != nil {
+				return err
+			}
 			newest, err := s.Get(ctx, c.Tenant, c.Group, 0)
 			if err != nil && !errors.Is(err, siteconfig.ErrNone) {
 				return err
@@ -61,7 +65,7 @@ func (c *configSetCommand) Run(all *commands) error {
 			fmt.Printf("no faults; this would be version %d of group %s:\n%s", newest.Number+1, c.Group, siteconfig.Diff(newest.YAML, string(text)))
 			return nil
 		}
-		change := siteconfig.Change{Tenant: c.Tenant, Group: c.Group, YAML: string(text), By: c.name(), Reason: c.Reason, From: c.IfVersion, Soak: c.Soak, Trial: c.Trial}
+		change := siteconfig.Change{Tenant: c.Tenant, Group: c.Group, YAML: string(text), By: c.name(), Reason: c.Reason, From: c.IfVersion, Soak: c.Soak, Trial: c.Trial, SkipSchemas: c.SkipSchemas}
 		if c.Hold {
 			change.Soak = 0
 		}

@@ -194,6 +194,12 @@ func TestConfigurationByRing(t *testing.T) {
 			t.Errorf("%v: %s", err, out)
 		}
 	})
+	t.Run("a fault that a plugin's own schema shows to the centre", func(t *testing.T) {
+		out, err := f.set(first+"plugins:\n  - id: wms\n    config:\n      per_second: 5\n      rows: many\n", "1")
+		if err == nil || !strings.Contains(out, "configuration:8: plugins[0].config.rows") || !strings.Contains(out, "plugin rows 1.0.0") {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
 	t.Run("two people", func(t *testing.T) {
 		out, err := f.set("uplink: {window: 16}\n", "0")
 		if err == nil || !strings.Contains(out, "anna set version 1") || !strings.Contains(out, "+   window: 48") {
