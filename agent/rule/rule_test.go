@@ -15,10 +15,10 @@ import (
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 const (
-	packed  = docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED
-	picked  = docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED
-	item    = docklinev1.MasterKind_MASTER_KIND_ITEM
-	reach = 10 * time.Second
+	packed = docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED
+	picked = docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED
+	item   = docklinev1.MasterKind_MASTER_KIND_ITEM
+	reach  = 10 * time.Second
 )
 
 // pack is a scan of a carton so long after noon.
