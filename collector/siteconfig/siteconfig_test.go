@@ -19,16 +19,16 @@ import (
 
 func TestCheck(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                      "",
-		"# nothing\n":                           "",
-		"uplink: {window: 8}\n":                 "",
-		"rules:\n  - {step: pick, within: 5}\n": "",
-		"mqtt: {url: \"mqtts://x\"}\n":          "configuration:1",
-		"uplink:\n  window: 0\n":                "configuration:2: uplink.window",
-		"log: {level: loud}\n":                  "log.level",
-		"journal: {limit: 1MiB}\n":              "journal.limit",
-		"plugins: [{id: a}, {id: a}]\n":         "is there twice",
-		strings.Repeat("# a\n", 20_000):         "are allowed",
+		"":                      "",
+		"# nothing\n":           "",
+		"uplink: {window: 8}\n": "",
+		"rules:\n  double_scan: [{step: pack.confirmed, within: 10s}]\n  unknown: {item: refuse}\n": "",
+		"mqtt: {url: \"mqtts://x\"}\n":  "configuration:1",
+		"uplink:\n  window: 0\n":        "configuration:2: uplink.window",
+		"log: {level: loud}\n":          "log.level",
+		"journal: {limit: 1MiB}\n":      "journal.limit",
+		"plugins: [{id: a}, {id: a}]\n": "is there twice",
+		strings.Repeat("# a\n", 20_000): "are allowed",
 	} {
 		err := siteconfig.Check(text)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
