@@ -110,7 +110,7 @@ func (tx *Tx) insert(ctx context.Context, ins Insert, tail string) (out [][]any,
 		if tx.d.postgres {
 			query, args = arrays(head, tail, rows[:n])
 		} else {
-			query, args = values(head, tail, rows[:n])
+			query, args = insertValues(head, tail, rows[:n])
 		}
 		var more int64
 		if len(ins.Returning) > 0 {
