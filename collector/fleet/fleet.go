@@ -142,8 +142,15 @@ type Site struct {
 	Refused []Refused
 	// Revoked is who shut the site out and why, nil where it is not.
 	Revoked *Revoked
+	// Config is what the site is to run, nil where nobody has said.
+	Config *Config
 	// Fork is nil where all is well.
 	Fork *Fork
+
+	// Differences are days whose daily close does not agree, the oldest first.
+	Differences []string
+	// Impact is what waits for the site; it is filled by AddImpact.
+	Impact Impact
 
 	// Health is one sentence, Severity its weight. Conditions are all that is not as it should be, the worst first, each with
 	// what to do.
