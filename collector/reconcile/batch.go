@@ -45,13 +45,17 @@ type batch struct {
 	tx     *db.Tx
 	now    time.Time
 	done   Stats
+	// large: it is of one large key, whose facts, factCount of them, are not in the batch; later are events whose receipts are written afterwards.
+	large     bool
+	factCount int
+	later     []string
 	known
 	writes
 }
 
 // run folds keys. Marks are read before facts: what comes in between leaves a mark of its own.
 func (b *batch) run(ctx context.Context, keys []foldKey) error {
-	slices.SortFunc(keys, func(x, y foldKey) int { return cmp.Or(cmp.Compare(x.tenant, y.tenant), cmp.Compare(x.key, y.key)) })
+	slices.SortFunc(keys, compareKeys)
 	locks := make([]string, len(keys))
 	for i, key := range keys {
 		locks[i] = key.lock()
