@@ -31,7 +31,7 @@ type Worker struct {
 	Styles Styles
 	// Append takes order.released; nil: nothing is released to sites.
 	Append Append
-	// Batch is how many keys one transaction folds; default 100.
+	// Batch is how many keys one transaction folds; default 200.
 	Batch int
 	// LargeFrom is the number of facts beyond which a key is folded apart, by RunLarge; default 5,000. Page is how many facts are read of such a
 	// key at a time, default 1,000; Paged is called after each page with how many there are, when it is not nil, while no transaction is open.
@@ -74,7 +74,7 @@ func (w *Worker) count(s Stats) {
 }
 
 const (
-	defaultBatch = 100
+	defaultBatch = 200
 	defaultIdle  = 100 * time.Millisecond
 	// retryFailed is when a key that could not be folded is tried again.
 	retryFailed = time.Minute
