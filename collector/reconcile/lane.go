@@ -18,6 +18,7 @@ import (
 	"github.com/dockline/dockline/collector/receipt"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 const (
@@ -369,7 +370,11 @@ func (v *view) tooMany(n int) {
 	for many*10 <= n {
 		many *= 10
 	}
-	v.raise(exception.Desired{Code: "very_many_events", Class: data, Subject: v.key, Site: v.outcome.site, Customer: v.outcome.customer,
+	order := ""
+	if kind, parts, err := event.ParseKey(v.key); err == nil && kind == state.KindOrder {
+		order = parts[0]
+	}
+	v.raise(exception.Desired{Code: "very_many_events", Class: data, Subject: v.key, Order: order, Site: v.outcome.site, Customer: v.outcome.customer,
 		Title: fmt.Sprintf("%s has more than %d events", v.key, many),
 		Text: fmt.Sprintf("More than %d events name %s. It is brought up to date by itself, but apart from all others and only every so often, so what is shown of it may be some minutes behind. If that many are not meant to belong together, look whether a source gives the same number to different things.",
 			many, v.key)})
