@@ -79,7 +79,7 @@ func (w *Worker) foldLarge(ctx context.Context, t *largeTurn) (Stats, error) {
 		if err != nil {
 			return Stats{}, err
 		}
-		if err := w.writeReasons(ctx, d); err != nil {
+		if err := w.writeReasons(ctx, t, d); err != nil {
 			return Stats{}, err
 		}
 		done, same, err := w.writeLarge(ctx, t, d)
@@ -187,10 +187,13 @@ func (b *batch) loadLarge(ctx context.Context, key foldKey) error {
 }
 
 // writeReasons writes why events lead to no document, with their receipts, in portions. Should this end half way, the key is still due.
-func (w *Worker) writeReasons(ctx context.Context, d *decision) error {
+func (w *Worker) writeReasons(ctx context.Context, t *largeTurn, d *decision) error {
 	portion := func(old, fresh [][]any) error {
 		return w.DB.Write(ctx, func(tx *db.Tx) error {
 			if err := tx.Lock(ctx, d.lock()); err != nil {
+				return err
+			}
+			if err := t.renew(ctx, tx, w.now()); err != nil {
 				return err
 			}
 			if err := tx.DeleteAll(ctx, "no_document", reasonKey, old); err != nil {
@@ -273,12 +276,20 @@ func (w *Worker) writeLarge(ctx context.Context, t *largeTurn, d *decision) (don
 func (w *Worker) writeRest(ctx context.Context, t *largeTurn, rest *posting.Rest, ids []string) error {
 	for rest.Len() > 0 {
 		part := rest.Take(laneRows)
-		if err := w.DB.Write(ctx, func(tx *db.Tx) error { return part.Write(ctx, tx) }); err != nil {
+		if err := w.DB.Write(ctx, func(tx *db.Tx) error {
+			if err := t.renew(ctx, tx, w.now()); err != nil {
+				return err
+			}
+			return part.Write(ctx, tx)
+		}); err != nil {
 			return err
 		}
 	}
 	for part := range slices.Chunk(ids, laneRows) {
 		if err := w.DB.Write(ctx, func(tx *db.Tx) error {
+			if err := t.renew(ctx, tx, w.now()); err != nil {
+				return err
+			}
 			return receipt.Refresh(ctx, tx, t.tenant, part, w.Policy.OfRole(ownership.SystemOfRecord), w.now())
 		}); err != nil {
 			return err

@@ -154,6 +154,12 @@ func (w *Worker) turn(ctx context.Context) (*largeTurn, error) {
 	return t, err
 }
 
+// renew prolongs the lease within a transaction that writes a portion.
+func (t *largeTurn) renew(ctx context.Context, tx *db.Tx, now time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE large_key SET due_at = ? WHERE tenant = ? AND fold_key = ?`, now.Add(largeLease).UnixMicro(), t.tenant, t.key)
+	return err
+}
+
 // giveBack has a turn that came to nothing tried again soon.
 func (w *Worker) giveBack(ctx context.Context, t *largeTurn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
