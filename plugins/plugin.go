@@ -80,7 +80,8 @@ type Stream interface {
 	// movement and payload.
 	Emit(ctx context.Context, batch *docklinev1.CaptureBatch) error
 	// OnAck sets what is called for the ack of every batch, one at a time and in their order; set it before the first Emit. A
-	// refused event has been kept by the host as a dead letter and is not to be sent again.
+	// refused event has been kept by the host as a dead letter and is not to be sent again. A warning is what a rule of the site finds odd in an
+	// event that is kept (a second scan, an unknown code): show it to the person who made it.
 	OnAck(func(ack *docklinev1.CaptureAck))
 	// Flush waits until every batch given so far is durable.
 	Flush(ctx context.Context) error

@@ -39,6 +39,10 @@ func Ask(ctx context.Context, dataDir string) (*docklinev1.Heartbeat, error) {
 
 // Get asks the agent that runs on dataDir for anything that it tells who can read its control file.
 func Get(ctx context.Context, dataDir, path string) (io.ReadCloser, error) {
+	return request(ctx, http.MethodGet, dataDir, path)
+}
+
+func request(ctx context.Context, method, dataDir, path string) (io.ReadCloser, error) {
 	text, err := os.ReadFile(filepath.Join(dataDir, controlFile))
 	if os.IsNotExist(err) {
 		return nil, ErrStopped
@@ -50,7 +54,7 @@ func Get(ctx context.Context, dataDir, path string) (io.ReadCloser, error) {
 	if !ok {
 		return nil, ErrStopped
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, nil)
 	if err != nil {
 		return nil, err
 	}

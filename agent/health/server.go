@@ -76,7 +76,7 @@ func (s *Server) handler(token string) http.Handler {
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /status", guarded(token, s.status))
-	mux.HandleFunc("POST /plugins/{id}/release", s.release(token))
+	mux.HandleFunc("POST /plugins/{id}/release", guarded(token, s.release))
 	for pattern, handler := range s.Control {
 		mux.HandleFunc(pattern, guarded(token, handler))
 	}

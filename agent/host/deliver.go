@@ -27,12 +27,14 @@ func (h *Host) Deliver(ctx context.Context, command *docklinev1.Command) (*dockl
 
 func (h *Host) route(command *docklinev1.Command) (*supervisor, error) {
 	var found *supervisor
-	unknown := 0
+	unknown, out := 0, ""
 	for _, s := range h.supervisors {
 		if command.GetPlugin() == s.plugin.ID {
 			return s, nil
 		}
 		switch isSink, known := s.isSink(); {
+		case !known && s.quarantined():
+			out = s.plugin.ID
 		case !known:
 			unknown++
 		case isSink && found != nil && command.GetPlugin() == "":
@@ -47,6 +49,8 @@ func (h *Host) route(command *docklinev1.Command) (*supervisor, error) {
 		return nil, fmt.Errorf("%w: plugin %q is not configured at this site", ErrNoSink, command.GetPlugin())
 	case unknown > 0:
 		return nil, fmt.Errorf("%w: %d plugins have not yet said whether they are one", ErrNoSink, unknown)
+	case found == nil && out != "":
+		return nil, fmt.Errorf("%w: plugin %s may be the one; it is %s and has not yet said", ErrNoSink, out, stateQuarantined)
 	case found == nil:
 		return nil, fmt.Errorf("%w: no plugin of this site carries out commands; configure one", ErrNoSink)
 	}
@@ -65,6 +69,13 @@ func (h *Host) Find(ctx context.Context, pluginID, key string) (found bool, vers
 		return err
 	})
 	return found, version, err
+}
+
+// quarantined plugins that have never run do not hold up commands: a site whose commands name no plugin has one sink only.
+func (s *supervisor) quarantined() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == stateQuarantined
 }
 
 func (s *supervisor) isSink() (isSink, known bool) {

@@ -48,6 +48,24 @@ func TestASinkWithoutCommandsDoesNotStandInTheWay(t *testing.T) {
 	}
 }
 
+// A plugin that is refused at the start never says whether it is a sink; it must not hold up the work of the one that is.
+func TestAQuarantinedPluginDoesNotHoldUpCommands(t *testing.T) {
+	changed := plugin("changed", "count: 1")
+	changed.SHA256 = strings.Repeat("0", 64)
+	w := run(t, quick, changed, plugin("wms", "count: 1"))
+	w.eventually("one runs, one is refused", func() bool {
+		return len(w.journal.held()) == 1 && w.health("changed").GetState() == "quarantined"
+	})
+	if result, err := w.Deliver(context.Background(), command("", 1)); err != nil || result.GetOutcome() != docklinev1.CommandOutcome_COMMAND_OUTCOME_APPLIED {
+		t.Errorf("deliver: %v %v", result, err)
+	}
+	alone := run(t, quick, changed)
+	alone.eventually("it is refused", func() bool { return alone.health("changed").GetState() == "quarantined" })
+	if _, err := alone.Deliver(context.Background(), command("", 1)); !errors.Is(err, host.ErrNoSink) || !strings.Contains(err.Error(), "changed may be the one; it is quarantined") {
+		t.Errorf("to nobody: %v", err)
+	}
+}
+
 func TestACommandThatFindsNoSinkIsShown(t *testing.T) {
 	w := run(t, quick, plugin("east", "count: 1"), plugin("west", "count: 1"))
 	ctx := context.Background()

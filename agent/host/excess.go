@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxReported bounds the conditions of one plugin: they go to the centre with every heartbeat.
-	maxReported = 20
+	// maxReported bounds the conditions of one plugin, and maxName a title, a code or a name in bytes: they go to the centre with every heartbeat.
+	maxReported, maxName = 20, 200
 	// sayDropped is how long it is shown that lines of a plugin's log were left out.
 	sayDropped = 5 * time.Minute
 )

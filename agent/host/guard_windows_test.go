@@ -39,7 +39,7 @@ func hog(t *testing.T, size int, limit int64) (*guard, *exec.Cmd, bool) {
 		t.Fatal(err)
 	}
 	g := &guard{}
-	if err := g.start(cmd, limit); err != nil {
+	if err := g.start(cmd, "hog", limit); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

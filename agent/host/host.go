@@ -178,6 +178,7 @@ func (h *Host) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
+	h.config.Log.Info("plugins are contained", "by", containment())
 	var g errgroup.Group
 	for _, s := range h.supervisors {
 		g.Go(func() error { return s.Run(ctx) })

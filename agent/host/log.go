@@ -162,11 +162,13 @@ func (p *pluginLog) lastWords() string {
 	return p.last
 }
 
-func shorten(s string) string {
-	if len(s) <= maxLogText {
+func shorten(s string) string { return shortenTo(s, maxLogText) }
+
+func shortenTo(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	cut := maxLogText
+	cut := most
 	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}

@@ -28,6 +28,7 @@ type process struct {
 	stdout, stderr *os.File // our ends
 	outside        io.Writer
 	guard          guard
+	plugin         string
 	memory         int64 // the most that it may take; 0 is no limit
 
 	mu      sync.Mutex
@@ -51,7 +52,7 @@ func newProcess(p PluginConfig, env []string, outside io.Writer) *process {
 		}
 	}
 	cmd.Env = append(append(cmd.Env, p.Env...), env...)
-	return &process{cmd: cmd, outside: outside, memory: p.MemoryLimit, exited: make(chan struct{}), said: make(chan struct{})}
+	return &process{cmd: cmd, outside: outside, plugin: p.ID, memory: p.MemoryLimit, exited: make(chan struct{}), said: make(chan struct{})}
 }
 
 // Start implements runner.Runner.
@@ -99,7 +100,7 @@ func (p *process) start() error {
 	if p.doomed {
 		return errors.New("stopped before it started")
 	}
-	if err := p.guard.start(p.cmd, p.memory); err != nil {
+	if err := p.guard.start(p.cmd, p.plugin, p.memory); err != nil {
 		return err
 	}
 	p.running = true

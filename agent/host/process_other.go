@@ -4,10 +4,13 @@ package host
 
 import "os/exec"
 
+// containment says by what a plugin is held, for the log.
+func containment() string { return "nothing but its own watch over the agent's connection" }
+
 // guard has no help from this system: the plugin itself sees that its agent is gone.
 type guard struct{}
 
-func (guard) start(cmd *exec.Cmd, _ int64) error { return cmd.Start() }
+func (guard) start(cmd *exec.Cmd, _ string, _ int64) error { return cmd.Start() }
 
 func (guard) usage(*exec.Cmd) (usage, bool) { return usage{}, false }
 

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// containment says by what a plugin is held, for the log.
+func containment() string { return "job object" }
+
 // growthRoom is what a small program may have asked for and not use.
 const growthRoom = 256 << 20
 
@@ -21,7 +24,7 @@ type guard struct {
 	job windows.Handle
 }
 
-func (g *guard) start(cmd *exec.Cmd, memory int64) error {
+func (g *guard) start(cmd *exec.Cmd, _ string, memory int64) error {
 	job, err := newJob(memory)
 	if err != nil {
 		return err

@@ -86,6 +86,7 @@ func (s *supervisor) greet(ctx context.Context, r *running, dataDir string) (*do
 	if !described.GetSource() && !described.GetSink() {
 		return nil, errors.New("it is neither a source nor a sink")
 	}
+	described.Name, described.Version = shortenTo(described.GetName(), maxName), shortenTo(described.GetVersion(), maxName)
 	s.mu.Lock()
 	s.described = described
 	s.mu.Unlock()

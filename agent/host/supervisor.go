@@ -147,7 +147,7 @@ func (s *supervisor) next(err error, ran time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.restarts++
-	s.failed = err.Error()
+	s.failed = shorten(err.Error())
 	return delay
 }
 
@@ -157,7 +157,7 @@ func (s *supervisor) set(state, text string) {
 	if s.state != state {
 		s.since = s.config.Now()
 	}
-	s.state, s.text = state, text
+	s.state, s.text = state, shorten(text)
 	if state != stateRunning {
 		s.own, s.devices, s.slow = nil, nil, time.Time{}
 	}
@@ -214,7 +214,7 @@ func (s *supervisor) reported(conditions []*docklinev1.Condition) {
 	defer s.mu.Unlock()
 	conditions = conditions[:min(len(conditions), maxReported)]
 	for _, c := range conditions {
-		c.Title, c.Code, c.Text = fmt.Sprintf("plugin %s: %s", s.plugin.ID, shorten(c.GetTitle())), shorten(c.GetCode()), shorten(c.GetText())
+		c.Title, c.Code, c.Text = fmt.Sprintf("plugin %s: %s", s.plugin.ID, shortenTo(c.GetTitle(), maxName)), shortenTo(c.GetCode(), maxName), shorten(c.GetText())
 		if c.Since == nil {
 			c.Since = timestamppb.New(s.config.Now())
 			for _, old := range s.own {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/dockline/dockline/testenv"
 )
 
@@ -99,6 +101,18 @@ func TestAPluginThatDoesNotListenIsEnded(t *testing.T) {
 			}
 			a.flows()
 		})
+	}
+}
+
+// A plugin that says too much of what is wrong with its configuration does not make the site's heartbeat too large for the line.
+//
+// Shows: E14
+func TestALongReasonIsShortened(t *testing.T) {
+	t.Parallel()
+	a := newAgent(t, naughty("naughty", "moan", ""))
+	quarantined(t, a, "habit: no no no")
+	if size := proto.Size(a.status()); size > 20_000 {
+		t.Errorf("the status has %d bytes", size)
 	}
 }
 

@@ -37,8 +37,11 @@ func (naughty) Describe() *docklinev1.DescribeResponse { return describe() }
 func (naughty) Check(section []byte, _ string) []*docklinev1.ConfigFault {
 	var c config
 	faults := plugins.Decode(section, &c)
-	if c.Habit == "mute" {
+	switch c.Habit {
+	case "mute":
 		select {}
+	case "moan":
+		return []*docklinev1.ConfigFault{{Path: "habit", Text: strings.Repeat("no ", 500_000)}}
 	}
 	return faults
 }
