@@ -107,7 +107,7 @@ func checkFaults(ctx context.Context, c *Config) error {
 
 // sameButSections says whether two configurations differ in plugins' sections only.
 func sameButSections(a, b *Config) bool {
-	return a.Journal == b.Journal && a.Uplink == b.Uplink && a.Log == b.Log && slices.EqualFunc(a.Plugins, b.Plugins, func(x, y PluginConfig) bool { return x.ID == y.ID })
+	return a.Journal == b.Journal && a.Uplink == b.Uplink && a.Log == b.Log && a.Rules.equal(b.Rules) && slices.EqualFunc(a.Plugins, b.Plugins, func(x, y PluginConfig) bool { return x.ID == y.ID })
 }
 
 func sections(c *Config) map[string][]byte {

@@ -160,6 +160,7 @@ type centreConfig struct {
 	Journal JournalConfig  `yaml:"journal"`
 	Uplink  UplinkConfig   `yaml:"uplink"`
 	Plugins []centrePlugin `yaml:"plugins"`
+	Rules   RulesConfig    `yaml:"rules"`
 	Log     LogConfig      `yaml:"log"`
 }
 
@@ -174,13 +175,13 @@ func (c *Config) with(text string) (*Config, []string, error) {
 	if blank(text) {
 		return c, nil, nil
 	}
-	centre := centreConfig{Journal: c.Journal, Uplink: c.Uplink, Log: c.Log}
+	centre := centreConfig{Journal: c.Journal, Uplink: c.Uplink, Rules: c.Rules.clone(), Log: c.Log}
 	file, err := configfile.Decode(centreName, []byte(text), &centre)
 	if err != nil {
 		return nil, nil, err
 	}
 	over := *c
-	over.file, over.Journal, over.Uplink, over.Log, over.Plugins = file, centre.Journal, centre.Uplink, centre.Log, slices.Clone(c.Plugins)
+	over.file, over.Journal, over.Uplink, over.Rules, over.Log, over.Plugins = file, centre.Journal, centre.Uplink, centre.Rules, centre.Log, slices.Clone(c.Plugins)
 	var faults configfile.Faults
 	var ids []string
 	for i, p := range centre.Plugins {

@@ -27,6 +27,8 @@ var counts = map[string]struct{ commit, full int }{
 	"orders.northwind-lines": {150, 1 << 20},
 
 	"health.backlog": {60_000, 1_000_000},
+	// Sites whose line comes back in the same moment.
+	"fleet.sites": {50, 1000},
 
 	// The edge, testenv/scenario/edge: kills, rows, damages and backlogs of its checks.
 	"edge.ack-kills":    {15, 200},

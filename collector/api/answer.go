@@ -13,6 +13,9 @@ func (s *server) sites(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.fleet.AddImpact(q.Context(), found); err != nil {
+		return nil, err
+	}
 	return Sites{Sites: SitesOf(found)}, nil
 }
 

@@ -46,6 +46,8 @@ func New(c Config) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, answer := range map[string]func(*request) (any, error){
 		"/api/v1/sites":           s.sites,
+		"/api/v1/sites/{id}":      s.site,
+		"/api/v1/days":            s.days,
 		"/api/v1/events":          s.events,
 		"/api/v1/events/{id}":     s.event,
 		"/api/v1/orders":          s.orders,

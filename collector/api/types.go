@@ -53,6 +53,21 @@ type Site struct {
 	// Commands and Receipts are on their way to the site.
 	Commands int64 `json:"commands"`
 	Receipts int64 `json:"receipts"`
+	// OldestEventAt is when the oldest event was captured that the centre does not have, OldestUnconfirmedAt the oldest that the system of
+	// record has not settled; both as the site last said.
+	OldestEventAt       *time.Time `json:"oldest_event_at,omitempty"`
+	OldestUnconfirmedAt *time.Time `json:"oldest_unconfirmed_at,omitempty"`
+	// DaysUntilFull is when the journal is full at the pace of today, ClockAheadSeconds how wrong the site's clock is.
+	DaysUntilFull       *float64   `json:"days_until_full,omitempty"`
+	ClockAheadSeconds   *float64   `json:"clock_ahead_seconds,omitempty"`
+	AgentVersion        string     `json:"agent_version,omitempty"`
+	CertificateNotAfter *time.Time `json:"certificate_not_after,omitempty"`
+	Plugins             []Plugin   `json:"plugins"`
+	Devices             []Device   `json:"devices"`
+	// Differences are days whose daily close does not agree.
+	Differences []string `json:"close_differences,omitempty"`
+	// Impact is what waits for the site.
+	Impact Impact `json:"impact"`
 }
 
 // SitesOf are sites as the API shows them.
@@ -66,7 +81,13 @@ func SiteOf(s *fleet.Site) Site {
 	for _, c := range s.Conditions {
 		site.Conditions = append(site.Conditions, Message{c})
 	}
+	site.OldestEventAt, site.CertificateNotAfter, site.Differences, site.Impact = when(s.OldestEventAt), when(s.CertificateNotAfter), s.Differences, impactOf(&s.Impact)
+	site.Plugins, site.Devices, site.AgentVersion = pluginsOf(s.Heartbeat), devicesOf(s.Heartbeat), s.Heartbeat.GetAgentVersion()
 	if s.Heartbeat != nil {
+		site.DaysUntilFull, site.ClockAheadSeconds = s.Heartbeat.DaysUntilFull, s.Heartbeat.ClockAheadSeconds
+		if t := s.Heartbeat.GetOldestUnconfirmedAt(); t.IsValid() {
+			site.OldestUnconfirmedAt = when(t.AsTime())
+		}
 		site.Heartbeat = &Message{s.Heartbeat}
 	}
 	return site

@@ -55,6 +55,8 @@ func New(c Config) http.Handler {
 	mux := http.NewServeMux()
 	for path, body := range map[string]bodyOf{
 		"/{$}":             s.sites,
+		"/sites/{id}":      s.site,
+		"/days":            s.days,
 		"/orders":          s.orders,
 		"/orders/{number}": s.track,
 		"/postings":        s.postings,
@@ -96,7 +98,7 @@ func failure(err error) (status int, text string) {
 	switch {
 	case errors.Is(err, errNoPage):
 		return http.StatusNotFound, "There is no such page."
-	case errors.Is(err, view.ErrNoOrder), errors.Is(err, eventlog.ErrNoEvent), errors.Is(err, errNoTenant):
+	case errors.Is(err, view.ErrNoOrder), errors.Is(err, eventlog.ErrNoEvent), errors.Is(err, errNoTenant), errors.Is(err, fleet.ErrNoSite):
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, errDrill):
 		return http.StatusBadGateway, err.Error()

@@ -10,7 +10,6 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/exception"
-	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -23,33 +22,6 @@ const rows = 100
 type choice struct {
 	Value string
 	N     int64
-}
-
-type sitesData struct {
-	Sites []*fleet.Site
-	// Exceptions are open, Orders are all.
-	Exceptions, Orders int64
-}
-
-func (s *server) sites(q *request) (*content, error) {
-	found, err := s.fleet.Sites(q.Context(), q.tenant)
-	if err != nil {
-		return nil, err
-	}
-	data := &sitesData{Sites: found}
-	err = s.read(q, func(ctx context.Context, tx *db.Tx) error {
-		counts, err := view.OrderCounts(ctx, tx, q.tenant)
-		if err != nil {
-			return err
-		}
-		data.Orders = 0
-		for _, n := range counts {
-			data.Orders += n
-		}
-		data.Exceptions, err = exception.Count(ctx, tx, q.tenant)
-		return err
-	})
-	return &content{"sites", "Sites", data}, err
 }
 
 type ordersData struct {

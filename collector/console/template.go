@@ -15,7 +15,7 @@ import (
 //go:embed pages
 var pages embed.FS
 
-var templates = parse("failure", "sites", "orders", "track", "postings", "exceptions", "events", "event", "drill")
+var templates = parse("failure", "sites", "wall", "site", "days", "orders", "track", "postings", "exceptions", "events", "event", "drill")
 
 func parse(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("").Funcs(template.FuncMap{
@@ -31,6 +31,10 @@ func parse(names ...string) map[string]*template.Template {
 		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"short":    short,
 		"tone":     tone,
+		"sign":     sign,
+		"age":      age,
+		"number":   number,
+		"bytes":    bytesText,
 	}).ParseFS(pages, "pages/layout.html"))
 	found := make(map[string]*template.Template)
 	for _, name := range names {
@@ -59,7 +63,7 @@ func short(id string) string { return id[:min(len(id), 10)] }
 var tones = map[string]string{
 	"online": "good", "info": "good", "confirmed": "good", "shipped": "good", "closed": "good", "resolved": "good", "no document": "good", "no_document": "good",
 	"warning": "warn", "unknown": "warn", "partially_shipped": "warn", "correcting": "warn", "blocked": "warn", "never seen": "warn", "open": "warn", "exception": "warn",
-	"error": "bad", "offline": "bad", "rejected": "bad", "diverged": "bad", "refused": "bad",
+	"error": "bad", "offline": "bad", "difference": "bad", "waiting": "warn", "rejected": "bad", "diverged": "bad", "refused": "bad",
 }
 
 func tone(status any) string { return tones[fmt.Sprint(status)] }

@@ -57,6 +57,27 @@ func (c *Closer) Close(ctx context.Context) (int, error) {
 	return len(days), nil
 }
 
+// Preview compares days as they are now, without writing anything: of one site, or all of a tenant, of one date or all, the newest first.
+func (c *Closer) Preview(ctx context.Context, tenant, site, date string) ([]*Day, error) {
+	now := time.Now()
+	if c.Now != nil {
+		now = c.Now()
+	}
+	var days []*Day
+	err := c.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		if days, err = readDays(ctx, tx, tenant, site, "", false); err != nil { // a declared loss may be of another day
+			return err
+		}
+		return c.compare(ctx, tx, days, now)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("daily close: %w", err)
+	}
+	days = slices.DeleteFunc(days, func(d *Day) bool { return date != "" && d.Date != date })
+	slices.SortStableFunc(days, func(a, b *Day) int { return strings.Compare(b.Date, a.Date) })
+	return days, nil
+}
+
 // compare works out the state of each day.
 func (c *Closer) compare(ctx context.Context, tx *db.Tx, days []*Day, now time.Time) error {
 	places := make([]Place, len(days))

@@ -145,6 +145,11 @@ type Site struct {
 	// Fork is nil where all is well.
 	Fork *Fork
 
+	// Differences are days whose daily close does not agree, the oldest first.
+	Differences []string
+	// Impact is what waits for the site; it is filled by AddImpact.
+	Impact Impact
+
 	// Health is one sentence, Severity its weight. Conditions are all that is not as it should be, the worst first, each with
 	// what to do.
 	Health     string

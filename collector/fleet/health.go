@@ -35,7 +35,9 @@ func (s *Site) judge(now time.Time, l *listeners) {
 		s.judgeClock()
 	}
 	s.judgeBacklog(now)
+	s.judgeUnconfirmed(now)
 	s.judgeGaps()
+	s.judgeClose()
 	s.judgeFork()
 	s.judgeCertificate(now)
 	s.judgeIdentity()
@@ -102,6 +104,34 @@ func (s *Site) judgeBacklog(now time.Time) {
 			"%s wait at the site, the oldest for %s. After an outage this drains by itself; if it grows, the line is too slow or the collector is down.",
 			events(s.Backlog), length(age))
 	}
+}
+
+// unconfirmedAfter is how old an event may be that the system of record has not confirmed.
+const unconfirmedAfter = time.Hour
+
+// judgeUnconfirmed says how far the system of record is behind what the site captured. What a person must act on first is left out: it has
+// its exception.
+func (s *Site) judgeUnconfirmed(now time.Time) {
+	if !s.Heartbeat.GetOldestUnconfirmedAt().IsValid() {
+		return
+	}
+	oldest := s.Heartbeat.GetOldestUnconfirmedAt().AsTime()
+	if now.Sub(oldest) < unconfirmedAfter || s.State != Online || s.Backlog > 0 && !s.OldestEventAt.IsZero() && now.Sub(s.OldestEventAt) > lateAfter {
+		return
+	}
+	s.add("erp_behind", warning, oldest, "The ERP is "+length(now.Sub(oldest))+" behind",
+		"Of what this site captured at %s the system of record has not confirmed everything, or it needs no document and that is not settled. See Postings for what waits, and Exceptions for what a person must decide.",
+		oldest.UTC().Format("2006-01-02 15:04 MST"))
+}
+
+// judgeClose names the days that do not agree.
+func (s *Site) judgeClose() {
+	if len(s.Differences) == 0 {
+		return
+	}
+	days := strings.Join(s.Differences, ", ")
+	s.add("daily_close", failing, time.Time{}, "The daily close does not agree for "+days,
+		"What the site captured and what the log has differ. The exception has the numbers and the remedy; dockline-collector site close %s --tenant %s prints them.", s.ID, s.Tenant)
 }
 
 func (s *Site) judgeGaps() {

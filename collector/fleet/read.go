@@ -53,6 +53,9 @@ func (f *Fleet) read(ctx context.Context, tenant, id string) ([]*Site, error) {
 		if err := readGaps(ctx, tx, byKey); err != nil {
 			return err
 		}
+		if err := readDifferences(ctx, tx, byKey); err != nil {
+			return err
+		}
 		if err := readForks(ctx, tx, byKey); err != nil {
 			return err
 		}
@@ -116,6 +119,25 @@ func readGaps(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
 		g.OpenedAt = fromMicros(opened)
 		if s := byKey[key]; s != nil {
 			s.Gaps = append(s.Gaps, g)
+		}
+	}
+	return rows.Err()
+}
+
+func readDifferences(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
+	rows, err := tx.Query(ctx, `SELECT tenant, site, day FROM site_day_close WHERE state = 'difference' ORDER BY tenant, site, day`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key siteKey
+		var day string
+		if err := rows.Scan(&key.tenant, &key.id, &day); err != nil {
+			return err
+		}
+		if s := byKey[key]; s != nil {
+			s.Differences = append(s.Differences, day)
 		}
 	}
 	return rows.Err()

@@ -66,6 +66,7 @@ var areas = []area{
 	{"live", "latency and processor time at 200 events a second; to the ERP at 100", (*Suite).live},
 	{"capture", "durable capture through plugins, beside durable peers", (*Suite).capture},
 	{"drain", "backlogs of 30,000 singles, 200,000 and a million, and what they leave behind", (*Suite).drain},
+	{"fleet", "a thousand sites on one collector, and an outage that ends for all at once", (*Suite).fleet},
 	{"wan", "20,000 events over 40 ms and 20 Mbit/s", (*Suite).wan},
 }
 
