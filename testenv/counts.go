@@ -43,6 +43,7 @@ var counts = map[string]struct{ commit, full int }{
 	"edge.drain-kills":  {5, 50},
 	"edge.live-ships":   {20, 60},
 	"edge.poison-rows":  {1000, 1000},
+	"edge.reconnects":   {20, 100},
 }
 
 // Full says whether the full counts are asked for (FULL=1).
