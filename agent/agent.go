@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/agent/downlink"
+	"github.com/dockline/dockline/agent/enrol"
 	"github.com/dockline/dockline/agent/health"
 	"github.com/dockline/dockline/agent/host"
 	"github.com/dockline/dockline/agent/journal"
@@ -30,17 +30,27 @@ type Agent struct {
 	own, config *Config
 	settings    *settings
 	// inForce is config with the sections that plugins have been given since; only Deliver touches it.
-	inForce *Config
-	again   chan struct{}
-	log     *slog.Logger
-	journal *journal.Journal
-	inbox   *downlink.Store
-	host    *host.Host
-	uplink  *uplink.Uplink
+	inForce   *Config
+	again     chan struct{}
+	log       *slog.Logger
+	journal   *journal.Journal
+	inbox     *downlink.Store
+	host      *host.Host
+	uplink    *uplink.Uplink
+	machineIs *docklinev1.Machine
+	renewal   *enrol.Renewal // nil where the line needs no certificate
+
+	began   time.Time
+	board   health.Board
+	outlook health.Outlook
 
 	mu          sync.Mutex
 	connected   bool
 	lineChanged time.Time
+
+	asking    sync.Mutex // guards what follows
+	pending   *health.Pending
+	pendingAt time.Time // when pending was worked out
 }
 
 // Open opens the journal and the inbox, with what the centre gave of the configuration laid over c. What is on trial and does not
@@ -94,7 +104,8 @@ func openWith(own *Config, s *settings, centre *given) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	a := &Agent{own: own, config: c, inForce: c, settings: s, again: make(chan struct{}, 1), log: log, journal: j, lineChanged: now()}
+	a := &Agent{own: own, config: c, inForce: c, settings: s, again: make(chan struct{}, 1), log: log, journal: j, began: now(), lineChanged: now(),
+		outlook: health.Outlook{Path: c.Path("outlook.json")}}
 	if err := a.open(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -127,6 +138,7 @@ func Serve(ctx context.Context, path string, ready func()) error {
 
 func (a *Agent) open() (err error) {
 	c := a.config
+	a.machineIs = ThisMachine(c.DataDir)
 	if a.inbox, err = downlink.Open(c.Path("inbox.db"), downlink.Options{Now: now, Log: a.log.With("part", "downlink")}); err != nil {
 		return fmt.Errorf("inbox: %w", err)
 	}
@@ -136,11 +148,13 @@ func (a *Agent) open() (err error) {
 	line := wire.Config{URL: c.MQTT.URL, KeepAlive: c.MQTT.KeepAlive, Proxy: wire.Proxy{URL: c.MQTT.Proxy, Credentials: c.Path(c.MQTT.ProxyCredentials)}, TakeoverPause: c.MQTT.TakeoverPause}
 	if c.MQTT.CA != "" {
 		if line.TLS, err = wire.LoadTLS(c.Path(c.MQTT.CA), c.Path(c.MQTT.Certificate), c.Path(c.MQTT.Key)); err != nil {
-			return fmt.Errorf("mqtt: %w (`dockline-collector site add` gives the certificate)", err)
+			return fmt.Errorf("mqtt: %w (`dockline-agent enrol` fetches the certificate)", err)
 		}
+		line.MakeTLS = a.freshTLS
+		a.renewal = a.newRenewal(line.Proxy)
 	}
 	a.uplink = uplink.New(uplink.Config{
-		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
+		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Machine: a.machineIs, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
 		OnHelloReply: a.greeted, OnCommands: a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, OnMaster: a.inbox.PutMaster, MasterThrough: a.inbox.MasterThrough,
 		Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Now: now, Log: a.log.With("part", "uplink"),
 	})
@@ -165,7 +179,8 @@ func newHost(c *Config, j host.Journal, log *slog.Logger, known func(item string
 		if err != nil {
 			return nil, err
 		}
-		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config}
+		memory, rate := p.limits()
+		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config, MemoryLimit: memory, EventRate: rate}
 	}
 	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, KnownItem: known, Now: now, Log: log.With("part", "host")})
 }
@@ -182,9 +197,13 @@ func (a *Agent) send(ctx context.Context) error {
 // agent must be opened again, with ErrReopen.
 func (a *Agent) Run(ctx context.Context) error {
 	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Now: now, Log: a.log.With("part", "downlink")}
-	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Log: a.log}
+	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Facts: a.facts, Pending: a.Pending, Control: a.control(), Release: a.host.Release, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen} {
+	loops := []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen}
+	if a.renewal != nil {
+		loops = append(loops, a.renewal.Run)
+	}
+	for _, run := range loops {
 		g.Go(func() error {
 			if err := run(ctx); err != nil || ctx.Err() != nil {
 				return err
@@ -216,40 +235,6 @@ func (a *Agent) record(ctx context.Context, e *docklinev1.Event) error {
 		return fault
 	}
 	return a.journal.Append(ctx, journal.Entry{Plugin: downlink.Source, Events: []*docklinev1.Event{e}})
-}
-
-// Heartbeat says how the site is; the uplink adds who it is and what is stored.
-func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
-	s, line := a.journal.Stats(), a.uplink.Stats()
-	f := health.Facts{Now: now(), Connected: line.Connected, Line: health.Line{Reason: line.Line.LastError, TakenOverAt: line.Line.TakenOverAt,
-		NextAttempt: line.Line.NextAttempt, ShortLinks: line.Line.ShortLinks, Denied: line.Denied, TooLarge: line.TooLarge, TooLargeText: line.TooLargeText}}
-	a.mu.Lock()
-	if f.Connected != a.connected {
-		a.connected, a.lineChanged = f.Connected, f.Now
-	}
-	f.LineChanged = a.lineChanged
-	a.mu.Unlock()
-	a.machine(&f)
-	f.JournalBytes, f.JournalLimit, f.Waiting, f.OldestAt = s.Bytes, s.LimitBytes, int64(s.Events), s.OldestAt
-	f.Plugins, f.Reported = a.host.Health(), append(a.host.Conditions(), a.refusedCondition()...)
-	h := &docklinev1.Heartbeat{
-		DiskFreeBytes: f.DiskFree, JournalEvents: s.Events, JournalBytes: uint64(s.Bytes), JournalLimitBytes: uint64(s.LimitBytes), CapturedTotal: s.CapturedTotal,
-		Epoch: s.Epoch, LastSeq: s.LastSeq, Cursors: s.Cursors, Days: s.Days, Plugins: f.Plugins, Conditions: health.Evaluate(f),
-	}
-	if !s.OldestAt.IsZero() {
-		h.OldestEventAt = timestamppb.New(s.OldestAt)
-	}
-	return h
-}
-
-// report is the heartbeat with the identity that the uplink would add, for people on this machine.
-func (a *Agent) report() *docklinev1.Heartbeat {
-	h := a.Heartbeat()
-	h.Tenant, h.Site, h.AgentVersion, h.SentAt = a.config.Site.Tenant, a.config.Site.ID, wire.Version, timestamppb.New(now())
-	h.Online = a.uplink.Stats().Connected
-	h.Incarnation, h.CommandsThrough, h.ReceiptsThrough = a.inbox.Through()
-	h.MasterThrough = a.inbox.MasterThrough()
-	return h
 }
 
 // hostJournal gives host the journal in the shape that it declares.

@@ -27,6 +27,8 @@ func (a *Agent) Deliver(ctx context.Context, c *docklinev1.Command) (*docklinev1
 		return a.host.Reread(ctx, c)
 	case c.GetApplyConfig() != nil:
 		return a.configure(ctx, c)
+	case c.GetRenewIdentity() != nil:
+		return a.renewIdentity(ctx, c)
 	}
 	return a.host.Deliver(ctx, c)
 }

@@ -51,6 +51,8 @@ type MQTTConfig struct {
 	Proxy            string        `yaml:"proxy"`
 	ProxyCredentials string        `yaml:"proxy_credentials"`
 	TakeoverPause    time.Duration `yaml:"takeover_pause"`
+	// Renew is where the certificate is renewed, https://host:port; "" is the broker's own port.
+	Renew string `yaml:"renew"`
 }
 
 // JournalConfig bounds the journal.
@@ -74,6 +76,29 @@ type PluginConfig struct {
 	Path   string          `yaml:"path"`
 	SHA256 string          `yaml:"sha256"`
 	Config yaml.RawMessage `yaml:"config"`
+	// MemoryLimit and EventRate are pointers to tell what is not given, and is the default, from 0, which is no limit.
+	MemoryLimit *configfile.Bytes `yaml:"memory_limit"`
+	EventRate   *int              `yaml:"event_rate"`
+}
+
+// What a plugin may take where its entry says nothing.
+const (
+	defaultMemoryLimit = 512 << 20
+	defaultEventRate   = 2000
+	// minMemoryLimit is what the smallest plugin needs to start.
+	minMemoryLimit = 64 << 20
+)
+
+// limits are the plugin's memory limit in bytes and its rate of events; 0 is none.
+func (p PluginConfig) limits() (memory int64, rate int) {
+	memory, rate = defaultMemoryLimit, defaultEventRate
+	if p.MemoryLimit != nil {
+		memory = int64(*p.MemoryLimit)
+	}
+	if p.EventRate != nil {
+		rate = *p.EventRate
+	}
+	return memory, rate
 }
 
 // HealthConfig says where the local pages are served.
@@ -172,7 +197,7 @@ func (c *Config) validateLine(bad func(key, format string, args ...any)) {
 		return
 	}
 	if u.Scheme == "mqtts" && (c.MQTT.CA == "" || c.MQTT.Certificate == "" || c.MQTT.Key == "") {
-		bad("mqtt", "mqtts needs ca, certificate and key: `dockline-agent init` makes the key and a request, `dockline-collector site add` answers it")
+		bad("mqtt", "mqtts needs ca, certificate and key: `dockline-agent enrol` fetches them with a token of `dockline-collector site add`")
 	}
 	if c.MQTT.KeepAlive < 5*time.Second || c.MQTT.KeepAlive > 10*time.Minute {
 		bad("mqtt.keep_alive", "%s: give 5s to 10m", c.MQTT.KeepAlive)
@@ -182,6 +207,9 @@ func (c *Config) validateLine(bad func(key, format string, args ...any)) {
 	}
 	if c.MQTT.ProxyCredentials != "" && c.MQTT.Proxy == "" {
 		bad("mqtt.proxy_credentials", "there is no mqtt.proxy that would ask for them")
+	}
+	if u, err := url.Parse(c.MQTT.Renew); c.MQTT.Renew != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+		bad("mqtt.renew", "%q: give https://host:port, or leave it empty for the broker's own port", c.MQTT.Renew)
 	}
 	if c.MQTT.TakeoverPause < 10*time.Second || c.MQTT.TakeoverPause > 24*time.Hour {
 		bad("mqtt.takeover_pause", "%s: give 10s to 24h", c.MQTT.TakeoverPause)
@@ -201,6 +229,11 @@ func (c *Config) validatePlugins(bad func(key, format string, args ...any)) {
 		seen[p.ID] = true
 		if p.Path == "" {
 			bad(key+".path", "give the plugin's program")
+		}
+		if memory, rate := p.limits(); memory != 0 && memory < minMemoryLimit {
+			bad(key+".memory_limit", "%d bytes is less than a plugin needs to start: give 64MiB or more, or 0 for no limit", memory)
+		} else if rate < 0 {
+			bad(key+".event_rate", "%d: give events a second, or 0 for no limit", rate)
 		}
 		if p.SHA256 != "" && len(p.SHA256) != 64 {
 			bad(key+".sha256", "give 64 hex digits, or leave it out")

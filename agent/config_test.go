@@ -34,6 +34,8 @@ plugins:
     path: /p
   - id: wms
     path: ""
+  - {id: leaky, path: /p, memory_limit: 1MiB}
+  - {id: fast, path: /p, event_rate: -1}
 health:
   listen: 0.0.0.0:80
 `)
@@ -48,7 +50,7 @@ health:
 			t.Errorf("no line: %v", f)
 		}
 	}
-	want := []string{"site.tenant", "mqtt.url", "uplink.window", "health.listen", "plugins[1].id", "plugins[1].path"}
+	want := []string{"site.tenant", "mqtt.url", "uplink.window", "health.listen", "plugins[1].id", "plugins[1].path", "plugins[2].memory_limit", "plugins[3].event_rate"}
 	if !slices.Equal(got, want) {
 		t.Errorf("faults at %v, want %v\n%v", got, want, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"net/url"
 	"os"
 	"time"
 
@@ -19,8 +20,14 @@ func (a *Agent) machine(f *health.Facts) {
 		return
 	}
 	// Read anew each time: a renewed certificate is taken with the next connection, without a restart.
-	if ends, err := certificateEnd(a.config.Path(a.config.MQTT.Certificate)); err == nil {
-		f.CertificateEnds = ends
+	ends, err := certificateEnd(a.config.Path(a.config.MQTT.Certificate))
+	if err != nil {
+		f.CertificateFault = err.Error()
+		return
+	}
+	f.CertificateEnds = ends
+	if a.renewal != nil {
+		f.Renewal = a.renewal.State().GetText()
 	}
 }
 
@@ -38,4 +45,12 @@ func certificateEnd(path string) (time.Time, error) {
 		return time.Time{}, err
 	}
 	return certificate.NotAfter, nil
+}
+
+// hostOf is host and port of a broker's URL, without what else may stand in it.
+func hostOf(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Host
+	}
+	return ""
 }

@@ -60,21 +60,29 @@ func openSettings(dir string) (*settings, error) {
 		return nil, err
 	}
 	for name, into := range map[string]**given{acceptedFile: &s.accepted, trialFile: &s.trial, refusedFile: &s.refused} {
-		text, err := os.ReadFile(filepath.Join(dir, name))
-		if os.IsNotExist(err) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(text, into); err != nil {
-			return nil, fmt.Errorf("%s: %w; remove it, and the centre's configuration is sent again", filepath.Join(dir, name), err)
+		if err := readGiven(filepath.Join(dir, name), into); err != nil {
+			return nil, fmt.Errorf("%w; remove it, and the centre's configuration is sent again", err)
 		}
 	}
 	if s.trial != nil && s.trial.Begun {
 		return s, s.refuse(s.trial, "the agent ended while it tried this configuration; if that was a power cut, send it again")
 	}
 	return s, nil
+}
+
+// readGiven reads a file where there is one.
+func readGiven(path string, into **given) error {
+	text, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // put replaces a file durably: written beside it, synced, renamed.

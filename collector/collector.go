@@ -15,6 +15,7 @@ import (
 
 	"github.com/dockline/dockline/collector/broker"
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/enrol"
 	"github.com/dockline/dockline/collector/identity"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/proto/wire"
@@ -32,6 +33,8 @@ type Collector struct {
 	policy     *policy.Policy
 	connectors []*system
 	authority  *identity.Authority
+	keeper     *enrol.Keeper
+	door       *enrol.Door
 	broker     *broker.Broker
 	listener   net.Listener
 	name       string
@@ -63,17 +66,8 @@ func (m *Collector) open(ctx context.Context) (err error) {
 	if m.policy, err = loadPolicy(m.config); err != nil {
 		return err
 	}
-	if m.config.MQTT.URL == "" {
-		if m.authority, err = identity.Open(m.config.Path("identity")); err != nil {
-			return err
-		}
-		serverTLS, err := m.authority.ServerTLS(m.config.MQTT.Hosts)
-		if err != nil {
-			return err
-		}
-		if m.broker, err = broker.Open(broker.Config{Listen: m.config.MQTT.Listen, TLS: serverTLS, Log: m.log.With("part", "broker")}); err != nil {
-			return fmt.Errorf("embedded broker: %w (mqtt.listen chooses the address)", err)
-		}
+	if err := m.openIdentity(ctx); err != nil {
+		return err
 	}
 	if m.listener, err = net.Listen("tcp", m.config.HTTP.Listen); err != nil {
 		return fmt.Errorf("console: %w (http.listen chooses the address)", err)
@@ -106,6 +100,11 @@ func loadPolicy(c *Config) (*policy.Policy, error) {
 // Close closes what Open has opened. Run must have returned.
 func (m *Collector) Close() error {
 	var faults []error
+	if m.door != nil && m.door.Listener != nil {
+		if err := m.door.Listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			faults = append(faults, err)
+		}
+	}
 	if m.listener != nil {
 		if err := m.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			faults = append(faults, err)
@@ -144,6 +143,9 @@ func (m *Collector) Run(ctx context.Context) error {
 	loops := r.loops()
 	if m.broker != nil {
 		loops = append(loops, m.broker.Run)
+	}
+	if m.door != nil {
+		loops = append(loops, m.door.Run, m.keeper.Run)
 	}
 	handler, err := m.handler()
 	if err != nil {

@@ -26,6 +26,7 @@ type Config struct {
 	DataDir    string            `yaml:"data_dir"`
 	Database   DatabaseConfig    `yaml:"database"`
 	MQTT       MQTTConfig        `yaml:"mqtt"`
+	Identity   IdentityConfig    `yaml:"identity"`
 	HTTP       HTTPConfig        `yaml:"http"`
 	Policy     PolicyConfig      `yaml:"policy"`
 	Connectors []ConnectorConfig `yaml:"connectors"`
@@ -49,6 +50,18 @@ type MQTTConfig struct {
 	Certificate  string        `yaml:"certificate"`
 	Key          string        `yaml:"key"`
 	OfflineAfter time.Duration `yaml:"offline_after"`
+}
+
+// IdentityConfig says how sites get their certificates.
+type IdentityConfig struct {
+	// Listen is where sites ask for them, "" for the embedded broker's own port. URL and Broker are what sites are told; "" is worked
+	// out from mqtt.hosts.
+	Listen string        `yaml:"listen"`
+	URL    string        `yaml:"url"`
+	Broker string        `yaml:"broker"`
+	Life   time.Duration `yaml:"life"`
+	Grace  time.Duration `yaml:"grace"`
+	Token  time.Duration `yaml:"token"`
 }
 
 // HTTPConfig says where console and API are served.
@@ -145,6 +158,7 @@ func (c *Config) validate() configfile.Faults {
 		bad("database.url", "%q: give sqlite:PATH or postgres://user@host/database, or leave it empty for SQLite in data_dir", redact(u))
 	}
 	c.validateLine(bad)
+	c.validateIdentity(bad)
 	host, _, err := net.SplitHostPort(c.HTTP.Listen)
 	if err != nil {
 		bad("http.listen", "%q: give address and port, like 127.0.0.1:8080", c.HTTP.Listen)
@@ -194,6 +208,64 @@ func (c *Config) validateLine(bad func(key, format string, args ...any)) {
 	if u != nil && u.Scheme == "mqtts" && (c.MQTT.CA == "" || c.MQTT.Certificate == "" || c.MQTT.Key == "") {
 		bad("mqtt", "mqtts needs ca, certificate and key of the collector")
 	}
+}
+
+func (c *Config) validateIdentity(bad func(key, format string, args ...any)) {
+	i := c.Identity
+	if _, _, err := net.SplitHostPort(i.Listen); i.Listen != "" && err != nil {
+		bad("identity.listen", "%q: give address and port, or leave it empty for the broker's own port", i.Listen)
+	}
+	if u, err := url.Parse(i.URL); i.URL != "" && (err != nil || u.Scheme != "https" || u.Port() == "") {
+		bad("identity.url", "%q: give https://host:port", i.URL)
+	}
+	if u, err := url.Parse(i.Broker); i.Broker != "" && (err != nil || u.Scheme != "mqtts" || u.Host == "") {
+		bad("identity.broker", "%q: give mqtts://host:port", i.Broker)
+	}
+	if i.Life < time.Hour || i.Life > 825*24*time.Hour {
+		bad("identity.life", "%s: give 1h to 19800h; 2160h are 90 days", i.Life)
+	}
+	if i.Grace < 0 {
+		bad("identity.grace", "%s: give 0 for none, or how long", i.Grace)
+	}
+	if i.Token < time.Minute || i.Token > 90*24*time.Hour {
+		bad("identity.token", "%s: give 1m to 2160h", i.Token)
+	}
+}
+
+// EnrolURL is where sites enrol and renew, and BrokerURL which broker they are told; "" where neither is known.
+func (c *Config) EnrolURL() string {
+	switch listen := c.Identity.Listen; {
+	case c.Identity.URL != "":
+		return c.Identity.URL
+	case listen != "":
+		return "https://" + c.reachable(listen)
+	case c.MQTT.URL == "":
+		return "https://" + c.reachable(c.MQTT.Listen)
+	}
+	return ""
+}
+
+// BrokerURL is the broker that sites are told.
+func (c *Config) BrokerURL() string {
+	switch {
+	case c.Identity.Broker != "":
+		return c.Identity.Broker
+	case c.MQTT.URL != "":
+		return c.MQTT.URL
+	}
+	return "mqtts://" + c.reachable(c.MQTT.Listen)
+}
+
+// reachable is the first name by which sites reach this machine, with the port of an address.
+func (c *Config) reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if len(c.MQTT.Hosts) > 0 {
+		host = c.MQTT.Hosts[0]
+	}
+	return net.JoinHostPort(host, port)
 }
 
 func redact(u string) string {

@@ -21,11 +21,12 @@ func (m *Collector) newLine(context.Context) (*line, error) {
 		QueueBytes: 128 << 20, Prompt: true, Log: m.log.With("part", "line")}
 	var err error
 	config.TLS, err = m.lineTLS()
+	config.MakeTLS = m.makeLineTLS
 	return &line{config: config, ready: make(chan struct{})}, err
 }
 
 func (m *Collector) lineTLS() (*tls.Config, error) {
-	if m.authority != nil {
+	if m.broker != nil {
 		return m.authority.CollectorTLS(m.name)
 	}
 	if m.config.MQTT.CA == "" {

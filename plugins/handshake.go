@@ -20,6 +20,8 @@ const (
 	// WindowBytes is how much either end lets the other send ahead. Where it is set the library no longer measures the line to find it, for
 	// which it would answer every message of a quiet line with a ping.
 	WindowBytes = 1 << 20
+	// MaxBatchEvents is how many events may be in one; a host ends a plugin that sends more.
+	MaxBatchEvents = 10_000
 )
 
 // Handshake makes a plugin that is started by hand say what it is. It protects from mistakes, not from attackers.

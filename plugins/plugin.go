@@ -86,6 +86,9 @@ type Stream interface {
 	Flush(ctx context.Context) error
 	// Report says what a person should know; it replaces what was reported before, and nothing at all means that all is well.
 	Report(conditions ...*docklinev1.Condition) error
+	// Devices says how everything is that the plugin talks to: scanners, folders, a database. It replaces what was said before. Who is at
+	// the dock sees it, and is told when one cannot be reached; a condition beside it is not needed.
+	Devices(devices ...*docklinev1.DeviceHealth) error
 }
 
 // Plugin is what one process serves. A value that is both goes into both fields.

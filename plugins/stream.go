@@ -12,7 +12,7 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-// ErrTooLarge is what Emit returns for a batch above MaxBatchBytes: give fewer events at a time.
+// ErrTooLarge is what Emit returns for a batch above MaxBatchBytes or MaxBatchEvents: give fewer events at a time.
 var ErrTooLarge = errors.New("batch is too large")
 
 // errEnded is what a Stream returns once the host has gone.
@@ -27,6 +27,8 @@ type stream struct {
 
 	emit sync.Mutex // one batch at a time, so that they are sent in the order of their numbers
 	out  *outbox
+	// status is what was told last. Guarded by out.send.
+	status docklinev1.PluginStatus
 
 	mu      sync.Mutex
 	window  uint64
@@ -113,6 +115,9 @@ func (s *stream) Emit(ctx context.Context, batch *docklinev1.CaptureBatch) error
 	if err != nil {
 		return err
 	}
+	if n := len(batch.GetEvents()); n > MaxBatchEvents {
+		return fmt.Errorf("%w: %d events, %d are allowed", ErrTooLarge, n, MaxBatchEvents)
+	}
 	s.emit.Lock()
 	defer s.emit.Unlock()
 	if err := s.wait(ctx, func() bool { return s.sent-s.acked < s.window }); err != nil {
@@ -143,14 +148,20 @@ func (s *stream) Flush(ctx context.Context) error {
 
 // Report implements Stream.
 func (s *stream) Report(conditions ...*docklinev1.Condition) error {
-	status := &docklinev1.PluginStatus{Conditions: conditions}
-	return s.write(&docklinev1.CaptureResponse{Message: &docklinev1.CaptureResponse_Status{Status: status}})
+	return s.tell(func(status *docklinev1.PluginStatus) { status.Conditions = conditions })
 }
 
-func (s *stream) write(m *docklinev1.CaptureResponse) error {
+// Devices implements Stream.
+func (s *stream) Devices(devices ...*docklinev1.DeviceHealth) error {
+	return s.tell(func(status *docklinev1.PluginStatus) { status.Devices = devices })
+}
+
+// tell sends the status whole, with what has changed in it.
+func (s *stream) tell(change func(*docklinev1.PluginStatus)) error {
 	s.out.send.Lock()
 	defer s.out.send.Unlock()
-	return s.wire.Send(m)
+	change(&s.status)
+	return s.wire.Send(&docklinev1.CaptureResponse{Message: &docklinev1.CaptureResponse_Status{Status: &s.status}})
 }
 
 // wait returns when done, which is asked under the lock, says so.

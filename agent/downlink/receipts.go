@@ -47,6 +47,9 @@ func (s *Store) PutReceipts(list *docklinev1.ReceiptList) error {
 	if err != nil {
 		return fmt.Errorf("inbox: %w", err)
 	}
+	s.counting.Lock()
+	s.counted = nil
+	s.counting.Unlock()
 	return nil
 }
 
@@ -94,7 +97,11 @@ func (s *Store) putReceipt(tx *bbolt.Tx, r *docklinev1.EventReceipt) (fresh uint
 	if err != nil {
 		return 0, err
 	}
-	value, err := makeRecord(append(number(uint64(s.o.Now().UnixMicro())), number(place)...), r)
+	now := s.o.Now()
+	if err := putOpen(tx, storedReceipt{now, place, r}); err != nil {
+		return 0, err
+	}
+	value, err := makeRecord(append(number(uint64(now.UnixMicro())), number(place)...), r)
 	if err != nil {
 		return 0, err
 	}
@@ -109,6 +116,9 @@ func (s *Store) putReceipt(tx *bbolt.Tx, r *docklinev1.EventReceipt) (fresh uint
 
 func unindex(tx *bbolt.Tx, r storedReceipt) error {
 	if err := tx.Bucket(bucketOrder).Delete(number(r.place)); err != nil {
+		return err
+	}
+	if err := tx.Bucket(bucketOpen).Delete(r.openKey()); err != nil {
 		return err
 	}
 	return tx.Bucket(bucketSubjects).Delete(subjectKey(r.receipt.Subject, r.place))

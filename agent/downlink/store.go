@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -33,10 +34,12 @@ var (
 	// order: place -> event id. subjects: subject, 0, place -> event id.
 	bucketOrder    = []byte("order")
 	bucketSubjects = []byte("subjects")
+	// open: when it happened in Unix microseconds (8), place (8) -> level and heldFlag (1), event id. Receipts of what is not done with.
+	bucketOpen = []byte("open")
 	// master: kind (1), code -> MasterRecord.
 	bucketMaster = []byte("master")
 
-	buckets = [][]byte{bucketMeta, bucketCommands, bucketWaiting, bucketResults, bucketReceipts, bucketOrder, bucketSubjects, bucketMaster}
+	buckets = [][]byte{bucketMeta, bucketCommands, bucketWaiting, bucketResults, bucketReceipts, bucketOrder, bucketSubjects, bucketOpen, bucketMaster}
 )
 
 // Options of a store. The zero value of each number takes the default in its comment.
@@ -56,6 +59,9 @@ type Store struct {
 	db   *bbolt.DB
 	// arrived has room for one sign that there is a new command.
 	arrived chan struct{}
+
+	counting sync.Mutex
+	counted  *OpenStats // nil where receipts have come since
 }
 
 var errDamaged = errors.New("damaged")
@@ -110,8 +116,14 @@ func (s *Store) open() error {
 	}
 	s.db = db
 	err = s.update(func(tx *bbolt.Tx) error {
+		indexed := tx.Bucket(bucketOpen) != nil
 		for _, name := range buckets {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		if !indexed {
+			if err := indexOpen(tx); err != nil {
 				return err
 			}
 		}

@@ -2,12 +2,16 @@ package downlink_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/agent/downlink"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -164,6 +168,61 @@ func TestReceipts(t *testing.T) {
 	if st, err := s.Stats(); err != nil || st.Receipts != 1 {
 		t.Errorf("stats %+v %v", st, err)
 	}
+}
+
+// What is not done with is told the oldest first, and counted; what is done with leaves. An inbox of an older agent is told of alike.
+func TestOpenReceipts(t *testing.T) {
+	path := inbox(t)
+	s := open(t, path, downlink.Options{})
+	at := func(r *docklinev1.EventReceipt, hour int) *docklinev1.EventReceipt {
+		r.OccurredAt = timestamppb.New(time.Date(2026, 3, 2, hour, 0, 0, 0, time.UTC))
+		return r
+	}
+	check := func(what, want string, stats downlink.OpenStats) {
+		t.Helper()
+		var got []string
+		if err := s.EachOpen(func(r *docklinev1.EventReceipt, _ time.Time) bool { got = append(got, r.EventId); return true }); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %s, want %s", what, got, want)
+		}
+		if st, err := s.Open(); err != nil || st != stats {
+			t.Errorf("%s: %+v %v, want %+v", what, st, err, stats)
+		}
+	}
+	put := func(previous uint64, receipts ...*docklinev1.EventReceipt) {
+		t.Helper()
+		if err := s.PutReceipts(&docklinev1.ReceiptList{Previous: previous, Receipts: receipts}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nine, ten := at(receipt("", "", 0, 0, 0), 9).OccurredAt.AsTime(), at(receipt("", "", 0, 0, 0), 10).OccurredAt.AsTime()
+	put(0, at(receipt("late", "SO1", 1, 1, logged), 10), at(receipt("early", "SO1", 1, 2, logged), 9), at(receipt("done", "SO2", 1, 3, confirmed), 8))
+	check("two wait", "early late", downlink.OpenStats{Logged: 2, OldestAt: nine})
+	waits := at(receipt("late", "SO1", 2, 3, logged), 10)
+	waits.Text, waits.Position = "erp: does not answer", 4
+	put(3, waits)
+	if st, err := s.Open(); err != nil || st.Held != 1 || st.HeldText != waits.Text || st.HeldSince.IsZero() {
+		t.Errorf("one waits for the ERP: %+v %v", st, err)
+	}
+	put(4, at(receipt("late", "SO1", 3, 5, logged), 10))
+	put(5, at(receipt("early", "SO1", 2, 6, docklinev1.ReceiptLevel_RECEIPT_LEVEL_REFUSED), 9))
+	check("one is refused", "early late", downlink.OpenStats{Logged: 1, Refused: 1, OldestAt: nine})
+	put(6, at(receipt("early", "SO1", 3, 7, confirmed), 9))
+	check("and then in the ERP", "late", downlink.OpenStats{Logged: 1, OldestAt: ten})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	old, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(old.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("open")) }), old.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path, downlink.Options{})
+	check("an inbox without the index", "late", downlink.OpenStats{Logged: 1, OldestAt: ten})
 }
 
 // A damaged inbox is set aside, and the centre asked for everything from position 0; the site goes on.

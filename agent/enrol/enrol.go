@@ -44,14 +44,9 @@ func NewKeyAndCSR(dir, tenant, site string) (csrPEM []byte, err error) {
 	if old, err := os.ReadFile(path); err == nil && fits(old, key, who) {
 		return old, nil
 	}
-	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
-		Subject: pkix.Name{CommonName: who.ClientID()},
-		URIs:    []*url.URL{who.URI()},
-	}, key)
-	if err != nil {
+	if csrPEM, err = requestFor(key, who); err != nil {
 		return nil, fmt.Errorf("enrol: %w", err)
 	}
-	csrPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
 	if err := replace(path, csrPEM, 0o644); err != nil {
 		return nil, fmt.Errorf("enrol: %w", err)
 	}
@@ -60,20 +55,33 @@ func NewKeyAndCSR(dir, tenant, site string) (csrPEM []byte, err error) {
 
 // Install writes what the centre gave, after it is sure that the certificate belongs to the key in dir.
 func Install(dir string, certPEM, caPEM []byte) error {
-	keyPEM, err := os.ReadFile(filepath.Join(dir, KeyFile))
+	return Files{CA: filepath.Join(dir, CAFile), Certificate: filepath.Join(dir, CertFile), Key: filepath.Join(dir, KeyFile)}.install(certPEM, caPEM)
+}
+
+func (f Files) install(certPEM, caPEM []byte) error {
+	keyPEM, err := os.ReadFile(f.Key)
 	if err != nil {
 		return fmt.Errorf("install certificate: %w", err)
 	}
 	if err := belongs(certPEM, keyPEM, caPEM); err != nil {
 		return fmt.Errorf("install certificate: %w", err)
 	}
-	if err := replace(filepath.Join(dir, CAFile), caPEM, 0o644); err != nil {
+	if err := replace(f.CA, caPEM, 0o644); err != nil {
 		return fmt.Errorf("install certificate: %w", err)
 	}
-	if err := replace(filepath.Join(dir, CertFile), certPEM, 0o644); err != nil {
+	if err := replace(f.Certificate, certPEM, 0o644); err != nil {
 		return fmt.Errorf("install certificate: %w", err)
 	}
 	return nil
+}
+
+// requestFor is a request for a site's certificate, in PEM.
+func requestFor(key any, who wire.Identity) ([]byte, error) {
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: who.ClientID()}, URIs: []*url.URL{who.URI()}}, key)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), nil
 }
 
 func openKey(path string) (*ecdsa.PrivateKey, error) {

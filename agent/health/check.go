@@ -1,8 +1,11 @@
-// Package health says in words how a site is: one list of checks feeds status, the local page, /healthz and the heartbeat.
+// Package health says in words how a site is: one list of checks feeds status, the local page, /healthz, /metrics and the heartbeat.
 package health
 
 import (
-	"fmt"
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -12,28 +15,68 @@ import (
 
 // Facts are what the agent's parts say of themselves at one moment.
 type Facts struct {
-	Now       time.Time
-	Connected bool
+	Now time.Time
+	// Started is when this agent did.
+	Started time.Time
+	// Connected: there is a link to the broker. Greeted: the collector has answered on it, so events flow.
+	Connected, Greeted bool
 	// LineChanged is when the line last came up or went down.
 	LineChanged time.Time
 	Line        Line
+	// LastAckAt is when the collector last acknowledged anything; zero where it has not since the start.
+	LastAckAt time.Time
+	// ClockAhead is by how much the clock here is ahead of the collector's, of which nothing is said unless ClockKnown.
+	ClockKnown bool
+	ClockAhead time.Duration
+	// Versions of this agent and of the collector, "" where the collector has not said.
+	AgentVersion, CollectorVersion string
 	// JournalBytes and JournalLimit are sizes of all journal files.
 	JournalBytes, JournalLimit int64
+	// JournalFull: the journal has refused what was offered, or would.
+	JournalFull bool
+	// JournalAside counts damaged files that were set aside.
+	JournalAside int
+	// DaysUntilFull is how long the room lasts at today's rate; nil where nothing is captured.
+	DaysUntilFull *float64
 	// Waiting counts events that the collector has not acknowledged; OldestAt is when the oldest was captured.
 	Waiting  int64
 	OldestAt time.Time
+	// Open is what the centre has and the ERP has not.
+	Open Open
 	// DiskFree is what is left where data_dir is, of which nothing is said unless DiskKnown.
 	DiskKnown bool
 	DiskFree  uint64
-	// CertificateEnds is when the site's certificate ends; zero without one.
-	CertificateEnds time.Time
-	Plugins         []*docklinev1.PluginHealth
+	// CertificateEnds is when the site's certificate ends; zero without one. CertificateFault is why it cannot be read.
+	CertificateEnds  time.Time
+	CertificateFault string
+	// Renewal is what came of the last attempt to renew it, "" where there is nothing to say.
+	Renewal string
+	Plugins []*docklinev1.PluginHealth
+	// Counts are of the line, since the start.
+	Counts Counts
 	// Reported are conditions that plugins and host report themselves.
 	Reported []*docklinev1.Condition
 }
 
+// Open counts events of which the centre's last word leaves something to be done.
+type Open struct {
+	// Logged are not yet in the ERP; Refused and Exceptions wait for a person.
+	Logged, Refused, Exceptions uint64
+	// OldestAt is when the oldest of them all happened.
+	OldestAt time.Time
+	// Held are those of Logged whose posting met a fault; HeldText is one such fault, HeldSince since when.
+	Held      uint64
+	HeldText  string
+	HeldSince time.Time
+}
+
+// Counts of envelopes and connections since the start.
+type Counts struct{ Sent, Resent, Acks, Connections uint64 }
+
 // Line is what the connection to the broker says of itself.
 type Line struct {
+	// Broker is the address from the configuration.
+	Broker string
 	// Reason is why there was no connection the last time.
 	Reason string
 	// TakenOverAt is when another connection took the site's identity, NextAttempt when it is tried again; zero where that is over.
@@ -54,119 +97,81 @@ type Check struct {
 	Severity docklinev1.Severity
 	// After is how long it must last before it shows.
 	After time.Duration
-	// Fails returns what to do and since when, "" where all is well.
-	Fails func(Facts) (text string, since time.Time)
+	// Watches says what is looked at, and Remedy what to do.
+	Watches, Remedy string
+	// Find returns what is wrong now, nothing where all is well. It is nil for what a part of the agent reports by itself.
+	Find func(Facts) []Finding
 }
 
-// manyShortLinks in a row are no accident.
-const manyShortLinks = 5
+// Finding is one thing that a check has found.
+type Finding struct {
+	// Title takes the place of the check's where it names the thing.
+	Title string
+	// Text is what is wrong, in whole sentences.
+	Text string
+	// Since is when it began; zero is when it was first found.
+	Since time.Time
+}
 
-// diskFull is less than the files of journal and inbox grow by at once.
-const diskFull = 1 << 20
-
-// Checks is the fixed list, most urgent first.
-var Checks = []Check{
-	{"journal_full", "The journal is full", docklinev1.Severity_SEVERITY_ERROR, 0, func(f Facts) (string, time.Time) {
-		if f.JournalLimit == 0 || f.JournalBytes < f.JournalLimit*95/100 {
-			return "", time.Time{}
-		}
-		return "Sources are paused; nothing is lost. Bring the line to the collector back, or raise journal.limit if the disk has room.", f.Now
-	}},
-	{"journal_filling", "The journal is filling up", docklinev1.Severity_SEVERITY_WARNING, 0, func(f Facts) (string, time.Time) {
-		share := int64(0)
-		if f.JournalLimit > 0 {
-			share = f.JournalBytes * 100 / f.JournalLimit
-		}
-		if share < 80 || share >= 95 {
-			return "", time.Time{}
-		}
-		return fmt.Sprintf("%d %% of journal.limit is used. Bring the line to the collector back before it is full.", share), f.Now
-	}},
-	{"session_taken_over", "Another host uses this site's identity", docklinev1.Severity_SEVERITY_ERROR, 0, func(f Facts) (string, time.Time) {
-		if f.Line.TakenOverAt.IsZero() {
-			return "", time.Time{}
-		}
-		text := "A second connection came with the identity of this site and took this one's place: most likely data_dir was copied to a second host, or an old host was switched on again. " +
-			"Find it, stop its agent, and give it an identity of its own; then restart this agent. Nothing is lost meanwhile."
-		if !f.Line.NextAttempt.IsZero() {
-			text += " Left alone, this agent tries again at " + f.Line.NextAttempt.UTC().Format("15:04 MST") + "."
-		}
-		return text, f.Line.TakenOverAt
-	}},
-	{"line_flaps", "The line comes and goes", docklinev1.Severity_SEVERITY_ERROR, 0, func(f Facts) (string, time.Time) {
-		if f.Line.ShortLinks < manyShortLinks || !f.Line.TakenOverAt.IsZero() {
-			return "", time.Time{}
-		}
-		return fmt.Sprintf("%d connections in a row fell within a minute, the last one with: %s. Is the site's identity in use on a second host? Some brokers do not say so. Else look at the network between here and the broker.",
-			f.Line.ShortLinks, f.Line.Reason), f.LineChanged
-	}},
-	{"broker_refuses", "The broker refuses what this site sends", docklinev1.Severity_SEVERITY_ERROR, 10 * time.Second, func(f Facts) (string, time.Time) {
-		if !f.Connected || f.Line.Denied == "" {
-			return "", time.Time{}
-		}
-		return "Events wait here and are sent again; " + f.Line.Denied + ". Let the broker's rules allow this site its own topics, and look at its quota.", f.LineChanged
-	}},
-	{"event_too_large", "An event is too large for the broker", docklinev1.Severity_SEVERITY_ERROR, 0, func(f Facts) (string, time.Time) {
-		if f.Line.TooLarge == 0 {
-			return "", time.Time{}
-		}
-		return fmt.Sprintf("%d events stay here, all others are sent: %s. Raise the broker's largest packet to 1 MiB; they are tried again with the next connection.", f.Line.TooLarge, f.Line.TooLargeText), f.LineChanged
-	}},
-	{"line_down", "The line to the collector is down", docklinev1.Severity_SEVERITY_ERROR, 20 * time.Second, func(f Facts) (string, time.Time) {
-		if f.Connected {
-			return "", time.Time{}
-		}
-		text := fmt.Sprintf("Work goes on: %d events wait here and are sent when the line is back. Check the network and the collector.", f.Waiting)
-		if f.Line.Reason != "" {
-			text += " The last attempt ended with: " + f.Line.Reason + "."
-		}
-		return text, f.LineChanged
-	}},
-	{"not_acknowledged", "The collector does not acknowledge", docklinev1.Severity_SEVERITY_ERROR, 2 * time.Minute, func(f Facts) (string, time.Time) {
-		if !f.Connected || f.Waiting == 0 {
-			return "", time.Time{}
-		}
-		return fmt.Sprintf("The line is up, but %d events are not acknowledged. Look at the collector: is it running, does its database take writes?", f.Waiting), later(f.OldestAt, f.LineChanged)
-	}},
-	{"disk_full", "The disk is full", docklinev1.Severity_SEVERITY_ERROR, 0, func(f Facts) (string, time.Time) {
-		if !f.DiskKnown || f.DiskFree >= diskFull {
-			return "", time.Time{}
-		}
-		return "Nothing more can be written where data_dir is. Sources are paused and work from the centre waits; nothing is lost. Free some space: all goes on by itself.", f.Now
-	}},
-	{"disk_low", "The disk is nearly full", docklinev1.Severity_SEVERITY_WARNING, 0, func(f Facts) (string, time.Time) {
-		if !f.DiskKnown || f.DiskFree < diskFull || f.DiskFree > 512<<20 {
-			return "", time.Time{}
-		}
-		return fmt.Sprintf("%d MB are free where data_dir is. Free some space: the journal may need it during an outage.", f.DiskFree>>20), f.Now
-	}},
-	{"certificate_ends", "The site's certificate ends soon", docklinev1.Severity_SEVERITY_WARNING, 0, func(f Facts) (string, time.Time) {
-		if f.CertificateEnds.IsZero() || f.CertificateEnds.Sub(f.Now) > 30*24*time.Hour {
-			return "", time.Time{}
-		}
-		return fmt.Sprintf("It ends on %s. Sign the site's request again with `dockline-collector site add` and put the new certificate in its place.", f.CertificateEnds.Format("2006-01-02")), f.Now
-	}},
+// Board remembers since when what is wrong has been so.
+type Board struct {
+	mu    sync.Mutex
+	since map[string]time.Time
 }
 
 // Evaluate returns what is wrong now, most urgent first.
-func Evaluate(f Facts) []*docklinev1.Condition {
+func (b *Board) Evaluate(f Facts) []*docklinev1.Condition {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var found []*docklinev1.Condition
+	seen := map[string]time.Time{}
 	for _, c := range Checks {
-		if text, since := c.Fails(f); text != "" && f.Now.Sub(since) >= c.After {
-			found = append(found, &docklinev1.Condition{Code: c.Code, Title: c.Title, Severity: c.Severity, Text: text, Since: timestamppb.New(since)})
+		if c.Find == nil {
+			continue
+		}
+		for _, one := range c.Find(f) {
+			condition := c.condition(one)
+			key := c.Code + " " + condition.Title
+			since := one.Since
+			if since.IsZero() {
+				if since = b.since[key]; since.IsZero() {
+					since = f.Now
+				}
+				seen[key] = since
+			}
+			if condition.Since = timestamppb.New(since); f.Now.Sub(since) >= c.After {
+				found = append(found, condition)
+			}
 		}
 	}
-	return append(found, f.Reported...)
+	b.since = seen
+	found = append(found, f.Reported...)
+	slices.SortStableFunc(found, func(a, b *docklinev1.Condition) int { return cmp.Compare(b.GetSeverity(), a.GetSeverity()) })
+	return found
+}
+
+// Evaluate returns what is wrong at one moment, without knowing of any before.
+func Evaluate(f Facts) []*docklinev1.Condition { return new(Board).Evaluate(f) }
+
+func (c Check) condition(f Finding) *docklinev1.Condition {
+	title := c.Title
+	if f.Title != "" {
+		title = f.Title
+	}
+	return &docklinev1.Condition{Code: c.Code, Title: title, Severity: c.Severity, Text: strings.TrimSpace(f.Text + " " + c.Remedy)}
 }
 
 // Healthy says whether nothing of severity error is wrong.
 func Healthy(conditions []*docklinev1.Condition) bool {
+	return Worst(conditions) < docklinev1.Severity_SEVERITY_ERROR
+}
+
+// Worst is the highest severity of all.
+func Worst(conditions []*docklinev1.Condition) (worst docklinev1.Severity) {
 	for _, c := range conditions {
-		if c.GetSeverity() == docklinev1.Severity_SEVERITY_ERROR {
-			return false
-		}
+		worst = max(worst, c.GetSeverity())
 	}
-	return true
+	return worst
 }
 
 func later(a, b time.Time) time.Time {
@@ -174,4 +179,12 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// found is a single finding where text is not empty.
+func found(text string, since time.Time) []Finding {
+	if text == "" {
+		return nil
+	}
+	return []Finding{{Text: text, Since: since}}
 }

@@ -1,20 +1,21 @@
 package health
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	_ "embed"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,13 +27,21 @@ import (
 // controlFile holds "ADDRESS TOKEN" of the running agent, readable by its user only.
 const controlFile = "control"
 
-// Server is the agent's local HTTP: / is a page for a person, /healthz answers 200 or 503, /status needs the token.
+// Server is the agent's local HTTP: / is the page of the shift supervisor, /healthz and /readyz answer 200 or 503, /metrics is for
+// Prometheus, and /status and Control need the token.
 type Server struct {
 	Listen  string
 	DataDir string
-	// Report is the heartbeat as it would be sent now.
+	// Report is the heartbeat as it would be sent now, Facts what it was made from.
 	Report func() *docklinev1.Heartbeat
-	Log    *slog.Logger
+	Facts  func() Facts
+	// Pending is what is not yet in the ERP. With an error comes what could be read.
+	Pending func() (*Pending, error)
+	// Control are more requests by pattern, for who has the token.
+	Control map[string]http.HandlerFunc
+	// Release ends the quarantine of a plugin; nil where there is none to release.
+	Release func(ctx context.Context, plugin string) (text string, err error)
+	Log     *slog.Logger
 }
 
 // Run serves until ctx ends. The address and a fresh token stand in DataDir while it runs.
@@ -62,90 +71,113 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) handler(token string) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if conditions := s.Report().GetConditions(); !Healthy(conditions) {
-			http.Error(w, conditions[0].GetTitle()+". "+conditions[0].GetText(), http.StatusServiceUnavailable)
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET /status", guarded(token, s.status))
+	mux.HandleFunc("POST /plugins/{id}/release", s.release(token))
+	for pattern, handler := range s.Control {
+		mux.HandleFunc(pattern, guarded(token, handler))
+	}
+	return loopbackOnly(mux)
+}
+
+// loopbackOnly answers only who calls this machine by a name of its own: a page on the web whose name was pointed at 127.0.0.1 (DNS
+// rebinding) is told no.
+func loopbackOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := r.Host
+		if host, _, err := net.SplitHostPort(name); err == nil {
+			name = host
+		}
+		ip := net.ParseIP(strings.Trim(name, "[]"))
+		if !strings.EqualFold(name, "localhost") && (ip == nil || !ip.IsLoopback()) {
+			http.Error(w, "this page is for this machine only: http://127.0.0.1 and the port", http.StatusMisdirectedRequest)
 			return
 		}
-		fmt.Fprintln(w, "events flow")
+		header := w.Header()
+		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
 	})
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+}
+
+// guarded answers only who can read the control file.
+func guarded(token string, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
 			http.Error(w, "the token stands in the file "+controlFile+" of the data folder", http.StatusUnauthorized)
 			return
 		}
-		text, err := protojson.Marshal(s.Report())
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+		next(w, r)
+	}
+}
+
+// healthz says whether events flow.
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	for _, c := range s.Report().GetConditions() {
+		if c.GetSeverity() == docklinev1.Severity_SEVERITY_ERROR {
+			http.Error(w, c.GetTitle()+". "+c.GetText(), http.StatusServiceUnavailable)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(text)
-	})
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-		if err := page.Execute(w, s.Report()); err != nil {
-			s.Log.Error("health page", "err", err)
+	}
+	fmt.Fprintln(w, "events flow")
+}
+
+// readyz says whether what happens at the dock is taken, whatever becomes of the line.
+func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
+	f, h := s.Facts(), s.Report()
+	if f.JournalFull {
+		http.Error(w, "the journal takes no more: "+Sentence(h), http.StatusServiceUnavailable)
+		return
+	}
+	for _, p := range h.GetPlugins() {
+		if p.GetState() != "running" {
+			http.Error(w, strings.TrimSuffix(fmt.Sprintf("plugin %s is %s: %s", p.GetId(), p.GetState(), p.GetText()), ": "), http.StatusServiceUnavailable)
+			return
 		}
-	})
-	return mux
+	}
+	fmt.Fprintln(w, "it captures")
 }
 
-var page = template.Must(template.New("page").Parse(`<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="5">
-<meta name="viewport" content="width=device-width"><title>Dockline {{.GetSite}}</title>
-<style>body{font:1.1rem system-ui,sans-serif;max-width:46rem;margin:1rem auto;padding:0 1rem}td,th{text-align:left;padding:.2rem 1rem .2rem 0}.bad{color:#a00}</style>
-<h1>{{.GetSite}}</h1>
-{{range .GetConditions}}<p class="bad"><b>{{.GetTitle}}.</b> {{.GetText}}</p>{{else}}<p>Everything flows.</p>{{end}}
-<p>{{.GetJournalEvents}} events wait to be acknowledged by the collector.</p>
-<table><tr><th>Plugin<th>State<th>Remark</tr>{{range .GetPlugins}}<tr><td>{{.GetId}}<td>{{.GetState}}<td>{{.GetText}}</tr>{{end}}</table></html>`))
-
-// ErrStopped: no agent runs on this data folder.
-var ErrStopped = errors.New("the agent is not running")
-
-// Ask returns the status of the agent that runs on dataDir.
-func Ask(ctx context.Context, dataDir string) (*docklinev1.Heartbeat, error) {
-	text, err := os.ReadFile(filepath.Join(dataDir, controlFile))
-	if os.IsNotExist(err) {
-		return nil, ErrStopped
-	}
-	if err != nil {
-		return nil, err
-	}
-	address, token, ok := strings.Cut(string(text), " ")
-	if !ok {
-		return nil, ErrStopped
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/status", nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s left a control file, but nobody answers: %v", ErrStopped, dataDir, err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask the agent: %s: %s", resp.Status, body)
-	}
-	heartbeat := &docklinev1.Heartbeat{}
-	return heartbeat, protojson.Unmarshal(body, heartbeat)
+func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", metricsType)
+	_, _ = measure(s.Facts(), s.Report()).WriteTo(w) // who hung up does not want it
 }
 
-// JSON renders a status compactly and always alike, for people and scripts.
-func JSON(h *docklinev1.Heartbeat) (string, error) {
-	text, err := protojson.MarshalOptions{EmitUnpopulated: true}.Marshal(h)
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
+	text, err := protojson.Marshal(s.Report())
 	if err != nil {
-		return "", err
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
 	}
-	var compact json.RawMessage = text
-	out, err := json.MarshalIndent(compact, "", "  ")
-	return string(out), err
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(text)
 }
+
+func (s *Server) page(w http.ResponseWriter, r *http.Request) {
+	at := look{print: r.URL.Query().Get("print") != ""}
+	at.orders, _ = strconv.Atoi(r.URL.Query().Get("orders")) // what is no number is the first page
+	at.refused, _ = strconv.Atoi(r.URL.Query().Get("refused"))
+	pending, err := s.Pending()
+	if err != nil {
+		s.Log.Error("health page: what is not in the ERP", "err", err)
+	}
+	var b bytes.Buffer
+	if err := page.Execute(&b, viewOf(s.Facts(), s.Report(), pending, at)); err != nil {
+		s.Log.Error("health page", "err", err)
+		http.Error(w, "the page could not be made; the agent's log says why", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(b.Bytes())
+}
+
+//go:embed page.html
+var pageText string
+
+var page = template.Must(template.New("page").Parse(pageText))

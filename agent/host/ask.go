@@ -65,7 +65,7 @@ func (h *Host) find(id string) (PluginConfig, error) {
 
 // with runs a process of its own for one question: a plugin that captures is not disturbed.
 func (h *Host) with(ctx context.Context, p PluginConfig, ask func(*running) error) error {
-	r, err := start(ctx, &h.config, p, "")
+	r, err := start(ctx, &h.config, p, "", newLogBudget(h.config.Limits.LogLines, h.config.Now))
 	if err != nil {
 		return err
 	}

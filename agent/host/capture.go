@@ -39,14 +39,21 @@ type capture struct {
 	drain   time.Duration
 	window  int
 	bundles bool // the plugin takes several acks in one message
-	// told are called with what a person wants to know: the plugin's own conditions, the moment of its last event, and why the
+	// told are called with what a person wants to know: the plugin's own conditions and devices, the moment of its last event, and why the
 	// journal takes nothing (nil when it does).
 	told struct {
 		conditions func([]*docklinev1.Condition)
+		devices    func([]*docklinev1.DeviceHealth)
 		event      func(time.Time)
 		journal    func(error)
+		counted    func(accepted, refused int)
 	}
-	last uint64 // number of the last batch
+	// patience is how long the plugin may take to read an answer; then give up ends the stream with the reason.
+	patience time.Duration
+	giveUp   context.CancelCauseFunc
+	flood    *flood
+	refusals refusals
+	last     uint64 // number of the last batch
 }
 
 type heard struct {
@@ -69,7 +76,7 @@ func (c *capture) run(ctx, stopping context.Context) error {
 		case <-overdue:
 			return errDrain
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case first := <-incoming:
 			if first.err != nil {
 				if errors.Is(first.err, io.EOF) && asked == nil {
@@ -78,7 +85,7 @@ func (c *capture) run(ctx, stopping context.Context) error {
 				if errors.Is(first.err, io.EOF) {
 					return errors.New("the source ended without being asked")
 				}
-				return first.err
+				return streamFault(first.err)
 			}
 			if err := c.take(ctx, stopping, first.batches, incoming); err != nil {
 				return err
@@ -88,11 +95,16 @@ func (c *capture) run(ctx, stopping context.Context) error {
 }
 
 func (c *capture) listen(ctx context.Context, incoming chan<- heard) {
+	statuses := newPace(statusRate, 10*statusRate)
 	for {
 		m := &docklinev1.EncodedResponse{}
 		err := c.stream.RecvMsg(m)
 		if err == nil && m.GetStatus() != nil {
 			c.told.conditions(m.GetStatus().GetConditions())
+			c.told.devices(m.GetStatus().GetDevices())
+			if long := statuses.take(1); long > 0 {
+				pause(ctx, ctx, long)
+			}
 		}
 		batches := m.GetBundle().GetBatches()
 		if m.GetBatch() != nil {
@@ -125,13 +137,14 @@ func (c *capture) take(ctx, stopping context.Context, batches []*docklinev1.Enco
 	var after error
 	for len(batches) > 0 {
 		for _, batch := range batches {
-			if c.last++; batch.GetBatch() != c.last {
-				return fmt.Errorf("plugin sent batch %d where %d was due", batch.GetBatch(), c.last)
+			c.last++
+			if after = checkBatch(batch, c.last, now); after != nil {
+				break
 			}
 			acks = append(acks, c.add(&entry, through, batch, head, now))
 		}
 		batches = nil
-		if len(entry.Events) < maxTogether {
+		if after == nil && len(entry.Events) < maxTogether {
 			select {
 			case next := <-incoming:
 				batches, after = next.batches, next.err
@@ -139,19 +152,33 @@ func (c *capture) take(ctx, stopping context.Context, batches []*docklinev1.Enco
 			}
 		}
 	}
+	if len(acks) == 0 {
+		return after
+	}
 	entry.CompleteThrough = slices.SortedFunc(maps.Values(through), func(a, b *docklinev1.CompleteThrough) int {
 		return strings.Compare(a.GetStream(), b.GetStream())
 	})
+	c.flood.wait(ctx, stopping, entry.Events)
 	if err := c.append(ctx, stopping, entry); err != nil {
 		return err
 	}
 	if n := len(entry.Events); n > 0 {
 		c.told.event(entry.Events[n-1].GetCapturedAt().AsTime())
 	}
-	c.answer(acks)
-	if after != nil {
-		incoming <- heard{err: after} // to be dealt with in its turn; the listener has ended and left room
+	refused := 0
+	for _, ack := range acks {
+		refused += len(ack.Refused)
 	}
+	c.told.counted(len(entry.Events)-refused, refused)
+	c.answer(acks)
+	var against offence
+	switch {
+	case after == nil:
+		return c.refusals.over()
+	case errors.As(after, &against): // what came before it was in order
+		return after
+	}
+	incoming <- heard{err: after} // to be dealt with in its turn; the listener has ended and left room
 	return nil
 }
 
@@ -171,9 +198,11 @@ func (c *capture) add(entry *Entry, through map[string]*docklinev1.CompleteThrou
 	for i, data := range batch.GetEvents() {
 		stamped, encoded, fault := c.stamper.take(data, head, now)
 		if fault != nil {
+			c.refusals.note(fault.Text)
 			ack.Refused = append(ack.Refused, &docklinev1.RefusedEvent{Index: uint32(i), Class: fault.Class, Text: fault.Text})
 		}
 		if fault == nil {
+			c.refusals.inARow = 0
 			c.look(stamped, now)
 		}
 		entry.Events, entry.Encoded = append(entry.Events, stamped), append(entry.Encoded, encoded)
@@ -198,7 +227,7 @@ func (c *capture) append(ctx, stopping context.Context, entry Entry) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-stopping.Done():
 			return fmt.Errorf("stopped while the journal took nothing; the plugin will read again what is missing: %w", err)
 		case <-time.After(backoff(Limits{BackoffMin: retryMin, BackoffMax: retryMax}, attempt)):
@@ -206,8 +235,14 @@ func (c *capture) append(ctx, stopping context.Context, entry Entry) error {
 	}
 }
 
-// send ignores a broken stream: the listener hears of it, with the reason.
-func (c *capture) send(m *docklinev1.CaptureRequest) { _ = c.stream.Send(m) }
+// send ignores a broken stream: the listener hears of it, with the reason. A plugin that reads nothing would hold it for ever.
+func (c *capture) send(m *docklinev1.CaptureRequest) {
+	timer := time.AfterFunc(c.patience, func() {
+		c.giveUp(offencef("it does not read the answers to its batches: none was taken for %s", c.patience))
+	})
+	defer timer.Stop()
+	_ = c.stream.Send(m)
+}
 
 func condition(code string, severity docklinev1.Severity, since time.Time, title, text string) *docklinev1.Condition {
 	return &docklinev1.Condition{Code: code, Title: title, Severity: severity, Text: text, Since: timestamppb.New(since)}

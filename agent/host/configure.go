@@ -57,6 +57,7 @@ func (s *supervisor) configure(ctx context.Context, section []byte) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.plugin.Config = section
+		s.policy.forgive() // with another section it is another plugin
 		s.state, s.since, s.text, s.failed = stateStarting, s.config.Now(), "", ""
 		return nil
 	})

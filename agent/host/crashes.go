@@ -9,6 +9,7 @@ type crashes struct {
 	jitter func() float64
 
 	recent      []time.Time
+	offences    []time.Time
 	streak      int
 	quarantined bool
 }
@@ -34,6 +35,22 @@ func (c *crashes) failed(now time.Time, ran time.Duration, permanent bool) (dela
 	}
 	return c.spread(backoff(c.limits, c.streak)), false
 }
+
+// offended notes an offence, and says whether there were too many of them lately. They count apart from crashes, since a plugin that
+// hangs, leaks or sends garbage may live for a while in between.
+func (c *crashes) offended(now time.Time) (tooOften bool) {
+	kept := c.offences[:0]
+	for _, t := range c.offences {
+		if now.Sub(t) < c.limits.OffenceWindow && !t.After(now) {
+			kept = append(kept, t)
+		}
+	}
+	c.offences = append(kept, now)
+	return len(c.offences) >= c.limits.Offences
+}
+
+// forgive forgets all that was, for a person has looked at it.
+func (c *crashes) forgive() { c.recent, c.offences, c.streak, c.quarantined = nil, nil, 0, false }
 
 // spread takes up to half of a time away.
 func (c *crashes) spread(d time.Duration) time.Duration {

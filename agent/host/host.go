@@ -50,6 +50,11 @@ type PluginConfig struct {
 	Config []byte
 	// Env is what the plugin gets besides a few harmless variables, as KEY=value. The agent's own environment stays with it.
 	Env []string
+	// MemoryLimit is the most that its processes may take, in bytes; with more they are ended. 0 is no limit.
+	MemoryLimit int64
+	// EventRate is how many events a second it may tell in the long run, of 1 KiB each; a larger one counts for several. It may save up
+	// the rate of 500 s, so that a first reading is not slowed. 0 is no limit.
+	EventRate int
 }
 
 // Limits are the times and numbers of supervision; a zero value means the default.
@@ -68,6 +73,9 @@ type Limits struct {
 	Crashes     int
 	CrashWindow time.Duration
 	Quarantine  time.Duration
+	// Offences within OffenceWindow (3 within 15 min) lead to quarantine too: it hung, sent what cannot be read, took too much memory.
+	Offences      int
+	OffenceWindow time.Duration
 	// Window is how many batches of one plugin may be unanswered (16).
 	Window int
 	// LogLines is how many lines a second of one plugin reach the log (20; bursts of ten times that).
@@ -150,6 +158,9 @@ func (h *Host) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// ErrUnknownPlugin: no plugin of this id is configured at this site.
+var ErrUnknownPlugin = errors.New("no such plugin is configured at this site")
+
 // Health says how every plugin is, in the order of the configuration.
 func (h *Host) Health() []*docklinev1.PluginHealth {
 	var all []*docklinev1.PluginHealth
@@ -183,8 +194,12 @@ func (l Limits) withDefaults() Limits {
 	set(&l.BackoffMax, 30*time.Second)
 	set(&l.CrashWindow, time.Minute)
 	set(&l.Quarantine, 5*time.Minute)
+	set(&l.OffenceWindow, 15*time.Minute)
 	if l.Crashes <= 0 {
 		l.Crashes = 5
+	}
+	if l.Offences <= 0 {
+		l.Offences = 3
 	}
 	if l.Window <= 0 {
 		l.Window = 16

@@ -265,6 +265,13 @@ func TestOnlyTheHandshakeMayGoToStandardOutput(t *testing.T) {
 	})
 }
 
+func TestWhatAPluginLogsReachesTheAgentsLog(t *testing.T) {
+	w := run(t, quick, plugin("wms", "count: 1\nhabit: talk"))
+	w.eventually("the line", func() bool {
+		return strings.Contains(w.log.String(), `level=INFO msg="the counter counts" plugin=wms device=RF-7`)
+	})
+}
+
 // TestAPluginOfAnotherProtocolVersionIsRefusedWithBothVersions meets a plugin from the future.
 //
 // Shows: E15

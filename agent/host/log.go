@@ -24,25 +24,43 @@ const (
 // pluginLog carries a plugin's lines and the plugin library's own into the agent's log, with a cap on their rate, and
 // remembers the last words of a plugin that fell.
 type pluginLog struct {
-	log   *slog.Logger
+	log    *slog.Logger
+	budget *logBudget
+
+	mu   sync.Mutex
+	last string
+}
+
+func newPluginLog(log *slog.Logger, budget *logBudget) *pluginLog {
+	return &pluginLog{log: log, budget: budget}
+}
+
+// logBudget caps the lines of one plugin through all its lives: one that crashes over and over must not get a new burst with each.
+type logBudget struct {
 	lines float64 // a second
 	now   func() time.Time
 
-	mu      sync.Mutex
-	budget  float64
-	filled  time.Time
-	dropped int
-	last    string
+	mu     sync.Mutex
+	left   float64
+	filled time.Time
+	// unsaid lines were left out since that was last said; total is all of them, lately when the last was.
+	unsaid int
+	total  uint64
+	lately time.Time
 }
 
-func newPluginLog(log *slog.Logger, linesPerSecond int, now func() time.Time) *pluginLog {
-	return &pluginLog{log: log, lines: float64(linesPerSecond), now: now, budget: logBurst * float64(linesPerSecond), filled: now()}
+func newLogBudget(linesPerSecond int, now func() time.Time) *logBudget {
+	return &logBudget{lines: float64(linesPerSecond), now: now, left: logBurst * float64(linesPerSecond), filled: now()}
 }
 
 // hclog is the logger that the plugin library asks for.
 func (p *pluginLog) hclog() hclog.Logger {
-	// The library parses a plugin's lines unless the level is Off; its own output goes nowhere.
-	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Level: hclog.Error, Output: io.Discard})
+	// The library leaves out a plugin's lines below the logger's level before any sink sees them; its own output goes nowhere.
+	level := hclog.Info
+	if p.log.Enabled(context.Background(), slog.LevelDebug) {
+		level = hclog.Debug
+	}
+	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Level: level, Output: io.Discard})
 	l.RegisterSink(p)
 	return l
 }
@@ -76,32 +94,56 @@ func (p *pluginLog) write(level slog.Level, msg string, args []any) {
 	if !p.log.Enabled(context.Background(), level) {
 		return
 	}
-	dropped, ok := p.take()
+	dropped, ok := p.budget.take()
 	if !ok {
 		return
 	}
-	if dropped > 0 {
-		p.log.Warn("plugin logs too much; lines were left out", "lines", dropped)
-	}
+	p.leftOut(dropped)
 	p.log.Log(context.Background(), level, shorten(msg), attrs(args)...)
 }
 
-// take asks for the right to log one line; dropped is how many had none since the last that had.
-func (p *pluginLog) take() (dropped int, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.now()
-	if since := now.Sub(p.filled).Seconds(); since > 0 {
-		p.budget = min(p.budget+since*p.lines, logBurst*p.lines)
+// leftOut says how many lines were.
+func (p *pluginLog) leftOut(lines int) {
+	if lines > 0 {
+		p.log.Warn("plugin logs too much; lines were left out", "lines", lines)
 	}
-	p.filled = now
-	if p.budget < 1 {
-		p.dropped++
+}
+
+// close says what nobody has said yet, at the end of the plugin's process.
+func (p *pluginLog) close() { p.leftOut(p.budget.rest()) }
+
+// take asks for the right to log one line; dropped is how many had none since the last that had.
+func (b *logBudget) take() (dropped int, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	if since := now.Sub(b.filled).Seconds(); since > 0 {
+		b.left = min(b.left+since*b.lines, logBurst*b.lines)
+	}
+	b.filled = now
+	if b.left < 1 {
+		b.unsaid++
+		b.total++
+		b.lately = now
 		return 0, false
 	}
-	p.budget--
-	dropped, p.dropped = p.dropped, 0
+	b.left--
+	dropped, b.unsaid = b.unsaid, 0
 	return dropped, true
+}
+
+func (b *logBudget) rest() (unsaid int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	unsaid, b.unsaid = b.unsaid, 0
+	return unsaid
+}
+
+// dropped is how many lines were left out in all, and when the last one was.
+func (b *logBudget) dropped() (total uint64, lately time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total, b.lately
 }
 
 // remember keeps the first line of a crash: those after it are its stack.

@@ -140,7 +140,7 @@ func run(t *testing.T, limits host.Limits, plugins ...host.PluginConfig) *world 
 func (w *world) start(limits host.Limits, plugins ...host.PluginConfig) *world {
 	w.t.Helper()
 	h, err := host.New(host.Config{Tenant: "acme", Site: "dc-east", Plugins: plugins, DataDir: w.dir, Journal: w.journal, Full: errFull, KnownItem: w.known,
-		Limits: limits, Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		Limits: limits, Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelInfo}))})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -37,11 +37,11 @@ type running struct {
 }
 
 // start runs a plugin's executable until it answers, or gives an error and leaves no process behind.
-func start(ctx context.Context, config *Config, p PluginConfig, sockets string) (*running, error) {
+func start(ctx context.Context, config *Config, p PluginConfig, sockets string, lines *logBudget) (*running, error) {
 	if err := verify(p.Path, p.SHA256); err != nil {
 		return nil, err
 	}
-	r := &running{log: newPluginLog(config.Log.With("plugin", p.ID), config.Limits.LogLines, config.Now)}
+	r := &running{log: newPluginLog(config.Log.With("plugin", p.ID), lines)}
 	outside := &lineWriter{log: r.log, level: slog.LevelWarn, text: "plugin wrote to standard output, which is for the handshake only"}
 	made := make(chan *process, 1)
 	r.client = plugin.NewClient(&plugin.ClientConfig{
@@ -84,7 +84,10 @@ func start(ctx context.Context, config *Config, p PluginConfig, sockets string) 
 		err = ctx.Err()
 	}
 	if err != nil {
-		err = r.describeEnd(err)
+		overdue := errors.Is(ctx.Err(), context.DeadlineExceeded)
+		if err = startFault(r.describeEnd(err)); overdue {
+			err = offencef("it did not answer within %s: %w", config.Limits.Start, err)
+		}
 		r.stop()
 		return nil, fmt.Errorf("start plugin: %w", err)
 	}
@@ -136,6 +139,7 @@ func (r *running) stop() {
 	if r.process.pid() != 0 {
 		<-r.process.exited
 	}
+	r.log.close()
 }
 
 // describeEnd adds to the error of a call or a stream what is known about the end of the process.
@@ -171,7 +175,7 @@ func (r *running) describe(ctx context.Context, limit time.Duration) (*docklinev
 	defer cancel()
 	d, err := r.api.Source.Describe(ctx, &docklinev1.DescribeRequest{})
 	if err != nil {
-		return nil, fmt.Errorf("describe: %w", err)
+		return nil, unanswered("Describe", err, ctx)
 	}
 	return d, nil
 }
@@ -182,7 +186,7 @@ func (r *running) check(ctx context.Context, p PluginConfig, limit time.Duration
 	defer cancel()
 	c, err := r.api.Source.Check(ctx, &docklinev1.CheckRequest{Config: p.Config, Id: p.ID})
 	if err != nil {
-		return nil, fmt.Errorf("check: %w", err)
+		return nil, unanswered("Check", err, ctx)
 	}
 	return c.GetFaults(), nil
 }

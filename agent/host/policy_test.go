@@ -65,7 +65,7 @@ func TestRareCrashesAreNoLoop(t *testing.T) {
 func TestLogOfAPluginIsCapped(t *testing.T) {
 	now := noon
 	var out strings.Builder
-	p := newPluginLog(slog.New(slog.NewTextHandler(&out, nil)), 2, func() time.Time { return now })
+	p := newPluginLog(slog.New(slog.NewTextHandler(&out, nil)), newLogBudget(2, func() time.Time { return now }))
 	log := p.hclog().Named("wms")
 	for range 1000 {
 		log.Info("row read")
@@ -86,7 +86,7 @@ func TestLogOfAPluginIsCapped(t *testing.T) {
 }
 
 func TestLastWordsAreThePanicAndNotItsStack(t *testing.T) {
-	p := newPluginLog(slog.New(slog.DiscardHandler), 1, time.Now)
+	p := newPluginLog(slog.New(slog.DiscardHandler), newLogBudget(1, time.Now))
 	log := p.hclog().Named("wms")
 	log.Error("read failed")
 	log.Error("panic: out of labels")

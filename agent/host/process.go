@@ -28,6 +28,7 @@ type process struct {
 	stdout, stderr *os.File // our ends
 	outside        io.Writer
 	guard          guard
+	memory         int64 // the most that it may take; 0 is no limit
 
 	mu      sync.Mutex
 	running bool
@@ -50,7 +51,7 @@ func newProcess(p PluginConfig, env []string, outside io.Writer) *process {
 		}
 	}
 	cmd.Env = append(append(cmd.Env, p.Env...), env...)
-	return &process{cmd: cmd, outside: outside, exited: make(chan struct{}), said: make(chan struct{})}
+	return &process{cmd: cmd, outside: outside, memory: p.MemoryLimit, exited: make(chan struct{}), said: make(chan struct{})}
 }
 
 // Start implements runner.Runner.
@@ -98,7 +99,7 @@ func (p *process) start() error {
 	if p.doomed {
 		return errors.New("stopped before it started")
 	}
-	if err := p.guard.start(p.cmd); err != nil {
+	if err := p.guard.start(p.cmd, p.memory); err != nil {
 		return err
 	}
 	p.running = true
@@ -125,6 +126,19 @@ func (p *process) pid() int {
 	return p.cmd.Process.Pid
 }
 
+// usage is what the process and its children take now; not ok where it does not run or the system does not tell.
+func (p *process) usage() (usage, bool) {
+	select {
+	case <-p.exited:
+		return usage{}, false
+	default:
+	}
+	if p.pid() == 0 {
+		return usage{}, false
+	}
+	return p.guard.usage(p.cmd)
+}
+
 // Wait implements runner.Runner.
 func (p *process) Wait(context.Context) error {
 	<-p.exited
@@ -139,12 +153,12 @@ func (p *process) Kill(context.Context) error {
 
 // Stdout implements runner.Runner.
 func (p *process) Stdout() io.ReadCloser {
-	return &handshakeReader{ReadCloser: p.stdout, outside: p.outside}
+	return &handshakeReader{ReadCloser: newPacedReader(p.stdout, p.exited), outside: p.outside}
 }
 
 // Stderr implements runner.Runner.
 func (p *process) Stderr() io.ReadCloser {
-	return &endReader{ReadCloser: p.stderr, end: sync.OnceFunc(func() { close(p.said) })}
+	return &endReader{ReadCloser: newPacedReader(p.stderr, p.exited), end: sync.OnceFunc(func() { close(p.said) })}
 }
 
 // Name implements runner.Runner.

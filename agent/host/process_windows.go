@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"math"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -10,6 +11,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// growthRoom is what a small program may have asked for and not use.
+const growthRoom = 256 << 20
+
 // guard ties a plugin to the agent by a job object that kills what is in it when its last handle closes, which Windows does
 // for an agent that dies in any way. Children of the plugin are in the job too.
 type guard struct {
@@ -17,8 +21,8 @@ type guard struct {
 	job windows.Handle
 }
 
-func (g *guard) start(cmd *exec.Cmd) error {
-	job, err := newJob()
+func (g *guard) start(cmd *exec.Cmd, memory int64) error {
+	job, err := newJob(memory)
 	if err != nil {
 		return err
 	}
@@ -39,13 +43,19 @@ func (g *guard) start(cmd *exec.Cmd) error {
 	return nil
 }
 
-func newJob() (windows.Handle, error) {
+// newJob makes a job that ends with its handle. What its processes may ask for together lies above the limit by which a plugin is ended
+// with a reason: it stops one that grows faster than the agent looks.
+func newJob(memory int64) (windows.Handle, error) {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
 		return 0, fmt.Errorf("create job object: %w", err)
 	}
 	limits := windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION{
 		BasicLimitInformation: windows.JOBOBJECT_BASIC_LIMIT_INFORMATION{LimitFlags: windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE},
+	}
+	if memory > 0 {
+		limits.BasicLimitInformation.LimitFlags |= windows.JOB_OBJECT_LIMIT_JOB_MEMORY
+		limits.JobMemoryLimit = uintptr(min(2*memory+growthRoom, math.MaxInt))
 	}
 	if _, err := windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation,
 		uintptr(unsafe.Pointer(&limits)), uint32(unsafe.Sizeof(limits))); err != nil {

@@ -34,7 +34,7 @@ func (s *supervisor) session(stopping context.Context) error {
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return cursorError{fmt.Errorf("make folder: %w", err)}
 	}
-	r, err := start(stopping, s.config, s.plugin, s.config.sockets)
+	r, err := start(stopping, s.config, s.plugin, s.config.sockets, s.lines)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (s *supervisor) greet(ctx context.Context, r *running, dataDir string) (*do
 		defer cancel()
 		opened, err := r.api.Sink.Open(ctx, &docklinev1.OpenRequest{Config: s.plugin.Config, DataDir: dataDir, Id: s.plugin.ID})
 		if err != nil {
-			return nil, fmt.Errorf("open sink: %w", err)
+			return nil, unanswered("Open", err, ctx)
 		}
 		if opened.GetIdle() { // a second wms-file that only reads must not stand between commands and the first
 			described = proto.CloneOf(described)
@@ -119,6 +119,7 @@ func (s *supervisor) serve(stopping context.Context, r *running, described *dock
 	g, ctx := errgroup.WithContext(context.WithoutCancel(stopping))
 	g.Go(func() error { return s.watch(ctx, r) })
 	g.Go(func() error { return s.ping(ctx, r) })
+	g.Go(func() error { return s.measure(ctx, r) })
 	g.Go(func() error {
 		if described.GetSource() {
 			return s.capture(ctx, stopping, r, described, start)
@@ -134,6 +135,8 @@ func (s *supervisor) serve(stopping context.Context, r *running, described *dock
 }
 
 func (s *supervisor) capture(ctx, stopping context.Context, r *running, described *docklinev1.DescribeResponse, start *docklinev1.CaptureStart) error {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	stream, err := r.api.Source.Capture(ctx)
 	if err != nil {
 		return fmt.Errorf("capture: %w", err)
@@ -141,9 +144,16 @@ func (s *supervisor) capture(ctx, stopping context.Context, r *running, describe
 	c := &capture{stream: stream, plugin: s.plugin.ID, journal: rewindable{s.config.Journal, &s.rewinding}, drain: s.config.Limits.Drain, window: s.config.Limits.Window, bundles: described.GetBundles(),
 		stamper: &stamper{tenant: s.config.Tenant, site: s.config.Site, source: s.plugin.ID, kinds: described.GetKinds(), now: s.config.Now}}
 	c.look = s.unknown.look
-	c.told.conditions, c.told.event, c.told.journal = s.reported, s.captured, s.journalTold
+	c.told.devices = s.seen
+	c.told.conditions, c.told.event, c.told.journal, c.told.counted = s.reported, s.captured, s.journalTold, s.counted
+	c.patience, c.giveUp, c.flood = s.config.Limits.Call, giveUp, newFlood(s.plugin.EventRate, s.slowed)
 	c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Start{Start: start}})
-	return c.run(ctx, stopping)
+	err = c.run(ctx, stopping)
+	var against offence
+	if cause := context.Cause(ctx); errors.As(cause, &against) {
+		return cause // the stream only says that it was ended
+	}
+	return err
 }
 
 // watch returns when the process is gone.
@@ -173,7 +183,7 @@ func (s *supervisor) ping(ctx context.Context, r *running) error {
 			missed = 0
 		}
 	}
-	return fmt.Errorf("%w %d times in a row, %s apart", errHung, missedPings, s.config.Limits.Ping)
+	return offencef("%w %d times in a row, %s apart", errHung, missedPings, s.config.Limits.Ping)
 }
 
 // ended says why a session ended: a stream often breaks a moment before its process is seen to be gone.
@@ -182,12 +192,22 @@ func (s *supervisor) ended(r *running, err error) error {
 	if errors.As(err, &faults) {
 		return err
 	}
-	if errors.Is(err, errHung) {
-		r.process.kill() // it would not answer a request to stop either
+	var against offence
+	var hopeless incurable
+	offended, permanent := errors.As(err, &against), errors.As(err, &hopeless)
+	if offended {
+		r.process.kill() // it does not keep to its contract: it would not answer a request to stop either
 	}
 	select {
 	case <-r.process.exited:
 	case <-time.After(200 * time.Millisecond):
 	}
-	return r.describeEnd(err)
+	err = r.describeEnd(err)
+	switch {
+	case permanent:
+		return incurable{err}
+	case offended:
+		return offence{err}
+	}
+	return err
 }

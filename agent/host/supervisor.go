@@ -54,6 +54,7 @@ type supervisor struct {
 	plugin  PluginConfig
 	policy  crashes
 	unknown *unknownItems
+	lines   *logBudget
 	// rewinding is locked before mu.
 	rewinding rewinding
 
@@ -66,9 +67,15 @@ type supervisor struct {
 	lastEvent time.Time
 	described *docklinev1.DescribeResponse // by the last process
 	own       []*docklinev1.Condition      // what the plugin reports
+	devices   []*docklinev1.DeviceHealth   // what it talks to
 	journal   error                        // why the journal takes nothing
 	journalAt time.Time
 	open      *callable // nil while it does not run
+	memory    uint64
+	cpu       float64
+	accepted  uint64
+	refused   uint64
+	slow      time.Time // since when it is held to its rate; zero while it is not
 	// halt ends the session at work in order, and the pause before the next. waiting is what is to be done before that; over says
 	// that there will be none.
 	halt    context.CancelFunc
@@ -77,7 +84,7 @@ type supervisor struct {
 }
 
 func newSupervisor(config *Config, p PluginConfig, unknown *unknownItems) *supervisor {
-	return &supervisor{config: config, plugin: p, unknown: unknown, policy: crashes{limits: config.Limits, jitter: rand.Float64},
+	return &supervisor{config: config, plugin: p, unknown: unknown, lines: newLogBudget(config.Limits.LogLines, config.Now), policy: crashes{limits: config.Limits, jitter: rand.Float64},
 		state: stateStopped, since: config.Now()}
 }
 
@@ -126,7 +133,12 @@ func (s *supervisor) next(err error, ran time.Duration) time.Duration {
 	}
 	var pin *PinError
 	var faults configFaults
-	permanent := errors.As(err, &pin) || errors.As(err, &faults)
+	var hopeless incurable
+	var against offence
+	permanent := errors.As(err, &pin) || errors.As(err, &faults) || errors.As(err, &hopeless)
+	if errors.As(err, &against) && s.policy.offended(s.config.Now()) {
+		permanent = true
+	}
 	delay, quarantined := s.policy.failed(s.config.Now(), ran, permanent)
 	state := stateRestarting
 	if quarantined {
@@ -148,7 +160,7 @@ func (s *supervisor) set(state, text string) {
 	}
 	s.state, s.text = state, text
 	if state != stateRunning {
-		s.own = nil
+		s.own, s.devices, s.slow = nil, nil, time.Time{}
 	}
 }
 
@@ -156,7 +168,9 @@ func (s *supervisor) health() *docklinev1.PluginHealth {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := &docklinev1.PluginHealth{Id: s.plugin.ID, Name: s.described.GetName(), Version: s.described.GetVersion(),
-		State: s.state, Restarts: s.restarts, Text: s.text}
+		State: s.state, Restarts: s.restarts, Text: s.text, MemoryBytes: s.memory, CpuPercent: s.cpu, AcceptedTotal: s.accepted, RefusedTotal: s.refused,
+		MemoryLimitBytes: uint64(max(0, s.plugin.MemoryLimit)), Devices: s.devices}
+	h.LogDroppedTotal, _ = s.lines.dropped()
 	if !s.lastEvent.IsZero() {
 		h.LastEventAt = timestamppb.New(s.lastEvent)
 	}
@@ -171,7 +185,7 @@ func (s *supervisor) conditions() []*docklinev1.Condition {
 	switch s.state {
 	case stateQuarantined:
 		all = append(all, condition("plugin_quarantined", docklinev1.Severity_SEVERITY_ERROR, s.since, name+" does not run",
-			fmt.Sprintf("%s. It is tried again every %s; mend the cause, or restart the agent to try at once.", s.text, s.config.Limits.Quarantine)))
+			fmt.Sprintf("%s. It is tried again every %s. Mend the cause; then `dockline-agent plugin release %s` starts it at once.", s.text, s.config.Limits.Quarantine, s.plugin.ID)))
 	case stateRestarting:
 		all = append(all, condition("plugin_restarting", docklinev1.Severity_SEVERITY_WARNING, s.since, name+" is being restarted",
 			s.text+". It starts again by itself, from where it was."))
@@ -183,7 +197,7 @@ func (s *supervisor) conditions() []*docklinev1.Condition {
 		}
 		all = append(all, condition(code, docklinev1.Severity_SEVERITY_ERROR, s.journalAt, name+" is paused", text))
 	}
-	return append(all, s.own...)
+	return append(append(all, s.excess(name)...), s.own...)
 }
 
 func (s *supervisor) journalTold(err error) {
@@ -199,8 +213,9 @@ func (s *supervisor) journalTold(err error) {
 func (s *supervisor) reported(conditions []*docklinev1.Condition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	conditions = conditions[:min(len(conditions), maxReported)]
 	for _, c := range conditions {
-		c.Title = fmt.Sprintf("plugin %s: %s", s.plugin.ID, c.GetTitle())
+		c.Title, c.Code, c.Text = fmt.Sprintf("plugin %s: %s", s.plugin.ID, shorten(c.GetTitle())), shorten(c.GetCode()), shorten(c.GetText())
 		if c.Since == nil {
 			c.Since = timestamppb.New(s.config.Now())
 			for _, old := range s.own {

@@ -16,6 +16,9 @@ type Stats struct {
 	Events uint64
 	// Bytes is what the files take; space that the newest file can use again is not counted.
 	Bytes, LimitBytes int64
+	// ReserveBytes of the limit are not for events. Held counts all events in the files, acknowledged ones too.
+	ReserveBytes int64
+	Held         uint64
 	// OldestAt is when the oldest event that is not acknowledged was captured; zero if there is none.
 	OldestAt time.Time
 	// CapturedTotal counts the events accepted since the folder began.
@@ -40,13 +43,19 @@ func (j *Journal) Stats() Stats {
 	s := Stats{
 		Bytes:      j.used(),
 		LimitBytes: j.options.LimitBytes,
-		Cursors:    sortedCursors(j.cursors),
-		Appends:    j.appends.Load(),
-		Commits:    j.commits.Load(),
+
+		ReserveBytes: j.options.ReserveBytes,
+
+		Cursors: sortedCursors(j.cursors),
+		Appends: j.appends.Load(),
+		Commits: j.commits.Load(),
 	}
 	s.Full = s.Bytes >= s.LimitBytes-j.options.ReserveBytes
 	for _, e := range j.epochs {
 		s.Events += e.state.last - e.state.acked
+		if first := e.firstHeld(); first <= e.state.last {
+			s.Held += e.state.last - first + 1
+		}
 		s.CapturedTotal = max(s.CapturedTotal, e.state.captured)
 		s.Epoch, s.LastSeq, s.Days = e.id(), e.state.last, nil
 		if !j.partial() {

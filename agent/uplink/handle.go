@@ -116,6 +116,7 @@ func (u *Uplink) greeted(reply *docklinev1.HelloReply, now time.Time) error {
 	s.breadth = breadth{now: min(firstBreadth, most), most: most}
 	u.note(func(st *Stats) {
 		st.Greeted, st.LastGreetedAt, st.TooLarge, st.TooLargeText = true, now, 0, ""
+		st.CollectorVersion = reply.CollectorVersion
 		if reply.SentAt.IsValid() && s.hello.SentAt.IsValid() {
 			// The collector wrote SentAt between our sending and our receiving.
 			sent := s.hello.SentAt.AsTime()

@@ -22,7 +22,7 @@ func (u *Uplink) message(name string, retain bool, body proto.Message) wire.Mess
 func (u *Uplink) makeHello(session string) *docklinev1.Hello {
 	h := &docklinev1.Hello{
 		Tenant: u.c.Tenant, Site: u.c.Site, Session: session, AgentVersion: u.c.Version,
-		Epochs: u.c.Journal.Epochs(), SentAt: timestamppb.New(u.c.Now()),
+		Epochs: u.c.Journal.Epochs(), SentAt: timestamppb.New(u.c.Now()), Machine: u.c.Machine,
 	}
 	if u.c.Positions != nil {
 		h.Incarnation, h.CommandsThrough, h.ReceiptsThrough = u.c.Positions()

@@ -58,6 +58,8 @@ type Config struct {
 	Tenant, Site string
 	// Version of the agent.
 	Version string
+	// Machine says where it runs; it is part of Hello.
+	Machine *docklinev1.Machine
 	// Line is the base of the connection: URL, TLS, KeepAlive, MaxBackoff. The uplink fills the rest.
 	Line wire.Config
 	// Dial makes the connection (wire.Dial).
@@ -128,6 +130,8 @@ type Stats struct {
 	LastGreetedAt time.Time
 	// ClockOffset is by how much the collector's clock is ahead of ours, to the accuracy of the line; valid after the first reply.
 	ClockOffset time.Duration
+	// CollectorVersion is what the collector said with its last reply, "" from one that does not say.
+	CollectorVersion string
 }
 
 // Uplink is a loop: Run it once.

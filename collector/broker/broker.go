@@ -4,6 +4,7 @@ package broker
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,8 +33,30 @@ type Config struct {
 	MaxPending int
 	// ConnectTimeout is how long a connection may take from its first byte to its CONNECT, 10 s unless set.
 	ConnectTimeout time.Duration
-	Log            *slog.Logger
+	// Check says whether a certificate that is good as such is taken: it may have been revoked. Nil takes all.
+	Check func(certificate *x509.Certificate, who wire.Identity) error
+	// Enrol takes over the connections of wire.EnrolProtocol, whose certificate nobody has looked at; nil closes them.
+	Enrol func(conn *tls.Conn)
+	// OnRefused is told what was refused to somebody with a certificate of ours. It must not block.
+	OnRefused func(Refused)
+	Log       *slog.Logger
 }
+
+// Refused is what was refused to the holder of a certificate of ours.
+type Refused struct {
+	Who      wire.Identity
+	ClientID string
+	// Remote is the address without the port. Reason wraps ErrForeignClient or ErrForeignTopic, or is what Check said.
+	Remote string
+	Reason error
+}
+
+var (
+	// ErrForeignClient: a client id that does not belong to the certificate.
+	ErrForeignClient = errors.New("client id of another")
+	// ErrForeignTopic: a topic that does not belong to the certificate.
+	ErrForeignTopic = errors.New("topic of another")
+)
 
 // Stats says what the broker has seen since Open.
 type Stats struct {
@@ -149,6 +172,32 @@ func (b *Broker) Disconnect(clientID string) {
 	b.mu.Unlock()
 	if c != nil {
 		c.cut()
+	}
+}
+
+// Review asks Check again for everybody who is connected, and cuts the line of those that it no longer takes.
+func (b *Broker) Review() {
+	if b.config.Check == nil {
+		return
+	}
+	b.mu.Lock()
+	var connected []*conn
+	for _, c := range b.live {
+		connected = append(connected, c)
+	}
+	b.mu.Unlock()
+	for _, c := range connected {
+		if err := b.config.Check(c.certificate, c.identity); err != nil {
+			b.config.Log.Warn("connection cut", "client", c.clientID, "remote", c.RemoteAddr().String(), "err", err)
+			c.cut()
+		}
+	}
+}
+
+// tell tells of a refusal, where there is somebody who wants to know.
+func (b *Broker) tell(c *conn, clientID string, reason error) {
+	if b.config.OnRefused != nil && c.identity.Site != "" {
+		b.config.OnRefused(Refused{Who: c.identity, ClientID: clientID, Remote: c.address, Reason: reason})
 	}
 }
 

@@ -62,8 +62,10 @@ func (g *guard) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 func (g *guard) examine(c *conn, cl *mqtt.Client, pk packets.Packet) (packets.Code, error) {
 	switch {
 	case c.fault != nil:
+		g.b.tell(c, cl.ID, c.fault)
 		return packets.ErrNotAuthorized, c.fault
 	case !c.identity.MayUse(cl.ID):
+		g.b.tell(c, cl.ID, fmt.Errorf("%w: %q", ErrForeignClient, cl.ID))
 		return packets.ErrClientIdentifierNotValid, fmt.Errorf("client id %q does not belong to the certificate of %s, which may use %q", cl.ID, c.identity.URI(), c.identity.ClientID())
 	case pk.Connect.WillFlag:
 		// The library publishes a will without asking the ACL.
@@ -92,10 +94,15 @@ func (g *guard) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	if !ok || c.fault != nil {
 		return false
 	}
+	may := c.identity.MaySubscribe
 	if write {
-		return c.identity.MayPublish(topic)
+		may = c.identity.MayPublish
 	}
-	return c.identity.MaySubscribe(topic)
+	if may(topic) {
+		return true
+	}
+	g.b.tell(c, cl.ID, fmt.Errorf("%w: %q", ErrForeignTopic, topic))
+	return false
 }
 
 // OnPacketEncode adds to CONNACK what the library enforces and does not announce.

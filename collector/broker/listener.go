@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,11 +34,14 @@ type conn struct {
 	net.Conn
 	address  string // without the port
 	identity wire.Identity
-	fault    error // why there is no identity
-	settled  bool  // no longer pending; guarded by Broker.mu
-	clientID string
-	client   *mqtt.Client
-	done     chan struct{} // closed when the library has finished with it
+	// certificate is the client's own.
+	certificate *x509.Certificate
+	fault       error // why there is no identity, or why it does not count
+	handed      bool  // it is somebody else's from now on
+	settled     bool  // no longer pending; guarded by Broker.mu
+	clientID    string
+	client      *mqtt.Client
+	done        chan struct{} // closed when the library has finished with it
 }
 
 // writeTimeout is how long a client may take nothing.
@@ -131,6 +135,15 @@ func (l *listener) handle(raw net.Conn, establish listeners.EstablishFn) {
 		b.refuse(c, "", err)
 		return
 	}
+	if secure := c.Conn.(*tls.Conn); secure.ConnectionState().NegotiatedProtocol == wire.EnrolProtocol {
+		if c.handed = b.config.Enrol != nil; c.handed {
+			b.config.Enrol(secure)
+		}
+		return
+	}
+	if c.fault == nil && b.config.Check != nil {
+		c.fault = b.config.Check(c.certificate, c.identity)
+	}
 	err := establish(l.ID(), c)
 	b.mu.Lock()
 	known := c.settled
@@ -148,7 +161,8 @@ func (c *conn) handshake(timeout time.Duration) error {
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return err
 	}
-	c.identity, c.fault = wire.CertificateIdentity(secure.ConnectionState().PeerCertificates[0])
+	c.certificate = secure.ConnectionState().PeerCertificates[0]
+	c.identity, c.fault = wire.CertificateIdentity(c.certificate)
 	return nil
 }
 
@@ -173,7 +187,9 @@ func (l *listener) admit(c *conn) bool {
 
 // release forgets a connection that the library has finished with.
 func (l *listener) release(c *conn) {
-	c.cut()
+	if !c.handed {
+		c.cut()
+	}
 	l.mu.Lock()
 	delete(l.open, c)
 	l.mu.Unlock()

@@ -27,8 +27,8 @@ func MosquittoACL(identities []wire.Identity) string {
 
 // MosquittoFiles names the files of a Mosquitto's configuration, as absolute paths.
 type MosquittoFiles struct {
-	// ACL as MosquittoACL writes it; CA, Certificate and Key in PEM.
-	ACL, CA, Certificate, Key string
+	// ACL as MosquittoACL writes it; CA, Certificate and Key in PEM. CRL is the authority's list of revoked certificates, "" for none.
+	ACL, CA, Certificate, Key, CRL string
 }
 
 // MosquittoConfig is a mosquitto.conf (2.0 or newer) with one TLS listener on address, host:port.
@@ -37,12 +37,16 @@ func MosquittoConfig(address string, files MosquittoFiles) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("mosquitto: %w", err)
 	}
+	crl := ""
+	if files.CRL != "" {
+		crl = "crlfile " + files.CRL + "\n"
+	}
 	return fmt.Sprintf(`# The client is known by its certificate only: its common name is the user name that the ACL speaks of.
 listener %s %s
 cafile %s
 certfile %s
 keyfile %s
-require_certificate true
+%srequire_certificate true
 use_identity_as_username true
 allow_anonymous false
 acl_file %s
@@ -56,5 +60,5 @@ set_tcp_nodelay true
 max_inflight_messages 256
 max_queued_messages 16384
 max_keepalive 600
-`, port, host, files.CA, files.Certificate, files.Key, files.ACL, wire.MaxPacketBytes), nil
+`, port, host, files.CA, files.Certificate, files.Key, crl, files.ACL, wire.MaxPacketBytes), nil
 }

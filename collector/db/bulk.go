@@ -17,8 +17,11 @@ type Lookup struct {
 	Rows [][]any
 	// Where is a further condition without parameters, "" for none.
 	Where string
-	// Hold locks the rows until the transaction ends, in the order of Key.
-	Hold bool
+	// Hold locks the rows until the transaction ends, in the order of Key, or of Order where it is set.
+	Hold  bool
+	Order []string
+	// Claim locks them too, and leaves out those that another transaction has locked.
+	Claim bool
 }
 
 // Lookup returns the columns of the rows found, text as string, numbers as int64, bytes as []byte, in no particular order.
@@ -53,7 +56,14 @@ func (tx *Tx) lookup(l Lookup, rows [][]any) (string, []any) {
 	table, args := keyTable(rows, len(l.Key))
 	query += " JOIN " + table + " ON " + joinKeys("t", l.Key) + " WHERE true" + where
 	if l.Hold {
-		query += " ORDER BY t." + strings.Join(l.Key, ", t.") + " FOR UPDATE OF t"
+		order := l.Order
+		if order == nil {
+			order = l.Key
+		}
+		query += " ORDER BY t." + strings.Join(order, ", t.") + " FOR UPDATE OF t"
+	}
+	if l.Claim {
+		query += " FOR UPDATE OF t SKIP LOCKED"
 	}
 	return query, args
 }
@@ -70,6 +80,24 @@ func keyTable(rows [][]any, width int) (string, []any) {
 	return "unnest(" + strings.Join(types, ", ") + ") AS k (" + strings.Join(names, ", ") + ")", args
 }
 
+// updateTable is keyTable, of which the last columns may hold nothing at all: what sets them then sets NULL.
+func updateTable(rows [][]any, width int, sets []string) (string, []any) {
+	var types, names []string
+	var args []any
+	for c := range width {
+		name := "c" + strconv.Itoa(c)
+		array, typ := column(rows, c)
+		if array == nil {
+			i := c - (width - len(sets))
+			sets[i] = strings.TrimSuffix(sets[i], "k."+name) + "NULL"
+			continue
+		}
+		args, names = append(args, array), append(names, name)
+		types = append(types, "$"+strconv.Itoa(len(args))+"::"+typ+"[]")
+	}
+	return "unnest(" + strings.Join(types, ", ") + ") AS k (" + strings.Join(names, ", ") + ")", args
+}
+
 func joinKeys(table string, key []string) string {
 	on := make([]string, len(key))
 	for i, c := range key {
@@ -81,7 +109,7 @@ func joinKeys(table string, key []string) string {
 // Update sets columns of many rows of a table, each by its key.
 type Update struct {
 	Table string
-	// Key and Set name the columns; a row of Rows has the values of Key and then those of Set, none of them nil.
+	// Key and Set name the columns; a row of Rows has the values of Key, none of them nil, and then those of Set.
 	Key  []string
 	Set  []string
 	Rows [][]any
@@ -113,10 +141,9 @@ func (tx *Tx) update(u Update, rows [][]any) (string, []any) {
 	for i, c := range u.Set {
 		sets[i] = c + " = k.c" + strconv.Itoa(len(u.Key)+i)
 	}
-	query := "UPDATE " + u.Table + " SET " + strings.Join(sets, ", ") + " FROM "
 	if tx.d.postgres {
-		table, args := keyTable(rows, width)
-		return query + table + " WHERE " + joinKeys(u.Table, u.Key), args
+		table, args := updateTable(rows, width, sets)
+		return "UPDATE " + u.Table + " SET " + strings.Join(sets, ", ") + " FROM " + table + " WHERE " + joinKeys(u.Table, u.Key), args
 	}
 	// SQLite names the columns of VALUES column1, column2, ...
 	names := make([]string, width)
@@ -124,7 +151,7 @@ func (tx *Tx) update(u Update, rows [][]any) (string, []any) {
 		names[i] = "column" + strconv.Itoa(i+1) + " AS c" + strconv.Itoa(i)
 	}
 	list, args := values("", "", rows)
-	return query + "(SELECT " + strings.Join(names, ", ") + " FROM (" + list + ")) AS k WHERE " + joinKeys(u.Table, u.Key), args
+	return "UPDATE " + u.Table + " SET " + strings.Join(sets, ", ") + " FROM (SELECT " + strings.Join(names, ", ") + " FROM (" + list + ")) AS k WHERE " + joinKeys(u.Table, u.Key), args
 }
 
 // LockAll takes many locks, in the order of their names, so that two who want some of the same do not end in a deadlock.

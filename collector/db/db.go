@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,7 +27,11 @@ type DB struct {
 	read     chan *session
 	burst    burst
 	hope     hope
+	ran      atomic.Int64
 }
+
+// Statements is how many have been run since the database was opened, COPY not counted: what a loop costs a database that is a network away.
+func (d *DB) Statements() int64 { return d.ran.Load() }
 
 // sqliteReaders is how many reads run side by side on SQLite; each holds a connection with its page cache.
 const sqliteReaders = 4

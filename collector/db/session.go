@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync/atomic"
 )
 
 // session is one connection. On SQLite it keeps its prepared statements, since parsing costs more than running most of
@@ -14,6 +15,8 @@ type session struct {
 	// tx is the transaction under way, on PostgreSQL only. Statements must go through it there: database/sql closes a connection on which
 	// it finds the server gone, and where that is found beside the transaction, closing waits for the transaction's end for ever.
 	tx *sql.Tx
+	// ran counts the statements; it is the database's.
+	ran *atomic.Int64
 }
 
 // maxStatements bounds a session's cache; statements of rare shapes beyond it are prepared for one use.
@@ -29,7 +32,7 @@ func (d *DB) session(ctx context.Context, a access) (*session, func(), error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		return &session{conn: conn}, func() { conn.Close() }, nil
+		return &session{conn: conn, ran: &d.ran}, func() { conn.Close() }, nil
 	}
 	slots, pool := d.write, d.pool
 	if !a.write {
@@ -62,7 +65,7 @@ func (d *DB) session(ctx context.Context, a access) (*session, func(), error) {
 			release()
 			return nil, nil, err
 		}
-		s.conn, s.stmts = conn, map[string]*sql.Stmt{}
+		s.conn, s.stmts, s.ran = conn, map[string]*sql.Stmt{}, &d.ran
 	}
 	return s, release, nil
 }
@@ -97,6 +100,7 @@ func closeSessions(slots chan *session) error {
 }
 
 func (s *session) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
+	s.ran.Add(1)
 	stmt, err := s.prepared(ctx, query)
 	if err != nil {
 		return nil, err
@@ -111,6 +115,7 @@ func (s *session) exec(ctx context.Context, query string, args []any) (sql.Resul
 }
 
 func (s *session) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	s.ran.Add(1)
 	stmt, err := s.prepared(ctx, query)
 	if err != nil {
 		return nil, err

@@ -10,15 +10,12 @@ import (
 	"github.com/dockline/dockline/collector/db"
 )
 
-// stepBytes bounds what the events of one step unfold to. One envelope is always taken whole.
-const stepBytes = 32 << 20
-
-// openAll opens envelopes, as many side by side as there are processors, until they have unfolded to stepBytes, and returns those that are
-// open: the first of them. Unfolding, decoding and hashing is a third of what an event costs, and nothing in it needs the database.
-func openAll(envelopes []*waiting) []*waiting {
+// openAll opens envelopes, as many side by side as there are processors, until they have unfolded to so many bytes, and returns those that are
+// open: the first of them. Unfolding, decoding and hashing is a sixth of what an event costs, and nothing in it needs the database.
+func openAll(envelopes []*waiting, bytes int) []*waiting {
 	var next, size atomic.Int64
 	work := func() {
-		for size.Load() < stepBytes {
+		for size.Load() < int64(bytes) {
 			i := int(next.Add(1)) - 1
 			if i >= len(envelopes) {
 				return
@@ -44,8 +41,8 @@ type ahead struct {
 	looking chan struct{}
 }
 
-// look begins to open what comes after the envelopes taken, about max events. It ends before wait returns.
-func (a *ahead) look(ctx context.Context, d *db.DB, taken []int64, max int) {
+// look begins to open what comes after the envelopes taken, about max events and so many bytes. It ends before wait returns.
+func (a *ahead) look(ctx context.Context, d *db.DB, taken []int64, max, bytes int) {
 	a.wait()
 	looking := make(chan struct{})
 	a.looking = looking
@@ -56,7 +53,7 @@ func (a *ahead) look(ctx context.Context, d *db.DB, taken []int64, max int) {
 			a.opened = make(map[int64]*waiting, len(found))
 			size := 0
 			for _, w := range found {
-				if ctx.Err() != nil || size > stepBytes {
+				if ctx.Err() != nil || size >= bytes {
 					return
 				}
 				w.open()
@@ -75,15 +72,15 @@ func (a *ahead) wait() {
 	}
 }
 
-// take gives envelopes what was opened of them. It is handed out once, since who appends events changes them.
+// take gives envelopes what was opened of them, and forgets the rest. It is handed out once, since who appends events changes them.
 func (a *ahead) take(envelopes []*waiting) {
 	a.wait()
 	for _, w := range envelopes {
 		if have := a.opened[w.id]; have != nil {
 			w.events, w.fault, w.size, w.opened = have.events, have.fault, have.size, true
-			delete(a.opened, w.id)
 		}
 	}
+	a.opened = nil
 }
 
 // next reads the envelopes that are due after those taken.

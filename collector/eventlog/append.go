@@ -222,7 +222,7 @@ func identify(ctx context.Context, tx *db.Tx, cases []*arrivalCase) error {
 		return err
 	}
 	if 2*known > few {
-		if known, err = recognise(ctx, tx, cases[few:]); err != nil {
+		if _, err = recognise(ctx, tx, cases[few:]); err != nil {
 			return err
 		}
 	}

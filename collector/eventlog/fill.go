@@ -16,8 +16,12 @@ import (
 // Filler moves envelopes from the inbox into the log. Several may run on one database.
 type Filler struct {
 	Log *Log
-	// MaxEvents is about how many events one transaction takes; one envelope is always taken whole. 0 is 8000.
+	// MaxEvents is about how many events one transaction takes; one envelope is always taken whole. 0 is 2000 to 8000, so that
+	// it lasts a tenth of a second or a few.
 	MaxEvents int
+	// MaxBytes bounds what the events of one transaction unfold to; one envelope is always taken whole. 0 is 32 MiB. As much again is held
+	// of the next.
+	MaxBytes int
 	// OnFilled is called after a commit that put events into the log. May be nil.
 	OnFilled func()
 	// Poll is how often the inbox is looked at when nobody calls Wake, as when another collector has received. 0 is 250 ms.
@@ -28,6 +32,7 @@ type Filler struct {
 	wake  db.Signal
 	turns turns
 	ahead ahead
+	pace  pace
 	stats [4]atomic.Int64
 }
 
@@ -100,7 +105,7 @@ func (f *Filler) Step(ctx context.Context) (Filled, error) {
 	return f.step(ctx, d.Write, func(tx *db.Tx) ([]int64, error) { return f.turns.choose(ctx, tx, most) })
 }
 
-func (f *Filler) maxEvents() int { return cmp.Or(f.MaxEvents, 8000) }
+func (f *Filler) maxEvents() int { return cmp.Or(f.MaxEvents, f.pace.size()) }
 
 // isolate goes on after a step that failed: the envelopes one by one, so that one which the database does not take is set aside
 // and does not stop the others. Where even that fails, the database is the fault, and the step's error is returned.
@@ -137,9 +142,10 @@ func (f *Filler) isolate(ctx context.Context, cause error) (more bool, err error
 // step fills the envelopes that choose names, in one transaction.
 func (f *Filler) step(ctx context.Context, write func(context.Context, func(*db.Tx) error) error, choose func(tx *db.Tx) ([]int64, error)) (Filled, error) {
 	var filled Filled
+	var began time.Time
 	defer f.ahead.wait()
 	err := write(ctx, func(tx *db.Tx) error {
-		filled = Filled{}
+		filled, began = Filled{}, time.Now()
 		ids, err := choose(tx)
 		if err != nil {
 			return err
@@ -150,6 +156,7 @@ func (f *Filler) step(ctx context.Context, write func(context.Context, func(*db.
 	if err != nil {
 		return Filled{}, fmt.Errorf("fill: %w", err)
 	}
+	f.pace.took(filled.Logged+filled.Duplicates+filled.Conflicts, time.Since(began))
 	for i, n := range []int{filled.Logged, filled.Duplicates, filled.Conflicts, filled.Unreadable} {
 		f.stats[i].Add(int64(n))
 	}
@@ -167,11 +174,11 @@ func (f *Filler) fill(ctx context.Context, tx *db.Tx, ids []int64) (Filled, erro
 	}
 	f.ahead.take(envelopes)
 	// Who is most due is open first; what is new is numbered in the order in which it arrived.
-	envelopes = openAll(envelopes)
+	envelopes = openAll(envelopes, cmp.Or(f.MaxBytes, 32<<20))
 	slices.SortFunc(envelopes, func(a, b *waiting) int { return cmp.Compare(a.id, b.id) })
 	filled.Envelopes = len(envelopes)
 	if countOf(envelopes) >= f.maxEvents()/2 {
-		f.ahead.look(ctx, f.Log.DB, ids, f.maxEvents())
+		f.ahead.look(ctx, f.Log.DB, ids, f.maxEvents(), cmp.Or(f.MaxBytes, 32<<20))
 	}
 	var recorded []Recorded
 	var done []int64

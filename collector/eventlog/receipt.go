@@ -42,7 +42,8 @@ const logged = docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED
 // addReceipt makes the body of the receipt of an event of a site.
 func (a *arrival) addReceipt() (err error) {
 	if a.Event.GetSite() != "" {
-		a.receipt, err = proto.Marshal(&docklinev1.EventReceipt{EventId: a.Event.GetId(), Version: 1, Level: logged, Subject: a.Event.GetSubject()})
+		a.receipt, err = proto.Marshal(&docklinev1.EventReceipt{EventId: a.Event.GetId(), Version: 1, Level: logged, Subject: a.Event.GetSubject(),
+			OccurredAt: a.Event.GetOccurredAt(), EventKind: a.Event.GetKind(), Origin: a.Event.GetOrigin()})
 	}
 	return err
 }

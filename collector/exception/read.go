@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 // ErrAbsent is returned where there is no exception of this number.
@@ -97,9 +98,23 @@ func Count(ctx context.Context, tx *db.Tx, tenant string) (int64, error) {
 	return n, nil
 }
 
+// all are the columns of a whole exception, in the order in which fill and scan take them.
+var all = []string{"number", "tenant", "origin", "code", "subject", "class", "severity", "state", "title", "text", "team", "site",
+	"order_number", "customer", "value", "detail", "due_at", "opened_at", "changed_at", "resolved_at"}
+
+// fill takes the columns as Lookup gives them.
+func (e *Exception) fill(v []any) {
+	text := func(i int) string { return v[i].(string) }
+	number := func(i int) int64 { return v[i].(int64) }
+	e.Number, e.Tenant, e.Origin, e.Code, e.Subject = uint64(number(0)), text(1), text(2), text(3), text(4)
+	e.Class, e.Severity, e.State = docklinev1.FaultClass(number(5)), docklinev1.Severity(number(6)), State(text(7))
+	e.Title, e.Text, e.Team, e.Site, e.Order, e.Customer, e.Value = text(8), text(9), text(10), text(11), text(12), text(13), text(14)
+	e.Detail, _ = v[15].([]byte)
+	e.DueAt, e.OpenedAt, e.ChangedAt, e.ResolvedAt = fromMicros(number(16)), fromMicros(number(17)), fromMicros(number(18)), fromMicros(number(19))
+}
+
 func list(ctx context.Context, tx *db.Tx, tail string, args ...any) ([]Exception, error) {
-	rows, err := tx.Query(ctx, `SELECT number, tenant, origin, code, subject, class, severity, state, title, text, team, site,
-		order_number, customer, value, detail, due_at, opened_at, changed_at, resolved_at FROM exception `+tail, args...)
+	rows, err := tx.Query(ctx, `SELECT `+strings.Join(all, ", ")+` FROM exception `+tail, args...)
 	if err != nil {
 		return nil, err
 	}

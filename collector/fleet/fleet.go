@@ -113,6 +113,8 @@ type Fork struct {
 	// Certain: both have spoken since, so two machines are at work.
 	Certain  bool
 	OpenedAt time.Time
+	// Machines says which machines they are and when each last spoke, "" where they have not said.
+	Machines string
 }
 
 // Site is one site with all that is known of it. Times are UTC, zero where there is none.
@@ -136,6 +138,10 @@ type Site struct {
 	// Commands and Receipts are on their way: the site has not said that it holds them.
 	Commands, Receipts int64
 	Gaps               []Gap
+	// Refused is what was refused in the site's name and nobody has settled.
+	Refused []Refused
+	// Revoked is who shut the site out and why, nil where it is not.
+	Revoked *Revoked
 	// Fork is nil where all is well.
 	Fork *Fork
 

@@ -40,6 +40,7 @@ func (s *Site) judge(now time.Time, l *listeners) {
 	s.judgeClose()
 	s.judgeFork()
 	s.judgeCertificate(now)
+	s.judgeIdentity()
 	slices.SortStableFunc(s.Conditions, func(a, b *docklinev1.Condition) int { return -cmp.Compare(a.GetSeverity(), b.GetSeverity()) })
 	s.Health, s.Severity = s.sentence(now), info
 	if len(s.Conditions) > 0 {
@@ -141,12 +142,12 @@ func (s *Site) judgeFork() {
 	case s.Fork == nil:
 	case s.Fork.Certain:
 		s.add("two_hosts", failing, s.Fork.OpenedAt, "Two machines work as this site",
-			"Two agents with this site's data folder and certificate take turns (epochs %.8s and %.8s). Nothing is mixed up; stop the agent on the machine that is not the site's own, after it has sent what it holds.",
-			s.Fork.Epoch, s.Fork.Other)
+			"Two agents with this site's data folder and certificate take turns (epochs %.8s and %.8s). %sNothing is mixed up; stop the agent on the machine that is not the site's own, after it has sent what it holds.",
+			s.Fork.Epoch, s.Fork.Other, s.Fork.Machines)
 	default:
 		s.add("forked_journal", warning, s.Fork.OpenedAt, "Its journal was copied",
-			"The agent goes on from the same place as another one did before (epochs %.8s and %.8s): its data folder was put back from a copy, or taken to a second machine. If a second machine runs with it, stop its agent.",
-			s.Fork.Epoch, s.Fork.Other)
+			"The agent goes on from the same place as another one did before (epochs %.8s and %.8s): its data folder was put back from a copy, or taken to a second machine. %sIf a second machine runs with it, stop its agent.",
+			s.Fork.Epoch, s.Fork.Other, s.Fork.Machines)
 	}
 }
 
@@ -154,15 +155,20 @@ func (s *Site) judgeCertificate(now time.Time) {
 	if s.CertificateNotAfter.IsZero() {
 		return
 	}
-	left := s.CertificateNotAfter.Sub(now)
+	left, trouble := s.CertificateNotAfter.Sub(now), ""
+	if c := s.Heartbeat.GetCertificate(); c.GetText() != "" {
+		trouble = fmt.Sprintf(" It has tried %d times, the last time with: %s.", c.GetTries(), c.GetText())
+	}
 	switch {
 	case left <= 0:
 		s.add("certificate_expired", failing, s.CertificateNotAfter, "Certificate expired",
-			"The site's certificate ended on %s; it cannot connect. Sign a new one: dockline-collector site add --csr.", s.CertificateNotAfter.Format(time.DateOnly))
+			"The site's certificate ended on %s. Its agent captures, and asks for a new one by itself as soon as it reaches the collector.%s If it does not: dockline-collector site add %s/%s makes a token, with which the site enrols again.",
+			s.CertificateNotAfter.Format(time.DateOnly), trouble, s.Tenant, s.ID)
 	case slices.ContainsFunc(s.Conditions, func(c *docklinev1.Condition) bool { return c.GetCode() == "certificate_ends" }): // the site says so itself
 	case left < renewBefore:
 		s.add("certificate_ends", warning, time.Time{}, "Certificate ends in "+length(left),
-			"The site's certificate ends on %s. Sign a new one before: dockline-collector site add --csr.", s.CertificateNotAfter.Format(time.DateOnly))
+			"The site's certificate ends on %s and should have been renewed by itself.%s See that the site reaches the address at which certificates are given (identity in collector.yaml, mqtt.renew in its agent.yaml).",
+			s.CertificateNotAfter.Format(time.DateOnly), trouble)
 	}
 }
 

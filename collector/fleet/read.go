@@ -56,7 +56,10 @@ func (f *Fleet) read(ctx context.Context, tenant, id string) ([]*Site, error) {
 		if err := readDifferences(ctx, tx, byKey); err != nil {
 			return err
 		}
-		return readForks(ctx, tx, byKey)
+		if err := readForks(ctx, tx, byKey); err != nil {
+			return err
+		}
+		return readIdentity(ctx, tx, byKey)
 	})
 	if err != nil {
 		return nil, err
@@ -141,7 +144,7 @@ func readDifferences(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) er
 }
 
 func readForks(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
-	rows, err := tx.Query(ctx, `SELECT tenant, site, epoch, other, certain, opened_at FROM site_fork WHERE closed_at = 0`)
+	rows, err := tx.Query(ctx, `SELECT tenant, site, epoch, other, certain, opened_at, machines FROM site_fork WHERE closed_at = 0`)
 	if err != nil {
 		return err
 	}
@@ -150,7 +153,7 @@ func readForks(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
 		var key siteKey
 		var f Fork
 		var certain, opened int64
-		if err := rows.Scan(&key.tenant, &key.id, &f.Epoch, &f.Other, &certain, &opened); err != nil {
+		if err := rows.Scan(&key.tenant, &key.id, &f.Epoch, &f.Other, &certain, &opened, &f.Machines); err != nil {
 			return err
 		}
 		f.Certain, f.OpenedAt = certain != 0, fromMicros(opened)

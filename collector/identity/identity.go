@@ -5,9 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -16,6 +18,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/dockline/dockline/proto/wire"
@@ -29,48 +33,95 @@ const (
 	// early is how far certificates reach back, for sites whose clock is behind.
 	early = time.Hour
 
-	keyFile  = "ca.key"
-	certFile = "ca.crt"
+	keyFile      = "ca.key"
+	certFile     = "ca.crt"
+	nextKeyFile  = "next.key"
+	nextCertFile = "next.crt"
 )
 
-// Authority signs certificates. It is safe for concurrent use.
+// Authority signs certificates. It is safe for concurrent use. While it is being replaced (Rotate) it is two: the one that was there, by
+// which broker and collector still prove themselves, and the next one, which already signs sites.
 type Authority struct {
+	dir string
+	// Now is the clock, time.Now unless set.
+	Now func() time.Time
+	// SiteLife is how long a site's certificate holds, 90 days unless set.
+	SiteLife time.Duration
+
+	mu    sync.RWMutex
+	roots []*root // the one in force, and the next one while there is one
+}
+
+// root is one key with the certificate that it signed for itself.
+type root struct {
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
 	pem  []byte
-	dir  string
-	// Now is the clock, time.Now unless set.
-	Now func() time.Time
 }
 
 // Open reads the authority's key and certificate from dir, and makes both on first use: ca.key (P-256, mode 0600) and ca.crt (ten years).
 func Open(dir string) (*Authority, error) {
-	a := &Authority{dir: dir, Now: time.Now}
-	if err := a.create(); err != nil {
+	a := &Authority{dir: dir, Now: time.Now, SiteLife: siteLife}
+	if err := errors.Join(a.mend(), a.create(keyFile, certFile)); err != nil {
 		return nil, fmt.Errorf("create authority in %s: %w", dir, err)
 	}
-	key, err := os.ReadFile(filepath.Join(dir, keyFile))
-	if err != nil {
-		return nil, fmt.Errorf("open authority: %w", err)
+	if err := a.Reload(); err != nil {
+		return nil, err
 	}
-	if a.pem, err = os.ReadFile(filepath.Join(dir, certFile)); err != nil {
-		return nil, fmt.Errorf("open authority: %w", err)
-	}
-	pair, err := tls.X509KeyPair(a.pem, key)
+	return a, nil
+}
+
+// Reload reads the folder again: another process may have begun or ended a rotation.
+func (a *Authority) Reload() error {
+	first, err := readRoot(a.dir, keyFile, certFile)
 	if err != nil {
-		return nil, fmt.Errorf("open authority in %s: %w", dir, err)
+		return fmt.Errorf("open authority: %w", err)
+	}
+	roots := []*root{first}
+	if exists(filepath.Join(a.dir, nextCertFile)) {
+		next, err := readRoot(a.dir, nextKeyFile, nextCertFile)
+		if err != nil {
+			return fmt.Errorf("open the next authority: %w", err)
+		}
+		if !next.cert.Equal(first.cert) { // else the machine stopped while it was put in force
+			roots = append(roots, next)
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, r := range roots {
+		if at := slices.IndexFunc(a.roots, func(known *root) bool { return known.cert.Equal(r.cert) }); at >= 0 {
+			roots[i] = a.roots[at] // what hangs on it stays
+		}
+	}
+	a.roots = roots
+	return nil
+}
+
+func readRoot(dir, keyName, certName string) (*root, error) {
+	key, err := os.ReadFile(filepath.Join(dir, keyName))
+	if err != nil {
+		return nil, err
+	}
+	r := &root{}
+	if r.pem, err = os.ReadFile(filepath.Join(dir, certName)); err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(r.pem, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, certName), err)
 	}
 	private, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok || !pair.Leaf.IsCA {
-		return nil, fmt.Errorf("open authority in %s: not a CA with an ECDSA key", dir)
+		return nil, fmt.Errorf("%s: not a CA with an ECDSA key", filepath.Join(dir, certName))
 	}
-	a.key, a.cert = private, pair.Leaf
-	return a, nil
+	r.key, r.cert = private, pair.Leaf
+	return r, nil
 }
 
 // create makes what is missing. A certificate that is lost, or was never written since the machine stopped, is made again for its key, by
 // which the sites know it; a lost key is not replaced.
-func (a *Authority) create() error {
+func (a *Authority) create(keyFile, certFile string) error {
 	hasKey, hasCert := exists(filepath.Join(a.dir, keyFile)), exists(filepath.Join(a.dir, certFile))
 	switch {
 	case hasKey && hasCert:
@@ -98,7 +149,7 @@ func (a *Authority) create() error {
 	if err != nil {
 		return err
 	}
-	template := a.template(pkix.Name{CommonName: "Dockline CA", Organization: []string{"Dockline"}}, caLife)
+	template := a.template(pkix.Name{CommonName: "Dockline CA", Organization: []string{"Dockline"}}, caLife, nil)
 	template.IsCA, template.BasicConstraintsValid, template.MaxPathLenZero = true, true, true
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -108,20 +159,60 @@ func (a *Authority) create() error {
 	return writeNew(filepath.Join(a.dir, certFile), encodeCert(der), 0o644)
 }
 
-// PEM is the authority's certificate: what a site needs to know the broker by.
-func (a *Authority) PEM() []byte { return a.pem }
+// PEM is every certificate that a site is to trust: the authority's, and the next one's while there is one.
+func (a *Authority) PEM() []byte {
+	var all []byte
+	for _, r := range a.all() {
+		all = append(all, r.pem...)
+	}
+	return all
+}
+
+func (a *Authority) all() []*root {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.roots
+}
+
+// own is the root by which broker and collector prove themselves: every site knows it.
+func (a *Authority) own() *root { return a.all()[0] }
+
+// signer is the root that signs sites: the newest.
+func (a *Authority) signer() *root {
+	all := a.all()
+	return all[len(all)-1]
+}
 
 // File is the path of the authority's certificate.
 func (a *Authority) File() string { return filepath.Join(a.dir, certFile) }
 
-// Pool holds the authority's certificate.
+// Fingerprint is the SHA-256 of the certificate by which the broker proves itself, in hex: what a site that enrols holds it against.
+func (a *Authority) Fingerprint() string {
+	sum := sha256.Sum256(a.own().cert.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// Pool holds the certificates of the authority.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
+	for _, r := range a.all() {
+		pool.AddCert(r.cert)
+	}
 	return pool
 }
 
-// SignSite signs a site's request for 90 days. The key in it stays the site's; what else the request says is not taken over: the
+// Verify says whether a client certificate is of this authority. No time is looked at: that is for who asks, and an authority's certificate
+// that had to be made again is younger than those that its key has signed.
+func (a *Authority) Verify(leaf *x509.Certificate) error {
+	for _, r := range a.all() {
+		if leaf.CheckSignatureFrom(r.cert) == nil && slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
+			return nil
+		}
+	}
+	return errors.New("the certificate is not a client's of this authority")
+}
+
+// SignSite signs a site's request for SiteLife. The key in it stays the site's; what else the request says is not taken over: the
 // certificate names this tenant and site.
 func (a *Authority) SignSite(csrPEM []byte, tenant, site string) (certPEM []byte, err error) {
 	if !wire.ValidName(tenant) || !wire.ValidName(site) {
@@ -147,7 +238,7 @@ func (a *Authority) SignSite(csrPEM []byte, tenant, site string) (certPEM []byte
 			return nil, fmt.Errorf("sign site: the request is for %s, not for %s", u.Redacted(), who.URI())
 		}
 	}
-	der, err := a.sign(who, siteLife, request.PublicKey)
+	der, err := a.sign(a.signer(), who, a.SiteLife, request.PublicKey)
 	if err != nil {
 		return nil, fmt.Errorf("sign site: %w", err)
 	}
@@ -163,7 +254,7 @@ func (a *Authority) IssueCollector(n string) (certPEM, keyPEM []byte, err error)
 	if err != nil {
 		return nil, nil, fmt.Errorf("issue collector: %w", err)
 	}
-	der, err := a.sign(wire.Identity{Collector: n}, ownLife, key.Public())
+	der, err := a.sign(a.own(), wire.Identity{Collector: n}, ownLife, key.Public())
 	if err != nil {
 		return nil, nil, fmt.Errorf("issue collector: %w", err)
 	}
@@ -174,7 +265,8 @@ func (a *Authority) IssueCollector(n string) (certPEM, keyPEM []byte, err error)
 	return encodeCert(der), keyPEM, nil
 }
 
-// IssueServer makes a key and a server certificate for these host names and addresses.
+// IssueServer makes a key and a server certificate for these host names and addresses. The authority's own follows it, so that a site that
+// knows nothing but the fingerprint can tell the server by it.
 func (a *Authority) IssueServer(hosts []string) (certPEM, keyPEM []byte, err error) {
 	if len(hosts) == 0 {
 		return nil, nil, errors.New("issue server: no host")
@@ -183,7 +275,8 @@ func (a *Authority) IssueServer(hosts []string) (certPEM, keyPEM []byte, err err
 	if err != nil {
 		return nil, nil, fmt.Errorf("issue server: %w", err)
 	}
-	template := a.template(pkix.Name{CommonName: hosts[0]}, ownLife)
+	by := a.own()
+	template := a.template(pkix.Name{CommonName: hosts[0]}, ownLife, by)
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	for _, host := range hosts {
@@ -193,7 +286,7 @@ func (a *Authority) IssueServer(hosts []string) (certPEM, keyPEM []byte, err err
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, by.cert, key.Public(), by.key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("issue server: %w", err)
 	}
@@ -201,25 +294,7 @@ func (a *Authority) IssueServer(hosts []string) (certPEM, keyPEM []byte, err err
 	if err != nil {
 		return nil, nil, fmt.Errorf("issue server: %w", err)
 	}
-	return encodeCert(der), keyPEM, nil
-}
-
-// ServerTLS is the configuration of a server on these hosts that takes only clients of this authority: what the broker needs.
-func (a *Authority) ServerTLS(hosts []string) (*tls.Config, error) {
-	pair, err := keyPair(a.IssueServer(hosts))
-	if err != nil {
-		return nil, err
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.Pool()}, nil
-}
-
-// CollectorTLS is the configuration with which the collector of this number dials its broker.
-func (a *Authority) CollectorTLS(n string) (*tls.Config, error) {
-	pair, err := keyPair(a.IssueCollector(n))
-	if err != nil {
-		return nil, err
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, RootCAs: a.Pool()}, nil
+	return append(encodeCert(der), by.pem...), keyPEM, nil
 }
 
 func keyPair(certPEM, keyPEM []byte, err error) (tls.Certificate, error) {
@@ -230,19 +305,19 @@ func keyPair(certPEM, keyPEM []byte, err error) (tls.Certificate, error) {
 }
 
 // sign makes a client certificate. Its common name is the client id, which is what a broker other than ours goes by.
-func (a *Authority) sign(who wire.Identity, life time.Duration, public any) ([]byte, error) {
-	template := a.template(pkix.Name{CommonName: who.ClientID()}, life)
+func (a *Authority) sign(by *root, who wire.Identity, life time.Duration, public any) ([]byte, error) {
+	template := a.template(pkix.Name{CommonName: who.ClientID()}, life, by)
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	template.URIs = []*url.URL{who.URI()}
-	return x509.CreateCertificate(rand.Reader, template, a.cert, public, a.key)
+	return x509.CreateCertificate(rand.Reader, template, by.cert, public, by.key)
 }
 
-func (a *Authority) template(name pkix.Name, life time.Duration) *x509.Certificate {
+func (a *Authority) template(name pkix.Name, life time.Duration, by *root) *x509.Certificate {
 	now := a.Now()
 	until := now.Add(life)
-	if a.cert != nil && until.After(a.cert.NotAfter) {
-		until = a.cert.NotAfter
+	if by != nil && until.After(by.cert.NotAfter) {
+		until = by.cert.NotAfter
 	}
 	return &x509.Certificate{SerialNumber: serial(), Subject: name, NotBefore: now.Add(-early), NotAfter: until}
 }

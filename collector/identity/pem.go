@@ -77,6 +77,14 @@ func strong(public any) error {
 
 // writeNew writes a file whole or not at all, and never over another one.
 func writeNew(path string, content []byte, mode os.FileMode) error {
+	if exists(path) {
+		return fmt.Errorf("%s is there already", path)
+	}
+	return replace(path, content, mode)
+}
+
+// replace writes a file whole or not at all.
+func replace(path string, content []byte, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
@@ -91,9 +99,6 @@ func writeNew(path string, content []byte, mode os.FileMode) error {
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
-	}
-	if exists(path) {
-		return fmt.Errorf("%s is there already", path)
 	}
 	return os.Rename(f.Name(), path)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/wire"
 )
 
 // hello records what a site says that it holds, finds what it has lost, and makes the reply.
@@ -16,6 +17,9 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 	site := siteKey{h.GetTenant(), h.GetSite()}
 	twin, news, err := i.findTwin(ctx, tx, site, h.GetEpochs())
 	if err != nil {
+		return err
+	}
+	if err := i.keepMachine(ctx, tx, site, h.GetMachine(), newestOf(h.GetEpochs()).GetEpoch()); err != nil {
 		return err
 	}
 	if news {
@@ -49,7 +53,7 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 		return err
 	}
 	b.answer(site.tenant, site.site, &docklinev1.Answer{Answer: &docklinev1.Answer_HelloReply{HelloReply: &docklinev1.HelloReply{
-		Session: h.GetSession(), Incarnation: i.incarnation, Cursors: cursors, Received: received, SentAt: timestamppb.New(i.c.Now())}}})
+		Session: h.GetSession(), Incarnation: i.incarnation, Cursors: cursors, Received: received, SentAt: timestamppb.New(i.c.Now()), CollectorVersion: wire.Version}}})
 	return nil
 }
 

@@ -26,6 +26,8 @@ type fork struct {
 	epoch, other string
 	// certain: both have spoken since.
 	certain bool
+	// machines are the two in words, "" where they have not said.
+	machines string
 }
 
 // findTwin looks, before the rows of epochs are brought up to date, whether this Hello is of another journal than one that was heard
@@ -41,14 +43,14 @@ func (i *Ingest) findTwin(ctx context.Context, tx *db.Tx, site siteKey, epochs [
 		return nil, false, err
 	}
 	if len(rows) == 1 {
-		f = &fork{rows[0][0].(string), rows[0][1].(string), rows[0][2].(int64) != 0}
+		f = &fork{epoch: rows[0][0].(string), other: rows[0][1].(string), certain: rows[0][2].(int64) != 0}
 		switch here, there := names(epochs, f.epoch), names(epochs, f.other); {
 		case here && !there: // the journal that spoke last
 			news = f.epoch != newest.GetEpoch()
 			f.epoch = newest.GetEpoch()
 			return f, news, nil
 		case there && !here:
-			return &fork{newest.GetEpoch(), f.epoch, true}, true, nil
+			return &fork{epoch: newest.GetEpoch(), other: f.epoch, certain: true}, true, nil
 		}
 	}
 	if another, err := i.anotherJournal(ctx, tx, site, epochs, newest); err != nil || another != nil {
@@ -76,7 +78,7 @@ func (i *Ingest) anotherJournal(ctx context.Context, tx *db.Tx, site siteKey, ep
 	}
 	switch {
 	case seen > 0 && last != "" && last != newest.GetEpoch() && !names(epochs, last):
-		return &fork{newest.GetEpoch(), last, true}, nil
+		return &fork{epoch: newest.GetEpoch(), other: last, certain: true}, nil
 	case seen > 0:
 		return nil, nil
 	}
@@ -84,7 +86,7 @@ func (i *Ingest) anotherJournal(ctx context.Context, tx *db.Tx, site siteKey, ep
 		if err != nil {
 			return nil, err
 		}
-		return &fork{newest.GetEpoch(), behind, false}, nil
+		return &fork{epoch: newest.GetEpoch(), other: behind}, nil
 	}
 	if newest.GetPredecessor() == "" {
 		return nil, nil
@@ -96,7 +98,7 @@ func (i *Ingest) anotherJournal(ctx context.Context, tx *db.Tx, site siteKey, ep
 	}
 	for _, row := range rows {
 		if other := row[0].(string); other != newest.GetEpoch() && !names(epochs, other) {
-			return &fork{newest.GetEpoch(), other, false}, nil
+			return &fork{epoch: newest.GetEpoch(), other: other}, nil
 		}
 	}
 	return nil, nil
@@ -142,11 +144,14 @@ func names(epochs []*docklinev1.EpochRange, epoch string) bool {
 // openFork keeps the fork and opens its case. One that was certain stays so.
 func (i *Ingest) openFork(ctx context.Context, tx *db.Tx, site siteKey, f *fork) error {
 	now := i.c.Now().UnixMicro()
-	if _, err := tx.Exec(ctx, `INSERT INTO site_fork (tenant, site, epoch, other, certain, opened_at, heard_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (tenant, site) DO UPDATE SET epoch = excluded.epoch, other = excluded.other, heard_at = excluded.heard_at,
+	if err := nameMachines(ctx, tx, site, f); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO site_fork (tenant, site, epoch, other, certain, opened_at, heard_at, machines) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (tenant, site) DO UPDATE SET epoch = excluded.epoch, other = excluded.other, heard_at = excluded.heard_at, machines = excluded.machines,
 		certain = CASE WHEN site_fork.closed_at = 0 AND site_fork.certain = 1 THEN 1 ELSE excluded.certain END,
 		opened_at = CASE WHEN site_fork.closed_at = 0 THEN site_fork.opened_at ELSE excluded.opened_at END, closed_at = 0`,
-		site.tenant, site.site, f.epoch, f.other, f.certain, now, now); err != nil {
+		site.tenant, site.site, f.epoch, f.other, f.certain, now, now, f.machines); err != nil {
 		return err
 	}
 	var certain int64
@@ -162,15 +167,15 @@ func twinOrigin(s siteKey) string { return "ingest/twin/" + s.site }
 func (f *fork) exception(site siteKey) Exception {
 	e := Exception{Code: CodeForkedJournal, Subject: site.tenant + "/" + site.site, Class: technical, Site: site.site,
 		Severity: docklinev1.Severity_SEVERITY_WARNING, Title: fmt.Sprintf("The journal of site %s forks", site.site),
-		Text: fmt.Sprintf("An agent of site %s goes on from the same place of the journal as another one did before (epochs %.8s and %.8s). Its data folder was put back "+
+		Text: fmt.Sprintf("An agent of site %s goes on from the same place of the journal as another one did before (epochs %.8s and %.8s). %sIts data folder was put back "+
 			"from a copy, or taken to a second machine. Nothing is mixed up: each event counts once. If a second machine runs with a copy of that folder, stop its agent "+
-			"there. This closes by itself when only one has spoken for an hour.", site.site, f.epoch, f.other)}
+			"there. This closes by itself when only one has spoken for an hour.", site.site, f.epoch, f.other, f.machines)}
 	if f.certain {
 		e.Code, e.Severity, e.Title = CodeTwoHosts, docklinev1.Severity_SEVERITY_ERROR, fmt.Sprintf("Two machines work as site %s", site.site)
-		e.Text = fmt.Sprintf("Two agents with the data folder and certificate of site %s speak in turn (epochs %.8s and %.8s), each taking the other's connection. Nothing is "+
+		e.Text = fmt.Sprintf("Two agents with the data folder and certificate of site %s speak in turn (epochs %.8s and %.8s), each taking the other's connection. %sNothing is "+
 			"mixed up or lost: each event counts once, and each machine keeps what it has not sent. Stop the agent on the machine that is not the site's own, after it has "+
-			"sent what it holds, and give that machine an identity of its own: dockline-collector site add, dockline-agent init. This closes by itself when only one has "+
-			"spoken for an hour.", site.site, f.epoch, f.other)
+			"sent what it holds, and give that machine an identity of its own: dockline-collector site add, dockline-agent enrol. This closes by itself when only one has "+
+			"spoken for an hour.", site.site, f.epoch, f.other, f.machines)
 	}
 	return e
 }

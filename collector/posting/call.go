@@ -176,6 +176,17 @@ func (s *Sender) settle(ctx context.Context, j job, h heard) error {
 	return nil
 }
 
+func insertFollowUp(ctx context.Context, tx *db.Tx, next *row, events []string, now int64) error {
+	if err := insert(ctx, tx, []*row{next}, now); err != nil {
+		return err
+	}
+	feeds := links{table: "posting_event", columns: eventColumns}
+	for _, id := range events {
+		feeds.add(next.place(), id)
+	}
+	return feeds.write(ctx, tx)
+}
+
 // conclude saves a decided posting with its chain, promotes what waited for it and tells people.
 func (s *Sender) conclude(ctx context.Context, tx *db.Tx, before, r *row, now time.Time) error {
 	micros := now.UnixMicro()
@@ -188,8 +199,14 @@ func (s *Sender) conclude(ctx context.Context, tx *db.Tx, before, r *row, now ti
 		if err != nil {
 			return err
 		}
-		if _, err := settleChain(ctx, tx, first, follow, events, micros); err != nil {
+		next, _, err := settleChain(first, follow, micros)
+		if err != nil {
 			return err
+		}
+		if next != nil {
+			if err := insertFollowUp(ctx, tx, next, events, micros); err != nil {
+				return err
+			}
 		}
 		for _, c := range append(follow, first) {
 			if c.id == r.id {
@@ -212,7 +229,7 @@ func (s *Sender) conclude(ctx context.Context, tx *db.Tx, before, r *row, now ti
 		}
 	}
 	if r.State == Planned || isChain(r) && r.State != before.State { // restated, or followed up
-		if err := promote(ctx, tx, micros, `p.tenant = ? AND p.fold_key = ?`, r.Tenant, r.FoldKey); err != nil {
+		if err := promote(ctx, tx, micros, `t.tenant = ? AND t.fold_key = ?`, r.Tenant, r.FoldKey); err != nil {
 			return err
 		}
 	}
@@ -234,7 +251,8 @@ type standing struct {
 func standingOf(r *row) standing {
 	var s standing
 	switch r.State {
-	case Planned, Ready, Sending, Unknown: // on its way
+	case Planned, Ready, Sending, Unknown: // on its way; what for stands in receipts
+		s.fault.Code = r.Fault.Code
 	default:
 		s.state = r.State
 	}

@@ -30,28 +30,28 @@ func delta(d *docklinev1.Document) int64 {
 }
 
 // settleChain brings the follow-ups of one adjustment in line with the variance that is wanted, unless one of them is under way,
-// and says whether it changed anything. It saves follow-ups that are new; the others are the caller's to save.
-func settleChain(ctx context.Context, tx *db.Tx, first *row, follow []*row, events []string, now int64) (bool, error) {
+// and says whether it changed anything. A follow-up that is new is returned, and all are the caller's to save.
+func settleChain(first *row, follow []*row, now int64) (next *row, did bool, err error) {
 	booked := int64(0)
 	for _, r := range append([]*row{first}, follow...) {
 		switch r.State {
 		case Sending, Unknown, Blocked:
-			return false, nil
+			return nil, false, nil
 		case Diverged: // what stands in the target is not what we sent: a person looks at it first
-			return false, nil
+			return nil, false, nil
 		case Confirmed, Correcting:
 			booked += delta(r.Booked)
 		}
 	}
 	if first.State != Confirmed && first.State != Correcting {
-		return false, nil // nothing is booked yet: the first one carries the whole variance
+		return nil, false, nil // nothing is booked yet: the first one carries the whole variance
 	}
 	total := int64(0)
 	if first.Wanted {
 		total = delta(first.Document)
 	}
 	rest := total - booked
-	did, placed := false, false
+	placed := false
 	for _, r := range follow {
 		if r.State == Confirmed {
 			continue
@@ -62,7 +62,7 @@ func settleChain(ctx context.Context, tx *db.Tx, first *row, follow []*row, even
 				r.caseDue = r.caseDue || r.State == Rejected
 				r.say(Fault{})
 				if err := r.move(Superseded); err != nil {
-					return false, err
+					return nil, false, err
 				}
 			}
 			continue
@@ -70,17 +70,17 @@ func settleChain(ctx context.Context, tx *db.Tx, first *row, follow []*row, even
 		placed = true
 		changed, err := r.setFollowUp(first, rest, now)
 		if err != nil {
-			return false, err
+			return nil, false, err
 		}
 		did = did || changed
 	}
 	if rest != 0 && !placed {
-		if err := insertFollowUp(ctx, tx, first, len(follow)+2, rest, events, now); err != nil {
-			return false, err
+		if next, err = newFollowUp(first, len(follow)+2, rest, now); err != nil {
+			return nil, false, err
 		}
 		did = true
 	}
-	return did, first.correct(rest != 0)
+	return next, did, first.correct(rest != 0)
 }
 
 // correct moves the first posting of a chain to or from correcting.
@@ -122,21 +122,19 @@ func (r *row) setFollowUp(first *row, rest, now int64) (bool, error) {
 	return true, r.plan(now)
 }
 
-func insertFollowUp(ctx context.Context, tx *db.Tx, first *row, number int, rest int64, events []string, now int64) error {
+func newFollowUp(first *row, number int, rest, now int64) (*row, error) {
 	d := followUp(first, rest)
 	body, err := marshal(d)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ref := first.Ref
 	ref.Key = fmt.Sprintf("%s#%d", first.Key, number)
 	r := &row{body: body, hash: hashOf(body), chainKey: first.Key, chainNumber: int64(number), Entry: Entry{Tenant: first.Tenant,
 		Ref: ref, FoldKey: first.FoldKey, SerialKey: first.SerialKey, Site: first.Site, CorrelationID: first.CorrelationID,
 		Style: first.Style, Document: d, SourceVersion: 1, PolicyVersion: first.PolicyVersion}}
-	if err := r.insert(ctx, tx, now); err != nil {
-		return err
-	}
-	return setEvents(ctx, tx, r.Tenant, r.Ref, nil, events)
+	r.begin(now)
+	return r, nil
 }
 
 // holdChain loads and locks the first posting of a chain and its follow-ups in their order.

@@ -17,9 +17,9 @@ import (
 // lookedAt are the states of which a posting is read back at ready_at.
 const lookedAt = "('unknown','blocked','diverged')"
 
-// inFlight is true for a posting p while another of its serial key is under way or not settled.
-const inFlight = `(p.serial_key <> '' AND EXISTS (SELECT 1 FROM posting f WHERE f.tenant = p.tenant AND f.target = p.target
-	AND f.serial_key = p.serial_key AND f.id <> p.id AND f.state IN ('sending','unknown')))`
+// inFlight is true for a posting t while another of its serial key is under way or not settled.
+const inFlight = `(t.serial_key <> '' AND EXISTS (SELECT 1 FROM posting f WHERE f.tenant = t.tenant AND f.target = t.target
+	AND f.serial_key = t.serial_key AND f.id <> t.id AND f.state IN ('sending','unknown')))`
 
 // job is one posting that this sender has claimed, and what the connector is given of it.
 type job struct {
@@ -46,7 +46,7 @@ func (s *Sender) recover(ctx context.Context, now time.Time) error {
 			}
 			s.Log.Warn("posting was being sent when its sender ended; the target is asked what became of it", "posting", r.Ref.String())
 		}
-		return promote(ctx, tx, micros, `p.target = ?`, s.Target)
+		return promote(ctx, tx, micros, `t.target = ?`, s.Target)
 	})
 	if err != nil {
 		return fmt.Errorf("posting %s: recover: %w", s.Target, err)
@@ -82,16 +82,13 @@ func (s *Sender) claim(ctx context.Context, limit int, fromReady bool) ([]job, e
 			r.Attempts++
 			r.leaseHolder, r.leaseUntil, r.readyAt = s.token, until, until
 			r.touch()
-			if err := r.save(ctx, tx, now); err != nil {
-				return err
-			}
 			p, err := told(ctx, tx, r)
 			if err != nil {
 				return err
 			}
 			jobs = append(jobs, job{row: r, posting: p})
 		}
-		return nil
+		return saveAll(ctx, tx, found, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("posting %s: claim: %w", s.Target, err)
@@ -110,8 +107,8 @@ func pick(ctx context.Context, tx *db.Tx, target string, now int64, limit int, f
 			return nil, err
 		}
 	}
-	settle, err := collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting p WHERE p.target = ? AND p.state IN `+lookedAt+`
-		AND p.ready_at <= ? ORDER BY p.ready_at, p.id LIMIT ?`, target, now, limit))
+	settle, err := collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting t WHERE t.target = ? AND t.state IN `+lookedAt+`
+		AND t.ready_at <= ? ORDER BY t.ready_at, t.id LIMIT ?`, target, now, limit))
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +118,8 @@ func pick(ctx context.Context, tx *db.Tx, target string, now int64, limit int, f
 }
 
 func pickReady(ctx context.Context, tx *db.Tx, target string, now int64, limit int) ([]*row, error) {
-	return collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting p WHERE p.target = ? AND p.state = 'ready'
-		AND p.ready_at <= ? AND p.wanted = 1 AND NOT `+unmet+` AND NOT `+inFlight+` ORDER BY p.ready_at, p.id LIMIT ?`,
+	return collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting t WHERE t.target = ? AND t.state = 'ready'
+		AND t.ready_at <= ? AND t.wanted = 1 AND NOT `+unmet+` AND NOT `+inFlight+` ORDER BY t.ready_at, t.id LIMIT ?`,
 		target, now, limit))
 }
 

@@ -67,6 +67,7 @@ type row struct {
 	changed                         bool
 }
 
+// columns are those of a row, in the order in which scan and fill take them.
 const columns = `id, tenant, target, kind, natural_key, fold_key, serial_key, site, correlation_id, style, state, document,
 	document_hash, source_version, confirmed_hash, confirmed_version, confirmed_document, sent_document, sent_hash, sent_version,
 	documents, policy_version, wanted, attempts, ready_at, lease_holder, lease_until, unknown_since, fault_class, fault_code,
@@ -82,6 +83,25 @@ func (r *row) scan(rows *sql.Rows) error {
 	if err != nil {
 		return err
 	}
+	return r.decode(wanted, due, class, changedAt)
+}
+
+// fill takes the columns as Lookup gives them.
+func (r *row) fill(v []any) error {
+	text := func(i int) string { return v[i].(string) }
+	number := func(i int) int64 { return v[i].(int64) }
+	body := func(i int) []byte { b, _ := v[i].([]byte); return b }
+	r.id, r.Tenant, r.Target, r.Kind, r.Key = number(0), text(1), text(2), connector.Kind(text(3)), text(4)
+	r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Style, r.State = text(5), text(6), text(7), text(8), connector.Style(text(9)), State(text(10))
+	r.body, r.hash, r.SourceVersion, r.confirmedHash, r.ConfirmedVersion, r.confirmedBody = body(11), text(12), number(13), text(14), number(15), body(16)
+	r.sentBody, r.sentHash, r.sentVersion, r.documents, r.PolicyVersion = body(17), text(18), number(19), body(20), text(21)
+	r.Attempts, r.readyAt, r.leaseHolder, r.leaseUntil, r.unknownSince = number(23), number(24), text(25), number(26), number(27)
+	r.Fault.Code, r.Fault.Text, r.Fault.Remedy, r.chainKey, r.chainNumber = text(29), text(30), text(31), text(32), number(33)
+	r.createdAt, r.confirmedAt = number(35), number(37)
+	return r.decode(number(22), number(34), number(28), number(36))
+}
+
+func (r *row) decode(wanted, due, class, changedAt int64) (err error) {
 	r.Wanted, r.caseDue, r.Fault.Class = wanted != 0, due != 0, docklinev1.FaultClass(class)
 	r.ReadyAt, r.CreatedAt, r.ChangedAt, r.ConfirmedAt = at(r.readyAt), at(r.createdAt), at(changedAt), at(r.confirmedAt)
 	if r.Document, err = document(r.body); err != nil {
@@ -185,42 +205,62 @@ func (r *row) plan(now int64) error {
 
 // save writes a changed row back; the caller holds its lock.
 func (r *row) save(ctx context.Context, tx *db.Tx, now int64) error {
-	if !r.changed {
-		return nil
+	return saveAll(ctx, tx, []*row{r}, now)
+}
+
+var saved = []string{"fold_key", "serial_key", "site", "correlation_id", "style", "state", "document", "document_hash", "source_version",
+	"confirmed_hash", "confirmed_version", "confirmed_document", "sent_document", "sent_hash", "sent_version", "documents", "policy_version", "wanted",
+	"attempts", "ready_at", "lease_holder", "lease_until", "unknown_since", "fault_class", "fault_code", "fault_text", "fault_remedy", "case_due",
+	"changed_at", "confirmed_at"}
+
+// saveAll writes back those rows that have changed; the caller holds their locks.
+func saveAll(ctx context.Context, tx *db.Tx, list []*row, now int64) error {
+	u := db.Update{Table: "posting", Key: []string{"id"}, Set: saved}
+	for _, r := range list {
+		if r.changed {
+			u.Rows = append(u.Rows, []any{r.id, r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Style, r.State, r.body, r.hash, r.SourceVersion, r.confirmedHash,
+				r.ConfirmedVersion, r.confirmedBody, r.sentBody, r.sentHash, r.sentVersion, r.documents, r.PolicyVersion, r.Wanted,
+				r.Attempts, r.readyAt, r.leaseHolder, r.leaseUntil, r.unknownSince, r.Fault.Class, r.Fault.Code, r.Fault.Text,
+				r.Fault.Remedy, r.caseDue, now, r.confirmedAt})
+		}
 	}
-	n, err := tx.Exec(ctx, `UPDATE posting SET fold_key = ?, serial_key = ?, site = ?, correlation_id = ?, style = ?, state = ?,
-		document = ?, document_hash = ?, source_version = ?, confirmed_hash = ?, confirmed_version = ?, confirmed_document = ?,
-		sent_document = ?, sent_hash = ?, sent_version = ?, documents = ?, policy_version = ?, wanted = ?, attempts = ?,
-		ready_at = ?, lease_holder = ?, lease_until = ?, unknown_since = ?, fault_class = ?, fault_code = ?, fault_text = ?,
-		fault_remedy = ?, case_due = ?, changed_at = ?, confirmed_at = ? WHERE id = ?`,
-		r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Style, r.State, r.body, r.hash, r.SourceVersion, r.confirmedHash,
-		r.ConfirmedVersion, r.confirmedBody, r.sentBody, r.sentHash, r.sentVersion, r.documents, r.PolicyVersion, r.Wanted,
-		r.Attempts, r.readyAt, r.leaseHolder, r.leaseUntil, r.unknownSince, r.Fault.Class, r.Fault.Code, r.Fault.Text,
-		r.Fault.Remedy, r.caseDue, now, r.confirmedAt, r.id)
+	n, err := tx.UpdateAll(ctx, u)
 	if err != nil {
-		return fmt.Errorf("posting %s: save: %w", r.Ref, err)
+		return fmt.Errorf("save postings: %w", err)
 	}
-	if n != 1 {
-		return fmt.Errorf("posting %s: save: its row is gone", r.Ref)
+	if n != int64(len(u.Rows)) {
+		return fmt.Errorf("save postings: of %d rows %d are gone", len(u.Rows), int64(len(u.Rows))-n)
 	}
-	r.changed = false
+	for _, r := range list {
+		r.changed = false
+	}
 	return nil
 }
 
-// insert writes a new row in state planned.
-func (r *row) insert(ctx context.Context, tx *db.Tx, now int64) error {
-	r.State, r.Wanted, r.readyAt = Planned, true, now
+// begin makes it a new row in state planned.
+func (r *row) begin(now int64) {
+	r.State, r.Wanted, r.readyAt, r.createdAt = Planned, true, now, now
 	moved(r.Ref, "", Planned)
 	if r.chainNumber == 0 {
 		r.chainNumber = 1
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO posting (tenant, target, kind, natural_key, fold_key, serial_key, site, correlation_id,
-		style, state, document, document_hash, source_version, policy_version, ready_at, chain_key, chain_number, created_at,
-		changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.Tenant, r.Target, r.Kind, r.Key, r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Style, r.State, r.body, r.hash,
-		r.SourceVersion, r.PolicyVersion, now, r.chainKey, r.chainNumber, now, now)
+}
+
+// insert writes new rows, in their order: a posting with a lower id goes before others of its serial key. They get their ids.
+func insert(ctx context.Context, tx *db.Tx, fresh []*row, now int64) error {
+	ids, err := tx.NextIDs(ctx, "posting", "id", len(fresh))
 	if err != nil {
-		return fmt.Errorf("posting %s: insert: %w", r.Ref, err)
+		return err
+	}
+	ins := db.Insert{Table: "posting", Columns: []string{"id", "tenant", "target", "kind", "natural_key", "fold_key", "serial_key", "site", "correlation_id", "style", "state",
+		"document", "document_hash", "source_version", "policy_version", "ready_at", "chain_key", "chain_number", "created_at", "changed_at"}}
+	for i, r := range fresh {
+		r.id, r.changed = ids[i], false
+		ins.Rows = append(ins.Rows, []any{r.id, r.Tenant, r.Target, r.Kind, r.Key, r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Style, r.State,
+			r.body, r.hash, r.SourceVersion, r.PolicyVersion, r.readyAt, r.chainKey, r.chainNumber, now, now})
+	}
+	if err := tx.InsertAll(ctx, ins); err != nil {
+		return fmt.Errorf("new postings: %w", err)
 	}
 	return nil
 }

@@ -2,128 +2,142 @@ package posting
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 
+	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
 )
 
-const needsColumns = `d.target, d.kind, d.natural_key, d.needs_target, d.needs_kind, d.needs_key`
+// place is a posting's name among those of all tenants.
+type place struct {
+	tenant string
+	Ref
+}
 
-func collectNeeds(rows *sql.Rows, err error) (map[Ref][]Ref, error) {
+func (r *row) place() place { return place{r.Tenant, r.Ref} }
+
+// key are the values of keyColumns.
+func (p place) key() []any { return []any{p.Key, string(p.Kind), p.Target, p.tenant} }
+
+var (
+	// keyColumns lead with the column that tells most, as the indexes do.
+	keyColumns   = []string{"natural_key", "kind", "target", "tenant"}
+	eventColumns = append(slices.Clone(keyColumns), "event_id")
+	needColumns  = append(slices.Clone(keyColumns), "needs_key", "needs_kind", "needs_target")
+)
+
+func placeOf(v []any) place {
+	return place{v[3].(string), Ref{Target: v[2].(string), Kind: connector.Kind(v[1].(string)), Key: v[0].(string)}}
+}
+
+// needsOfAll are the postings that each of these needs.
+func needsOfAll(ctx context.Context, tx *db.Tx, places []place) (map[place][]Ref, error) {
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "posting_dependency", Columns: needColumns, Key: keyColumns, Rows: keysOf(places)})
 	if err != nil {
 		return nil, fmt.Errorf("posting: dependencies: %w", err)
 	}
-	defer rows.Close()
-	out := map[Ref][]Ref{}
-	for rows.Next() {
-		var r, need Ref
-		if err := rows.Scan(&r.Target, &r.Kind, &r.Key, &need.Target, &need.Kind, &need.Key); err != nil {
-			return nil, err
-		}
-		out[r] = append(out[r], need)
+	out := make(map[place][]Ref)
+	for _, v := range found {
+		p := placeOf(v)
+		out[p] = append(out[p], Ref{Target: v[6].(string), Kind: connector.Kind(v[5].(string)), Key: v[4].(string)})
 	}
-	return out, rows.Err()
+	return out, nil
 }
 
-func needsOfFold(ctx context.Context, tx *db.Tx, tenant, foldKey string) (map[Ref][]Ref, error) {
-	return collectNeeds(tx.Query(ctx, `SELECT `+needsColumns+` FROM posting p JOIN posting_dependency d ON d.tenant = p.tenant
-		AND d.target = p.target AND d.kind = p.kind AND d.natural_key = p.natural_key
-		WHERE p.tenant = ? AND p.fold_key = ?`, tenant, foldKey))
-}
-
-func needsOf(ctx context.Context, tx *db.Tx, tenant string, ref Ref) ([]Ref, error) {
-	all, err := collectNeeds(tx.Query(ctx, `SELECT `+needsColumns+` FROM posting_dependency d WHERE d.tenant = ? AND d.target = ?
-		AND d.kind = ? AND d.natural_key = ? ORDER BY d.needs_target, d.needs_kind, d.needs_key`,
-		tenant, ref.Target, ref.Kind, ref.Key))
-	return all[ref], err
-}
-
-// setNeeds makes the dependencies of ref those wanted and says whether that changed any.
-func setNeeds(ctx context.Context, tx *db.Tx, tenant string, ref Ref, have, want []Ref) (bool, error) {
-	changed := false
-	for _, n := range have {
-		if slices.Contains(want, n) {
-			continue
-		}
-		changed = true
-		_, err := tx.Exec(ctx, `DELETE FROM posting_dependency WHERE tenant = ? AND target = ? AND kind = ? AND natural_key = ?
-			AND needs_target = ? AND needs_kind = ? AND needs_key = ?`,
-			tenant, ref.Target, ref.Kind, ref.Key, n.Target, n.Kind, n.Key)
-		if err != nil {
-			return false, fmt.Errorf("drop dependency: %w", err)
-		}
-	}
-	add := db.Insert{Table: "posting_dependency",
-		Columns:  []string{"tenant", "target", "kind", "natural_key", "needs_target", "needs_kind", "needs_key"},
-		Conflict: []string{"tenant", "target", "kind", "natural_key", "needs_target", "needs_kind", "needs_key"}}
-	for _, n := range want {
-		if !slices.Contains(have, n) {
-			add.Rows = append(add.Rows, []any{tenant, ref.Target, string(ref.Kind), ref.Key, n.Target, string(n.Kind), n.Key})
-		}
-	}
-	if len(add.Rows) == 0 {
-		return changed, nil
-	}
-	_, err := tx.InsertAbsent(ctx, add)
-	return true, err
-}
-
-func collectEvents(rows *sql.Rows, err error) (map[Ref][]string, error) {
+// eventsOfAll are the events that feed each of these.
+func eventsOfAll(ctx context.Context, tx *db.Tx, places []place) (map[place][]string, error) {
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "posting_event", Columns: eventColumns, Key: keyColumns, Rows: keysOf(places)})
 	if err != nil {
 		return nil, fmt.Errorf("posting: events: %w", err)
 	}
-	defer rows.Close()
-	out := map[Ref][]string{}
-	for rows.Next() {
-		var r Ref
-		var id string
-		if err := rows.Scan(&r.Target, &r.Kind, &r.Key, &id); err != nil {
-			return nil, err
-		}
-		out[r] = append(out[r], id)
+	out := make(map[place][]string)
+	for _, v := range found {
+		p := placeOf(v)
+		out[p] = append(out[p], v[4].(string))
 	}
-	return out, rows.Err()
+	return out, nil
 }
 
-func eventsOfFold(ctx context.Context, tx *db.Tx, tenant, foldKey string) (map[Ref][]string, error) {
-	// CROSS JOIN has SQLite begin with the fold's postings; else it begins with all events of the tenant.
-	return collectEvents(tx.Query(ctx, `SELECT e.target, e.kind, e.natural_key, e.event_id FROM posting p CROSS JOIN posting_event e
-		WHERE p.tenant = ? AND p.fold_key = ? AND e.tenant = p.tenant AND e.target = p.target AND e.kind = p.kind
-			AND e.natural_key = p.natural_key`, tenant, foldKey))
+func keysOf(places []place) [][]any {
+	keys := make([][]any, len(places))
+	for i, p := range places {
+		keys[i] = p.key()
+	}
+	return keys
+}
+
+func needsOf(ctx context.Context, tx *db.Tx, tenant string, ref Ref) ([]Ref, error) {
+	all, err := needsOfAll(ctx, tx, []place{{tenant, ref}})
+	list := all[place{tenant, ref}]
+	slices.SortFunc(list, compareRefs)
+	return list, err
 }
 
 func eventsOf(ctx context.Context, tx *db.Tx, tenant string, ref Ref) ([]string, error) {
-	all, err := collectEvents(tx.Query(ctx, `SELECT target, kind, natural_key, event_id FROM posting_event WHERE tenant = ?
-		AND target = ? AND kind = ? AND natural_key = ? ORDER BY event_id`, tenant, ref.Target, ref.Kind, ref.Key))
-	return all[ref], err
+	all, err := eventsOfAll(ctx, tx, []place{{tenant, ref}})
+	list := all[place{tenant, ref}]
+	slices.Sort(list)
+	return list, err
 }
 
-// setEvents makes the events that feed ref those wanted.
-func setEvents(ctx context.Context, tx *db.Tx, tenant string, ref Ref, have, want []string) error {
+// links are rows that hang on postings and are nothing but their key: what feeds them, or what they need.
+type links struct {
+	table     string
+	columns   []string
+	fresh     [][]any
+	forgotten [][]any
+}
+
+func (l *links) add(p place, rest ...any) { l.fresh = append(l.fresh, append(p.key(), rest...)) }
+func (l *links) drop(p place, rest ...any) {
+	l.forgotten = append(l.forgotten, append(p.key(), rest...))
+}
+
+func (l *links) write(ctx context.Context, tx *db.Tx) error {
+	if err := tx.DeleteAll(ctx, l.table, l.columns, l.forgotten); err != nil {
+		return err
+	}
+	_, err := tx.InsertAbsent(ctx, db.Insert{Table: l.table, Columns: l.columns, Conflict: l.columns, Rows: l.fresh})
+	return err
+}
+
+// setNeeds notes what makes the dependencies those wanted.
+func (l *links) setNeeds(p place, have, want []Ref) {
+	for _, n := range have {
+		if !slices.Contains(want, n) {
+			l.drop(p, n.Key, string(n.Kind), n.Target)
+		}
+	}
+	for _, n := range want {
+		if !slices.Contains(have, n) {
+			l.add(p, n.Key, string(n.Kind), n.Target)
+		}
+	}
+}
+
+// setEvents notes what makes the events that feed a posting those wanted, and returns those that it gained or lost.
+func (l *links) setEvents(p place, have, want []string) (changed []string) {
 	held := make(map[string]bool, len(have))
 	for _, id := range have {
 		held[id] = true
 	}
-	add := db.Insert{Table: "posting_event", Columns: []string{"tenant", "event_id", "target", "kind", "natural_key"},
-		Conflict: []string{"tenant", "event_id", "target", "kind", "natural_key"}}
 	for _, id := range want {
 		if !held[id] {
-			add.Rows = append(add.Rows, []any{tenant, id, ref.Target, string(ref.Kind), ref.Key})
+			l.add(p, id)
+			changed = append(changed, id)
 		}
 		delete(held, id)
 	}
 	for id := range held {
-		_, err := tx.Exec(ctx, `DELETE FROM posting_event WHERE tenant = ? AND event_id = ? AND target = ? AND kind = ?
-			AND natural_key = ?`, tenant, id, ref.Target, ref.Kind, ref.Key)
-		if err != nil {
-			return fmt.Errorf("drop event: %w", err)
-		}
+		l.drop(p, id)
+		changed = append(changed, id)
 	}
-	if len(add.Rows) == 0 {
-		return nil
-	}
-	_, err := tx.InsertAbsent(ctx, add)
-	return err
+	return changed
+}
+
+// sameNeeds compares them as sets.
+func sameNeeds(have, want []Ref) bool {
+	in := func(list []Ref) func(Ref) bool { return func(n Ref) bool { return !slices.Contains(list, n) } }
+	return !slices.ContainsFunc(want, in(have)) && !slices.ContainsFunc(have, in(want))
 }

@@ -16,120 +16,101 @@ import (
 // difference to what is confirmed and touches nothing where there is none. The caller's transaction also holds the state from
 // which desired was derived. Exceptions and receipts that follow from it are brought in line by the target's next Sender step.
 func Put(ctx context.Context, tx *db.Tx, tenant, foldKey, policyVersion string, desired []Desired, now time.Time) error {
-	p := &put{tenant: tenant, foldKey: foldKey, policyVersion: policyVersion, now: now.UnixMicro(), rows: map[Ref]*row{}}
-	if err := p.load(ctx, tx); err != nil {
-		return fmt.Errorf("put postings of %s: %w", foldKey, err)
-	}
-	ordered, err := inOrder(desired)
+	key := FoldKey{tenant, foldKey}
+	b, err := Load(ctx, tx, []FoldKey{key}, now)
 	if err != nil {
-		return fmt.Errorf("put postings of %s: %w", foldKey, err)
+		return err
 	}
-	for _, d := range ordered {
-		if err := p.want(ctx, tx, d); err != nil {
-			return fmt.Errorf("put posting %s: %w", d.Ref(), err)
-		}
+	if err := b.Put(key, policyVersion, desired); err != nil {
+		return err
 	}
-	if err := p.finish(ctx, tx); err != nil {
-		return fmt.Errorf("put postings of %s: %w", foldKey, err)
-	}
-	return nil
+	_, err = b.Write(ctx, tx)
+	return err
 }
 
-// put is one call of Put.
+// put is what one fold wants.
 type put struct {
+	batch                          *Batch
 	tenant, foldKey, policyVersion string
 	now                            int64
-	rows                           map[Ref]*row
-	order                          []*row
-	needs                          map[Ref][]Ref
-	events                         map[Ref][]string
-	wanted                         map[Ref]bool
+	wishes                         []wish
+	// order are the rows that are settled here, as loaded; fresh those that are new.
+	order, fresh []*row
+	wanted       map[Ref]bool
 	// moved: something may have become ready.
 	moved bool
 }
 
-func (p *put) load(ctx context.Context, tx *db.Tx) error {
-	found, err := collect(tx.Hold(ctx, `SELECT `+columns+` FROM posting WHERE tenant = ? AND fold_key = ? ORDER BY id`,
-		p.tenant, p.foldKey))
-	if err != nil {
-		return err
-	}
-	for _, r := range found {
-		p.rows[r.Ref] = r
-	}
-	p.order, p.wanted = found, map[Ref]bool{}
-	if len(found) == 0 {
-		p.needs, p.events = map[Ref][]Ref{}, map[Ref][]string{}
-		return nil
-	}
-	if p.needs, err = needsOfFold(ctx, tx, p.tenant, p.foldKey); err != nil {
-		return err
-	}
-	p.events, err = eventsOfFold(ctx, tx, p.tenant, p.foldKey)
-	return err
+// wish is one desired posting.
+type wish struct {
+	Desired
+	body []byte
 }
 
-// want brings one desired posting in: new, changed, or as it was.
-func (p *put) want(ctx context.Context, tx *db.Tx, d Desired) error {
+func wishOf(d Desired) (wish, error) {
 	if d.Document == nil {
-		return errors.New("no document")
+		return wish{}, errors.New("no document")
 	}
 	if a := d.Document.GetStockAdjustment(); a != nil {
 		if _, err := event.ParseQuantity(a.Delta); err != nil {
-			return fmt.Errorf("delta %q: %w", a.Delta, err)
+			return wish{}, fmt.Errorf("delta %q: %w", a.Delta, err)
 		}
 	}
 	body, err := marshal(d.Document)
-	if err != nil {
-		return err
-	}
-	ref := d.Ref()
-	p.wanted[ref] = true
-	r := p.rows[ref]
-	if r == nil {
-		// Another fold may have wanted it before, as when a shipment's order became known; the newest wish holds.
-		if r, err = hold(ctx, tx, p.tenant, ref); err != nil {
-			return err
-		}
-		if r != nil {
-			if p.needs[ref], err = needsOf(ctx, tx, p.tenant, ref); err != nil {
-				return err
-			}
-			if p.events[ref], err = eventsOf(ctx, tx, p.tenant, ref); err != nil {
-				return err
-			}
-			p.rows[ref], p.order = r, append(p.order, r)
-		}
-	}
-	if r == nil {
-		return p.insert(ctx, tx, d, body)
-	}
-	needsChanged, err := setNeeds(ctx, tx, p.tenant, ref, p.needs[ref], d.Needs)
-	if err != nil {
-		return err
-	}
-	if err := setEvents(ctx, tx, p.tenant, ref, p.events[ref], d.EventIDs); err != nil {
-		return err
-	}
-	p.events[ref] = d.EventIDs
-	return p.restate(r, d, body, needsChanged)
+	return wish{d, body}, err
 }
 
-func (p *put) insert(ctx context.Context, tx *db.Tx, d Desired, body []byte) error {
-	r := &row{body: body, hash: hashOf(body), Entry: Entry{Tenant: p.tenant, Ref: d.Ref(), FoldKey: p.foldKey,
-		SerialKey: d.SerialKey, Site: d.Site, CorrelationID: d.CorrelationID, Style: d.Style, Document: d.Document,
-		SourceVersion: d.SourceVersion, PolicyVersion: p.policyVersion}}
-	if isChain(r) && delta(r.Document) == 0 {
+// run brings in what is wanted, withdraws what was not named, and settles follow-ups.
+func (p *put) run() error {
+	for _, r := range p.batch.folds[FoldKey{p.tenant, p.foldKey}] {
+		if r.FoldKey == p.foldKey { // else another fold of the batch wants it now
+			p.order = append(p.order, r)
+		}
+	}
+	for _, w := range p.wishes {
+		if err := p.want(w); err != nil {
+			return fmt.Errorf("posting %s: %w", w.Ref(), err)
+		}
+	}
+	return p.finish()
+}
+
+// want brings one desired posting in: new, changed, or as it was.
+func (p *put) want(w wish) error {
+	at := place{p.tenant, w.Ref()}
+	p.wanted[at.Ref] = true
+	r := p.batch.rows[at]
+	if r == nil {
+		p.insert(w)
 		return nil
 	}
-	if err := r.insert(ctx, tx, p.now); err != nil {
-		return err
+	if r.FoldKey != p.foldKey {
+		p.order = append(p.order, r)
 	}
+	needsChanged := p.batch.setNeeds(at, w.Needs)
+	p.batch.setEvents(at, w.EventIDs)
+	return p.restate(r, w.Desired, w.body, needsChanged)
+}
+
+func (p *put) insert(w wish) {
+	r := &row{body: w.body, hash: hashOf(w.body), Entry: Entry{Tenant: p.tenant, Ref: w.Ref(), FoldKey: p.foldKey,
+		SerialKey: w.SerialKey, Site: w.Site, CorrelationID: w.CorrelationID, Style: w.Style, Document: w.Document,
+		SourceVersion: w.SourceVersion, PolicyVersion: p.policyVersion}}
+	if isChain(r) && delta(r.Document) == 0 {
+		return
+	}
+	r.begin(p.now)
+	p.add(r, w.EventIDs)
+	p.batch.setNeeds(r.place(), w.Needs)
+}
+
+// add takes a new row.
+func (p *put) add(r *row, events []string) {
+	p.batch.rows[r.place()] = r
+	p.batch.fresh = append(p.batch.fresh, r)
+	p.batch.setEvents(r.place(), events)
+	p.fresh = append(p.fresh, r)
 	p.moved = true
-	if _, err := setNeeds(ctx, tx, p.tenant, r.Ref, nil, d.Needs); err != nil {
-		return err
-	}
-	return setEvents(ctx, tx, p.tenant, r.Ref, nil, d.EventIDs)
 }
 
 // restate brings what is known of a posting in line with what is wanted of it now.
@@ -245,8 +226,8 @@ func (p *put) withdraw(r *row) error {
 	return nil
 }
 
-// finish withdraws what was not named, settles follow-ups, saves, and makes ready what may go.
-func (p *put) finish(ctx context.Context, tx *db.Tx) error {
+// finish withdraws what was not named and settles follow-ups.
+func (p *put) finish() error {
 	for _, r := range p.order {
 		if r.FoldKey == p.foldKey && r.chainKey == "" && !p.wanted[r.Ref] {
 			if err := p.withdraw(r); err != nil {
@@ -260,29 +241,21 @@ func (p *put) finish(ctx context.Context, tx *db.Tx) error {
 		}
 		var follow []*row
 		for _, f := range p.order {
-			if f.chainKey != r.Key || f.Target != r.Target || f.Kind != r.Kind {
-				continue
-			}
-			follow = append(follow, f)
-			if err := setEvents(ctx, tx, p.tenant, f.Ref, p.events[f.Ref], p.events[r.Ref]); err != nil {
-				return err
+			if f.chainKey == r.Key && f.Target == r.Target && f.Kind == r.Kind {
+				follow = append(follow, f)
+				p.batch.setEvents(f.place(), p.batch.events[r.place()])
 			}
 		}
-		did, err := settleChain(ctx, tx, r, follow, p.events[r.Ref], p.now)
+		next, did, err := settleChain(r, follow, p.now)
 		if err != nil {
 			return err
 		}
+		if next != nil {
+			p.add(next, p.batch.events[r.place()])
+		}
 		p.moved = p.moved || did
 	}
-	for _, r := range p.order {
-		if err := r.save(ctx, tx, p.now); err != nil {
-			return err
-		}
-	}
-	if !p.moved {
-		return nil
-	}
-	return promote(ctx, tx, p.now, `p.tenant = ? AND p.fold_key = ?`, p.tenant, p.foldKey)
+	return nil
 }
 
 // inOrder sorts so that what others need comes first, and otherwise keeps the order given; it refuses a name twice.

@@ -153,5 +153,5 @@ func Retry(ctx context.Context, tx *db.Tx, tenant string, ref Ref, now time.Time
 	if err := r.save(ctx, tx, micros); err != nil {
 		return err
 	}
-	return promote(ctx, tx, micros, `p.tenant = ? AND p.fold_key = ?`, tenant, r.FoldKey)
+	return promote(ctx, tx, micros, `t.tenant = ? AND t.fold_key = ?`, tenant, r.FoldKey)
 }

@@ -5,6 +5,7 @@
 package receipt
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -18,14 +19,14 @@ import (
 )
 
 // chunk bounds the events of one query.
-const chunk = 200
+const chunk = 500
 
 // Refresh recomputes the receipts of these events. Events that have none (facts of the centre) are left out. A receipt whose
 // content changed gets the next version and loses its position, so that the sequencer gives it a new one and it is sent again.
 // systemsOfRecord are the targets whose postings count; now is not used for anything that is kept.
 //
 // The level follows from the first of these that holds: an exception on the event is open; a posting that the event feeds was
-// refused; one is on its way; all are confirmed; a fold says why there is no document; else the event is logged.
+// refused; one is on its way, with what it waits for; all are confirmed; a fold says why there is no document; else the event is logged.
 func Refresh(ctx context.Context, tx *db.Tx, tenant string, eventIDs, systemsOfRecord []string, now time.Time) error {
 	ids := slices.Clone(eventIDs)
 	slices.Sort(ids)
@@ -42,18 +43,20 @@ func refresh(ctx context.Context, tx *db.Tx, tenant string, ids, systems []strin
 	if err != nil || len(held) == 0 {
 		return err
 	}
-	ids = ids[:0:0]
-	for _, h := range held {
-		ids = append(ids, h.event)
+	keys := make([][]any, len(held))
+	for i, h := range held {
+		keys[i] = []any{tenant, h.event}
 	}
-	f, err := gather(ctx, tx, tenant, ids, systems)
+	f, err := gather(ctx, tx, keys, systems)
 	if err != nil {
 		return err
 	}
+	changed := db.Update{Table: "receipt", Key: byEvent, Set: []string{"version", "position", "level", "body"}}
 	for _, h := range held {
 		next := f.receipt(h.event)
 		next.Subject, next.EventId = h.body.Subject, h.event
-		was := proto.CloneOf(h.body)
+		next.OccurredAt, next.EventKind, next.Origin = h.body.OccurredAt, h.body.EventKind, h.body.Origin
+		was := h.body
 		was.Version, was.Position, was.EventId = 0, 0, h.event
 		if proto.Equal(was, next) {
 			continue
@@ -63,14 +66,13 @@ func refresh(ctx context.Context, tx *db.Tx, tenant string, ids, systems []strin
 		if err != nil {
 			return fmt.Errorf("event %s: %w", h.event, err)
 		}
-		_, err = tx.Exec(ctx, `UPDATE receipt SET version = ?, position = NULL, level = ?, body = ? WHERE tenant = ? AND event_id = ?`,
-			next.Version, next.Level, body, tenant, h.event)
-		if err != nil {
-			return fmt.Errorf("event %s: %w", h.event, err)
-		}
+		changed.Rows = append(changed.Rows, []any{tenant, h.event, next.Version, nil, next.Level, body})
 	}
-	return nil
+	_, err = tx.UpdateAll(ctx, changed)
+	return err
 }
+
+var byEvent = []string{"tenant", "event_id"}
 
 type held struct {
 	event   string
@@ -80,33 +82,22 @@ type held struct {
 
 // heldReceipts loads and locks the receipts that there are, in the order of their events.
 func heldReceipts(ctx context.Context, tx *db.Tx, tenant string, ids []string) ([]held, error) {
-	rows, err := tx.Hold(ctx, `SELECT event_id, version, body FROM receipt WHERE tenant = ? AND event_id IN `+db.List(len(ids))+`
-		ORDER BY event_id`, arguments(tenant, ids)...)
+	keys := make([][]any, len(ids))
+	for i, id := range ids {
+		keys[i] = []any{tenant, id}
+	}
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "receipt", Columns: []string{"event_id", "version", "body"}, Key: byEvent, Rows: keys, Hold: true})
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var out []held
-	for rows.Next() {
-		h := held{body: new(docklinev1.EventReceipt)}
-		var body []byte
-		if err := rows.Scan(&h.event, &h.version, &body); err != nil {
-			return nil, err
+	out := make([]held, len(found))
+	for i, v := range found {
+		out[i] = held{event: v[0].(string), version: uint64(v[1].(int64)), body: new(docklinev1.EventReceipt)}
+		if err := proto.Unmarshal(v[2].([]byte), out[i].body); err != nil {
+			return nil, fmt.Errorf("event %s: %w", out[i].event, err)
 		}
-		if err := proto.Unmarshal(body, h.body); err != nil {
-			return nil, fmt.Errorf("event %s: %w", h.event, err)
-		}
-		out = append(out, h)
 	}
-	return out, rows.Err()
-}
-
-func arguments(tenant string, ids []string) []any {
-	args := []any{tenant}
-	for _, id := range ids {
-		args = append(args, id)
-	}
-	return args
+	return out, nil
 }
 
 // facts are what is known about some events.
@@ -117,54 +108,36 @@ type facts struct {
 }
 
 type open struct {
-	number      uint64
-	title, text string
+	number, severity int64
+	title, text      string
+}
+
+// before: of several exceptions of an event the most severe is told, and of those the oldest.
+func (o open) before(other open) bool {
+	return o.severity > other.severity || o.severity == other.severity && o.number < other.number
 }
 
 type posting struct {
-	state, text string
-	documents   []*docklinev1.DocumentReference
+	id                  int64
+	target, state, text string
+	documents           []*docklinev1.DocumentReference
 }
 
-func gather(ctx context.Context, tx *db.Tx, tenant string, ids, systems []string) (*facts, error) {
+func gather(ctx context.Context, tx *db.Tx, keys [][]any, systems []string) (*facts, error) {
 	f := &facts{exceptions: map[string]open{}, postings: map[string][]posting{}, reasons: map[string]string{}}
-	list := db.List(len(ids))
-	rows, err := tx.Query(ctx, `SELECT e.event_id, x.number, x.title, x.text FROM exception_event e
-		JOIN exception x ON x.tenant = e.tenant AND x.number = e.number
-		WHERE e.tenant = ? AND e.event_id IN `+list+` AND x.state NOT IN ('resolved', 'suppressed')
-		ORDER BY x.severity DESC, x.number`, arguments(tenant, ids)...)
-	if err != nil {
+	if err := f.gatherExceptions(ctx, tx, keys); err != nil {
 		return nil, fmt.Errorf("exceptions: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		var o open
-		if err := rows.Scan(&id, &o.number, &o.title, &o.text); err != nil {
-			return nil, err
-		}
-		if _, ok := f.exceptions[id]; !ok {
-			f.exceptions[id] = o
-		}
+	if err := f.gatherPostings(ctx, tx, keys, systems); err != nil {
+		return nil, fmt.Errorf("postings: %w", err)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	rows.Close()
-	if err := f.gatherPostings(ctx, tx, tenant, ids, systems); err != nil {
-		return nil, err
-	}
-	reasons, err := tx.Query(ctx, `SELECT event_id, reason FROM no_document WHERE tenant = ? AND event_id IN `+list+`
-		ORDER BY event_id, fold_key`, arguments(tenant, ids)...)
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "no_document", Columns: []string{"event_id", "fold_key", "reason"}, Key: byEvent, Rows: keys})
 	if err != nil {
 		return nil, fmt.Errorf("reasons for no document: %w", err)
 	}
-	defer reasons.Close()
-	for reasons.Next() {
-		var id, reason string
-		if err := reasons.Scan(&id, &reason); err != nil {
-			return nil, err
-		}
+	slices.SortFunc(found, func(a, b []any) int { return cmp.Compare(a[1].(string), b[1].(string)) })
+	for _, v := range found {
+		id, reason := v[0].(string), v[2].(string)
 		switch had := f.reasons[id]; {
 		case had == "":
 			f.reasons[id] = reason
@@ -172,51 +145,89 @@ func gather(ctx context.Context, tx *db.Tx, tenant string, ids, systems []string
 			f.reasons[id] = had + "; " + reason
 		}
 	}
-	return f, reasons.Err()
+	return f, nil
 }
 
-func (f *facts) gatherPostings(ctx context.Context, tx *db.Tx, tenant string, ids, systems []string) error {
+func (f *facts) gatherExceptions(ctx context.Context, tx *db.Tx, keys [][]any) error {
+	links, err := tx.Lookup(ctx, db.Lookup{Table: "exception_event", Columns: []string{"tenant", "number", "event_id"}, Key: byEvent, Rows: keys})
+	if err != nil {
+		return err
+	}
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "exception", Columns: []string{"number", "severity", "title", "text"}, Key: []string{"tenant", "number"},
+		Rows: distinct(links, 2), Where: "t.state NOT IN ('resolved', 'suppressed')"})
+	if err != nil {
+		return err
+	}
+	byNumber := make(map[int64]open, len(found))
+	for _, v := range found {
+		byNumber[v[0].(int64)] = open{v[0].(int64), v[1].(int64), v[2].(string), v[3].(string)}
+	}
+	for _, v := range links {
+		o, ok := byNumber[v[1].(int64)]
+		if had, told := f.exceptions[v[2].(string)]; ok && (!told || o.before(had)) {
+			f.exceptions[v[2].(string)] = o
+		}
+	}
+	return nil
+}
+
+// distinct are the first values of rows, each once: those that many events have in common.
+func distinct(rows [][]any, width int) (out [][]any) {
+	seen := make(map[string]bool, len(rows))
+	for _, row := range rows {
+		if key := fmt.Sprintf("%q", row[:width]); !seen[key] {
+			seen[key] = true
+			out = append(out, row[:width])
+		}
+	}
+	return out
+}
+
+// postingKey leads with the column that tells most, as the index does.
+var postingKey = []string{"natural_key", "kind", "target", "tenant"}
+
+func (f *facts) gatherPostings(ctx context.Context, tx *db.Tx, keys [][]any, systems []string) error {
 	if len(systems) == 0 {
 		return nil
 	}
-	args := arguments(tenant, ids)
-	for _, s := range systems {
-		args = append(args, s)
-	}
-	rows, err := tx.Query(ctx, `SELECT e.event_id, p.state, p.fault_text, p.fault_remedy, p.documents FROM posting_event e
-		JOIN posting p ON p.tenant = e.tenant AND p.target = e.target AND p.kind = e.kind AND p.natural_key = e.natural_key
-		WHERE e.tenant = ? AND e.event_id IN `+db.List(len(ids))+` AND p.target IN `+db.List(len(systems))+`
-			AND p.state <> 'superseded' ORDER BY p.id`, args...)
+	links, err := tx.Lookup(ctx, db.Lookup{Table: "posting_event", Columns: append(slices.Clone(postingKey), "event_id"), Key: byEvent, Rows: keys})
 	if err != nil {
-		return fmt.Errorf("postings: %w", err)
+		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var id, text, remedy string
-		var p posting
-		var documents []byte
-		if err := rows.Scan(&id, &p.state, &text, &remedy, &documents); err != nil {
-			return err
-		}
-		p.text = strings.TrimSpace(text + " " + remedy)
+	links = slices.DeleteFunc(links, func(v []any) bool { return !slices.Contains(systems, v[2].(string)) })
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "posting", Columns: append(slices.Clone(postingKey), "id", "state", "fault_text", "fault_remedy", "documents"), Key: postingKey,
+		Rows: distinct(links, len(postingKey)), Where: "t.state <> 'superseded'"})
+	if err != nil {
+		return err
+	}
+	byName := make(map[string]posting, len(found))
+	for _, v := range found {
+		documents, _ := v[8].([]byte)
 		var list docklinev1.DocumentReferences
 		if err := proto.Unmarshal(documents, &list); err != nil {
 			return fmt.Errorf("documents: %w", err)
 		}
-		p.documents = list.Documents
-		f.postings[id] = append(f.postings[id], p)
+		byName[fmt.Sprintf("%q", v[:len(postingKey)])] = posting{v[4].(int64), v[2].(string), v[5].(string), strings.TrimSpace(v[6].(string) + " " + v[7].(string)), list.Documents}
 	}
-	return rows.Err()
+	for _, v := range links {
+		if p, ok := byName[fmt.Sprintf("%q", v[:len(postingKey)])]; ok {
+			f.postings[v[4].(string)] = append(f.postings[v[4].(string)], p)
+		}
+	}
+	for _, list := range f.postings {
+		slices.SortFunc(list, func(a, b posting) int { return cmp.Compare(a.id, b.id) })
+	}
+	return nil
 }
 
-// receipt is what the facts say about one event, without id, version and subject.
+// receipt is what the facts say about one event, without id, version and what it was.
 func (f *facts) receipt(id string) *docklinev1.EventReceipt {
 	if o, ok := f.exceptions[id]; ok {
 		text := o.title
 		if o.text != "" {
 			text += ": " + o.text
 		}
-		return &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_EXCEPTION, Exception: o.number, Text: text}
+		return &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_EXCEPTION, Exception: uint64(o.number), Text: text}
 	}
 	postings := f.postings[id]
 	if len(postings) == 0 {
@@ -226,7 +237,7 @@ func (f *facts) receipt(id string) *docklinev1.EventReceipt {
 		return &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED}
 	}
 	confirmed := &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_CONFIRMED}
-	waiting := false
+	var waiting *docklinev1.EventReceipt
 	for _, p := range postings {
 		switch p.state {
 		case "rejected", "blocked":
@@ -238,11 +249,16 @@ func (f *facts) receipt(id string) *docklinev1.EventReceipt {
 				}
 			}
 		default:
-			waiting = true
+			if waiting == nil {
+				waiting = &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED}
+			}
+			if p.text != "" && waiting.Text == "" {
+				waiting.Text = p.target + ": " + p.text
+			}
 		}
 	}
-	if waiting {
-		return &docklinev1.EventReceipt{Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED}
+	if waiting != nil {
+		return waiting
 	}
 	return confirmed
 }

@@ -71,6 +71,12 @@ func (b *batch) run(ctx context.Context, keys []foldKey) error {
 			return err
 		}
 	}
+	if err := b.writeWishes(ctx); err != nil {
+		if len(marked) == 1 {
+			return &foldError{marked[0], err} // of several the culprit is found one by one
+		}
+		return err
+	}
 	b.done.Folded = int64(len(marked))
 	return b.write(ctx)
 }
@@ -78,26 +84,16 @@ func (b *batch) run(ctx context.Context, keys []foldKey) error {
 // claim takes the marks of keys, also those that are not due yet: the fold asks anew for what it still waits for. It returns the
 // keys that have any.
 func (b *batch) claim(ctx context.Context, keys []foldKey) ([]foldKey, error) {
-	args := make([]any, 0, 2*len(keys))
-	for _, key := range keys {
-		args = append(args, key.tenant, key.key)
-	}
-	rows, err := b.tx.Claim(ctx, `SELECT id, tenant, fold_key FROM dirty WHERE (tenant, fold_key) IN `+db.Tuples(len(keys), 2), args...)
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "dirty", Columns: []string{"id", "tenant", "fold_key"}, Key: byKey, Rows: rowsOf(keys), Claim: true})
 	if err != nil {
 		return nil, fmt.Errorf("claim marks: %w", err)
 	}
-	defer rows.Close()
-	found := make(map[foldKey]bool)
-	for rows.Next() {
-		var id int64
-		var key foldKey
-		if err := rows.Scan(&id, &key.tenant, &key.key); err != nil {
-			return nil, err
-		}
-		b.marks = append(b.marks, id)
-		found[key] = true
+	marked := make(map[foldKey]bool)
+	for _, row := range found {
+		b.marks = append(b.marks, row[0].(int64))
+		marked[keyOf(row[1:])] = true
 	}
-	return slices.DeleteFunc(slices.Clone(keys), func(key foldKey) bool { return !found[key] }), rows.Err()
+	return slices.DeleteFunc(slices.Clone(keys), func(key foldKey) bool { return !marked[key] }), nil
 }
 
 // one folds one key and notes what is to be written.

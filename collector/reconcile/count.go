@@ -23,7 +23,6 @@ func (v *view) counted(site, number string) {
 	fold := state.FoldCount(site, number, v.facts, v.policy.Mapping)
 	o := &v.outcome
 	o.state, o.site, o.status = fold.State, site, "counted"
-	o.events = siteEvents(eventsOf(v.facts))
 	v.raiseFindings(fold.Findings, "", "")
 	v.replaced(fold.Former, byRecount)
 	final, agree, other := true, true, false
@@ -87,7 +86,6 @@ func (v *view) stock() {
 	v.raiseFindings(v.toldHere(fold.Findings), "", "")
 	for i, variance := range fold.State.GetVariances() {
 		told := fold.Asserted[i]
-		o.events = append(o.events, told.EventIDs...)
 		v.variance(bucket, fold.State, variance, told)
 	}
 	v.wakeCounts(bucket.Site, fold.State)

@@ -13,6 +13,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -22,13 +23,14 @@ type known struct {
 	marks  []int64
 	facts  map[foldKey][]factRow
 	states map[foldKey]*stateRow
-	// told are the keys with exceptions, open or not; unmapped those with one about an unknown code; failed those that could not be folded.
-	told, unmapped, failed map[foldKey]bool
-	posted                 map[foldKey]bool
-	reasons                map[foldKey]map[string]string
-	waits                  map[foldKey]map[string]bool
-	commands               map[foldKey][]commandRow
-	streams                map[siteKey][]streamRow
+	// unmapped are the keys with an open exception about an unknown code.
+	unmapped   map[foldKey]bool
+	exceptions *exception.Batch
+	postings   *posting.Batch
+	reasons    map[foldKey]map[string]string
+	waits      map[foldKey]map[string]bool
+	commands   map[foldKey][]commandRow
+	streams    map[siteKey][]streamRow
 	// openings are the snapshots that opened sites, as far as the batch has asked or folded them; opening keys sort before stock keys.
 	openings map[siteKey]string
 }
@@ -53,9 +55,8 @@ type stateRow struct {
 }
 
 type commandRow struct {
-	site, hash                string
-	version, outcome, created int64
-	body                      []byte
+	site, hash, text string
+	version, outcome int64
 }
 
 type siteKey struct {
@@ -75,14 +76,14 @@ func isLedger(key string) bool {
 
 // load reads everything about keys in a few bulk queries.
 func (b *batch) load(ctx context.Context, keys []foldKey) error {
-	rows := make([][]any, len(keys))
-	for i, key := range keys {
-		rows[i] = []any{key.tenant, key.key}
-	}
-	for _, part := range []func(context.Context, [][]any) error{b.loadFacts, b.loadStates, b.loadPosted, b.loadReasons, b.loadWaits} {
+	rows := rowsOf(keys)
+	for _, part := range []func(context.Context, [][]any) error{b.loadFacts, b.loadStates, b.loadReasons, b.loadWaits} {
 		if err := part(ctx, rows); err != nil {
 			return fmt.Errorf("load: %w", err)
 		}
+	}
+	if err := b.loadPostings(ctx, keys); err != nil {
+		return fmt.Errorf("load: %w", err)
 	}
 	if err := b.loadExceptions(ctx, keys); err != nil {
 		return fmt.Errorf("load: %w", err)
@@ -124,13 +125,23 @@ func (b *batch) loadStates(ctx context.Context, keys [][]any) error {
 	return nil
 }
 
-func (b *batch) loadPosted(ctx context.Context, keys [][]any) error {
-	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "posting", Columns: byKey, Key: byKey, Rows: keys})
-	b.posted = make(map[foldKey]bool)
-	for _, row := range found {
-		b.posted[keyOf(row)] = true
+func (b *batch) loadPostings(ctx context.Context, keys []foldKey) (err error) {
+	all := make([]posting.FoldKey, len(keys))
+	for i, key := range keys {
+		all[i] = key.posting()
 	}
+	b.postings, err = posting.Load(ctx, b.tx, all, b.now)
 	return err
+}
+
+func (k foldKey) posting() posting.FoldKey { return posting.FoldKey{Tenant: k.tenant, Key: k.key} }
+
+func rowsOf(keys []foldKey) [][]any {
+	rows := make([][]any, len(keys))
+	for i, key := range keys {
+		rows[i] = []any{key.tenant, key.key}
+	}
+	return rows
 }
 
 func (b *batch) loadReasons(ctx context.Context, keys [][]any) error {
@@ -157,29 +168,23 @@ func (b *batch) loadWaits(ctx context.Context, keys [][]any) error {
 	return err
 }
 
-func (b *batch) loadExceptions(ctx context.Context, keys []foldKey) error {
-	origins := make(map[foldKey]foldKey, 2*len(keys)) // by tenant and origin
-	var rows [][]any
+func (b *batch) loadExceptions(ctx context.Context, keys []foldKey) (err error) {
+	var origins []exception.Origin
 	for _, key := range keys {
-		for _, origin := range []string{key.origin(), key.failure()} {
-			origins[foldKey{key.tenant, origin}] = key
-			rows = append(rows, []any{key.tenant, origin})
+		origins = append(origins, exception.Origin{Tenant: key.tenant, Name: key.origin()}, exception.Origin{Tenant: key.tenant, Name: key.failure()})
+	}
+	if b.exceptions, err = exception.Load(ctx, b.tx, origins, b.now); err != nil {
+		return err
+	}
+	b.unmapped = make(map[foldKey]bool)
+	for _, key := range keys {
+		for _, e := range b.exceptions.Of(exception.Origin{Tenant: key.tenant, Name: key.origin()}) {
+			if e.State != exception.Resolved && (e.Code == state.CodeUnknownItem || e.Code == state.CodeUnknownUnit) {
+				b.unmapped[key] = true
+			}
 		}
 	}
-	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "exception", Columns: []string{"tenant", "origin", "code", "state"}, Key: []string{"tenant", "origin"}, Rows: rows})
-	b.told, b.unmapped, b.failed = make(map[foldKey]bool), make(map[foldKey]bool), make(map[foldKey]bool)
-	for _, row := range found {
-		key := origins[keyOf(row)]
-		open := exception.State(row[3].(string)) != exception.Resolved
-		if row[1].(string) == key.failure() {
-			b.failed[key] = b.failed[key] || open
-			continue
-		}
-		b.told[key] = true
-		code := row[2].(string)
-		b.unmapped[key] = b.unmapped[key] || open && (code == state.CodeUnknownItem || code == state.CodeUnknownUnit)
-	}
-	return err
+	return nil
 }
 
 func (b *batch) loadCommands(ctx context.Context, keys []foldKey) error {
@@ -193,11 +198,11 @@ func (b *batch) loadCommands(ctx context.Context, keys []foldKey) error {
 		}
 	}
 	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "command", Key: []string{"tenant", "command_key"}, Rows: rows,
-		Columns: []string{"tenant", "command_key", "site", "body_hash", "version", "outcome", "created_at", "body"}})
+		Columns: []string{"tenant", "command_key", "site", "body_hash", "outcome_text", "version", "outcome"}})
 	b.commands = make(map[foldKey][]commandRow)
 	for _, row := range found {
 		key := byCommand[keyOf(row)]
-		b.commands[key] = append(b.commands[key], commandRow{row[2].(string), row[3].(string), row[4].(int64), row[5].(int64), row[6].(int64), row[7].([]byte)})
+		b.commands[key] = append(b.commands[key], commandRow{row[2].(string), row[3].(string), row[4].(string), row[5].(int64), row[6].(int64)})
 	}
 	for _, list := range b.commands {
 		slices.SortFunc(list, func(x, y commandRow) int { return cmp.Compare(x.site, y.site) })

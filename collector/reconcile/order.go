@@ -20,7 +20,6 @@ func (v *view) order(number string) {
 	s := fold.State
 	o := &v.outcome
 	o.state, o.status, o.site, o.customer = s, s.GetStatus(), s.GetSite(), s.GetCustomer()
-	o.events = siteEvents(eventsOf(v.facts))
 	v.raiseFindings(fold.Findings, number, s.GetCustomer())
 	for _, e := range fold.Facts {
 		if e.GetCommandResult() != nil {

@@ -58,7 +58,6 @@ const gapAgain = time.Minute
 // record makes a case of what could not become a business event.
 func (v *view) record() {
 	r, found := state.FoldRecord(v.facts)
-	v.outcome.events = siteEvents(eventsOf(v.facts))
 	v.raiseFindings(found, "", "")
 	if r == nil {
 		return

@@ -12,7 +12,6 @@ import (
 // record accepts is an order. One that it refuses, or never speaks of, is a case that names where the order stood.
 func (v *view) submission(number string) {
 	submissions, found := state.FoldSubmission(v.facts)
-	v.outcome.events = siteEvents(eventsOf(v.facts))
 	v.raiseFindings(found, "", "")
 	for i := range submissions {
 		s := &submissions[i]

@@ -56,8 +56,6 @@ type outcome struct {
 	wakeAt time.Time
 	// also are other keys that must be folded again.
 	also []string
-	// events are those whose receipts may follow from this key.
-	events []string
 }
 
 // decide folds the key and says what follows. Whatever goes wrong within lies in this key and must not hold up others.
@@ -204,10 +202,8 @@ func (v *view) lagging(site string, at time.Time, movement uint64) []string {
 func (v *view) entry(ref posting.Ref) (posting.Entry, bool) {
 	if v.stored == nil {
 		v.stored = make(map[posting.Ref]posting.Entry)
-		if v.batch.posted[v.foldKey] {
-			for _, e := range must(posting.Of(v.ctx, v.batch.tx, v.tenant, v.key)) {
-				v.stored[e.Ref] = e
-			}
+		for _, e := range v.batch.postings.Of(v.posting()) {
+			v.stored[e.Ref] = e
 		}
 	}
 	e, ok := v.stored[ref]

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -14,10 +15,10 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/ownership"
-	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/receipt"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // writes is what a batch will write, gathered so that each table gets few statements.
@@ -37,27 +38,19 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	if err != nil {
 		return err
 	}
-	changed = b.noteReasons(v.foldKey, out.reasons) || changed
-	b.noteWaits(v.foldKey, out.waits)
-	if len(out.postings) > 0 || b.posted[v.foldKey] {
-		if err := posting.Put(ctx, b.tx, v.tenant, v.key, v.policy.Version, out.postings, b.now); err != nil {
-			return err
-		}
-	}
-	if len(out.exceptions) > 0 || b.told[v.foldKey] {
-		synced, err := exception.Sync(ctx, b.tx, v.tenant, v.origin(), out.exceptions, b.now)
-		if err != nil {
-			return err
-		}
-		b.refresh(v.tenant, synced.Events)
-	}
-	if b.failed[v.foldKey] {
-		if _, err := exception.Sync(ctx, b.tx, v.tenant, v.failure(), nil, b.now); err != nil {
-			return err
-		}
-	}
 	if changed {
-		b.refresh(v.tenant, out.events)
+		b.refresh(v.tenant, b.postings.Feeding(v.posting())) // whatever became of these meanwhile
+	}
+	b.noteReasons(v.foldKey, out.reasons)
+	b.noteWaits(v.foldKey, out.waits)
+	if err := b.postings.Put(v.posting(), v.policy.Version, out.postings); err != nil {
+		return err
+	}
+	if err := b.exceptions.Sync(exception.Origin{Tenant: v.tenant, Name: v.origin()}, out.exceptions); err != nil {
+		return err
+	}
+	if err := b.exceptions.Sync(exception.Origin{Tenant: v.tenant, Name: v.failure()}, nil); err != nil {
+		return err
 	}
 	if err := b.noteCommands(ctx, v, out); err != nil {
 		return err
@@ -71,11 +64,33 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	return nil
 }
 
+// writeWishes writes the postings and exceptions that were noted. A receipt follows from these and from the reasons, and from nothing else
+// that a fold knows: those of events that have none of them are left alone.
+func (b *batch) writeWishes(ctx context.Context) error {
+	fed, err := b.postings.Write(ctx, b.tx)
+	if err != nil {
+		return err
+	}
+	for tenant, ids := range fed {
+		b.refresh(tenant, ids)
+	}
+	synced, err := b.exceptions.Write(ctx, b.tx)
+	if err != nil {
+		return err
+	}
+	for origin, s := range synced {
+		if _, of := strings.CutPrefix(origin.Name, foldKey{}.origin()); of {
+			b.refresh(origin.Tenant, s.Events)
+		}
+	}
+	return nil
+}
+
 // noteState tells whether there is anything about the key that was not folded before.
 func (b *batch) noteState(v *view, out *outcome) (bool, error) {
 	facts := int64(len(b.facts[v.foldKey]))
 	if out.state == nil {
-		return true, nil // a record, whose facts are never many
+		return true, nil // a record
 	}
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(out.state)
 	if err != nil {
@@ -100,23 +115,20 @@ func (b *batch) noteState(v *view, out *outcome) (bool, error) {
 	return true, nil
 }
 
-func (b *batch) noteReasons(key foldKey, want map[string]string) bool {
-	have, changed := b.reasons[key], false
+func (b *batch) noteReasons(key foldKey, want map[string]string) {
+	have := b.reasons[key]
 	for _, id := range slices.Sorted(maps.Keys(have)) {
 		if want[id] != have[id] {
 			b.oldReasons = append(b.oldReasons, []any{key.tenant, id, key.key})
 			b.refresh(key.tenant, []string{id})
-			changed = true
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(want)) {
 		if want[id] != have[id] {
 			b.newReasons = append(b.newReasons, []any{key.tenant, id, key.key, want[id]})
 			b.refresh(key.tenant, []string{id})
-			changed = true
 		}
 	}
-	return changed
 }
 
 func (b *batch) noteWaits(key foldKey, want map[string]bool) {
@@ -152,6 +164,9 @@ func (b *batch) noteCommands(ctx context.Context, v *view, out *outcome) error {
 	}
 	for _, e := range out.results {
 		r := e.GetCommandResult()
+		if b.resultKnown(v.foldKey, e) {
+			continue
+		}
 		if _, err := b.tx.Exec(ctx, `UPDATE command SET outcome = ?, outcome_text = ?, completed_at = ? WHERE tenant = ? AND site = ? AND command_key = ? AND version = ?
 			AND (outcome <> ? OR outcome_text <> ?)`, r.GetOutcome(), r.GetText(), e.GetOccurredAt().AsTime().UnixMicro(), v.tenant, e.GetSite(), r.GetKey(), r.GetVersion(),
 			r.GetOutcome(), r.GetText()); err != nil {
@@ -159,6 +174,20 @@ func (b *batch) noteCommands(ctx context.Context, v *view, out *outcome) error {
 		}
 	}
 	return nil
+}
+
+// resultKnown tells whether what a site answered stands beside its command already, or is about a version of it that was overtaken.
+func (b *batch) resultKnown(key foldKey, e *docklinev1.Event) bool {
+	r := e.GetCommandResult()
+	if kind, parts, err := event.ParseKey(key.key); err != nil || kind != state.KindOrder || r.GetKey() != state.CommandKey(parts[0]) {
+		return false // the result of a command that was not read
+	}
+	for _, c := range b.commands[key] {
+		if c.site == e.GetSite() && c.version == int64(r.GetVersion()) {
+			return c.outcome == int64(r.GetOutcome()) && c.text == r.GetText()
+		}
+	}
+	return true
 }
 
 // refresh notes events whose receipts may read otherwise now.

@@ -26,15 +26,24 @@ type Force struct {
 // for another key (event.Elsewhere) leaves nothing here.
 func inForce(facts []Fact) Force {
 	f := Force{found: make(findings)}
-	records := make(map[string][]Fact)
-	for _, fact := range f.unique(facts) {
+	unique := f.unique(facts)
+	last := make(map[string]int, len(unique)) // of each record, the place behind that of its last version
+	former := make([]int, len(unique))
+	for i, fact := range unique {
 		record := event.Record(fact.Event)
 		if record == "" {
 			record = "\x00" + fact.Event.GetId()
 		}
-		records[record] = append(records[record], fact)
+		former[i] = last[record]
+		last[record] = i + 1
 	}
-	for _, versions := range records {
+	f.Facts = make([]Fact, 0, len(last))
+	var versions []Fact
+	for _, at := range last {
+		versions = versions[:0]
+		for ; at > 0; at = former[at-1] {
+			versions = append(versions, unique[at-1])
+		}
 		if chosen := f.choose(versions); !event.IsElsewhere(chosen.Event) {
 			f.Facts = append(f.Facts, chosen)
 		}
@@ -55,25 +64,23 @@ func (f *Force) former() []*docklinev1.Event {
 }
 
 func (f *Force) unique(facts []Fact) []Fact {
-	byID := make(map[string]Fact, len(facts))
+	byID := make(map[string]int, len(facts))
+	list := make([]Fact, 0, len(facts))
 	for _, fact := range facts {
-		have, ok := byID[fact.Event.GetId()]
+		at, ok := byID[fact.Event.GetId()]
 		if !ok {
-			byID[fact.Event.GetId()] = fact
+			byID[fact.Event.GetId()] = len(list)
+			list = append(list, fact)
 			continue
 		}
-		first, other := have, fact
-		if byJournal(fact, have) < 0 {
-			first, other = fact, have
+		first, other := list[at], fact
+		if byJournal(fact, first) < 0 {
+			first, other = fact, first
 		}
-		byID[fact.Event.GetId()] = first
+		list[at] = first
 		if !bytes.Equal(event.BodyHash(first.Event), event.BodyHash(other.Event)) {
 			f.found.add(changedEvent(first.Event))
 		}
-	}
-	list := make([]Fact, 0, len(byID))
-	for _, fact := range byID {
-		list = append(list, fact)
 	}
 	return list
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -106,9 +107,14 @@ func (f *orderFold) attribute(wants []*want, byShipment map[string][]*want) {
 		if f.out.Order == nil {
 			continue
 		}
-		for at, line := range f.out.State.Lines {
-			moved := slices.ContainsFunc(mine, func(w *want) bool { return w.at == at && w.base > 0 })
-			if over := gone[at] - line.Ordered; moved && over > 0 {
+		moved := make(map[int]bool)
+		for _, w := range mine {
+			if w.base > 0 {
+				moved[w.at] = true
+			}
+		}
+		for _, at := range slices.Sorted(maps.Keys(moved)) {
+			if over := gone[at] - f.out.State.Lines[at].Ordered; over > 0 {
 				issue.Over = append(issue.Over, Over{at, over})
 			}
 		}
@@ -118,20 +124,21 @@ func (f *orderFold) attribute(wants []*want, byShipment map[string][]*want) {
 // allocate divides the goods of earlier movements among wants: first those in the same handling unit, then the oldest. Goods
 // moved after a shipment left cannot have been on it.
 func allocate(sources []movement, wants []*want) {
-	left := make([]int64, len(sources))
+	left, byPlace := make([]int64, len(sources)), make(map[int][]int)
 	for i, source := range sources {
 		left[i] = source.base
+		byPlace[source.at] = append(byPlace[source.at], i)
 	}
 	for _, w := range wants {
 		w.rest = w.base
 	}
 	take := func(w *want, fits func(*movement) bool) {
-		for i := range sources {
+		for _, i := range byPlace[w.at] {
 			source := &sources[i]
 			if w.rest == 0 {
 				return
 			}
-			if left[i] == 0 || source.at != w.at || !sameLot(source.line, w.line) || after(source.event, w.event) || !fits(source) {
+			if left[i] == 0 || !sameLot(source.line, w.line) || after(source.event, w.event) || !fits(source) {
 				continue
 			}
 			n := min(left[i], w.rest)
@@ -193,9 +200,7 @@ func (f *orderFold) documentLines(wants []*want) []*docklinev1.DocumentLine {
 		lines = append(lines, &docklinev1.DocumentLine{OrderLine: line.OrderLine, Item: line.Item, Quantity: event.FormatQuantity(sum),
 			Lot: b.lot, Bin: b.bin, Serials: sortedSet(serials[b])})
 	}
-	place := func(l *docklinev1.DocumentLine) int {
-		return slices.IndexFunc(f.out.State.Lines, func(s *docklinev1.OrderLineState) bool { return s.OrderLine == l.OrderLine && s.Item == l.Item })
-	}
+	place := func(l *docklinev1.DocumentLine) int { return f.places[placeKey{l.Item, l.OrderLine, true}][0] }
 	slices.SortFunc(lines, func(a, b *docklinev1.DocumentLine) int {
 		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Lot, b.Lot), cmp.Compare(a.Bin, b.Bin))
 	})

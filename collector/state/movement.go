@@ -53,23 +53,35 @@ func (f *orderFold) place(e *docklinev1.Event, line *docklinev1.Line, sum stage)
 	return moved, true
 }
 
+// placeKey is an item, and the order line's number unless that is not asked for.
+type placeKey struct {
+	item, line string
+	named      bool
+}
+
+// addLine adds a line to the order's state.
+func (f *orderFold) addLine(line *docklinev1.OrderLineState) {
+	at := len(f.out.State.Lines)
+	f.out.State.Lines = append(f.out.State.Lines, line)
+	for _, key := range []placeKey{{item: line.Item}, {line.Item, line.OrderLine, true}} {
+		f.places[key] = append(f.places[key], at)
+	}
+	f.items[line.OrderLine] = line.Item
+}
+
 // candidates are the places of the order's lines that a line can belong to.
 func (f *orderFold) candidates(line *docklinev1.Line, item string) (places []int, why string) {
 	why = "has no line with this item"
-	for i, state := range f.out.State.Lines {
-		switch {
-		case line.GetOrderLine() == "" && state.Item == item:
-			places = append(places, i)
-		case line.GetOrderLine() == "" || state.OrderLine != line.GetOrderLine():
-		case state.Item == item:
-			return []int{i}, ""
-		default:
-			why = "has item " + state.Item + " on this line"
-		}
+	if number := line.GetOrderLine(); number == "" {
+		places = f.places[placeKey{item: item}]
+	} else if named := f.places[placeKey{item, number, true}]; len(named) > 0 {
+		return named[:1], ""
+	} else if other, ok := f.items[number]; ok {
+		why = "has item " + other + " on this line"
 	}
 	if len(places) == 0 && f.out.Order == nil {
 		// The order itself is not known yet: its lines are what the facts name.
-		f.out.State.Lines = append(f.out.State.Lines, &docklinev1.OrderLineState{OrderLine: line.GetOrderLine(), Item: item, Unit: line.GetQuantity().GetUnit()})
+		f.addLine(&docklinev1.OrderLineState{OrderLine: line.GetOrderLine(), Item: item, Unit: line.GetQuantity().GetUnit()})
 		return []int{len(f.out.State.Lines) - 1}, ""
 	}
 	return places, why

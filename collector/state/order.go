@@ -70,7 +70,8 @@ type Short struct {
 // FoldOrder folds the facts of one order.
 func FoldOrder(number string, facts []Fact, m Mapping) OrderFold {
 	force := inForce(facts)
-	f := &orderFold{mapping: m, found: force.found, invoices: make(map[string]*docklinev1.Invoice), unresolved: make(map[string]bool)}
+	f := &orderFold{mapping: m, found: force.found, invoices: make(map[string]*docklinev1.Invoice), unresolved: make(map[string]bool),
+		places: make(map[placeKey][]int), items: make(map[string]string)}
 	f.out = OrderFold{State: &docklinev1.OrderState{Number: number, Status: Unknown}, Former: force.former()}
 	for _, fact := range force.Facts {
 		f.out.Facts = append(f.out.Facts, fact.Event)
@@ -101,6 +102,9 @@ type orderFold struct {
 	rejected  bool
 	// unresolved are the shipments, by key, with a line that belongs to no line of the order.
 	unresolved map[string]bool
+	// places are where the order's lines are, by item and by item and number: an order may have very many.
+	places map[placeKey][]int
+	items  map[string]string
 }
 
 // header settles what the system of record says of the order itself: the fact with the highest revision; where revisions do not
@@ -152,7 +156,7 @@ func (f *orderFold) orderLine(e *docklinev1.Event, i int, line *docklinev1.Line)
 	if number == "" {
 		number = strconv.Itoa(i + 1)
 	}
-	f.out.State.Lines = append(f.out.State.Lines, &docklinev1.OrderLineState{OrderLine: number, Item: item, Description: line.GetDescription(),
+	f.addLine(&docklinev1.OrderLineState{OrderLine: number, Item: item, Description: line.GetDescription(),
 		Unit: line.GetQuantity().GetUnit(), Ordered: ordered, UnitPrice: line.GetUnitPrice()})
 }
 

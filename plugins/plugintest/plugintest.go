@@ -41,6 +41,8 @@ type World struct {
 	Command func(version uint64) *docklinev1.Command
 	// Patience is how long the plugin may take for one thing; 0: 20 s.
 	Patience time.Duration
+	// Prepare fills the plugin's data folder before its first life; nil leaves it empty.
+	Prepare func(t *testing.T, dataDir string)
 	// Effects counts what the commands have done to the world; nil where that cannot be seen.
 	Effects func(t *testing.T) int
 }
@@ -143,7 +145,11 @@ func suite(t *testing.T, world func(t *testing.T) World, start func(*testing.T, 
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), startWithin+3*w.Patience)
 			defer cancel()
-			test.run(&bench{T: t, World: w, ctx: ctx, dataDir: t.TempDir(), life: func() *life { return start(t, w) }})
+			dataDir := t.TempDir()
+			if w.Prepare != nil {
+				w.Prepare(t, dataDir)
+			}
+			test.run(&bench{T: t, World: w, ctx: ctx, dataDir: dataDir, life: func() *life { return start(t, w) }})
 		})
 	}
 }

@@ -70,7 +70,8 @@ func (b *bench) resume() {
 		}
 		if kills%2 == 0 {
 			l.kill() // before it is durable: it must come again
-			c = b.open(b.life(), k.cursor, windowInTest)
+			l = b.life()
+			c = b.open(l, k.cursor, windowInTest)
 			for batch = c.next(); len(batch.GetEvents()) == 0; batch = c.next() {
 				k.commit(batch)
 				c.ack(batch, false)

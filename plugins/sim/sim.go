@@ -78,9 +78,15 @@ func (s *sim) Capture(ctx context.Context, start plugins.Start, out plugins.Stre
 	}
 	pace := time.NewTimer(0)
 	defer pace.Stop()
+	seen := newDevices(start.DataDir)
+	seen.used(s.floor.after(0, int(told)))
 	for {
+		if err := seen.tell(time.Now(), out); err != nil {
+			return err
+		}
 		if batch := s.floor.after(told, batchSize); len(batch) > 0 {
 			told = batch[len(batch)-1].Number
+			seen.used(batch)
 			if err := out.Emit(ctx, batchOf(batch)); err != nil {
 				return err
 			}
@@ -91,9 +97,12 @@ func (s *sim) Capture(ctx context.Context, start plugins.Start, out plugins.Stre
 			return nil
 		case <-pace.C:
 		}
-		happened, err := s.floor.happen(time.Now())
-		if err != nil {
-			return err
+		happened := false
+		if !seen.down() {
+			var err error
+			if happened, err = s.floor.happen(time.Now()); err != nil {
+				return err
+			}
 		}
 		if happened {
 			pace.Reset(s.pause())
@@ -147,6 +156,9 @@ func batchOf(movements []day.Movement) *docklinev1.CaptureBatch {
 func eventOf(m day.Movement) *docklinev1.Event {
 	e := &docklinev1.Event{
 		Subject: m.ID, SourceKey: string(m.Kind) + "/" + m.ID, SourceRevision: "1", OccurredAt: timestamppb.New(m.At), Movement: m.Number, Actor: m.Operator,
+	}
+	if m.Operator != "" {
+		e.Device = scannerOf(m.Operator)
 	}
 	lines := make([]*docklinev1.Line, len(m.Lines))
 	for i, l := range m.Lines {

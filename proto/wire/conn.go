@@ -28,6 +28,9 @@ type Config struct {
 	ClientID string
 	// TLS must hold the client's certificate for mqtts; LoadTLS makes one.
 	TLS *tls.Config
+	// MakeTLS gives the configuration of the connection that is about to be made, where authorities change while we run. It goes before
+	// TLS, which stands in where it returns nil.
+	MakeTLS func() *tls.Config
 	// Proxy is what the connection goes through, if anything.
 	Proxy Proxy
 	// KeepAlive is 10 s unless set, in whole seconds, 600 s at most. A link that is dead without a word is noticed within twice of it.

@@ -67,7 +67,13 @@ func (c *Conn) once(ctx context.Context) (up bool, err error) {
 func (c *Conn) connect(ctx context.Context) (*link, error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	raw, err := dial(dialing, c.url, &c.config)
+	config := c.config
+	if config.MakeTLS != nil {
+		if fresh := config.MakeTLS(); fresh != nil {
+			config.TLS = fresh
+		}
+	}
+	raw, err := dial(dialing, c.url, &config)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

@@ -104,7 +104,7 @@ func (s *Suite) centreMeasures(engine string, runs map[string][]float64) {
 }
 
 const (
-	centreEnvelopes = 100
+	centreEnvelopes = limitRows / packSize
 	packSize        = 100
 	centreEvents    = centreEnvelopes * packSize
 )

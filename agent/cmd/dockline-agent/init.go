@@ -24,29 +24,9 @@ func (c *initCommand) Run(all *commands) error {
 	if !wire.ValidName(c.Tenant) || !wire.ValidName(c.Site) {
 		return errors.New("tenant and site: use 1 to 64 letters, digits, - or _")
 	}
-	if c.DataDir == "" {
-		c.DataDir = filepath.Join(filepath.Dir(all.Config), "data")
-	}
-	dataDir, err := filepath.Abs(c.DataDir)
+	dataDir, err := writeConfig(all.Config, c.DataDir, c.Tenant, c.Site, c.URL)
 	if err != nil {
 		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(all.Config), 0o750); err != nil {
-		return err
-	}
-	text := strings.NewReplacer(`tenant: ""`, "tenant: "+c.Tenant, `  id: ""`, "  id: "+c.Site, "mqtts://localhost:8883", c.URL, "/var/lib/dockline-agent", filepath.ToSlash(dataDir)).Replace(agent.ExampleConfig)
-	file, err := os.OpenFile(all.Config, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
-	switch {
-	case os.IsExist(err):
-		fmt.Printf("%s is there and stays as it is\n", all.Config)
-	case err != nil:
-		return err
-	default:
-		_, err := file.WriteString(text)
-		if err := errors.Join(err, file.Close()); err != nil {
-			return err
-		}
-		fmt.Printf("wrote %s\n", all.Config)
 	}
 	identity := filepath.Join(dataDir, "identity")
 	if _, err := enrol.NewKeyAndCSR(identity, c.Tenant, c.Site); err != nil {
@@ -57,4 +37,34 @@ func (c *initCommand) Run(all *commands) error {
 	fmt.Printf("  2. put the site.crt and ca.crt that it writes into %s\n", identity)
 	fmt.Printf("  3. add a plugin to %s, then:  dockline-agent config check --config %s\n", all.Config, all.Config)
 	return nil
+}
+
+// writeConfig writes a commented configuration for a site, unless there is one; dataDir is by default beside it. It returns dataDir as an
+// absolute path.
+func writeConfig(path, dataDir, tenant, site, broker string) (string, error) {
+	if dataDir == "" {
+		dataDir = filepath.Join(filepath.Dir(path), "data")
+	}
+	dataDir, err := filepath.Abs(dataDir)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return "", err
+	}
+	text := strings.NewReplacer(`tenant: ""`, "tenant: "+tenant, `  id: ""`, "  id: "+site, "mqtts://localhost:8883", broker, "/var/lib/dockline-agent", filepath.ToSlash(dataDir)).Replace(agent.ExampleConfig)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	switch {
+	case os.IsExist(err):
+		fmt.Printf("%s is there and stays as it is\n", path)
+		return dataDir, nil
+	case err != nil:
+		return "", err
+	}
+	_, err = file.WriteString(text)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return "", err
+	}
+	fmt.Printf("wrote %s\n", path)
+	return dataDir, nil
 }

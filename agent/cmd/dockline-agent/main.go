@@ -15,12 +15,17 @@ type commands struct {
 	Config string `help:"The configuration, by default ${config}." type:"path" default:"${config}" placeholder:"FILE"`
 
 	Init       initCommand       `cmd:"" help:"Write a commented agent.yaml, the site's key and its certificate request."`
+	Enrol      enrolCommand      `cmd:"" help:"Fetch the site's certificate with a one-time token of the collector, and write what is missing of agent.yaml."`
 	Run        runCommand        `cmd:"" help:"Run in the foreground until interrupted."`
 	ServiceRun serviceRunCommand `cmd:"" hidden:"" help:"Run as the service manager starts it."`
 	CheckFile  checkFileCommand  `cmd:"" hidden:"" name:"journal-check" help:"Read one journal file whole; for the agent itself."`
 	Check      configCommand     `cmd:"" name:"config" help:"Look at the configuration."`
 	Status     statusCommand     `cmd:"" help:"Say how the agent is. Exit code 0 healthy, 1 unhealthy, 3 stopped, 4 not installed."`
-	Plugin     pluginCommand     `cmd:"" help:"Try a plugin."`
+	Doctor     doctorCommand     `cmd:"" help:"Look at everything that can be wrong here, and say what to do. Exit code 1 where anything is at fault."`
+	Bundle     bundleCommand     `cmd:"" help:"Write a file for support: configuration, state and logs without secrets, under 10 MB. Works without a line, and with the agent stopped."`
+	Journal    journalCommand    `cmd:"" help:"Look at the journal, beside the running agent or without it."`
+	Checks     checksCommand     `cmd:"" help:"List all checks: code, severity, after how long each shows, what it looks at, what to do."`
+	Plugin     pluginCommand     `cmd:"" help:"Try a plugin, or release one from quarantine."`
 	Install    installCommand    `cmd:"" help:"Install the service."`
 	Uninstall  uninstallCommand  `cmd:"" help:"Stop and remove the service; its data stays."`
 	Start      startCommand      `cmd:"" help:"Start the service."`

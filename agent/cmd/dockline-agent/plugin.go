@@ -8,12 +8,34 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/dockline/dockline/agent"
+	"github.com/dockline/dockline/agent/health"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
 
 type pluginCommand struct {
-	Try pluginTryCommand `cmd:"" help:"Read a sample with a plugin, print its events and faults, propose a mapping where none fits. Changes nothing."`
+	Try     pluginTryCommand     `cmd:"" help:"Read a sample with a plugin, print its events and faults, propose a mapping where none fits. Changes nothing."`
+	Release pluginReleaseCommand `cmd:"" help:"Start a quarantined plugin of the running agent at once, and forgive what it has done before."`
+}
+
+type pluginReleaseCommand struct {
+	Plugin string `arg:"" help:"Id of a configured plugin."`
+}
+
+// Run asks the running agent.
+func (c *pluginReleaseCommand) Run(all *commands) error {
+	config, err := agent.LoadConfig(all.Config)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	said, err := health.ReleasePlugin(ctx, config.DataDir, c.Plugin)
+	if err != nil {
+		return err
+	}
+	fmt.Println(said)
+	return nil
 }
 
 type pluginTryCommand struct {

@@ -7,11 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/broker"
+	"github.com/dockline/dockline/collector/enrol"
 	"github.com/dockline/dockline/collector/fleet"
-	"github.com/dockline/dockline/collector/identity"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -39,7 +40,9 @@ func (c *mosquittoCommand) Run(all *commands) error {
 		}
 		identities := []wire.Identity{{Collector: collector.Name}}
 		for _, s := range sites {
-			identities = append(identities, wire.Identity{Tenant: s.Tenant, Site: s.ID})
+			if s.Revoked == nil {
+				identities = append(identities, wire.Identity{Tenant: s.Tenant, Site: s.ID})
+			}
 		}
 		if err := os.MkdirAll(c.Out, 0o750); err != nil {
 			return err
@@ -48,9 +51,39 @@ func (c *mosquittoCommand) Run(all *commands) error {
 		if err := os.WriteFile(acl, []byte(broker.MosquittoACL(identities)), 0o600); err != nil {
 			return err
 		}
-		fmt.Printf("wrote %s for %d sites; after each site add, write it again and send Mosquitto a SIGHUP\n", acl, len(sites))
-		return c.setUp(config)
+		fmt.Printf("wrote %s for %d sites; after each site add and site revoke, write it again and send Mosquitto a SIGHUP\n", acl, len(identities)-1)
+		if err := c.setUp(config); err != nil {
+			return err
+		}
+		return c.revoked(ctx, config, f)
 	})
+}
+
+// revoked writes the list of certificates that count no more.
+func (c *mosquittoCommand) revoked(ctx context.Context, config *collector.Config, f *fleet.Fleet) error {
+	authority, err := collector.OpenAuthority(config)
+	if err != nil {
+		return err
+	}
+	all, err := (&enrol.Store{DB: f.DB}).Certificates(ctx, "", "")
+	if err != nil {
+		return err
+	}
+	revoked := make(map[string]time.Time)
+	for _, certificate := range all {
+		if !certificate.RevokedAt.IsZero() {
+			revoked[certificate.Serial] = certificate.RevokedAt
+		}
+	}
+	list, err := authority.RevocationList(revoked)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.path("crl.pem"), list, 0o644); err != nil {
+		return err
+	}
+	fmt.Printf("wrote %s with %d certificates that count no more\n", c.path("crl.pem"), len(revoked))
+	return nil
 }
 
 func (c *mosquittoCommand) path(name string) string { return filepath.Join(c.Out, name) }
@@ -65,11 +98,11 @@ func (c *mosquittoCommand) setUp(config *collector.Config) error {
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	conf, err := broker.MosquittoConfig(c.Listen, broker.MosquittoFiles{ACL: c.path("acl"), CA: c.path("ca.crt"), Certificate: c.path("broker.crt"), Key: c.path("broker.key")})
+	conf, err := broker.MosquittoConfig(c.Listen, broker.MosquittoFiles{ACL: c.path("acl"), CRL: c.path("crl.pem"), CA: c.path("ca.crt"), Certificate: c.path("broker.crt"), Key: c.path("broker.key")})
 	if err != nil {
 		return err
 	}
-	authority, err := identity.Open(config.Path("identity"))
+	authority, err := collector.OpenAuthority(config)
 	if err != nil {
 		return err
 	}

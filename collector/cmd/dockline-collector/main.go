@@ -20,13 +20,14 @@ import (
 type commands struct {
 	Config string `help:"The configuration, by default ${config}." type:"path" default:"${config}" placeholder:"FILE"`
 
-	Init    initCommand    `cmd:"" help:"Write a commented collector.yaml."`
-	Run     runCommand     `cmd:"" help:"Run in the foreground until interrupted."`
-	Site    siteCommand    `cmd:"" help:"Make sites known, and say how they are."`
-	Broker  brokerCommand  `cmd:"" help:"Set up a broker other than the embedded one."`
-	Backup  backupCommand  `cmd:"" help:"Copy the database into a file, also while the collector runs."`
-	Restore restoreCommand `cmd:"" help:"Put a backup back, or say that the database was put back."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Init     initCommand     `cmd:"" help:"Write a commented collector.yaml."`
+	Run      runCommand      `cmd:"" help:"Run in the foreground until interrupted."`
+	Site     siteCommand     `cmd:"" help:"Make sites known, and say how they are."`
+	Identity identityCommand `cmd:"" help:"The authority that signs sites, and its replacement."`
+	Broker   brokerCommand   `cmd:"" help:"Set up a broker other than the embedded one."`
+	Backup   backupCommand   `cmd:"" help:"Copy the database into a file, also while the collector runs."`
+	Restore  restoreCommand  `cmd:"" help:"Put a backup back, or say that the database was put back."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
 func main() {

@@ -3,84 +3,25 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/fleet"
-	"github.com/dockline/dockline/collector/identity"
 )
 
 type siteCommand struct {
-	Add  siteAddCommand  `cmd:"" help:"Make a site known and sign its request; its key never leaves the site."`
+	Add  siteAddCommand  `cmd:"" help:"Make a site known and print the command that enrols it, with a one-time token; or sign its request. Its key never leaves the site."`
 	List siteListCommand `cmd:"" help:"List sites and how they are, the worst first."`
 	Show siteShowCommand `cmd:"" help:"Show one site: what is wrong and what to do, its plugins and devices, its last day, its daily close."`
 
 	Close siteCloseCommand `cmd:"" help:"Print the daily close: captured, logged, folded and posted, by site and day."`
 
+	Revoke       siteRevokeCommand       `cmd:"" help:"Shut a site out: its connection ends at once, and no certificate that it has counts any more."`
+	Allow        siteAllowCommand        `cmd:"" help:"Let a site that was offline for longer than the grace period renew its certificate."`
+	Certificates siteCertificatesCommand `cmd:"" help:"List the certificates that sites got: when, from where, until when."`
+
 	Master  siteMasterCommand  `cmd:"" help:"Make items, units or customers known to a tenant's sites, from a file; sites warn of what is not known."`
 	Command siteCommandCommand `cmd:"" help:"Have a site read again, count, leave an order, or take a configuration."`
-}
-
-type siteAddCommand struct {
-	Tenant string `required:"" help:"Name of the tenant."`
-	Site   string `required:"" help:"Name of the site within it."`
-	Title  string `help:"What people call it."`
-	Region string `help:"Region, for reports."`
-	CSR    string `name:"csr" type:"existingfile" help:"The request that dockline-agent init wrote."`
-	Out    string `default:"." type:"path" help:"Folder for site.crt and ca.crt."`
-}
-
-// Run signs first: a site that is known has a certificate.
-func (c *siteAddCommand) Run(all *commands) error {
-	return withFleet(all, func(ctx context.Context, config *collector.Config, f *fleet.Fleet) error {
-		r := fleet.Registration{Tenant: c.Tenant, ID: c.Site, Title: c.Title, Region: c.Region}
-		if c.CSR != "" {
-			if err := c.sign(config, &r); err != nil {
-				return err
-			}
-		}
-		added, err := f.AddSite(ctx, r)
-		if err != nil {
-			return err
-		}
-		if added {
-			fmt.Printf("site %s of tenant %s is known\n", c.Site, c.Tenant)
-		} else {
-			fmt.Printf("site %s of tenant %s was known and is up to date\n", c.Site, c.Tenant)
-		}
-		return nil
-	})
-}
-
-func (c *siteAddCommand) sign(config *collector.Config, r *fleet.Registration) error {
-	request, err := os.ReadFile(c.CSR)
-	if err != nil {
-		return err
-	}
-	authority, err := identity.Open(config.Path("identity"))
-	if err != nil {
-		return err
-	}
-	signed, err := authority.SignSite(request, c.Tenant, c.Site)
-	if err != nil {
-		return err
-	}
-	certificate, err := identity.ParseCertificate(signed)
-	if err != nil {
-		return err
-	}
-	r.CertificateSerial, r.CertificateNotAfter = certificate.SerialNumber.Text(16), certificate.NotAfter
-	if err := os.MkdirAll(c.Out, 0o750); err != nil {
-		return err
-	}
-	err = errors.Join(os.WriteFile(filepath.Join(c.Out, "site.crt"), signed, 0o644), os.WriteFile(filepath.Join(c.Out, "ca.crt"), authority.PEM(), 0o644))
-	if err == nil {
-		fmt.Printf("wrote site.crt (until %s) and ca.crt into %s: put both into the site's identity folder\n", certificate.NotAfter.Format("2006-01-02"), c.Out)
-	}
-	return err
 }
 
 func printJSON(v any) error {

@@ -270,10 +270,16 @@ func (c *capture) putAway(f finished) {
 	}
 	c.cursor.forget(f.file.name)
 	delete(c.stuck, f.file.name)
+	c.reports.taken = c.now()
 	c.log.Info("file taken", "file", f.result.File, "stream", f.result.Stream, "events", f.result.Events, "refused", f.result.Refused, "repeated", f.result.Repeated != "")
 }
 
 func (c *capture) report(now time.Time) error {
+	if devices, changed := c.reports.folders(c.setup, now); changed {
+		if err := c.out.Devices(devices...); err != nil {
+			return err
+		}
+	}
 	conditions, changed := c.reports.conditions(c.setup, now)
 	if !changed {
 		return nil

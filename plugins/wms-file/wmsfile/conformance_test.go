@@ -83,6 +83,8 @@ commands:
 func TestConformance(t *testing.T) { plugintest.Run(t, world) }
 
 // The executable as it is shipped passes the same suite.
+//
+// Shows: E15
 func TestConformanceOfBinary(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds an executable")

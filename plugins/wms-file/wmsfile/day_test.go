@@ -34,9 +34,10 @@ func (k *kept) Emit(_ context.Context, b *docklinev1.CaptureBatch) error {
 	k.events = append(k.events, b.GetEvents()...)
 	return nil
 }
-func (k *kept) OnAck(func(*docklinev1.CaptureAck))    {}
-func (k *kept) Flush(context.Context) error           { return nil }
-func (k *kept) Report(...*docklinev1.Condition) error { return nil }
+func (k *kept) OnAck(func(*docklinev1.CaptureAck))        {}
+func (k *kept) Flush(context.Context) error               { return nil }
+func (k *kept) Report(...*docklinev1.Condition) error     { return nil }
+func (k *kept) Devices(...*docklinev1.DeviceHealth) error { return nil }
 
 func (k *kept) all() []*docklinev1.Event {
 	k.mu.Lock()

@@ -71,20 +71,16 @@ func TestUnknownFilesAndMissingFolderAreReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.mustStep()
-	found := false
-	for _, c := range s.host.conditions {
-		found = found || c.GetCode() == "folder_unreadable"
-	}
-	if !found {
-		t.Errorf("conditions %v", s.host.conditions)
+	if d := s.host.devices; len(d) == 0 || d[0].GetReachable() || d[0].GetKind() != "folder" || !strings.Contains(d[0].GetText(), filepath.Join(s.root, "out")) {
+		t.Errorf("devices %v", d)
 	}
 	if err := os.MkdirAll(filepath.Join(s.root, "out"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	s.drop("picks.csv", pickFile(pickRows(1, 1)...))
 	s.mustStep()
-	if len(s.host.conditions) != 0 || len(s.host.events) != 1 {
-		t.Errorf("conditions %v, %d events", s.host.conditions, len(s.host.events))
+	if len(s.host.conditions) != 0 || len(s.host.events) != 1 || !s.host.devices[0].GetReachable() {
+		t.Errorf("conditions %v, devices %v, %d events", s.host.conditions, s.host.devices, len(s.host.events))
 	}
 }
 

@@ -28,6 +28,7 @@ type host struct {
 	cursor     []byte
 	through    map[string]*docklinev1.CompleteThrough
 	conditions []*docklinev1.Condition
+	devices    []*docklinev1.DeviceHealth
 	batches    int
 	failAt     int
 	durable    bool
@@ -65,6 +66,10 @@ func (h *host) OnAck(func(*docklinev1.CaptureAck)) {}
 func (h *host) Flush(context.Context) error        { return nil }
 func (h *host) Report(c ...*docklinev1.Condition) error {
 	h.conditions = c
+	return nil
+}
+func (h *host) Devices(d ...*docklinev1.DeviceHealth) error {
+	h.devices = d
 	return nil
 }
 

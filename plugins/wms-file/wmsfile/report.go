@@ -25,6 +25,10 @@ type reports struct {
 	trouble    map[string]trouble
 	last       []*docklinev1.Condition
 	since      map[string]time.Time
+	// taken is when the last file was read to its end; devices are what was told last, at devicesAt.
+	taken     time.Time
+	devices   []*docklinev1.DeviceHealth
+	devicesAt time.Time
 }
 
 // trouble is a file that cannot be read or moved.
@@ -104,9 +108,6 @@ func (r *reports) conditions(s *setup, now time.Time) ([]*docklinev1.Condition, 
 			since[code] = now
 		}
 		out = append(out, &docklinev1.Condition{Code: code, Title: title, Severity: severity, Text: text, Since: timestamppb.New(since[code])})
-	}
-	if r.folderText != "" {
-		add("folder_unreadable", "Outbound folder", docklinev1.Severity_SEVERITY_ERROR, r.folderText)
 	}
 	if n := refusedFiles(s.Errors); n > 0 {
 		add("files_refused", "Refused files", docklinev1.Severity_SEVERITY_WARNING,

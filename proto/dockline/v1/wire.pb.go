@@ -767,9 +767,10 @@ type HelloReply struct {
 	Received    []*EpochRange          `protobuf:"bytes,4,rep,name=received,proto3" json:"received,omitempty"`
 	SentAt      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
 	// The dictionaries with which this collector can open a pack; a zstd frame names its own.
-	Dictionaries  []uint32 `protobuf:"varint,90,rep,packed,name=dictionaries,proto3" json:"dictionaries,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Dictionaries     []uint32 `protobuf:"varint,90,rep,packed,name=dictionaries,proto3" json:"dictionaries,omitempty"`
+	CollectorVersion string   `protobuf:"bytes,60,opt,name=collector_version,json=collectorVersion,proto3" json:"collector_version,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *HelloReply) Reset() {
@@ -842,6 +843,13 @@ func (x *HelloReply) GetDictionaries() []uint32 {
 		return x.Dictionaries
 	}
 	return nil
+}
+
+func (x *HelloReply) GetCollectorVersion() string {
+	if x != nil {
+		return x.CollectorVersion
+	}
+	return ""
 }
 
 // Ack is the collector's word that envelopes are in its database. The agent trims through watermark only where its own
@@ -2088,7 +2096,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\vincarnation\x18\b \x01(\tR\vincarnation\x123\n" +
 	"\asent_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12%\n" +
 	"\x0emaster_through\x18\x1e \x01(\x04R\rmasterThrough\x12.\n" +
-	"\amachine\x18P \x01(\v2\x14.dockline.v1.MachineR\amachine\"\x8b\x02\n" +
+	"\amachine\x18P \x01(\v2\x14.dockline.v1.MachineR\amachine\"\xb8\x02\n" +
 	"\n" +
 	"HelloReply\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12 \n" +
@@ -2096,7 +2104,8 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\acursors\x18\x03 \x03(\v2\x19.dockline.v1.PluginCursorR\acursors\x123\n" +
 	"\breceived\x18\x04 \x03(\v2\x17.dockline.v1.EpochRangeR\breceived\x123\n" +
 	"\asent_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12\"\n" +
-	"\fdictionaries\x18Z \x03(\rR\fdictionaries\"\x9c\x01\n" +
+	"\fdictionaries\x18Z \x03(\rR\fdictionaries\x12+\n" +
+	"\x11collector_version\x18< \x01(\tR\x10collectorVersion\"\x9c\x01\n" +
 	"\x03Ack\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\tR\vincarnation\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\tR\x05epoch\x12\x1c\n" +

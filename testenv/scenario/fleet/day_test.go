@@ -36,7 +36,6 @@ type days struct {
 	now     time.Time
 	session int
 	beats   uint64
-	next    int
 	open    map[string]fleet.Exception
 }
 

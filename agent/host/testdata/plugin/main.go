@@ -63,6 +63,8 @@ func (c *counter) Capture(ctx context.Context, start plugins.Start, out plugins.
 	case "print":
 		os.NewFile(1, "stdout").WriteString("counted\n")
 		fmt.Println("counted too")
+	case "talk":
+		plugins.Log().Info("the counter counts", "device", "RF-7")
 	case "complain":
 		out.Report(&docklinev1.Condition{Code: "scanner_battery", Title: "battery is low", Severity: docklinev1.Severity_SEVERITY_WARNING, Text: "Charge it."})
 	}

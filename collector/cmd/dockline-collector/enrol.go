@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/enrol"
+	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/identity"
+	"github.com/dockline/dockline/proto/wire"
+)
+
+// oneSite names a site, as TENANT/SITE or by flags.
+type oneSite struct {
+	Name   string `arg:"" optional:"" placeholder:"TENANT/SITE" help:"The site, in the place of --tenant and --site."`
+	Tenant string `help:"Name of the tenant."`
+	Site   string `help:"Name of the site within it."`
+}
+
+func (o *oneSite) names() (wire.Identity, error) {
+	who := wire.Identity{Tenant: o.Tenant, Site: o.Site}
+	if o.Name != "" {
+		tenant, site, both := strings.Cut(o.Name, "/")
+		if !both || o.Tenant != "" || o.Site != "" {
+			return who, fmt.Errorf("%q: name the site as TENANT/SITE, or by --tenant and --site", o.Name)
+		}
+		who = wire.Identity{Tenant: tenant, Site: site}
+	}
+	if !wire.ValidName(who.Tenant) || !wire.ValidName(who.Site) {
+		return who, errors.New("name the site as TENANT/SITE: 1 to 64 letters, digits, - or _ each")
+	}
+	return who, nil
+}
+
+// person says who gives the command, for those who ask later.
+type person struct {
+	By string `help:"Who does this, for those who ask later; by default the user of this machine."`
+}
+
+func (p person) name() string {
+	if p.By != "" {
+		return p.By
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "unknown"
+}
+
+type siteAddCommand struct {
+	oneSite
+	person
+	Title    string        `help:"What people call it."`
+	Region   string        `help:"Region, for reports."`
+	CSR      string        `name:"csr" type:"existingfile" help:"Sign the request that dockline-agent init wrote, in the place of a token."`
+	Out      string        `default:"." type:"path" help:"With --csr, the folder for site.crt and ca.crt."`
+	NoToken  bool          `help:"Only make the site known."`
+	TokenFor time.Duration `help:"How long the token holds; by default identity.token."`
+	JSON     bool          `name:"json" help:"Print token, address and fingerprint, for scripts."`
+}
+
+// Run signs first: a site that is known has a certificate, or a token for one.
+func (c *siteAddCommand) Run(all *commands) error {
+	who, err := c.names()
+	if err != nil {
+		return err
+	}
+	return withFleet(all, func(ctx context.Context, config *collector.Config, f *fleet.Fleet) error {
+		store := &enrol.Store{DB: f.DB}
+		var signed []byte
+		if c.CSR != "" {
+			if signed, err = c.sign(config, who); err != nil {
+				return err
+			}
+		}
+		added, err := f.AddSite(ctx, fleet.Registration{Tenant: who.Tenant, ID: who.Site, Title: c.Title, Region: c.Region})
+		if err != nil {
+			return err
+		}
+		if !c.JSON {
+			fmt.Printf("site %s of tenant %s %s\n", who.Site, who.Tenant, map[bool]string{true: "is known", false: "was known and is up to date"}[added])
+		}
+		switch {
+		case signed != nil:
+			return f.DB.Write(ctx, func(tx *db.Tx) error {
+				_, err := store.Record(ctx, tx, who, signed, enrol.ViaRequest, "", "")
+				return err
+			})
+		case c.NoToken:
+			return nil
+		case config.EnrolURL() == "":
+			fmt.Println("There is no token: the broker is another one (mqtt.url), and identity.listen gives sites no address to enrol at.")
+			return nil
+		}
+		return c.invite(ctx, config, store, who)
+	})
+}
+
+func (c *siteAddCommand) sign(config *collector.Config, who wire.Identity) ([]byte, error) {
+	request, err := os.ReadFile(c.CSR)
+	if err != nil {
+		return nil, err
+	}
+	authority, err := collector.OpenAuthority(config)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := authority.SignSite(request, who.Tenant, who.Site)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := identity.ParseCertificate(signed)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Out, 0o750); err != nil {
+		return nil, err
+	}
+	err = errors.Join(os.WriteFile(filepath.Join(c.Out, "site.crt"), signed, 0o644), os.WriteFile(filepath.Join(c.Out, "ca.crt"), authority.PEM(), 0o644))
+	if err == nil {
+		fmt.Printf("wrote site.crt (until %s) and ca.crt into %s: put both into the site's identity folder\n", certificate.NotAfter.Format("2006-01-02"), c.Out)
+	}
+	return signed, err
+}
+
+// Invitation is what a site needs to enrol; Linux and Windows are the commands to run there.
+type Invitation struct {
+	Tenant      string    `json:"tenant"`
+	Site        string    `json:"site"`
+	Token       string    `json:"token"`
+	ExpiresAt   time.Time `json:"expires_at"`
+	Collector   string    `json:"collector"`
+	Fingerprint string    `json:"fingerprint"`
+	Broker      string    `json:"broker"`
+	Linux       string    `json:"linux"`
+	Windows     string    `json:"windows"`
+}
+
+// invite makes a token and prints the commands. The token goes through the standard input: arguments stand in the list of processes.
+func (c *siteAddCommand) invite(ctx context.Context, config *collector.Config, store *enrol.Store, who wire.Identity) error {
+	authority, err := collector.OpenAuthority(config)
+	if err != nil {
+		return err
+	}
+	life := config.Identity.Token
+	if c.TokenFor > 0 {
+		life = c.TokenFor
+	}
+	token, err := store.NewToken(ctx, who.Tenant, who.Site, c.name(), life)
+	if err != nil {
+		return err
+	}
+	i := Invitation{Tenant: who.Tenant, Site: who.Site, Token: token, ExpiresAt: time.Now().Add(life).UTC().Truncate(time.Second), Collector: config.EnrolURL(), Fingerprint: authority.Fingerprint(),
+		Broker: config.BrokerURL()}
+	arguments := fmt.Sprintf("enrol --collector %s --fingerprint %s --token-file -", i.Collector, i.Fingerprint)
+	i.Linux = fmt.Sprintf("echo '%s' | sudo dockline-agent %s", token, arguments)
+	i.Windows = fmt.Sprintf(`'%s' | & "$env:ProgramFiles\Dockline\dockline-agent.exe" %s`, token, arguments)
+	if c.JSON {
+		return printJSON(i)
+	}
+	fmt.Printf("\nRun this on the site's machine until %s, once:\n\n  Linux:    %s\n\n  Windows (PowerShell as administrator):\n            %s\n\nThe token is for this site alone and stands nowhere else; whoever has it first is the site.\n",
+		i.ExpiresAt.Format("2006-01-02 15:04 MST"), i.Linux, i.Windows)
+	return nil
+}
+
+type siteRevokeCommand struct {
+	oneSite
+	person
+	Reason string `required:"" help:"Why, for those who ask later."`
+}
+
+// Run revokes; the collector cuts the connection within a second or two.
+func (c *siteRevokeCommand) Run(all *commands) error {
+	who, err := c.names()
+	if err != nil {
+		return err
+	}
+	return withFleet(all, func(ctx context.Context, config *collector.Config, f *fleet.Fleet) error {
+		if err := (&enrol.Store{DB: f.DB}).Revoke(ctx, who.Tenant, who.Site, c.name(), c.Reason); err != nil {
+			return err
+		}
+		fmt.Printf("site %s of tenant %s is shut out. Its agent keeps what it captures; `dockline-collector site add %s/%s` makes a token with which it may come back.\n", who.Site, who.Tenant, who.Tenant, who.Site)
+		if config.MQTT.URL != "" {
+			fmt.Println("The broker is another one: run `dockline-collector broker mosquitto` and send it a SIGHUP; until then it lets the site in.")
+		}
+		return nil
+	})
+}
+
+type siteAllowCommand struct {
+	oneSite
+	person
+	For time.Duration `default:"168h" help:"For how long."`
+}
+
+// Run lets a site in whose certificate is older than the grace period.
+func (c *siteAllowCommand) Run(all *commands) error {
+	who, err := c.names()
+	if err != nil {
+		return err
+	}
+	return withFleet(all, func(ctx context.Context, _ *collector.Config, f *fleet.Fleet) error {
+		until := time.Now().Add(c.For)
+		if err := (&enrol.Store{DB: f.DB}).Allow(ctx, who.Tenant, who.Site, c.name(), until); err != nil {
+			return err
+		}
+		fmt.Printf("site %s of tenant %s may renew its certificate until %s, however old that is\n", who.Site, who.Tenant, until.UTC().Format("2006-01-02 15:04 MST"))
+		return nil
+	})
+}
+
+type siteCertificatesCommand struct {
+	oneSite
+	JSON bool `name:"json" help:"Print everything, for scripts."`
+}
+
+// Run lists those of one site, or of all.
+func (c *siteCertificatesCommand) Run(all *commands) error {
+	who := wire.Identity{}
+	if c.Name != "" || c.Site != "" {
+		var err error
+		if who, err = c.names(); err != nil {
+			return err
+		}
+	}
+	return withFleet(all, func(ctx context.Context, _ *collector.Config, f *fleet.Fleet) error {
+		found, err := (&enrol.Store{DB: f.DB}).Certificates(ctx, who.Tenant, who.Site)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(found)
+		}
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "TENANT\tSITE\tISSUED\tVIA\tFROM\tUNTIL\tAUTHORITY\tREVOKED")
+		for _, s := range found {
+			revoked := ""
+			if !s.RevokedAt.IsZero() {
+				revoked = s.RevokedAt.Format("2006-01-02 15:04")
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s %s\t%s\t%.12s\t%s\n", s.Tenant, s.Site, s.IssuedAt.Format("2006-01-02 15:04"), s.Via, s.Address, s.Host, s.NotAfter.Format(time.DateOnly), s.Issuer, revoked)
+		}
+		return w.Flush()
+	})
+}

@@ -1,0 +1,141 @@
+package enrol
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// handshakeTime bounds a handshake, requestTime a whole request.
+	handshakeTime = 10 * time.Second
+	requestTime   = 30 * time.Second
+	// maxOpen connections are served at once, each for requestTime at most; others are closed.
+	maxOpen = 128
+)
+
+// Door serves the connections that come to the broker's port under wire.EnrolProtocol, and those of a port of its own where there is one.
+type Door struct {
+	Server *Server
+	// Listener is the port of its own, with TLS; nil is none.
+	Listener net.Listener
+
+	once  sync.Once
+	conns chan net.Conn
+	ended chan struct{}
+	open  chan struct{}
+}
+
+func (d *Door) setUp() {
+	d.once.Do(func() {
+		d.conns, d.ended, d.open = make(chan net.Conn), make(chan struct{}), make(chan struct{}, maxOpen)
+	})
+}
+
+// knocked is a connection whose handshake is done. It hides that it is TLS from net/http, which knows no protocol of ours.
+type knocked struct {
+	net.Conn
+	secure *tls.Conn
+	leave  func()
+	once   sync.Once
+}
+
+func (k *knocked) Close() error {
+	k.once.Do(k.leave)
+	return k.Conn.Close()
+}
+
+// Take takes over a connection whose handshake is done. Where too many are open it is closed.
+func (d *Door) Take(conn *tls.Conn) {
+	d.setUp()
+	select {
+	case d.open <- struct{}{}:
+	default:
+		_ = conn.Close()
+		return
+	}
+	k := &knocked{Conn: conn, secure: conn, leave: func() { <-d.open }}
+	_ = conn.SetDeadline(time.Now().Add(requestTime))
+	select {
+	case d.conns <- k:
+	case <-d.ended:
+		_ = k.Close()
+	}
+}
+
+// Accept is net.Listener's.
+func (d *Door) Accept() (net.Conn, error) {
+	select {
+	case c := <-d.conns:
+		return c, nil
+	case <-d.ended:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close is net.Listener's.
+func (d *Door) Close() error { return nil }
+
+// Addr is net.Listener's.
+func (d *Door) Addr() net.Addr { return &net.TCPAddr{} }
+
+// Run serves until ctx ends.
+func (d *Door) Run(ctx context.Context) error {
+	d.setUp()
+	server := &http.Server{Handler: d.Server, ReadHeaderTimeout: handshakeTime, IdleTimeout: handshakeTime, BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if certificates := c.(*knocked).secure.ConnectionState().PeerCertificates; len(certificates) > 0 {
+				return context.WithValue(ctx, peerKey{}, certificates[0])
+			}
+			return ctx
+		}}
+	server.SetKeepAlivesEnabled(false)
+	var accepting sync.WaitGroup
+	if d.Listener != nil {
+		accepting.Go(d.accept)
+	}
+	stop := context.AfterFunc(ctx, func() {
+		close(d.ended)
+		_ = server.Close()
+		if d.Listener != nil {
+			_ = d.Listener.Close()
+		}
+	})
+	defer stop()
+	err := server.Serve(d)
+	accepting.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (d *Door) accept() {
+	for {
+		conn, err := d.Listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			select {
+			case <-d.ended:
+				return
+			case <-time.After(100 * time.Millisecond): // out of files, most likely
+			}
+			continue
+		}
+		go func() {
+			secure := conn.(*tls.Conn)
+			_ = conn.SetDeadline(time.Now().Add(handshakeTime))
+			if err := secure.Handshake(); err != nil || len(secure.ConnectionState().PeerCertificates) == 0 {
+				_ = conn.Close()
+				return
+			}
+			d.Take(secure)
+		}()
+	}
+}
