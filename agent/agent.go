@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,6 +19,7 @@ import (
 	"github.com/dockline/dockline/agent/health"
 	"github.com/dockline/dockline/agent/host"
 	"github.com/dockline/dockline/agent/journal"
+	"github.com/dockline/dockline/agent/rule"
 	"github.com/dockline/dockline/agent/uplink"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
@@ -30,11 +32,15 @@ type Agent struct {
 	own, config *Config
 	settings    *settings
 	// inForce is config with the sections that plugins have been given since; only Deliver touches it.
-	inForce   *Config
-	again     chan struct{}
+	inForce *Config
+	again   chan struct{}
+	// told counts the heartbeats that carried plugins' schemas.
+	told      atomic.Int32
 	log       *slog.Logger
 	journal   *journal.Journal
 	inbox     *downlink.Store
+	master    *masterData
+	rules     *rule.Rules
 	host      *host.Host
 	uplink    *uplink.Uplink
 	machineIs *docklinev1.Machine
@@ -63,6 +69,9 @@ func Open(ctx context.Context, c *Config) (*Agent, error) {
 	s, err := openSettings(c.Path("config"))
 	if err != nil {
 		return nil, fmt.Errorf("what the centre gave: %w", err)
+	}
+	if err := s.started(); err != nil {
+		return nil, err
 	}
 	if wanted := s.trial; wanted != nil {
 		if err := s.try(wanted, true); err != nil {
@@ -142,7 +151,9 @@ func (a *Agent) open() (err error) {
 	if a.inbox, err = downlink.Open(c.Path("inbox.db"), downlink.Options{Now: now, Log: a.log.With("part", "downlink")}); err != nil {
 		return fmt.Errorf("inbox: %w", err)
 	}
-	if a.host, err = newHost(c, hostJournal{a.journal}, a.log, a.known); err != nil {
+	a.master = &masterData{look: a.known}
+	a.rules = newRules(c.Rules, a.master.known)
+	if a.host, err = newHost(c, hostJournal{a.journal}, a.log, hostRules{a.rules}); err != nil {
 		return err
 	}
 	line := wire.Config{URL: c.MQTT.URL, KeepAlive: c.MQTT.KeepAlive, Proxy: wire.Proxy{URL: c.MQTT.Proxy, Credentials: c.Path(c.MQTT.ProxyCredentials)}, TakeoverPause: c.MQTT.TakeoverPause}
@@ -154,8 +165,8 @@ func (a *Agent) open() (err error) {
 		a.renewal = a.newRenewal(line.Proxy)
 	}
 	a.uplink = uplink.New(uplink.Config{
-		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Machine: a.machineIs, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
-		OnHelloReply: a.greeted, OnCommands: a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, OnMaster: a.inbox.PutMaster, MasterThrough: a.inbox.MasterThrough,
+		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Machine: a.machineIs, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.sentHeartbeat, Positions: a.inbox.Through,
+		OnHelloReply: a.greeted, OnCommands: a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, OnMaster: a.putMaster, MasterThrough: a.inbox.MasterThrough,
 		Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Now: now, Log: a.log.With("part", "uplink"),
 	})
 	return nil
@@ -169,10 +180,11 @@ func (a *Agent) greeted(r *docklinev1.HelloReply) error {
 			return err
 		}
 	}
+	defer a.master.forget() // of another database it begins anew
 	return a.inbox.SetIncarnation(r.GetIncarnation())
 }
 
-func newHost(c *Config, j host.Journal, log *slog.Logger, known func(item string) bool) (*host.Host, error) {
+func newHost(c *Config, j host.Journal, log *slog.Logger, rules host.Rules) (*host.Host, error) {
 	plugins := make([]host.PluginConfig, len(c.Plugins))
 	for i, p := range c.Plugins {
 		path, err := filepath.Abs(p.Path)
@@ -182,7 +194,7 @@ func newHost(c *Config, j host.Journal, log *slog.Logger, known func(item string
 		memory, rate := p.limits()
 		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config, MemoryLimit: memory, EventRate: rate}
 	}
-	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, KnownItem: known, Now: now, Log: log.With("part", "host")})
+	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, Rules: rules, Now: now, Log: log.With("part", "host")})
 }
 
 // send keeps the line, once the journal has taken up what an unclean stop left: what is held must be known before it is told.
@@ -190,7 +202,18 @@ func (a *Agent) send(ctx context.Context) error {
 	if err := a.journal.Recover(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
+	a.recall()
 	return a.uplink.Run(ctx)
+}
+
+// recall tells the rules of what was captured just before this process began: somebody whose scan got no answer then scans again now.
+func (a *Agent) recall() {
+	if horizon := a.rules.Horizon(); horizon > 0 {
+		a.journal.Recent(now().Add(-horizon), func(e *docklinev1.Event) {
+			event.Restore(e)
+			a.rules.Recall(e)
+		})
+	}
 }
 
 // Run runs every loop until ctx ends. A loop that ends unasked ends all of them, with its error; so does a configuration for which the
@@ -199,7 +222,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Now: now, Log: a.log.With("part", "downlink")}
 	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Facts: a.facts, Pending: a.Pending, Control: a.control(), Release: a.host.Release, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
-	loops := []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen}
+	loops := []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen, a.watchConfig}
 	if a.renewal != nil {
 		loops = append(loops, a.renewal.Run)
 	}
@@ -223,10 +246,16 @@ func (a *Agent) Close() error {
 	return errors.Join(append(faults, a.journal.Close())...)
 }
 
-// known says whether the centre knows an item, as far as it has told; where it has told of none, every item may be one.
-func (a *Agent) known(item string) bool {
-	r, any := a.inbox.Master(docklinev1.MasterKind_MASTER_KIND_ITEM, item)
+// known says whether the centre knows a code, as far as it has told; where it has told of none of its kind, every code may be one.
+func (a *Agent) known(kind docklinev1.MasterKind, code string) bool {
+	r, any := a.inbox.Master(kind, code)
 	return r != nil || !any
+}
+
+// putMaster takes what the centre tells of codes.
+func (a *Agent) putMaster(list *docklinev1.MasterList) error {
+	defer a.master.forget()
+	return a.inbox.PutMaster(list)
 }
 
 // record makes the result of a command an event like any other.

@@ -73,7 +73,7 @@ func WriteBundle(ctx context.Context, o BundleOptions, w io.Writer) ([]Part, err
 	b := &bundle{zip: zip.NewWriter(w)}
 	text, readErr := os.ReadFile(o.ConfigPath)
 	config, loadErr := LoadConfig(o.ConfigPath)
-	if loadErr == nil {
+	if config != nil && filepath.IsAbs(config.DataDir) { // with faults in it, it still says where everything is
 		b.config = config
 	}
 	b.r = newRedactor(b.config, append(b.given(), string(text))...)

@@ -28,6 +28,7 @@ type Config struct {
 	Journal JournalConfig  `yaml:"journal"`
 	Uplink  UplinkConfig   `yaml:"uplink"`
 	Plugins []PluginConfig `yaml:"plugins"`
+	Rules   RulesConfig    `yaml:"rules"`
 	Health  HealthConfig   `yaml:"health"`
 	Log     LogConfig      `yaml:"log"`
 
@@ -187,6 +188,7 @@ func (c *Config) validate() configfile.Faults {
 		bad("log.format", "%q: text or json", c.Log.Format)
 	}
 	c.validatePlugins(bad)
+	c.Rules.validate(bad)
 	return faults
 }
 

@@ -132,6 +132,10 @@ func lookTLS(ctx context.Context, p *patient, e examination) {
 		return
 	}
 	state, err := wire.Handshake(ctx, conn, host, config)
+	if err != nil && p.BeforeInstall && state != nil {
+		p.say(e, Fine, "The broker answers, and wants the site's certificate as it should.", "")
+		return
+	}
 	if err != nil {
 		p.ill(e, tlsRemedy(err), "The broker and this site do not agree: %s.", err)
 		return

@@ -34,7 +34,7 @@ func lookPlugins(ctx context.Context, p *patient, e examination) {
 		}
 		for _, f := range faults {
 			line := f.Line + p.config.PluginLine(i) - p.config.PluginLine(0) // it was asked as if it were the only one
-			p.ill(e, "Correct it there.", "Plugin %s does not take its section: %s:%d: %s.", one.ID, p.ConfigPath, line, strings.TrimSuffix(f.Text, "."))
+			p.ill(e, "Correct it there.", "Plugin %s does not take its section: %s:%d: %s: %s.", one.ID, p.ConfigPath, line, strings.TrimPrefix(f.Key, "plugins[0] "+one.ID+": "), strings.TrimSuffix(f.Text, "."))
 		}
 	}
 	if len(unpinned) > 0 {

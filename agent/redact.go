@@ -51,9 +51,7 @@ func (r *redactor) know(secrets ...string) {
 
 // text returns s without secrets.
 func (r *redactor) text(s string) string {
-	for _, known := range r.known {
-		s = strings.ReplaceAll(s, known, hidden)
-	}
+	// What is known comes last: a part of it may be what tells a pattern where a secret begins.
 	for _, pattern := range secretText {
 		s = pattern.ReplaceAllStringFunc(s, func(found string) string {
 			if parts := pattern.FindStringSubmatch(found); len(parts) > 1 && strings.HasPrefix(found, parts[1]) {
@@ -65,6 +63,9 @@ func (r *redactor) text(s string) string {
 			}
 			return hidden
 		})
+	}
+	for _, known := range r.known {
+		s = strings.ReplaceAll(s, known, hidden)
 	}
 	return s
 }
@@ -143,6 +144,9 @@ func (r *redactor) knowFile(path string) {
 		return
 	}
 	for _, word := range strings.Fields(string(text)) {
+		if strings.Contains(word, "-----") || word == "PRIVATE" { // the frame of a key in PEM
+			continue
+		}
 		r.know(word)
 		if _, password, ok := strings.Cut(word, ":"); ok {
 			r.know(password)

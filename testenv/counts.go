@@ -26,6 +26,7 @@ var counts = map[string]struct{ commit, full int }{
 	"orders.retail-lines":    {400, 1 << 20},
 	"orders.northwind-lines": {150, 1 << 20},
 
+	"health.backlog": {60_000, 1_000_000},
 	// Sites whose line comes back in the same moment.
 	"fleet.sites": {50, 1000},
 
@@ -42,6 +43,7 @@ var counts = map[string]struct{ commit, full int }{
 	"edge.drain-kills":  {5, 50},
 	"edge.live-ships":   {20, 60},
 	"edge.poison-rows":  {1000, 1000},
+	"edge.reconnects":   {20, 100},
 }
 
 // Full says whether the full counts are asked for (FULL=1).

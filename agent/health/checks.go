@@ -72,6 +72,8 @@ var Checks = []Check{
 	{"plugin_quarantined", "A plugin does not run", failing, 0, "a plugin that ended again and again, is not the pinned program, or has faults in its section",
 		"Mend the cause; then `dockline-agent plugin release ID` starts it at once.", nil},
 	{"plugin_restarting", "A plugin is being restarted", warning, 0, "a plugin that ended unasked", "It starts again by itself, from where it was.", nil},
+	{"plugin_floods", "A plugin tells without end", warning, 0, "events of a plugin against its event_rate", "It is held to its rate, so that the journal lasts for the others; nothing is lost. See what its source does.", nil},
+	{"plugin_log_capped", "A plugin logs too much", info, 0, "lines of a plugin's log against the cap", "Lines are left out of the log; have the plugin say less.", nil},
 	{"plugin_starting", "A plugin does not get ready", warning, 30 * time.Second, "a plugin that is being started",
 		"A virus scanner that looks at the program may be the reason: exclude the folder of the plugins from it. See the agent's log.", pluginStarting},
 	{"plugin_silent", "A source has told nothing for long", info, 0, "when each running plugin last told an event",

@@ -27,7 +27,7 @@ type shown struct {
 
 func (s *shown) report() *docklinev1.Heartbeat {
 	f := s.facts
-	h := &docklinev1.Heartbeat{Tenant: "acme", Site: "dc-east", AgentVersion: "v1.4.0", JournalEvents: uint64(f.Waiting), JournalBytes: uint64(f.JournalBytes), JournalLimitBytes: uint64(f.JournalLimit),
+	h := &docklinev1.Heartbeat{Tenant: "acme", Site: "dc-east", Online: f.Connected, AgentVersion: "v1.4.0", JournalEvents: uint64(f.Waiting), JournalBytes: uint64(f.JournalBytes), JournalLimitBytes: uint64(f.JournalLimit),
 		Plugins: f.Plugins, DaysUntilFull: f.DaysUntilFull, RefusedEvents: f.Open.Refused + f.Open.Exceptions, CapturedTotal: 48213, Conditions: health.Evaluate(f)}
 	if !f.OldestAt.IsZero() {
 		h.OldestEventAt = timestamppb.New(f.OldestAt)

@@ -132,6 +132,8 @@ func Sentence(h *docklinev1.Heartbeat) string {
 		}
 	}
 	switch {
+	case worst <= info && !h.GetOnline():
+		return "Work goes on. There is no line to the centre at this moment; what is captured waits here."
 	case worst <= info && h.GetJournalEvents() > 100:
 		return "Work goes on, and what was captured is being sent."
 	case worst <= info:

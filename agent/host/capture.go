@@ -35,7 +35,7 @@ type capture struct {
 	plugin  string
 	journal Journal
 	stamper *stamper
-	look    func(e *docklinev1.Event, now time.Time) // at each event, for what a person should know
+	rules   Rules
 	drain   time.Duration
 	window  int
 	bundles bool // the plugin takes several acks in one message
@@ -129,6 +129,7 @@ func (c *capture) take(ctx, stopping context.Context, batches []*docklinev1.Enco
 	entry := Entry{Plugin: c.plugin}
 	through := map[string]*docklinev1.CompleteThrough{}
 	now := c.stamper.now()
+	rules := c.rules.Begin(now)
 	head, err := c.stamper.head(now)
 	if err != nil {
 		return err
@@ -141,7 +142,7 @@ func (c *capture) take(ctx, stopping context.Context, batches []*docklinev1.Enco
 			if after = checkBatch(batch, c.last, now); after != nil {
 				break
 			}
-			acks = append(acks, c.add(&entry, through, batch, head, now))
+			acks = append(acks, c.add(&entry, through, batch, head, now, rules))
 		}
 		batches = nil
 		if after == nil && len(entry.Events) < maxTogether {
@@ -162,6 +163,7 @@ func (c *capture) take(ctx, stopping context.Context, batches []*docklinev1.Enco
 	if err := c.append(ctx, stopping, entry); err != nil {
 		return err
 	}
+	rules.Kept()
 	if n := len(entry.Events); n > 0 {
 		c.told.event(entry.Events[n-1].GetCapturedAt().AsTime())
 	}
@@ -193,17 +195,19 @@ func (c *capture) answer(acks []*docklinev1.CaptureAck) {
 }
 
 // add stamps a batch's events into an entry and returns the answer that will be due.
-func (c *capture) add(entry *Entry, through map[string]*docklinev1.CompleteThrough, batch *docklinev1.EncodedBatch, head []byte, now time.Time) *docklinev1.CaptureAck {
+func (c *capture) add(entry *Entry, through map[string]*docklinev1.CompleteThrough, batch *docklinev1.EncodedBatch, head []byte, now time.Time, rules RuleEntry) *docklinev1.CaptureAck {
 	ack := &docklinev1.CaptureAck{Batch: batch.GetBatch(), Cursor: batch.GetCursor()}
 	for i, data := range batch.GetEvents() {
-		stamped, encoded, fault := c.stamper.take(data, head, now)
+		stamped, encoded, fault := c.stamper.take(data, head, now, rules.Look)
 		if fault != nil {
 			c.refusals.note(fault.Text)
 			ack.Refused = append(ack.Refused, &docklinev1.RefusedEvent{Index: uint32(i), Class: fault.Class, Text: fault.Text})
 		}
 		if fault == nil {
 			c.refusals.inARow = 0
-			c.look(stamped, now)
+			for _, w := range stamped.GetWarnings() {
+				ack.Warnings = append(ack.Warnings, &docklinev1.EventWarning{Index: uint32(i), Code: w.GetCode(), Text: w.GetText()})
+			}
 		}
 		entry.Events, entry.Encoded = append(entry.Events, stamped), append(entry.Encoded, encoded)
 	}

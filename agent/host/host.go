@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -36,6 +37,30 @@ type Journal interface {
 	// known.
 	Cursor(ctx context.Context, plugin string) ([]byte, error)
 }
+
+// Rules are those of the site.
+type Rules interface {
+	// Begin opens what will be kept together or not at all.
+	Begin(now time.Time) RuleEntry
+	// Conditions is what they have found that a person should know.
+	Conditions(now time.Time) []*docklinev1.Condition
+}
+
+// RuleEntry looks at the events of one Entry.
+type RuleEntry interface {
+	// Look marks a stamped event, or says why it is to be refused.
+	Look(e *docklinev1.Event) *event.Fault
+	// Kept says that the entry is durable. Without it, nothing that was looked at counts.
+	Kept()
+}
+
+// noRules is a site without any.
+type noRules struct{}
+
+func (noRules) Begin(time.Time) RuleEntry                    { return noRules{} }
+func (noRules) Conditions(time.Time) []*docklinev1.Condition { return nil }
+func (noRules) Look(*docklinev1.Event) *event.Fault          { return nil }
+func (noRules) Kept()                                        {}
 
 // PluginConfig is one entry of plugins in agent.yaml.
 type PluginConfig struct {
@@ -91,11 +116,11 @@ type Config struct {
 	Journal Journal
 	// Full is the journal's error that means full, for errors.Is; nil where it has none.
 	Full error
-	// KnownItem says whether the centre knows an item; nil asks nobody. What it does not know is a warning and nothing else.
-	KnownItem func(item string) bool
-	Limits    Limits
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Rules look at every event; nil where there are none.
+	Rules  Rules
+	Limits Limits
+	Now    func() time.Time
+	Log    *slog.Logger
 
 	sockets string // where plugins' sockets are; empty is the system's folder for temporary files
 }
@@ -105,7 +130,6 @@ type Host struct {
 	config      Config
 	supervisors []*supervisor
 	unrouted    unrouted
-	unknown     unknownItems
 }
 
 // New looks at the configuration and starts nothing. The error names every fault.
@@ -117,7 +141,10 @@ func New(config Config) (*Host, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Host{config: config, unknown: unknownItems{known: config.KnownItem}}
+	if config.Rules == nil {
+		config.Rules = noRules{}
+	}
+	h := &Host{config: config}
 	var faults []error
 	if !filepath.IsAbs(config.DataDir) {
 		faults = append(faults, fmt.Errorf("data_dir %q is not an absolute path", config.DataDir))
@@ -137,7 +164,7 @@ func New(config Config) (*Host, error) {
 			faults = append(faults, fmt.Errorf("plugins[%d]: sha256: %w", i, err))
 		}
 		seen[p.ID] = true
-		h.supervisors = append(h.supervisors, newSupervisor(&h.config, p, &h.unknown))
+		h.supervisors = append(h.supervisors, newSupervisor(&h.config, p))
 	}
 	return h, errors.Join(faults...)
 }
@@ -170,13 +197,29 @@ func (h *Host) Health() []*docklinev1.PluginHealth {
 	return all
 }
 
+// Schemas is what the plugins that have run say of their sections; ok is false while one has not run yet.
+func (h *Host) Schemas() (all []*docklinev1.PluginSchema, ok bool) {
+	ok = true
+	for _, s := range h.supervisors {
+		s.mu.Lock()
+		d := s.described
+		s.mu.Unlock()
+		if d == nil {
+			ok = false
+			continue
+		}
+		all = append(all, &docklinev1.PluginSchema{Name: d.GetName(), Version: d.GetVersion(), JsonSchema: d.GetConfigSchema()})
+	}
+	return all, ok
+}
+
 // Conditions is what a person should know about the plugins; nothing where all is well.
 func (h *Host) Conditions() []*docklinev1.Condition {
 	var all []*docklinev1.Condition
 	for _, s := range h.supervisors {
 		all = append(all, s.conditions()...)
 	}
-	all = append(all, h.unknown.conditions(h.config.Now())...)
+	all = append(all, h.config.Rules.Conditions(h.config.Now())...)
 	return append(all, h.unrouted.conditions(h.config.Now())...)
 }
 

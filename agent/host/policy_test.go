@@ -108,12 +108,13 @@ func pick() *docklinev1.Event {
 func TestTheHostSaysWhoItIs(t *testing.T) {
 	e := pick()
 	e.Id, e.Tenant, e.Site, e.Source, e.CorrelationId = "forged", "other", "other", "other", "forged"
-	e, fault := testStamper().stamp(e)
+	e.DoubleOf, e.Warnings = "forged", []*docklinev1.SiteWarning{{Code: "forged"}}
+	e, fault := testStamper().stamp(e, noRules{}.Look)
 	if fault != nil {
 		t.Fatal(fault)
 	}
 	want := event.ID(event.Cause{Tenant: "acme", Site: "dc-east", Source: "wms", SourceKey: "7", Revision: "1", Kind: "pick.confirmed"})
-	if e.Id != want || e.Tenant != "acme" || e.Site != "dc-east" || e.Source != "wms" || e.CorrelationId != "" || !e.CapturedAt.AsTime().Equal(noon) {
+	if e.Id != want || e.Tenant != "acme" || e.Site != "dc-east" || e.Source != "wms" || e.CorrelationId != "" || e.DoubleOf != "" || len(e.Warnings) > 0 || !e.CapturedAt.AsTime().Equal(noon) {
 		t.Errorf("stamped as %v", e)
 	}
 }
@@ -121,8 +122,8 @@ func TestTheHostSaysWhoItIs(t *testing.T) {
 func TestAnEventWithoutAKeyHasAnIdOfItsOwn(t *testing.T) {
 	a, b := pick(), pick()
 	a.SourceKey, b.SourceKey = "", ""
-	a, _ = testStamper().stamp(a)
-	b, _ = testStamper().stamp(b)
+	a, _ = testStamper().stamp(a, noRules{}.Look)
+	b, _ = testStamper().stamp(b, noRules{}.Look)
 	if a.Id == b.Id || len(a.Id) != 36 || a.Id[14] != '7' {
 		t.Errorf("ids %s and %s", a.Id, b.Id)
 	}
@@ -149,7 +150,7 @@ func TestEveryRefusedEventBecomesAValidDeadLetterWithAStableID(t *testing.T) {
 			bad := pick()
 			spoil(bad)
 			again := proto.CloneOf(bad)
-			letter, fault := testStamper().stamp(bad)
+			letter, fault := testStamper().stamp(bad, noRules{}.Look)
 			if fault == nil || letter.GetKind() != docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED || letter.GetDeadLetter().GetCode() != fault.Code {
 				t.Fatalf("fault %v, event %v", fault, letter)
 			}
@@ -161,7 +162,7 @@ func TestEveryRefusedEventBecomesAValidDeadLetterWithAStableID(t *testing.T) {
 			}
 			later := testStamper()
 			later.now = func() time.Time { return noon.Add(time.Hour) }
-			if second, _ := later.stamp(again); second.GetId() != letter.GetId() {
+			if second, _ := later.stamp(again, noRules{}.Look); second.GetId() != letter.GetId() {
 				t.Errorf("read again it is %s, it was %s", second.GetId(), letter.GetId())
 			}
 		})
@@ -175,8 +176,8 @@ func TestTwoBadRecordsOfOneKeyAreBothKept(t *testing.T) {
 		e.GetPick().Lines[0].Quantity.Value = "many"
 	}
 	b.GetPick().Lines[0].Item = "B"
-	a, _ = testStamper().stamp(a)
-	b, _ = testStamper().stamp(b)
+	a, _ = testStamper().stamp(a, noRules{}.Look)
+	b, _ = testStamper().stamp(b, noRules{}.Look)
 	if a.GetId() == b.GetId() {
 		t.Error("the second would pass for the first")
 	}
@@ -217,7 +218,7 @@ func TestAnEventIsKeptAsItCame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, encoded, fault := s.take(data, head, noon)
+	e, encoded, fault := s.take(data, head, noon, noRules{}.Look)
 	if fault != nil || !bytes.HasPrefix(encoded, data) {
 		t.Fatalf("kept as %x (%v), it came as %x", encoded, fault, data)
 	}
@@ -225,7 +226,7 @@ func TestAnEventIsKeptAsItCame(t *testing.T) {
 	if err := proto.Unmarshal(encoded, kept); err != nil || !proto.Equal(kept, e) {
 		t.Errorf("what is kept reads as %v (%v), not %v", kept, err, e)
 	}
-	want, _ := testStamper().stamp(pick())
+	want, _ := testStamper().stamp(pick(), noRules{}.Look)
 	if event.Restore(kept); !proto.Equal(kept, want) {
 		t.Errorf("restored it is %v, not %v", kept, want)
 	}
@@ -233,7 +234,7 @@ func TestAnEventIsKeptAsItCame(t *testing.T) {
 
 // Fields that are the host's are taken out of what a plugin sends, whichever it sets.
 func TestAForgedEventIsWrittenAnew(t *testing.T) {
-	want, _ := testStamper().stamp(pick())
+	want, _ := testStamper().stamp(pick(), noRules{}.Look)
 	for name, forge := range map[string]func(*docklinev1.Event){
 		"id": func(e *docklinev1.Event) { e.Id = "x" }, "tenant": func(e *docklinev1.Event) { e.Tenant = "x" }, "site": func(e *docklinev1.Event) { e.Site = "x" },
 		"source": func(e *docklinev1.Event) { e.Source = "x" }, "correlation": func(e *docklinev1.Event) { e.CorrelationId = "x" },
@@ -248,7 +249,7 @@ func TestAForgedEventIsWrittenAnew(t *testing.T) {
 		}
 		s := testStamper()
 		head, _ := s.head(noon)
-		got, encoded, fault := s.take(data, head, noon)
+		got, encoded, fault := s.take(data, head, noon, noRules{}.Look)
 		if fault != nil || encoded != nil || !proto.Equal(got, want) {
 			t.Errorf("%s: %v, to be kept as %x (%v)", name, got, encoded, fault)
 		}
@@ -259,7 +260,7 @@ func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
 	for name, data := range map[string][]byte{"not protobuf": {0xff, 0xff}, "text that is not UTF-8": {0x32, 2, 'a', 0xff}} {
 		s := testStamper()
 		head, _ := s.head(noon)
-		letter, encoded, fault := s.take(data, head, noon)
+		letter, encoded, fault := s.take(data, head, noon, noRules{}.Look)
 		if fault == nil || encoded != nil || letter.GetDeadLetter().GetCode() != "event_unreadable" || !bytes.Equal(letter.GetDeadLetter().GetRaw(), data) {
 			t.Errorf("%s: %v, to be kept as %x (%v)", name, letter, encoded, fault)
 			continue
@@ -267,8 +268,52 @@ func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
 		if f := event.Validate(letter); f != nil {
 			t.Errorf("%s: its dead letter is not valid: %v", name, f)
 		}
-		if again, _, _ := s.take(data, head, noon); again.GetId() != letter.GetId() {
+		if again, _, _ := s.take(data, head, noon, noRules{}.Look); again.GetId() != letter.GetId() {
 			t.Errorf("%s: read again it is %s, it was %s", name, again.GetId(), letter.GetId())
 		}
+	}
+}
+
+// What the rules of a site say of an event goes with its encoded form, as if it had been encoded with it; what a plugin says of that does not.
+func TestMarksOfRulesAreKept(t *testing.T) {
+	s := testStamper()
+	head, err := s.head(noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := pick()
+	forged.DoubleOf, forged.Warnings = "forged", []*docklinev1.SiteWarning{{Code: "forged"}}
+	for name, sent := range map[string]*docklinev1.Event{"as it came": pick(), "forged": forged} {
+		data, err := proto.Marshal(sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, encoded, fault := s.take(data, head, noon, func(e *docklinev1.Event) *event.Fault {
+			e.DoubleOf, e.Warnings = "first", append(e.Warnings, &docklinev1.SiteWarning{Code: "double_scan"})
+			return nil
+		})
+		if fault != nil {
+			t.Fatal(fault)
+		}
+		kept := e
+		if encoded != nil {
+			kept = &docklinev1.Event{}
+			if err := proto.Unmarshal(encoded, kept); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if kept.GetDoubleOf() != "first" || len(kept.GetWarnings()) != 1 || kept.GetSourceKey() != "7" || kept.GetTenant() != "acme" {
+			t.Errorf("%s: kept as %v", name, kept)
+		}
+	}
+	data, err := proto.Marshal(pick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	letter, _, fault := s.take(data, head, noon, func(*docklinev1.Event) *event.Fault {
+		return &event.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_DATA, Code: "unknown_item", Text: "No."}
+	})
+	if fault == nil || letter.GetDeadLetter().GetCode() != "unknown_item" || letter.GetId() == "" {
+		t.Errorf("refused as %v", letter)
 	}
 }

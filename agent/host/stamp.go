@@ -35,26 +35,42 @@ func (s *stamper) head(now time.Time) ([]byte, error) {
 
 // take is stamp for an event as it came. One with which all is well is kept as it was encoded, with head behind it, which to a decoder is
 // the same as if it had been encoded with these fields; what it comes back with besides is that form.
-func (s *stamper) take(data, head []byte, now time.Time) (*docklinev1.Event, []byte, *event.Fault) {
+func (s *stamper) take(data, head []byte, now time.Time, look look) (*docklinev1.Event, []byte, *event.Fault) {
 	e := &docklinev1.Event{}
 	if err := proto.Unmarshal(data, e); err != nil {
 		return s.unreadable(data, now, err)
 	}
-	ours := e.Tenant != "" || e.Site != "" || e.Source != "" || e.CapturedAt != nil || e.Id != "" || e.CorrelationId != "" || e.CausationId != "" || e.Traceparent != ""
+	ours := e.Tenant != "" || e.Site != "" || e.Source != "" || e.CapturedAt != nil || e.Id != "" || e.CorrelationId != "" || e.CausationId != "" || e.Traceparent != "" ||
+		e.DoubleOf != "" || len(e.Warnings) > 0
 	if e.SourceKey == "" || ours || e.Kind == docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED {
-		e, fault := s.stamp(e)
+		e, fault := s.stamp(e, look)
 		return e, nil, fault
 	}
 	s.fill(e, now)
-	if fault := s.valid(e, data); fault != nil {
+	fault := s.valid(e, data)
+	if fault == nil {
+		fault = look(e)
+	}
+	if fault != nil {
 		e, fault = s.refuse(e, fault)
 		return e, nil, fault
 	}
-	return e, append(data[:len(data):len(data)], head...), nil
+	encoded := append(data[:len(data):len(data)], head...)
+	if e.DoubleOf != "" || len(e.Warnings) > 0 {
+		marks, err := proto.Marshal(&docklinev1.Event{DoubleOf: e.DoubleOf, Warnings: e.Warnings})
+		if err != nil { // a mark with a code that is no text: the event has been held against that
+			return e, nil, nil
+		}
+		encoded = append(encoded, marks...)
+	}
+	return e, encoded, nil
 }
 
+// look is the last to look at an event: it may mark it, or refuse it.
+type look func(*docklinev1.Event) *event.Fault
+
 // stamp fills in an event and returns it, or the dead letter that is kept in its place and why.
-func (s *stamper) stamp(e *docklinev1.Event) (*docklinev1.Event, *event.Fault) {
+func (s *stamper) stamp(e *docklinev1.Event, look look) (*docklinev1.Event, *event.Fault) {
 	s.fill(e, s.now())
 	if e.Kind == docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED && e.OccurredAt == nil {
 		e.OccurredAt = e.CapturedAt // a record that cannot be read has no time
@@ -64,6 +80,10 @@ func (s *stamper) stamp(e *docklinev1.Event) (*docklinev1.Event, *event.Fault) {
 		return s.refuse(e, fault)
 	}
 	s.name(e)
+	if fault := look(e); fault != nil {
+		e.Id, e.Traceparent = "", "" // as it was sent
+		return s.refuse(e, fault)
+	}
 	return e, nil
 }
 
@@ -107,7 +127,7 @@ func (s *stamper) unreadable(data []byte, now time.Time, reason error) (*docklin
 func (s *stamper) fill(e *docklinev1.Event, now time.Time) {
 	e.Tenant, e.Site, e.Source = s.tenant, s.site, s.source
 	e.CapturedAt = timestamppb.New(now)
-	e.Id, e.CorrelationId, e.CausationId = "", "", ""
+	e.Id, e.CorrelationId, e.CausationId, e.DoubleOf, e.Warnings = "", "", "", "", nil
 }
 
 func (s *stamper) id(e *docklinev1.Event) string {

@@ -50,11 +50,10 @@ func (e cursorError) Unwrap() error { return e.error }
 
 // supervisor keeps one plugin running. Its fields below mu are what others see of it.
 type supervisor struct {
-	config  *Config
-	plugin  PluginConfig
-	policy  crashes
-	unknown *unknownItems
-	lines   *logBudget
+	config *Config
+	plugin PluginConfig
+	policy crashes
+	lines  *logBudget
 	// rewinding is locked before mu.
 	rewinding rewinding
 
@@ -83,8 +82,8 @@ type supervisor struct {
 	over    bool
 }
 
-func newSupervisor(config *Config, p PluginConfig, unknown *unknownItems) *supervisor {
-	return &supervisor{config: config, plugin: p, unknown: unknown, lines: newLogBudget(config.Limits.LogLines, config.Now), policy: crashes{limits: config.Limits, jitter: rand.Float64},
+func newSupervisor(config *Config, p PluginConfig) *supervisor {
+	return &supervisor{config: config, plugin: p, lines: newLogBudget(config.Limits.LogLines, config.Now), policy: crashes{limits: config.Limits, jitter: rand.Float64},
 		state: stateStopped, since: config.Now()}
 }
 

@@ -297,7 +297,7 @@ func (j *Journal) store(group []*ticket, seal bool) error {
 }
 
 func (j *Journal) storeOnce(group []*ticket, seal bool) error {
-	p, err := makePlan(j.newest(), j.cursors, group, j.options.Now(), seal)
+	p, err := makePlan(j.newest(), j.cursors, group, j.options.Now(), seal, j.dictionary.Load())
 	if err != nil {
 		return err
 	}

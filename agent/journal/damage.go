@@ -101,7 +101,7 @@ func (j *Journal) sealOld(e *epoch) error {
 	if err != nil {
 		return j.setAsideOpen(e, err, false)
 	}
-	p, err := makePlan(e, cursors, nil, e.tail.at, true)
+	p, err := makePlan(e, cursors, nil, e.tail.at, true, 0)
 	if err != nil {
 		return err
 	}

@@ -207,7 +207,7 @@ func (j *Journal) adopt(packs []storedPack) error {
 
 // adoptTail packs the tail of another epoch behind what the newest holds.
 func (j *Journal) adoptTail(t tail, cursors map[string]*docklinev1.PluginCursor) error {
-	p, err := sealPack(j.newest(), t.first, t.events, t.at, cursors)
+	p, err := sealPack(j.newest(), 0, t.first, t.events, t.at, cursors)
 	if err != nil {
 		return err
 	}

@@ -111,6 +111,7 @@ type Journal struct {
 
 	// hungry is set while a reader has taken all there is: the next commit is then packed at once.
 	hungry           atomic.Bool
+	dictionary       atomic.Uint32
 	appends, commits atomic.Uint64
 }
 
@@ -213,6 +214,9 @@ func (j *Journal) partial() bool {
 		return true
 	}
 }
+
+// UseDictionary has packs of few events made with a dictionary of package wire from now on; 0 is none. What is packed stays as it is.
+func (j *Journal) UseDictionary(id uint32) { j.dictionary.Store(id) }
 
 func (j *Journal) newest() *epoch { return j.epochs[len(j.epochs)-1] }
 

@@ -91,6 +91,10 @@ func (j *Journal) read(after Position, limit int) (envelopes []*docklinev1.Envel
 			}
 		}
 	}
+	if e := j.newest(); len(envelopes) > 0 && len(envelopes) < limit && len(e.tail.events) == 0 {
+		// The reader has all there is: what comes next need not lie in the tail until it asks again.
+		j.hungry.Store(true)
+	}
 	return envelopes, nil, nil
 }
 

@@ -53,15 +53,15 @@ type storedPack struct {
 	envelope *docklinev1.Envelope
 }
 
-// sealPack packs the items whose first has Seq first. It is never changed after that.
-func sealPack(e *epoch, first uint64, items []item, at time.Time, cursors map[string]*docklinev1.PluginCursor) (storedPack, error) {
+// sealPack packs the items whose first has Seq first, with a dictionary or 0. It is never changed after that.
+func sealPack(e *epoch, dictionary uint32, first uint64, items []item, at time.Time, cursors map[string]*docklinev1.PluginCursor) (storedPack, error) {
 	events := make([][]byte, len(items))
 	urgent := false
 	for i := range items {
 		events[i] = items[i].data
 		urgent = urgent || items[i].urgent
 	}
-	pack, crc, err := wire.SealPack(events)
+	pack, crc, err := wire.SealPackWith(dictionary, events)
 	if err != nil {
 		return storedPack{}, fmt.Errorf("seal pack: %w", err)
 	}

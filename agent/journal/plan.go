@@ -36,12 +36,14 @@ type plan struct {
 	moved []*docklinev1.EpochRange
 	// drop is how many acknowledged packs may be deleted along the way.
 	drop int
+	// dictionary is what packs are made with, 0 for none.
+	dictionary uint32
 }
 
 // makePlan places the group's events behind what e holds. Few events stay in the tail, where they can still be joined by
 // others; many, or seal, go into packs of about packEvents, each with the cursors as of its last event.
-func makePlan(e *epoch, cursors map[string]*docklinev1.PluginCursor, group []*ticket, now time.Time, seal bool) (*plan, error) {
-	p := &plan{cursors: map[string]*docklinev1.PluginCursor{}, tail: e.tail, last: e.state.last, drop: 64}
+func makePlan(e *epoch, cursors map[string]*docklinev1.PluginCursor, group []*ticket, now time.Time, seal bool, dictionary uint32) (*plan, error) {
+	p := &plan{cursors: map[string]*docklinev1.PluginCursor{}, tail: e.tail, last: e.state.last, drop: 64, dictionary: dictionary}
 	count, bytes := len(e.tail.events), e.tail.bytes
 	var fresh []item
 	for _, t := range group {
@@ -83,7 +85,7 @@ func (p *plan) pack(e *epoch, cursors map[string]*docklinev1.PluginCursor, group
 		if len(buffer) == 0 {
 			return nil
 		}
-		sealed, err := sealPack(e, first, buffer, at, running)
+		sealed, err := sealPack(e, p.dictionary, first, buffer, at, running)
 		if err != nil {
 			return err
 		}

@@ -79,10 +79,10 @@ func divide(tx *bbolt.Tx, e *epoch, lastSeq uint64) (parts [2]storedPack, err er
 		items[i] = item{data: data, urgent: isUrgent(data)}
 	}
 	half := len(items) / 2
-	if parts[0], err = sealPack(e, whole.envelope.FirstSeq, items[:half], whole.at, cursorMap(before)); err != nil {
+	if parts[0], err = sealPack(e, 0, whole.envelope.FirstSeq, items[:half], whole.at, cursorMap(before)); err != nil {
 		return parts, err
 	}
-	parts[1], err = sealPack(e, whole.envelope.FirstSeq+uint64(half), items[half:], whole.at, cursorMap(whole.envelope.Cursors))
+	parts[1], err = sealPack(e, 0, whole.envelope.FirstSeq+uint64(half), items[half:], whole.at, cursorMap(whole.envelope.Cursors))
 	return parts, err
 }
 

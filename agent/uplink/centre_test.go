@@ -109,6 +109,8 @@ type centre struct {
 	lie    bool
 	// incarnation names its database.
 	incarnation string
+	// dictionaries are those that it says it knows.
+	dictionaries []uint32
 }
 
 func newCentre(t testing.TB) *centre {
@@ -140,7 +142,7 @@ func (c *centre) take(m wire.Message) {
 		if c.silent != nil && c.silent(wire.Hello) {
 			return
 		}
-		reply := &docklinev1.HelloReply{Session: h.Session, Incarnation: c.incarnation, SentAt: timestamppb.Now()}
+		reply := &docklinev1.HelloReply{Session: h.Session, Incarnation: c.incarnation, SentAt: timestamppb.Now(), Dictionaries: c.dictionaries}
 		for _, e := range h.Epochs {
 			if a := c.ack(e.Epoch); a.Watermark > 0 {
 				reply.Received = append(reply.Received, &docklinev1.EpochRange{Epoch: e.Epoch, LastSeq: a.Watermark, Ranges: []*docklinev1.SeqRange{{First: 1, Last: a.Watermark}}})

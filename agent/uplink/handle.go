@@ -17,6 +17,12 @@ func (u *Uplink) handle(what any, now time.Time) {
 		u.s = &session{id: w.hello.Session, hello: w.hello, helloDue: now.Add(helloAgain), statusDue: now.Add(u.c.HeartbeatEvery)}
 		u.note(func(st *Stats) { st.Connected, st.Greeted, st.Session, st.Denied = true, false, w.hello.Session, "" })
 	case down:
+		u.c.Journal.UseDictionary(0) // the next collector may be an older one
+		if u.s != nil {
+			if err := u.storeReceipts(u.s); err != nil {
+				u.c.Log.Warn("uplink: as the link fell", "err", err)
+			}
+		}
 		u.s = nil
 		u.note(func(st *Stats) {
 			st.Connected, st.Greeted, st.InFlight, st.TooLarge, st.TooLargeText = false, false, 0, 0, ""
@@ -64,10 +70,7 @@ func (u *Uplink) take(m wire.Message, now time.Time) error {
 		if err := proto.Unmarshal(m.Payload, list); err != nil || u.c.OnReceipts == nil {
 			return err
 		}
-		if err := u.c.OnReceipts(list); err != nil {
-			return fmt.Errorf("store receipts: %w", err)
-		}
-		u.statusSoon(now)
+		return u.gatherReceipts(list, now)
 	case wire.Master:
 		list := &docklinev1.MasterList{}
 		if err := proto.Unmarshal(m.Payload, list); err != nil || u.c.OnMaster == nil {
@@ -82,8 +85,10 @@ func (u *Uplink) take(m wire.Message, now time.Time) error {
 }
 
 // statusSoon tells the collector what is stored now, once for all that comes together.
-func (u *Uplink) statusSoon(now time.Time) {
-	if soon := now.Add(statusDelay); u.s.statusDue.After(soon) {
+func (u *Uplink) statusSoon(now time.Time) { u.statusWithin(statusDelay, now) }
+
+func (u *Uplink) statusWithin(delay time.Duration, now time.Time) {
+	if soon := now.Add(delay); u.s.statusDue.After(soon) {
 		u.s.statusDue = soon
 	}
 }
@@ -93,6 +98,9 @@ func (u *Uplink) greeted(reply *docklinev1.HelloReply, now time.Time) error {
 	s := u.s
 	if reply.Session != s.id || s.greeted {
 		return nil
+	}
+	if err := u.storeReceipts(s); err != nil { // their positions are of the database before, where this is another one
+		u.c.Log.Warn("uplink: before the collector's answer", "err", err)
 	}
 	if u.c.OnHelloReply != nil {
 		if err := u.c.OnHelloReply(reply); err != nil {
@@ -106,6 +114,7 @@ func (u *Uplink) greeted(reply *docklinev1.HelloReply, now time.Time) error {
 	if fork {
 		return u.fork("the collector's answer to hello does not agree with this disk", now)
 	}
+	u.c.Journal.UseDictionary(wire.CommonDictionary(reply.Dictionaries))
 	if s.end, err = u.c.Journal.End(); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}

@@ -53,7 +53,7 @@ type breadth struct {
 }
 
 const (
-	firstBreadth = 2
+	firstBreadth = 4
 	// queueing is how much later than the quickest an answer may come before the backlog is narrowed.
 	queueing = time.Second
 )
@@ -65,6 +65,8 @@ func (b *breadth) answered(sent, now time.Time) {
 		b.fastest = max(took, time.Microsecond)
 	}
 	switch {
+	case took <= b.fastest*3/2:
+		b.now = min(b.now+2, b.most) // nothing queues yet
 	case took <= b.fastest+queueing/2:
 		b.now = min(b.now+1, b.most)
 	case took > b.fastest+queueing && sent.After(b.narrowed):

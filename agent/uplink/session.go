@@ -18,6 +18,8 @@ type session struct {
 	incarnation string
 	helloDue    time.Time
 	statusDue   time.Time
+	// receipts are gathered until the next heartbeat.
+	receipts *docklinev1.ReceiptList
 	// helloing and reporting: a Hello, a heartbeat is on its way.
 	helloing, reporting bool
 	// end is where the journal stood when the collector answered: what is behind it is live, what is before it the backlog.
@@ -89,7 +91,12 @@ func (u *Uplink) step(now time.Time) time.Duration {
 		}
 		return at
 	}
-	s.statusDue = due(s.statusDue, &s.reporting, func() wire.Message { return u.status(s.id) }, u.c.HeartbeatEvery)
+	s.statusDue = due(s.statusDue, &s.reporting, func() wire.Message {
+		if err := u.storeReceipts(s); err != nil {
+			u.c.Log.Warn("uplink: before a heartbeat", "err", err)
+		}
+		return u.status(s.id)
+	}, u.c.HeartbeatEvery)
 	if !s.greeted {
 		s.helloDue = due(s.helloDue, &s.helloing, func() wire.Message {
 			s.hello = u.makeHello(s.id)

@@ -43,6 +43,8 @@ type Journal interface {
 	Urgent(after Position, limit int) ([]*docklinev1.Envelope, error)
 	// Split puts two packs in the place of one that no broker has taken, because it is too large, and returns their envelopes.
 	Split(epoch string, lastSeq uint64) ([]*docklinev1.Envelope, error)
+	// UseDictionary has what is packed from now on made with a dictionary that the collector knows; 0 is none.
+	UseDictionary(id uint32)
 	// Changed is closed when Next or Urgent has more to give.
 	Changed() <-chan struct{}
 	// Trim takes an Ack. With fork the Ack is about other events than ours, and Fork must follow.

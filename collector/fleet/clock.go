@@ -1,6 +1,11 @@
 package fleet
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
 
 // clockTolerance is how wrong a site's clock may be before a person should know. Nothing depends on it: order is by Seq, and nothing expires
 // by the time of day; but the times that people read in documents come from there.
@@ -11,6 +16,8 @@ func (s *Site) judgeClock() {
 	if !s.Heartbeat.GetSentAt().IsValid() || s.SeenAt.IsZero() {
 		return
 	}
+	// The site says so itself as of its last greeting; this is as of its last heartbeat.
+	s.Conditions = slices.DeleteFunc(s.Conditions, func(c *docklinev1.Condition) bool { return c.GetCode() == "clock_wrong" })
 	ahead := s.Heartbeat.GetSentAt().AsTime().Sub(s.SeenAt)
 	way := "ahead of"
 	if ahead < 0 {

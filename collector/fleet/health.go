@@ -41,6 +41,7 @@ func (s *Site) judge(now time.Time, l *listeners) {
 	s.judgeFork()
 	s.judgeCertificate(now)
 	s.judgeIdentity()
+	s.judgeConfig(now)
 	slices.SortStableFunc(s.Conditions, func(a, b *docklinev1.Condition) int { return -cmp.Compare(a.GetSeverity(), b.GetSeverity()) })
 	s.Health, s.Severity = s.sentence(now), info
 	if len(s.Conditions) > 0 {
@@ -75,10 +76,18 @@ func (s *Site) judgePlugins() {
 		case "stopped":
 			s.add("plugin_stopped", warning, time.Time{}, "Plugin "+p.GetId()+" is stopped", "%s", orElse(p.GetText(), "Nothing is captured by it. Start it again in agent.yaml."))
 		default:
+			if s.says("plugin_"+p.GetState(), p.GetId()) {
+				continue
+			}
 			s.add("plugin_"+p.GetState(), failing, time.Time{}, "Plugin "+p.GetId()+" is "+p.GetState(),
 				"%s", orElse(p.GetText(), fmt.Sprintf("It was started again %d times. See the agent's log for its last words.", p.GetRestarts())))
 		}
 	}
+}
+
+// says whether the site itself has a condition with this code that names the thing.
+func (s *Site) says(code, name string) bool {
+	return slices.ContainsFunc(s.Conditions, func(c *docklinev1.Condition) bool { return c.GetCode() == code && strings.Contains(c.GetTitle(), name) })
 }
 
 func (s *Site) judgeBacklog(now time.Time) {

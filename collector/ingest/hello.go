@@ -53,7 +53,8 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 		return err
 	}
 	b.answer(site.tenant, site.site, &docklinev1.Answer{Answer: &docklinev1.Answer_HelloReply{HelloReply: &docklinev1.HelloReply{
-		Session: h.GetSession(), Incarnation: i.incarnation, Cursors: cursors, Received: received, SentAt: timestamppb.New(i.c.Now()), CollectorVersion: wire.Version}}})
+		Session: h.GetSession(), Incarnation: i.incarnation, Cursors: cursors, Received: received,
+		SentAt: timestamppb.New(i.c.Now()), CollectorVersion: wire.Version, Dictionaries: wire.Dictionaries()}}})
 	return nil
 }
 

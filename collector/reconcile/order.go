@@ -257,16 +257,20 @@ func (v *view) reasonsOfOrder(fold *state.OrderFold, fed map[string]bool) {
 	}
 }
 
-// byRevision and byRecount say why an event no longer counts.
+// byRevision, byDouble and byRecount say why an event no longer counts.
 const (
 	byRevision = "a later revision of the same record took its place"
+	byDouble   = "it is the second scan of a deed that was told before"
 	byRecount  = "a recount, or a later revision of the same record, took its place"
 )
 
 // replaced gives the reason for events that no longer count.
 func (v *view) replaced(former []*docklinev1.Event, why string) {
 	for _, e := range former {
-		if e.GetSite() != "" {
+		switch {
+		case e.GetDoubleOf() != "":
+			v.outcome.reasons[e.GetId()] = byDouble
+		case e.GetSite() != "":
 			v.outcome.reasons[e.GetId()] = why
 		}
 	}

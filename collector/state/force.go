@@ -16,7 +16,7 @@ import (
 type Force struct {
 	// Facts is what counts, in the order in which it happened.
 	Facts []Fact
-	// Former is what counted until a revision took its place.
+	// Former is what counted until a revision took its place, and the second scans of what counts.
 	Former []Fact
 	found  findings
 }
@@ -26,7 +26,8 @@ type Force struct {
 // for another key (event.Elsewhere) leaves nothing here.
 func inForce(facts []Fact) Force {
 	f := Force{found: make(findings)}
-	unique := f.unique(facts)
+	unique, doubles := withoutDoubles(f.unique(facts))
+	f.Former = doubles
 	last := make(map[string]int, len(unique)) // of each record, the place behind that of its last version
 	former := make([]int, len(unique))
 	for i, fact := range unique {
@@ -54,7 +55,7 @@ func inForce(facts []Fact) Force {
 	return f
 }
 
-// former is the events that a revision replaced.
+// former is the events that a revision replaced, or that are second scans.
 func (f *Force) former() []*docklinev1.Event {
 	var list []*docklinev1.Event
 	for _, fact := range f.Former {

@@ -21,7 +21,8 @@ func Record(e *docklinev1.Event) string {
 // Elsewhere is what a key is told of an event that does not touch it while another version of the same record does: all but the payload.
 func Elsewhere(e *docklinev1.Event) *docklinev1.Event {
 	return &docklinev1.Event{Tenant: e.GetTenant(), Site: e.GetSite(), Source: e.GetSource(), Id: e.GetId(), Kind: e.GetKind(), Subject: e.GetSubject(),
-		SourceKey: e.GetSourceKey(), SourceRevision: e.GetSourceRevision(), Ordinal: e.GetOrdinal(), OccurredAt: e.GetOccurredAt(), CorrelationId: e.GetCorrelationId()}
+		SourceKey: e.GetSourceKey(), SourceRevision: e.GetSourceRevision(), Ordinal: e.GetOrdinal(), OccurredAt: e.GetOccurredAt(), CorrelationId: e.GetCorrelationId(),
+		DoubleOf: e.GetDoubleOf()}
 }
 
 // IsElsewhere says whether this is what Elsewhere made.

@@ -20,6 +20,14 @@ func Restore(e *docklinev1.Event) {
 	e.Traceparent = TraceparentOf(e)
 }
 
+// IDOf is the id of an event, also where Slim has taken it out.
+func IDOf(e *docklinev1.Event) string {
+	if e.GetId() != "" || e.GetSourceKey() == "" {
+		return e.GetId()
+	}
+	return idOf(e)
+}
+
 // idOf is the id of the cause that the event states.
 func idOf(e *docklinev1.Event) string {
 	return ID(Cause{Tenant: e.GetTenant(), Site: e.GetSite(), Source: e.GetSource(), SourceKey: e.GetSourceKey(), Revision: e.GetSourceRevision(),

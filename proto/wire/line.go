@@ -7,7 +7,10 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/eclipse/paho.golang/packets"
 )
 
 // schemes says of each scheme whether it means TLS.
@@ -57,10 +60,15 @@ type line struct {
 	mu   sync.Mutex
 	out  *bufio.Writer
 	fall context.CancelCauseFunc
+	// first is of the packet that is being written, its type in the upper half; 0 where nothing of it was yet.
+	first byte
+	// told counts the subscriptions and messages that have been written; wrote has room for one sign that there is one more.
+	told  atomic.Uint64
+	wrote chan struct{}
 }
 
 func newLine(c net.Conn, fall context.CancelCauseFunc) *line {
-	return &line{Conn: c, in: bufio.NewReaderSize(c, 16<<10), out: bufio.NewWriterSize(c, 16<<10), fall: fall}
+	return &line{Conn: c, in: bufio.NewReaderSize(c, 16<<10), out: bufio.NewWriterSize(c, 16<<10), fall: fall, wrote: make(chan struct{}, 1)}
 }
 
 func (l *line) Read(p []byte) (int, error) {
@@ -79,12 +87,26 @@ func (l *line) Lock() {
 	}
 }
 
-func (l *line) Write(p []byte) (int, error) { return l.out.Write(p) }
+func (l *line) Write(p []byte) (int, error) {
+	if l.first == 0 && len(p) > 0 {
+		l.first = p[0]
+	}
+	return l.out.Write(p)
+}
 
 // Unlock is called by the library after it has written a packet.
 func (l *line) Unlock() {
 	err := l.out.Flush()
+	kind := l.first >> 4
+	l.first = 0
 	l.mu.Unlock()
+	if kind == packets.SUBSCRIBE || kind == packets.PUBLISH {
+		l.told.Add(1)
+		select {
+		case l.wrote <- struct{}{}:
+		default:
+		}
+	}
 	if err != nil {
 		l.fall(err)
 		// The reader must wake too; that the line was closed already is no news.

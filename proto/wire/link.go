@@ -135,36 +135,73 @@ func (c *Conn) connectPacket() *paho.Connect {
 	return packet
 }
 
-// greet subscribes and sends the birth messages.
+// greet subscribes and sends the birth messages, and then waits for the broker's answers to all of them: over a long line each answer
+// that is awaited by itself costs a round trip. The broker takes packets in the order in which they come.
 func (c *Conn) greet(l *link) error {
 	ctx, cancel := context.WithTimeout(l.ctx, dialTimeout)
 	defer cancel()
+	var answers []<-chan error
 	if len(c.config.Subscribe) > 0 {
-		request := &paho.Subscribe{}
-		for _, filter := range c.config.Subscribe {
-			request.Subscriptions = append(request.Subscriptions, paho.SubscribeOptions{Topic: filter, QoS: 1})
-		}
-		answer, err := l.client.Subscribe(ctx, request)
-		if answer != nil {
-			for i, code := range answer.Reasons {
-				if code >= 0x80 && i < len(c.config.Subscribe) {
-					err = &Refused{code, "for the subscription " + c.config.Subscribe[i]}
+		answers = append(answers, l.written(func() error { return c.subscribe(ctx, l) }))
+	}
+	if c.config.Birth != nil {
+		for _, m := range c.config.Birth() {
+			answers = append(answers, l.written(func() error {
+				if err := l.publish(ctx, m); err != nil {
+					return fmt.Errorf("birth on %s: %w", m.Topic, err)
 				}
+				return nil
+			}))
+		}
+	}
+	var first error
+	for _, answer := range answers {
+		if err := <-answer; err != nil && first == nil {
+			first = err
+			l.fall(err) // the others need not wait
+		}
+	}
+	return first
+}
+
+func (c *Conn) subscribe(ctx context.Context, l *link) error {
+	request := &paho.Subscribe{}
+	for _, filter := range c.config.Subscribe {
+		request.Subscriptions = append(request.Subscriptions, paho.SubscribeOptions{Topic: filter, QoS: 1})
+	}
+	answer, err := l.client.Subscribe(ctx, request)
+	if answer != nil {
+		for i, code := range answer.Reasons {
+			if code >= 0x80 && i < len(c.config.Subscribe) {
+				err = &Refused{code, "for the subscription " + c.config.Subscribe[i]}
 			}
 		}
-		if err != nil {
-			return fmt.Errorf("subscribe: %w", err)
-		}
 	}
-	if c.config.Birth == nil {
-		return nil
-	}
-	for _, m := range c.config.Birth() {
-		if err := l.publish(ctx, m); err != nil {
-			return fmt.Errorf("birth on %s: %w", m.Topic, err)
-		}
+	if err != nil {
+		return fmt.Errorf("subscribe: %w", err)
 	}
 	return nil
+}
+
+// written runs a call that subscribes or sends a message and waits for the answer, and returns when that has been written; how it ended
+// comes through the channel.
+func (l *link) written(call func() error) <-chan error {
+	before, ended := l.line.told.Load(), make(chan error, 1)
+	over := make(chan struct{})
+	go func() {
+		ended <- call()
+		close(over)
+	}()
+	for l.line.told.Load() == before {
+		select {
+		case <-l.line.wrote:
+		case <-over:
+			return ended
+		case <-l.ctx.Done():
+			return ended
+		}
+	}
+	return ended
 }
 
 // serve hands over what arrives until the link falls or ctx ends.

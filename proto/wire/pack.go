@@ -29,25 +29,43 @@ var ErrPack = errors.New("unreadable pack")
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // The frame's own checksum is left out: the envelope has one over the compressed bytes, where a flipped bit would be.
-var encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(512<<10), zstd.WithEncoderCRC(false))
-})
+func encoderOptions() []zstd.EOption {
+	return []zstd.EOption{zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(512 << 10), zstd.WithEncoderCRC(false)}
+}
+
+var encoder = sync.OnceValues(func() (*zstd.Encoder, error) { return zstd.NewWriter(nil, encoderOptions()...) })
 
 // Only DecodeAll honours the limit; a stream would not.
 var decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxOpenBytes), zstd.WithDecoderLowmem(true))
+	var texts [][]byte
+	for _, id := range dictionaries {
+		text, err := readDictionary(id)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxOpenBytes), zstd.WithDecoderLowmem(true), zstd.WithDecoderDicts(texts...))
 })
 
 // CRC is the CRC-32C of a pack as it is sent.
 func CRC(pack []byte) uint32 { return crc32.Checksum(pack, castagnoli) }
 
 // SealPack makes a pack of serialised events, in their order, and its CRC. The pack is never changed afterwards.
-func SealPack(events [][]byte) (pack []byte, crc uint32, err error) {
+func SealPack(events [][]byte) (pack []byte, crc uint32, err error) { return SealPackWith(0, events) }
+
+// SealPackWith is SealPack with a dictionary, where there are so few events that they gain by it; 0 is none. Whoever is to open the pack
+// must have said that it knows the dictionary.
+func SealPackWith(dictionary uint32, events [][]byte) (pack []byte, crc uint32, err error) {
 	body, err := proto.Marshal(&docklinev1.EventPack{Events: events})
 	if err != nil {
 		return nil, 0, fmt.Errorf("seal pack: %w", err)
 	}
-	z, err := encoder()
+	seal := encoder
+	if dictionary != 0 && len(events) <= dictionaryEvents {
+		seal = func() (*zstd.Encoder, error) { return smallEncoder(dictionary) }
+	}
+	z, err := seal()
 	if err != nil {
 		return nil, 0, fmt.Errorf("seal pack: %w", err)
 	}

@@ -23,6 +23,7 @@ type TrackEvent struct {
 		Site          string `json:"site"`
 		CorrelationID string `json:"correlation_id"`
 		Traceparent   string `json:"traceparent"`
+		DoubleOf      string `json:"double_of"`
 	} `json:"event"`
 }
 

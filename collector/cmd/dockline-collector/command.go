@@ -147,7 +147,7 @@ func (c *cancelCommand) Run(all *commands) error {
 
 type setConfigCommand struct {
 	toSite
-	File string `arg:"" type:"existingfile" help:"YAML with journal, uplink, log and plugins' sections by id; an empty file gives all back to the site's own."`
+	File string `arg:"" type:"existingfile" help:"YAML with journal, uplink, rules, log and plugins' sections by id; an empty file gives all back to the site's own."`
 }
 
 // Run sends the file as it stands: the site looks for its faults.
@@ -161,7 +161,7 @@ func (c *setConfigCommand) Run(all *commands) error {
 
 type siteMasterCommand struct {
 	Tenant string `required:"" help:"Name of the tenant."`
-	Kind   string `required:"" enum:"item,unit,customer" help:"item, unit or customer."`
+	Kind   string `required:"" enum:"item,unit,customer,gtin,bin,reason" help:"item, unit, customer, gtin, bin or reason."`
 	Whole  bool   `help:"The file has everything of this kind: what is not in it is no longer known."`
 	File   string `arg:"" type:"existingfile" help:"CSV with the header code,name."`
 }
@@ -188,7 +188,8 @@ func (c *siteMasterCommand) Run(all *commands) error {
 		records[row[0]] = row[1]
 	}
 	kind := map[string]docklinev1.MasterKind{"item": docklinev1.MasterKind_MASTER_KIND_ITEM, "unit": docklinev1.MasterKind_MASTER_KIND_UNIT,
-		"customer": docklinev1.MasterKind_MASTER_KIND_CUSTOMER}[c.Kind]
+		"customer": docklinev1.MasterKind_MASTER_KIND_CUSTOMER, "gtin": docklinev1.MasterKind_MASTER_KIND_GTIN, "bin": docklinev1.MasterKind_MASTER_KIND_BIN,
+		"reason": docklinev1.MasterKind_MASTER_KIND_REASON}[c.Kind]
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
 		changed, err := downlink.PutMaster(ctx, d, c.Tenant, kind, records, c.Whole)
 		if err == nil {

@@ -95,21 +95,31 @@ const (
 	MasterKind_MASTER_KIND_ITEM        MasterKind = 1
 	MasterKind_MASTER_KIND_UNIT        MasterKind = 2
 	MasterKind_MASTER_KIND_CUSTOMER    MasterKind = 3
+	MasterKind_MASTER_KIND_GTIN        MasterKind = 50
+	MasterKind_MASTER_KIND_BIN         MasterKind = 51
+	// A code that says why: of a short pick, a return, an adjustment.
+	MasterKind_MASTER_KIND_REASON MasterKind = 52
 )
 
 // Enum value maps for MasterKind.
 var (
 	MasterKind_name = map[int32]string{
-		0: "MASTER_KIND_UNSPECIFIED",
-		1: "MASTER_KIND_ITEM",
-		2: "MASTER_KIND_UNIT",
-		3: "MASTER_KIND_CUSTOMER",
+		0:  "MASTER_KIND_UNSPECIFIED",
+		1:  "MASTER_KIND_ITEM",
+		2:  "MASTER_KIND_UNIT",
+		3:  "MASTER_KIND_CUSTOMER",
+		50: "MASTER_KIND_GTIN",
+		51: "MASTER_KIND_BIN",
+		52: "MASTER_KIND_REASON",
 	}
 	MasterKind_value = map[string]int32{
 		"MASTER_KIND_UNSPECIFIED": 0,
 		"MASTER_KIND_ITEM":        1,
 		"MASTER_KIND_UNIT":        2,
 		"MASTER_KIND_CUSTOMER":    3,
+		"MASTER_KIND_GTIN":        50,
+		"MASTER_KIND_BIN":         51,
+		"MASTER_KIND_REASON":      52,
 	}
 )
 
@@ -927,7 +937,7 @@ func (x *ReceiptList) GetReceipts() []*EventReceipt {
 	return nil
 }
 
-// MasterRecord is one item, unit or customer that the centre knows, for a site to warn by: what counts is the centre's mapping.
+// MasterRecord is one item, unit, customer or other code that the centre knows, for a site to warn by: what counts is the centre's mapping.
 type MasterRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  MasterKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=dockline.v1.MasterKind" json:"kind,omitempty"`
@@ -1185,13 +1195,16 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"\x17RECEIPT_LEVEL_CONFIRMED\x10\x02\x12\x1d\n" +
 	"\x19RECEIPT_LEVEL_NO_DOCUMENT\x10\x03\x12\x19\n" +
 	"\x15RECEIPT_LEVEL_REFUSED\x10\x04\x12\x1b\n" +
-	"\x17RECEIPT_LEVEL_EXCEPTION\x10\x05*o\n" +
+	"\x17RECEIPT_LEVEL_EXCEPTION\x10\x05*\xb2\x01\n" +
 	"\n" +
 	"MasterKind\x12\x1b\n" +
 	"\x17MASTER_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10MASTER_KIND_ITEM\x10\x01\x12\x14\n" +
 	"\x10MASTER_KIND_UNIT\x10\x02\x12\x18\n" +
-	"\x14MASTER_KIND_CUSTOMER\x10\x03B;Z9github.com/dockline/dockline/proto/dockline/v1;docklinev1b\x06proto3"
+	"\x14MASTER_KIND_CUSTOMER\x10\x03\x12\x14\n" +
+	"\x10MASTER_KIND_GTIN\x102\x12\x13\n" +
+	"\x0fMASTER_KIND_BIN\x103\x12\x16\n" +
+	"\x12MASTER_KIND_REASON\x104B;Z9github.com/dockline/dockline/proto/dockline/v1;docklinev1b\x06proto3"
 
 var (
 	file_dockline_v1_command_proto_rawDescOnce sync.Once

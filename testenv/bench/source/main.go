@@ -52,6 +52,7 @@ func (source) Capture(ctx context.Context, start plugins.Start, out plugins.Stre
 		<-ctx.Done()
 		return nil
 	}
+	r.prepare()
 	select {
 	case <-time.After(time.Until(time.UnixMilli(c.StartAt))):
 	case <-ctx.Done():
@@ -88,6 +89,8 @@ type run struct {
 	next uint64
 	// callers has a place for each call under way.
 	callers chan struct{}
+	// ready are picks made beforehand, for a load that is measured by what the site takes.
+	ready []*docklinev1.Event
 
 	mu          sync.Mutex
 	sentAt      map[uint64]time.Time // by the batch's number
@@ -95,6 +98,32 @@ type run struct {
 	events      int64
 	begin, last time.Time
 	took        []float64 // milliseconds
+}
+
+// prepared is how many picks are made beforehand.
+const prepared = 5000
+
+// prepare makes picks before the time begins, as the peers' callers have theirs in a file, where only the site's part is measured: by
+// time, with the centre out of reach. They are given again and again, each time under a key of its own.
+func (r *run) prepare() {
+	if r.Milliseconds == 0 {
+		return
+	}
+	for n := range uint64(prepared) {
+		r.ready = append(r.ready, bench.Pick(r.key, r.next+n))
+	}
+}
+
+// pick is the next one.
+func (r *run) pick() *docklinev1.Event {
+	n := r.next
+	r.next++
+	if len(r.ready) == 0 {
+		return bench.Pick(r.key, n)
+	}
+	e := r.ready[n%uint64(len(r.ready))]
+	e.SourceKey, e.Movement = r.key+"/"+strconv.FormatUint(n, 10), n+1
+	return e
 }
 
 // give hands out picks until the total or the time is reached, or ctx ends.
@@ -115,8 +144,7 @@ func (r *run) give(ctx context.Context) error {
 		}
 		pool = pool[:0]
 		for range r.Batch {
-			pool = append(pool, bench.Pick(r.key, r.next))
-			r.next++
+			pool = append(pool, r.pick())
 		}
 		b := &docklinev1.CaptureBatch{Events: pool, Cursor: strconv.AppendUint(nil, r.next, 10)}
 		select {

@@ -63,6 +63,7 @@ func build() (string, error) {
 		{"dockline-agent", "github.com/dockline/dockline/agent/cmd/dockline-agent"},
 		{"rows", "github.com/dockline/dockline/testenv/rows"},
 		{"naughty", "./testdata/naughty"},
+		{"scans", "./testdata/scans"},
 	} {
 		if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, build[0]), build[1]).CombinedOutput(); err != nil {
 			return dir, fmt.Errorf("build %s: %w: %s", build[0], err, out)
