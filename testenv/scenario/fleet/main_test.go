@@ -169,7 +169,7 @@ func (c *centre) steady(when string) {
 	in, beat := "", uint64(0)
 	c.eventually("three more heartbeats", func() bool {
 		s := c.look()
-		if s == nil {
+		if s == nil || in == "" && s.Heartbeat.GetSession() != s.Session { // a birth is taken before its first heartbeat
 			return false
 		}
 		if in == "" {
