@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,8 +32,10 @@ type Agent struct {
 	own, config *Config
 	settings    *settings
 	// inForce is config with the sections that plugins have been given since; only Deliver touches it.
-	inForce   *Config
-	again     chan struct{}
+	inForce *Config
+	again   chan struct{}
+	// told counts the heartbeats that carried plugins' schemas.
+	told      atomic.Int32
 	log       *slog.Logger
 	journal   *journal.Journal
 	inbox     *downlink.Store
@@ -66,6 +69,9 @@ func Open(ctx context.Context, c *Config) (*Agent, error) {
 	s, err := openSettings(c.Path("config"))
 	if err != nil {
 		return nil, fmt.Errorf("what the centre gave: %w", err)
+	}
+	if err := s.started(); err != nil {
+		return nil, err
 	}
 	if wanted := s.trial; wanted != nil {
 		if err := s.try(wanted, true); err != nil {
@@ -159,7 +165,7 @@ func (a *Agent) open() (err error) {
 		a.renewal = a.newRenewal(line.Proxy)
 	}
 	a.uplink = uplink.New(uplink.Config{
-		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Machine: a.machineIs, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.Heartbeat, Positions: a.inbox.Through,
+		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Machine: a.machineIs, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.sentHeartbeat, Positions: a.inbox.Through,
 		OnHelloReply: a.greeted, OnCommands: a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, OnMaster: a.putMaster, MasterThrough: a.inbox.MasterThrough,
 		Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Now: now, Log: a.log.With("part", "uplink"),
 	})
@@ -216,7 +222,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Now: now, Log: a.log.With("part", "downlink")}
 	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Facts: a.facts, Pending: a.Pending, Control: a.control(), Release: a.host.Release, Log: a.log}
 	g, ctx := errgroup.WithContext(ctx)
-	loops := []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen}
+	loops := []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen, a.watchConfig}
 	if a.renewal != nil {
 		loops = append(loops, a.renewal.Run)
 	}

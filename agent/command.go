@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,8 +45,16 @@ func (a *Agent) configure(ctx context.Context, c *docklinev1.Command) (*dockline
 	case refused.is(key, version):
 		return outcome(c, docklinev1.CommandOutcome_COMMAND_OUTCOME_REFUSED, refused.Reason), nil
 	}
-	wanted := &given{Key: key, Version: version, YAML: c.GetApplyConfig().GetYaml()}
+	wanted := wantedOf(c)
+	if trying := s.trial.is(key, version); trying {
+		wanted.Before = s.trial.Before
+	} else {
+		wanted.Before = a.standing()
+	}
 	next, ids, err := a.own.with(wanted.YAML)
+	if err == nil && wanted.SHA256 != "" && wanted.SHA256 != configHash(wanted.YAML) {
+		err = errors.New("it is not what the centre sent: its hash differs")
+	}
 	if err == nil {
 		err = checkFaults(ctx, next.only(ids))
 	}
@@ -84,12 +93,23 @@ func (a *Agent) configure(ctx context.Context, c *docklinev1.Command) (*dockline
 	}
 	a.inForce = next
 	a.log.Info("the centre's configuration is in force", "version", version, "plugins", ids)
-	return outcome(c, docklinev1.CommandOutcome_COMMAND_OUTCOME_APPLIED, fmt.Sprintf("in force, with sections for %d plugins", len(ids))), nil
+	return outcome(c, docklinev1.CommandOutcome_COMMAND_OUTCOME_APPLIED, fmt.Sprintf("in force, with sections for %d plugins; watched for %s", len(ids), wanted.Trial)), nil
+}
+
+// wantedOf is what a command brings.
+func wantedOf(c *docklinev1.Command) *given {
+	work := c.GetApplyConfig()
+	g := &given{Key: c.GetKey(), Version: c.GetVersion(), YAML: work.GetYaml(), Desired: work.GetConfigVersion(), SHA256: work.GetSha256(), Trial: watchTime}
+	if t := work.GetTrial(); t != nil {
+		g.Trial = min(max(t.AsDuration(), 4*time.Second), 24*time.Hour)
+	}
+	return g
 }
 
 func (a *Agent) refuseConfig(c *docklinev1.Command, wanted *given, reason error) (*docklinev1.CommandResult, error) {
 	a.log.Error("the centre's configuration is refused, the one before stays in force", "version", wanted.Version, "err", reason)
 	text := reason.Error()
+	reportEvent(fmt.Sprintf("Configuration %d of the centre is refused, the one before stays in force: %s", wanted.Version, text))
 	if len(text) > maxReason {
 		text = strings.ToValidUTF8(text[:maxReason], "") + " ..."
 	}
@@ -151,5 +171,5 @@ func (a *Agent) refusedCondition() []*docklinev1.Condition {
 		return nil
 	}
 	return []*docklinev1.Condition{{Code: "config_refused", Title: "A configuration from the centre was refused", Severity: docklinev1.Severity_SEVERITY_WARNING,
-		Text: fmt.Sprintf("The one before stays in force. Version %d: %s", refused.Version, refused.Reason)}}
+		Text: fmt.Sprintf("The one before is in force. Version %d: %s", cmp.Or(refused.Desired, refused.Version), refused.Reason)}}
 }

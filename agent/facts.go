@@ -69,7 +69,7 @@ func (a *Agent) Heartbeat() *docklinev1.Heartbeat {
 		DiskFreeBytes: f.DiskFree, JournalEvents: s.Events, JournalBytes: uint64(s.Bytes), JournalLimitBytes: uint64(s.LimitBytes), CapturedTotal: s.CapturedTotal,
 		Epoch: s.Epoch, LastSeq: s.LastSeq, Cursors: s.Cursors, Days: s.Days, Plugins: f.Plugins, Conditions: a.board.Evaluate(f),
 		DaysUntilFull: f.DaysUntilFull, RefusedEvents: f.Open.Refused + f.Open.Exceptions,
-		Machine: a.machineIs,
+		Machine: a.machineIs, Config: a.settings.state(),
 	}
 	if a.renewal != nil {
 		h.Certificate = a.renewal.State()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -23,8 +24,18 @@ type given struct {
 	YAML    string `json:"yaml"`
 	// Begun says that an agent has been opened with it to try it: one that is found so after a start has ended its agent.
 	Begun bool `json:"begun,omitempty"`
-	// Reason is why it was refused.
-	Reason string `json:"reason,omitempty"`
+	// Reason is why it was refused, or taken back after it had been in force.
+	Reason    string `json:"reason,omitempty"`
+	TakenBack bool   `json:"taken_back,omitempty"`
+	// Desired and SHA256 are number and hash by which the centre knows it; 0 where a person sent it to this site alone. Trial is for how
+	// long it is watched.
+	Desired uint64        `json:"desired,omitempty"`
+	SHA256  string        `json:"sha256,omitempty"`
+	Trial   time.Duration `json:"trial,omitempty"`
+	// Before is how the site was when it came.
+	Before standing `json:"before,omitzero"`
+	// At is when it was accepted, refused or taken back.
+	At time.Time `json:"at,omitzero"`
 }
 
 func (g *given) is(key string, version uint64) bool {
@@ -36,6 +47,7 @@ const (
 	acceptedFile = "accepted.json"
 	trialFile    = "trial.json"
 	refusedFile  = "refused.json"
+	watchFile    = "watch.json"
 )
 
 // settings is what the centre gave of a site's configuration.
@@ -45,6 +57,7 @@ type settings struct {
 
 	mu                sync.Mutex // guards what follows: health looks at it too
 	accepted, refused *given
+	watching          *watch
 }
 
 // last is what was accepted and what was refused last, nil where nothing was.
@@ -59,10 +72,13 @@ func openSettings(dir string) (*settings, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	for name, into := range map[string]**given{acceptedFile: &s.accepted, trialFile: &s.trial, refusedFile: &s.refused} {
+	for name, into := range map[string]any{acceptedFile: &s.accepted, trialFile: &s.trial, refusedFile: &s.refused, watchFile: &s.watching} {
 		if err := readGiven(filepath.Join(dir, name), into); err != nil {
 			return nil, fmt.Errorf("%w; remove it, and the centre's configuration is sent again", err)
 		}
+	}
+	if s.watching != nil && !s.accepted.is(s.watching.Key, s.watching.Version) {
+		s.watching = nil // the machine stopped before what it watches was in force
 	}
 	if s.trial != nil && s.trial.Begun {
 		return s, s.refuse(s.trial, "the agent ended while it tried this configuration; if that was a power cut, send it again")
@@ -71,7 +87,7 @@ func openSettings(dir string) (*settings, error) {
 }
 
 // readGiven reads a file where there is one.
-func readGiven(path string, into **given) error {
+func readGiven(path string, into any) error {
 	text, err := os.ReadFile(path)
 	if os.IsNotExist(err) {
 		return nil
@@ -86,7 +102,7 @@ func readGiven(path string, into **given) error {
 }
 
 // put replaces a file durably: written beside it, synced, renamed.
-func (s *settings) put(name string, g *given) error {
+func (s *settings) put(name string, g any) error {
 	text, err := json.Marshal(g)
 	if err != nil {
 		return err
@@ -116,15 +132,19 @@ func (s *settings) try(g *given, begun bool) error {
 	return nil
 }
 
-// accept makes what is on trial the last one known to be good.
+// accept puts what is on trial in force, and under watch: the last one known to be good is kept beside it.
 func (s *settings) accept() error {
 	g := *s.trial
-	g.Begun = false
-	if err := s.put(acceptedFile, &g); err != nil {
+	g.Begun, g.At = false, now().UTC()
+	w := &watch{Key: g.Key, Version: g.Version, Former: s.accepted, Until: now().Add(g.Trial).UTC(), Before: g.Before}
+	if s.watching != nil { // the one before is not known to be good
+		w.Former = s.watching.Former
+	}
+	if err := errors.Join(s.put(watchFile, w), s.put(acceptedFile, &g)); err != nil {
 		return fmt.Errorf("accept a configuration: %w", err)
 	}
 	s.mu.Lock()
-	s.accepted = &g
+	s.accepted, s.watching = &g, w
 	s.mu.Unlock()
 	return s.endTrial()
 }
@@ -132,7 +152,7 @@ func (s *settings) accept() error {
 // refuse notes why a configuration is not taken; the last good one stays.
 func (s *settings) refuse(g *given, reason string) error {
 	refused := *g
-	refused.Begun, refused.Reason = false, reason
+	refused.Begun, refused.Reason, refused.At = false, reason, now().UTC()
 	if err := s.put(refusedFile, &refused); err != nil {
 		return fmt.Errorf("refuse a configuration: %w", err)
 	}

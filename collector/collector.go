@@ -140,7 +140,7 @@ func (m *Collector) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	loops := r.loops()
+	loops := append(r.loops(), m.newRollout().Run)
 	if m.broker != nil {
 		loops = append(loops, m.broker.Run)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dockline/dockline/collector/api"
 	"github.com/dockline/dockline/collector/console"
+	"github.com/dockline/dockline/collector/siteconfig"
 )
 
 // handler serves what people and programs ask for.
@@ -27,6 +28,9 @@ func (m *Collector) handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", &healthz{well: m.db.Well, log: m.log})
 	mux.Handle("/api/", api.New(api.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")}))
+	sites := api.Guard(token, &siteconfig.API{Store: siteconfig.Store{DB: m.db}, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")})
+	mux.Handle("/api/v1/site-config", sites)
+	mux.Handle("/api/v1/site-config/", sites)
 	mux.Handle("/", console.New(console.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Drill: m.config.Console.Drill, Log: m.log.With("part", "console")}))
 	if token == "" {
 		return onlyHere(mux), nil

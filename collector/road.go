@@ -80,7 +80,7 @@ func (r *road) sequencerWake() { r.sequencer.Wake() }
 
 // loops are all that run for the road's sake.
 func (r *road) loops() []func(context.Context) error {
-	loops := []func(context.Context) error{r.ingest.Run, r.filler.Run, r.sequencer.Run, r.worker.Run, r.downlink.Run, r.keeper.Run}
+	loops := []func(context.Context) error{r.ingest.Run, r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.keeper.Run}
 	for _, s := range r.senders {
 		loops = append(loops, s.Run)
 	}

@@ -13,6 +13,8 @@ var counts = map[string]struct{ commit, full int }{
 	"journal.power-cuts":     {40, 500},
 	"host.plugin-kills":      {20, 100},
 	"state.permutations":     {300, 10000},
+	"reconcile.large-facts":  {50_000, 1_000_000},
+	"reconcile.random-days":  {4, 12},
 	"posting.sequences":      {100, 2000},
 	"once.agent-kills":       {20, 20},
 	"once.tryton-orders":     {8, 60},
@@ -43,6 +45,7 @@ var counts = map[string]struct{ commit, full int }{
 	"edge.drain-kills":  {5, 50},
 	"edge.live-ships":   {20, 60},
 	"edge.poison-rows":  {1000, 1000},
+	"edge.reconnects":   {20, 100},
 }
 
 // Full says whether the full counts are asked for (FULL=1).

@@ -198,6 +198,22 @@ func (h *Host) Health() []*docklinev1.PluginHealth {
 	return all
 }
 
+// Schemas is what the plugins that have run say of their sections; ok is false while one has not run yet.
+func (h *Host) Schemas() (all []*docklinev1.PluginSchema, ok bool) {
+	ok = true
+	for _, s := range h.supervisors {
+		s.mu.Lock()
+		d := s.described
+		s.mu.Unlock()
+		if d == nil {
+			ok = false
+			continue
+		}
+		all = append(all, &docklinev1.PluginSchema{Name: d.GetName(), Version: d.GetVersion(), JsonSchema: d.GetConfigSchema()})
+	}
+	return all, ok
+}
+
 // Conditions is what a person should know about the plugins; nothing where all is well.
 func (h *Host) Conditions() []*docklinev1.Condition {
 	var all []*docklinev1.Condition

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -126,7 +127,8 @@ func (e *epoch) scan(after uint64, limit int) (packs []storedPack, retry uint64,
 }
 
 // End packs what waits and names the place behind all that is held: identity and last Seq of the newest epoch. What Next gives
-// behind it was captured after this call.
+// behind it was captured after this call. Where there is no room to pack what waits it is the place behind what was packed before: what
+// waits is then given behind it.
 func (j *Journal) End() (*docklinev1.EpochRange, error) {
 	j.write.Lock()
 	defer j.write.Unlock()
@@ -134,11 +136,11 @@ func (j *Journal) End() (*docklinev1.EpochRange, error) {
 		return nil, ErrClosed
 	}
 	if len(j.newest().tail.events) > 0 {
-		if err := j.store(nil, true); err != nil {
+		if err := j.store(nil, true); err != nil && !errors.Is(err, ErrFull) {
 			return nil, err
 		}
 	}
 	end := proto.CloneOf(j.newest().identity)
-	end.LastSeq = j.newest().state.last
+	end.LastSeq = j.newest().sealed()
 	return end, nil
 }

@@ -29,7 +29,6 @@ type session struct {
 	ahead   map[key]bool
 	breadth breadth
 	paced   time.Time // the backlog waits for the rate until then
-	pause   time.Time // do not ask the journal before
 	flights map[key]*flight
 }
 
@@ -47,6 +46,7 @@ const (
 type lane struct {
 	at    Position
 	empty bool
+	pause time.Time // do not ask the journal before: it could not say
 }
 
 // key names an envelope.
@@ -104,11 +104,11 @@ func (u *Uplink) step(now time.Time) time.Duration {
 		}, helloAgain)
 		return next.Sub(now)
 	}
-	if !now.Before(s.pause) {
-		u.fill(s, now)
-	}
-	if s.pause.After(now) && s.pause.Before(next) {
-		next = s.pause
+	u.fill(s, now)
+	for _, l := range s.lanes {
+		if l.pause.After(now) && l.pause.Before(next) {
+			next = l.pause
+		}
 	}
 	for _, f := range s.flights {
 		if f.sending {
@@ -141,11 +141,11 @@ func (u *Uplink) fill(s *session, now time.Time) {
 	}
 	for number := range s.lanes {
 		l := &s.lanes[number]
-		for free := u.room(s, number, now); free > 0 && !l.empty; free = u.room(s, number, now) {
+		for free := u.room(s, number, now); free > 0 && !l.empty && !now.Before(l.pause); free = u.room(s, number, now) {
 			if err := u.takeOff(s, number, free, now); err != nil {
+				// The other lanes go on: on a full disk what is new cannot be packed, and what was packed before must go all the same.
 				u.c.Log.Error("uplink: read the journal", "err", err)
-				s.pause = now.Add(pauseTime)
-				return
+				l.pause = now.Add(pauseTime)
 			}
 		}
 	}

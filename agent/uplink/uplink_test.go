@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -350,4 +351,42 @@ func TestBadLine(t *testing.T) {
 			})
 		})
 	}
+}
+
+// stuck is a journal on a full disk: what waits to be packed cannot be, and everybody who asks for it is told so.
+type stuck struct {
+	store
+	full *atomic.Bool
+}
+
+func (s stuck) Next(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
+	envelopes, err := s.store.Next(after, limit)
+	if err == nil && len(envelopes) == 0 && s.full.Load() {
+		err = journal.ErrFull
+	}
+	return envelopes, err
+}
+
+// What the disk has no room to pack must not keep the backlog from being sent: its acknowledgements are what makes room.
+func TestTheBacklogIsSentWhileTheDiskIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, c := openJournal(t), newCentre(t)
+		for n := range 300 { // more than a window of packs
+			capture(t, j, n*100, 100)
+		}
+		full := &atomic.Bool{}
+		full.Store(true)
+		_, l := start(t, uplink.Config{Journal: stuck{store{j}, full}}, c)
+		l.connect()
+		pass(10 * time.Second)
+		if c.count() != 30_000 || j.Stats().Events != 0 {
+			t.Errorf("%d events arrived, %d are held", c.count(), j.Stats().Events)
+		}
+		full.Store(false)
+		capture(t, j, 30_000, 1)
+		pass(3 * time.Second)
+		if c.count() != 30_001 {
+			t.Errorf("%d events arrived after there was room again", c.count())
+		}
+	})
 }

@@ -92,3 +92,39 @@ func TestCountAbsentWaitsForTheOther(t *testing.T) {
 		}
 	})
 }
+
+// Rows of which most columns are the same in all are put in like any others, in statements of every length, NULL and conflicts included.
+func TestRowsThatAreMuchTheSame(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		ins := db.Insert{Table: "receipt", Columns: []string{"tenant", "site", "event_id", "version", "position", "level", "body"}, Conflict: []string{"tenant", "event_id"}}
+		for _, rows := range []int{15, 16, 150, 400} {
+			ins.Rows = nil
+			for n := range rows {
+				ins.Rows = append(ins.Rows, []any{"t", "dc-east", fmt.Sprintf("%06d", n), 1, nil, 2, []byte(fmt.Sprint(n))})
+			}
+			err := d.Write(t.Context(), func(tx *db.Tx) error {
+				before, err := tx.CountAbsent(t.Context(), ins)
+				if err != nil {
+					return err
+				}
+				again, err := tx.CountAbsent(t.Context(), ins)
+				if again != 0 || before == 0 {
+					t.Errorf("%d rows: %d new, then %d", rows, before, again)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := range rows {
+				if n%37 == 0 && count(t, d, `SELECT count(*) FROM receipt WHERE tenant = 't' AND site = 'dc-east' AND event_id = ? AND version = 1 AND position IS NULL AND level = 2 AND body = ?`,
+					fmt.Sprintf("%06d", n), []byte(fmt.Sprint(n))) != 1 {
+					t.Errorf("%d rows: row %d is not what was put in", rows, n)
+				}
+			}
+			if got := count(t, d, `SELECT count(*) FROM receipt`); got != int64(rows) {
+				t.Errorf("%d rows, want %d", got, rows)
+			}
+		}
+	})
+}

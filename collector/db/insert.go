@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -109,7 +110,7 @@ func (tx *Tx) insert(ctx context.Context, ins Insert, tail string) (out [][]any,
 		if tx.d.postgres {
 			query, args = arrays(head, tail, rows[:n])
 		} else {
-			query, args = values(head, tail, rows[:n])
+			query, args = insertValues(head, tail, rows[:n])
 		}
 		var more int64
 		if len(ins.Returning) > 0 {
@@ -179,15 +180,29 @@ func scanAny(rows *sql.Rows, width int) ([]any, error) {
 
 // values makes INSERT ... VALUES (?, ?), (?, ?).
 func values(head, tail string, rows [][]any) (string, []any) {
-	args := make([]any, 0, len(rows)*len(rows[0]))
+	width := len(rows[0])
+	args := make([]any, 0, len(rows)*width)
 	for _, row := range rows {
 		for _, v := range row {
 			args = append(args, normal(v))
 		}
 	}
-	list := Tuples(len(rows), len(rows[0]))
-	return head + list[1:len(list)-1] + tail, args
+	key := shape{head, tail, len(rows), width}
+	query, ok := shapes.Load(key)
+	if !ok {
+		list := Tuples(len(rows), width)
+		query, _ = shapes.LoadOrStore(key, head+list[1:len(list)-1]+tail)
+	}
+	return query.(string), args
 }
+
+// shape is what the text of a statement with VALUES depends on. There are few: a table's lists of columns, and the lengths that chunk gives.
+type shape struct {
+	head, tail  string
+	rows, width int
+}
+
+var shapes sync.Map // of shape to text
 
 // arrays makes INSERT ... SELECT ... FROM unnest($1::text[], ...): one statement for any number of rows, prepared once. A
 // column without any value is the literal NULL, whose type PostgreSQL takes from the table.

@@ -19,7 +19,8 @@ type session struct {
 	ran *atomic.Int64
 }
 
-// maxStatements bounds a session's cache; statements of rare shapes beyond it are prepared for one use.
+// maxStatements bounds a session's cache. Beyond it any one is given up for the next: what is used often comes back, where a cache that is
+// full of rare shapes would be of no use for ever.
 const maxStatements = 400
 
 // access is what a transaction wants: to write, and that before others.
@@ -129,7 +130,7 @@ func (s *session) query(ctx context.Context, query string, args []any) (*sql.Row
 	return s.conn.QueryContext(ctx, query, args...)
 }
 
-// prepared returns nil where the statement is not to be kept.
+// prepared returns nil where statements are not kept here.
 func (s *session) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 	if s.stmts == nil {
 		return nil, nil
@@ -137,12 +138,18 @@ func (s *session) prepared(ctx context.Context, query string) (*sql.Stmt, error)
 	if stmt := s.stmts[query]; stmt != nil {
 		return stmt, nil
 	}
-	if len(s.stmts) >= maxStatements {
-		return nil, nil
-	}
 	stmt, err := s.conn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
+	}
+	if len(s.stmts) >= maxStatements {
+		for other, old := range s.stmts {
+			delete(s.stmts, other)
+			if err := old.Close(); err != nil {
+				return nil, errors.Join(err, stmt.Close())
+			}
+			break
+		}
 	}
 	s.stmts[query] = stmt
 	return stmt, nil

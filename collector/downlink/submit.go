@@ -27,10 +27,10 @@ func rereadKey(plugin string) string { return event.Key("reread", plugin) }
 func countKey(number string) string  { return event.Key("count-request", number) }
 func cancelKey(order string) string  { return event.Key("cancel", order) }
 
-const (
-	configKey   = "config"
-	identityKey = "identity"
-)
+// ConfigKey is that of a site's configuration.
+const ConfigKey = "config"
+
+const identityKey = "identity"
 
 // Submit puts a command of a person into a site's list, as the next version of its key, and returns key and version. Tenant, site and
 // work must be set; the rest follows from them. The site gets it when it is online, however long that takes.
@@ -93,7 +93,7 @@ func complete(c *docklinev1.Command) error {
 		if n := len(work.ApplyConfig.GetYaml()); n > MaxConfigBytes {
 			return fmt.Errorf("the configuration has %d bytes, %d are allowed", n, MaxConfigBytes)
 		}
-		c.Key = configKey
+		c.Key = ConfigKey
 	case *docklinev1.Command_RenewIdentity:
 		c.Key = identityKey
 	default:

@@ -95,11 +95,8 @@ func next(ctx context.Context, d *db.DB, taken []int64, max int) ([]*waiting, er
 		if len(ids) == 0 {
 			return nil
 		}
-		args := []any{stateWaiting}
-		for _, id := range ids {
-			args = append(args, id)
-		}
-		rows, err := tx.Query(ctx, waitingEnvelopes+db.List(len(ids)), args...)
+		list, args := among(ids)
+		rows, err := tx.Query(ctx, waitingEnvelopes+list, args...)
 		if err != nil {
 			return err
 		}

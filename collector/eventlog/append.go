@@ -40,8 +40,10 @@ func (l *Log) append(ctx context.Context, tx *db.Tx, recorded []Recorded) (map[S
 	}
 	bySite, days := make(map[SiteKey]AppendResult), make(dayTallies)
 	count := func(a *arrival, logged, duplicates, conflicts int) {
-		r := bySite[a.site()]
-		bySite[a.site()] = AppendResult{r.Logged + logged, r.Duplicates + duplicates, r.Conflicts + conflicts}
+		if logged|duplicates|conflicts != 0 {
+			r := bySite[a.site()]
+			bySite[a.site()] = AppendResult{r.Logged + logged, r.Duplicates + duplicates, r.Conflicts + conflicts}
+		}
 	}
 	var fresh, lower, differ []*arrival
 	for _, c := range cases {
@@ -109,6 +111,9 @@ type arrival struct {
 	turn int
 	// receipt is the body of its receipt, of an event of a site that is new.
 	receipt []byte
+	// record is the number of the source's record that it is a version of, where it can be one.
+	record    int64
+	versioned bool
 }
 
 // check holds a new event against the rules of its kind. It is done late, since most of what comes again was found good before; the hash

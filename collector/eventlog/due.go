@@ -32,11 +32,8 @@ func claim(ctx context.Context, tx *db.Tx, ids []int64) ([]*waiting, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	args := []any{stateWaiting}
-	for _, id := range ids {
-		args = append(args, id)
-	}
-	rows, err := tx.Claim(ctx, waitingEnvelopes+db.List(len(ids))+` ORDER BY id`, args...)
+	list, args := among(ids)
+	rows, err := tx.Claim(ctx, waitingEnvelopes+list+` ORDER BY id`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +47,22 @@ func claim(ctx context.Context, tx *db.Tx, ids []int64) ([]*waiting, error) {
 }
 
 const waitingEnvelopes = `SELECT id, tenant, site, envelope FROM inbox WHERE state = ? AND id IN `
+
+// among is the end of waitingEnvelopes and its parameters. The last id is repeated, so that statements have few lengths to be prepared in.
+func among(ids []int64) (list string, args []any) {
+	args = []any{stateWaiting}
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	n := 1
+	for n < len(ids) {
+		n *= 2
+	}
+	for len(args) <= n {
+		args = append(args, ids[len(ids)-1])
+	}
+	return db.List(n), args
+}
 
 func scanWaiting(rows *sql.Rows) ([]*waiting, error) {
 	defer rows.Close()

@@ -39,16 +39,11 @@ func (l *Log) insert(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
 		return nil
 	}
 	slices.SortFunc(fresh, func(a, b *arrival) int { return cmp.Compare(a.logID, b.logID) })
-	all := l.newRows()
 	if err := inTandem((len(fresh)+rowsTogether-1)/rowsTogether, func(i int) (*rows, error) {
 		return l.rowsOf(fresh[i*rowsTogether : min((i+1)*rowsTogether, len(fresh))])
 	}, func(r *rows) error {
-		all.dirty = append(all.dirty, r.dirty...)
-		return r.writeBodies(ctx, tx)
+		return r.write(ctx, tx)
 	}); err != nil {
-		return err
-	}
-	if err := all.mark(ctx, tx); err != nil {
 		return err
 	}
 	if err := l.linkVersions(ctx, tx, fresh); err != nil {
@@ -67,7 +62,9 @@ func (l *Log) rowsOf(fresh []*arrival) (*rows, error) {
 		if err := a.addReceipt(); err != nil {
 			return nil, err
 		}
+		a.record, a.versioned = recordNumber(a.Event)
 	}
+	r.sortMarks()
 	return r, nil
 }
 
@@ -111,26 +108,28 @@ func (r *rows) addFacts(a *arrival, touches []Touch, body []byte) error {
 }
 
 func (r *rows) write(ctx context.Context, tx *db.Tx) error {
-	if err := r.writeBodies(ctx, tx); err != nil {
+	if err := tx.InsertAll(ctx, db.Insert{Table: "event", Rows: r.events, Columns: []string{"log_id", "tenant", "partition_key", "id", "variant",
+		"site", "source", "kind", "subject", "epoch", "epoch_ordinal", "seq", "occurred_at", "recorded_at", "body"}}); err != nil {
+		return err
+	}
+	if err := tx.InsertAll(ctx, db.Insert{Table: "fact", Rows: r.facts,
+		Columns: []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"}}); err != nil {
 		return err
 	}
 	return r.mark(ctx, tx)
 }
 
-func (r *rows) writeBodies(ctx context.Context, tx *db.Tx) error {
-	if err := tx.InsertAll(ctx, db.Insert{Table: "event", Rows: r.events, Columns: []string{"log_id", "tenant", "partition_key", "id", "variant",
-		"site", "source", "kind", "subject", "epoch", "epoch_ordinal", "seq", "occurred_at", "recorded_at", "body"}}); err != nil {
-		return err
-	}
-	return tx.InsertAll(ctx, db.Insert{Table: "fact", Rows: r.facts,
-		Columns: []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"}})
+// sortMarks leaves each key once.
+func (r *rows) sortMarks() {
+	slices.SortFunc(r.dirty, func(a, b dirtyKey) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.tenant, b.tenant)) })
+	r.dirty = slices.Compact(r.dirty)
 }
 
 // mark writes one dirty mark for each key that got a fact.
 func (r *rows) mark(ctx context.Context, tx *db.Tx) error {
-	slices.SortFunc(r.dirty, func(a, b dirtyKey) int { return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.key, b.key)) })
+	r.sortMarks()
 	marks := db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key"}}
-	for _, d := range slices.Compact(r.dirty) {
+	for _, d := range r.dirty {
 		marks.Rows = append(marks.Rows, []any{d.tenant, d.key})
 	}
 	return tx.InsertAll(ctx, marks)

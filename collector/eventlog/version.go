@@ -36,11 +36,9 @@ func recordNumber(e *docklinev1.Event) (int64, bool) {
 // linkVersions enters new events as versions of their records, and where a record had one before tells the keys of all of them.
 func (l *Log) linkVersions(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
 	first := db.Insert{Table: "record_first", Columns: []string{"record", "log_id"}, Conflict: []string{"record"}}
-	byLogID := make(map[int64]int64, len(fresh))
 	for _, a := range fresh {
-		if record, ok := recordNumber(a.Event); ok {
-			byLogID[a.logID] = record
-			first.Rows = append(first.Rows, []any{record, a.logID})
+		if a.versioned {
+			first.Rows = append(first.Rows, []any{a.record, a.logID})
 		}
 	}
 	slices.SortFunc(first.Rows, func(a, b []any) int {
@@ -53,6 +51,10 @@ func (l *Log) linkVersions(ctx context.Context, tx *db.Tx, fresh []*arrival) err
 	firsts, err := tx.Lookup(ctx, db.Lookup{Table: "record_first", Columns: []string{"log_id"}, Key: first.Conflict, Rows: recordsOf(first.Rows)})
 	if err != nil {
 		return err
+	}
+	byLogID := make(map[int64]int64, len(first.Rows))
+	for _, row := range first.Rows {
+		byLogID[row[1].(int64)] = row[0].(int64)
 	}
 	for _, row := range firsts {
 		delete(byLogID, row[0].(int64))

@@ -122,8 +122,9 @@ var openQueries = []struct {
 	query string
 	to    func(*Day) *int64
 }{
-	{`SELECT e.tenant, e.site, ` + ofDay + `, count(DISTINCT i.id) FROM dirty d JOIN fact f ON f.tenant = d.tenant AND f.fold_key = d.fold_key
-		JOIN event_identity i ON i.tenant = f.tenant AND i.id = f.event_id JOIN event e ON e.log_id = i.log_id WHERE d.due_at = 0 GROUP BY 1, 2, 3`,
+	{`SELECT e.tenant, e.site, ` + ofDay + `, count(DISTINCT i.id) FROM (SELECT tenant, fold_key FROM dirty WHERE due_at = 0 UNION SELECT tenant, fold_key FROM large_key WHERE since > 0) d
+		JOIN fact f ON f.tenant = d.tenant AND f.fold_key = d.fold_key
+		JOIN event_identity i ON i.tenant = f.tenant AND i.id = f.event_id JOIN event e ON e.log_id = i.log_id GROUP BY 1, 2, 3`,
 		func(d *Day) *int64 { return &d.Unfolded }},
 	{postingQuery(`'planned', 'ready', 'sending', 'unknown', 'correcting'`), func(d *Day) *int64 { return &d.Pending }},
 	{`SELECT tenant, site, day, count(DISTINCT id) FROM (` + postingRows(`'rejected', 'blocked', 'diverged'`) + `

@@ -142,6 +142,8 @@ type Site struct {
 	Refused []Refused
 	// Revoked is who shut the site out and why, nil where it is not.
 	Revoked *Revoked
+	// Config is what the site is to run, nil where nobody has said.
+	Config *Config
 	// Fork is nil where all is well.
 	Fork *Fork
 

@@ -41,6 +41,7 @@ func (s *Site) judge(now time.Time, l *listeners) {
 	s.judgeFork()
 	s.judgeCertificate(now)
 	s.judgeIdentity()
+	s.judgeConfig(now)
 	slices.SortStableFunc(s.Conditions, func(a, b *docklinev1.Condition) int { return -cmp.Compare(a.GetSeverity(), b.GetSeverity()) })
 	s.Health, s.Severity = s.sentence(now), info
 	if len(s.Conditions) > 0 {

@@ -59,7 +59,10 @@ func (f *Fleet) read(ctx context.Context, tenant, id string) ([]*Site, error) {
 		if err := readForks(ctx, tx, byKey); err != nil {
 			return err
 		}
-		return readIdentity(ctx, tx, byKey)
+		if err := readIdentity(ctx, tx, byKey); err != nil {
+			return err
+		}
+		return readConfig(ctx, tx, byKey)
 	})
 	if err != nil {
 		return nil, err

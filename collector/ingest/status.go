@@ -18,13 +18,16 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 		return nil
 	}
 	var moved []siteKey
-	before := *b
+	before, schemas := *b, takeSchemas(b.statuses)
 	err := i.c.DB.WriteFirst(ctx, func(tx *db.Tx) (err error) {
 		b.answers, b.agreed = slices.Clone(before.answers), nil
 		if err := i.refresh(ctx, tx); err != nil {
 			return err
 		}
 		if err := i.comparePlaces(ctx, tx, b); err != nil {
+			return err
+		}
+		if err := storeSchemas(ctx, tx, schemas); err != nil {
 			return err
 		}
 		taken, err := i.storePresence(ctx, tx, b.statuses)

@@ -31,6 +31,8 @@ type Batch struct {
 	oldEvents map[place][]string
 	wishes    []*put
 	fresh     []*row
+	atMost    int
+	rest      *Rest
 }
 
 var columnNames = strings.Fields(strings.ReplaceAll(columns, ",", " "))
@@ -180,7 +182,7 @@ func (b *Batch) save(ctx context.Context, tx *db.Tx) (map[string][]string, error
 	changed := make(map[place]bool)
 	var old []*row
 	for at, r := range b.rows {
-		if r.changed || r.id == 0 {
+		if r.id != 0 && (r.State != r.was.State || r.Fault != r.was.Fault) {
 			changed[at] = true
 		}
 		if r.changed && r.id != 0 {
@@ -208,8 +210,40 @@ func (b *Batch) save(ctx context.Context, tx *db.Tx) (map[string][]string, error
 	if err := needs.write(ctx, tx); err != nil {
 		return nil, err
 	}
+	if b.atMost > 0 && len(feeds.fresh) > b.atMost {
+		b.rest = &Rest{links{table: feeds.table, columns: feeds.columns, fresh: feeds.fresh[b.atMost:]}}
+		feeds.fresh = feeds.fresh[:b.atMost]
+	}
 	return touched, feeds.write(ctx, tx)
 }
+
+// AtMost has Write write no more than n new rows of which event feeds which posting; Rest has the others.
+func (b *Batch) AtMost(n int) { b.atMost = n }
+
+// Rest is what Write left over, nil for nothing. It is lost, and found again by the next Put of the same wishes, unless it is written.
+func (b *Batch) Rest() *Rest { return b.rest }
+
+// Rest is which events feed which postings, to be written in portions.
+type Rest struct{ links links }
+
+// Len is how many rows there are.
+func (r *Rest) Len() int {
+	if r == nil {
+		return 0
+	}
+	return len(r.links.fresh)
+}
+
+// Take takes out up to n rows.
+func (r *Rest) Take(n int) *Rest {
+	n = min(n, len(r.links.fresh))
+	part := &Rest{links{table: r.links.table, columns: r.links.columns, fresh: r.links.fresh[:n]}}
+	r.links.fresh = r.links.fresh[n:]
+	return part
+}
+
+// Write writes all rows.
+func (r *Rest) Write(ctx context.Context, tx *db.Tx) error { return r.links.write(ctx, tx) }
 
 // setNeeds makes the dependencies those wanted and says whether that changed any.
 func (b *Batch) setNeeds(at place, want []Ref) bool {

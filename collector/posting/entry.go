@@ -65,6 +65,11 @@ type row struct {
 	readyAt, createdAt, confirmedAt int64
 	documents                       []byte
 	changed                         bool
+	// was is how a row that is part of a Batch stood when it was loaded.
+	was struct {
+		State State
+		Fault Fault
+	}
 }
 
 // columns are those of a row, in the order in which scan and fill take them.
@@ -98,7 +103,9 @@ func (r *row) fill(v []any) error {
 	r.Attempts, r.readyAt, r.leaseHolder, r.leaseUntil, r.unknownSince = number(23), number(24), text(25), number(26), number(27)
 	r.Fault.Code, r.Fault.Text, r.Fault.Remedy, r.chainKey, r.chainNumber = text(29), text(30), text(31), text(32), number(33)
 	r.createdAt, r.confirmedAt = number(35), number(37)
-	return r.decode(number(22), number(34), number(28), number(36))
+	err := r.decode(number(22), number(34), number(28), number(36))
+	r.was.State, r.was.Fault = r.State, r.Fault
+	return err
 }
 
 func (r *row) decode(wanted, due, class, changedAt int64) (err error) {

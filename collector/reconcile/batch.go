@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -46,12 +48,18 @@ type batch struct {
 	now    time.Time
 	done   Stats
 	known
+	decoded map[foldKey]decoded
 	writes
+
+	// large: it is of one large key, whose facts, factCount of them, are not in the batch; later are events whose receipts are written afterwards.
+	large     bool
+	factCount int
+	later     []string
 }
 
 // run folds keys. Marks are read before facts: what comes in between leaves a mark of its own.
 func (b *batch) run(ctx context.Context, keys []foldKey) error {
-	slices.SortFunc(keys, func(x, y foldKey) int { return cmp.Or(cmp.Compare(x.tenant, y.tenant), cmp.Compare(x.key, y.key)) })
+	slices.SortFunc(keys, compareKeys)
 	locks := make([]string, len(keys))
 	for i, key := range keys {
 		locks[i] = key.lock()
@@ -66,6 +74,7 @@ func (b *batch) run(ctx context.Context, keys []foldKey) error {
 	if err := b.load(ctx, marked); err != nil {
 		return err
 	}
+	b.decode(marked)
 	for _, key := range marked {
 		if err := b.one(ctx, key); err != nil {
 			return err
@@ -119,14 +128,45 @@ func (b *batch) view(ctx context.Context, key foldKey) (*view, error) {
 	if v.policy, err = b.policyOf(ctx, key); err != nil {
 		return nil, err
 	}
-	for _, raw := range b.facts[key] {
+	v.facts, err = b.decoded[key].facts, b.decoded[key].err
+	return v, err
+}
+
+// decoded are the facts of a key, or why they cannot be read.
+type decoded struct {
+	facts []state.Fact
+	err   error
+}
+
+// decode reads the facts of keys, by all processors: it is as much work as the folds themselves. Its goroutines end before it returns.
+func (b *batch) decode(keys []foldKey) {
+	list := make([]decoded, len(keys))
+	workers := runtime.GOMAXPROCS(0)
+	var busy sync.WaitGroup
+	for n := range workers {
+		busy.Go(func() {
+			for i := n; i < len(keys); i += workers {
+				list[i] = decodeFacts(keys[i], b.facts[keys[i]])
+			}
+		})
+	}
+	busy.Wait()
+	b.decoded = make(map[foldKey]decoded, len(keys))
+	for i, key := range keys {
+		b.decoded[key] = list[i]
+	}
+}
+
+func decodeFacts(key foldKey, rows []factRow) decoded {
+	d := decoded{facts: make([]state.Fact, len(rows))}
+	for i, raw := range rows {
 		e := &docklinev1.Event{}
 		if err := proto.Unmarshal(raw.body, e); err != nil {
-			return nil, &foldError{key, fmt.Errorf("a fact cannot be read: %w", err)}
+			return decoded{err: &foldError{key, fmt.Errorf("a fact cannot be read: %w", err)}}
 		}
-		v.facts = append(v.facts, state.Fact{EpochOrdinal: uint64(raw.ordinal), Seq: uint64(raw.seq), Event: e})
+		d.facts[i] = state.Fact{EpochOrdinal: uint64(raw.ordinal), Seq: uint64(raw.seq), Event: e}
 	}
-	return v, nil
+	return d
 }
 
 // policyOf is the version in force at the key's first fact; where an open exception says that a code was unknown, and for the

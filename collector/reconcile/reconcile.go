@@ -31,8 +31,12 @@ type Worker struct {
 	Styles Styles
 	// Append takes order.released; nil: nothing is released to sites.
 	Append Append
-	// Batch is how many keys one transaction folds; default 100.
+	// Batch is how many keys one transaction folds; default 200.
 	Batch int
+	// LargeFrom is the number of facts beyond which a key is folded apart, by RunLarge; default 5,000. Page is how many facts are read of such a
+	// key at a time, default 1,000; Paged is called after each page with how many there are, when it is not nil, while no transaction is open.
+	LargeFrom, Page int
+	Paged           func(read int)
 	// Wake tells of new marks made in this process; without it they are found after Idle (default 100 ms).
 	Wake db.Signal
 	Idle time.Duration
@@ -40,6 +44,8 @@ type Worker struct {
 	Done func()
 	Now  func() time.Time
 	Log  *slog.Logger
+
+	wakeLarge db.Signal
 
 	mu       sync.Mutex
 	stats    Stats
@@ -68,7 +74,7 @@ func (w *Worker) count(s Stats) {
 }
 
 const (
-	defaultBatch = 100
+	defaultBatch = 200
 	defaultIdle  = 100 * time.Millisecond
 	// retryFailed is when a key that could not be folded is tried again.
 	retryFailed = time.Minute
@@ -112,14 +118,26 @@ func (w *Worker) Run(ctx context.Context) error {
 // Step folds a batch of dirty keys and returns how many they were, 0 when nothing is due. A key that cannot be folded does not
 // hold up the others: it becomes an exception and is tried again later.
 func (w *Worker) Step(ctx context.Context) (int, error) {
-	var keys []foldKey
+	var keys, large []foldKey
 	err := w.DB.Read(ctx, func(tx *db.Tx) error {
-		var err error
-		keys, err = w.due(ctx, tx)
+		due, err := w.due(ctx, tx)
+		if err != nil || len(due) == 0 {
+			keys, large = nil, nil
+			return err
+		}
+		keys, large, err = w.apart(ctx, tx, due)
 		return err
 	})
-	if err != nil || len(keys) == 0 {
+	if err != nil {
 		return 0, err
+	}
+	if len(large) > 0 {
+		if err := w.park(ctx, large); err != nil {
+			return 0, err
+		}
+	}
+	if len(keys) == 0 {
+		return len(large), nil
 	}
 	done, err := w.fold(ctx, keys)
 	if err != nil {
@@ -134,7 +152,7 @@ func (w *Worker) Step(ctx context.Context) (int, error) {
 	if done.Folded > 0 && w.Done != nil {
 		w.Done()
 	}
-	return int(done.Folded + done.Failed), nil
+	return int(done.Folded+done.Failed) + len(large), nil
 }
 
 // fold folds keys in one transaction.

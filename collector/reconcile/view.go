@@ -251,17 +251,6 @@ func siteEvents(events []*docklinev1.Event) []string {
 	return ids
 }
 
-// eventsOf are the events that touch the key.
-func eventsOf(facts []state.Fact) []*docklinev1.Event {
-	events := make([]*docklinev1.Event, 0, len(facts))
-	for _, f := range facts {
-		if !event.IsElsewhere(f.Event) {
-			events = append(events, f.Event)
-		}
-	}
-	return events
-}
-
 // naturalKey joins parts into a posting's key, each escaped.
 func naturalKey(parts ...string) string {
 	return strings.TrimPrefix(event.Key("", parts...), "/")

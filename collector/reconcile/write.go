@@ -38,7 +38,7 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	if err != nil {
 		return err
 	}
-	if changed {
+	if changed && !b.large {
 		b.refresh(v.tenant, b.postings.Feeding(v.posting())) // whatever became of these meanwhile
 	}
 	b.noteReasons(v.foldKey, out.reasons)
@@ -89,6 +89,9 @@ func (b *batch) writeWishes(ctx context.Context) error {
 // noteState tells whether there is anything about the key that was not folded before.
 func (b *batch) noteState(v *view, out *outcome) (bool, error) {
 	facts := int64(len(b.facts[v.foldKey]))
+	if b.large {
+		facts = int64(b.factCount)
+	}
 	if out.state == nil {
 		return true, nil // a record
 	}

@@ -32,6 +32,8 @@ type config struct {
 	Mended   string `yaml:"mended"`
 	// Ship tells departures of shipments, urgent ones, instead of picks.
 	Ship bool `yaml:"ship"`
+	// DieAfter ends the process with an error when it has run for so long.
+	DieAfter time.Duration `yaml:"die_after"`
 }
 
 type rows struct {
@@ -40,7 +42,7 @@ type rows struct {
 }
 
 func (r rows) Describe() *docklinev1.DescribeResponse {
-	return &docklinev1.DescribeResponse{Name: "rows", Version: "1.0.0", ConfigSchema: `{"type":"object"}`, Rereadable: !r.push,
+	return &docklinev1.DescribeResponse{Name: "rows", Version: "1.0.0", ConfigSchema: `{"type":"object","properties":{"rows":{"type":"integer","minimum":0}}}`, Rereadable: !r.push,
 		Kinds: []docklinev1.EventKind{docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED}}
 }
 
@@ -63,6 +65,12 @@ func (rows) Capture(ctx context.Context, start plugins.Start, out plugins.Stream
 	}
 	if err := there(ctx, c.After); err != nil {
 		return nil // asked to end
+	}
+	if c.DieAfter > 0 {
+		time.AfterFunc(c.DieAfter, func() {
+			fmt.Fprintln(os.Stderr, "rows: it dies now, as its section says")
+			os.Exit(3)
+		})
 	}
 	began, told := time.Now(), 0
 	for ctx.Err() == nil && (c.Rows == 0 || n < c.First-1+c.Rows) {

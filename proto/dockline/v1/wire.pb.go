@@ -1483,7 +1483,9 @@ type Heartbeat struct {
 	// What the site runs of the centre's configuration, to be held against what is desired.
 	Config *ConfigState `protobuf:"bytes,81,opt,name=config,proto3" json:"config,omitempty"`
 	// Absent where the line needs no certificate.
-	Certificate   *CertificateState `protobuf:"bytes,82,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	Certificate *CertificateState `protobuf:"bytes,82,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// What the sections of the site's plugins may hold; in a process's first heartbeats only.
+	Schemas       []*PluginSchema `protobuf:"bytes,83,rep,name=schemas,proto3" json:"schemas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1724,6 +1726,13 @@ func (x *Heartbeat) GetConfig() *ConfigState {
 func (x *Heartbeat) GetCertificate() *CertificateState {
 	if x != nil {
 		return x.Certificate
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetSchemas() []*PluginSchema {
+	if x != nil {
+		return x.Schemas
 	}
 	return nil
 }
@@ -2038,6 +2047,67 @@ func (x *CertificateState) GetText() string {
 	return ""
 }
 
+// PluginSchema is the JSON Schema of a plugin's section, as the plugin describes itself.
+type PluginSchema struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	JsonSchema    string                 `protobuf:"bytes,3,opt,name=json_schema,json=jsonSchema,proto3" json:"json_schema,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PluginSchema) Reset() {
+	*x = PluginSchema{}
+	mi := &file_dockline_v1_wire_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PluginSchema) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PluginSchema) ProtoMessage() {}
+
+func (x *PluginSchema) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_wire_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PluginSchema.ProtoReflect.Descriptor instead.
+func (*PluginSchema) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_wire_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *PluginSchema) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PluginSchema) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *PluginSchema) GetJsonSchema() string {
+	if x != nil {
+		return x.JsonSchema
+	}
+	return ""
+}
+
 var File_dockline_v1_wire_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_wire_proto_rawDesc = "" +
@@ -2156,7 +2226,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x04text\x18\x06 \x01(\tR\x04text\x129\n" +
 	"\n" +
 	"changed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAtB\x12\n" +
-	"\x10_battery_percent\"\xaf\n" +
+	"\x10_battery_percent\"\xe4\n" +
 	"\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
@@ -2191,7 +2261,8 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x06number\x18G \x01(\x04R\x06number\x12.\n" +
 	"\amachine\x18P \x01(\v2\x14.dockline.v1.MachineR\amachine\x120\n" +
 	"\x06config\x18Q \x01(\v2\x18.dockline.v1.ConfigStateR\x06config\x12?\n" +
-	"\vcertificate\x18R \x01(\v2\x1d.dockline.v1.CertificateStateR\vcertificateB\x12\n" +
+	"\vcertificate\x18R \x01(\v2\x1d.dockline.v1.CertificateStateR\vcertificate\x123\n" +
+	"\aschemas\x18S \x03(\v2\x19.dockline.v1.PluginSchemaR\aschemasB\x12\n" +
 	"\x10_days_until_fullB\x16\n" +
 	"\x14_clock_ahead_seconds\"T\n" +
 	"\bDayCount\x12\x12\n" +
@@ -2216,7 +2287,12 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x05roots\x18\x04 \x03(\tR\x05roots\x12\x14\n" +
 	"\x05tries\x18\x05 \x01(\rR\x05tries\x125\n" +
 	"\btried_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\atriedAt\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text*\xe4\x01\n" +
+	"\x04text\x18\a \x01(\tR\x04text\"]\n" +
+	"\fPluginSchema\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1f\n" +
+	"\vjson_schema\x18\x03 \x01(\tR\n" +
+	"jsonSchema*\xe4\x01\n" +
 	"\rRefusalReason\x12\x1e\n" +
 	"\x1aREFUSAL_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bREFUSAL_REASON_CRC_MISMATCH\x10\x01\x12!\n" +
@@ -2244,7 +2320,7 @@ func file_dockline_v1_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dockline_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_dockline_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_dockline_v1_wire_proto_goTypes = []any{
 	(RefusalReason)(0),            // 0: dockline.v1.RefusalReason
 	(Severity)(0),                 // 1: dockline.v1.Severity
@@ -2267,48 +2343,50 @@ var file_dockline_v1_wire_proto_goTypes = []any{
 	(*Machine)(nil),               // 18: dockline.v1.Machine
 	(*ConfigState)(nil),           // 19: dockline.v1.ConfigState
 	(*CertificateState)(nil),      // 20: dockline.v1.CertificateState
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*PluginSchema)(nil),          // 21: dockline.v1.PluginSchema
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
 }
 var file_dockline_v1_wire_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.PluginCursor.complete_through:type_name -> dockline.v1.CompleteThrough
-	21, // 1: dockline.v1.CompleteThrough.time:type_name -> google.protobuf.Timestamp
+	22, // 1: dockline.v1.CompleteThrough.time:type_name -> google.protobuf.Timestamp
 	2,  // 2: dockline.v1.Envelope.cursors:type_name -> dockline.v1.PluginCursor
 	6,  // 3: dockline.v1.EpochRange.ranges:type_name -> dockline.v1.SeqRange
 	7,  // 4: dockline.v1.Hello.epochs:type_name -> dockline.v1.EpochRange
-	21, // 5: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
+	22, // 5: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
 	18, // 6: dockline.v1.Hello.machine:type_name -> dockline.v1.Machine
 	2,  // 7: dockline.v1.HelloReply.cursors:type_name -> dockline.v1.PluginCursor
 	7,  // 8: dockline.v1.HelloReply.received:type_name -> dockline.v1.EpochRange
-	21, // 9: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
+	22, // 9: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
 	6,  // 10: dockline.v1.Ack.beyond:type_name -> dockline.v1.SeqRange
 	0,  // 11: dockline.v1.Refusal.reason:type_name -> dockline.v1.RefusalReason
 	9,  // 12: dockline.v1.Answer.hello_reply:type_name -> dockline.v1.HelloReply
 	10, // 13: dockline.v1.Answer.ack:type_name -> dockline.v1.Ack
 	11, // 14: dockline.v1.Answer.refusal:type_name -> dockline.v1.Refusal
 	1,  // 15: dockline.v1.Condition.severity:type_name -> dockline.v1.Severity
-	21, // 16: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
-	21, // 17: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
+	22, // 16: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	22, // 17: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
 	15, // 18: dockline.v1.PluginHealth.devices:type_name -> dockline.v1.DeviceHealth
-	21, // 19: dockline.v1.DeviceHealth.last_seen_at:type_name -> google.protobuf.Timestamp
-	21, // 20: dockline.v1.DeviceHealth.changed_at:type_name -> google.protobuf.Timestamp
-	21, // 21: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
-	21, // 22: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
+	22, // 19: dockline.v1.DeviceHealth.last_seen_at:type_name -> google.protobuf.Timestamp
+	22, // 20: dockline.v1.DeviceHealth.changed_at:type_name -> google.protobuf.Timestamp
+	22, // 21: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
+	22, // 22: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
 	14, // 23: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
 	13, // 24: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
 	2,  // 25: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
-	21, // 26: dockline.v1.Heartbeat.oldest_unconfirmed_at:type_name -> google.protobuf.Timestamp
+	22, // 26: dockline.v1.Heartbeat.oldest_unconfirmed_at:type_name -> google.protobuf.Timestamp
 	17, // 27: dockline.v1.Heartbeat.days:type_name -> dockline.v1.DayCount
 	18, // 28: dockline.v1.Heartbeat.machine:type_name -> dockline.v1.Machine
 	19, // 29: dockline.v1.Heartbeat.config:type_name -> dockline.v1.ConfigState
 	20, // 30: dockline.v1.Heartbeat.certificate:type_name -> dockline.v1.CertificateState
-	21, // 31: dockline.v1.ConfigState.since:type_name -> google.protobuf.Timestamp
-	21, // 32: dockline.v1.CertificateState.not_after:type_name -> google.protobuf.Timestamp
-	21, // 33: dockline.v1.CertificateState.tried_at:type_name -> google.protobuf.Timestamp
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	21, // 31: dockline.v1.Heartbeat.schemas:type_name -> dockline.v1.PluginSchema
+	22, // 32: dockline.v1.ConfigState.since:type_name -> google.protobuf.Timestamp
+	22, // 33: dockline.v1.CertificateState.not_after:type_name -> google.protobuf.Timestamp
+	22, // 34: dockline.v1.CertificateState.tried_at:type_name -> google.protobuf.Timestamp
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_wire_proto_init() }
@@ -2329,7 +2407,7 @@ func file_dockline_v1_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_wire_proto_rawDesc), len(file_dockline_v1_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -114,7 +114,9 @@ plugins:
 		fetch(t, dataDir, path)
 	}
 	long, longAnonymous := resident(t, program)
-	wait("the missing broker shows", patience, func(h *docklinev1.Heartbeat) bool { return !health.Healthy(h.GetConditions()) && len(h.GetConditions()) > 0 })
+	wait("the missing broker shows", patience, func(h *docklinev1.Heartbeat) bool {
+		return !health.Healthy(h.GetConditions()) && len(h.GetConditions()) > 0
+	})
 	out, said, code := runAt(t, program, "status", "--config", config)
 	if code != 1 || !strings.Contains(out, "days until full at today's rate: ") {
 		t.Errorf("status: %d\n%s%s", code, out, said)

@@ -1,0 +1,197 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/state"
+)
+
+const (
+	// defaultLargeFrom is the number of facts from which a key is folded apart: reading fewer takes no longer than a batch of others.
+	defaultLargeFrom = 5000
+	// settle is how long a large key gathers what is told before it is folded; one that takes long waits as many times as long as paceBy.
+	settle = 2 * time.Second
+	paceBy = 5
+	// largeLease is how long a fold of a large key may take before another collector takes it for dead.
+	largeLease = 5 * time.Minute
+)
+
+// apart takes those keys out of keys that have very many facts.
+func (w *Worker) apart(ctx context.Context, tx *db.Tx, keys []foldKey) (rest, large []foldKey, err error) {
+	isLarge := make(map[foldKey]bool)
+	known, err := tx.Lookup(ctx, db.Lookup{Table: "large_key", Columns: byKey, Key: byKey, Rows: rowsOf(keys)})
+	if err != nil {
+		return nil, nil, fmt.Errorf("large keys: %w", err)
+	}
+	for _, row := range known {
+		isLarge[keyOf(row)] = true
+	}
+	// An opening lists the buckets of its site under a lock, which only a transaction that writes may take; it has few facts.
+	asked := slices.DeleteFunc(slices.Clone(keys), func(key foldKey) bool { return isLarge[key] || strings.HasPrefix(key.key, state.KindOpening+"/") })
+	if len(asked) > 0 {
+		args := make([]any, 0, 2*len(asked)+1)
+		for _, key := range asked {
+			args = append(args, key.tenant, key.key)
+		}
+		rows, err := tx.Query(ctx, `SELECT tenant, fold_key FROM fact WHERE (tenant, fold_key) IN `+db.Tuples(len(asked), 2)+`
+			GROUP BY tenant, fold_key HAVING COUNT(*) > ?`, append(args, cmp.Or(w.LargeFrom, defaultLargeFrom))...)
+		if err != nil {
+			return nil, nil, fmt.Errorf("count facts: %w", err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var key foldKey
+			if err := rows.Scan(&key.tenant, &key.key); err != nil {
+				return nil, nil, err
+			}
+			isLarge[key] = true
+		}
+		if err := rows.Err(); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, key := range keys {
+		if isLarge[key] {
+			large = append(large, key)
+		} else {
+			rest = append(rest, key)
+		}
+	}
+	return rest, large, nil
+}
+
+// park turns the marks of large keys that are due into one note each for StepLarge, so that a burst of facts is folded once when it has
+// settled, and its marks stand in nobody's way.
+func (w *Worker) park(ctx context.Context, keys []foldKey) error {
+	slices.SortFunc(keys, compareKeys)
+	err := w.DB.Write(ctx, func(tx *db.Tx) error {
+		now := w.now().UnixMicro()
+		found, err := tx.Lookup(ctx, db.Lookup{Table: "dirty", Columns: []string{"id", "tenant", "fold_key", "due_at"}, Key: byKey, Rows: rowsOf(keys), Claim: true})
+		if err != nil {
+			return err
+		}
+		var marks []int64
+		due := make(map[foldKey]bool)
+		for _, row := range found {
+			if row[3].(int64) <= now {
+				marks = append(marks, row[0].(int64))
+				due[keyOf(row[1:])] = true
+			}
+		}
+		for _, key := range keys {
+			if !due[key] {
+				continue
+			}
+			if _, err := tx.Exec(ctx, `INSERT INTO large_key (tenant, fold_key, marks, since, due_at) VALUES (?, ?, 1, ?, ?)
+				ON CONFLICT (tenant, fold_key) DO UPDATE SET marks = large_key.marks + 1,
+				since = CASE WHEN large_key.since = 0 THEN excluded.since ELSE large_key.since END,
+				due_at = CASE WHEN large_key.due_at = 0 THEN excluded.due_at + ? * large_key.took ELSE large_key.due_at END`,
+				key.tenant, key.key, now, now+settle.Microseconds(), paceBy); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Delete(ctx, "dirty", "id", marks)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("set large keys apart: %w", err)
+	}
+	w.wakeLarge.Set()
+	return nil
+}
+
+func compareKeys(x, y foldKey) int {
+	return cmp.Or(cmp.Compare(x.tenant, y.tenant), cmp.Compare(x.key, y.key))
+}
+
+// largeTurn is one fold of a large key.
+type largeTurn struct {
+	foldKey
+	// marks is how much had been told when it began.
+	marks int64
+	began time.Time
+}
+
+// turn takes the large key that is due longest, nil for none. Nobody else takes it for the time of the lease.
+func (w *Worker) turn(ctx context.Context) (*largeTurn, error) {
+	var t *largeTurn
+	take := func(tx *db.Tx) error {
+		t = nil
+		next := &largeTurn{began: w.now()}
+		err := tx.QueryRow(ctx, `SELECT tenant, fold_key, marks FROM large_key WHERE due_at > 0 AND due_at <= ? ORDER BY due_at LIMIT 1`,
+			next.began.UnixMicro()).Scan(&next.tenant, &next.key, &next.marks)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err == nil {
+			t = next
+		}
+		return err
+	}
+	err := w.DB.Read(ctx, take)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	err = w.DB.Write(ctx, func(tx *db.Tx) error {
+		if err := take(tx); err != nil || t == nil {
+			return err
+		}
+		n, err := tx.Exec(ctx, `UPDATE large_key SET due_at = ? WHERE tenant = ? AND fold_key = ? AND marks = ? AND due_at <= ?`,
+			t.began.Add(largeLease).UnixMicro(), t.tenant, t.key, t.marks, t.began.UnixMicro())
+		if n == 0 {
+			t = nil // another collector was faster
+		}
+		return err
+	})
+	return t, err
+}
+
+// renew prolongs the lease within a transaction that writes a portion.
+func (t *largeTurn) renew(ctx context.Context, tx *db.Tx, now time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE large_key SET due_at = ? WHERE tenant = ? AND fold_key = ?`, now.Add(largeLease).UnixMicro(), t.tenant, t.key)
+	return err
+}
+
+// giveBack has a turn that came to nothing tried again soon.
+func (w *Worker) giveBack(ctx context.Context, t *largeTurn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	err := w.DB.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE large_key SET due_at = ? WHERE tenant = ? AND fold_key = ?`, w.now().Add(settle).UnixMicro(), t.tenant, t.key)
+		return err
+	})
+	if err != nil && w.Log != nil {
+		w.Log.Warn("a key of very many facts is only tried again when its lease is over", "key", t.key, "err", err)
+	}
+}
+
+// end notes within the fold's last transaction that everything which had been told when the turn began is folded.
+func (t *largeTurn) end(ctx context.Context, tx *db.Tx, now time.Time) error {
+	took := now.Sub(t.began).Microseconds()
+	_, err := tx.Exec(ctx, `UPDATE large_key SET took = ?, due_at = CASE WHEN marks = ? THEN 0 ELSE CAST(? AS BIGINT) END, since = CASE WHEN marks = ? THEN 0 ELSE CAST(? AS BIGINT) END
+		WHERE tenant = ? AND fold_key = ?`, took, t.marks, now.Add(settle).UnixMicro()+paceBy*took, t.marks, t.began.UnixMicro(), t.tenant, t.key)
+	return err
+}
+
+// LargeWaiting is how many large keys have something new that is not folded yet, and how old the oldest of that is.
+func (w *Worker) LargeWaiting(ctx context.Context) (n int64, oldest time.Duration, err error) {
+	err = w.DB.Read(ctx, func(tx *db.Tx) error {
+		var since int64
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*), COALESCE(MIN(since), 0) FROM large_key WHERE since > 0`).Scan(&n, &since); err != nil {
+			return err
+		}
+		if n > 0 {
+			oldest = w.now().Sub(time.UnixMicro(since))
+		}
+		return nil
+	})
+	return n, oldest, err
+}
