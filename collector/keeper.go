@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"time"
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
@@ -20,7 +21,12 @@ func (m *Collector) newKeeper(l *line, log *eventlog.Log) *fleet.Keeper {
 		}
 		return m.report(ctx, tx, tenant, origin, desired)
 	}
-	return &fleet.Keeper{DB: m.db, Holder: m.name, Listening: l.up, OfflineAfter: m.config.MQTT.OfflineAfter, Close: closer.Close, Log: m.log.With("part", "fleet")}
+	return &fleet.Keeper{DB: m.db, Holder: m.name, Listening: l.up, OfflineAfter: m.config.MQTT.OfflineAfter, Close: func(ctx context.Context) (int, error) {
+		if err := log.AskedAgain(ctx); err != nil {
+			return 0, err
+		}
+		return closer.Close(ctx)
+	}, Log: m.log.With("part", "fleet")}
 }
 
 // NewCloser makes the daily close of a database; it reports to nobody.
@@ -32,4 +38,16 @@ func NewCloser(d *db.DB, log *eventlog.Log) *fleet.Closer {
 		}
 		return log.Settled(ctx, tx, asked)
 	}}
+}
+
+// AcceptLoss takes the lost events from lo on, of an epoch of a site, for gone: the site's streams go on behind them, and the case closes.
+func AcceptLoss(ctx context.Context, d *db.DB, tenant, site, epoch string, lo uint64) error {
+	log := &eventlog.Log{DB: d, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
+		if len(found) > 0 {
+			return nil // what else there is to report the running collector does
+		}
+		_, err := exception.Sync(ctx, tx, tenant, origin, nil, time.Now())
+		return err
+	}}
+	return log.AcceptGap(ctx, tenant, site, epoch, lo)
 }

@@ -135,6 +135,8 @@ func (j *Journal) End() (*docklinev1.EpochRange, error) {
 	if j.closed {
 		return nil, ErrClosed
 	}
+	// Where a full disk leaves no room to pack it, the tail counts as captured after this call: no word of the collector's, which makes
+	// room, may wait for room.
 	if len(j.newest().tail.events) > 0 {
 		if err := j.store(nil, true); err != nil && !errors.Is(err, ErrFull) {
 			return nil, err

@@ -18,7 +18,7 @@ const (
 	packed = docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED
 	picked = docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED
 	item   = docklinev1.MasterKind_MASTER_KIND_ITEM
-	reach  = 10 * time.Second
+	within = 10 * time.Second
 )
 
 // pack is a scan of a carton so long after noon.
@@ -28,7 +28,7 @@ func pack(id, unit string, after time.Duration) *docklinev1.Event {
 }
 
 func protected() *rule.Rules {
-	return rule.New(rule.Config{Doubles: []rule.Double{{Step: packed, Within: reach}}})
+	return rule.New(rule.Config{Doubles: []rule.Double{{Step: packed, Within: within}}})
 }
 
 // told looks at an event in an entry of its own, which is kept, and says what became of it.
@@ -62,7 +62,7 @@ func TestTheSecondScanOfOneDeedIsADouble(t *testing.T) {
 		{"the first told again, as after a lost disk", pack("a", "LPN-1", 0), ""},
 		{"the double told again", pack("b", "LPN-1", 3*time.Second), "a double_scan"},
 		{"a little late and out of order", pack("d", "LPN-1", -5*time.Second), "a double_scan"},
-		{"at the limit, seen from the one that counts", pack("e", "LPN-1", reach), "a double_scan"},
+		{"at the limit, seen from the one that counts", pack("e", "LPN-1", within), "a double_scan"},
 		{"after it, though a double lies in between", pack("f", "LPN-1", 12*time.Second), ""},
 		{"and from then on", pack("g", "LPN-1", 20*time.Second), "f double_scan"},
 		{"from long before", pack("h", "LPN-1", -time.Hour), ""},

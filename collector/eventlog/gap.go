@@ -44,7 +44,8 @@ func (l *Log) Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *dock
 		return nil
 	}
 	n := gap.GetLastSeq() - gap.GetFirstSeq() + 1
-	remedy := "Read the records of that time again at their source, or count the stock again. Counts of this site wait until the events arrive or the loss is accepted."
+	remedy := fmt.Sprintf("dockline-collector site loss %s --tenant %s says what can be read again, and what is to be counted. Counts of this site wait until the events arrive, "+
+		"or the loss is accepted there.", site, tenant)
 	if sources != "" {
 		remedy = "Its sources read again from before that place, so there is nothing to do yet: this closes by itself when they have told everything up to now. " +
 			"Counts of this site wait meanwhile."

@@ -53,7 +53,8 @@ func (s *Site) LossActions() []Action {
 			Why:     "Nobody can tell again what came from " + who + ". Count the bins that were worked at in that time: the count corrects the stock.",
 			Command: fmt.Sprintf("dockline-collector site command recount %s --tenant %s --number RECOUNT-%s --bin BIN,ITEM --reason %q", s.ID, s.Tenant, oldest.UTC().Format("20060102"), "events were lost")})
 	}
-	return actions
+	return append(actions, Action{Title: "Take it for gone", Why: "When what could be had is there: counts of this site go on behind the loss.",
+		Command: fmt.Sprintf("dockline-collector site loss %s --tenant %s --accept", s.ID, s.Tenant)})
 }
 
 // lossMargin is how long before a loss was seen it is read again: the events may have waited as long at the site.

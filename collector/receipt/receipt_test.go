@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
@@ -43,6 +44,7 @@ func (x table) exec(query string, args ...any) {
 func (x table) logged(id string, position int) {
 	x.t.Helper()
 	body, err := proto.Marshal(&docklinev1.EventReceipt{EventId: id, Version: 1, Subject: "SO1",
+		OccurredAt: timestamppb.New(now), EventKind: docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, Origin: "picks.csv:7",
 		Level: docklinev1.ReceiptLevel_RECEIPT_LEVEL_LOGGED})
 	if err != nil {
 		x.t.Fatal(err)
@@ -105,8 +107,8 @@ func (x table) expect(id string, level docklinev1.ReceiptLevel) *docklinev1.Even
 	if (positioned == 1) != (r.Version == 1) {
 		x.t.Errorf("%s: version %d and a position %d: a new version must get a new position", id, r.Version, positioned)
 	}
-	if r.Subject != "SO1" || r.EventId != id {
-		x.t.Errorf("%s: subject %q, event %q", id, r.Subject, r.EventId)
+	if r.Subject != "SO1" || r.EventId != id || r.Origin != "picks.csv:7" || r.EventKind != docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED || !r.OccurredAt.AsTime().Equal(now) {
+		x.t.Errorf("%s: what it is about is another now: %v", id, r)
 	}
 	return r
 }
@@ -155,7 +157,9 @@ func TestReceiptFollowsItsCauses(t *testing.T) {
 		x.posting("erp", "SO1/S1", "confirmed", "OUT1", "e1")
 		x.posting("books", "SO1/S1b", "sending", "", "e1")
 		x.refresh("e1")
-		x.expect("e1", logged)
+		if r := x.expect("e1", logged); r.Text != "books: no such item Add it." {
+			t.Errorf("what it waits for: %q", r.Text)
+		}
 
 		x.state("SO1/S1b", "superseded")
 		x.refresh("e1")

@@ -112,6 +112,6 @@ func (v *view) gap(e *docklinev1.Event, gap *docklinev1.StreamGap) {
 	v.wake(v.now.Add(gapAgain))
 	v.raise(exception.Desired{Code: "stream_gap", Class: technical, Subject: e.GetSite() + " " + gap.GetEpoch(), Site: e.GetSite(), EventIDs: []string{e.GetId()},
 		Title: fmt.Sprintf("%d events of site %s are missing", gap.GetLastSeq()-gap.GetFirstSeq()+1, e.GetSite()),
-		Text: fmt.Sprintf("The journal of site %s lost what it had as %d to %d of epoch %s: %s. Have the sources read again from before that time, or compare that day with the site's own records; counts wait until then.",
-			e.GetSite(), gap.GetFirstSeq(), gap.GetLastSeq(), gap.GetEpoch(), gap.GetReason())})
+		Text: fmt.Sprintf("The journal of site %s lost what it had as %d to %d of epoch %s: %s. dockline-collector site loss %[1]s --tenant %[6]s says what can be read again, and what is to be counted; counts wait until then.",
+			e.GetSite(), gap.GetFirstSeq(), gap.GetLastSeq(), gap.GetEpoch(), gap.GetReason(), v.tenant)})
 }

@@ -14,6 +14,7 @@ type siteCommand struct {
 	List siteListCommand `cmd:"" help:"List sites and how they are, the worst first."`
 	Show siteShowCommand `cmd:"" help:"Show one site: what is wrong and what to do, its plugins and devices, its last day, its daily close."`
 
+	Loss  siteLossCommand  `cmd:"" help:"Take events that a site has lost for gone, so that its counts go on."`
 	Close siteCloseCommand `cmd:"" help:"Print the daily close: captured, logged, folded and posted, by site and day."`
 
 	Revoke       siteRevokeCommand       `cmd:"" help:"Shut a site out: its connection ends at once, and no certificate that it has counts any more."`

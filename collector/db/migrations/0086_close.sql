@@ -3,6 +3,8 @@
 -- +goose Up
 -- When the host recorded the event: the same id recorded at another moment was captured twice, not sent twice. 0 where that is not known.
 ALTER TABLE event_identity ADD COLUMN captured_at BIGINT NOT NULL DEFAULT 0;
+-- When the sources were last asked, and agreed, to tell again what a lost gap held; 0 where nobody has asked.
+ALTER TABLE gap ADD COLUMN asked_at BIGINT NOT NULL DEFAULT 0;
 -- By the site: counts of one journal folder. base is what an earlier state of the folder had counted beyond the one it was put back to.
 -- epoch and last_seq are the place in the journal as of which the counts are.
 CREATE TABLE site_day_said (

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/fleet"
+)
+
+type siteLossCommand struct {
+	Tenant string `required:"" help:"Name of the tenant."`
+	Site   string `arg:"" help:"Name of the site."`
+	Accept bool   `help:"Take all that is listed for gone: what could be read again was, and the rest was counted or compared by hand."`
+}
+
+// Run lists what a site has lost with what can be done about it, or accepts it.
+func (c *siteLossCommand) Run(all *commands) error {
+	return withFleet(all, func(ctx context.Context, _ *collector.Config, f *fleet.Fleet) error {
+		s, err := f.Site(ctx, c.Tenant, c.Site)
+		if err != nil {
+			return err
+		}
+		for _, g := range s.Gaps {
+			fmt.Printf("seq %d to %d of epoch %s: %s since %s\n", g.First, g.Last, g.Epoch, g.Cause, stamp(g.OpenedAt))
+			if !c.Accept || g.Cause != "lost" {
+				continue
+			}
+			if err := collector.AcceptLoss(ctx, f.DB, c.Tenant, c.Site, g.Epoch, g.First); err != nil {
+				return err
+			}
+			fmt.Println("  taken for gone")
+		}
+		if len(s.Gaps) == 0 {
+			fmt.Printf("nothing of site %s is missing\n", c.Site)
+		} else if !c.Accept {
+			for _, a := range s.LossActions() {
+				fmt.Printf("%s. %s\n  %s\n", a.Title, a.Why, a.Command)
+			}
+		}
+		return nil
+	})
+}
