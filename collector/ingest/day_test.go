@@ -26,11 +26,18 @@ func TestALyingSiteDoesNotBreakTheDaysOfOthers(t *testing.T) {
 			w.send(message(t, site, wire.Status, &docklinev1.Heartbeat{Tenant: tenant, Site: site, Session: site, Online: true, Epoch: "e1", LastSeq: 9, Number: number,
 				SentAt: timestamppb.New(w.now), Days: days}))
 		}
+		all := func() ([]*fleet.Day, error) {
+			return (&fleet.Fleet{DB: d, Now: func() time.Time { return w.now }}).Days(t.Context(), tenant, "", "")
+		}
 		today := w.now.Format(time.DateOnly)
 		say("dc-west", &docklinev1.DayCount{Date: today, Accepted: 12, Refused: 1})
 		for range 5 {
 			say("dc-east", &docklinev1.DayCount{Date: today, Accepted: 1 << 62, Refused: 1 << 62})
 			say("dc-east", &docklinev1.DayCount{Date: today})
+			say("dc-east", &docklinev1.DayCount{Date: today, Accepted: 1 << 62})
+			if _, err := all(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		for n := range 40 {
 			high := uint64(1 << 40)
@@ -43,7 +50,7 @@ func TestALyingSiteDoesNotBreakTheDaysOfOthers(t *testing.T) {
 			say("dc-east", &docklinev1.DayCount{Date: fmt.Sprintf("%04d-01-01", year), Accepted: 7}, &docklinev1.DayCount{Date: fmt.Sprintf("%04d-02-30", year), Accepted: 7},
 				&docklinev1.DayCount{Date: "0000-00-00\x00", Accepted: 7})
 		}
-		days, err := (&fleet.Fleet{DB: d, Now: func() time.Time { return w.now }}).Days(t.Context(), tenant, "", "")
+		days, err := all()
 		if err != nil {
 			t.Fatal(err)
 		}
