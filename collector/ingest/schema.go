@@ -10,17 +10,21 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-// maxSchema bounds one plugin's schema.
-const maxSchema = 64 << 10
+// maxSchema bounds one plugin's schema, maxSchemas how many of one heartbeat are taken.
+const (
+	maxSchema  = 64 << 10
+	maxSchemas = 64
+)
 
 // takeSchemas takes what plugins say of their sections out of heartbeats, which are kept as they are: the rows of plugin_schema, one for each
 // name and version.
 func takeSchemas(statuses []*docklinev1.Heartbeat) [][]any {
 	byKey := make(map[string][]any)
 	for _, h := range statuses {
-		for _, s := range h.GetSchemas() {
+		for _, s := range h.GetSchemas()[:min(len(h.GetSchemas()), maxSchemas)] {
 			if s.GetName() != "" && len(s.GetJsonSchema()) <= maxSchema && json.Valid([]byte(s.GetJsonSchema())) {
-				byKey[clip(s.GetName())+" "+clip(s.GetVersion())] = []any{clip(s.GetName()), clip(s.GetVersion()), s.GetJsonSchema()}
+				name := h.GetTenant() + "/" + clip(s.GetName()) // one tenant's sites have no say in another's configuration
+				byKey[name+" "+clip(s.GetVersion())] = []any{name, clip(s.GetVersion()), s.GetJsonSchema()}
 			}
 		}
 		h.Schemas = nil
