@@ -41,6 +41,33 @@ func (o *oneSite) names() (wire.Identity, error) {
 	return who, nil
 }
 
+// siteArgument names the site that a command is about, as TENANT/SITE or with --tenant.
+type siteArgument struct {
+	Tenant string `help:"Name of the tenant, where SITE does not name it."`
+	Site   string `arg:"" help:"The site: TENANT/SITE, or its name with --tenant."`
+}
+
+// AfterApply splits TENANT/SITE; called again it changes nothing.
+func (s *siteArgument) AfterApply() (err error) {
+	s.Tenant, s.Site, err = splitSite(s.Tenant, s.Site)
+	if err == nil && s.Tenant == "" {
+		return fmt.Errorf("%q: name the site as TENANT/SITE, or give --tenant", s.Site)
+	}
+	return err
+}
+
+// splitSite takes TENANT/SITE apart; a name without a tenant stays as it is.
+func splitSite(tenant, site string) (string, string, error) {
+	before, after, both := strings.Cut(site, "/")
+	if !both {
+		return tenant, site, nil
+	}
+	if tenant != "" && tenant != before || before == "" || after == "" {
+		return tenant, site, fmt.Errorf("%q: name the site as TENANT/SITE, or by its name and --tenant", site)
+	}
+	return before, after, nil
+}
+
 // person says who gives the command, for those who ask later.
 type person struct {
 	By string `help:"Who does this, for those who ask later; by default the user of this machine."`
