@@ -108,10 +108,21 @@ func (b *bundle) given() (texts []string) {
 	}
 	for _, name := range []string{acceptedFile, trialFile, refusedFile} {
 		if text, err := os.ReadFile(filepath.Join(b.config.Path("config"), name)); err == nil {
-			texts = append(texts, string(text))
+			texts = append(texts, givenYAML(text))
 		}
 	}
 	return texts
+}
+
+// givenYAML is the configuration within what is kept of it. The rest is bookkeeping, whose own "key" is no secret.
+func givenYAML(text []byte) string {
+	var kept struct {
+		YAML *string `json:"yaml"`
+	}
+	if json.Unmarshal(text, &kept) != nil || kept.YAML == nil {
+		return string(text)
+	}
+	return *kept.YAML
 }
 
 // add puts text in, without secrets and within bounds: what is too long is cut at its beginning, since its end is the newer.

@@ -206,7 +206,7 @@ func (r *redactor) redactConfig(text []byte) string {
 	}
 	for key, value := range tree {
 		switch key {
-		case "site", "data_dir", "mqtt", "journal", "uplink", "plugins", "health", "log":
+		case "site", "data_dir", "mqtt", "journal", "uplink", "plugins", "rules", "health", "log":
 		default:
 			tree[key] = outline(value)
 		}

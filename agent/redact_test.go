@@ -27,14 +27,24 @@ func TestSecretsAreTakenOut(t *testing.T) {
 	}
 }
 
+func TestOnlyTheConfigurationOfWhatTheCentreGaveIsLearnt(t *testing.T) {
+	r := newRedactor(nil, givenYAML([]byte(`{"key":"config","version":2,"yaml":"plugins:\n  - id: wms\n    config: {password: swordfish}\n"}`)), "plugins:\n  - id: wms\n    config: {}\n")
+	if got := r.text("config: swordfish"); got != "config: [hidden]" {
+		t.Errorf("it becomes %q", got)
+	}
+	if got := newRedactor(nil, givenYAML([]byte("password: torn file"))).text("torn file"); got != hidden {
+		t.Errorf("of a file that does not read: %q", got)
+	}
+}
+
 func TestAConfigurationLeavesAsAnOutline(t *testing.T) {
-	got := (&redactor{}).redactConfig([]byte("# password: inAComment\nsite: {tenant: main, id: dc}\nplugins:\n  - id: wms\n    config: {phrase: correct horse, port: 17, list: [one, 2]}\nnew_section: {phrase: battery}\n"))
+	got := (&redactor{}).redactConfig([]byte("# password: inAComment\nsite: {tenant: main, id: dc}\nplugins:\n  - id: wms\n    config: {phrase: correct horse, port: 17, list: [one, 2]}\nrules: {unknown: {item: refuse}}\nnew_section: {phrase: battery}\n"))
 	for _, gone := range []string{"inAComment", "correct horse", "battery", "one"} {
 		if strings.Contains(got, gone) {
 			t.Errorf("%q is still there:\n%s", gone, got)
 		}
 	}
-	for _, there := range []string{"tenant: main", "port: 17", "[text of 13 characters]", "id: wms"} {
+	for _, there := range []string{"tenant: main", "port: 17", "[text of 13 characters]", "id: wms", "item: refuse"} {
 		if !strings.Contains(got, there) {
 			t.Errorf("%q is gone:\n%s", there, got)
 		}

@@ -256,6 +256,16 @@ func (c *Config) BrokerURL() string {
 	return "mqtts://" + c.reachable(c.MQTT.Listen)
 }
 
+// LocalOnly says whether sites are told an address that only this machine can reach.
+func (c *Config) LocalOnly() bool {
+	u, err := url.Parse(c.EnrolURL())
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 // reachable is the first name by which sites reach this machine, with the port of an address.
 func (c *Config) reachable(listen string) string {
 	host, port, err := net.SplitHostPort(listen)

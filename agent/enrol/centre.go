@@ -37,10 +37,20 @@ type Centre struct {
 // requestTime bounds one request.
 const requestTime = 20 * time.Second
 
+// ErrAsked is what the caller gave, and must give otherwise.
+var ErrAsked = errors.New("enrol")
+
+// ErrStranger is a server that does not have the fingerprint: the same one again has it no more than before.
+var ErrStranger = errors.New("the server does not have the fingerprint that was given: it is not this collector, or somebody is in between; nothing was sent. " +
+	"Compare it with what `dockline-collector identity status` prints, or have `dockline-collector site add` print the command anew")
+
 // Transient says whether an attempt that ended with this error may succeed when it is made again.
 func Transient(err error) bool {
 	var p *wire.Problem
-	return err != nil && (!errors.As(err, &p) || p.Status == http.StatusTooManyRequests || p.Status >= 500)
+	if err == nil || errors.Is(err, ErrAsked) || errors.Is(err, ErrStranger) {
+		return false
+	}
+	return !errors.As(err, &p) || p.Status == http.StatusTooManyRequests || p.Status >= 500
 }
 
 // Enrol makes a key and a request in dir, unless they are there, and has the centre sign it for a one-time token. fingerprint is the SHA-256
@@ -48,15 +58,15 @@ func Transient(err error) bool {
 func (c Centre) Enrol(ctx context.Context, dir, token, fingerprint string) (*wire.EnrolAnswer, error) {
 	tenant, site, _, ok := wire.SplitToken(token)
 	if !ok {
-		return nil, errors.New("enrol: this is no token; it is tenant.site.secret, as `dockline-collector site add` printed it")
+		return nil, fmt.Errorf("%w: this is no token; it is tenant.site.secret, as `dockline-collector site add` printed it", ErrAsked)
 	}
 	pin, err := hex.DecodeString(strings.ReplaceAll(fingerprint, ":", ""))
 	if err != nil || len(pin) != sha256.Size {
-		return nil, errors.New("enrol: the fingerprint is 64 hex digits, as `dockline-collector site add` printed them")
+		return nil, fmt.Errorf("%w: the fingerprint is 64 hex digits, as `dockline-collector site add` printed them", ErrAsked)
 	}
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
-		return nil, fmt.Errorf("enrol: %q: give the collector as https://host:port", c.URL)
+		return nil, fmt.Errorf("%w: %q: give the collector as https://host:port", ErrAsked, c.URL)
 	}
 	csr, err := NewKeyAndCSR(dir, tenant, site)
 	if err != nil {
@@ -164,7 +174,7 @@ func pinned(chain []*x509.Certificate, fingerprint []byte, host string) error {
 		_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: host, CurrentTime: leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore) / 2)})
 		return err
 	}
-	return errors.New("the server does not have the fingerprint that was given: it is not this collector, or somebody is in between; nothing was sent")
+	return ErrStranger
 }
 
 // selfSigned is a certificate that proves nothing but that we hold the key.

@@ -5,13 +5,19 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
+	"log"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,4 +171,29 @@ func (a *authority) sign(t *testing.T, public any) []byte {
 		t.Fatal(err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// TestWhatWasGivenWrongIsNotTriedAgain: only the collector's own silence is worth another attempt.
+func TestWhatWasGivenWrongIsNotTriedAgain(t *testing.T) {
+	stranger := httptest.NewUnstartedServer(http.NotFoundHandler())
+	stranger.TLS = &tls.Config{NextProtos: []string{wire.EnrolProtocol}}
+	stranger.Config.ErrorLog = log.New(io.Discard, "", 0)
+	stranger.StartTLS()
+	defer stranger.Close()
+	token, pin := wire.JoinToken("acme", "dc-east", "secret"), strings.Repeat("ab", 32)
+	for name, given := range map[string][3]string{
+		"no token":              {stranger.URL, "half a token", pin},
+		"no fingerprint":        {stranger.URL, token, "abc"},
+		"the broker's address":  {"mqtts://localhost:8883", token, pin},
+		"another's fingerprint": {stranger.URL, token, pin},
+	} {
+		_, err := enrol.Centre{URL: given[0]}.Enrol(t.Context(), t.TempDir(), given[1], given[2])
+		if err == nil || enrol.Transient(err) {
+			t.Errorf("%s: %v is tried again", name, err)
+		}
+	}
+	stranger.Close()
+	if _, err := (enrol.Centre{URL: stranger.URL}).Enrol(t.Context(), t.TempDir(), token, pin); !enrol.Transient(err) {
+		t.Errorf("a collector that does not answer: %v is not tried again", err)
+	}
 }

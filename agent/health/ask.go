@@ -67,6 +67,9 @@ func request(ctx context.Context, method, dataDir, path string) (io.ReadCloser, 
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // the status alone says enough
+		if said := strings.TrimSpace(string(body)); said != "" && resp.StatusCode < 500 {
+			return nil, errors.New(said) // the agent has answered in words
+		}
 		return nil, fmt.Errorf("ask the agent: %s: %s", resp.Status, strings.TrimSpace(string(body)))
 	}
 	return resp.Body, nil

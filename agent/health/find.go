@@ -131,7 +131,14 @@ func erpRefused(f Facts) []Finding {
 	if f.Open.Refused+f.Open.Exceptions == 0 {
 		return nil
 	}
-	return found(fmt.Sprintf("Refused: %d. With an exception: %d.", f.Open.Refused, f.Open.Exceptions), time.Time{})
+	var parts []string
+	if n := f.Open.Refused; n > 0 {
+		parts = append(parts, fmt.Sprintf("Refused: %d.", n))
+	}
+	if n := f.Open.Exceptions; n > 0 {
+		parts = append(parts, fmt.Sprintf("Waiting for a person, each under an exception's number: %d.", n))
+	}
+	return found(strings.Join(parts, " "), time.Time{})
 }
 
 func erpLate(f Facts) []Finding {

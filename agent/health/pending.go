@@ -113,7 +113,7 @@ var kindWords = map[docklinev1.EventKind]string{
 	docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED:    "pack",
 	docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED: "shipment",
 	docklinev1.EventKind_EVENT_KIND_COUNT_OBSERVED:    "count",
-	docklinev1.EventKind_EVENT_KIND_COMMAND_COMPLETED: "answer to the centre",
+	docklinev1.EventKind_EVENT_KIND_COMMAND_COMPLETED: "command answer",
 	docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED:    "unreadable record",
 	docklinev1.EventKind_EVENT_KIND_STREAM_GAP:        "gap",
 	docklinev1.EventKind_EVENT_KIND_UNSPECIFIED:       "event",

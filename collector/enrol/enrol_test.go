@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -237,6 +238,9 @@ func TestLifeOfAnIdentity(t *testing.T) {
 		}
 		if err := store.Revoke(ctx, "acme", "dc-east", "anna", "stolen"); err != nil {
 			t.Fatal(err)
+		}
+		if err := store.Allow(ctx, "acme", "dc-east", "anna", w.now.Add(time.Hour)); !errors.Is(err, enrol.ErrShutOut) {
+			t.Errorf("a site that is shut out is told that it may renew: %v", err)
 		}
 		if check(first) == nil || check(fourth) == nil {
 			t.Error("a revoked certificate is taken")

@@ -21,6 +21,9 @@ import (
 // ErrNoSite: there is no such site.
 var ErrNoSite = errors.New("no such site")
 
+// ErrShutOut: the site was revoked, so no certificate of it can be renewed.
+var ErrShutOut = errors.New("is shut out, and its certificates with it: `dockline-collector site add` makes a token with which it may come back")
+
 // Store is the tables of tokens, certificates and refusals.
 type Store struct {
 	DB *db.DB
@@ -99,6 +102,13 @@ func (s *Store) Revoke(ctx context.Context, tenant, site, by, reason string) err
 // Allow lets a site that was offline for longer than the grace period renew its certificate until then, however old it is.
 func (s *Store) Allow(ctx context.Context, tenant, site, by string, until time.Time) error {
 	err := s.person(ctx, tenant, site, func(tx *db.Tx) error {
+		var revoked int64
+		if err := tx.QueryRow(ctx, `SELECT revoked FROM site_identity WHERE tenant = ? AND site = ?`, tenant, site).Scan(&revoked); err != nil {
+			return err
+		}
+		if revoked != 0 {
+			return fmt.Errorf("site %s of tenant %s %w", site, tenant, ErrShutOut)
+		}
 		_, err := tx.Exec(ctx, `UPDATE site_identity SET allowed_until = ?, allowed_by = ? WHERE tenant = ? AND site = ?`, until.UnixMicro(), by, tenant, site)
 		return err
 	})

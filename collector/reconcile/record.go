@@ -68,14 +68,22 @@ func (v *view) record() {
 	case *docklinev1.Event_DeadLetter:
 		v.deadLetter(r, p.DeadLetter)
 	case *docklinev1.Event_StreamGap:
-		v.outcome.reasons[e.GetId()] = "it says that events are missing: nothing is to be posted"
+		v.nothingToPost(r, "it says that events are missing: nothing is to be posted")
 		v.gap(e, p.StreamGap)
 	case *docklinev1.Event_CommandResult:
 		v.outcome.results = []*docklinev1.Event{e}
-		v.outcome.reasons[e.GetId()] = "the result of a command: nothing is to be posted"
+		v.nothingToPost(r, "the result of a command: nothing is to be posted")
 		if p.CommandResult.GetOutcome() == docklinev1.CommandOutcome_COMMAND_OUTCOME_REFUSED {
 			v.refused(e, "", "")
 		}
+	}
+}
+
+// nothingToPost says so of every event that told of the record, the former ones too: a site's second configuration is the same record as its
+// first, and an event without a reason counts at its site as one that the system of record lacks.
+func (v *view) nothingToPost(r *state.Record, reason string) {
+	for _, id := range r.Told {
+		v.outcome.reasons[id] = reason
 	}
 }
 

@@ -343,3 +343,19 @@ func TestNothingIsHalfWritten(t *testing.T) {
 		}
 	})
 }
+
+// TestEveryAnswerOfASiteIsSettled: a site's configurations are one record, and none of its answers waits for the system of record.
+func TestEveryAnswerOfASiteIsSettled(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d, nil)
+		const applied = docklinev1.CommandOutcome_COMMAND_OUTCOME_APPLIED
+		for version := range uint64(3) {
+			e := Result(10*int(version), "config", version+1, applied, "")
+			e.SourceKey = "config"
+			w.tell(Revised(e, fmt.Sprint(version+1))) // as a site's downlink writes it
+		}
+		if got := w.rows(`SELECT level FROM receipt`); got != strings.Repeat("3\n", 3) {
+			t.Errorf("receipts: %q", got)
+		}
+	})
+}

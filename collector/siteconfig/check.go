@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/dockline/dockline/proto/configfile"
+	"github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -72,6 +73,18 @@ func Check(text string) error {
 	}
 	if f := d.Log.Format; f != nil && *f != "text" && *f != "json" {
 		bad("log.format", "%q: text or json", *f)
+	}
+	var rules struct {
+		DoubleScan []struct {
+			Step string `yaml:"step"`
+		} `yaml:"double_scan"`
+	}
+	if yaml.Unmarshal(d.Rules, &rules) == nil { // what is wrong with the rest of them the site says
+		for i, r := range rules.DoubleScan {
+			if _, known := event.ParseKind(r.Step); !known {
+				bad(fmt.Sprintf("rules.double_scan[%d].step", i), "%q: there is no such step; give one like pick.confirmed, pack.confirmed or shipment.departed", r.Step)
+			}
+		}
 	}
 	seen := map[string]bool{}
 	for i, p := range d.Plugins {

@@ -165,7 +165,7 @@ func (m *Member) drift() string {
 		return fmt.Sprintf("It is to run version %d and does not: %s It runs %s.", m.Desired, sentence(r.Text), r.name())
 	case !m.Online:
 		return fmt.Sprintf("It is to run version %d and ran %s when it was last heard; it gets it when it is back.", m.Desired, r.name())
-	case m.Sent == m.Desired && m.State == Kept:
+	case m.Sent == m.Desired && (m.State == Kept || m.State == Trial && r.Version == 0 && r.SHA256 != ""):
 		return fmt.Sprintf("It is to run version %d and runs %s: somebody has given it another one since (site command config), or its data folder was put back.", m.Desired, r.name())
 	}
 	return fmt.Sprintf("It is to run version %d and runs %s; it is on its way.", m.Desired, r.name())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,12 +25,14 @@ func TestCheck(t *testing.T) {
 		"# nothing\n":           "",
 		"uplink: {window: 8}\n": "",
 		"rules:\n  double_scan: [{step: pack.confirmed, within: 10s}]\n  unknown: {item: refuse}\n": "",
-		"mqtt: {url: \"mqtts://x\"}\n":  "configuration:1",
-		"uplink:\n  window: 0\n":        "configuration:2: uplink.window",
-		"log: {level: loud}\n":          "log.level",
-		"journal: {limit: 1MiB}\n":      "journal.limit",
-		"plugins: [{id: a}, {id: a}]\n": "is there twice",
-		strings.Repeat("# a\n", 20_000): "are allowed",
+		"mqtt: {url: \"mqtts://x\"}\n": "configuration:1",
+		"uplink:\n  window: 0\n":       "configuration:2: uplink.window",
+		"log: {level: loud}\n":         "log.level",
+		"journal: {limit: 1MiB}\n":     "journal.limit",
+		"journal:\n  limit: 5X\n":      "configuration:2: journal.limit",
+		"rules:\n  double_scan:\n    - {step: pack.confrmed, within: 10s}\n": "configuration:3: rules.double_scan[0].step",
+		"plugins: [{id: a}, {id: a}]\n":                                      "is there twice",
+		strings.Repeat("# a\n", 20_000):                                      "are allowed",
 	} {
 		err := siteconfig.Check(text)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
@@ -154,6 +157,11 @@ func TestRollOut(t *testing.T) {
 		}
 		w.says("canary", runs(1, "trial"))
 		w.step()
+		w.says("canary", &docklinev1.ConfigState{Sha256: "another", State: "trial"}) // site command config, while it watched itself
+		members, err := w.rollout.Members(t.Context(), "acme", "", time.Hour)
+		if err != nil || !slices.ContainsFunc(members, func(m *siteconfig.Member) bool { return strings.Contains(m.Drift, "somebody has given it another one") }) {
+			t.Errorf("a configuration that was sent past the roll-out is not named: %+v %v", members, err)
+		}
 		w.says("canary", runs(1, "accepted"))
 		w.step()
 		if v := w.newest(); v.Ring != 0 {

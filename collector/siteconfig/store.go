@@ -40,7 +40,7 @@ const (
 
 var (
 	// ErrNone: the group has no configuration.
-	ErrNone = errors.New("no configuration")
+	ErrNone = errors.New("nobody has set a configuration yet (site config set)")
 	// ErrState: the version is not in a state in which this can be done.
 	ErrState = errors.New("not now")
 )
@@ -138,7 +138,7 @@ func (s *Store) Set(ctx context.Context, c Change) (made Version, err error) {
 	case c.By == "" || c.Reason == "":
 		return made, errors.New("say who changes it, and why")
 	case c.Soak < 0 || c.Trial < 10*time.Second || c.Trial > 24*time.Hour:
-		return made, errors.New("soak is 0 or longer, and a trial takes 10s to 24h")
+		return made, errors.New("give a soak time (--soak) of 0 or longer, and a trial (--trial) of 10s to 24h")
 	}
 	if err := Check(c.YAML); err != nil {
 		return made, err

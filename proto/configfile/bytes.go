@@ -16,7 +16,8 @@ var units = []struct {
 
 // UnmarshalYAML reads a size.
 func (b *Bytes) UnmarshalYAML(text []byte) error {
-	value := strings.Trim(strings.TrimSpace(string(text)), `"'`)
+	written := strings.Trim(strings.TrimSpace(string(text)), `"'`)
+	value := written
 	factor := int64(1)
 	for _, unit := range units {
 		if number, ok := strings.CutSuffix(value, unit.suffix); ok {
@@ -26,7 +27,7 @@ func (b *Bytes) UnmarshalYAML(text []byte) error {
 	}
 	number, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || number < 0 || number > (1<<62)/factor {
-		return fmt.Errorf("%q is not a size: write it like 512MiB or 2GiB", text)
+		return fmt.Errorf("%q is not a size: write it like 512MiB or 2GiB", written)
 	}
 	*b = Bytes(number * factor)
 	return nil

@@ -30,6 +30,7 @@ func TestDecodeNamesLineAndKey(t *testing.T) {
 		{"broken syntax", "mqtt:\n  url: [x\n", 2, ""},
 		{"doubled key", "mqtt:\n  url: x\n  url: y\n", 3, ""},
 		{"bad duration", "mqtt:\n  wait: soon\n", 2, ""},
+		{"bad size", "mqtt:\n  url: x\n  largest: 5X\n", 3, "mqtt.largest"},
 	}
 	for _, tt := range tables {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,5 +79,22 @@ func TestDecodeNamesAllFaults(t *testing.T) {
 	}
 	if s.MQTT.URL != "x" || len(s.Plugins) != 2 {
 		t.Errorf("decoded %+v", s)
+	}
+}
+
+// A size or a duration that cannot be read hides no other fault.
+func TestDecodeGoesOnBehindAValue(t *testing.T) {
+	var s sample
+	_, err := configfile.Decode("agent.yaml", []byte("mqtt:\n  largest: 5X\n  wait: soon\n  ulr: y\n"), &s)
+	var faults configfile.Faults
+	if !errors.As(err, &faults) || len(faults) != 3 {
+		t.Fatalf("faults: %v", err)
+	}
+	lines := map[int]string{}
+	for _, f := range faults {
+		lines[f.Line] = f.Key
+	}
+	if lines[2] != "mqtt.largest" || lines[3] != "mqtt.wait" || lines[4] != "mqtt.ulr" {
+		t.Errorf("faults: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 )
 
 // maxFaults ends the search for more in a file that is wrong throughout.
@@ -43,6 +44,10 @@ func decode(name string, text []byte, body ast.Node, out any) (faults Faults) {
 		var at yaml.Error
 		if errors.As(err, &at) && at.GetToken() != nil {
 			fault.Key, removed = remove(body, at.GetToken().Position.Line, at.GetToken().Position.Column)
+		} else if value := quoted(err.Error()); value != "" && fault.Line > 0 {
+			if at := tokenOf(body, fault.Line, value); at != nil {
+				fault.Key, removed = remove(body, at.Position.Line, at.Position.Column)
+			}
 		}
 		faults = append(faults, fault)
 		if !removed {
@@ -60,8 +65,8 @@ func fromYAML(name string, text []byte, err error) Fault {
 		return fault
 	}
 	fault.Text = told.GetMessage()
-	if token := told.GetToken(); token != nil {
-		fault.Line = token.Position.Line
+	if at := told.GetToken(); at != nil {
+		fault.Line = at.Position.Line
 	}
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
@@ -72,18 +77,44 @@ func fromYAML(name string, text []byte, err error) Fault {
 
 // lineOfQuoted finds the line that holds the value quoted in a message: durations and sizes are refused without a position.
 func lineOfQuoted(text []byte, message string) int {
-	parts := strings.Split(message, `"`)
-	if len(parts) < 3 {
+	quoted := quoted(message)
+	if quoted == "" {
 		return 0
 	}
 	n := 0
 	for line := range strings.Lines(string(text)) {
 		n++
-		if _, value, found := strings.Cut(line, ":"); found && strings.Contains(value, parts[1]) {
+		if _, value, found := strings.Cut(line, ":"); found && strings.Contains(value, quoted) {
 			return n
 		}
 	}
 	return 0
+}
+
+// quoted is the first text between quotation marks.
+func quoted(message string) string {
+	if parts := strings.Split(message, `"`); len(parts) >= 3 {
+		return parts[1]
+	}
+	return ""
+}
+
+// tokenOf is the token of the value that is written so on a line, nil where there is none.
+func tokenOf(node ast.Node, line int, value string) (found *token.Token) {
+	ast.Walk(visitor(func(n ast.Node) {
+		if scalar, ok := n.(ast.ScalarNode); ok && found == nil && scalar.GetToken().Position.Line == line && scalar.GetToken().Value == value {
+			found = scalar.GetToken()
+		}
+	}), node)
+	return found
+}
+
+type visitor func(ast.Node)
+
+// Visit goes everywhere.
+func (v visitor) Visit(n ast.Node) ast.Visitor {
+	v(n)
+	return v
 }
 
 // remove takes the innermost entry whose key or value stands at a position out of a tree, and says what its path was.

@@ -107,7 +107,11 @@ func (c *enrolCommand) configure(all *commands, answer *wire.EnrolAnswer) error 
 	if answer.Broker != "" && config.MQTT.URL != answer.Broker {
 		fmt.Printf("note: the centre names the broker %s, mqtt.url of %s says %s\n", answer.Broker, all.Config, config.MQTT.URL)
 	}
-	fmt.Printf("\nNext: add a plugin to %s, look at it with  dockline-agent config check --config %s , then  dockline-agent install  and  dockline-agent start\n", all.Config, all.Config)
+	option := ""
+	if all.Config != defaultConfig() {
+		option = " --config " + all.Config
+	}
+	fmt.Printf("\nNext: add a plugin to %s, then\n  dockline-agent config check%s\n  dockline-agent install%s\n  dockline-agent start\n", all.Config, option, option)
 	return nil
 }
 

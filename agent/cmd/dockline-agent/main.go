@@ -4,6 +4,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/alecthomas/kong"
@@ -53,6 +54,9 @@ func main() {
 		os.Exit(int(code))
 	}
 	if err != nil {
+		if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Path == c.Config && errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("there is no configuration %s: `dockline-agent enrol`, as `dockline-collector site add` prints it, or `dockline-agent init` writes one; --config names another place", c.Config)
+		}
 		fmt.Fprintln(os.Stderr, "dockline-agent:", err)
 		os.Exit(1)
 	}

@@ -31,8 +31,12 @@ type statusCommand struct {
 // Run asks the running agent.
 func (c *statusCommand) Run(all *commands) error {
 	config, err := agent.LoadConfig(all.Config)
+	words := os.Stdout
+	if c.JSON { // scripts read JSON there or nothing; the exit code says which
+		words = os.Stderr
+	}
 	if os.IsNotExist(err) {
-		fmt.Printf("not installed: there is no %s\n", all.Config)
+		fmt.Fprintf(words, "not installed: there is no %s\n", all.Config)
 		return exitCode(exitNotInstalled)
 	}
 	if err != nil {
@@ -41,10 +45,10 @@ func (c *statusCommand) Run(all *commands) error {
 	status, err := health.Ask(context.Background(), config.DataDir)
 	if errors.Is(err, health.ErrStopped) {
 		if !service.Installed() {
-			fmt.Printf("%v, and no service is installed\n", err)
+			fmt.Fprintf(words, "%v, and no service is installed\n", err)
 			return exitCode(exitNotInstalled)
 		}
-		fmt.Println(err)
+		fmt.Fprintln(words, err)
 		return exitCode(exitStopped)
 	}
 	if err != nil {

@@ -30,9 +30,8 @@ type siteCommandCommand struct {
 
 // toSite is what every command to a site has.
 type toSite struct {
-	Tenant string        `required:"" help:"Name of the tenant."`
-	Site   string        `arg:"" help:"Name of the site."`
-	Wait   time.Duration `help:"Wait so long for the site's answer; exit code 1 where it is not applied."`
+	siteArgument
+	Wait time.Duration `help:"Wait so long for the site's answer; exit code 1 where it is not applied."`
 }
 
 // send submits a command and, where that is wanted, waits for what becomes of it.
@@ -55,7 +54,7 @@ func (t *toSite) send(all *commands, c *docklinev1.Command) error {
 			case err != nil && ctx.Err() == nil:
 				return err
 			case len(found) == 1 && (found[0].Version > version || !found[0].CompletedAt.IsZero()):
-				fmt.Printf("%s: %s\n", found[0].State, found[0].Text)
+				fmt.Println(strings.TrimSuffix(fmt.Sprintf("%s: %s", found[0].State, found[0].Text), ": "))
 				if found[0].State != "applied" {
 					return fmt.Errorf("%s version %d is %s", key, version, found[0].State)
 				}
@@ -63,7 +62,7 @@ func (t *toSite) send(all *commands, c *docklinev1.Command) error {
 			}
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("no answer within %s; `dockline-collector site command list` shows it when it comes", t.Wait)
+				return fmt.Errorf("no answer within %s; `dockline-collector site command list` shows it when it comes (held: the site has it and has not carried it out yet; `dockline-collector site show` says what is in the way)", t.Wait)
 			case <-time.After(200 * time.Millisecond):
 			}
 		}
@@ -200,10 +199,9 @@ func (c *siteMasterCommand) Run(all *commands) error {
 }
 
 type commandListCommand struct {
-	Tenant string `required:"" help:"Name of the tenant."`
-	Site   string `arg:"" help:"Name of the site."`
-	Limit  int    `default:"50" help:"How many, the newest first."`
-	JSON   bool   `name:"json" help:"Print everything, for scripts."`
+	siteArgument
+	Limit int  `default:"50" help:"How many, the newest first."`
+	JSON  bool `name:"json" help:"Print everything, for scripts."`
 }
 
 // Run lists the newest first.

@@ -41,6 +41,33 @@ func (o *oneSite) names() (wire.Identity, error) {
 	return who, nil
 }
 
+// siteArgument names the site that a command is about, as TENANT/SITE or with --tenant.
+type siteArgument struct {
+	Tenant string `help:"Name of the tenant, where SITE does not name it."`
+	Site   string `arg:"" help:"The site: TENANT/SITE, or its name with --tenant."`
+}
+
+// AfterApply splits TENANT/SITE; called again it changes nothing.
+func (s *siteArgument) AfterApply() (err error) {
+	s.Tenant, s.Site, err = splitSite(s.Tenant, s.Site)
+	if err == nil && s.Tenant == "" {
+		return fmt.Errorf("%q: name the site as TENANT/SITE, or give --tenant", s.Site)
+	}
+	return err
+}
+
+// splitSite takes TENANT/SITE apart; a name without a tenant stays as it is.
+func splitSite(tenant, site string) (string, string, error) {
+	before, after, both := strings.Cut(site, "/")
+	if !both {
+		return tenant, site, nil
+	}
+	if tenant != "" && tenant != before || before == "" || after == "" {
+		return tenant, site, fmt.Errorf("%q: name the site as TENANT/SITE, or by its name and --tenant", site)
+	}
+	return before, after, nil
+}
+
 // person says who gives the command, for those who ask later.
 type person struct {
 	By string `help:"Who does this, for those who ask later; by default the user of this machine."`
@@ -166,6 +193,9 @@ func (c *siteAddCommand) invite(ctx context.Context, config *collector.Config, s
 	i.Windows = fmt.Sprintf(`'%s' | & "$env:ProgramFiles\Dockline\dockline-agent.exe" %s`, token, arguments)
 	if c.JSON {
 		return printJSON(i)
+	}
+	if config.LocalOnly() {
+		fmt.Printf("\nNote: only this machine reaches %s. For sites elsewhere set mqtt.listen and mqtt.hosts in the configuration, start the collector again, and run this once more.\n", i.Collector)
 	}
 	fmt.Printf("\nRun this on the site's machine until %s, once:\n\n  Linux:    %s\n\n  Windows (PowerShell as administrator):\n            %s\n\nThe token is for this site alone and stands nowhere else; whoever has it first is the site.\n",
 		i.ExpiresAt.Format("2006-01-02 15:04 MST"), i.Linux, i.Windows)

@@ -3,7 +3,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -40,6 +42,9 @@ func main() {
 		os.Exit(2)
 	}
 	if err := ctx.Run(&c); err != nil {
+		if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Path == c.Config && errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("there is no configuration %s: `dockline-collector init` writes one; --config names another place", c.Config)
+		}
 		fmt.Fprintln(os.Stderr, "dockline-collector:", err)
 		os.Exit(1)
 	}

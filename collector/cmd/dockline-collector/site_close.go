@@ -16,10 +16,16 @@ import (
 
 type siteCloseCommand struct {
 	Tenant string `default:"" help:"Only this tenant's."`
-	Site   string `arg:"" optional:"" help:"Only this site's."`
+	Site   string `arg:"" optional:"" help:"Only this site's: TENANT/SITE, or its name."`
 	Date   string `default:"" help:"Only this day, like 2026-11-26, UTC."`
 	Accept string `default:"" placeholder:"WHY" help:"Take the difference of this site and day as known: it closes, with these words, as long as the numbers stay."`
 	JSON   bool   `name:"json" help:"Print everything, for scripts; the fields are those of GET /api/v1/days."`
+}
+
+// AfterApply splits TENANT/SITE.
+func (c *siteCloseCommand) AfterApply() (err error) {
+	c.Tenant, c.Site, err = splitSite(c.Tenant, c.Site)
+	return err
 }
 
 // Run compares first, so that what it prints is of now; exceptions are left to the running collector.

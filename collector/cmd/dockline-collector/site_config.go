@@ -38,7 +38,7 @@ type configSetCommand struct {
 	IfVersion   uint64        `help:"The version that this change began from; 0 is the first of a group. Another one than the newest is a conflict, and shows what the other changed."`
 	Soak        time.Duration `default:"15m" help:"How long a ring must be well with it before the next one gets it."`
 	Hold        bool          `help:"In the place of --soak: each ring waits for a person (site config rollout go)."`
-	Trial       time.Duration `default:"5m" help:"How long a site watches itself with it; it takes it back where its health falls."`
+	Trial       time.Duration `default:"5m" help:"How long a site watches itself with it (10s to 24h); it takes it back where its health falls."`
 	SkipSchemas bool          `help:"Take plugins' sections that do not fit what the sites' plugins have said of them; each site still looks before it takes them."`
 	DryRun      bool          `help:"Only check the file, and show what would change."`
 	JSON        bool          `name:"json" help:"Print everything, for scripts."`
@@ -62,7 +62,14 @@ func (c *configSetCommand) Run(all *commands) error {
 			if err != nil && !errors.Is(err, siteconfig.ErrNone) {
 				return err
 			}
-			fmt.Printf("no faults; this would be version %d of group %s:\n%s", newest.Number+1, c.Group, siteconfig.Diff(newest.YAML, string(text)))
+			change := siteconfig.Diff(newest.YAML, string(text))
+			if change == "" {
+				change = "(nothing changes)\n"
+			}
+			fmt.Printf("no faults; this would be version %d of group %s:\n%s", newest.Number+1, c.Group, change)
+			if c.IfVersion != newest.Number {
+				fmt.Printf("note: the newest is version %d, so it would take --if-version %[1]d\n", newest.Number)
+			}
 			return nil
 		}
 		change := siteconfig.Change{Tenant: c.Tenant, Group: c.Group, YAML: string(text), By: c.name(), Reason: c.Reason, From: c.IfVersion, Soak: c.Soak, Trial: c.Trial, SkipSchemas: c.SkipSchemas}
@@ -91,6 +98,9 @@ type configShowCommand struct {
 func (c *configShowCommand) Run(all *commands) error {
 	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
 		v, err := s.Get(ctx, c.Tenant, c.Group, c.Version)
+		if errors.Is(err, siteconfig.ErrNone) && c.Version > 0 {
+			return fmt.Errorf("group %s of tenant %s has no version %d: `dockline-collector site config history` lists those that there are", c.Group, c.Tenant, c.Version)
+		}
 		if err != nil {
 			return fmt.Errorf("group %s of tenant %s: %w", c.Group, c.Tenant, err)
 		}
@@ -207,7 +217,7 @@ func printMembers(sites []*siteconfig.Member) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SITE\tGROUP\tRING\tTO RUN\tSENT\tSTATE\tDRIFT")
 	for _, m := range sites {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", m.Site, m.Group, m.Ring, m.Desired, m.Sent, m.State, m.Drift)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", m.Site, m.Group, m.Ring, m.Desired, m.Sent, cmp.Or(m.State, "-"), m.Drift)
 	}
 	return w.Flush()
 }

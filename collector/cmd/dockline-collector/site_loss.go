@@ -9,9 +9,8 @@ import (
 )
 
 type siteLossCommand struct {
-	Tenant string `required:"" help:"Name of the tenant."`
-	Site   string `arg:"" help:"Name of the site."`
-	Accept bool   `help:"Take all that is listed for gone: what could be read again was, and the rest was counted or compared by hand."`
+	siteArgument
+	Accept bool `help:"Take all that is listed for gone: what could be read again was, and the rest was counted or compared by hand."`
 }
 
 // Run lists what a site has lost with what can be done about it, or accepts it.

@@ -41,6 +41,9 @@ func (c *siteListCommand) Run(all *commands) error {
 		if c.JSON {
 			return printJSON(api.SitesOf(sites))
 		}
+		if len(sites) == 0 {
+			fmt.Fprintln(os.Stderr, "No such site is known; `dockline-collector site add TENANT/SITE` makes one known.")
+		}
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "TENANT\tSITE\tREGION\tSTATE\tHELD\tORDERS\tHEALTH")
 		for _, s := range sites {
@@ -51,10 +54,9 @@ func (c *siteListCommand) Run(all *commands) error {
 }
 
 type siteShowCommand struct {
-	Tenant string `required:"" help:"Name of the tenant."`
-	Site   string `arg:"" help:"Name of the site."`
-	Hours  int    `default:"24" help:"How many hours of history."`
-	JSON   bool   `name:"json" help:"Print everything, for scripts; the fields are those of GET /api/v1/sites/{id}."`
+	siteArgument
+	Hours int  `default:"24" help:"How many hours of history."`
+	JSON  bool `name:"json" help:"Print everything, for scripts; the fields are those of GET /api/v1/sites/{id}."`
 }
 
 // Run prints what a person on duty wants to know of a site, the worst first.
@@ -75,6 +77,14 @@ func (c *siteShowCommand) Run(all *commands) error {
 	})
 }
 
+// daysText is a number of days as people say it: beyond a year nobody counts.
+func daysText(days float64) string {
+	if days > 365 {
+		return "more than a year"
+	}
+	return fmt.Sprintf("%.1f days", days)
+}
+
 func printSite(to io.Writer, s *fleet.Site, d *api.SiteDetail) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
@@ -93,7 +103,7 @@ func printSite(to io.Writer, s *fleet.Site, d *api.SiteDetail) error {
 		line("Not in the ERP since", "%s", stamp(*d.OldestUnconfirmedAt))
 	}
 	if d.DaysUntilFull != nil {
-		line("Journal full in", "%.1f days at the pace of today", *d.DaysUntilFull)
+		line("Journal full in", "%s at the pace of today", daysText(*d.DaysUntilFull))
 	}
 	line("Certificate until", "%s", stamp(s.CertificateNotAfter))
 	for _, p := range d.Plugins {
