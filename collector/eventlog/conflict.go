@@ -22,11 +22,16 @@ func (l *Log) lowerPlaces(ctx context.Context, tx *db.Tx, lower []*arrival) erro
 	}
 	slices.SortFunc(lower, func(a, b *arrival) int { return compareKeys(a.key(), b.key()) })
 	var keys [][]any
+	var events []*docklinev1.Event
 	for _, a := range lower {
 		keys = append(keys, []any{a.Event.GetTenant(), a.Event.GetId()})
+		events = append(events, a.Event)
 	}
 	known, err := identities(ctx, tx, keys, true)
 	if err != nil {
+		return err
+	}
+	if err := holdRecordsOf(ctx, tx, events); err != nil {
 		return err
 	}
 	for _, a := range lower {
@@ -88,6 +93,13 @@ func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, er
 	}
 	bodies, err := readBodies(ctx, tx, a.key(), known[a.key()].logID)
 	if err != nil {
+		return false, err
+	}
+	events := []*docklinev1.Event{a.Event}
+	for _, b := range bodies {
+		events = append(events, b.Event)
+	}
+	if err := holdRecordsOf(ctx, tx, events); err != nil {
 		return false, err
 	}
 	same := slices.IndexFunc(bodies, func(b *body) bool { return bytes.Equal(b.hash, a.hash) })

@@ -10,7 +10,7 @@ import (
 )
 
 // replaceVersion has one body of an id count as a version of its record, and another one, until now in force, no more. They are of one
-// record nearly always; a dead letter is of none.
+// record nearly always; a dead letter is of none. The records are held.
 func (l *Log) replaceVersion(ctx context.Context, tx *db.Tx, former *docklinev1.Event, formerID int64, e *docklinev1.Event, logID int64) error {
 	was, had := recordNumber(former)
 	is, has := recordNumber(e)
@@ -25,9 +25,6 @@ func (l *Log) replaceVersion(ctx context.Context, tx *db.Tx, former *docklinev1.
 		return nil
 	}
 	slices.Sort(records)
-	if err := holdRecords(ctx, tx, records); err != nil {
-		return err
-	}
 	if had {
 		if err := leaveRecord(ctx, tx, was, formerID); err != nil {
 			return err

@@ -156,6 +156,18 @@ func holdRecords(ctx context.Context, tx *db.Tx, records []int64) error {
 	return err
 }
 
+// holdRecordsOf holds the records of events whose place or body is about to change: who tells of them at the same time must see what they become.
+func holdRecordsOf(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) error {
+	var records []int64
+	for _, e := range events {
+		if record, ok := recordNumber(e); ok {
+			records = append(records, record)
+		}
+	}
+	slices.Sort(records)
+	return holdRecords(ctx, tx, slices.Compact(records))
+}
+
 func keysOf(numbers []int64) [][]any {
 	keys := make([][]any, len(numbers))
 	for i, n := range numbers {
