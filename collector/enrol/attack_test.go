@@ -124,3 +124,35 @@ func TestOneAddressDoesNotHoldTheDoor(t *testing.T) {
 		t.Errorf("another address is refused: %q", code)
 	}
 }
+
+// A site that renews without end gets so many certificates an hour; the one that it has goes on to count, and renews later.
+func TestRenewalWithoutEnd(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newDoor(t, d)
+		token, err := w.server.NewToken(t.Context(), "acme", "dc-east", "anna", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := newKey(t)
+		answer, code := w.ask(wire.EnrolPath, own(t, key), wire.EnrolRequest{Token: token, CSR: csr(t, key)})
+		if code != "" {
+			t.Fatal(code)
+		}
+		certificate, got := given(t, answer, key), 1
+		for range 40 {
+			w.now = w.now.Add(time.Second)
+			if answer, code = w.ask(wire.RenewPath, certificate, wire.EnrolRequest{CSR: csr(t, key)}); code == "" {
+				certificate, got = given(t, answer, key), got+1
+			} else if code != "too_many" {
+				t.Fatal(code)
+			}
+		}
+		if kept, err := w.server.Certificates(t.Context(), "acme", "dc-east"); err != nil || len(kept) != got || got != 20 {
+			t.Errorf("%d of 41 were given, %d are kept, %v", got, len(kept), err)
+		}
+		w.now = w.now.Add(time.Hour)
+		if _, code = w.ask(wire.RenewPath, certificate, wire.EnrolRequest{CSR: csr(t, key)}); code != "" {
+			t.Errorf("an hour later: %q", code)
+		}
+	})
+}
