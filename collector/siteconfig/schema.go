@@ -92,15 +92,15 @@ func readSchemas(ctx context.Context, tx *db.Tx, tenant string, asked []pluginKi
 	var keys [][]any
 	for _, k := range asked {
 		if !strings.Contains(k.name+k.version, "\x00") {
-			keys = append(keys, []any{tenant + "/" + k.name, k.version})
+			keys = append(keys, []any{tenant, k.name, k.version})
 		}
 	}
-	rows, err := tx.Lookup(ctx, db.Lookup{Table: "plugin_schema", Columns: []string{"name", "version", "json_schema"}, Key: []string{"name", "version"}, Rows: keys})
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "plugin_schema", Columns: []string{"name", "version", "json_schema"}, Key: []string{"tenant", "name", "version"}, Rows: keys})
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		into[pluginKind{strings.TrimPrefix(row[0].(string), tenant+"/"), row[1].(string)}] = row[2].(string)
+		into[pluginKind{row[0].(string), row[1].(string)}] = row[2].(string)
 	}
 	return nil
 }
