@@ -22,7 +22,7 @@ test: deps ## everything, against real servers too; FULL=1 takes the full counts
 	@mkdir -p .build
 	@go build -o .build/dockline-testenv ./testenv/cmd/dockline-testenv
 	@go vet ./...
-	@(go test -json -timeout 8m ./... || true) > .build/test.json
+	@(go test -json -timeout $(if $(FULL),2h,8m) ./... || true) > .build/test.json
 	@.build/dockline-testenv results .build/test.json
 
 bench: ## one JSON object a line, beside peers; AREA= selects, TABLE= writes a page (docs/performance.md)

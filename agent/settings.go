@@ -77,13 +77,28 @@ func openSettings(dir string) (*settings, error) {
 			return nil, fmt.Errorf("%w; remove it, and the centre's configuration is sent again", err)
 		}
 	}
-	if s.watching != nil && !s.accepted.is(s.watching.Key, s.watching.Version) {
-		s.watching = nil // the machine stopped before what it watches was in force
+	if err := s.mendWatch(); err != nil {
+		return nil, err
 	}
 	if s.trial != nil && s.trial.Begun {
 		return s, s.refuse(s.trial, "the agent ended while it tried this configuration; if that was a power cut, send it again")
 	}
 	return s, nil
+}
+
+// mendWatch deals with a machine that stopped before what it was to watch was in force, or after that was taken back. What is in force is then
+// known to be good, or was itself under watch: then it still is.
+func (s *settings) mendWatch() error {
+	w := s.watching
+	if w == nil || s.accepted.is(w.Key, w.Version) {
+		return nil
+	}
+	if s.accepted == nil || w.Former != nil && s.accepted.is(w.Former.Key, w.Former.Version) {
+		s.watching = nil
+		return nil
+	}
+	s.watching = &watch{Key: s.accepted.Key, Version: s.accepted.Version, Former: w.Former, Until: w.Until, Before: s.accepted.Before}
+	return s.put(watchFile, s.watching)
 }
 
 // readGiven reads a file where there is one.

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -74,13 +76,50 @@ func TestWatchedConfigurations(t *testing.T) {
 	state("rolled_back", 1, 4)
 
 	// A machine that stopped before what was to be watched was in force.
-	must(t, s.put(watchFile, &watch{Key: "config", Version: 99, Until: time.Now().Add(time.Minute)}))
+	must(t, s.put(watchFile, &watch{Key: "config", Version: 99, Former: s.accepted, Until: time.Now().Add(time.Minute)}))
 	s = reopened(t, s)
 	if w, _ := s.watched(); w != nil {
 		t.Errorf("it watches %+v", w)
 	}
 	must(t, s.try(trial(5), true), s.accept(), s.keep())
 	state("accepted", 5, 4)
+}
+
+// A power cut at any write while a configuration is accepted over one that is still watched: what is in force afterwards is watched, too, unless
+// it is the one known to be good.
+func TestAPowerCutWhileTwoAreWatched(t *testing.T) {
+	for _, last := range []string{watchFile, acceptedFile, trialFile} {
+		s, err := openSettings(t.TempDir())
+		must(t, err)
+		trial := func(desired uint64) *given {
+			return &given{Key: "config", Version: desired + 10, Desired: desired, Trial: time.Minute, Before: standing{Running: []string{"wms"}}}
+		}
+		must(t, s.try(trial(1), true), s.accept(), s.keep(), s.try(trial(2), true), s.accept(), s.try(trial(3), true))
+		before := map[string][]byte{}
+		for _, name := range []string{acceptedFile, trialFile} {
+			if before[name], err = os.ReadFile(filepath.Join(s.dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(t, s.accept())
+		// What was written after the cut is as it was before.
+		switch last {
+		case watchFile:
+			must(t, os.WriteFile(filepath.Join(s.dir, acceptedFile), before[acceptedFile], 0o600), os.WriteFile(filepath.Join(s.dir, trialFile), before[trialFile], 0o600))
+		case acceptedFile:
+			must(t, os.WriteFile(filepath.Join(s.dir, trialFile), before[trialFile], 0o600))
+		}
+		s = reopened(t, s)
+		w, g := s.watched()
+		if w == nil || !g.is(w.Key, w.Version) || w.Former == nil || w.Former.Desired != 1 {
+			t.Errorf("cut after %s: in force is %+v, watched %+v", last, g, w)
+			continue
+		}
+		must(t, s.rollBack("the plugin is down"))
+		if w, g := reopened(t, s).watched(); w != nil || g.Desired != 1 {
+			t.Errorf("cut after %s, then taken back: in force is %+v, watched %+v", last, g, w)
+		}
+	}
 }
 
 func TestWhatIsLost(t *testing.T) {

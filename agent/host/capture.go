@@ -145,7 +145,8 @@ func (c *capture) take(ctx, stopping context.Context, batches []*docklinev1.Enco
 			acks = append(acks, c.add(&entry, through, batch, head, now, rules))
 		}
 		batches = nil
-		if after == nil && len(entry.Events) < maxTogether {
+		// Batches without events count, too: a plugin that tells cursors without end would never be answered.
+		if after == nil && len(entry.Events) < maxTogether && len(acks) < maxTogether {
 			select {
 			case next := <-incoming:
 				batches, after = next.batches, next.err

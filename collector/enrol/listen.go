@@ -14,8 +14,12 @@ const (
 	// handshakeTime bounds a handshake, requestTime a whole request.
 	handshakeTime = 10 * time.Second
 	requestTime   = 30 * time.Second
-	// maxOpen connections are served at once, each for requestTime at most; others are closed.
-	maxOpen = 128
+	// maxOpen connections are served at once, each for requestTime at most, and of one address maxOpenOf, so that nobody keeps the door from
+	// others by holding it; others are closed.
+	maxOpen   = 128
+	maxOpenOf = 32
+	// maxHeader bounds a request's header. net/http adds 4 KB to it.
+	maxHeader = 4 << 10
 )
 
 // Door serves the connections that come to the broker's port under wire.EnrolProtocol, and those of a port of its own where there is one.
@@ -28,11 +32,14 @@ type Door struct {
 	conns chan net.Conn
 	ended chan struct{}
 	open  chan struct{}
+
+	mu sync.Mutex
+	of map[string]int // how many of open are of an address
 }
 
 func (d *Door) setUp() {
 	d.once.Do(func() {
-		d.conns, d.ended, d.open = make(chan net.Conn), make(chan struct{}), make(chan struct{}, maxOpen)
+		d.conns, d.ended, d.open, d.of = make(chan net.Conn), make(chan struct{}), make(chan struct{}, maxOpen), make(map[string]int)
 	})
 }
 
@@ -49,16 +56,40 @@ func (k *knocked) Close() error {
 	return k.Conn.Close()
 }
 
+// enter counts a connection in, and says whether there was room for it.
+func (d *Door) enter(address string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.of[address] >= maxOpenOf {
+		return false
+	}
+	select {
+	case d.open <- struct{}{}:
+		d.of[address]++
+		return true
+	default:
+		return false
+	}
+}
+
+func (d *Door) leave(address string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	<-d.open
+	if d.of[address]--; d.of[address] == 0 {
+		delete(d.of, address)
+	}
+}
+
 // Take takes over a connection whose handshake is done. Where too many are open it is closed.
 func (d *Door) Take(conn *tls.Conn) {
 	d.setUp()
-	select {
-	case d.open <- struct{}{}:
-	default:
+	address, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+	if !d.enter(address) {
 		_ = conn.Close()
 		return
 	}
-	k := &knocked{Conn: conn, secure: conn, leave: func() { <-d.open }}
+	k := &knocked{Conn: conn, secure: conn, leave: func() { d.leave(address) }}
 	_ = conn.SetDeadline(time.Now().Add(requestTime))
 	select {
 	case d.conns <- k:
@@ -86,7 +117,7 @@ func (d *Door) Addr() net.Addr { return &net.TCPAddr{} }
 // Run serves until ctx ends.
 func (d *Door) Run(ctx context.Context) error {
 	d.setUp()
-	server := &http.Server{Handler: d.Server, ReadHeaderTimeout: handshakeTime, IdleTimeout: handshakeTime, BaseContext: func(net.Listener) context.Context { return ctx },
+	server := &http.Server{Handler: d.Server, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: handshakeTime, IdleTimeout: handshakeTime, BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if certificates := c.(*knocked).secure.ConnectionState().PeerCertificates; len(certificates) > 0 {
 				return context.WithValue(ctx, peerKey{}, certificates[0])

@@ -45,6 +45,9 @@ func (s *Server) renew(ctx context.Context, from caller, q wire.EnrolRequest) (*
 			given = last
 			return nil
 		}
+		if refusal, err = s.often(ctx, tx, who); err != nil || refusal != nil {
+			return err
+		}
 		via := ViaRenewal
 		if s.now().After(from.peer.NotAfter) {
 			via = ViaGrace
@@ -66,6 +69,19 @@ func (s *Server) renew(ctx context.Context, from caller, q wire.EnrolRequest) (*
 	}
 	s.Log.Info("a site has a new certificate", "site", who.Site, "tenant", who.Tenant, "via", given.Via, "remote", from.String(), "certificate", given.Serial, "until", given.NotAfter.Format(time.DateOnly))
 	return s.reply(given), nil
+}
+
+// renewalsPerHour is how many certificates a site may get by itself in an hour: one a month is usual, a rotation or a person brings a few more.
+const renewalsPerHour = 20
+
+// often refuses a site that renews without end, as with a fault of its agent or by somebody who has its certificate: each is a row for ever.
+func (s *Server) often(ctx context.Context, tx *db.Tx, who wire.Identity) (*wire.Problem, error) {
+	var n int64
+	err := tx.QueryRow(ctx, `SELECT count(*) FROM site_certificate WHERE tenant = ? AND site = ? AND issued_at > ?`, who.Tenant, who.Site, s.now().Add(-time.Hour).UnixMicro()).Scan(&n)
+	if err != nil || n < renewalsPerHour {
+		return nil, err
+	}
+	return problem(http.StatusTooManyRequests, "too_many", "Site %s got %d certificates within an hour: the one that it has counts. It can ask again in an hour.", who.Site, n), nil
 }
 
 // mayRenew says why not, and under which code people are told of it.

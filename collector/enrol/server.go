@@ -2,6 +2,7 @@ package enrol
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/subtle"
 	"crypto/x509"
 	"encoding/json"
@@ -12,7 +13,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/proto/wire"
@@ -48,6 +51,9 @@ type Server struct {
 
 // maxRequest bounds a request: certificate requests are of half a kilobyte.
 const maxRequest = 64 << 10
+
+// maxKeyBits bounds an RSA key, as TLS does: to look at the signature of one that fills a request takes seconds.
+const maxKeyBits = 8192
 
 // repeatWithin is within which time a site that asks again gets the same certificate: its answer was lost on the way.
 const repeatWithin = 10 * time.Minute
@@ -88,14 +94,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) answer(r *http.Request, address string) (*wire.EnrolAnswer, error) {
 	peer, _ := r.Context().Value(peerKey{}).(*x509.Certificate)
 	switch {
+	case !s.limit.allow(address, s.now()):
+		return nil, problem(http.StatusTooManyRequests, "too_many", "Too many refused requests from this address: wait a minute.")
 	case r.URL.Path != wire.EnrolPath && r.URL.Path != wire.RenewPath:
-		return nil, problem(http.StatusNotFound, "", "There is no %s here.", r.URL.Path)
+		return nil, problem(http.StatusNotFound, "", "There is no %s here.", clip(r.URL.Path))
 	case r.Method != http.MethodPost:
 		return nil, problem(http.StatusMethodNotAllowed, "", "Use POST.")
 	case peer == nil:
 		return nil, problem(http.StatusUnauthorized, "no_certificate", "Show a certificate for the key of the request.")
-	case !s.limit.allow(address, s.now()):
-		return nil, problem(http.StatusTooManyRequests, "too_many", "Too many refused requests from this address: wait a minute.")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxRequest))
 	if err != nil {
@@ -261,6 +267,9 @@ func requestKey(csr string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if k, ok := request.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxKeyBits {
+		return "", fmt.Errorf("its key has %d bits, %d are allowed", k.N.BitLen(), maxKeyBits)
+	}
 	if err := request.CheckSignature(); err != nil {
 		return "", err
 	}
@@ -285,5 +294,12 @@ func send(w http.ResponseWriter, status int, kind string, v any) {
 	_, _ = w.Write(append(body, '\n')) // who hung up does not want it
 }
 
-// clip bounds what a stranger says of himself.
-func clip(text string) string { return text[:min(len(text), 100)] }
+// clip bounds what a stranger says of himself to what can be kept, logged and shown: 100 bytes of whole characters that print.
+func clip(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text[:min(len(text), 100)], ""))
+}

@@ -106,7 +106,7 @@ func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, er
 		return cmp.Or(comparePlaces(a.place(), b.place()), bytes.Compare(a.hash, b.hash))
 	})
 	if lowest.variant != 0 {
-		if err := l.putInForce(ctx, tx, lowest, known[a.key()].logID); err != nil {
+		if err := l.putInForce(ctx, tx, lowest, bodies[slices.IndexFunc(bodies, func(b *body) bool { return b.variant == 0 })]); err != nil {
 			return false, err
 		}
 	} else if same >= 0 && bodies[same] == lowest {
@@ -159,10 +159,9 @@ func (l *Log) addVariant(ctx context.Context, tx *db.Tx, a *arrival) error {
 	return r.write(ctx, tx)
 }
 
-// putInForce replaces the facts of an id, until now those of row former, by those of another body, and has the keys of both
-// folded again.
-func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b *body, former int64) error {
-	tenant, id := b.Event.GetTenant(), b.Event.GetId()
+// putInForce replaces the facts of an id, until now those of another body, by those of b, and has the keys of both folded again.
+func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b, replaced *body) error {
+	tenant, id, former := b.Event.GetTenant(), b.Event.GetId(), replaced.logID
 	if err := markFactsOf(ctx, tx, former); err != nil {
 		return err
 	}
@@ -190,7 +189,7 @@ func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b *body, former int64) 
 	if err := r.write(ctx, tx); err != nil {
 		return err
 	}
-	return l.replaceVersion(ctx, tx, b.Event, former, b.logID)
+	return l.replaceVersion(ctx, tx, replaced.Event, former, b.Event, b.logID)
 }
 
 func twoBodies(e *docklinev1.Event, n int) Exception {

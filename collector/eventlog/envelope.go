@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -22,6 +23,11 @@ const source = "collector"
 
 // maxID bounds an event id: a SHA-256 in hex or a UUID.
 const maxID = 64
+
+// usableID says whether an id can be kept: PostgreSQL takes no zero character.
+func usableID(id string) bool {
+	return id != "" && len(id) <= maxID && strings.IndexByte(id, 0) < 0
+}
 
 // open reads the events of the envelope's pack, once.
 func (w *waiting) open() {
@@ -79,7 +85,7 @@ func (w *waiting) decode(raw []byte, e *docklinev1.Event) *event.Fault {
 		return fault("wrong_site", "site %s/%s sent an event that says it is of %q/%q; see who uses its certificate, and its agent's configuration",
 			w.site.Tenant, w.site.Site, e.GetTenant(), e.GetSite())
 	}
-	if e.GetId() == "" || len(e.GetId()) > maxID {
+	if !usableID(e.GetId()) {
 		return fault("event_id", "an event of site %s (%s %s) has no usable id; update its agent", w.site.Site, event.KindName(e.GetKind()), e.GetSubject())
 	}
 	if e.GetStreamGap() != nil {
@@ -99,7 +105,7 @@ func (w *waiting) deadLetter(r Recorded, raw []byte, fault *event.Fault) (*dockl
 		Payload: &docklinev1.Event_DeadLetter{DeadLetter: &docklinev1.DeadLetter{Class: fault.Class, Code: fault.Code, Text: fault.Text, RefusedEvent: raw}}}
 	e.OccurredAt = plausible(refused.GetOccurredAt(), refused.GetCapturedAt())
 	mine := refused.GetTenant() == w.site.Tenant && refused.GetSite() == w.site.Site
-	if mine && refused.GetId() != "" && len(refused.GetId()) <= maxID && fault.Code != "event_unreadable" {
+	if mine && usableID(refused.GetId()) && fault.Code != "event_unreadable" {
 		e.Id = refused.GetId()
 		return e, event.BodyHash(refused)
 	}

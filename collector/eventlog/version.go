@@ -68,10 +68,14 @@ func (l *Log) linkVersions(ctx context.Context, tx *db.Tx, fresh []*arrival) err
 		later.Rows = append(later.Rows, []any{byLogID[id], id})
 		records[byLogID[id]] = true
 	}
+	told := slices.Sorted(maps.Keys(records))
+	if err := holdRecords(ctx, tx, told); err != nil {
+		return err
+	}
 	if err := tx.InsertAll(ctx, later); err != nil {
 		return err
 	}
-	return l.tellVersions(ctx, tx, slices.Sorted(maps.Keys(records)))
+	return l.tellVersions(ctx, tx, told)
 }
 
 // recordsOf is each record of rows that are sorted by it, once.
@@ -145,15 +149,26 @@ func (l *Log) factsElsewhere(versions []version) ([][]any, error) {
 	return rows, nil
 }
 
+// holdRecords keeps another collector, until the end of the transaction, from entering versions of records that have one: else neither would
+// see the other's, and their keys would not be told of it.
+func holdRecords(ctx context.Context, tx *db.Tx, records []int64) error {
+	_, err := tx.Lookup(ctx, db.Lookup{Table: "record_first", Columns: []string{"log_id"}, Key: []string{"record"}, Rows: keysOf(records), Hold: true})
+	return err
+}
+
+func keysOf(numbers []int64) [][]any {
+	keys := make([][]any, len(numbers))
+	for i, n := range numbers {
+		keys[i] = []any{n}
+	}
+	return keys
+}
+
 // readVersions reads the events in force of records, by tenant and record.
 func readVersions(ctx context.Context, tx *db.Tx, records []int64) (map[string][]version, error) {
-	keys := make([][]any, len(records))
-	for i, record := range records {
-		keys[i] = []any{record}
-	}
 	var ids [][]any
 	for _, table := range []string{"record_first", "record_later"} {
-		found, err := tx.Lookup(ctx, db.Lookup{Table: table, Columns: []string{"log_id"}, Key: []string{"record"}, Rows: keys})
+		found, err := tx.Lookup(ctx, db.Lookup{Table: table, Columns: []string{"log_id"}, Key: []string{"record"}, Rows: keysOf(records)})
 		if err != nil {
 			return nil, err
 		}
@@ -173,18 +188,4 @@ func readVersions(ctx context.Context, tx *db.Tx, records []int64) (map[string][
 		versions[name] = append(versions[name], v)
 	}
 	return versions, nil
-}
-
-// replaceVersion puts another body of one id in the place of the one that was a version of its record until now.
-func (l *Log) replaceVersion(ctx context.Context, tx *db.Tx, e *docklinev1.Event, former, logID int64) error {
-	record, ok := recordNumber(e)
-	if !ok {
-		return nil
-	}
-	for _, table := range []string{"record_first", "record_later"} {
-		if _, err := tx.Exec(ctx, `UPDATE `+table+` SET log_id = ? WHERE record = ? AND log_id = ?`, logID, record, former); err != nil {
-			return err
-		}
-	}
-	return l.tellVersions(ctx, tx, []int64{record})
 }

@@ -1,10 +1,12 @@
 package eventlog_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -86,4 +88,54 @@ func (w *world) facts() string {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "")
+}
+
+// Two collectors that take two revisions of one record at the same time, each to another order, tell both orders of both: the one that is
+// later waits for the other and sees its revision.
+func TestTwoCollectorsTakeRevisionsOfOneRecord(t *testing.T) {
+	d := testenv.Postgres(t) // SQLite has one writer
+	w := newWorld(t, d)
+	revised := func(revision, order string) *docklinev1.Event {
+		e := pick("dc-east", order, "k1", 1)
+		e.SourceRevision, e.Id = revision, "revision-"+revision
+		return e
+	}
+	w.append(recorded(revised("1", "SO1"), 1, 1))
+	done := make(chan error, 1)
+	begin := sync.OnceFunc(func() { // once, however often the transaction runs
+		done <- d.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := w.log.Append(t.Context(), tx, []eventlog.Recorded{recorded(revised("3", "SO3"), 1, 3)})
+			return err
+		})
+	})
+	var ended bool
+	w.write(func(ctx context.Context, tx *db.Tx) error {
+		if _, err := w.log.Append(ctx, tx, []eventlog.Recorded{recorded(revised("2", "SO2"), 1, 2)}); err != nil {
+			return err
+		}
+		go begin()
+		// It ends, or waits for a lock of this transaction.
+		eventually(t, "the other collector has gone as far as it can", func() bool {
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Error(err)
+				}
+				ended = true
+			default:
+			}
+			return ended || w.count(`SELECT count(*) FROM pg_locks WHERE NOT granted`) > 0
+		})
+		return nil
+	})
+	if !ended {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := "SO1 revision-1 whole\nSO1 revision-2 elsewhere\nSO1 revision-3 elsewhere\nSO2 revision-1 elsewhere\nSO2 revision-2 whole\nSO2 revision-3 elsewhere\n" +
+		"SO3 revision-1 elsewhere\nSO3 revision-2 elsewhere\nSO3 revision-3 whole\n"
+	if got := w.facts(); got != want {
+		t.Errorf("facts are\n%swant\n%s", got, want)
+	}
 }

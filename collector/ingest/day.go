@@ -10,8 +10,22 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-// maxDays is how many days of one heartbeat count.
-const maxDays = 60
+const (
+	// maxDays is how many days of one heartbeat count, and how old a day may be: the journal tells of 40.
+	maxDays = 60
+	// daysAhead is how far ahead of the centre's clock a day may be; a site whose clock is further off is told of by its clock.
+	daysAhead = 2
+	// maxOfDay bounds what a site can have accepted in a day, and maxBase what is counted beyond that: sums of them are made for the whole
+	// fleet at once, and one site's numbers must not break them.
+	maxOfDay = 1 << 40
+	maxBase  = 1 << 50
+)
+
+// plausible says whether a site can have counted so much on that day.
+func (n daySaid) plausible(date string, now time.Time) bool {
+	day, err := time.Parse(time.DateOnly, date)
+	return err == nil && !day.Before(now.AddDate(0, 0, -maxDays)) && !day.After(now.AddDate(0, 0, daysAhead)) && n.accepted <= maxOfDay && n.refused <= maxOfDay
+}
 
 type dayKey struct {
 	siteKey
@@ -37,7 +51,7 @@ func (i *Ingest) storeDays(ctx context.Context, tx *db.Tx, taken []*docklinev1.H
 		}
 		for _, d := range h.GetDays()[:min(len(h.GetDays()), maxDays)] {
 			key, n := dayKey{siteKey{h.GetTenant(), h.GetSite()}, d.GetDate()}, daySaid{d.GetAccepted(), d.GetRefused()}
-			if _, err := time.Parse(time.DateOnly, key.date); err != nil || !validSeqs(n.accepted, n.refused) {
+			if !n.plausible(key.date, i.c.Now()) {
 				continue
 			}
 			if before, ok := i.said[key]; (!ok || before != n) || news[key] != nil {
@@ -82,7 +96,7 @@ func writeDays(ctx context.Context, tx *db.Tx, news map[dayKey]*docklinev1.Heart
 	for _, row := range rows {
 		key := dayKey{siteKey{row[0].(string), row[1].(string)}, row[2].(string)}
 		before, now := row[3].(int64), counts[key]
-		base[key] = row[5].(int64) + max(0, before-int64(now.accepted))
+		base[key] = min(row[5].(int64)+max(0, before-int64(now.accepted)), maxBase)
 		same[key] = before == int64(now.accepted) && row[4].(int64) == int64(now.refused)
 	}
 	said := db.Insert{Table: "site_day_said", Columns: columns, Conflict: columns[:3], Update: columns[3:]}

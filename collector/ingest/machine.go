@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dockline/dockline/collector/db"
@@ -20,8 +21,10 @@ func (i *Ingest) keepMachine(ctx context.Context, tx *db.Tx, site siteKey, m *do
 		Conflict: []string{"tenant", "site", "fingerprint"}, Update: []string{"host", "folder", "epoch", "seen_at"}})
 }
 
-// clip bounds what a site says of itself.
-func clip(text string) string { return text[:min(len(text), 200)] }
+// clip bounds what a site says of itself. No database takes half a character, and PostgreSQL no zero character: a Hello with one would never be answered.
+func clip(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text[:min(len(text), 200)], ""), "\x00", "")
+}
 
 // nameMachines says which machines wrote the two epochs of a fork, and when each last spoke; "" where they have not said.
 func nameMachines(ctx context.Context, tx *db.Tx, site siteKey, f *fork) error {

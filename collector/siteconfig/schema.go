@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
@@ -51,7 +53,11 @@ func (s *Store) CheckSections(ctx context.Context, tenant, group, text string) e
 				kinds[p.GetId()][pluginKind{p.GetName(), p.GetVersion()}] = true
 			}
 		}
-		return readSchemas(ctx, tx, schemas)
+		var asked []pluginKind
+		for _, p := range d.Plugins {
+			asked = slices.AppendSeq(asked, maps.Keys(kinds[p.ID]))
+		}
+		return readSchemas(ctx, tx, tenant, asked, schemas)
 	})
 	if err != nil {
 		return err
@@ -59,20 +65,20 @@ func (s *Store) CheckSections(ctx context.Context, tenant, group, text string) e
 	var faults configfile.Faults
 	for i, p := range d.Plugins {
 		told := map[string]bool{}
-		for kind := range kinds[p.ID] {
-			schema, known := schemas[kind]
+		for as := range kinds[p.ID] {
+			schema, known := schemas[as]
 			if !known {
 				continue
 			}
 			found, err := sectionFaults(p.Config, schema)
 			if err != nil {
-				return fmt.Errorf("schema of plugin %s %s: %w", kind.name, kind.version, err)
+				continue // a site said it: one that cannot be used must keep nobody from configuring the others
 			}
 			for _, f := range found {
 				key := fmt.Sprintf("plugins[%d].config%s", i, f.path)
 				if len(told) < maxFaults && !told[key+f.text] {
 					told[key+f.text] = true
-					faults = append(faults, file.Fault(key, "%s (plugin %s %s)", f.text, kind.name, kind.version))
+					faults = append(faults, file.Fault(key, "%s (plugin %s %s)", f.text, as.name, as.version))
 				}
 			}
 		}
@@ -81,21 +87,22 @@ func (s *Store) CheckSections(ctx context.Context, tenant, group, text string) e
 	return faults.Err()
 }
 
-func readSchemas(ctx context.Context, tx *db.Tx, into map[pluginKind]string) error {
-	rows, err := tx.Query(ctx, `SELECT name, version, json_schema FROM plugin_schema`)
+// readSchemas reads how sites of this tenant have described plugins: those of another one have no say in it.
+func readSchemas(ctx context.Context, tx *db.Tx, tenant string, asked []pluginKind, into map[pluginKind]string) error {
+	var keys [][]any
+	for _, k := range asked {
+		if !strings.Contains(k.name+k.version, "\x00") {
+			keys = append(keys, []any{tenant, k.name, k.version})
+		}
+	}
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "plugin_schema", Columns: []string{"name", "version", "json_schema"}, Key: []string{"tenant", "name", "version"}, Rows: keys})
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var k pluginKind
-		var schema string
-		if err := rows.Scan(&k.name, &k.version, &schema); err != nil {
-			return err
-		}
-		into[k] = schema
+	for _, row := range rows {
+		into[pluginKind{row[0].(string), row[1].(string)}] = row[2].(string)
 	}
-	return rows.Err()
+	return nil
 }
 
 // nothing is a loader for schemas that refer to others: what a site says must not make the centre read files or ask the network.
@@ -113,12 +120,15 @@ func sectionFaults(section []byte, schema string) ([]sectionFault, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w := weigh(document); w > maxWeight {
+		return nil, errors.New("the schema takes too long to hold anything against")
+	}
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(nothing{})
-	if err := compiler.AddResource("plugin.json", document); err != nil {
+	if err := compiler.AddResource(schemaURL, document); err != nil {
 		return nil, err
 	}
-	compiled, err := compiler.Compile("plugin.json")
+	compiled, err := compiler.Compile(schemaURL)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +142,19 @@ func sectionFaults(section []byte, schema string) ([]sectionFault, error) {
 	if err := compiled.Validate(present(value)); err == nil || !errors.As(err, &invalid) {
 		return nil, err
 	}
+	if endless(invalid) {
+		return nil, errors.New("the schema refers to itself without end")
+	}
 	return leaves(invalid, nil), nil
+}
+
+// schemaURL is what a schema is called while it is used: without a scheme it would be a file of the centre's folder.
+const schemaURL = "plugin:///schema.json"
+
+// endless says whether a fault is one of the schema: a reference that leads to itself before it has looked at anything.
+func endless(e *jsonschema.ValidationError) bool {
+	_, is := e.ErrorKind.(*kind.RefCycle)
+	return is || slices.ContainsFunc(e.Causes, endless)
 }
 
 // leaves are the faults at the end of each branch: what is above only says that there are some below.

@@ -14,6 +14,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/siteconfig"
+	"github.com/dockline/dockline/proto/configfile"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/testenv"
 )
@@ -249,4 +250,14 @@ func TestRollOut(t *testing.T) {
 			t.Errorf("%+v %v", history, err)
 		}
 	})
+}
+
+// A few bytes that would end the process which decodes them, or fill its memory, are a fault like any other.
+func TestATextThatIsMadeToHarmIsRefused(t *testing.T) {
+	for _, text := range []string{"rules: &a [*a]\n", "rules: &a\n  b: *a\n", "plugins:\n- id: wms\n  config: &a\n    b: *a\n", "rules: " + strings.Repeat("[", 60<<10)} {
+		var faults configfile.Faults
+		if err := siteconfig.Check(text); !errors.As(err, &faults) || faults[0].Line == 0 {
+			t.Errorf("%.40q: %v", text, err)
+		}
+	}
 }

@@ -58,9 +58,15 @@ type File struct {
 
 // Parse reads YAML without decoding it, only to say where keys stand. Broken syntax is a Faults with its line.
 func Parse(name string, text []byte) (*File, error) {
+	if err := shallow(name, text); err != nil {
+		return nil, err
+	}
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return nil, Faults{fromYAML(name, text, err)}
+	}
+	if err := bounded(name, text, tree); err != nil {
+		return nil, err
 	}
 	return &File{Name: name, tree: tree}, nil
 }

@@ -46,10 +46,11 @@ CREATE TABLE site_config_sent (
     drift_at    BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, site)
 );
--- What the sections of plugins may hold, as the plugins of sites have described themselves.
+-- What the sections of plugins may hold, as the plugins of a tenant's sites have described themselves.
 CREATE TABLE plugin_schema (
+    tenant      {{text}} NOT NULL,
     name        {{text}} NOT NULL,
     version     {{text}} NOT NULL,
     json_schema {{text}} NOT NULL,
-    PRIMARY KEY (name, version)
+    PRIMARY KEY (tenant, name, version)
 );
