@@ -45,7 +45,7 @@ func lookDNS(ctx context.Context, p *patient, e examination) {
 		p.ill(e, "Give it as mqtts://host:port.", "%s.", err)
 		return
 	case p.BeforeInstall && p.URL == "":
-		p.say(e, Skipped, "--url names no broker.", "")
+		p.say(e, Skipped, "No broker is named: give it with --url mqtts://host:port.", "")
 		return
 	case p.config.MQTT.Proxy != "":
 		p.say(e, Skipped, "The proxy finds the broker.", "")

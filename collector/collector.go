@@ -47,6 +47,9 @@ func Open(ctx context.Context, c *Config) (*Collector, error) {
 		return nil, errors.Join(err, m.Close())
 	}
 	m.log.Info("collector", "version", wire.Version, "database", m.db.Engine(), "policy", m.policy.Version, "broker", m.BrokerURL(), "console", m.ConsoleURL())
+	if len(c.Connectors) == 0 {
+		m.log.Warn("no system is configured under connectors: what sites tell is kept and folded, and nothing of it is posted")
+	}
 	return m, nil
 }
 

@@ -29,6 +29,9 @@ type view struct {
 
 type tile struct{ Label, Number, Note, Tone string }
 
+// Words says that in the place of a number there are words, which need more room.
+func (t tile) Words() bool { return strings.Count(t.Number, " ") > 1 }
+
 type fact struct{ Label, Text string }
 
 type conditionView struct{ Mark, Word, Tone, Title, Text, Since string }

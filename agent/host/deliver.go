@@ -192,7 +192,7 @@ func (u *unrouted) conditions(now time.Time) []*docklinev1.Condition {
 	maps.DeleteFunc(u.why, func(_ string, c unroutedCommand) bool { return now.Sub(c.at) > forgotten })
 	for key, c := range u.why {
 		text := fmt.Sprintf("%d commands wait, one of them is %s: %s.", len(u.why), key, c.err)
-		return []*docklinev1.Condition{condition("command_without_sink", docklinev1.Severity_SEVERITY_WARNING, u.since, "commands find no plugin", text)}
+		return []*docklinev1.Condition{condition("command_without_sink", docklinev1.Severity_SEVERITY_WARNING, u.since, "Commands find no plugin", text)}
 	}
 	return nil
 }

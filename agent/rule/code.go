@@ -126,7 +126,7 @@ func (u *unknown) conditions(now time.Time, known func(docklinev1.MasterKind, st
 		if len(names) > namedUnknown {
 			text += fmt.Sprintf(" and %d more", len(names)-namedUnknown)
 		}
-		all = append(all, &docklinev1.Condition{Code: "unknown_" + check.Name, Title: "unknown " + check.Noun, Severity: docklinev1.Severity_SEVERITY_WARNING, Since: timestamppb.New(first),
+		all = append(all, &docklinev1.Condition{Code: "unknown_" + check.Name, Title: "Unknown " + check.Noun, Severity: docklinev1.Severity_SEVERITY_WARNING, Since: timestamppb.New(first),
 			Text: text + ". Look whether the codes are right; a new one is to be made known at the centre, and what was told is then taken as it is."})
 	}
 	return all

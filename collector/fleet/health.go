@@ -121,7 +121,7 @@ func (s *Site) judgeUnconfirmed(now time.Time) {
 		return
 	}
 	s.add("erp_behind", warning, oldest, "The ERP is "+length(now.Sub(oldest))+" behind",
-		"Of what this site captured at %s the system of record has not confirmed everything, or it needs no document and that is not settled. See Postings for what waits, and Exceptions for what a person must decide.",
+		"Of what this site captured at %s the system of record has not confirmed everything, or it needs no document and that is not settled. See Postings for what waits, and Exceptions for what a person must decide; without a system of record under connectors nothing is confirmed at all.",
 		oldest.UTC().Format("2006-01-02 15:04 MST"))
 }
 

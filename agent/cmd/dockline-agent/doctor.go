@@ -47,7 +47,7 @@ func (c *doctorCommand) Run(all *commands) error {
 
 func printExamined(found []agent.Examined) {
 	signs := map[agent.Outcome]string{agent.Fine: "ok     ", agent.Hint: "hint   ", agent.Ill: "FAULT  ", agent.Skipped: "skipped"}
-	faults := 0
+	faults, skipped := 0, false
 	for _, e := range found {
 		fmt.Printf("%s  %s", signs[e.Outcome], e.Title)
 		if e.Text != "" {
@@ -57,12 +57,15 @@ func printExamined(found []agent.Examined) {
 		if e.Remedy != "" {
 			fmt.Printf("         %s\n", e.Remedy)
 		}
-		if e.Outcome == agent.Ill {
+		switch e.Outcome {
+		case agent.Ill:
 			faults++
+		case agent.Skipped:
+			skipped = true
 		}
 	}
 	if faults == 0 {
-		fmt.Println("\nNothing is at fault.")
+		fmt.Println("\nNothing is at fault." + map[bool]string{true: " What was skipped was not looked at.", false: ""}[skipped])
 		return
 	}
 	fmt.Printf("\nFaults: %d. Each line above says what to do.\n", faults)

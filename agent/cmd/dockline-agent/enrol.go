@@ -107,6 +107,10 @@ func (c *enrolCommand) configure(all *commands, answer *wire.EnrolAnswer) error 
 	if answer.Broker != "" && config.MQTT.URL != answer.Broker {
 		fmt.Printf("note: the centre names the broker %s, mqtt.url of %s says %s\n", answer.Broker, all.Config, config.MQTT.URL)
 	}
+	if len(config.Plugins) > 0 {
+		fmt.Println("\nAn agent that runs here takes the certificate up by itself; else: dockline-agent start")
+		return nil
+	}
 	option := ""
 	if all.Config != defaultConfig() {
 		option = " --config " + all.Config

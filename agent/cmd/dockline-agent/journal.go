@@ -48,6 +48,9 @@ func (c *journalListCommand) Run(all *commands) error {
 		}
 		number++
 	}
+	if number == 0 && lines.Err() != nil {
+		return lines.Err() // without a heading over nothing
+	}
 	if err := errors.Join(lines.Err(), w.Flush()); err != nil {
 		return err
 	}
