@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,9 +95,14 @@ func Page(figures map[string][]testenv.Measured, shown capability.Shown) string 
 		tests, values, day := []string{}, []string{}, time.Time{}
 		for _, test := range shown[number] {
 			tests = append(tests, "`"+test.Name+"`")
-			used[test.Name] = true
-			for _, m := range figures[test.Name] {
-				values, day = append(values, m.Name+": **"+m.Value+"**"), m.At
+			for _, measured := range slices.Sorted(maps.Keys(figures)) {
+				if name, _, _ := strings.Cut(measured, "/"); name != test.Name {
+					continue
+				}
+				used[measured] = true
+				for _, m := range figures[measured] {
+					values, day = append(values, m.Name+": **"+m.Value+"**"), m.At
+				}
 			}
 		}
 		when, measured := day.Format(time.DateOnly), strings.Join(values, "; ")
@@ -116,7 +122,7 @@ func Page(figures map[string][]testenv.Measured, shown capability.Shown) string 
 	}
 	slices.Sort(others)
 	if len(others) > 0 {
-		b.WriteString("\n## The journal by itself\n\n| shown by | measured | on |\n|---|---|---|\n")
+		b.WriteString("\n## Beside these\n\n| shown by | measured | on |\n|---|---|---|\n")
 	}
 	for _, test := range others {
 		var values []string

@@ -216,7 +216,7 @@ func TestEdge22(t *testing.T) {
 			inverted++
 		}
 	}
-	t.Logf("%d releases queued offline, %d of them cancelled, %d kills: each applied and answered once; %d places where the dock was told in another order than the list's", n, cancelled, kills, inverted)
+	testenv.Figure(t, "releases queued offline, each applied and answered once", n, "of them cancelled", cancelled, "kills", kills, "told to the dock out of the list's order", inverted)
 }
 
 // A person has the site count, read again, leave an order and take a configuration; the result comes back to where he asked.
