@@ -1,47 +1,17 @@
 package health_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-rod/rod"
-	"github.com/go-rod/rod/lib/launcher"
 	"github.com/go-rod/rod/lib/proto"
 
 	"github.com/dockline/dockline/agent/health"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
-	"github.com/dockline/dockline/testenv"
+	"github.com/dockline/dockline/testenv/browser"
 )
-
-const chromium = "/usr/bin/chromium"
-
-func browser(t *testing.T) *rod.Browser {
-	t.Helper()
-	if _, err := os.Stat(chromium); err != nil {
-		testenv.SkipServer(t, "chromium", err.Error())
-	}
-	l := launcher.New().Bin(chromium).NoSandbox(true).Leakless(false).UserDataDir(t.TempDir()).Set("disable-background-networking").Set("disable-dev-shm-usage")
-	address, err := l.Launch()
-	if err != nil {
-		t.Fatalf("start chromium: %v", err)
-	}
-	b := rod.New().ControlURL(address)
-	if err := b.Connect(); err != nil {
-		l.Kill()
-		t.Fatalf("connect to chromium: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			l.Kill()
-		}
-		l.Cleanup()
-	})
-	return b
-}
 
 // The supervisor's page in a real browser, on a telephone of 320 pixels and on the wall: nothing to scroll sideways, big figures on the
 // wall, every state in words beside its colour, and by itself up to date. Nothing that it asks for is refused by its own policy.
@@ -50,7 +20,7 @@ func TestInABrowser(t *testing.T) {
 	now := time.Now()
 	well := &shown{facts: health.Facts{Now: now, Started: now.Add(-time.Hour), Connected: true, Greeted: true, LastAckAt: now, ClockKnown: true, JournalLimit: 2 << 30, JournalBytes: 3 << 20,
 		DiskKnown: true, DiskFree: 81 << 30, Plugins: []*docklinev1.PluginHealth{{Id: "wms", State: "running", Devices: []*docklinev1.DeviceHealth{{Id: "outbound", Kind: "folder", Reachable: true, Text: "/srv/wms/outbound"}}}}}}
-	p := browser(t).MustPage().Timeout(90 * time.Second)
+	p := browser.Open(t).MustPage().Timeout(90 * time.Second)
 	var refused sync.Map
 	go p.EachEvent(func(e *proto.LogEntryAdded) { refused.Store(e.Entry.Text, e.Entry.URL) })()
 	url := map[string]string{"bad": serve(t, bad), "well": serve(t, well)}
@@ -60,7 +30,7 @@ func TestInABrowser(t *testing.T) {
 			if wide := p.MustEval(`() => document.documentElement.scrollWidth`).Int(); wide > size[0] {
 				t.Errorf("%s, %s: %d pixels wide on a screen of %d", name, screen, wide, size[0])
 			}
-			shoot(t, p, name+"-"+screen)
+			browser.Shoot(t, p, name+"-"+screen)
 			if screen != "wall" {
 				continue
 			}
@@ -88,17 +58,9 @@ func TestInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.MustSetViewport(794, 1123, 1, false).MustNavigate(url["bad"] + "/?print=1").MustWaitLoad()
-	shoot(t, p, "print")
+	browser.Shoot(t, p, "print")
 	refused.Range(func(text, url any) bool {
 		t.Errorf("the browser complains of %v: %v", url, text)
 		return true
 	})
-}
-
-// shoot keeps a picture in the folder that DOCKLINE_SCREENSHOTS names.
-func shoot(t *testing.T, p *rod.Page, name string) {
-	t.Helper()
-	if folder := os.Getenv("DOCKLINE_SCREENSHOTS"); folder != "" {
-		p.MustScreenshotFullPage(filepath.Join(folder, name+".png"))
-	}
 }

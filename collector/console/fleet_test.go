@@ -17,6 +17,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/testenv"
+	"github.com/dockline/dockline/testenv/browser"
 )
 
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
@@ -128,7 +129,7 @@ func TestTheFleetInABrowser(t *testing.T) {
 	manySites(t, d, 1000)
 	server := httptest.NewServer(console.New(console.Config{DB: d, Now: func() time.Time { return noon }}))
 	defer server.Close()
-	p := browser(t).MustPage().Timeout(120 * time.Second)
+	p := browser.Open(t).MustPage().Timeout(120 * time.Second)
 	go p.EachEvent(func(e *proto.LogEntryAdded) { t.Errorf("the browser complains of %s: %s", e.Entry.URL, e.Entry.Text) })()
 	for _, width := range []int{1920, 320} {
 		p.MustSetViewport(width, 1080, 1, false)
@@ -160,7 +161,7 @@ func TestTheFleetInABrowser(t *testing.T) {
 			if folder := os.Getenv("DOCKLINE_SCREENSHOTS"); folder != "" && path == "/" { // a hundred sites are a long picture
 				p.MustScreenshot(filepath.Join(folder, fmt.Sprintf("fleet-%d-list.png", width)))
 			}
-			shoot(t, p, fmt.Sprintf("fleet-%d-%s", width, strings.NewReplacer("/", "_", "?", "_", "&", "_", "=", "-").Replace(path)))
+			browser.Shoot(t, p, fmt.Sprintf("fleet-%d-%s", width, strings.NewReplacer("/", "_", "?", "_", "&", "_", "=", "-").Replace(path)))
 		}
 	}
 	// What is down, troubled and unknown differs by height and pattern, not by colour alone.
