@@ -3,9 +3,11 @@ package posting_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/connector/connectortest"
 	"github.com/dockline/dockline/collector/posting"
 )
@@ -50,7 +52,13 @@ func TestRunSendsUntilItIsStopped(t *testing.T) {
 // A collector that is asked to stop in the middle of a call writes that it does not know, instead of leaving a lease behind.
 func TestStopInTheMiddleOfACall(t *testing.T) {
 	each(t, func(w *world) {
-		w.fail(once(connectortest.Stuck, "create"))
+		var called atomic.Bool
+		stuck := once(connectortest.Stuck, "create")
+		w.fail(func(op string, p *connector.Posting) connectortest.Failure {
+			how := stuck(op, p)
+			called.Store(called.Load() || how == connectortest.Stuck)
+			return how
+		})
 		d := invoice("SO1", "S1")
 		d.Needs = nil
 		w.put(fold, d)
@@ -59,7 +67,7 @@ func TestStopInTheMiddleOfACall(t *testing.T) {
 		s := w.sender("c1", func(s *posting.Sender) { s.Idle = 5 * time.Millisecond })
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx) }()
-		wait(w.t, "the call", func() bool { return s.Stats().Sent == 1 })
+		wait(w.t, "the call", called.Load)
 		stop()
 		if err := <-ended; err != nil {
 			w.t.Errorf("Run: %v", err)
