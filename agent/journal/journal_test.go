@@ -353,6 +353,9 @@ func TestOneProcessOnly(t *testing.T) {
 	if second, err := journal.Open(dir, journal.Options{}); !errors.Is(err, journal.ErrLocked) {
 		t.Errorf("second open: %v %v, want journal.ErrLocked", second, err)
 	}
+	if err := journal.EachIn(t.Context(), dir, true, func(journal.Held) bool { return true }); !errors.Is(err, journal.ErrLocked) {
+		t.Errorf("read beside it: %v, want journal.ErrLocked", err)
+	}
 }
 
 func TestLeftoversOfACrashAreRemoved(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 	"google.golang.org/protobuf/proto"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -140,7 +141,7 @@ func (e *epoch) held(seq uint64, at time.Time, data []byte) Held {
 	return h
 }
 
-// openToRead opens the files of a folder that no agent uses. What cannot be opened is a fault of its own.
+// openToRead opens the files of a folder that no agent uses; ErrLocked where one does. What cannot be opened is a fault of its own.
 func openToRead(dir string) (epochs []*epoch, faults []error, err error) {
 	files, err := epochFiles(dir)
 	if err != nil {
@@ -159,10 +160,16 @@ func openToRead(dir string) (epochs []*epoch, faults []error, err error) {
 			err = e.reload()
 		}
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", filepath.Base(file.path), err))
 			if e.db != nil {
 				_ = guard(e.db.Close)
 			}
+			if errors.Is(err, bbolterrors.ErrTimeout) {
+				for _, open := range epochs {
+					_ = guard(open.db.Close)
+				}
+				return nil, nil, fmt.Errorf("%s: %w: an agent that does not answer has it open; where it has only just been started, try again in a moment", filepath.Base(file.path), ErrLocked)
+			}
+			faults = append(faults, fmt.Errorf("%s: %w", filepath.Base(file.path), err))
 			continue
 		}
 		epochs = append(epochs, e)
