@@ -180,18 +180,3 @@ func (t *largeTurn) end(ctx context.Context, tx *db.Tx, now time.Time) error {
 		WHERE tenant = ? AND fold_key = ?`, took, t.marks, now.Add(settle).UnixMicro()+paceBy*took, t.marks, t.began.UnixMicro(), t.tenant, t.key)
 	return err
 }
-
-// LargeWaiting is how many large keys have something new that is not folded yet, and how old the oldest of that is.
-func (w *Worker) LargeWaiting(ctx context.Context) (n int64, oldest time.Duration, err error) {
-	err = w.DB.Read(ctx, func(tx *db.Tx) error {
-		var since int64
-		if err := tx.QueryRow(ctx, `SELECT COUNT(*), COALESCE(MIN(since), 0) FROM large_key WHERE since > 0`).Scan(&n, &since); err != nil {
-			return err
-		}
-		if n > 0 {
-			oldest = w.now().Sub(time.UnixMicro(since))
-		}
-		return nil
-	})
-	return n, oldest, err
-}
