@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dockline/dockline/agent/enrol"
 	"github.com/dockline/dockline/agent/health"
 	"github.com/dockline/dockline/agent/service"
 	"github.com/dockline/dockline/proto/wire"
@@ -221,7 +222,7 @@ func (b *bundle) certificates() {
 		if path == "" {
 			continue
 		}
-		c, err := readCertificate(b.config.Path(path))
+		c, err := enrol.ReadCertificate(b.config.Path(path))
 		if err != nil {
 			b.leave(name, "a certificate, in words", err.Error())
 			continue

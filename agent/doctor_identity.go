@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"os"
 	"runtime"
 	"time"
 
+	"github.com/dockline/dockline/agent/enrol"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -26,7 +26,7 @@ func lookIdentity(_ context.Context, p *patient, e examination) {
 	} else if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		p.ill(e, "chmod 600 "+key+"; if others may have read it, have the centre sign a new one.", "Others than its owner may read the key %s (mode %04o).", key, info.Mode().Perm())
 	}
-	own, err := readCertificate(certificate)
+	own, err := enrol.ReadCertificate(certificate)
 	if err != nil {
 		p.ill(e, "Put the site.crt there that `dockline-collector site add` wrote.", "The certificate: %s.", err)
 		return
@@ -69,16 +69,4 @@ func (p *patient) lookAtCertificate(e examination, own *x509.Certificate, ca str
 	if err != nil {
 		p.ill(e, "Take site.crt and ca.crt from one `dockline-collector site add`.", "The certificate is not from the authority in mqtt.ca: %s.", err)
 	}
-}
-
-func readCertificate(path string) (*x509.Certificate, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", path)
-	}
-	return x509.ParseCertificate(block.Bytes)
 }

@@ -1,13 +1,9 @@
 package agent
 
 import (
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"net/url"
-	"os"
-	"time"
 
+	"github.com/dockline/dockline/agent/enrol"
 	"github.com/dockline/dockline/agent/health"
 )
 
@@ -20,31 +16,15 @@ func (a *Agent) machine(f *health.Facts) {
 		return
 	}
 	// Read anew each time: a renewed certificate is taken with the next connection, without a restart.
-	ends, err := certificateEnd(a.config.Path(a.config.MQTT.Certificate))
+	certificate, err := enrol.ReadCertificate(a.config.Path(a.config.MQTT.Certificate))
 	if err != nil {
 		f.CertificateFault = err.Error()
 		return
 	}
-	f.CertificateEnds = ends
+	f.CertificateEnds = certificate.NotAfter
 	if a.renewal != nil {
 		f.Renewal = a.renewal.State().GetText()
 	}
-}
-
-func certificateEnd(path string) (time.Time, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return time.Time{}, err
-	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return time.Time{}, errors.New(path + " holds no certificate in PEM")
-	}
-	certificate, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return certificate.NotAfter, nil
 }
 
 // hostOf is host and port of a broker's URL, without what else may stand in it.

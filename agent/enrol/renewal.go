@@ -63,7 +63,7 @@ func (r *Renewal) Run(ctx context.Context) error {
 
 // step asks for a certificate where it is time to.
 func (r *Renewal) step(ctx context.Context) {
-	leaf, err := readCertificate(r.Files.Certificate)
+	leaf, err := ReadCertificate(r.Files.Certificate)
 	if err != nil {
 		return // the line's own start says so, and health
 	}
@@ -87,7 +87,7 @@ func due(leaf *x509.Certificate, spread float64) time.Time {
 
 // RenewNow asks for a certificate at once, because the centre wants it.
 func (r *Renewal) RenewNow(ctx context.Context) error {
-	leaf, err := readCertificate(r.Files.Certificate)
+	leaf, err := ReadCertificate(r.Files.Certificate)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (r *Renewal) State() *docklinev1.CertificateState {
 	r.mu.Lock()
 	s.Tries, s.TriedAt, s.Text = r.state.GetTries(), r.state.GetTriedAt(), r.state.GetText()
 	r.mu.Unlock()
-	if leaf, err := readCertificate(r.Files.Certificate); err == nil {
+	if leaf, err := ReadCertificate(r.Files.Certificate); err == nil {
 		s.Serial, s.NotAfter, s.Issuer = leaf.SerialNumber.Text(16), timestamppb.New(leaf.NotAfter), hex.EncodeToString(leaf.AuthorityKeyId)
 	}
 	text, _ := os.ReadFile(r.Files.CA) // without it there is nothing to list
@@ -145,7 +145,8 @@ func (r *Renewal) State() *docklinev1.CertificateState {
 	return s
 }
 
-func readCertificate(path string) (*x509.Certificate, error) {
+// ReadCertificate reads the first certificate of a file in PEM.
+func ReadCertificate(path string) (*x509.Certificate, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
