@@ -16,5 +16,5 @@ func reportEvent(text string) {
 		return
 	}
 	defer l.Close()
-	_ = l.Error(refusedEvent, text)
+	_ = l.Error(refusedEvent, text) // the agent's own log and the answer to the centre say it too
 }
