@@ -1,11 +1,7 @@
 package state
 
 import (
-	"slices"
 	"strings"
-
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
@@ -41,7 +37,7 @@ func Keys(e *docklinev1.Event, m Mapping) []Touch {
 		return append(whole(e, event.CountKey(e.GetSite(), p.Count.GetNumber())), byLine(e, p.Count.GetLines(), stockKeyOf(e, e.GetSite(), m))...)
 	case *docklinev1.Event_StockSnapshot:
 		site := p.StockSnapshot.GetSite()
-		opening := Touch{OpeningKey(site), withLines(e, nil)}
+		opening := Touch{OpeningKey(site), event.WithLines(e, nil)}
 		return append([]Touch{opening}, byLine(e, p.StockSnapshot.GetLines(), stockKeyOf(e, site, m))...)
 	case *docklinev1.Event_CommandResult:
 		if order, ok := strings.CutPrefix(p.CommandResult.GetKey(), releaseCommand); ok {
@@ -103,7 +99,7 @@ func orderTouches(e *docklinev1.Event, o *docklinev1.Order) []Touch {
 	}
 	touches := whole(e, event.OrderKey(o.GetNumber()))
 	if o.GetCustomerReference() != "" {
-		touches = append(touches, Touch{event.SubmissionKey(o.GetCustomerReference()), withLines(e, nil)})
+		touches = append(touches, Touch{event.SubmissionKey(o.GetCustomerReference()), event.WithLines(e, nil)})
 	}
 	return touches
 }
@@ -152,51 +148,9 @@ func byLine(e *docklinev1.Event, lines []*docklinev1.Line, keyOf func(*docklinev
 	for _, key := range keys {
 		part := e
 		if len(groups[key]) < len(lines) {
-			part = withLines(e, groups[key])
+			part = event.WithLines(e, groups[key])
 		}
 		touches = append(touches, Touch{key, part})
 	}
 	return touches
-}
-
-// withLines is a copy of e with other lines. It shares everything else with e, so neither may be changed.
-func withLines(e *docklinev1.Event, lines []*docklinev1.Line) *docklinev1.Event {
-	part := shallow(e)
-	switch p := e.GetPayload().(type) {
-	case *docklinev1.Event_Order:
-		order := shallow(p.Order)
-		order.Lines = slices.Clip(lines)
-		part.Payload = &docklinev1.Event_Order{Order: order}
-	case *docklinev1.Event_Pick:
-		pick := shallow(p.Pick)
-		pick.Lines = slices.Clip(lines)
-		part.Payload = &docklinev1.Event_Pick{Pick: pick}
-	case *docklinev1.Event_Pack:
-		pack := shallow(p.Pack)
-		pack.Lines = slices.Clip(lines)
-		part.Payload = &docklinev1.Event_Pack{Pack: pack}
-	case *docklinev1.Event_Shipment:
-		shipment := shallow(p.Shipment)
-		shipment.Lines = slices.Clip(lines)
-		part.Payload = &docklinev1.Event_Shipment{Shipment: shipment}
-	case *docklinev1.Event_Count:
-		count := shallow(p.Count)
-		count.Lines = slices.Clip(lines)
-		part.Payload = &docklinev1.Event_Count{Count: count}
-	case *docklinev1.Event_StockSnapshot:
-		snapshot := shallow(p.StockSnapshot)
-		snapshot.Lines = slices.Clip(lines)
-		part.Payload = &docklinev1.Event_StockSnapshot{StockSnapshot: snapshot}
-	}
-	return part
-}
-
-func shallow[M proto.Message](m M) M {
-	from := m.ProtoReflect()
-	to := from.New()
-	from.Range(func(d protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		to.Set(d, v)
-		return true
-	})
-	return to.Interface().(M)
 }

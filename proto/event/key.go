@@ -14,10 +14,34 @@ const (
 	kindStock    = "stock"
 	// kindSubmission is what an order is called before a system of record has given it a number.
 	kindSubmission = "submission"
+	kindReturn     = "return"
+	// kindBlindReturn is goods that came back without a number of the system of record, by the site's own receipt.
+	kindBlindReturn = "blind_return"
+	// kindInbound is what a supplier sends, by purchase order, else by advice, else by the site's own receipt.
+	kindInbound = "inbound"
+	// kindReference is a name by which the world calls something of ours: a tracking number, an SSCC, an invoice.
+	kindReference = "reference"
+)
+
+// Types of references.
+const (
+	ReferenceOrder         = "order"
+	ReferenceCustomer      = "customer_reference"
+	ReferenceShipment      = "shipment"
+	ReferenceTracking      = "tracking"
+	ReferenceUnit          = "unit" // an SSCC, or a site's own licence plate
+	ReferenceBillOfLading  = "bill_of_lading"
+	ReferenceInvoice       = "invoice"
+	ReferenceCreditMemo    = "credit_memo"
+	ReferenceReturn        = "return"
+	ReferencePurchaseOrder = "purchase_order"
+	ReferenceAdvice        = "advice"
+	ReferenceQuote         = "quote"
 )
 
 // keyParts is how many parts the key of a kind has.
-var keyParts = map[string]int{kindOrder: 1, kindShipment: 2, kindCount: 2, kindStock: 5, kindSubmission: 1}
+var keyParts = map[string]int{kindOrder: 1, kindShipment: 2, kindCount: 2, kindStock: 5, kindSubmission: 1, kindReturn: 1, kindBlindReturn: 2,
+	kindInbound: 2, kindReference: 2}
 
 // Available is the stock status of a line that names none.
 const Available = "available"
@@ -44,6 +68,18 @@ func ShipmentKey(site, number string) string { return Key(kindShipment, site, nu
 
 // CountKey is the fold key of a count, whose number is the site's own.
 func CountKey(site, number string) string { return Key(kindCount, site, number) }
+
+// ReturnKey is the fold key of a return that a system of record has given a number: "return/RMA-7".
+func ReturnKey(number string) string { return Key(kindReturn, number) }
+
+// BlindReturnKey is the fold key of goods that came back unannounced.
+func BlindReturnKey(site, receipt string) string { return Key(kindBlindReturn, site, receipt) }
+
+// InboundKey is the fold key of what a supplier sends to a site.
+func InboundKey(site, reference string) string { return Key(kindInbound, site, reference) }
+
+// ReferenceKey is the key of a name of that type: "reference/tracking/1Z999".
+func ReferenceKey(kind, value string) string { return Key(kindReference, kind, value) }
 
 // StockKey is the fold key of one stock bucket. An empty status is Available.
 func StockKey(site, bin, item, lot, status string) string {

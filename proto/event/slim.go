@@ -44,23 +44,29 @@ func TraceparentOf(e *docklinev1.Event) string {
 	return Traceparent(trace, e.GetId())
 }
 
-// orderOf is the order that an event belongs to; of several, the first.
+// orderOf is the sales order that an event belongs to; of several, the first.
 func orderOf(e *docklinev1.Event) string {
-	switch {
-	case e.GetOrder() != nil:
-		return e.GetOrder().GetNumber()
-	case e.GetOrderCancelled() != nil:
-		return e.GetOrderCancelled().GetNumber()
-	case e.GetOrderReleased() != nil:
-		return e.GetOrderReleased().GetNumber()
-	case e.GetInvoice() != nil:
-		return e.GetInvoice().GetOrder()
+	switch p := Payload(e).(type) {
+	case *docklinev1.Order:
+		return p.GetNumber()
+	case *docklinev1.OrderCancelled:
+		return p.GetNumber()
+	case *docklinev1.OrderReleased:
+		return p.GetNumber()
+	case *docklinev1.CancelRequest:
+		return p.GetNumber()
+	case *docklinev1.Hold:
+		return p.GetNumber()
+	case *docklinev1.Count, *docklinev1.StockSnapshot, *docklinev1.Inbound, *docklinev1.Transformation: // their lines name purchase and work orders, if any
+		return ""
+	case interface{ GetOrder() string }:
+		if p.GetOrder() != "" {
+			return p.GetOrder()
+		}
 	}
-	for _, lines := range [][]*docklinev1.Line{e.GetPick().GetLines(), e.GetPack().GetLines(), e.GetShipment().GetLines()} {
-		for _, line := range lines {
-			if line.GetOrder() != "" {
-				return line.GetOrder()
-			}
+	for _, line := range Lines(e) {
+		if line.GetOrder() != "" {
+			return line.GetOrder()
 		}
 	}
 	return ""

@@ -51,49 +51,208 @@ const (
 	EventKind_EVENT_KIND_RECORD_REFUSED EventKind = 62
 	// A policy version came into force.
 	EventKind_EVENT_KIND_POLICY_ACTIVATED EventKind = 63
+	EventKind_EVENT_KIND_QUOTE_APPROVED   EventKind = 70
+	// The customer, or somebody for them, asks to take the order back.
+	EventKind_EVENT_KIND_ORDER_CANCEL_REQUESTED EventKind = 71
+	// The system of record does not take it back; the order goes on.
+	EventKind_EVENT_KIND_ORDER_CANCEL_REFUSED  EventKind = 72
+	EventKind_EVENT_KIND_ORDER_HELD            EventKind = 73
+	EventKind_EVENT_KIND_ORDER_HOLD_RELEASED   EventKind = 74
+	EventKind_EVENT_KIND_INVENTORY_ALLOCATED   EventKind = 75
+	EventKind_EVENT_KIND_INVENTORY_DEALLOCATED EventKind = 76
+	// Another item was picked than the order names; Line.original_item says which it stands for.
+	EventKind_EVENT_KIND_PICK_SUBSTITUTED   EventKind = 12
+	EventKind_EVENT_KIND_BACKORDER_CREATED  EventKind = 77
+	EventKind_EVENT_KIND_BACKORDER_RELEASED EventKind = 78
+	// Goods were taken out of a handling unit again; a pack without lines was taken apart whole.
+	EventKind_EVENT_KIND_PACK_REOPENED  EventKind = 21
+	EventKind_EVENT_KIND_LOAD_STAGED    EventKind = 79
+	EventKind_EVENT_KIND_LOAD_LOADED    EventKind = 80
+	EventKind_EVENT_KIND_TRAILER_SEALED EventKind = 81
+	// A departure is taken back: it did not happen, or the goods came back before they were delivered.
+	EventKind_EVENT_KIND_SHIPMENT_VOIDED EventKind = 31
+	// Derived: more has left than the order has. Never told by a source.
+	EventKind_EVENT_KIND_SHIPMENT_OVER_SHIPPED EventKind = 32
+	EventKind_EVENT_KIND_TRANSPORT_MILESTONE   EventKind = 82
+	EventKind_EVENT_KIND_TRANSPORT_DELAYED     EventKind = 83
+	EventKind_EVENT_KIND_TRANSPORT_REFUSED     EventKind = 84
+	EventKind_EVENT_KIND_TRANSPORT_LOST        EventKind = 85
+	EventKind_EVENT_KIND_TRANSPORT_DAMAGED     EventKind = 86
+	EventKind_EVENT_KIND_DELIVERY_PROVED       EventKind = 87
+	EventKind_EVENT_KIND_INBOUND_ADVISED       EventKind = 88
+	EventKind_EVENT_KIND_RECEIPT_ARRIVED       EventKind = 89
+	EventKind_EVENT_KIND_RECEIPT_RECEIVED      EventKind = 90
+	EventKind_EVENT_KIND_RECEIPT_DISCREPANCY   EventKind = 91
+	EventKind_EVENT_KIND_PUTAWAY_CONFIRMED     EventKind = 92
+	EventKind_EVENT_KIND_STOCK_MOVED           EventKind = 93
+	EventKind_EVENT_KIND_STOCK_STATUS_CHANGED  EventKind = 94
+	// Goods were found damaged at receive, pick, pack or in the bin; StockStatusChange.stage says where.
+	EventKind_EVENT_KIND_STOCK_DAMAGED      EventKind = 95
+	EventKind_EVENT_KIND_STOCK_ADJUSTED     EventKind = 96
+	EventKind_EVENT_KIND_STOCK_SCRAPPED     EventKind = 97
+	EventKind_EVENT_KIND_LOT_RELABELLED     EventKind = 98
+	EventKind_EVENT_KIND_KIT_BUILT          EventKind = 99
+	EventKind_EVENT_KIND_STOCK_REPACKED     EventKind = 100
+	EventKind_EVENT_KIND_COUNT_APPROVED     EventKind = 42
+	EventKind_EVENT_KIND_RETURN_REQUESTED   EventKind = 101
+	EventKind_EVENT_KIND_RETURN_AUTHORISED  EventKind = 102
+	EventKind_EVENT_KIND_RETURN_DENIED      EventKind = 103
+	EventKind_EVENT_KIND_RETURN_CANCELLED   EventKind = 104
+	EventKind_EVENT_KIND_RETURN_RECEIVED    EventKind = 105
+	EventKind_EVENT_KIND_RETURN_INSPECTED   EventKind = 106
+	EventKind_EVENT_KIND_RETURN_DISPOSED    EventKind = 107
+	EventKind_EVENT_KIND_INVOICE_VOIDED     EventKind = 51
+	EventKind_EVENT_KIND_CREDIT_MEMO_POSTED EventKind = 52
+	// An event was told in error (EPCIS error declaration).
+	EventKind_EVENT_KIND_ERROR_DECLARED EventKind = 108
+	// Told to strangers only, of what Dockline itself keeps.
+	EventKind_EVENT_KIND_EXCEPTION_OPENED   EventKind = 110
+	EventKind_EVENT_KIND_EXCEPTION_CHANGED  EventKind = 111
+	EventKind_EVENT_KIND_EXCEPTION_RESOLVED EventKind = 112
+	EventKind_EVENT_KIND_AGENT_HEALTH       EventKind = 113
 )
 
 // Enum value maps for EventKind.
 var (
 	EventKind_name = map[int32]string{
-		0:  "EVENT_KIND_UNSPECIFIED",
-		1:  "EVENT_KIND_ORDER_ACCEPTED",
-		2:  "EVENT_KIND_ORDER_CHANGED",
-		3:  "EVENT_KIND_ORDER_CANCELLED",
-		4:  "EVENT_KIND_ORDER_REJECTED",
-		5:  "EVENT_KIND_ORDER_RELEASED",
-		6:  "EVENT_KIND_ORDER_SUBMITTED",
-		10: "EVENT_KIND_PICK_CONFIRMED",
-		11: "EVENT_KIND_PICK_SHORT",
-		20: "EVENT_KIND_PACK_CONFIRMED",
-		30: "EVENT_KIND_SHIPMENT_DEPARTED",
-		40: "EVENT_KIND_COUNT_OBSERVED",
-		41: "EVENT_KIND_STOCK_SNAPSHOT",
-		50: "EVENT_KIND_INVOICE_POSTED",
-		60: "EVENT_KIND_COMMAND_COMPLETED",
-		61: "EVENT_KIND_STREAM_GAP",
-		62: "EVENT_KIND_RECORD_REFUSED",
-		63: "EVENT_KIND_POLICY_ACTIVATED",
+		0:   "EVENT_KIND_UNSPECIFIED",
+		1:   "EVENT_KIND_ORDER_ACCEPTED",
+		2:   "EVENT_KIND_ORDER_CHANGED",
+		3:   "EVENT_KIND_ORDER_CANCELLED",
+		4:   "EVENT_KIND_ORDER_REJECTED",
+		5:   "EVENT_KIND_ORDER_RELEASED",
+		6:   "EVENT_KIND_ORDER_SUBMITTED",
+		10:  "EVENT_KIND_PICK_CONFIRMED",
+		11:  "EVENT_KIND_PICK_SHORT",
+		20:  "EVENT_KIND_PACK_CONFIRMED",
+		30:  "EVENT_KIND_SHIPMENT_DEPARTED",
+		40:  "EVENT_KIND_COUNT_OBSERVED",
+		41:  "EVENT_KIND_STOCK_SNAPSHOT",
+		50:  "EVENT_KIND_INVOICE_POSTED",
+		60:  "EVENT_KIND_COMMAND_COMPLETED",
+		61:  "EVENT_KIND_STREAM_GAP",
+		62:  "EVENT_KIND_RECORD_REFUSED",
+		63:  "EVENT_KIND_POLICY_ACTIVATED",
+		70:  "EVENT_KIND_QUOTE_APPROVED",
+		71:  "EVENT_KIND_ORDER_CANCEL_REQUESTED",
+		72:  "EVENT_KIND_ORDER_CANCEL_REFUSED",
+		73:  "EVENT_KIND_ORDER_HELD",
+		74:  "EVENT_KIND_ORDER_HOLD_RELEASED",
+		75:  "EVENT_KIND_INVENTORY_ALLOCATED",
+		76:  "EVENT_KIND_INVENTORY_DEALLOCATED",
+		12:  "EVENT_KIND_PICK_SUBSTITUTED",
+		77:  "EVENT_KIND_BACKORDER_CREATED",
+		78:  "EVENT_KIND_BACKORDER_RELEASED",
+		21:  "EVENT_KIND_PACK_REOPENED",
+		79:  "EVENT_KIND_LOAD_STAGED",
+		80:  "EVENT_KIND_LOAD_LOADED",
+		81:  "EVENT_KIND_TRAILER_SEALED",
+		31:  "EVENT_KIND_SHIPMENT_VOIDED",
+		32:  "EVENT_KIND_SHIPMENT_OVER_SHIPPED",
+		82:  "EVENT_KIND_TRANSPORT_MILESTONE",
+		83:  "EVENT_KIND_TRANSPORT_DELAYED",
+		84:  "EVENT_KIND_TRANSPORT_REFUSED",
+		85:  "EVENT_KIND_TRANSPORT_LOST",
+		86:  "EVENT_KIND_TRANSPORT_DAMAGED",
+		87:  "EVENT_KIND_DELIVERY_PROVED",
+		88:  "EVENT_KIND_INBOUND_ADVISED",
+		89:  "EVENT_KIND_RECEIPT_ARRIVED",
+		90:  "EVENT_KIND_RECEIPT_RECEIVED",
+		91:  "EVENT_KIND_RECEIPT_DISCREPANCY",
+		92:  "EVENT_KIND_PUTAWAY_CONFIRMED",
+		93:  "EVENT_KIND_STOCK_MOVED",
+		94:  "EVENT_KIND_STOCK_STATUS_CHANGED",
+		95:  "EVENT_KIND_STOCK_DAMAGED",
+		96:  "EVENT_KIND_STOCK_ADJUSTED",
+		97:  "EVENT_KIND_STOCK_SCRAPPED",
+		98:  "EVENT_KIND_LOT_RELABELLED",
+		99:  "EVENT_KIND_KIT_BUILT",
+		100: "EVENT_KIND_STOCK_REPACKED",
+		42:  "EVENT_KIND_COUNT_APPROVED",
+		101: "EVENT_KIND_RETURN_REQUESTED",
+		102: "EVENT_KIND_RETURN_AUTHORISED",
+		103: "EVENT_KIND_RETURN_DENIED",
+		104: "EVENT_KIND_RETURN_CANCELLED",
+		105: "EVENT_KIND_RETURN_RECEIVED",
+		106: "EVENT_KIND_RETURN_INSPECTED",
+		107: "EVENT_KIND_RETURN_DISPOSED",
+		51:  "EVENT_KIND_INVOICE_VOIDED",
+		52:  "EVENT_KIND_CREDIT_MEMO_POSTED",
+		108: "EVENT_KIND_ERROR_DECLARED",
+		110: "EVENT_KIND_EXCEPTION_OPENED",
+		111: "EVENT_KIND_EXCEPTION_CHANGED",
+		112: "EVENT_KIND_EXCEPTION_RESOLVED",
+		113: "EVENT_KIND_AGENT_HEALTH",
 	}
 	EventKind_value = map[string]int32{
-		"EVENT_KIND_UNSPECIFIED":       0,
-		"EVENT_KIND_ORDER_ACCEPTED":    1,
-		"EVENT_KIND_ORDER_CHANGED":     2,
-		"EVENT_KIND_ORDER_CANCELLED":   3,
-		"EVENT_KIND_ORDER_REJECTED":    4,
-		"EVENT_KIND_ORDER_RELEASED":    5,
-		"EVENT_KIND_ORDER_SUBMITTED":   6,
-		"EVENT_KIND_PICK_CONFIRMED":    10,
-		"EVENT_KIND_PICK_SHORT":        11,
-		"EVENT_KIND_PACK_CONFIRMED":    20,
-		"EVENT_KIND_SHIPMENT_DEPARTED": 30,
-		"EVENT_KIND_COUNT_OBSERVED":    40,
-		"EVENT_KIND_STOCK_SNAPSHOT":    41,
-		"EVENT_KIND_INVOICE_POSTED":    50,
-		"EVENT_KIND_COMMAND_COMPLETED": 60,
-		"EVENT_KIND_STREAM_GAP":        61,
-		"EVENT_KIND_RECORD_REFUSED":    62,
-		"EVENT_KIND_POLICY_ACTIVATED":  63,
+		"EVENT_KIND_UNSPECIFIED":            0,
+		"EVENT_KIND_ORDER_ACCEPTED":         1,
+		"EVENT_KIND_ORDER_CHANGED":          2,
+		"EVENT_KIND_ORDER_CANCELLED":        3,
+		"EVENT_KIND_ORDER_REJECTED":         4,
+		"EVENT_KIND_ORDER_RELEASED":         5,
+		"EVENT_KIND_ORDER_SUBMITTED":        6,
+		"EVENT_KIND_PICK_CONFIRMED":         10,
+		"EVENT_KIND_PICK_SHORT":             11,
+		"EVENT_KIND_PACK_CONFIRMED":         20,
+		"EVENT_KIND_SHIPMENT_DEPARTED":      30,
+		"EVENT_KIND_COUNT_OBSERVED":         40,
+		"EVENT_KIND_STOCK_SNAPSHOT":         41,
+		"EVENT_KIND_INVOICE_POSTED":         50,
+		"EVENT_KIND_COMMAND_COMPLETED":      60,
+		"EVENT_KIND_STREAM_GAP":             61,
+		"EVENT_KIND_RECORD_REFUSED":         62,
+		"EVENT_KIND_POLICY_ACTIVATED":       63,
+		"EVENT_KIND_QUOTE_APPROVED":         70,
+		"EVENT_KIND_ORDER_CANCEL_REQUESTED": 71,
+		"EVENT_KIND_ORDER_CANCEL_REFUSED":   72,
+		"EVENT_KIND_ORDER_HELD":             73,
+		"EVENT_KIND_ORDER_HOLD_RELEASED":    74,
+		"EVENT_KIND_INVENTORY_ALLOCATED":    75,
+		"EVENT_KIND_INVENTORY_DEALLOCATED":  76,
+		"EVENT_KIND_PICK_SUBSTITUTED":       12,
+		"EVENT_KIND_BACKORDER_CREATED":      77,
+		"EVENT_KIND_BACKORDER_RELEASED":     78,
+		"EVENT_KIND_PACK_REOPENED":          21,
+		"EVENT_KIND_LOAD_STAGED":            79,
+		"EVENT_KIND_LOAD_LOADED":            80,
+		"EVENT_KIND_TRAILER_SEALED":         81,
+		"EVENT_KIND_SHIPMENT_VOIDED":        31,
+		"EVENT_KIND_SHIPMENT_OVER_SHIPPED":  32,
+		"EVENT_KIND_TRANSPORT_MILESTONE":    82,
+		"EVENT_KIND_TRANSPORT_DELAYED":      83,
+		"EVENT_KIND_TRANSPORT_REFUSED":      84,
+		"EVENT_KIND_TRANSPORT_LOST":         85,
+		"EVENT_KIND_TRANSPORT_DAMAGED":      86,
+		"EVENT_KIND_DELIVERY_PROVED":        87,
+		"EVENT_KIND_INBOUND_ADVISED":        88,
+		"EVENT_KIND_RECEIPT_ARRIVED":        89,
+		"EVENT_KIND_RECEIPT_RECEIVED":       90,
+		"EVENT_KIND_RECEIPT_DISCREPANCY":    91,
+		"EVENT_KIND_PUTAWAY_CONFIRMED":      92,
+		"EVENT_KIND_STOCK_MOVED":            93,
+		"EVENT_KIND_STOCK_STATUS_CHANGED":   94,
+		"EVENT_KIND_STOCK_DAMAGED":          95,
+		"EVENT_KIND_STOCK_ADJUSTED":         96,
+		"EVENT_KIND_STOCK_SCRAPPED":         97,
+		"EVENT_KIND_LOT_RELABELLED":         98,
+		"EVENT_KIND_KIT_BUILT":              99,
+		"EVENT_KIND_STOCK_REPACKED":         100,
+		"EVENT_KIND_COUNT_APPROVED":         42,
+		"EVENT_KIND_RETURN_REQUESTED":       101,
+		"EVENT_KIND_RETURN_AUTHORISED":      102,
+		"EVENT_KIND_RETURN_DENIED":          103,
+		"EVENT_KIND_RETURN_CANCELLED":       104,
+		"EVENT_KIND_RETURN_RECEIVED":        105,
+		"EVENT_KIND_RETURN_INSPECTED":       106,
+		"EVENT_KIND_RETURN_DISPOSED":        107,
+		"EVENT_KIND_INVOICE_VOIDED":         51,
+		"EVENT_KIND_CREDIT_MEMO_POSTED":     52,
+		"EVENT_KIND_ERROR_DECLARED":         108,
+		"EVENT_KIND_EXCEPTION_OPENED":       110,
+		"EVENT_KIND_EXCEPTION_CHANGED":      111,
+		"EVENT_KIND_EXCEPTION_RESOLVED":     112,
+		"EVENT_KIND_AGENT_HEALTH":           113,
 	}
 )
 
@@ -309,8 +468,29 @@ type Line struct {
 	StockStatus string `protobuf:"bytes,12,opt,name=stock_status,json=stockStatus,proto3" json:"stock_status,omitempty"`
 	Reason      string `protobuf:"bytes,13,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Orders only: price for one unit, decimal, in the order's currency.
-	UnitPrice     string `protobuf:"bytes,14,opt,name=unit_price,json=unitPrice,proto3" json:"unit_price,omitempty"`
-	Description   string `protobuf:"bytes,15,opt,name=description,proto3" json:"description,omitempty"`
+	UnitPrice   string `protobuf:"bytes,14,opt,name=unit_price,json=unitPrice,proto3" json:"unit_price,omitempty"`
+	Description string `protobuf:"bytes,15,opt,name=description,proto3" json:"description,omitempty"`
+	// Substitution: the item that this line stands for, in the source's code, and how much of it; absent: the same quantity. order_line is then
+	// the line of that item.
+	OriginalItem     string    `protobuf:"bytes,16,opt,name=original_item,json=originalItem,proto3" json:"original_item,omitempty"`
+	OriginalQuantity *Quantity `protobuf:"bytes,17,opt,name=original_quantity,json=originalQuantity,proto3" json:"original_quantity,omitempty"`
+	// Status, lot, owner or handling unit after a change; empty: as before.
+	ToStatus       string `protobuf:"bytes,18,opt,name=to_status,json=toStatus,proto3" json:"to_status,omitempty"`
+	ToLot          string `protobuf:"bytes,19,opt,name=to_lot,json=toLot,proto3" json:"to_lot,omitempty"`
+	ToHandlingUnit string `protobuf:"bytes,20,opt,name=to_handling_unit,json=toHandlingUnit,proto3" json:"to_handling_unit,omitempty"`
+	// Whose goods they are, where not the operator's own.
+	Owner     string                 `protobuf:"bytes,21,opt,name=owner,proto3" json:"owner,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// What was seen of the goods on receipt or inspection: "good", "opened", "damaged", "wrong_item", "expired".
+	Condition string `protobuf:"bytes,23,opt,name=condition,proto3" json:"condition,omitempty"`
+	// What is done with returned goods: "restock", "refurbish", "quarantine", "scrap", "to_vendor".
+	Disposition string `protobuf:"bytes,24,opt,name=disposition,proto3" json:"disposition,omitempty"`
+	// Claim that damage or loss is followed under.
+	Claim string `protobuf:"bytes,25,opt,name=claim,proto3" json:"claim,omitempty"`
+	// Receipts: how much was expected. Deliveries: how much of the quantity the consignee refused.
+	Expected      *Quantity `protobuf:"bytes,26,opt,name=expected,proto3" json:"expected,omitempty"`
+	Refused       *Quantity `protobuf:"bytes,27,opt,name=refused,proto3" json:"refused,omitempty"`
+	ToOwner       string    `protobuf:"bytes,28,opt,name=to_owner,json=toOwner,proto3" json:"to_owner,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -446,6 +626,97 @@ func (x *Line) GetUnitPrice() string {
 func (x *Line) GetDescription() string {
 	if x != nil {
 		return x.Description
+	}
+	return ""
+}
+
+func (x *Line) GetOriginalItem() string {
+	if x != nil {
+		return x.OriginalItem
+	}
+	return ""
+}
+
+func (x *Line) GetOriginalQuantity() *Quantity {
+	if x != nil {
+		return x.OriginalQuantity
+	}
+	return nil
+}
+
+func (x *Line) GetToStatus() string {
+	if x != nil {
+		return x.ToStatus
+	}
+	return ""
+}
+
+func (x *Line) GetToLot() string {
+	if x != nil {
+		return x.ToLot
+	}
+	return ""
+}
+
+func (x *Line) GetToHandlingUnit() string {
+	if x != nil {
+		return x.ToHandlingUnit
+	}
+	return ""
+}
+
+func (x *Line) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Line) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *Line) GetCondition() string {
+	if x != nil {
+		return x.Condition
+	}
+	return ""
+}
+
+func (x *Line) GetDisposition() string {
+	if x != nil {
+		return x.Disposition
+	}
+	return ""
+}
+
+func (x *Line) GetClaim() string {
+	if x != nil {
+		return x.Claim
+	}
+	return ""
+}
+
+func (x *Line) GetExpected() *Quantity {
+	if x != nil {
+		return x.Expected
+	}
+	return nil
+}
+
+func (x *Line) GetRefused() *Quantity {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *Line) GetToOwner() string {
+	if x != nil {
+		return x.ToOwner
 	}
 	return ""
 }
@@ -613,6 +884,29 @@ type Event struct {
 	//	*Event_StreamGap
 	//	*Event_DeadLetter
 	//	*Event_PolicyActivated
+	//	*Event_Quote
+	//	*Event_CancelRequest
+	//	*Event_Hold
+	//	*Event_Allocation
+	//	*Event_Backorder
+	//	*Event_Load
+	//	*Event_ShipmentVoid
+	//	*Event_OverShipment
+	//	*Event_Transport
+	//	*Event_Delivery
+	//	*Event_Inbound
+	//	*Event_StockMove
+	//	*Event_StockStatusChange
+	//	*Event_Adjustment
+	//	*Event_Transformation
+	//	*Event_CountApproval
+	//	*Event_ReturnAuthorisation
+	//	*Event_Return
+	//	*Event_InvoiceVoid
+	//	*Event_CreditMemo
+	//	*Event_ErrorDeclaration
+	//	*Event_ExceptionNotice
+	//	*Event_AgentHealth
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -940,6 +1234,213 @@ func (x *Event) GetPolicyActivated() *PolicyActivated {
 	return nil
 }
 
+func (x *Event) GetQuote() *Quote {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Quote); ok {
+			return x.Quote
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCancelRequest() *CancelRequest {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_CancelRequest); ok {
+			return x.CancelRequest
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetHold() *Hold {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Hold); ok {
+			return x.Hold
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAllocation() *Allocation {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Allocation); ok {
+			return x.Allocation
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetBackorder() *Backorder {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Backorder); ok {
+			return x.Backorder
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetLoad() *Load {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Load); ok {
+			return x.Load
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetShipmentVoid() *ShipmentVoid {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ShipmentVoid); ok {
+			return x.ShipmentVoid
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOverShipment() *OverShipment {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OverShipment); ok {
+			return x.OverShipment
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetTransport() *Transport {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Transport); ok {
+			return x.Transport
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetDelivery() *Delivery {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Delivery); ok {
+			return x.Delivery
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetInbound() *Inbound {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Inbound); ok {
+			return x.Inbound
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetStockMove() *StockMove {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_StockMove); ok {
+			return x.StockMove
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetStockStatusChange() *StockStatusChange {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_StockStatusChange); ok {
+			return x.StockStatusChange
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAdjustment() *Adjustment {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Adjustment); ok {
+			return x.Adjustment
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetTransformation() *Transformation {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Transformation); ok {
+			return x.Transformation
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCountApproval() *CountApproval {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_CountApproval); ok {
+			return x.CountApproval
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReturnAuthorisation() *ReturnAuthorisation {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReturnAuthorisation); ok {
+			return x.ReturnAuthorisation
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReturn() *Return {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Return); ok {
+			return x.Return
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetInvoiceVoid() *InvoiceVoid {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_InvoiceVoid); ok {
+			return x.InvoiceVoid
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCreditMemo() *CreditMemo {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_CreditMemo); ok {
+			return x.CreditMemo
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetErrorDeclaration() *ErrorDeclaration {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ErrorDeclaration); ok {
+			return x.ErrorDeclaration
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetExceptionNotice() *ExceptionNotice {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ExceptionNotice); ok {
+			return x.ExceptionNotice
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAgentHealth() *AgentHealth {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_AgentHealth); ok {
+			return x.AgentHealth
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -996,6 +1497,98 @@ type Event_PolicyActivated struct {
 	PolicyActivated *PolicyActivated `protobuf:"bytes,63,opt,name=policy_activated,json=policyActivated,proto3,oneof"`
 }
 
+type Event_Quote struct {
+	Quote *Quote `protobuf:"bytes,70,opt,name=quote,proto3,oneof"`
+}
+
+type Event_CancelRequest struct {
+	CancelRequest *CancelRequest `protobuf:"bytes,71,opt,name=cancel_request,json=cancelRequest,proto3,oneof"`
+}
+
+type Event_Hold struct {
+	Hold *Hold `protobuf:"bytes,72,opt,name=hold,proto3,oneof"`
+}
+
+type Event_Allocation struct {
+	Allocation *Allocation `protobuf:"bytes,73,opt,name=allocation,proto3,oneof"`
+}
+
+type Event_Backorder struct {
+	Backorder *Backorder `protobuf:"bytes,74,opt,name=backorder,proto3,oneof"`
+}
+
+type Event_Load struct {
+	Load *Load `protobuf:"bytes,75,opt,name=load,proto3,oneof"`
+}
+
+type Event_ShipmentVoid struct {
+	ShipmentVoid *ShipmentVoid `protobuf:"bytes,76,opt,name=shipment_void,json=shipmentVoid,proto3,oneof"`
+}
+
+type Event_OverShipment struct {
+	OverShipment *OverShipment `protobuf:"bytes,77,opt,name=over_shipment,json=overShipment,proto3,oneof"`
+}
+
+type Event_Transport struct {
+	Transport *Transport `protobuf:"bytes,78,opt,name=transport,proto3,oneof"`
+}
+
+type Event_Delivery struct {
+	Delivery *Delivery `protobuf:"bytes,79,opt,name=delivery,proto3,oneof"`
+}
+
+type Event_Inbound struct {
+	Inbound *Inbound `protobuf:"bytes,80,opt,name=inbound,proto3,oneof"`
+}
+
+type Event_StockMove struct {
+	StockMove *StockMove `protobuf:"bytes,81,opt,name=stock_move,json=stockMove,proto3,oneof"`
+}
+
+type Event_StockStatusChange struct {
+	StockStatusChange *StockStatusChange `protobuf:"bytes,82,opt,name=stock_status_change,json=stockStatusChange,proto3,oneof"`
+}
+
+type Event_Adjustment struct {
+	Adjustment *Adjustment `protobuf:"bytes,83,opt,name=adjustment,proto3,oneof"`
+}
+
+type Event_Transformation struct {
+	Transformation *Transformation `protobuf:"bytes,84,opt,name=transformation,proto3,oneof"`
+}
+
+type Event_CountApproval struct {
+	CountApproval *CountApproval `protobuf:"bytes,85,opt,name=count_approval,json=countApproval,proto3,oneof"`
+}
+
+type Event_ReturnAuthorisation struct {
+	ReturnAuthorisation *ReturnAuthorisation `protobuf:"bytes,86,opt,name=return_authorisation,json=returnAuthorisation,proto3,oneof"`
+}
+
+type Event_Return struct {
+	Return *Return `protobuf:"bytes,87,opt,name=return,proto3,oneof"`
+}
+
+type Event_InvoiceVoid struct {
+	InvoiceVoid *InvoiceVoid `protobuf:"bytes,88,opt,name=invoice_void,json=invoiceVoid,proto3,oneof"`
+}
+
+type Event_CreditMemo struct {
+	CreditMemo *CreditMemo `protobuf:"bytes,89,opt,name=credit_memo,json=creditMemo,proto3,oneof"`
+}
+
+type Event_ErrorDeclaration struct {
+	ErrorDeclaration *ErrorDeclaration `protobuf:"bytes,90,opt,name=error_declaration,json=errorDeclaration,proto3,oneof"`
+}
+
+type Event_ExceptionNotice struct {
+	ExceptionNotice *ExceptionNotice `protobuf:"bytes,91,opt,name=exception_notice,json=exceptionNotice,proto3,oneof"`
+}
+
+type Event_AgentHealth struct {
+	AgentHealth *AgentHealth `protobuf:"bytes,92,opt,name=agent_health,json=agentHealth,proto3,oneof"`
+}
+
 func (*Event_Order) isEvent_Payload() {}
 
 func (*Event_OrderCancelled) isEvent_Payload() {}
@@ -1021,6 +1614,52 @@ func (*Event_StreamGap) isEvent_Payload() {}
 func (*Event_DeadLetter) isEvent_Payload() {}
 
 func (*Event_PolicyActivated) isEvent_Payload() {}
+
+func (*Event_Quote) isEvent_Payload() {}
+
+func (*Event_CancelRequest) isEvent_Payload() {}
+
+func (*Event_Hold) isEvent_Payload() {}
+
+func (*Event_Allocation) isEvent_Payload() {}
+
+func (*Event_Backorder) isEvent_Payload() {}
+
+func (*Event_Load) isEvent_Payload() {}
+
+func (*Event_ShipmentVoid) isEvent_Payload() {}
+
+func (*Event_OverShipment) isEvent_Payload() {}
+
+func (*Event_Transport) isEvent_Payload() {}
+
+func (*Event_Delivery) isEvent_Payload() {}
+
+func (*Event_Inbound) isEvent_Payload() {}
+
+func (*Event_StockMove) isEvent_Payload() {}
+
+func (*Event_StockStatusChange) isEvent_Payload() {}
+
+func (*Event_Adjustment) isEvent_Payload() {}
+
+func (*Event_Transformation) isEvent_Payload() {}
+
+func (*Event_CountApproval) isEvent_Payload() {}
+
+func (*Event_ReturnAuthorisation) isEvent_Payload() {}
+
+func (*Event_Return) isEvent_Payload() {}
+
+func (*Event_InvoiceVoid) isEvent_Payload() {}
+
+func (*Event_CreditMemo) isEvent_Payload() {}
+
+func (*Event_ErrorDeclaration) isEvent_Payload() {}
+
+func (*Event_ExceptionNotice) isEvent_Payload() {}
+
+func (*Event_AgentHealth) isEvent_Payload() {}
 
 // SiteWarning is what a rule at the site found odd in an event, while the people who made it are still there.
 type SiteWarning struct {
@@ -1326,11 +1965,14 @@ func (x *OrderReleased) GetCommandVersion() uint64 {
 	return 0
 }
 
-// Pick is the payload of pick.confirmed and pick.short. For a short pick quantity is what was picked and ordered what was asked for.
+// Pick is the payload of pick.confirmed, pick.short and pick.substituted. For a short pick quantity is what was picked and ordered what was
+// asked for; for a substitution each line names the item that was picked and original_item.
 type Pick struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Task          string                 `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
-	Lines         []*Line                `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Task  string                 `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
+	Lines []*Line                `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Substitution: who approved it, or the number of the approval; empty where nobody did.
+	Approval      string `protobuf:"bytes,3,opt,name=approval,proto3" json:"approval,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1379,12 +2021,24 @@ func (x *Pick) GetLines() []*Line {
 	return nil
 }
 
+func (x *Pick) GetApproval() string {
+	if x != nil {
+		return x.Approval
+	}
+	return ""
+}
+
+// Pack is the payload of pack.confirmed and pack.reopened.
 type Pack struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	HandlingUnit string                 `protobuf:"bytes,1,opt,name=handling_unit,json=handlingUnit,proto3" json:"handling_unit,omitempty"`
 	Lines        []*Line                `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Gross weight in kilograms, decimal.
-	WeightKg      string `protobuf:"bytes,3,opt,name=weight_kg,json=weightKg,proto3" json:"weight_kg,omitempty"`
+	WeightKg string `protobuf:"bytes,3,opt,name=weight_kg,json=weightKg,proto3" json:"weight_kg,omitempty"`
+	// Length, width, height in centimetres, decimal: "60x40x30".
+	DimensionsCm string `protobuf:"bytes,4,opt,name=dimensions_cm,json=dimensionsCm,proto3" json:"dimensions_cm,omitempty"`
+	// Handling units within this one.
+	Children      []string `protobuf:"bytes,5,rep,name=children,proto3" json:"children,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1440,6 +2094,20 @@ func (x *Pack) GetWeightKg() string {
 	return ""
 }
 
+func (x *Pack) GetDimensionsCm() string {
+	if x != nil {
+		return x.DimensionsCm
+	}
+	return ""
+}
+
+func (x *Pack) GetChildren() []string {
+	if x != nil {
+		return x.Children
+	}
+	return nil
+}
+
 // Shipment is the payload of shipment.departed: what left, by order line.
 type Shipment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1449,6 +2117,18 @@ type Shipment struct {
 	Tracking      string                 `protobuf:"bytes,4,opt,name=tracking,proto3" json:"tracking,omitempty"`
 	Lines         []*Line                `protobuf:"bytes,5,rep,name=lines,proto3" json:"lines,omitempty"`
 	CarrierCutoff *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=carrier_cutoff,json=carrierCutoff,proto3" json:"carrier_cutoff,omitempty"`
+	BillOfLading  string                 `protobuf:"bytes,7,opt,name=bill_of_lading,json=billOfLading,proto3" json:"bill_of_lading,omitempty"`
+	Trailer       string                 `protobuf:"bytes,8,opt,name=trailer,proto3" json:"trailer,omitempty"`
+	Seal          string                 `protobuf:"bytes,9,opt,name=seal,proto3" json:"seal,omitempty"`
+	// Standard carrier alpha code.
+	Scac         string `protobuf:"bytes,10,opt,name=scac,proto3" json:"scac,omitempty"`
+	FreightTerms string `protobuf:"bytes,11,opt,name=freight_terms,json=freightTerms,proto3" json:"freight_terms,omitempty"`
+	// Further tracking numbers, one for each parcel.
+	Parcels []string `protobuf:"bytes,12,rep,name=parcels,proto3" json:"parcels,omitempty"`
+	// Handling units that left, where lines do not name them.
+	HandlingUnits []string `protobuf:"bytes,13,rep,name=handling_units,json=handlingUnits,proto3" json:"handling_units,omitempty"`
+	// A transfer: the site that the goods go to.
+	ToSite        string `protobuf:"bytes,14,opt,name=to_site,json=toSite,proto3" json:"to_site,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1525,6 +2205,62 @@ func (x *Shipment) GetCarrierCutoff() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Shipment) GetBillOfLading() string {
+	if x != nil {
+		return x.BillOfLading
+	}
+	return ""
+}
+
+func (x *Shipment) GetTrailer() string {
+	if x != nil {
+		return x.Trailer
+	}
+	return ""
+}
+
+func (x *Shipment) GetSeal() string {
+	if x != nil {
+		return x.Seal
+	}
+	return ""
+}
+
+func (x *Shipment) GetScac() string {
+	if x != nil {
+		return x.Scac
+	}
+	return ""
+}
+
+func (x *Shipment) GetFreightTerms() string {
+	if x != nil {
+		return x.FreightTerms
+	}
+	return ""
+}
+
+func (x *Shipment) GetParcels() []string {
+	if x != nil {
+		return x.Parcels
+	}
+	return nil
+}
+
+func (x *Shipment) GetHandlingUnits() []string {
+	if x != nil {
+		return x.HandlingUnits
+	}
+	return nil
+}
+
+func (x *Shipment) GetToSite() string {
+	if x != nil {
+		return x.ToSite
+	}
+	return ""
+}
+
 // Count is what a person saw in a bin. The event's movement number, or else occurred_at, is its as-of moment.
 type Count struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1596,9 +2332,11 @@ func (x *Count) GetLines() []*Line {
 
 // StockSnapshot opens the ledger of a site: what the book holds at this moment, complete for its scope.
 type StockSnapshot struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Site          string                 `protobuf:"bytes,1,opt,name=site,proto3" json:"site,omitempty"`
-	Lines         []*Line                `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Site  string                 `protobuf:"bytes,1,opt,name=site,proto3" json:"site,omitempty"`
+	Lines []*Line                `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Movement number that the book had taken in; 0 where it has none. Else occurred_at is the moment.
+	AsOfMovement  uint64 `protobuf:"varint,3,opt,name=as_of_movement,json=asOfMovement,proto3" json:"as_of_movement,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1647,13 +2385,22 @@ func (x *StockSnapshot) GetLines() []*Line {
 	return nil
 }
 
+func (x *StockSnapshot) GetAsOfMovement() uint64 {
+	if x != nil {
+		return x.AsOfMovement
+	}
+	return 0
+}
+
 type Invoice struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Number        string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
-	Order         string                 `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
-	Total         string                 `protobuf:"bytes,3,opt,name=total,proto3" json:"total,omitempty"`
-	Currency      string                 `protobuf:"bytes,4,opt,name=currency,proto3" json:"currency,omitempty"`
-	Shipments     []string               `protobuf:"bytes,5,rep,name=shipments,proto3" json:"shipments,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Number    string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Order     string                 `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	Total     string                 `protobuf:"bytes,3,opt,name=total,proto3" json:"total,omitempty"`
+	Currency  string                 `protobuf:"bytes,4,opt,name=currency,proto3" json:"currency,omitempty"`
+	Shipments []string               `protobuf:"bytes,5,rep,name=shipments,proto3" json:"shipments,omitempty"`
+	// What is invoiced, by order line; empty where the source does not say.
+	Lines         []*Line `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1719,6 +2466,13 @@ func (x *Invoice) GetCurrency() string {
 func (x *Invoice) GetShipments() []string {
 	if x != nil {
 		return x.Shipments
+	}
+	return nil
+}
+
+func (x *Invoice) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
 	}
 	return nil
 }
@@ -2018,6 +2772,2114 @@ func (x *CommandResult) GetText() string {
 	return ""
 }
 
+// Quote is the payload of quote.approved: what a customer agreed to, before there is an order.
+type Quote struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Number       string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Customer     string                 `protobuf:"bytes,2,opt,name=customer,proto3" json:"customer,omitempty"`
+	CustomerName string                 `protobuf:"bytes,3,opt,name=customer_name,json=customerName,proto3" json:"customer_name,omitempty"`
+	PriceList    string                 `protobuf:"bytes,4,opt,name=price_list,json=priceList,proto3" json:"price_list,omitempty"`
+	Currency     string                 `protobuf:"bytes,5,opt,name=currency,proto3" json:"currency,omitempty"`
+	ValidUntil   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
+	Lines        []*Line                `protobuf:"bytes,7,rep,name=lines,proto3" json:"lines,omitempty"`
+	// The order that came of it, where the source knows.
+	Order         string `protobuf:"bytes,8,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quote) Reset() {
+	*x = Quote{}
+	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quote) ProtoMessage() {}
+
+func (x *Quote) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quote.ProtoReflect.Descriptor instead.
+func (*Quote) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Quote) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *Quote) GetCustomer() string {
+	if x != nil {
+		return x.Customer
+	}
+	return ""
+}
+
+func (x *Quote) GetCustomerName() string {
+	if x != nil {
+		return x.CustomerName
+	}
+	return ""
+}
+
+func (x *Quote) GetPriceList() string {
+	if x != nil {
+		return x.PriceList
+	}
+	return ""
+}
+
+func (x *Quote) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *Quote) GetValidUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValidUntil
+	}
+	return nil
+}
+
+func (x *Quote) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *Quote) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+// CancelRequest is the payload of order.cancel_requested and order.cancel_refused.
+type CancelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The order's number.
+	Number    string `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Reason    string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Requester string `protobuf:"bytes,3,opt,name=requester,proto3" json:"requester,omitempty"`
+	// Lines to be taken back, with their quantities; empty: the whole order.
+	Lines         []*Line `protobuf:"bytes,4,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelRequest) Reset() {
+	*x = CancelRequest{}
+	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelRequest) ProtoMessage() {}
+
+func (x *CancelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
+func (*CancelRequest) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CancelRequest) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *CancelRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CancelRequest) GetRequester() string {
+	if x != nil {
+		return x.Requester
+	}
+	return ""
+}
+
+func (x *CancelRequest) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// Hold is the payload of order.held and order.hold_released.
+type Hold struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The order's number.
+	Number string `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	// Which hold: "credit", "address", "customer_service". One code is held once; releasing it ends that hold only.
+	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	Owner         string                 `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hold) Reset() {
+	*x = Hold{}
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hold) ProtoMessage() {}
+
+func (x *Hold) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hold.ProtoReflect.Descriptor instead.
+func (*Hold) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Hold) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *Hold) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Hold) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Hold) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Hold) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+// Allocation is the payload of inventory.allocated and inventory.deallocated.
+type Allocation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reservation's number; empty where lines are enough.
+	Number        string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	Lines         []*Line                `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Allocation) Reset() {
+	*x = Allocation{}
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Allocation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Allocation) ProtoMessage() {}
+
+func (x *Allocation) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
+func (*Allocation) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Allocation) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *Allocation) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *Allocation) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// Backorder is the payload of backorder.created and backorder.released.
+type Backorder struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The remainder document's number in the system that made it, where there is one.
+	Number     string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	PromisedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=promised_at,json=promisedAt,proto3" json:"promised_at,omitempty"`
+	// Which rule made it.
+	Rule          string  `protobuf:"bytes,3,opt,name=rule,proto3" json:"rule,omitempty"`
+	Lines         []*Line `protobuf:"bytes,4,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Backorder) Reset() {
+	*x = Backorder{}
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Backorder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Backorder) ProtoMessage() {}
+
+func (x *Backorder) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Backorder.ProtoReflect.Descriptor instead.
+func (*Backorder) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Backorder) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *Backorder) GetPromisedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromisedAt
+	}
+	return nil
+}
+
+func (x *Backorder) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *Backorder) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// Load is the payload of load.staged, load.loaded and trailer.sealed: handling units or whole shipments at a door or in a trailer.
+type Load struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Dock          string                 `protobuf:"bytes,1,opt,name=dock,proto3" json:"dock,omitempty"`
+	Trailer       string                 `protobuf:"bytes,2,opt,name=trailer,proto3" json:"trailer,omitempty"`
+	Seal          string                 `protobuf:"bytes,3,opt,name=seal,proto3" json:"seal,omitempty"`
+	Shipments     []string               `protobuf:"bytes,4,rep,name=shipments,proto3" json:"shipments,omitempty"`
+	HandlingUnits []string               `protobuf:"bytes,5,rep,name=handling_units,json=handlingUnits,proto3" json:"handling_units,omitempty"`
+	Lines         []*Line                `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Load) Reset() {
+	*x = Load{}
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Load) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Load) ProtoMessage() {}
+
+func (x *Load) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Load.ProtoReflect.Descriptor instead.
+func (*Load) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Load) GetDock() string {
+	if x != nil {
+		return x.Dock
+	}
+	return ""
+}
+
+func (x *Load) GetTrailer() string {
+	if x != nil {
+		return x.Trailer
+	}
+	return ""
+}
+
+func (x *Load) GetSeal() string {
+	if x != nil {
+		return x.Seal
+	}
+	return ""
+}
+
+func (x *Load) GetShipments() []string {
+	if x != nil {
+		return x.Shipments
+	}
+	return nil
+}
+
+func (x *Load) GetHandlingUnits() []string {
+	if x != nil {
+		return x.HandlingUnits
+	}
+	return nil
+}
+
+func (x *Load) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// ShipmentVoid is the payload of shipment.voided.
+type ShipmentVoid struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The shipment's number, and its site where the event has none.
+	Number string `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Site   string `protobuf:"bytes,2,opt,name=site,proto3" json:"site,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The departure never happened, as opposed to goods that came back.
+	DidNotOccur bool `protobuf:"varint,4,opt,name=did_not_occur,json=didNotOccur,proto3" json:"did_not_occur,omitempty"`
+	// What is taken back; empty: the whole shipment.
+	Lines         []*Line `protobuf:"bytes,5,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShipmentVoid) Reset() {
+	*x = ShipmentVoid{}
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShipmentVoid) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShipmentVoid) ProtoMessage() {}
+
+func (x *ShipmentVoid) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShipmentVoid.ProtoReflect.Descriptor instead.
+func (*ShipmentVoid) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ShipmentVoid) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *ShipmentVoid) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *ShipmentVoid) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ShipmentVoid) GetDidNotOccur() bool {
+	if x != nil {
+		return x.DidNotOccur
+	}
+	return false
+}
+
+func (x *ShipmentVoid) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// OverShipment is the payload of shipment.over_shipped.
+type OverShipment struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Site   string                 `protobuf:"bytes,2,opt,name=site,proto3" json:"site,omitempty"`
+	Order  string                 `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
+	// quantity is how much too much, ordered what was ordered.
+	Lines []*Line `protobuf:"bytes,4,rep,name=lines,proto3" json:"lines,omitempty"`
+	// What the tolerance allows, as policy writes it, and what was decided: "post", "hold".
+	Tolerance     string `protobuf:"bytes,5,opt,name=tolerance,proto3" json:"tolerance,omitempty"`
+	Decision      string `protobuf:"bytes,6,opt,name=decision,proto3" json:"decision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OverShipment) Reset() {
+	*x = OverShipment{}
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OverShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OverShipment) ProtoMessage() {}
+
+func (x *OverShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OverShipment.ProtoReflect.Descriptor instead.
+func (*OverShipment) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *OverShipment) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *OverShipment) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *OverShipment) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *OverShipment) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *OverShipment) GetTolerance() string {
+	if x != nil {
+		return x.Tolerance
+	}
+	return ""
+}
+
+func (x *OverShipment) GetDecision() string {
+	if x != nil {
+		return x.Decision
+	}
+	return ""
+}
+
+// Transport is the payload of transport.*: what a carrier says of goods under way. At least one of shipment, tracking, bill_of_lading and
+// handling_units is given.
+type Transport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The shipment's number, and its site where that is known and the event has none.
+	Shipment      string   `protobuf:"bytes,1,opt,name=shipment,proto3" json:"shipment,omitempty"`
+	Site          string   `protobuf:"bytes,2,opt,name=site,proto3" json:"site,omitempty"`
+	Tracking      string   `protobuf:"bytes,3,opt,name=tracking,proto3" json:"tracking,omitempty"`
+	BillOfLading  string   `protobuf:"bytes,4,opt,name=bill_of_lading,json=billOfLading,proto3" json:"bill_of_lading,omitempty"`
+	HandlingUnits []string `protobuf:"bytes,5,rep,name=handling_units,json=handlingUnits,proto3" json:"handling_units,omitempty"`
+	Carrier       string   `protobuf:"bytes,6,opt,name=carrier,proto3" json:"carrier,omitempty"`
+	// Milestone as the carrier codes it: X12 214 AT7 status ("X3", "AF", "D1") or the carrier's own word, and what it means: "picked_up",
+	// "departed", "arrived", "out_for_delivery", "returning", "returned_to_sender", "customs".
+	Code      string                 `protobuf:"bytes,7,opt,name=code,proto3" json:"code,omitempty"`
+	Milestone string                 `protobuf:"bytes,8,opt,name=milestone,proto3" json:"milestone,omitempty"`
+	Place     string                 `protobuf:"bytes,9,opt,name=place,proto3" json:"place,omitempty"`
+	Eta       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=eta,proto3" json:"eta,omitempty"`
+	FormerEta *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=former_eta,json=formerEta,proto3" json:"former_eta,omitempty"`
+	Cause     string                 `protobuf:"bytes,12,opt,name=cause,proto3" json:"cause,omitempty"`
+	Claim     string                 `protobuf:"bytes,13,opt,name=claim,proto3" json:"claim,omitempty"`
+	// Photographs and papers, by reference.
+	Evidence []string `protobuf:"bytes,14,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	// What is refused, lost or damaged; empty: all of it.
+	Lines         []*Line `protobuf:"bytes,15,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transport) Reset() {
+	*x = Transport{}
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transport) ProtoMessage() {}
+
+func (x *Transport) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transport.ProtoReflect.Descriptor instead.
+func (*Transport) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Transport) GetShipment() string {
+	if x != nil {
+		return x.Shipment
+	}
+	return ""
+}
+
+func (x *Transport) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *Transport) GetTracking() string {
+	if x != nil {
+		return x.Tracking
+	}
+	return ""
+}
+
+func (x *Transport) GetBillOfLading() string {
+	if x != nil {
+		return x.BillOfLading
+	}
+	return ""
+}
+
+func (x *Transport) GetHandlingUnits() []string {
+	if x != nil {
+		return x.HandlingUnits
+	}
+	return nil
+}
+
+func (x *Transport) GetCarrier() string {
+	if x != nil {
+		return x.Carrier
+	}
+	return ""
+}
+
+func (x *Transport) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Transport) GetMilestone() string {
+	if x != nil {
+		return x.Milestone
+	}
+	return ""
+}
+
+func (x *Transport) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *Transport) GetEta() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Eta
+	}
+	return nil
+}
+
+func (x *Transport) GetFormerEta() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FormerEta
+	}
+	return nil
+}
+
+func (x *Transport) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *Transport) GetClaim() string {
+	if x != nil {
+		return x.Claim
+	}
+	return ""
+}
+
+func (x *Transport) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Transport) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// Delivery is the payload of delivery.proved. Names of the shipment as in Transport.
+type Delivery struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shipment      string                 `protobuf:"bytes,1,opt,name=shipment,proto3" json:"shipment,omitempty"`
+	Site          string                 `protobuf:"bytes,2,opt,name=site,proto3" json:"site,omitempty"`
+	Tracking      string                 `protobuf:"bytes,3,opt,name=tracking,proto3" json:"tracking,omitempty"`
+	BillOfLading  string                 `protobuf:"bytes,4,opt,name=bill_of_lading,json=billOfLading,proto3" json:"bill_of_lading,omitempty"`
+	HandlingUnits []string               `protobuf:"bytes,5,rep,name=handling_units,json=handlingUnits,proto3" json:"handling_units,omitempty"`
+	Carrier       string                 `protobuf:"bytes,6,opt,name=carrier,proto3" json:"carrier,omitempty"`
+	Signer        string                 `protobuf:"bytes,7,opt,name=signer,proto3" json:"signer,omitempty"`
+	Place         string                 `protobuf:"bytes,8,opt,name=place,proto3" json:"place,omitempty"`
+	// Degrees north and east, decimal.
+	Latitude  string   `protobuf:"bytes,9,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	Longitude string   `protobuf:"bytes,10,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	Evidence  []string `protobuf:"bytes,11,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	// quantity is what was delivered, refused how much of it was not accepted; empty: all was accepted.
+	Lines         []*Line `protobuf:"bytes,12,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Delivery) Reset() {
+	*x = Delivery{}
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Delivery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Delivery) ProtoMessage() {}
+
+func (x *Delivery) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
+func (*Delivery) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Delivery) GetShipment() string {
+	if x != nil {
+		return x.Shipment
+	}
+	return ""
+}
+
+func (x *Delivery) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *Delivery) GetTracking() string {
+	if x != nil {
+		return x.Tracking
+	}
+	return ""
+}
+
+func (x *Delivery) GetBillOfLading() string {
+	if x != nil {
+		return x.BillOfLading
+	}
+	return ""
+}
+
+func (x *Delivery) GetHandlingUnits() []string {
+	if x != nil {
+		return x.HandlingUnits
+	}
+	return nil
+}
+
+func (x *Delivery) GetCarrier() string {
+	if x != nil {
+		return x.Carrier
+	}
+	return ""
+}
+
+func (x *Delivery) GetSigner() string {
+	if x != nil {
+		return x.Signer
+	}
+	return ""
+}
+
+func (x *Delivery) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *Delivery) GetLatitude() string {
+	if x != nil {
+		return x.Latitude
+	}
+	return ""
+}
+
+func (x *Delivery) GetLongitude() string {
+	if x != nil {
+		return x.Longitude
+	}
+	return ""
+}
+
+func (x *Delivery) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Delivery) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// Inbound is the payload of inbound.advised, receipt.arrived, receipt.received and receipt.discrepancy. Lines name the purchase order in order.
+type Inbound struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The receipt's number at the site; empty for an advice.
+	Number string `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	// The supplier's advance ship notice.
+	Advice        string                 `protobuf:"bytes,2,opt,name=advice,proto3" json:"advice,omitempty"`
+	PurchaseOrder string                 `protobuf:"bytes,3,opt,name=purchase_order,json=purchaseOrder,proto3" json:"purchase_order,omitempty"`
+	Supplier      string                 `protobuf:"bytes,4,opt,name=supplier,proto3" json:"supplier,omitempty"`
+	ExpectedAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expected_at,json=expectedAt,proto3" json:"expected_at,omitempty"`
+	Carrier       string                 `protobuf:"bytes,6,opt,name=carrier,proto3" json:"carrier,omitempty"`
+	Trailer       string                 `protobuf:"bytes,7,opt,name=trailer,proto3" json:"trailer,omitempty"`
+	HandlingUnits []string               `protobuf:"bytes,8,rep,name=handling_units,json=handlingUnits,proto3" json:"handling_units,omitempty"`
+	Lines         []*Line                `protobuf:"bytes,9,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Inbound) Reset() {
+	*x = Inbound{}
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Inbound) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Inbound) ProtoMessage() {}
+
+func (x *Inbound) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Inbound.ProtoReflect.Descriptor instead.
+func (*Inbound) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Inbound) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *Inbound) GetAdvice() string {
+	if x != nil {
+		return x.Advice
+	}
+	return ""
+}
+
+func (x *Inbound) GetPurchaseOrder() string {
+	if x != nil {
+		return x.PurchaseOrder
+	}
+	return ""
+}
+
+func (x *Inbound) GetSupplier() string {
+	if x != nil {
+		return x.Supplier
+	}
+	return ""
+}
+
+func (x *Inbound) GetExpectedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpectedAt
+	}
+	return nil
+}
+
+func (x *Inbound) GetCarrier() string {
+	if x != nil {
+		return x.Carrier
+	}
+	return ""
+}
+
+func (x *Inbound) GetTrailer() string {
+	if x != nil {
+		return x.Trailer
+	}
+	return ""
+}
+
+func (x *Inbound) GetHandlingUnits() []string {
+	if x != nil {
+		return x.HandlingUnits
+	}
+	return nil
+}
+
+func (x *Inbound) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// StockMove is the payload of putaway.confirmed and stock.moved: from bin to to_bin.
+type StockMove struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Task          string                 `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
+	Lines         []*Line                `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StockMove) Reset() {
+	*x = StockMove{}
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StockMove) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StockMove) ProtoMessage() {}
+
+func (x *StockMove) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StockMove.ProtoReflect.Descriptor instead.
+func (*StockMove) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *StockMove) GetTask() string {
+	if x != nil {
+		return x.Task
+	}
+	return ""
+}
+
+func (x *StockMove) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// StockStatusChange is the payload of stock.status_changed and stock.damaged: from stock_status to to_status.
+type StockStatusChange struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Lines  []*Line                `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	// stock.damaged: where it was found: "receive", "pick", "pack", "store".
+	Stage         string   `protobuf:"bytes,4,opt,name=stage,proto3" json:"stage,omitempty"`
+	Claim         string   `protobuf:"bytes,5,opt,name=claim,proto3" json:"claim,omitempty"`
+	Shipment      string   `protobuf:"bytes,6,opt,name=shipment,proto3" json:"shipment,omitempty"`
+	Evidence      []string `protobuf:"bytes,7,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StockStatusChange) Reset() {
+	*x = StockStatusChange{}
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StockStatusChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StockStatusChange) ProtoMessage() {}
+
+func (x *StockStatusChange) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StockStatusChange.ProtoReflect.Descriptor instead.
+func (*StockStatusChange) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *StockStatusChange) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *StockStatusChange) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *StockStatusChange) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *StockStatusChange) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *StockStatusChange) GetClaim() string {
+	if x != nil {
+		return x.Claim
+	}
+	return ""
+}
+
+func (x *StockStatusChange) GetShipment() string {
+	if x != nil {
+		return x.Shipment
+	}
+	return ""
+}
+
+func (x *StockStatusChange) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+// Adjustment is the payload of stock.adjusted and stock.scrapped. For an adjustment quantity is the difference, below zero where stock
+// went; for scrap it is what was destroyed.
+type Adjustment struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	// The count whose variance this books.
+	Count         string  `protobuf:"bytes,2,opt,name=count,proto3" json:"count,omitempty"`
+	Reason        string  `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	LedgerHint    string  `protobuf:"bytes,4,opt,name=ledger_hint,json=ledgerHint,proto3" json:"ledger_hint,omitempty"`
+	Witness       string  `protobuf:"bytes,5,opt,name=witness,proto3" json:"witness,omitempty"`
+	Lines         []*Line `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Adjustment) Reset() {
+	*x = Adjustment{}
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Adjustment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Adjustment) ProtoMessage() {}
+
+func (x *Adjustment) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Adjustment.ProtoReflect.Descriptor instead.
+func (*Adjustment) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Adjustment) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *Adjustment) GetCount() string {
+	if x != nil {
+		return x.Count
+	}
+	return ""
+}
+
+func (x *Adjustment) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Adjustment) GetLedgerHint() string {
+	if x != nil {
+		return x.LedgerHint
+	}
+	return ""
+}
+
+func (x *Adjustment) GetWitness() string {
+	if x != nil {
+		return x.Witness
+	}
+	return ""
+}
+
+func (x *Adjustment) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// Transformation is the payload of lot.relabelled, kit.built and stock.repacked: what went in, and what came out.
+type Transformation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Lines         []*Line                `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Outputs       []*Line                `protobuf:"bytes,3,rep,name=outputs,proto3" json:"outputs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transformation) Reset() {
+	*x = Transformation{}
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transformation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transformation) ProtoMessage() {}
+
+func (x *Transformation) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transformation.ProtoReflect.Descriptor instead.
+func (*Transformation) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Transformation) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *Transformation) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *Transformation) GetOutputs() []*Line {
+	if x != nil {
+		return x.Outputs
+	}
+	return nil
+}
+
+// CountApproval is the payload of count.approved.
+type CountApproval struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The count's number.
+	Number   string `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Approver string `protobuf:"bytes,2,opt,name=approver,proto3" json:"approver,omitempty"`
+	// "approve", "reject", "recount".
+	Decision string `protobuf:"bytes,3,opt,name=decision,proto3" json:"decision,omitempty"`
+	// Value of the variance, and what could be approved without asking, decimal.
+	Value         string `protobuf:"bytes,4,opt,name=value,proto3" json:"value,omitempty"`
+	Tolerance     string `protobuf:"bytes,5,opt,name=tolerance,proto3" json:"tolerance,omitempty"`
+	Currency      string `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"`
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountApproval) Reset() {
+	*x = CountApproval{}
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountApproval) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountApproval) ProtoMessage() {}
+
+func (x *CountApproval) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountApproval.ProtoReflect.Descriptor instead.
+func (*CountApproval) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *CountApproval) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *CountApproval) GetApprover() string {
+	if x != nil {
+		return x.Approver
+	}
+	return ""
+}
+
+func (x *CountApproval) GetDecision() string {
+	if x != nil {
+		return x.Decision
+	}
+	return ""
+}
+
+func (x *CountApproval) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *CountApproval) GetTolerance() string {
+	if x != nil {
+		return x.Tolerance
+	}
+	return ""
+}
+
+func (x *CountApproval) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *CountApproval) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// ReturnAuthorisation is the payload of return.requested, return.authorised, return.denied and return.cancelled.
+type ReturnAuthorisation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The RMA's number.
+	Number    string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Order     string                 `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	Shipments []string               `protobuf:"bytes,3,rep,name=shipments,proto3" json:"shipments,omitempty"`
+	Customer  string                 `protobuf:"bytes,4,opt,name=customer,proto3" json:"customer,omitempty"`
+	Reason    string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Policy    string                 `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	Tracking  string                 `protobuf:"bytes,8,opt,name=tracking,proto3" json:"tracking,omitempty"`
+	// A receipt that came without an RMA and is now matched to this one, and its site.
+	Receipt     string `protobuf:"bytes,9,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	ReceiptSite string `protobuf:"bytes,10,opt,name=receipt_site,json=receiptSite,proto3" json:"receipt_site,omitempty"`
+	// The site that the goods go to.
+	Site          string  `protobuf:"bytes,11,opt,name=site,proto3" json:"site,omitempty"`
+	Lines         []*Line `protobuf:"bytes,12,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnAuthorisation) Reset() {
+	*x = ReturnAuthorisation{}
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnAuthorisation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnAuthorisation) ProtoMessage() {}
+
+func (x *ReturnAuthorisation) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnAuthorisation.ProtoReflect.Descriptor instead.
+func (*ReturnAuthorisation) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ReturnAuthorisation) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *ReturnAuthorisation) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *ReturnAuthorisation) GetShipments() []string {
+	if x != nil {
+		return x.Shipments
+	}
+	return nil
+}
+
+func (x *ReturnAuthorisation) GetCustomer() string {
+	if x != nil {
+		return x.Customer
+	}
+	return ""
+}
+
+func (x *ReturnAuthorisation) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ReturnAuthorisation) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *ReturnAuthorisation) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *ReturnAuthorisation) GetTracking() string {
+	if x != nil {
+		return x.Tracking
+	}
+	return ""
+}
+
+func (x *ReturnAuthorisation) GetReceipt() string {
+	if x != nil {
+		return x.Receipt
+	}
+	return ""
+}
+
+func (x *ReturnAuthorisation) GetReceiptSite() string {
+	if x != nil {
+		return x.ReceiptSite
+	}
+	return ""
+}
+
+func (x *ReturnAuthorisation) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *ReturnAuthorisation) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// Return is the payload of return.received, return.inspected and return.disposed.
+type Return struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The RMA's number; empty for a blind return.
+	Number string `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	// The site's own number of the receipt; names a blind return.
+	Receipt       string   `protobuf:"bytes,2,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	Order         string   `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
+	Customer      string   `protobuf:"bytes,4,opt,name=customer,proto3" json:"customer,omitempty"`
+	Tracking      string   `protobuf:"bytes,5,opt,name=tracking,proto3" json:"tracking,omitempty"`
+	Evidence      []string `protobuf:"bytes,6,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	Lines         []*Line  `protobuf:"bytes,7,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Return) Reset() {
+	*x = Return{}
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Return) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Return) ProtoMessage() {}
+
+func (x *Return) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Return.ProtoReflect.Descriptor instead.
+func (*Return) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *Return) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *Return) GetReceipt() string {
+	if x != nil {
+		return x.Receipt
+	}
+	return ""
+}
+
+func (x *Return) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *Return) GetCustomer() string {
+	if x != nil {
+		return x.Customer
+	}
+	return ""
+}
+
+func (x *Return) GetTracking() string {
+	if x != nil {
+		return x.Tracking
+	}
+	return ""
+}
+
+func (x *Return) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Return) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+type InvoiceVoid struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	// The order, where the source knows.
+	Order         string `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InvoiceVoid) Reset() {
+	*x = InvoiceVoid{}
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvoiceVoid) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvoiceVoid) ProtoMessage() {}
+
+func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvoiceVoid.ProtoReflect.Descriptor instead.
+func (*InvoiceVoid) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *InvoiceVoid) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *InvoiceVoid) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *InvoiceVoid) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type CreditMemo struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Order  string                 `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	// RMAs that are credited.
+	Returns       []string `protobuf:"bytes,3,rep,name=returns,proto3" json:"returns,omitempty"`
+	Invoice       string   `protobuf:"bytes,4,opt,name=invoice,proto3" json:"invoice,omitempty"`
+	Total         string   `protobuf:"bytes,5,opt,name=total,proto3" json:"total,omitempty"`
+	Currency      string   `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"`
+	RestockingFee string   `protobuf:"bytes,7,opt,name=restocking_fee,json=restockingFee,proto3" json:"restocking_fee,omitempty"`
+	Lines         []*Line  `protobuf:"bytes,8,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreditMemo) Reset() {
+	*x = CreditMemo{}
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreditMemo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreditMemo) ProtoMessage() {}
+
+func (x *CreditMemo) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreditMemo.ProtoReflect.Descriptor instead.
+func (*CreditMemo) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *CreditMemo) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *CreditMemo) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *CreditMemo) GetReturns() []string {
+	if x != nil {
+		return x.Returns
+	}
+	return nil
+}
+
+func (x *CreditMemo) GetInvoice() string {
+	if x != nil {
+		return x.Invoice
+	}
+	return ""
+}
+
+func (x *CreditMemo) GetTotal() string {
+	if x != nil {
+		return x.Total
+	}
+	return ""
+}
+
+func (x *CreditMemo) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *CreditMemo) GetRestockingFee() string {
+	if x != nil {
+		return x.RestockingFee
+	}
+	return ""
+}
+
+func (x *CreditMemo) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// ErrorDeclaration is the payload of error.declared.
+type ErrorDeclaration struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The event that was told in error.
+	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// As CBV 2.0 has it: "did_not_occur", "incorrect_data".
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Events that say what is right.
+	CorrectiveEventIds []string `protobuf:"bytes,3,rep,name=corrective_event_ids,json=correctiveEventIds,proto3" json:"corrective_event_ids,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *ErrorDeclaration) Reset() {
+	*x = ErrorDeclaration{}
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErrorDeclaration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErrorDeclaration) ProtoMessage() {}
+
+func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErrorDeclaration.ProtoReflect.Descriptor instead.
+func (*ErrorDeclaration) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ErrorDeclaration) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *ErrorDeclaration) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ErrorDeclaration) GetCorrectiveEventIds() []string {
+	if x != nil {
+		return x.CorrectiveEventIds
+	}
+	return nil
+}
+
+// ExceptionNotice is the payload of exception.*: an exception as it stands.
+type ExceptionNotice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Class         FaultClass             `protobuf:"varint,2,opt,name=class,proto3,enum=dockline.v1.FaultClass" json:"class,omitempty"`
+	Code          string                 `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
+	Severity      string                 `protobuf:"bytes,4,opt,name=severity,proto3" json:"severity,omitempty"`
+	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`
+	Title         string                 `protobuf:"bytes,6,opt,name=title,proto3" json:"title,omitempty"`
+	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	Team          string                 `protobuf:"bytes,8,opt,name=team,proto3" json:"team,omitempty"`
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	Order         string                 `protobuf:"bytes,10,opt,name=order,proto3" json:"order,omitempty"`
+	Customer      string                 `protobuf:"bytes,11,opt,name=customer,proto3" json:"customer,omitempty"`
+	EventIds      []string               `protobuf:"bytes,12,rep,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExceptionNotice) Reset() {
+	*x = ExceptionNotice{}
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExceptionNotice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExceptionNotice) ProtoMessage() {}
+
+func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExceptionNotice.ProtoReflect.Descriptor instead.
+func (*ExceptionNotice) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ExceptionNotice) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ExceptionNotice) GetClass() FaultClass {
+	if x != nil {
+		return x.Class
+	}
+	return FaultClass_FAULT_CLASS_UNSPECIFIED
+}
+
+func (x *ExceptionNotice) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *ExceptionNotice) GetSeverity() string {
+	if x != nil {
+		return x.Severity
+	}
+	return ""
+}
+
+func (x *ExceptionNotice) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *ExceptionNotice) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *ExceptionNotice) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ExceptionNotice) GetTeam() string {
+	if x != nil {
+		return x.Team
+	}
+	return ""
+}
+
+func (x *ExceptionNotice) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *ExceptionNotice) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *ExceptionNotice) GetCustomer() string {
+	if x != nil {
+		return x.Customer
+	}
+	return ""
+}
+
+func (x *ExceptionNotice) GetEventIds() []string {
+	if x != nil {
+		return x.EventIds
+	}
+	return nil
+}
+
+// AgentHealth is the payload of agent.health.
+type AgentHealth struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "healthy", "unhealthy", "offline".
+	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	// Events not acknowledged, and when the oldest was captured.
+	Backlog  uint64                 `protobuf:"varint,2,opt,name=backlog,proto3" json:"backlog,omitempty"`
+	OldestAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=oldest_at,json=oldestAt,proto3" json:"oldest_at,omitempty"`
+	// Bytes free for the journal.
+	DiskFree uint64 `protobuf:"varint,4,opt,name=disk_free,json=diskFree,proto3" json:"disk_free,omitempty"`
+	// Codes of the conditions that hold, sorted.
+	Conditions    []string `protobuf:"bytes,5,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgentHealth) Reset() {
+	*x = AgentHealth{}
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgentHealth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgentHealth) ProtoMessage() {}
+
+func (x *AgentHealth) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgentHealth.ProtoReflect.Descriptor instead.
+func (*AgentHealth) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *AgentHealth) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *AgentHealth) GetBacklog() uint64 {
+	if x != nil {
+		return x.Backlog
+	}
+	return 0
+}
+
+func (x *AgentHealth) GetOldestAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OldestAt
+	}
+	return nil
+}
+
+func (x *AgentHealth) GetDiskFree() uint64 {
+	if x != nil {
+		return x.DiskFree
+	}
+	return 0
+}
+
+func (x *AgentHealth) GetConditions() []string {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
 var File_dockline_v1_event_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_event_proto_rawDesc = "" +
@@ -2025,7 +4887,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x17dockline/v1/event.proto\x12\vdockline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n" +
 	"\bQuantity\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\tR\x05value\x12\x12\n" +
-	"\x04unit\x18\x02 \x01(\tR\x04unit\"\xbd\x03\n" +
+	"\x04unit\x18\x02 \x01(\tR\x04unit\"\xaa\a\n" +
 	"\x04Line\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\tR\x05order\x12\x1d\n" +
 	"\n" +
@@ -2044,13 +4906,27 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x06reason\x18\r \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
 	"unit_price\x18\x0e \x01(\tR\tunitPrice\x12 \n" +
-	"\vdescription\x18\x0f \x01(\tR\vdescription\"W\n" +
+	"\vdescription\x18\x0f \x01(\tR\vdescription\x12#\n" +
+	"\roriginal_item\x18\x10 \x01(\tR\foriginalItem\x12B\n" +
+	"\x11original_quantity\x18\x11 \x01(\v2\x15.dockline.v1.QuantityR\x10originalQuantity\x12\x1b\n" +
+	"\tto_status\x18\x12 \x01(\tR\btoStatus\x12\x15\n" +
+	"\x06to_lot\x18\x13 \x01(\tR\x05toLot\x12(\n" +
+	"\x10to_handling_unit\x18\x14 \x01(\tR\x0etoHandlingUnit\x12\x14\n" +
+	"\x05owner\x18\x15 \x01(\tR\x05owner\x129\n" +
+	"\n" +
+	"expires_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1c\n" +
+	"\tcondition\x18\x17 \x01(\tR\tcondition\x12 \n" +
+	"\vdisposition\x18\x18 \x01(\tR\vdisposition\x12\x14\n" +
+	"\x05claim\x18\x19 \x01(\tR\x05claim\x121\n" +
+	"\bexpected\x18\x1a \x01(\v2\x15.dockline.v1.QuantityR\bexpected\x12/\n" +
+	"\arefused\x18\x1b \x01(\v2\x15.dockline.v1.QuantityR\arefused\x12\x19\n" +
+	"\bto_owner\x18\x1c \x01(\tR\atoOwner\"W\n" +
 	"\x11DocumentReference\x12\x16\n" +
 	"\x06system\x18\x01 \x01(\tR\x06system\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\tR\x06number\"R\n" +
 	"\x12DocumentReferences\x12<\n" +
-	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\xb2\f\n" +
+	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\xb6\x17\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -2094,7 +4970,36 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"stream_gap\x18= \x01(\v2\x16.dockline.v1.StreamGapH\x00R\tstreamGap\x12:\n" +
 	"\vdead_letter\x18> \x01(\v2\x17.dockline.v1.DeadLetterH\x00R\n" +
 	"deadLetter\x12I\n" +
-	"\x10policy_activated\x18? \x01(\v2\x1c.dockline.v1.PolicyActivatedH\x00R\x0fpolicyActivatedB\t\n" +
+	"\x10policy_activated\x18? \x01(\v2\x1c.dockline.v1.PolicyActivatedH\x00R\x0fpolicyActivated\x12*\n" +
+	"\x05quote\x18F \x01(\v2\x12.dockline.v1.QuoteH\x00R\x05quote\x12C\n" +
+	"\x0ecancel_request\x18G \x01(\v2\x1a.dockline.v1.CancelRequestH\x00R\rcancelRequest\x12'\n" +
+	"\x04hold\x18H \x01(\v2\x11.dockline.v1.HoldH\x00R\x04hold\x129\n" +
+	"\n" +
+	"allocation\x18I \x01(\v2\x17.dockline.v1.AllocationH\x00R\n" +
+	"allocation\x126\n" +
+	"\tbackorder\x18J \x01(\v2\x16.dockline.v1.BackorderH\x00R\tbackorder\x12'\n" +
+	"\x04load\x18K \x01(\v2\x11.dockline.v1.LoadH\x00R\x04load\x12@\n" +
+	"\rshipment_void\x18L \x01(\v2\x19.dockline.v1.ShipmentVoidH\x00R\fshipmentVoid\x12@\n" +
+	"\rover_shipment\x18M \x01(\v2\x19.dockline.v1.OverShipmentH\x00R\foverShipment\x126\n" +
+	"\ttransport\x18N \x01(\v2\x16.dockline.v1.TransportH\x00R\ttransport\x123\n" +
+	"\bdelivery\x18O \x01(\v2\x15.dockline.v1.DeliveryH\x00R\bdelivery\x120\n" +
+	"\ainbound\x18P \x01(\v2\x14.dockline.v1.InboundH\x00R\ainbound\x127\n" +
+	"\n" +
+	"stock_move\x18Q \x01(\v2\x16.dockline.v1.StockMoveH\x00R\tstockMove\x12P\n" +
+	"\x13stock_status_change\x18R \x01(\v2\x1e.dockline.v1.StockStatusChangeH\x00R\x11stockStatusChange\x129\n" +
+	"\n" +
+	"adjustment\x18S \x01(\v2\x17.dockline.v1.AdjustmentH\x00R\n" +
+	"adjustment\x12E\n" +
+	"\x0etransformation\x18T \x01(\v2\x1b.dockline.v1.TransformationH\x00R\x0etransformation\x12C\n" +
+	"\x0ecount_approval\x18U \x01(\v2\x1a.dockline.v1.CountApprovalH\x00R\rcountApproval\x12U\n" +
+	"\x14return_authorisation\x18V \x01(\v2 .dockline.v1.ReturnAuthorisationH\x00R\x13returnAuthorisation\x12-\n" +
+	"\x06return\x18W \x01(\v2\x13.dockline.v1.ReturnH\x00R\x06return\x12=\n" +
+	"\finvoice_void\x18X \x01(\v2\x18.dockline.v1.InvoiceVoidH\x00R\vinvoiceVoid\x12:\n" +
+	"\vcredit_memo\x18Y \x01(\v2\x17.dockline.v1.CreditMemoH\x00R\n" +
+	"creditMemo\x12L\n" +
+	"\x11error_declaration\x18Z \x01(\v2\x1d.dockline.v1.ErrorDeclarationH\x00R\x10errorDeclaration\x12I\n" +
+	"\x10exception_notice\x18[ \x01(\v2\x1c.dockline.v1.ExceptionNoticeH\x00R\x0fexceptionNotice\x12=\n" +
+	"\fagent_health\x18\\ \x01(\v2\x18.dockline.v1.AgentHealthH\x00R\vagentHealthB\t\n" +
 	"\apayload\"5\n" +
 	"\vSiteWarning\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
@@ -2122,35 +5027,49 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x1f\n" +
 	"\vcommand_key\x18\x03 \x01(\tR\n" +
 	"commandKey\x12'\n" +
-	"\x0fcommand_version\x18\x04 \x01(\x04R\x0ecommandVersion\"C\n" +
+	"\x0fcommand_version\x18\x04 \x01(\x04R\x0ecommandVersion\"_\n" +
 	"\x04Pick\x12\x12\n" +
 	"\x04task\x18\x01 \x01(\tR\x04task\x12'\n" +
-	"\x05lines\x18\x02 \x03(\v2\x11.dockline.v1.LineR\x05lines\"q\n" +
+	"\x05lines\x18\x02 \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x1a\n" +
+	"\bapproval\x18\x03 \x01(\tR\bapproval\"\xb2\x01\n" +
 	"\x04Pack\x12#\n" +
 	"\rhandling_unit\x18\x01 \x01(\tR\fhandlingUnit\x12'\n" +
 	"\x05lines\x18\x02 \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x1b\n" +
-	"\tweight_kg\x18\x03 \x01(\tR\bweightKg\"\xde\x01\n" +
+	"\tweight_kg\x18\x03 \x01(\tR\bweightKg\x12#\n" +
+	"\rdimensions_cm\x18\x04 \x01(\tR\fdimensionsCm\x12\x1a\n" +
+	"\bchildren\x18\x05 \x03(\tR\bchildren\"\xc5\x03\n" +
 	"\bShipment\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x18\n" +
 	"\acarrier\x18\x02 \x01(\tR\acarrier\x12\x18\n" +
 	"\aservice\x18\x03 \x01(\tR\aservice\x12\x1a\n" +
 	"\btracking\x18\x04 \x01(\tR\btracking\x12'\n" +
 	"\x05lines\x18\x05 \x03(\v2\x11.dockline.v1.LineR\x05lines\x12A\n" +
-	"\x0ecarrier_cutoff\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\rcarrierCutoff\"x\n" +
+	"\x0ecarrier_cutoff\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\rcarrierCutoff\x12$\n" +
+	"\x0ebill_of_lading\x18\a \x01(\tR\fbillOfLading\x12\x18\n" +
+	"\atrailer\x18\b \x01(\tR\atrailer\x12\x12\n" +
+	"\x04seal\x18\t \x01(\tR\x04seal\x12\x12\n" +
+	"\x04scac\x18\n" +
+	" \x01(\tR\x04scac\x12#\n" +
+	"\rfreight_terms\x18\v \x01(\tR\ffreightTerms\x12\x18\n" +
+	"\aparcels\x18\f \x03(\tR\aparcels\x12%\n" +
+	"\x0ehandling_units\x18\r \x03(\tR\rhandlingUnits\x12\x17\n" +
+	"\ato_site\x18\x0e \x01(\tR\x06toSite\"x\n" +
 	"\x05Count\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x14\n" +
 	"\x05blind\x18\x02 \x01(\bR\x05blind\x12\x18\n" +
 	"\arecount\x18\x03 \x01(\rR\arecount\x12'\n" +
-	"\x05lines\x18\x04 \x03(\v2\x11.dockline.v1.LineR\x05lines\"L\n" +
+	"\x05lines\x18\x04 \x03(\v2\x11.dockline.v1.LineR\x05lines\"r\n" +
 	"\rStockSnapshot\x12\x12\n" +
 	"\x04site\x18\x01 \x01(\tR\x04site\x12'\n" +
-	"\x05lines\x18\x02 \x03(\v2\x11.dockline.v1.LineR\x05lines\"\x87\x01\n" +
+	"\x05lines\x18\x02 \x03(\v2\x11.dockline.v1.LineR\x05lines\x12$\n" +
+	"\x0eas_of_movement\x18\x03 \x01(\x04R\fasOfMovement\"\xb0\x01\n" +
 	"\aInvoice\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x14\n" +
 	"\x05order\x18\x02 \x01(\tR\x05order\x12\x14\n" +
 	"\x05total\x18\x03 \x01(\tR\x05total\x12\x1a\n" +
 	"\bcurrency\x18\x04 \x01(\tR\bcurrency\x12\x1c\n" +
-	"\tshipments\x18\x05 \x03(\tR\tshipments\"q\n" +
+	"\tshipments\x18\x05 \x03(\tR\tshipments\x12'\n" +
+	"\x05lines\x18\x06 \x03(\v2\x11.dockline.v1.LineR\x05lines\"q\n" +
 	"\tStreamGap\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12\x1b\n" +
 	"\tfirst_seq\x18\x02 \x01(\x04R\bfirstSeq\x12\x19\n" +
@@ -2173,7 +5092,199 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x125\n" +
 	"\aoutcome\x18\x03 \x01(\x0e2\x1b.dockline.v1.CommandOutcomeR\aoutcome\x12-\n" +
 	"\x05class\x18\x04 \x01(\x0e2\x17.dockline.v1.FaultClassR\x05class\x12\x12\n" +
-	"\x04text\x18\x05 \x01(\tR\x04text*\xb7\x04\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\"\x97\x02\n" +
+	"\x05Quote\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x1a\n" +
+	"\bcustomer\x18\x02 \x01(\tR\bcustomer\x12#\n" +
+	"\rcustomer_name\x18\x03 \x01(\tR\fcustomerName\x12\x1d\n" +
+	"\n" +
+	"price_list\x18\x04 \x01(\tR\tpriceList\x12\x1a\n" +
+	"\bcurrency\x18\x05 \x01(\tR\bcurrency\x12;\n" +
+	"\vvalid_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"validUntil\x12'\n" +
+	"\x05lines\x18\a \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x14\n" +
+	"\x05order\x18\b \x01(\tR\x05order\"\x86\x01\n" +
+	"\rCancelRequest\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1c\n" +
+	"\trequester\x18\x03 \x01(\tR\trequester\x12'\n" +
+	"\x05lines\x18\x04 \x03(\v2\x11.dockline.v1.LineR\x05lines\"\x92\x01\n" +
+	"\x04Hold\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\tR\x04code\x12\x14\n" +
+	"\x05owner\x18\x03 \x01(\tR\x05owner\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x120\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\x88\x01\n" +
+	"\n" +
+	"Allocation\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x129\n" +
+	"\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12'\n" +
+	"\x05lines\x18\x03 \x03(\v2\x11.dockline.v1.LineR\x05lines\"\x9d\x01\n" +
+	"\tBackorder\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12;\n" +
+	"\vpromised_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"promisedAt\x12\x12\n" +
+	"\x04rule\x18\x03 \x01(\tR\x04rule\x12'\n" +
+	"\x05lines\x18\x04 \x03(\v2\x11.dockline.v1.LineR\x05lines\"\xb6\x01\n" +
+	"\x04Load\x12\x12\n" +
+	"\x04dock\x18\x01 \x01(\tR\x04dock\x12\x18\n" +
+	"\atrailer\x18\x02 \x01(\tR\atrailer\x12\x12\n" +
+	"\x04seal\x18\x03 \x01(\tR\x04seal\x12\x1c\n" +
+	"\tshipments\x18\x04 \x03(\tR\tshipments\x12%\n" +
+	"\x0ehandling_units\x18\x05 \x03(\tR\rhandlingUnits\x12'\n" +
+	"\x05lines\x18\x06 \x03(\v2\x11.dockline.v1.LineR\x05lines\"\x9f\x01\n" +
+	"\fShipmentVoid\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
+	"\x04site\x18\x02 \x01(\tR\x04site\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\"\n" +
+	"\rdid_not_occur\x18\x04 \x01(\bR\vdidNotOccur\x12'\n" +
+	"\x05lines\x18\x05 \x03(\v2\x11.dockline.v1.LineR\x05lines\"\xb3\x01\n" +
+	"\fOverShipment\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
+	"\x04site\x18\x02 \x01(\tR\x04site\x12\x14\n" +
+	"\x05order\x18\x03 \x01(\tR\x05order\x12'\n" +
+	"\x05lines\x18\x04 \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x1c\n" +
+	"\ttolerance\x18\x05 \x01(\tR\ttolerance\x12\x1a\n" +
+	"\bdecision\x18\x06 \x01(\tR\bdecision\"\xe0\x03\n" +
+	"\tTransport\x12\x1a\n" +
+	"\bshipment\x18\x01 \x01(\tR\bshipment\x12\x12\n" +
+	"\x04site\x18\x02 \x01(\tR\x04site\x12\x1a\n" +
+	"\btracking\x18\x03 \x01(\tR\btracking\x12$\n" +
+	"\x0ebill_of_lading\x18\x04 \x01(\tR\fbillOfLading\x12%\n" +
+	"\x0ehandling_units\x18\x05 \x03(\tR\rhandlingUnits\x12\x18\n" +
+	"\acarrier\x18\x06 \x01(\tR\acarrier\x12\x12\n" +
+	"\x04code\x18\a \x01(\tR\x04code\x12\x1c\n" +
+	"\tmilestone\x18\b \x01(\tR\tmilestone\x12\x14\n" +
+	"\x05place\x18\t \x01(\tR\x05place\x12,\n" +
+	"\x03eta\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x03eta\x129\n" +
+	"\n" +
+	"former_eta\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tformerEta\x12\x14\n" +
+	"\x05cause\x18\f \x01(\tR\x05cause\x12\x14\n" +
+	"\x05claim\x18\r \x01(\tR\x05claim\x12\x1a\n" +
+	"\bevidence\x18\x0e \x03(\tR\bevidence\x12'\n" +
+	"\x05lines\x18\x0f \x03(\v2\x11.dockline.v1.LineR\x05lines\"\xea\x02\n" +
+	"\bDelivery\x12\x1a\n" +
+	"\bshipment\x18\x01 \x01(\tR\bshipment\x12\x12\n" +
+	"\x04site\x18\x02 \x01(\tR\x04site\x12\x1a\n" +
+	"\btracking\x18\x03 \x01(\tR\btracking\x12$\n" +
+	"\x0ebill_of_lading\x18\x04 \x01(\tR\fbillOfLading\x12%\n" +
+	"\x0ehandling_units\x18\x05 \x03(\tR\rhandlingUnits\x12\x18\n" +
+	"\acarrier\x18\x06 \x01(\tR\acarrier\x12\x16\n" +
+	"\x06signer\x18\a \x01(\tR\x06signer\x12\x14\n" +
+	"\x05place\x18\b \x01(\tR\x05place\x12\x1a\n" +
+	"\blatitude\x18\t \x01(\tR\blatitude\x12\x1c\n" +
+	"\tlongitude\x18\n" +
+	" \x01(\tR\tlongitude\x12\x1a\n" +
+	"\bevidence\x18\v \x03(\tR\bevidence\x12'\n" +
+	"\x05lines\x18\f \x03(\v2\x11.dockline.v1.LineR\x05lines\"\xbd\x02\n" +
+	"\aInbound\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x16\n" +
+	"\x06advice\x18\x02 \x01(\tR\x06advice\x12%\n" +
+	"\x0epurchase_order\x18\x03 \x01(\tR\rpurchaseOrder\x12\x1a\n" +
+	"\bsupplier\x18\x04 \x01(\tR\bsupplier\x12;\n" +
+	"\vexpected_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expectedAt\x12\x18\n" +
+	"\acarrier\x18\x06 \x01(\tR\acarrier\x12\x18\n" +
+	"\atrailer\x18\a \x01(\tR\atrailer\x12%\n" +
+	"\x0ehandling_units\x18\b \x03(\tR\rhandlingUnits\x12'\n" +
+	"\x05lines\x18\t \x03(\v2\x11.dockline.v1.LineR\x05lines\"H\n" +
+	"\tStockMove\x12\x12\n" +
+	"\x04task\x18\x01 \x01(\tR\x04task\x12'\n" +
+	"\x05lines\x18\x02 \x03(\v2\x11.dockline.v1.LineR\x05lines\"\xd0\x01\n" +
+	"\x11StockStatusChange\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12'\n" +
+	"\x05lines\x18\x03 \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x14\n" +
+	"\x05stage\x18\x04 \x01(\tR\x05stage\x12\x14\n" +
+	"\x05claim\x18\x05 \x01(\tR\x05claim\x12\x1a\n" +
+	"\bshipment\x18\x06 \x01(\tR\bshipment\x12\x1a\n" +
+	"\bevidence\x18\a \x03(\tR\bevidence\"\xb6\x01\n" +
+	"\n" +
+	"Adjustment\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\tR\x05count\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1f\n" +
+	"\vledger_hint\x18\x04 \x01(\tR\n" +
+	"ledgerHint\x12\x18\n" +
+	"\awitness\x18\x05 \x01(\tR\awitness\x12'\n" +
+	"\x05lines\x18\x06 \x03(\v2\x11.dockline.v1.LineR\x05lines\"~\n" +
+	"\x0eTransformation\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12'\n" +
+	"\x05lines\x18\x02 \x03(\v2\x11.dockline.v1.LineR\x05lines\x12+\n" +
+	"\aoutputs\x18\x03 \x03(\v2\x11.dockline.v1.LineR\aoutputs\"\xc7\x01\n" +
+	"\rCountApproval\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x1a\n" +
+	"\bapprover\x18\x02 \x01(\tR\bapprover\x12\x1a\n" +
+	"\bdecision\x18\x03 \x01(\tR\bdecision\x12\x14\n" +
+	"\x05value\x18\x04 \x01(\tR\x05value\x12\x1c\n" +
+	"\ttolerance\x18\x05 \x01(\tR\ttolerance\x12\x1a\n" +
+	"\bcurrency\x18\x06 \x01(\tR\bcurrency\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\xfe\x02\n" +
+	"\x13ReturnAuthorisation\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x14\n" +
+	"\x05order\x18\x02 \x01(\tR\x05order\x12\x1c\n" +
+	"\tshipments\x18\x03 \x03(\tR\tshipments\x12\x1a\n" +
+	"\bcustomer\x18\x04 \x01(\tR\bcustomer\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06policy\x18\x06 \x01(\tR\x06policy\x129\n" +
+	"\n" +
+	"expires_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1a\n" +
+	"\btracking\x18\b \x01(\tR\btracking\x12\x18\n" +
+	"\areceipt\x18\t \x01(\tR\areceipt\x12!\n" +
+	"\freceipt_site\x18\n" +
+	" \x01(\tR\vreceiptSite\x12\x12\n" +
+	"\x04site\x18\v \x01(\tR\x04site\x12'\n" +
+	"\x05lines\x18\f \x03(\v2\x11.dockline.v1.LineR\x05lines\"\xcd\x01\n" +
+	"\x06Return\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x18\n" +
+	"\areceipt\x18\x02 \x01(\tR\areceipt\x12\x14\n" +
+	"\x05order\x18\x03 \x01(\tR\x05order\x12\x1a\n" +
+	"\bcustomer\x18\x04 \x01(\tR\bcustomer\x12\x1a\n" +
+	"\btracking\x18\x05 \x01(\tR\btracking\x12\x1a\n" +
+	"\bevidence\x18\x06 \x03(\tR\bevidence\x12'\n" +
+	"\x05lines\x18\a \x03(\v2\x11.dockline.v1.LineR\x05lines\"S\n" +
+	"\vInvoiceVoid\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x14\n" +
+	"\x05order\x18\x02 \x01(\tR\x05order\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xf0\x01\n" +
+	"\n" +
+	"CreditMemo\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x14\n" +
+	"\x05order\x18\x02 \x01(\tR\x05order\x12\x18\n" +
+	"\areturns\x18\x03 \x03(\tR\areturns\x12\x18\n" +
+	"\ainvoice\x18\x04 \x01(\tR\ainvoice\x12\x14\n" +
+	"\x05total\x18\x05 \x01(\tR\x05total\x12\x1a\n" +
+	"\bcurrency\x18\x06 \x01(\tR\bcurrency\x12%\n" +
+	"\x0erestocking_fee\x18\a \x01(\tR\rrestockingFee\x12'\n" +
+	"\x05lines\x18\b \x03(\v2\x11.dockline.v1.LineR\x05lines\"w\n" +
+	"\x10ErrorDeclaration\x12\x19\n" +
+	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x120\n" +
+	"\x14corrective_event_ids\x18\x03 \x03(\tR\x12correctiveEventIds\"\xde\x02\n" +
+	"\x0fExceptionNotice\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12-\n" +
+	"\x05class\x18\x02 \x01(\x0e2\x17.dockline.v1.FaultClassR\x05class\x12\x12\n" +
+	"\x04code\x18\x03 \x01(\tR\x04code\x12\x1a\n" +
+	"\bseverity\x18\x04 \x01(\tR\bseverity\x12\x14\n" +
+	"\x05state\x18\x05 \x01(\tR\x05state\x12\x14\n" +
+	"\x05title\x18\x06 \x01(\tR\x05title\x12\x12\n" +
+	"\x04text\x18\a \x01(\tR\x04text\x12\x12\n" +
+	"\x04team\x18\b \x01(\tR\x04team\x121\n" +
+	"\x06due_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12\x14\n" +
+	"\x05order\x18\n" +
+	" \x01(\tR\x05order\x12\x1a\n" +
+	"\bcustomer\x18\v \x01(\tR\bcustomer\x12\x1b\n" +
+	"\tevent_ids\x18\f \x03(\tR\beventIds\"\xb5\x01\n" +
+	"\vAgentHealth\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\x12\x18\n" +
+	"\abacklog\x18\x02 \x01(\x04R\abacklog\x127\n" +
+	"\toldest_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\boldestAt\x12\x1b\n" +
+	"\tdisk_free\x18\x04 \x01(\x04R\bdiskFree\x12\x1e\n" +
+	"\n" +
+	"conditions\x18\x05 \x03(\tR\n" +
+	"conditions*\x97\x11\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19EVENT_KIND_ORDER_ACCEPTED\x10\x01\x12\x1c\n" +
@@ -2193,7 +5304,57 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x1cEVENT_KIND_COMMAND_COMPLETED\x10<\x12\x19\n" +
 	"\x15EVENT_KIND_STREAM_GAP\x10=\x12\x1d\n" +
 	"\x19EVENT_KIND_RECORD_REFUSED\x10>\x12\x1f\n" +
-	"\x1bEVENT_KIND_POLICY_ACTIVATED\x10?*s\n" +
+	"\x1bEVENT_KIND_POLICY_ACTIVATED\x10?\x12\x1d\n" +
+	"\x19EVENT_KIND_QUOTE_APPROVED\x10F\x12%\n" +
+	"!EVENT_KIND_ORDER_CANCEL_REQUESTED\x10G\x12#\n" +
+	"\x1fEVENT_KIND_ORDER_CANCEL_REFUSED\x10H\x12\x19\n" +
+	"\x15EVENT_KIND_ORDER_HELD\x10I\x12\"\n" +
+	"\x1eEVENT_KIND_ORDER_HOLD_RELEASED\x10J\x12\"\n" +
+	"\x1eEVENT_KIND_INVENTORY_ALLOCATED\x10K\x12$\n" +
+	" EVENT_KIND_INVENTORY_DEALLOCATED\x10L\x12\x1f\n" +
+	"\x1bEVENT_KIND_PICK_SUBSTITUTED\x10\f\x12 \n" +
+	"\x1cEVENT_KIND_BACKORDER_CREATED\x10M\x12!\n" +
+	"\x1dEVENT_KIND_BACKORDER_RELEASED\x10N\x12\x1c\n" +
+	"\x18EVENT_KIND_PACK_REOPENED\x10\x15\x12\x1a\n" +
+	"\x16EVENT_KIND_LOAD_STAGED\x10O\x12\x1a\n" +
+	"\x16EVENT_KIND_LOAD_LOADED\x10P\x12\x1d\n" +
+	"\x19EVENT_KIND_TRAILER_SEALED\x10Q\x12\x1e\n" +
+	"\x1aEVENT_KIND_SHIPMENT_VOIDED\x10\x1f\x12$\n" +
+	" EVENT_KIND_SHIPMENT_OVER_SHIPPED\x10 \x12\"\n" +
+	"\x1eEVENT_KIND_TRANSPORT_MILESTONE\x10R\x12 \n" +
+	"\x1cEVENT_KIND_TRANSPORT_DELAYED\x10S\x12 \n" +
+	"\x1cEVENT_KIND_TRANSPORT_REFUSED\x10T\x12\x1d\n" +
+	"\x19EVENT_KIND_TRANSPORT_LOST\x10U\x12 \n" +
+	"\x1cEVENT_KIND_TRANSPORT_DAMAGED\x10V\x12\x1e\n" +
+	"\x1aEVENT_KIND_DELIVERY_PROVED\x10W\x12\x1e\n" +
+	"\x1aEVENT_KIND_INBOUND_ADVISED\x10X\x12\x1e\n" +
+	"\x1aEVENT_KIND_RECEIPT_ARRIVED\x10Y\x12\x1f\n" +
+	"\x1bEVENT_KIND_RECEIPT_RECEIVED\x10Z\x12\"\n" +
+	"\x1eEVENT_KIND_RECEIPT_DISCREPANCY\x10[\x12 \n" +
+	"\x1cEVENT_KIND_PUTAWAY_CONFIRMED\x10\\\x12\x1a\n" +
+	"\x16EVENT_KIND_STOCK_MOVED\x10]\x12#\n" +
+	"\x1fEVENT_KIND_STOCK_STATUS_CHANGED\x10^\x12\x1c\n" +
+	"\x18EVENT_KIND_STOCK_DAMAGED\x10_\x12\x1d\n" +
+	"\x19EVENT_KIND_STOCK_ADJUSTED\x10`\x12\x1d\n" +
+	"\x19EVENT_KIND_STOCK_SCRAPPED\x10a\x12\x1d\n" +
+	"\x19EVENT_KIND_LOT_RELABELLED\x10b\x12\x18\n" +
+	"\x14EVENT_KIND_KIT_BUILT\x10c\x12\x1d\n" +
+	"\x19EVENT_KIND_STOCK_REPACKED\x10d\x12\x1d\n" +
+	"\x19EVENT_KIND_COUNT_APPROVED\x10*\x12\x1f\n" +
+	"\x1bEVENT_KIND_RETURN_REQUESTED\x10e\x12 \n" +
+	"\x1cEVENT_KIND_RETURN_AUTHORISED\x10f\x12\x1c\n" +
+	"\x18EVENT_KIND_RETURN_DENIED\x10g\x12\x1f\n" +
+	"\x1bEVENT_KIND_RETURN_CANCELLED\x10h\x12\x1e\n" +
+	"\x1aEVENT_KIND_RETURN_RECEIVED\x10i\x12\x1f\n" +
+	"\x1bEVENT_KIND_RETURN_INSPECTED\x10j\x12\x1e\n" +
+	"\x1aEVENT_KIND_RETURN_DISPOSED\x10k\x12\x1d\n" +
+	"\x19EVENT_KIND_INVOICE_VOIDED\x103\x12!\n" +
+	"\x1dEVENT_KIND_CREDIT_MEMO_POSTED\x104\x12\x1d\n" +
+	"\x19EVENT_KIND_ERROR_DECLARED\x10l\x12\x1f\n" +
+	"\x1bEVENT_KIND_EXCEPTION_OPENED\x10n\x12 \n" +
+	"\x1cEVENT_KIND_EXCEPTION_CHANGED\x10o\x12!\n" +
+	"\x1dEVENT_KIND_EXCEPTION_RESOLVED\x10p\x12\x1b\n" +
+	"\x17EVENT_KIND_AGENT_HEALTH\x10q*s\n" +
 	"\n" +
 	"FaultClass\x12\x1b\n" +
 	"\x17FAULT_CLASS_UNSPECIFIED\x10\x00\x12\x19\n" +
@@ -2219,7 +5380,7 @@ func file_dockline_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_dockline_v1_event_proto_goTypes = []any{
 	(EventKind)(0),                // 0: dockline.v1.EventKind
 	(FaultClass)(0),               // 1: dockline.v1.FaultClass
@@ -2243,47 +5404,127 @@ var file_dockline_v1_event_proto_goTypes = []any{
 	(*DeadLetter)(nil),            // 19: dockline.v1.DeadLetter
 	(*PolicyActivated)(nil),       // 20: dockline.v1.PolicyActivated
 	(*CommandResult)(nil),         // 21: dockline.v1.CommandResult
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*Quote)(nil),                 // 22: dockline.v1.Quote
+	(*CancelRequest)(nil),         // 23: dockline.v1.CancelRequest
+	(*Hold)(nil),                  // 24: dockline.v1.Hold
+	(*Allocation)(nil),            // 25: dockline.v1.Allocation
+	(*Backorder)(nil),             // 26: dockline.v1.Backorder
+	(*Load)(nil),                  // 27: dockline.v1.Load
+	(*ShipmentVoid)(nil),          // 28: dockline.v1.ShipmentVoid
+	(*OverShipment)(nil),          // 29: dockline.v1.OverShipment
+	(*Transport)(nil),             // 30: dockline.v1.Transport
+	(*Delivery)(nil),              // 31: dockline.v1.Delivery
+	(*Inbound)(nil),               // 32: dockline.v1.Inbound
+	(*StockMove)(nil),             // 33: dockline.v1.StockMove
+	(*StockStatusChange)(nil),     // 34: dockline.v1.StockStatusChange
+	(*Adjustment)(nil),            // 35: dockline.v1.Adjustment
+	(*Transformation)(nil),        // 36: dockline.v1.Transformation
+	(*CountApproval)(nil),         // 37: dockline.v1.CountApproval
+	(*ReturnAuthorisation)(nil),   // 38: dockline.v1.ReturnAuthorisation
+	(*Return)(nil),                // 39: dockline.v1.Return
+	(*InvoiceVoid)(nil),           // 40: dockline.v1.InvoiceVoid
+	(*CreditMemo)(nil),            // 41: dockline.v1.CreditMemo
+	(*ErrorDeclaration)(nil),      // 42: dockline.v1.ErrorDeclaration
+	(*ExceptionNotice)(nil),       // 43: dockline.v1.ExceptionNotice
+	(*AgentHealth)(nil),           // 44: dockline.v1.AgentHealth
+	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
 }
 var file_dockline_v1_event_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.Line.quantity:type_name -> dockline.v1.Quantity
 	3,  // 1: dockline.v1.Line.ordered:type_name -> dockline.v1.Quantity
-	5,  // 2: dockline.v1.DocumentReferences.documents:type_name -> dockline.v1.DocumentReference
-	0,  // 3: dockline.v1.Event.kind:type_name -> dockline.v1.EventKind
-	22, // 4: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	22, // 5: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
-	5,  // 6: dockline.v1.Event.documents:type_name -> dockline.v1.DocumentReference
-	8,  // 7: dockline.v1.Event.warnings:type_name -> dockline.v1.SiteWarning
-	9,  // 8: dockline.v1.Event.order:type_name -> dockline.v1.Order
-	10, // 9: dockline.v1.Event.order_cancelled:type_name -> dockline.v1.OrderCancelled
-	11, // 10: dockline.v1.Event.order_released:type_name -> dockline.v1.OrderReleased
-	12, // 11: dockline.v1.Event.pick:type_name -> dockline.v1.Pick
-	13, // 12: dockline.v1.Event.pack:type_name -> dockline.v1.Pack
-	14, // 13: dockline.v1.Event.shipment:type_name -> dockline.v1.Shipment
-	15, // 14: dockline.v1.Event.count:type_name -> dockline.v1.Count
-	16, // 15: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
-	17, // 16: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
-	21, // 17: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
-	18, // 18: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
-	19, // 19: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
-	20, // 20: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
-	22, // 21: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
-	22, // 22: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 23: dockline.v1.Order.lines:type_name -> dockline.v1.Line
-	4,  // 24: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
-	4,  // 25: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
-	4,  // 26: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
-	22, // 27: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
-	4,  // 28: dockline.v1.Count.lines:type_name -> dockline.v1.Line
-	4,  // 29: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
-	1,  // 30: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
-	2,  // 31: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
-	1,  // 32: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	3,  // 2: dockline.v1.Line.original_quantity:type_name -> dockline.v1.Quantity
+	45, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
+	3,  // 4: dockline.v1.Line.expected:type_name -> dockline.v1.Quantity
+	3,  // 5: dockline.v1.Line.refused:type_name -> dockline.v1.Quantity
+	5,  // 6: dockline.v1.DocumentReferences.documents:type_name -> dockline.v1.DocumentReference
+	0,  // 7: dockline.v1.Event.kind:type_name -> dockline.v1.EventKind
+	45, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	45, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
+	5,  // 10: dockline.v1.Event.documents:type_name -> dockline.v1.DocumentReference
+	8,  // 11: dockline.v1.Event.warnings:type_name -> dockline.v1.SiteWarning
+	9,  // 12: dockline.v1.Event.order:type_name -> dockline.v1.Order
+	10, // 13: dockline.v1.Event.order_cancelled:type_name -> dockline.v1.OrderCancelled
+	11, // 14: dockline.v1.Event.order_released:type_name -> dockline.v1.OrderReleased
+	12, // 15: dockline.v1.Event.pick:type_name -> dockline.v1.Pick
+	13, // 16: dockline.v1.Event.pack:type_name -> dockline.v1.Pack
+	14, // 17: dockline.v1.Event.shipment:type_name -> dockline.v1.Shipment
+	15, // 18: dockline.v1.Event.count:type_name -> dockline.v1.Count
+	16, // 19: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
+	17, // 20: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
+	21, // 21: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
+	18, // 22: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
+	19, // 23: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
+	20, // 24: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
+	22, // 25: dockline.v1.Event.quote:type_name -> dockline.v1.Quote
+	23, // 26: dockline.v1.Event.cancel_request:type_name -> dockline.v1.CancelRequest
+	24, // 27: dockline.v1.Event.hold:type_name -> dockline.v1.Hold
+	25, // 28: dockline.v1.Event.allocation:type_name -> dockline.v1.Allocation
+	26, // 29: dockline.v1.Event.backorder:type_name -> dockline.v1.Backorder
+	27, // 30: dockline.v1.Event.load:type_name -> dockline.v1.Load
+	28, // 31: dockline.v1.Event.shipment_void:type_name -> dockline.v1.ShipmentVoid
+	29, // 32: dockline.v1.Event.over_shipment:type_name -> dockline.v1.OverShipment
+	30, // 33: dockline.v1.Event.transport:type_name -> dockline.v1.Transport
+	31, // 34: dockline.v1.Event.delivery:type_name -> dockline.v1.Delivery
+	32, // 35: dockline.v1.Event.inbound:type_name -> dockline.v1.Inbound
+	33, // 36: dockline.v1.Event.stock_move:type_name -> dockline.v1.StockMove
+	34, // 37: dockline.v1.Event.stock_status_change:type_name -> dockline.v1.StockStatusChange
+	35, // 38: dockline.v1.Event.adjustment:type_name -> dockline.v1.Adjustment
+	36, // 39: dockline.v1.Event.transformation:type_name -> dockline.v1.Transformation
+	37, // 40: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
+	38, // 41: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
+	39, // 42: dockline.v1.Event.return:type_name -> dockline.v1.Return
+	40, // 43: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
+	41, // 44: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
+	42, // 45: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
+	43, // 46: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
+	44, // 47: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
+	45, // 48: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
+	45, // 49: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 50: dockline.v1.Order.lines:type_name -> dockline.v1.Line
+	4,  // 51: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
+	4,  // 52: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
+	4,  // 53: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
+	45, // 54: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
+	4,  // 55: dockline.v1.Count.lines:type_name -> dockline.v1.Line
+	4,  // 56: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
+	4,  // 57: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
+	1,  // 58: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
+	2,  // 59: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
+	1,  // 60: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
+	45, // 61: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
+	4,  // 62: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
+	4,  // 63: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
+	45, // 64: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
+	45, // 65: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 66: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
+	45, // 67: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 68: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
+	4,  // 69: dockline.v1.Load.lines:type_name -> dockline.v1.Line
+	4,  // 70: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
+	4,  // 71: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
+	45, // 72: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
+	45, // 73: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
+	4,  // 74: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
+	4,  // 75: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
+	45, // 76: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
+	4,  // 77: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
+	4,  // 78: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
+	4,  // 79: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
+	4,  // 80: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
+	4,  // 81: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
+	4,  // 82: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
+	45, // 83: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 84: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
+	4,  // 85: dockline.v1.Return.lines:type_name -> dockline.v1.Line
+	4,  // 86: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
+	1,  // 87: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
+	45, // 88: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
+	45, // 89: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
+	90, // [90:90] is the sub-list for method output_type
+	90, // [90:90] is the sub-list for method input_type
+	90, // [90:90] is the sub-list for extension type_name
+	90, // [90:90] is the sub-list for extension extendee
+	0,  // [0:90] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_event_proto_init() }
@@ -2305,6 +5546,29 @@ func file_dockline_v1_event_proto_init() {
 		(*Event_StreamGap)(nil),
 		(*Event_DeadLetter)(nil),
 		(*Event_PolicyActivated)(nil),
+		(*Event_Quote)(nil),
+		(*Event_CancelRequest)(nil),
+		(*Event_Hold)(nil),
+		(*Event_Allocation)(nil),
+		(*Event_Backorder)(nil),
+		(*Event_Load)(nil),
+		(*Event_ShipmentVoid)(nil),
+		(*Event_OverShipment)(nil),
+		(*Event_Transport)(nil),
+		(*Event_Delivery)(nil),
+		(*Event_Inbound)(nil),
+		(*Event_StockMove)(nil),
+		(*Event_StockStatusChange)(nil),
+		(*Event_Adjustment)(nil),
+		(*Event_Transformation)(nil),
+		(*Event_CountApproval)(nil),
+		(*Event_ReturnAuthorisation)(nil),
+		(*Event_Return)(nil),
+		(*Event_InvoiceVoid)(nil),
+		(*Event_CreditMemo)(nil),
+		(*Event_ErrorDeclaration)(nil),
+		(*Event_ExceptionNotice)(nil),
+		(*Event_AgentHealth)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2312,7 +5576,7 @@ func file_dockline_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_event_proto_rawDesc), len(file_dockline_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   19,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
