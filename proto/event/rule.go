@@ -3,7 +3,6 @@ package event
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -196,12 +195,11 @@ func validCode(m protoreflect.Message, c codeField) *Fault {
 	}
 	list := m.Get(c.field).List()
 	for i := range list.Len() {
-		name, code := string(c.field.Name())+"["+strconv.Itoa(i)+"]", list.Get(i).String()
-		if code == "" {
-			return dataFault("field_missing", "%s is empty; leave out what is not there", name)
-		}
-		if f := short(name, code, c.limit); f != nil {
-			return f
+		switch code := list.Get(i).String(); {
+		case code == "":
+			return dataFault("field_missing", "%s[%d] is empty; leave out what is not there", c.field.Name(), i)
+		case len(code) > c.limit:
+			return short(fmt.Sprintf("%s[%d]", c.field.Name(), i), code, c.limit)
 		}
 	}
 	return nil
