@@ -123,7 +123,7 @@ func (c *centre) start(ctx context.Context) error {
 // crash ends the collector and starts it again: what it had in memory, and what was on its way to it, is gone.
 func (c *centre) crash(ctx context.Context) error {
 	c.world.trace.add(c.world.now, "centre: the collector crashes")
-	c.world.fault("collector restarted")
+	c.world.fault(collectorRestarted)
 	c.offered = nil
 	return c.start(ctx)
 }

@@ -43,13 +43,13 @@ func (s *site) write(m day.Movement) {
 		e.SourceRevision = "2"
 		s.note(0, wrong)
 		s.late = append(s.late, e)
-		w.fault("record corrected")
+		w.fault(recordCorrected)
 		return
 	}
 	s.note(0, e)
 	if w.chance(w.weather.repeat) {
 		s.note(0, e)
-		w.fault("record told twice")
+		w.fault(recordRepeated)
 	}
 	if w.chance(w.weather.bad) {
 		s.badRecord()
@@ -74,7 +74,7 @@ func (s *site) correct(all bool) {
 // badRecord is a line that nobody can read: a person must look at it.
 func (s *site) badRecord() {
 	s.bad++
-	s.world.fault("bad record")
+	s.world.fault(recordBad)
 	key := fmt.Sprintf("bad/%d", s.bad)
 	s.note(0, &docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED, SourceKey: key, SourceRevision: "1", OccurredAt: timestamppb.New(s.now()),
 		Payload: &docklinev1.Event_DeadLetter{DeadLetter: &docklinev1.DeadLetter{Class: docklinev1.FaultClass_FAULT_CLASS_DATA, Code: badQuantity,
@@ -86,7 +86,7 @@ const badQuantity = "quantity_invalid"
 // unknownOrder is a carton packed for an order that no system of record has.
 func (s *site) unknownOrder() {
 	s.strange++
-	s.world.fault("unknown order")
+	s.world.fault(orderUnknown)
 	order := fmt.Sprintf("X%s%04d", s.name, s.strange)
 	s.note(1, &docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED, Subject: "LPN-" + order, SourceKey: "pack/" + order, SourceRevision: "1",
 		OccurredAt: timestamppb.New(s.now()), Payload: &docklinev1.Event_Pack{Pack: &docklinev1.Pack{HandlingUnit: "LPN-" + order,
@@ -137,8 +137,8 @@ func eventOf(m day.Movement) *docklinev1.Event {
 // Deliver carries a command out on the floor, at least once.
 func (s *site) Deliver(_ context.Context, c *docklinev1.Command) (*docklinev1.CommandResult, error) {
 	w := s.world
-	if w.chance(w.weather.disk / 2) {
-		w.fault("sink away")
+	if w.chance(w.weather.disk) {
+		w.fault(sinkAway)
 		w.trace.add(w.now, "%s: nobody takes %s", s.name, c.GetKey())
 		return nil, fmt.Errorf("the site's system does not answer")
 	}
@@ -162,8 +162,8 @@ func (s *site) Deliver(_ context.Context, c *docklinev1.Command) (*docklinev1.Co
 		result.Outcome, result.Class, result.Text = docklinev1.CommandOutcome_COMMAND_OUTCOME_REFUSED, docklinev1.FaultClass_FAULT_CLASS_PROCESS, known.Refusal
 	}
 	w.trace.add(w.now, "%s: %s version %d is %s", s.name, c.GetKey(), c.GetVersion(), result.Outcome)
-	if w.chance(w.weather.disk / 2) {
-		w.fault("sink's answer lost")
+	if w.chance(w.weather.disk) {
+		w.fault(sinkSilent)
 		return nil, fmt.Errorf("the site's system took it and did not answer")
 	}
 	return result, nil

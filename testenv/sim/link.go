@@ -5,7 +5,10 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/dockline/dockline/agent/uplink"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -43,17 +46,17 @@ func (w *world) carry(s *site, down bool, m wire.Message) {
 	switch {
 	case w.chance(w.weather.lose):
 		copies = 0
-		w.fault("message lost")
+		w.fault(messageLost)
 	case w.chance(w.weather.double):
 		copies = 2
-		w.fault("message doubled")
+		w.fault(messageDoubled)
 	}
 	for range copies {
 		w.packets++
 		p := &packet{number: w.packets, due: w.now.Add(time.Duration(1+w.r.IntN(40)) * time.Millisecond), site: s, down: down, m: m}
 		if w.chance(w.weather.late) {
 			p.due = w.now.Add(time.Duration(w.r.IntN(20_000)) * time.Millisecond)
-			w.fault("message late")
+			w.fault(messageLate)
 		}
 		w.trace.add(w.now, "send %d %v", p.number, p)
 		w.inFlight = append(w.inFlight, p)
@@ -80,11 +83,20 @@ func (w *world) deliver() bool {
 		w.centre.offered = append(w.centre.offered, p.m)
 	case p.site.line.up:
 		w.trace.add(w.now, "arrive %d", p.number)
-		p.site.hand.Take(p.m)
+		p.site.hear(p.m)
 	default:
 		w.trace.add(w.now, "nobody hears %d", p.number)
 	}
 	return true
+}
+
+// hear takes a message from the collector.
+func (s *site) hear(m wire.Message) {
+	answer := &docklinev1.Answer{}
+	if strings.HasSuffix(m.Topic, wire.AckName) && proto.Unmarshal(m.Payload, answer) == nil && answer.GetHelloReply() != nil {
+		s.world.incarnation = answer.GetHelloReply().GetIncarnation()
+	}
+	s.hand.Take(m)
 }
 
 // connect makes a site's connection, with its birth going first.

@@ -37,7 +37,7 @@ func (s *site) pubacked(out uplink.Out) {
 	e := &docklinev1.Envelope{}
 	if proto.Unmarshal(out.Message.Payload, e) == nil && e.GetLastSeq() > 0 && e.GetCount() > 0 {
 		// An Ignored or ForkNeeded is as good to it as a Trimmed.
-		_, _ = s.journal.Trim(&docklinev1.Ack{Epoch: e.Epoch, Watermark: e.LastSeq, Crc: e.Crc})
+		_, _ = s.journal.Trim(&docklinev1.Ack{Incarnation: s.world.incarnation, Epoch: e.Epoch, Watermark: e.LastSeq, Crc: e.Crc})
 	}
 }
 

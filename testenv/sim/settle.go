@@ -13,17 +13,15 @@ import (
 // rounds is the most that is allowed until everything is quiet once everything works again.
 const rounds = 600
 
-// patience is how long it is quiet before what nobody has explained must be somebody's: longer than any wait of the built-in policy but
-// that of counts, which end when their streams do.
-const patience = 20 * time.Minute
+// patience is how long it is quiet before what nobody has explained must be somebody's, and what is explained nobody's: longer than any
+// wait of the built-in policy but that of counts, which end when their streams do, and than a second journal is suspected after a Hello
+// that came late (an hour).
+const patience = 70 * time.Minute
 
 // settle has everything work again and steps everybody until nothing is left to do.
 func (w *world) settle(ctx context.Context) error {
 	w.trace.add(w.now, "everything works again")
 	w.weather = calm
-	for _, s := range w.sites {
-		s.skew = min(max(s.skew, -time.Minute), time.Minute)
-	}
 	w.centre.offered = nil
 	if err := w.centre.start(ctx); err != nil {
 		return err

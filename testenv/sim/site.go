@@ -55,7 +55,8 @@ type site struct {
 	accepted map[string]*docklinev1.Event
 }
 
-// source is a table of a site's systems that a plugin reads, and how far it has.
+// source is a table of a site's systems that a plugin reads, and how far it has; or, without a stream, what people scan, who go on when
+// they are answered.
 type source struct {
 	name    string
 	stream  string
@@ -86,7 +87,7 @@ func (s *site) journalDir() string { return filepath.Join(s.dir, "journal-"+strc
 // open starts the agent on what is on the disk. Older files of the journal are taken up later, as after any unclean stop.
 func (s *site) open() (err error) {
 	w := s.world
-	s.journal, err = journal.Open(s.journalDir(), journal.Options{Tenant: tenant, Site: s.name, KeepAcknowledged: time.Hour,
+	s.journal, err = journal.Open(s.journalDir(), journal.Options{Tenant: tenant, Site: s.name, KeepAcknowledged: w.keep,
 		Check: func(context.Context, string) error { return nil }, Now: s.now, Random: s.ids, Fault: s.fault})
 	if err != nil {
 		return fmt.Errorf("journal of %s: %w", s.name, err)
@@ -120,9 +121,12 @@ func (s *site) recover(ctx context.Context) error {
 	return s.rewind(ctx)
 }
 
-// rewind has every source begin at its cursor.
+// rewind has every source that can be read again begin at its cursor. A person who was answered scans nothing twice.
 func (s *site) rewind(ctx context.Context) error {
 	for _, from := range s.sources {
+		if from.stream == "" {
+			continue
+		}
 		cursor, err := s.journal.Cursor(ctx, from.name)
 		if err != nil {
 			return err
@@ -171,11 +175,11 @@ func (s *site) fault(op string, synced bool) error {
 		if !w.chance(0.2) {
 			return nil
 		}
-		w.fault("disk fails while syncing")
+		w.fault(diskFailsSyncing)
 		w.trace.add(w.now, "%s: %s is written, and its sync fails", s.name, op)
 		return syscall.EIO
 	}
-	w.fault("disk full")
+	w.fault(diskFull)
 	w.trace.add(w.now, "%s: %s finds the disk full", s.name, op)
 	return syscall.ENOSPC
 }
@@ -200,8 +204,8 @@ func (s *site) append(ctx context.Context, e journal.Entry) error {
 // feed lets a source tell its next records, or that there are none.
 func (s *site) feed(ctx context.Context, from *source) error {
 	w := s.world
-	if !s.recovered {
-		return nil
+	if !s.recovered && from.stream != "" {
+		return nil // its cursor is not known yet
 	}
 	entry := journal.Entry{Plugin: from.name}
 	last := min(len(from.records), from.told+1+w.r.IntN(12))
@@ -215,11 +219,11 @@ func (s *site) feed(ctx context.Context, from *source) error {
 		entry.CompleteThrough = s.through(from, last)
 		from.toldAt = s.now()
 	}
-	if last > from.told {
+	if last > from.told && from.stream != "" {
 		entry.Cursor = strconv.AppendInt(nil, int64(last), 10)
 	}
 	if err := s.append(ctx, entry); err != nil {
-		if w.chance(0.1) {
+		if s.recovered && w.chance(0.1) {
 			return s.rewind(ctx) // the plugin is restarted
 		}
 		return nil // it is offered again

@@ -48,7 +48,7 @@ func (s *system) fail(op string, p *connector.Posting) connectortest.Failure {
 	w.trace.add(w.now, "%s: %s %s: %s", s.name, op, key, failureNames[how])
 	w.pass(time.Duration(w.r.IntN(30)) * time.Millisecond)
 	if w.chance(w.weather.target / 8) {
-		w.fault("target slow")
+		w.fault(targetSlow)
 		w.pass(time.Duration(w.r.IntN(25_000)) * time.Millisecond)
 	}
 	return how
@@ -70,7 +70,7 @@ func (s *system) Find(ctx context.Context, p *connector.Posting) ([]connector.Fo
 func (s *system) Changes(ctx context.Context, since connector.Cursor) (connector.Changes, error) {
 	w := s.world
 	if w.chance(w.weather.target) {
-		w.fault("changes fail")
+		w.fault(changesFail)
 		w.trace.add(w.now, "%s: changes since %s: out of reach", s.name, since)
 		return connector.Changes{}, &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "unreachable", Text: "connection refused"}
 	}

@@ -2,6 +2,32 @@ package sim
 
 import "math/rand/v2"
 
+// What may be done to the world, as the summary counts it. Failures of targets and of the database have more words.
+const (
+	messageLost        = "message lost"
+	messageDoubled     = "message doubled"
+	messageLate        = "message late"
+	lineCut            = "line cut"
+	agentCrashed       = "agent crashed"
+	clockSet           = "clock set"
+	collectorRestarted = "collector restarted"
+	diskFull           = "disk full"
+	diskFailsSyncing   = "disk fails while syncing"
+	sinkAway           = "sink away"
+	sinkSilent         = "sink's answer lost"
+	targetSlow         = "target slow"
+	changesFail        = "changes fail"
+	recordCorrected    = "record corrected"
+	recordRepeated     = "record told twice"
+	recordBad          = "bad record"
+	orderUnknown       = "unknown order"
+)
+
+// FaultNames are the faults that every few days together must have met.
+func FaultNames() []string {
+	return []string{messageLost, messageDoubled, messageLate, lineCut, agentCrashed, clockSet, collectorRestarted, diskFull, diskFailsSyncing, sinkAway, sinkSilent, targetSlow, changesFail, recordCorrected, recordRepeated, recordBad, orderUnknown}
+}
+
 // weather is what a day does to the world: shares of what may happen, each often none at all, so that some days show one fault alone.
 type weather struct {
 	// Of the messages on the line.

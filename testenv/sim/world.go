@@ -29,6 +29,8 @@ type world struct {
 	office  *office
 	// batch is how many events or keys a stage takes at once, large the number of facts beyond which a key is folded apart; 0 as the product.
 	batch, large int
+	// keep is how long journals keep what is acknowledged.
+	keep time.Duration
 
 	packets  int
 	inFlight []*packet
@@ -36,9 +38,11 @@ type world struct {
 	steps  int
 	faults map[string]int
 	// hit says that something but the database has failed since the step at hand began.
-	hit    bool
-	logged int
-	broken []string
+	hit bool
+	// incarnation is that of the last answer that a site got.
+	incarnation string
+	logged      int
+	broken      []string
 }
 
 func newWorld(ctx context.Context, c Config, dir string) (*world, error) {
@@ -51,6 +55,7 @@ func newWorld(ctx context.Context, c Config, dir string) (*world, error) {
 	}
 	w.batch = []int{0, 3, 10}[w.r.IntN(3)]
 	w.large = []int{0, 0, 8}[w.r.IntN(3)]
+	w.keep = []time.Duration{0, time.Hour}[w.r.IntN(2)]
 	w.office = &office{world: w, most: 4 + w.r.IntN(6)}
 	w.erp, w.crm = w.newSystem("erp"), w.newSystem("crm")
 	for i := range 1 + w.r.IntN(3) {
@@ -186,14 +191,14 @@ func (w *world) tick() {
 func (w *world) siteStep(ctx context.Context, s *site) error {
 	switch {
 	case w.chance(w.weather.crash):
-		w.fault("agent crashed")
+		w.fault(agentCrashed)
 		return s.crash()
 	case w.chance(w.weather.cut):
-		w.fault("line cut")
+		w.fault(lineCut)
 		s.cut("the line is cut")
 		return nil
 	case w.chance(w.weather.clock):
-		w.fault("clock set")
+		w.fault(clockSet)
 		s.skew += time.Duration(w.r.IntN(7200)-3600) * time.Second
 		w.trace.add(w.now, "%s: the clock is set, it is %s ahead", s.name, s.skew)
 		return nil

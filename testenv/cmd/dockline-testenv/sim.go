@@ -1,16 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 
+	"github.com/dockline/dockline/testenv"
 	"github.com/dockline/dockline/testenv/sim"
 )
 
 type simCommand struct {
-	Seeds int    `env:"SEEDS" default:"200" help:"How many days."`
+	Seeds int    `env:"SEEDS" help:"How many days; without it 200, and 2000 with FULL=1."`
 	First uint64 `env:"FIRST" default:"1" help:"The seed of the first of them."`
 	Seed  uint64 `env:"SEED" help:"One day alone, with every line of its trace on standard output, twice: both must be the same."`
 	Plant string `env:"PLANT" help:"Give every day a mistake that must be found: trim-on-puback, no-dedup, blind-retry, ignore-revisions or forgetful-worker."`
@@ -18,12 +21,12 @@ type simCommand struct {
 
 // Run simulates that many days, each with a seed of its own.
 func (c *simCommand) Run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if c.Seed != 0 {
 		return c.one(ctx)
 	}
-	s, err := sim.Many(ctx, c.First, c.Seeds, sim.Plant(c.Plant), os.Stdout)
+	s, err := sim.Many(ctx, c.First, cmp.Or(c.Seeds, testenv.Count("sim.seeds")), sim.Plant(c.Plant), os.Stdout)
 	if err != nil {
 		return err
 	}
