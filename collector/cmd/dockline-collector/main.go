@@ -29,6 +29,7 @@ type commands struct {
 	Broker   brokerCommand   `cmd:"" help:"Set up a broker other than the embedded one."`
 	Backup   backupCommand   `cmd:"" help:"Copy the database into a file, also while the collector runs."`
 	Restore  restoreCommand  `cmd:"" help:"Put a backup back, or say that the database was put back."`
+	Rebuild  rebuildCommand  `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
