@@ -77,6 +77,7 @@ func (m *Collector) newNight(log *eventlog.Log, worker *reconcile.Worker) *rebui
 // newRebuild holds the event log and the folds together.
 func (m *Collector) newRebuild(log *eventlog.Log, worker *reconcile.Worker) *rebuild.Rebuild {
 	b := NewRebuild(m.db, log, worker, m.name)
+	b.Now = m.clock
 	b.Report = func(ctx context.Context, tx *db.Tx, key rebuild.Key, found []rebuild.Exception) error {
 		desired := make([]exception.Desired, len(found))
 		for i, f := range found {
