@@ -18,6 +18,11 @@ func OpeningKey(site string) string { return event.Key(KindOpening, site) }
 
 // Keys is the fold keys that an event touches, in a fixed order, each with the part of the event that concerns it.
 func Keys(e *docklinev1.Event, m Mapping) []Touch {
+	return append(businessTouches(e), stockTouches(e, m)...)
+}
+
+// businessTouches are all keys but those of the stock ledger.
+func businessTouches(e *docklinev1.Event) []Touch {
 	switch p := e.GetPayload().(type) {
 	case *docklinev1.Event_Order:
 		return orderTouches(e, p.Order)
@@ -28,17 +33,13 @@ func Keys(e *docklinev1.Event, m Mapping) []Touch {
 	case *docklinev1.Event_Invoice:
 		return whole(e, event.OrderKey(p.Invoice.GetOrder()))
 	case *docklinev1.Event_Pick:
-		return append(byLine(e, p.Pick.GetLines(), orderKeyOf), byLine(e, p.Pick.GetLines(), stockKeyOf(e, e.GetSite(), m))...)
+		return byLine(e, p.Pick.GetLines(), orderKeyOf)
 	case *docklinev1.Event_Pack:
 		return byLine(e, p.Pack.GetLines(), orderKeyOf)
 	case *docklinev1.Event_Shipment:
 		return append(whole(e, event.ShipmentKey(e.GetSite(), p.Shipment.GetNumber())), byLine(e, p.Shipment.GetLines(), orderKeyOf)...)
 	case *docklinev1.Event_Count:
-		return append(whole(e, event.CountKey(e.GetSite(), p.Count.GetNumber())), byLine(e, p.Count.GetLines(), stockKeyOf(e, e.GetSite(), m))...)
-	case *docklinev1.Event_StockSnapshot:
-		site := p.StockSnapshot.GetSite()
-		opening := Touch{OpeningKey(site), event.WithLines(e, nil)}
-		return append([]Touch{opening}, byLine(e, p.StockSnapshot.GetLines(), stockKeyOf(e, site, m))...)
+		return whole(e, event.CountKey(e.GetSite(), p.Count.GetNumber()))
 	case *docklinev1.Event_CommandResult:
 		if order, ok := strings.CutPrefix(p.CommandResult.GetKey(), releaseCommand); ok {
 			return whole(e, event.OrderKey(order))
@@ -119,7 +120,7 @@ func stockKeyOf(e *docklinev1.Event, site string, m Mapping) func(*docklinev1.Li
 		if line.GetBin() == "" {
 			return ""
 		}
-		return event.StockKey(site, line.GetBin(), stockItem(m, e.GetSite(), line), line.GetLot(), line.GetStockStatus())
+		return bucketOf(e, site, line, m).Key()
 	}
 }
 
