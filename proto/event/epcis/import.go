@@ -112,8 +112,8 @@ func (im *Importer) own(c *Captured, own *Object, context Context) []*docklinev1
 		events = []*docklinev1.Event{e}
 	}
 	declared := object(c.Event.Get("errorDeclaration"))
-	if superseded, _ := context.find(declared, "superseded").(bool); declared == nil || superseded || part > 1 {
-		return events // a revision says by itself what it replaces
+	if implied, _ := context.find(declared, "implied").(bool); declared == nil || implied || part > 1 {
+		return events // another event says so by itself
 	}
 	correction, f := im.ownDeclaration(c, e, declared, context)
 	if f != nil {
