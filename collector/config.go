@@ -30,6 +30,7 @@ type Config struct {
 	HTTP       HTTPConfig        `yaml:"http"`
 	Policy     PolicyConfig      `yaml:"policy"`
 	Connectors []ConnectorConfig `yaml:"connectors"`
+	EPCIS      []EPCISConfig     `yaml:"epcis"`
 	Console    ConsoleConfig     `yaml:"console"`
 	Log        LogConfig         `yaml:"log"`
 
@@ -185,6 +186,7 @@ func (c *Config) validate() configfile.Faults {
 			bad(key+".kind", "%q: http or tryton", n.Kind)
 		}
 	}
+	c.validateEPCIS(bad)
 	if !strings.Contains(" debug info warn error ", " "+c.Log.Level+" ") {
 		bad("log.level", "%q: one of debug, info, warn, error", c.Log.Level)
 	}
