@@ -47,7 +47,7 @@ func (x *EPCIS) Footer(io.Writer) error { return x.out.Close() }
 func (x *EPCIS) Event(_ io.Writer, at eventlog.Entry) (bool, error) {
 	e := at.Event
 	if e.GetKind() == docklinev1.EventKind_EVENT_KIND_ERROR_DECLARED {
-		return x.declared(e)
+		return x.declared(at)
 	}
 	if !epcis.HasForm(e.GetKind()) {
 		return false, nil
@@ -64,11 +64,14 @@ func (x *EPCIS) Event(_ io.Writer, at eventlog.Entry) (bool, error) {
 		wrong, _ := x.Errors(epcis.Correction{Event: former, At: told(e), Reason: "incorrect_data", By: []*docklinev1.Event{e}})
 		events = append(wrong, events...)
 	}
-	void, err := x.neverHappened(at)
-	if err != nil {
-		return false, err
+	for _, wrong := range []func(eventlog.Entry) ([]*epcis.Object, error){x.neverHappened, x.declaredBefore} {
+		made, err := wrong(at)
+		if err != nil {
+			return false, err
+		}
+		events = append(events, made...)
 	}
-	return true, x.write(append(events, void...))
+	return true, x.write(events)
 }
 
 func (x *EPCIS) write(events []*epcis.Object) error {
@@ -115,29 +118,54 @@ func factOf(e eventlog.Entry) state.Fact {
 	return state.Fact{Event: e.Event, EpochOrdinal: e.EpochOrdinal, Seq: e.Seq}
 }
 
-// declared tells again what an error.declared is about, with the declaration.
-func (x *EPCIS) declared(e *docklinev1.Event) (bool, error) {
-	d := e.GetErrorDeclaration()
-	wrong, err := x.get(e.GetTenant(), d.GetEventId())
-	if wrong == nil || err != nil {
+// declared tells again what an error.declared is about, with the declaration; where the event itself comes later, it does so then.
+func (x *EPCIS) declared(at eventlog.Entry) (bool, error) {
+	wrong, err := x.get(at.Event.GetTenant(), at.Event.GetErrorDeclaration().GetEventId())
+	if wrong == nil || err != nil || wrong.Offset > at.Offset {
 		return false, err
 	}
-	c := epcis.Correction{Event: wrong, At: e.GetOccurredAt(), Reason: d.GetReason(), Declared: e}
+	events, err := x.declaring(wrong.Event, at.Event)
+	return len(events) > 0, errors.Join(err, x.write(events))
+}
+
+// declaring is an event with the declaration that it was told in error.
+func (x *EPCIS) declaring(wrong, by *docklinev1.Event) ([]*epcis.Object, error) {
+	d := by.GetErrorDeclaration()
+	c := epcis.Correction{Event: wrong, At: by.GetOccurredAt(), Reason: d.GetReason(), Declared: by}
 	for _, id := range d.GetCorrectiveEventIds() {
-		right, err := x.get(e.GetTenant(), id)
+		right, err := x.get(wrong.GetTenant(), id)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		if right != nil {
-			c.By = append(c.By, right)
+			c.By = append(c.By, right.Event)
 		}
 	}
-	events, none := x.Errors(c)
-	return none == "", x.write(events)
+	events, _ := x.Errors(c)
+	return events, nil
+}
+
+// declaredBefore is an event with the declarations of error that came before it.
+func (x *EPCIS) declaredBefore(at eventlog.Entry) ([]*epcis.Object, error) {
+	found, err := x.log.OfKey(x.ctx, at.Event.GetTenant(), state.DeclarationKey(at.Event.GetId()))
+	if err != nil {
+		return nil, err
+	}
+	var events []*epcis.Object
+	for _, d := range found {
+		if d.Offset < at.Offset && d.Event.GetErrorDeclaration().GetEventId() == at.Event.GetId() {
+			made, err := x.declaring(at.Event, d.Event)
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, made...)
+		}
+	}
+	return events, nil
 }
 
 // get is an event by its id, nil where the log has none.
-func (x *EPCIS) get(tenant, id string) (*docklinev1.Event, error) {
+func (x *EPCIS) get(tenant, id string) (*eventlog.Entry, error) {
 	found, err := x.log.Get(x.ctx, tenant, id)
 	if errors.Is(err, eventlog.ErrNoEvent) {
 		return nil, nil
@@ -145,7 +173,7 @@ func (x *EPCIS) get(tenant, id string) (*docklinev1.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return found[0].Event, nil
+	return &found[0], nil
 }
 
 // neverHappened are the declarations of error of a departure that a void of the whole shipment says never was, made where the later of the
