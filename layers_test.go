@@ -71,7 +71,7 @@ func mayImport(from, to string, external bool) bool {
 	case in(to, "testenv"):
 		return false
 	case in(to, "proto"):
-		return !in(from, "proto") || in(to, "proto/dockline") || from == "proto/wire"
+		return !in(from, "proto") || in(to, "proto/dockline") || from == "proto/wire" || from == "proto/event/epcis" && to == "proto/event"
 	case in(from, "proto"):
 		return false
 	case in(from, "plugins"):

@@ -174,8 +174,8 @@ func (c *Config) validate() configfile.Faults {
 		if !wire.ValidName(n.Tenant) {
 			bad(key+".tenant", "%q: name the tenant whose system this is", n.Tenant)
 		}
-		if n.Role != string(ownership.SystemOfRecord) && n.Role != string(ownership.CRM) {
-			bad(key+".role", "%q: system_of_record (orders, invoices, the book) or crm", n.Role)
+		if n.Role != string(ownership.SystemOfRecord) && n.Role != string(ownership.CRM) && n.Role != string(ownership.Carrier) {
+			bad(key+".role", "%q: system_of_record (orders, invoices, the book), crm or carrier (where goods under way are)", n.Role)
 		}
 		if seen[n.Name] {
 			bad(key+".name", "%q is there twice", n.Name)

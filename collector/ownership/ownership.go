@@ -20,6 +20,8 @@ const (
 	SystemOfRecord Role = "system_of_record"
 	// CRM keeps customers' contacts and cases.
 	CRM Role = "crm"
+	// Carrier moves goods between sites and customers, and says where they are; a transport system speaks for all of them.
+	Carrier Role = "carrier"
 	// Dockline is the centre itself.
 	Dockline Role = "dockline"
 	// Stranger is a source that no policy names.
@@ -27,7 +29,7 @@ const (
 )
 
 // Roles are all that a policy may name as an owner.
-func Roles() []Role { return []Role{Site, SystemOfRecord, CRM, Dockline} }
+func Roles() []Role { return []Role{Site, SystemOfRecord, CRM, Carrier, Dockline} }
 
 // Rule gives the kinds whose business names match a pattern ("order.*", "pick.short") to their owners.
 type Rule struct {

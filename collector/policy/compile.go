@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/ownership"
@@ -54,8 +55,8 @@ func (c *compiler) targets() {
 		case t.Name == Self:
 			c.bad(file, key+".name", "%q is the name of the centre itself", Self)
 		}
-		if t.Role != ownership.SystemOfRecord && t.Role != ownership.CRM {
-			c.bad(file, key+".role", "%q: %s or %s", t.Role, ownership.SystemOfRecord, ownership.CRM)
+		if t.Role != ownership.SystemOfRecord && t.Role != ownership.CRM && t.Role != ownership.Carrier {
+			c.bad(file, key+".role", "%q: %s, %s or %s", t.Role, ownership.SystemOfRecord, ownership.CRM, ownership.Carrier)
 		}
 		seen[t.Name] = true
 	}
@@ -137,8 +138,11 @@ func (c *compiler) timing() {
 	if file == nil {
 		return
 	}
-	if t.OrphanWait < 0 || t.SubmitWait < 0 || t.CountWait < 0 || t.PickWait < 0 || t.ClockUncertainty < 0 {
+	if t.OrphanWait < 0 || t.SubmitWait < 0 || t.CountWait < 0 || t.PickWait < 0 || t.ReceiptWait < 0 || t.ClockUncertainty < 0 {
 		c.bad(file, "", "a time to wait cannot be below zero")
+	}
+	if t.ReceiptWait == 0 { // a folder from before there was such a time
+		t.ReceiptWait = 24 * time.Hour
 	}
 	c.policy.Timing = t
 }

@@ -79,6 +79,7 @@ type Timing struct {
 	SubmitWait       time.Duration `yaml:"submit_wait"`
 	CountWait        time.Duration `yaml:"count_wait"`
 	PickWait         time.Duration `yaml:"pick_wait"`
+	ReceiptWait      time.Duration `yaml:"receipt_wait"`
 	ClockUncertainty time.Duration `yaml:"clock_uncertainty"`
 }
 

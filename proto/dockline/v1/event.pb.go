@@ -25,8 +25,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// EventKind says what happened. The name without prefix, in lower case with the first underscore as a dot,
-// is the kind's business name: EVENT_KIND_PICK_CONFIRMED is "pick.confirmed".
+// EventKind says what happened. The name without prefix, in lower case with a dot behind the object,
+// is the kind's business name: EVENT_KIND_PICK_CONFIRMED is "pick.confirmed", EVENT_KIND_CREDIT_MEMO_POSTED "credit_memo.posted".
 type EventKind int32
 
 const (

@@ -26,7 +26,8 @@ const (
 type OrderState struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
-	// First match of EVENTS 3.1: rejected, cancelled, closed, shipped, partially_shipped, packed, picking, released, accepted; "unknown" while no order fact is there.
+	// First match: rejected, cancelled, held, closed, delivered, partially_delivered, shipped, partially_shipped, packed, partially_packed, picking, allocated, backordered,
+	// released, accepted, submitted, quoted; "unknown" while no order fact is there.
 	Status            string                 `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
 	CorrelationId     string                 `protobuf:"bytes,3,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
 	Customer          string                 `protobuf:"bytes,4,opt,name=customer,proto3" json:"customer,omitempty"`
@@ -42,8 +43,27 @@ type OrderState struct {
 	Flags             []string               `protobuf:"bytes,14,rep,name=flags,proto3" json:"flags,omitempty"`
 	ReleasedTo        string                 `protobuf:"bytes,15,opt,name=released_to,json=releasedTo,proto3" json:"released_to,omitempty"`
 	ShipTo            []string               `protobuf:"bytes,16,rep,name=ship_to,json=shipTo,proto3" json:"ship_to,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The facts that the status follows from: the newest of them, at most 20, and how many there are in all.
+	StatusFacts     []string `protobuf:"bytes,17,rep,name=status_facts,json=statusFacts,proto3" json:"status_facts,omitempty"`
+	StatusFactCount uint32   `protobuf:"varint,18,opt,name=status_fact_count,json=statusFactCount,proto3" json:"status_fact_count,omitempty"`
+	// How far each stage has come over all lines, sorted: "picked", "partially_shipped", "partially_credited", "backordered", "lost".
+	Progress []string `protobuf:"bytes,19,rep,name=progress,proto3" json:"progress,omitempty"`
+	// Holds that are open, by code.
+	Holds []*OrderHold `protobuf:"bytes,20,rep,name=holds,proto3" json:"holds,omitempty"`
+	// Documents that hold a remainder of this order, by number.
+	Backorders []*OrderBackorder `protobuf:"bytes,21,rep,name=backorders,proto3" json:"backorders,omitempty"`
+	// The quote that the order came of.
+	Quote string `protobuf:"bytes,22,opt,name=quote,proto3" json:"quote,omitempty"`
+	// Invoices and shipments that were taken back, by number; invoices has only those in force.
+	VoidedInvoices  []string `protobuf:"bytes,23,rep,name=voided_invoices,json=voidedInvoices,proto3" json:"voided_invoices,omitempty"`
+	VoidedShipments []string `protobuf:"bytes,24,rep,name=voided_shipments,json=voidedShipments,proto3" json:"voided_shipments,omitempty"`
+	CreditMemos     []string `protobuf:"bytes,25,rep,name=credit_memos,json=creditMemos,proto3" json:"credit_memos,omitempty"`
+	// Returns that concern this order, by number.
+	Returns []string `protobuf:"bytes,26,rep,name=returns,proto3" json:"returns,omitempty"`
+	// Who asked to take the order back and why, while nobody has answered.
+	CancelRequest *OrderCancelRequest `protobuf:"bytes,27,opt,name=cancel_request,json=cancelRequest,proto3" json:"cancel_request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OrderState) Reset() {
@@ -188,6 +208,316 @@ func (x *OrderState) GetShipTo() []string {
 	return nil
 }
 
+func (x *OrderState) GetStatusFacts() []string {
+	if x != nil {
+		return x.StatusFacts
+	}
+	return nil
+}
+
+func (x *OrderState) GetStatusFactCount() uint32 {
+	if x != nil {
+		return x.StatusFactCount
+	}
+	return 0
+}
+
+func (x *OrderState) GetProgress() []string {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+func (x *OrderState) GetHolds() []*OrderHold {
+	if x != nil {
+		return x.Holds
+	}
+	return nil
+}
+
+func (x *OrderState) GetBackorders() []*OrderBackorder {
+	if x != nil {
+		return x.Backorders
+	}
+	return nil
+}
+
+func (x *OrderState) GetQuote() string {
+	if x != nil {
+		return x.Quote
+	}
+	return ""
+}
+
+func (x *OrderState) GetVoidedInvoices() []string {
+	if x != nil {
+		return x.VoidedInvoices
+	}
+	return nil
+}
+
+func (x *OrderState) GetVoidedShipments() []string {
+	if x != nil {
+		return x.VoidedShipments
+	}
+	return nil
+}
+
+func (x *OrderState) GetCreditMemos() []string {
+	if x != nil {
+		return x.CreditMemos
+	}
+	return nil
+}
+
+func (x *OrderState) GetReturns() []string {
+	if x != nil {
+		return x.Returns
+	}
+	return nil
+}
+
+func (x *OrderState) GetCancelRequest() *OrderCancelRequest {
+	if x != nil {
+		return x.CancelRequest
+	}
+	return nil
+}
+
+// OrderHold is a hold that is open.
+type OrderHold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Owner         string                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
+	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	EventId       string                 `protobuf:"bytes,6,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderHold) Reset() {
+	*x = OrderHold{}
+	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderHold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderHold) ProtoMessage() {}
+
+func (x *OrderHold) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderHold.ProtoReflect.Descriptor instead.
+func (*OrderHold) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *OrderHold) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *OrderHold) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *OrderHold) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OrderHold) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *OrderHold) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *OrderHold) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+// OrderBackorder is a document that holds a remainder.
+type OrderBackorder struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Number     string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Rule       string                 `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
+	PromisedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=promised_at,json=promisedAt,proto3" json:"promised_at,omitempty"`
+	// Nothing of it is open any more.
+	Released      bool     `protobuf:"varint,4,opt,name=released,proto3" json:"released,omitempty"`
+	EventIds      []string `protobuf:"bytes,5,rep,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderBackorder) Reset() {
+	*x = OrderBackorder{}
+	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderBackorder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderBackorder) ProtoMessage() {}
+
+func (x *OrderBackorder) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderBackorder.ProtoReflect.Descriptor instead.
+func (*OrderBackorder) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *OrderBackorder) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *OrderBackorder) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *OrderBackorder) GetPromisedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromisedAt
+	}
+	return nil
+}
+
+func (x *OrderBackorder) GetReleased() bool {
+	if x != nil {
+		return x.Released
+	}
+	return false
+}
+
+func (x *OrderBackorder) GetEventIds() []string {
+	if x != nil {
+		return x.EventIds
+	}
+	return nil
+}
+
+// OrderCancelRequest is one that nobody has answered.
+type OrderCancelRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Requester string                 `protobuf:"bytes,1,opt,name=requester,proto3" json:"requester,omitempty"`
+	Reason    string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	EventId   string                 `protobuf:"bytes,3,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// Numbers of the lines that it names; empty: the whole order.
+	OrderLines    []string `protobuf:"bytes,4,rep,name=order_lines,json=orderLines,proto3" json:"order_lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderCancelRequest) Reset() {
+	*x = OrderCancelRequest{}
+	mi := &file_dockline_v1_state_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderCancelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderCancelRequest) ProtoMessage() {}
+
+func (x *OrderCancelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderCancelRequest.ProtoReflect.Descriptor instead.
+func (*OrderCancelRequest) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OrderCancelRequest) GetRequester() string {
+	if x != nil {
+		return x.Requester
+	}
+	return ""
+}
+
+func (x *OrderCancelRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OrderCancelRequest) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *OrderCancelRequest) GetOrderLines() []string {
+	if x != nil {
+		return x.OrderLines
+	}
+	return nil
+}
+
 // OrderLineState holds the sums over the set of facts of one line.
 type OrderLineState struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -205,13 +535,50 @@ type OrderLineState struct {
 	InferredPacked int64                  `protobuf:"varint,12,opt,name=inferred_packed,json=inferredPacked,proto3" json:"inferred_packed,omitempty"`
 	UnitPrice      string                 `protobuf:"bytes,13,opt,name=unit_price,json=unitPrice,proto3" json:"unit_price,omitempty"`
 	Status         string                 `protobuf:"bytes,14,opt,name=status,proto3" json:"status,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Substitution: how much of this line other items stand for, and, on the line of such an item, how much of it stands for another. The
+	// line that it stands for, that line's item, and how much of that item it stands for: the ratio is substituted_in to stands_for_quantity.
+	SubstitutedOut    int64  `protobuf:"varint,15,opt,name=substituted_out,json=substitutedOut,proto3" json:"substituted_out,omitempty"`
+	SubstitutedIn     int64  `protobuf:"varint,16,opt,name=substituted_in,json=substitutedIn,proto3" json:"substituted_in,omitempty"`
+	StandsForLine     string `protobuf:"bytes,17,opt,name=stands_for_line,json=standsForLine,proto3" json:"stands_for_line,omitempty"`
+	StandsForItem     string `protobuf:"bytes,18,opt,name=stands_for_item,json=standsForItem,proto3" json:"stands_for_item,omitempty"`
+	StandsForQuantity int64  `protobuf:"varint,19,opt,name=stands_for_quantity,json=standsForQuantity,proto3" json:"stands_for_quantity,omitempty"`
+	// The system of record has this line too; false while only the site has told of it.
+	InOrder bool `protobuf:"varint,20,opt,name=in_order,json=inOrder,proto3" json:"in_order,omitempty"`
+	// Ordered quantity that waits for a hold.
+	Held        int64 `protobuf:"varint,21,opt,name=held,proto3" json:"held,omitempty"`
+	Allocated   int64 `protobuf:"varint,22,opt,name=allocated,proto3" json:"allocated,omitempty"`
+	Backordered int64 `protobuf:"varint,23,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	// Of shipped, what was taken back.
+	Voided    int64 `protobuf:"varint,24,opt,name=voided,proto3" json:"voided,omitempty"`
+	Delivered int64 `protobuf:"varint,25,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	Refused   int64 `protobuf:"varint,26,opt,name=refused,proto3" json:"refused,omitempty"`
+	Lost      int64 `protobuf:"varint,27,opt,name=lost,proto3" json:"lost,omitempty"`
+	Damaged   int64 `protobuf:"varint,28,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	Invoiced  int64 `protobuf:"varint,29,opt,name=invoiced,proto3" json:"invoiced,omitempty"`
+	// Returns: authorised, received, back in stock, scrapped, credited.
+	ReturnAuthorised int64 `protobuf:"varint,30,opt,name=return_authorised,json=returnAuthorised,proto3" json:"return_authorised,omitempty"`
+	Returned         int64 `protobuf:"varint,31,opt,name=returned,proto3" json:"returned,omitempty"`
+	Restocked        int64 `protobuf:"varint,32,opt,name=restocked,proto3" json:"restocked,omitempty"`
+	ReturnScrapped   int64 `protobuf:"varint,33,opt,name=return_scrapped,json=returnScrapped,proto3" json:"return_scrapped,omitempty"`
+	Credited         int64 `protobuf:"varint,34,opt,name=credited,proto3" json:"credited,omitempty"`
+	// Derived: net = ordered - cancelled - substituted_out + substituted_in, out = shipped - voided, open = net - out, to_invoice = out - invoiced,
+	// return_open = return_authorised - returned. net is what the line is still to bring in all, open may be below zero.
+	Net        int64 `protobuf:"varint,35,opt,name=net,proto3" json:"net,omitempty"`
+	Out        int64 `protobuf:"varint,36,opt,name=out,proto3" json:"out,omitempty"`
+	Open       int64 `protobuf:"varint,37,opt,name=open,proto3" json:"open,omitempty"`
+	ToInvoice  int64 `protobuf:"varint,38,opt,name=to_invoice,json=toInvoice,proto3" json:"to_invoice,omitempty"`
+	ReturnOpen int64 `protobuf:"varint,39,opt,name=return_open,json=returnOpen,proto3" json:"return_open,omitempty"`
+	// As in OrderState.
+	StatusFacts     []string `protobuf:"bytes,40,rep,name=status_facts,json=statusFacts,proto3" json:"status_facts,omitempty"`
+	StatusFactCount uint32   `protobuf:"varint,41,opt,name=status_fact_count,json=statusFactCount,proto3" json:"status_fact_count,omitempty"`
+	Progress        []string `protobuf:"bytes,42,rep,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *OrderLineState) Reset() {
 	*x = OrderLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	mi := &file_dockline_v1_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -223,7 +590,7 @@ func (x *OrderLineState) String() string {
 func (*OrderLineState) ProtoMessage() {}
 
 func (x *OrderLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	mi := &file_dockline_v1_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -236,7 +603,7 @@ func (x *OrderLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineState.ProtoReflect.Descriptor instead.
 func (*OrderLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{1}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *OrderLineState) GetOrderLine() string {
@@ -337,6 +704,202 @@ func (x *OrderLineState) GetStatus() string {
 	return ""
 }
 
+func (x *OrderLineState) GetSubstitutedOut() int64 {
+	if x != nil {
+		return x.SubstitutedOut
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetSubstitutedIn() int64 {
+	if x != nil {
+		return x.SubstitutedIn
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetStandsForLine() string {
+	if x != nil {
+		return x.StandsForLine
+	}
+	return ""
+}
+
+func (x *OrderLineState) GetStandsForItem() string {
+	if x != nil {
+		return x.StandsForItem
+	}
+	return ""
+}
+
+func (x *OrderLineState) GetStandsForQuantity() int64 {
+	if x != nil {
+		return x.StandsForQuantity
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetInOrder() bool {
+	if x != nil {
+		return x.InOrder
+	}
+	return false
+}
+
+func (x *OrderLineState) GetHeld() int64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetAllocated() int64 {
+	if x != nil {
+		return x.Allocated
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetBackordered() int64 {
+	if x != nil {
+		return x.Backordered
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetVoided() int64 {
+	if x != nil {
+		return x.Voided
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetDelivered() int64 {
+	if x != nil {
+		return x.Delivered
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetInvoiced() int64 {
+	if x != nil {
+		return x.Invoiced
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetReturnAuthorised() int64 {
+	if x != nil {
+		return x.ReturnAuthorised
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetReturned() int64 {
+	if x != nil {
+		return x.Returned
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetRestocked() int64 {
+	if x != nil {
+		return x.Restocked
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetReturnScrapped() int64 {
+	if x != nil {
+		return x.ReturnScrapped
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetCredited() int64 {
+	if x != nil {
+		return x.Credited
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetNet() int64 {
+	if x != nil {
+		return x.Net
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetOut() int64 {
+	if x != nil {
+		return x.Out
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetOpen() int64 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetToInvoice() int64 {
+	if x != nil {
+		return x.ToInvoice
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetReturnOpen() int64 {
+	if x != nil {
+		return x.ReturnOpen
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetStatusFacts() []string {
+	if x != nil {
+		return x.StatusFacts
+	}
+	return nil
+}
+
+func (x *OrderLineState) GetStatusFactCount() uint32 {
+	if x != nil {
+		return x.StatusFactCount
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetProgress() []string {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
 type ShipmentState struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Number     string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -345,15 +908,46 @@ type ShipmentState struct {
 	Tracking   string                 `protobuf:"bytes,4,opt,name=tracking,proto3" json:"tracking,omitempty"`
 	DepartedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=departed_at,json=departedAt,proto3" json:"departed_at,omitempty"`
 	// Lines of this shipment by order.
-	Lines         []*Line `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
-	EventId       string  `protobuf:"bytes,7,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Lines   []*Line `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
+	EventId string  `protobuf:"bytes,7,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// The fields from here on are of the shipment's own state, and are not filled where an order names its shipments.
+	// planned, picking, packed, staged, loaded, departed, in_transit, out_for_delivery, delivered, closed; voided, refused, lost, damaged, returning,
+	// returned_to_sender; partially_delivered where parcels or quantities differ; corrected: it left under another number.
+	Status string `protobuf:"bytes,8,opt,name=status,proto3" json:"status,omitempty"`
+	// The facts that the status follows from, sorted.
+	StatusEventIds []string `protobuf:"bytes,9,rep,name=status_event_ids,json=statusEventIds,proto3" json:"status_event_ids,omitempty"`
+	// What the shipment has gone through, in the order in which it happened.
+	Steps []*StatusStep `protobuf:"bytes,10,rep,name=steps,proto3" json:"steps,omitempty"`
+	// What its carriers said, in the order in which it happened.
+	Milestones []*Milestone `protobuf:"bytes,11,rep,name=milestones,proto3" json:"milestones,omitempty"`
+	// One for each parcel that has a number of its own, by that number.
+	Parcels       []*TransportState      `protobuf:"bytes,12,rep,name=parcels,proto3" json:"parcels,omitempty"`
+	Proofs        []*DeliveryProof       `protobuf:"bytes,13,rep,name=proofs,proto3" json:"proofs,omitempty"`
+	Goods         []*ShipmentLineState   `protobuf:"bytes,14,rep,name=goods,proto3" json:"goods,omitempty"`
+	Eta           *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=eta,proto3" json:"eta,omitempty"`
+	Etas          []*EtaChange           `protobuf:"bytes,16,rep,name=etas,proto3" json:"etas,omitempty"`
+	Problems      []*TransportProblem    `protobuf:"bytes,17,rep,name=problems,proto3" json:"problems,omitempty"`
+	Flags         []string               `protobuf:"bytes,18,rep,name=flags,proto3" json:"flags,omitempty"`
+	Service       string                 `protobuf:"bytes,19,opt,name=service,proto3" json:"service,omitempty"`
+	Scac          string                 `protobuf:"bytes,20,opt,name=scac,proto3" json:"scac,omitempty"`
+	BillOfLading  string                 `protobuf:"bytes,21,opt,name=bill_of_lading,json=billOfLading,proto3" json:"bill_of_lading,omitempty"`
+	Trailer       string                 `protobuf:"bytes,22,opt,name=trailer,proto3" json:"trailer,omitempty"`
+	Seal          string                 `protobuf:"bytes,23,opt,name=seal,proto3" json:"seal,omitempty"`
+	Dock          string                 `protobuf:"bytes,24,opt,name=dock,proto3" json:"dock,omitempty"`
+	FreightTerms  string                 `protobuf:"bytes,25,opt,name=freight_terms,json=freightTerms,proto3" json:"freight_terms,omitempty"`
+	ToSite        string                 `protobuf:"bytes,26,opt,name=to_site,json=toSite,proto3" json:"to_site,omitempty"`
+	HandlingUnits []string               `protobuf:"bytes,27,rep,name=handling_units,json=handlingUnits,proto3" json:"handling_units,omitempty"`
+	Orders        []string               `protobuf:"bytes,28,rep,name=orders,proto3" json:"orders,omitempty"`
+	// Invoices of it that are in force.
+	Invoices      []string               `protobuf:"bytes,29,rep,name=invoices,proto3" json:"invoices,omitempty"`
+	DeliveredAt   *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=delivered_at,json=deliveredAt,proto3" json:"delivered_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ShipmentState) Reset() {
 	*x = ShipmentState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	mi := &file_dockline_v1_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -365,7 +959,7 @@ func (x *ShipmentState) String() string {
 func (*ShipmentState) ProtoMessage() {}
 
 func (x *ShipmentState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	mi := &file_dockline_v1_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -378,7 +972,7 @@ func (x *ShipmentState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentState.ProtoReflect.Descriptor instead.
 func (*ShipmentState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{2}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ShipmentState) GetNumber() string {
@@ -430,6 +1024,1704 @@ func (x *ShipmentState) GetEventId() string {
 	return ""
 }
 
+func (x *ShipmentState) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *ShipmentState) GetStatusEventIds() []string {
+	if x != nil {
+		return x.StatusEventIds
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetSteps() []*StatusStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetMilestones() []*Milestone {
+	if x != nil {
+		return x.Milestones
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetParcels() []*TransportState {
+	if x != nil {
+		return x.Parcels
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetProofs() []*DeliveryProof {
+	if x != nil {
+		return x.Proofs
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetGoods() []*ShipmentLineState {
+	if x != nil {
+		return x.Goods
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetEta() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Eta
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetEtas() []*EtaChange {
+	if x != nil {
+		return x.Etas
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetProblems() []*TransportProblem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetFlags() []string {
+	if x != nil {
+		return x.Flags
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *ShipmentState) GetScac() string {
+	if x != nil {
+		return x.Scac
+	}
+	return ""
+}
+
+func (x *ShipmentState) GetBillOfLading() string {
+	if x != nil {
+		return x.BillOfLading
+	}
+	return ""
+}
+
+func (x *ShipmentState) GetTrailer() string {
+	if x != nil {
+		return x.Trailer
+	}
+	return ""
+}
+
+func (x *ShipmentState) GetSeal() string {
+	if x != nil {
+		return x.Seal
+	}
+	return ""
+}
+
+func (x *ShipmentState) GetDock() string {
+	if x != nil {
+		return x.Dock
+	}
+	return ""
+}
+
+func (x *ShipmentState) GetFreightTerms() string {
+	if x != nil {
+		return x.FreightTerms
+	}
+	return ""
+}
+
+func (x *ShipmentState) GetToSite() string {
+	if x != nil {
+		return x.ToSite
+	}
+	return ""
+}
+
+func (x *ShipmentState) GetHandlingUnits() []string {
+	if x != nil {
+		return x.HandlingUnits
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetOrders() []string {
+	if x != nil {
+		return x.Orders
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetInvoices() []string {
+	if x != nil {
+		return x.Invoices
+	}
+	return nil
+}
+
+func (x *ShipmentState) GetDeliveredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DeliveredAt
+	}
+	return nil
+}
+
+// StatusStep is one status that was reached, when, and which facts say so.
+type StatusStep struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Status   string                 `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	At       *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	EventIds []string               `protobuf:"bytes,3,rep,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	// No fact says so itself: a later one implies it.
+	Inferred      bool `protobuf:"varint,4,opt,name=inferred,proto3" json:"inferred,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatusStep) Reset() {
+	*x = StatusStep{}
+	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatusStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatusStep) ProtoMessage() {}
+
+func (x *StatusStep) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatusStep.ProtoReflect.Descriptor instead.
+func (*StatusStep) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *StatusStep) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *StatusStep) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *StatusStep) GetEventIds() []string {
+	if x != nil {
+		return x.EventIds
+	}
+	return nil
+}
+
+func (x *StatusStep) GetInferred() bool {
+	if x != nil {
+		return x.Inferred
+	}
+	return false
+}
+
+// TransportState is where one parcel is, by what its carrier says.
+type TransportState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its tracking number, or else its handling unit; both empty: all that has no number of its own.
+	Tracking       string                 `protobuf:"bytes,1,opt,name=tracking,proto3" json:"tracking,omitempty"`
+	HandlingUnit   string                 `protobuf:"bytes,2,opt,name=handling_unit,json=handlingUnit,proto3" json:"handling_unit,omitempty"`
+	Status         string                 `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	At             *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	Place          string                 `protobuf:"bytes,5,opt,name=place,proto3" json:"place,omitempty"`
+	Eta            *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=eta,proto3" json:"eta,omitempty"`
+	StatusEventIds []string               `protobuf:"bytes,7,rep,name=status_event_ids,json=statusEventIds,proto3" json:"status_event_ids,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *TransportState) Reset() {
+	*x = TransportState{}
+	mi := &file_dockline_v1_state_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransportState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransportState) ProtoMessage() {}
+
+func (x *TransportState) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransportState.ProtoReflect.Descriptor instead.
+func (*TransportState) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *TransportState) GetTracking() string {
+	if x != nil {
+		return x.Tracking
+	}
+	return ""
+}
+
+func (x *TransportState) GetHandlingUnit() string {
+	if x != nil {
+		return x.HandlingUnit
+	}
+	return ""
+}
+
+func (x *TransportState) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *TransportState) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *TransportState) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *TransportState) GetEta() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Eta
+	}
+	return nil
+}
+
+func (x *TransportState) GetStatusEventIds() []string {
+	if x != nil {
+		return x.StatusEventIds
+	}
+	return nil
+}
+
+// Milestone is one thing that a carrier said of goods under way, at the carrier's own time.
+type Milestone struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	// The carrier's code, and what it means.
+	Code          string   `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	Meaning       string   `protobuf:"bytes,3,opt,name=meaning,proto3" json:"meaning,omitempty"`
+	Place         string   `protobuf:"bytes,4,opt,name=place,proto3" json:"place,omitempty"`
+	Tracking      string   `protobuf:"bytes,5,opt,name=tracking,proto3" json:"tracking,omitempty"`
+	Carrier       string   `protobuf:"bytes,6,opt,name=carrier,proto3" json:"carrier,omitempty"`
+	EventId       string   `protobuf:"bytes,7,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	HandlingUnits []string `protobuf:"bytes,8,rep,name=handling_units,json=handlingUnits,proto3" json:"handling_units,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Milestone) Reset() {
+	*x = Milestone{}
+	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Milestone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Milestone) ProtoMessage() {}
+
+func (x *Milestone) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Milestone.ProtoReflect.Descriptor instead.
+func (*Milestone) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Milestone) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Milestone) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Milestone) GetMeaning() string {
+	if x != nil {
+		return x.Meaning
+	}
+	return ""
+}
+
+func (x *Milestone) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *Milestone) GetTracking() string {
+	if x != nil {
+		return x.Tracking
+	}
+	return ""
+}
+
+func (x *Milestone) GetCarrier() string {
+	if x != nil {
+		return x.Carrier
+	}
+	return ""
+}
+
+func (x *Milestone) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *Milestone) GetHandlingUnits() []string {
+	if x != nil {
+		return x.HandlingUnits
+	}
+	return nil
+}
+
+// EtaChange is an expected arrival as it was told at a moment.
+type EtaChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ToldAt        *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=told_at,json=toldAt,proto3" json:"told_at,omitempty"`
+	Eta           *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=eta,proto3" json:"eta,omitempty"`
+	FormerEta     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=former_eta,json=formerEta,proto3" json:"former_eta,omitempty"`
+	Cause         string                 `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
+	Tracking      string                 `protobuf:"bytes,5,opt,name=tracking,proto3" json:"tracking,omitempty"`
+	EventId       string                 `protobuf:"bytes,6,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EtaChange) Reset() {
+	*x = EtaChange{}
+	mi := &file_dockline_v1_state_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EtaChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EtaChange) ProtoMessage() {}
+
+func (x *EtaChange) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EtaChange.ProtoReflect.Descriptor instead.
+func (*EtaChange) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *EtaChange) GetToldAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ToldAt
+	}
+	return nil
+}
+
+func (x *EtaChange) GetEta() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Eta
+	}
+	return nil
+}
+
+func (x *EtaChange) GetFormerEta() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FormerEta
+	}
+	return nil
+}
+
+func (x *EtaChange) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *EtaChange) GetTracking() string {
+	if x != nil {
+		return x.Tracking
+	}
+	return ""
+}
+
+func (x *EtaChange) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+// TransportProblem is a delay, refusal, loss or damage under way. It is open until a later fact ends it.
+type TransportProblem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// delayed, refused, lost, damaged
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Tracking      string                 `protobuf:"bytes,2,opt,name=tracking,proto3" json:"tracking,omitempty"`
+	HandlingUnits []string               `protobuf:"bytes,3,rep,name=handling_units,json=handlingUnits,proto3" json:"handling_units,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	Cause         string                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`
+	Claim         string                 `protobuf:"bytes,6,opt,name=claim,proto3" json:"claim,omitempty"`
+	Evidence      []string               `protobuf:"bytes,7,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	// What of it, where not all.
+	Lines []*Line `protobuf:"bytes,8,rep,name=lines,proto3" json:"lines,omitempty"`
+	Open  bool    `protobuf:"varint,9,opt,name=open,proto3" json:"open,omitempty"`
+	// The fact that ended it.
+	EndedBy       string `protobuf:"bytes,10,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
+	EventId       string `protobuf:"bytes,11,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransportProblem) Reset() {
+	*x = TransportProblem{}
+	mi := &file_dockline_v1_state_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransportProblem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransportProblem) ProtoMessage() {}
+
+func (x *TransportProblem) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransportProblem.ProtoReflect.Descriptor instead.
+func (*TransportProblem) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *TransportProblem) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *TransportProblem) GetTracking() string {
+	if x != nil {
+		return x.Tracking
+	}
+	return ""
+}
+
+func (x *TransportProblem) GetHandlingUnits() []string {
+	if x != nil {
+		return x.HandlingUnits
+	}
+	return nil
+}
+
+func (x *TransportProblem) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *TransportProblem) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *TransportProblem) GetClaim() string {
+	if x != nil {
+		return x.Claim
+	}
+	return ""
+}
+
+func (x *TransportProblem) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *TransportProblem) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *TransportProblem) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
+func (x *TransportProblem) GetEndedBy() string {
+	if x != nil {
+		return x.EndedBy
+	}
+	return ""
+}
+
+func (x *TransportProblem) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+// DeliveryProof is what was signed for, by whom and where.
+type DeliveryProof struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Signer        string                 `protobuf:"bytes,2,opt,name=signer,proto3" json:"signer,omitempty"`
+	Place         string                 `protobuf:"bytes,3,opt,name=place,proto3" json:"place,omitempty"`
+	Latitude      string                 `protobuf:"bytes,4,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	Longitude     string                 `protobuf:"bytes,5,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	Evidence      []string               `protobuf:"bytes,6,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	Tracking      string                 `protobuf:"bytes,7,opt,name=tracking,proto3" json:"tracking,omitempty"`
+	HandlingUnits []string               `protobuf:"bytes,8,rep,name=handling_units,json=handlingUnits,proto3" json:"handling_units,omitempty"`
+	EventId       string                 `protobuf:"bytes,9,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Source        string                 `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveryProof) Reset() {
+	*x = DeliveryProof{}
+	mi := &file_dockline_v1_state_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryProof) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryProof) ProtoMessage() {}
+
+func (x *DeliveryProof) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryProof.ProtoReflect.Descriptor instead.
+func (*DeliveryProof) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DeliveryProof) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *DeliveryProof) GetSigner() string {
+	if x != nil {
+		return x.Signer
+	}
+	return ""
+}
+
+func (x *DeliveryProof) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *DeliveryProof) GetLatitude() string {
+	if x != nil {
+		return x.Latitude
+	}
+	return ""
+}
+
+func (x *DeliveryProof) GetLongitude() string {
+	if x != nil {
+		return x.Longitude
+	}
+	return ""
+}
+
+func (x *DeliveryProof) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *DeliveryProof) GetTracking() string {
+	if x != nil {
+		return x.Tracking
+	}
+	return ""
+}
+
+func (x *DeliveryProof) GetHandlingUnits() []string {
+	if x != nil {
+		return x.HandlingUnits
+	}
+	return nil
+}
+
+func (x *DeliveryProof) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *DeliveryProof) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+// ShipmentLineState is what became of the goods of one order line in this shipment. Millionths of the base unit.
+type ShipmentLineState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Order         string                 `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
+	OrderLine     string                 `protobuf:"bytes,2,opt,name=order_line,json=orderLine,proto3" json:"order_line,omitempty"`
+	Item          string                 `protobuf:"bytes,3,opt,name=item,proto3" json:"item,omitempty"`
+	Departed      int64                  `protobuf:"varint,4,opt,name=departed,proto3" json:"departed,omitempty"`
+	Voided        int64                  `protobuf:"varint,5,opt,name=voided,proto3" json:"voided,omitempty"`
+	Accepted      int64                  `protobuf:"varint,6,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Refused       int64                  `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`
+	Lost          int64                  `protobuf:"varint,8,opt,name=lost,proto3" json:"lost,omitempty"`
+	Damaged       int64                  `protobuf:"varint,9,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShipmentLineState) Reset() {
+	*x = ShipmentLineState{}
+	mi := &file_dockline_v1_state_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShipmentLineState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShipmentLineState) ProtoMessage() {}
+
+func (x *ShipmentLineState) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShipmentLineState.ProtoReflect.Descriptor instead.
+func (*ShipmentLineState) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ShipmentLineState) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *ShipmentLineState) GetOrderLine() string {
+	if x != nil {
+		return x.OrderLine
+	}
+	return ""
+}
+
+func (x *ShipmentLineState) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *ShipmentLineState) GetDeparted() int64 {
+	if x != nil {
+		return x.Departed
+	}
+	return 0
+}
+
+func (x *ShipmentLineState) GetVoided() int64 {
+	if x != nil {
+		return x.Voided
+	}
+	return 0
+}
+
+func (x *ShipmentLineState) GetAccepted() int64 {
+	if x != nil {
+		return x.Accepted
+	}
+	return 0
+}
+
+func (x *ShipmentLineState) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *ShipmentLineState) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *ShipmentLineState) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
+	}
+	return 0
+}
+
+// ReturnState is goods that a customer sends back, folded from all facts: under an RMA, or blind, by the site's own receipt.
+type ReturnState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The RMA; empty for a blind return that is not matched.
+	Number string `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Site   string `protobuf:"bytes,2,opt,name=site,proto3" json:"site,omitempty"`
+	// The site's receipts.
+	Receipts  []string               `protobuf:"bytes,3,rep,name=receipts,proto3" json:"receipts,omitempty"`
+	Order     string                 `protobuf:"bytes,4,opt,name=order,proto3" json:"order,omitempty"`
+	Shipments []string               `protobuf:"bytes,5,rep,name=shipments,proto3" json:"shipments,omitempty"`
+	Customer  string                 `protobuf:"bytes,6,opt,name=customer,proto3" json:"customer,omitempty"`
+	Reason    string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	Policy    string                 `protobuf:"bytes,8,opt,name=policy,proto3" json:"policy,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// requested, authorised, denied, cancelled, in_transit, received, inspected, disposed, credited, closed, with partially_ before received, inspected,
+	// disposed and credited; of a blind return received, matched, quarantined; corrected: it was told under another number.
+	Status         string             `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
+	StatusEventIds []string           `protobuf:"bytes,11,rep,name=status_event_ids,json=statusEventIds,proto3" json:"status_event_ids,omitempty"`
+	Steps          []*StatusStep      `protobuf:"bytes,12,rep,name=steps,proto3" json:"steps,omitempty"`
+	Lines          []*ReturnLineState `protobuf:"bytes,13,rep,name=lines,proto3" json:"lines,omitempty"`
+	Parcels        []*TransportState  `protobuf:"bytes,14,rep,name=parcels,proto3" json:"parcels,omitempty"`
+	Milestones     []*Milestone       `protobuf:"bytes,15,rep,name=milestones,proto3" json:"milestones,omitempty"`
+	CreditMemos    []*CreditMemo      `protobuf:"bytes,16,rep,name=credit_memos,json=creditMemos,proto3" json:"credit_memos,omitempty"`
+	Flags          []string           `protobuf:"bytes,17,rep,name=flags,proto3" json:"flags,omitempty"`
+	Discrepancies  []*Discrepancy     `protobuf:"bytes,18,rep,name=discrepancies,proto3" json:"discrepancies,omitempty"`
+	// A blind return that no RMA has named.
+	Blind         bool                   `protobuf:"varint,19,opt,name=blind,proto3" json:"blind,omitempty"`
+	Evidence      []string               `protobuf:"bytes,20,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	Etas          []*EtaChange           `protobuf:"bytes,21,rep,name=etas,proto3" json:"etas,omitempty"`
+	Eta           *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=eta,proto3" json:"eta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnState) Reset() {
+	*x = ReturnState{}
+	mi := &file_dockline_v1_state_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnState) ProtoMessage() {}
+
+func (x *ReturnState) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnState.ProtoReflect.Descriptor instead.
+func (*ReturnState) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ReturnState) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *ReturnState) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *ReturnState) GetReceipts() []string {
+	if x != nil {
+		return x.Receipts
+	}
+	return nil
+}
+
+func (x *ReturnState) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *ReturnState) GetShipments() []string {
+	if x != nil {
+		return x.Shipments
+	}
+	return nil
+}
+
+func (x *ReturnState) GetCustomer() string {
+	if x != nil {
+		return x.Customer
+	}
+	return ""
+}
+
+func (x *ReturnState) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ReturnState) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *ReturnState) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *ReturnState) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *ReturnState) GetStatusEventIds() []string {
+	if x != nil {
+		return x.StatusEventIds
+	}
+	return nil
+}
+
+func (x *ReturnState) GetSteps() []*StatusStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *ReturnState) GetLines() []*ReturnLineState {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *ReturnState) GetParcels() []*TransportState {
+	if x != nil {
+		return x.Parcels
+	}
+	return nil
+}
+
+func (x *ReturnState) GetMilestones() []*Milestone {
+	if x != nil {
+		return x.Milestones
+	}
+	return nil
+}
+
+func (x *ReturnState) GetCreditMemos() []*CreditMemo {
+	if x != nil {
+		return x.CreditMemos
+	}
+	return nil
+}
+
+func (x *ReturnState) GetFlags() []string {
+	if x != nil {
+		return x.Flags
+	}
+	return nil
+}
+
+func (x *ReturnState) GetDiscrepancies() []*Discrepancy {
+	if x != nil {
+		return x.Discrepancies
+	}
+	return nil
+}
+
+func (x *ReturnState) GetBlind() bool {
+	if x != nil {
+		return x.Blind
+	}
+	return false
+}
+
+func (x *ReturnState) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *ReturnState) GetEtas() []*EtaChange {
+	if x != nil {
+		return x.Etas
+	}
+	return nil
+}
+
+func (x *ReturnState) GetEta() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Eta
+	}
+	return nil
+}
+
+// ReturnLineState is one line of a return. Millionths of the base unit.
+type ReturnLineState struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Order       string                 `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
+	OrderLine   string                 `protobuf:"bytes,2,opt,name=order_line,json=orderLine,proto3" json:"order_line,omitempty"`
+	Item        string                 `protobuf:"bytes,3,opt,name=item,proto3" json:"item,omitempty"`
+	Description string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	Authorised  int64                  `protobuf:"varint,5,opt,name=authorised,proto3" json:"authorised,omitempty"`
+	Received    int64                  `protobuf:"varint,6,opt,name=received,proto3" json:"received,omitempty"`
+	Inspected   int64                  `protobuf:"varint,7,opt,name=inspected,proto3" json:"inspected,omitempty"`
+	Disposed    int64                  `protobuf:"varint,8,opt,name=disposed,proto3" json:"disposed,omitempty"`
+	Credited    int64                  `protobuf:"varint,9,opt,name=credited,proto3" json:"credited,omitempty"`
+	// Of what was received or inspected: how much was not in order.
+	Damaged int64 `protobuf:"varint,10,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	// Of what was disposed: to which end.
+	Restocked   int64  `protobuf:"varint,11,opt,name=restocked,proto3" json:"restocked,omitempty"`
+	Refurbished int64  `protobuf:"varint,12,opt,name=refurbished,proto3" json:"refurbished,omitempty"`
+	Quarantined int64  `protobuf:"varint,13,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
+	Scrapped    int64  `protobuf:"varint,14,opt,name=scrapped,proto3" json:"scrapped,omitempty"`
+	ToVendor    int64  `protobuf:"varint,15,opt,name=to_vendor,json=toVendor,proto3" json:"to_vendor,omitempty"`
+	Status      string `protobuf:"bytes,16,opt,name=status,proto3" json:"status,omitempty"`
+	// The facts behind received, inspected, disposed and credited, sorted.
+	EventIds []string `protobuf:"bytes,17,rep,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	// Nobody has authorised this item.
+	Unexpected    bool `protobuf:"varint,18,opt,name=unexpected,proto3" json:"unexpected,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnLineState) Reset() {
+	*x = ReturnLineState{}
+	mi := &file_dockline_v1_state_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnLineState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnLineState) ProtoMessage() {}
+
+func (x *ReturnLineState) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnLineState.ProtoReflect.Descriptor instead.
+func (*ReturnLineState) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ReturnLineState) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *ReturnLineState) GetOrderLine() string {
+	if x != nil {
+		return x.OrderLine
+	}
+	return ""
+}
+
+func (x *ReturnLineState) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *ReturnLineState) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *ReturnLineState) GetAuthorised() int64 {
+	if x != nil {
+		return x.Authorised
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetReceived() int64 {
+	if x != nil {
+		return x.Received
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetInspected() int64 {
+	if x != nil {
+		return x.Inspected
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetDisposed() int64 {
+	if x != nil {
+		return x.Disposed
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetCredited() int64 {
+	if x != nil {
+		return x.Credited
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetRestocked() int64 {
+	if x != nil {
+		return x.Restocked
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetRefurbished() int64 {
+	if x != nil {
+		return x.Refurbished
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetQuarantined() int64 {
+	if x != nil {
+		return x.Quarantined
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetScrapped() int64 {
+	if x != nil {
+		return x.Scrapped
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetToVendor() int64 {
+	if x != nil {
+		return x.ToVendor
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *ReturnLineState) GetEventIds() []string {
+	if x != nil {
+		return x.EventIds
+	}
+	return nil
+}
+
+func (x *ReturnLineState) GetUnexpected() bool {
+	if x != nil {
+		return x.Unexpected
+	}
+	return false
+}
+
+// Discrepancy is goods that are not as they were announced.
+type Discrepancy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// over, short, damaged, wrong_item, expired, denied, cancelled
+	Kind      string   `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Order     string   `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	OrderLine string   `protobuf:"bytes,3,opt,name=order_line,json=orderLine,proto3" json:"order_line,omitempty"`
+	Item      string   `protobuf:"bytes,4,opt,name=item,proto3" json:"item,omitempty"`
+	Quantity  int64    `protobuf:"varint,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Claim     string   `protobuf:"bytes,6,opt,name=claim,proto3" json:"claim,omitempty"`
+	Reason    string   `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	EventIds  []string `protobuf:"bytes,8,rep,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	// The site said so; otherwise it follows from the quantities.
+	Told          bool `protobuf:"varint,9,opt,name=told,proto3" json:"told,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Discrepancy) Reset() {
+	*x = Discrepancy{}
+	mi := &file_dockline_v1_state_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Discrepancy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Discrepancy) ProtoMessage() {}
+
+func (x *Discrepancy) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Discrepancy.ProtoReflect.Descriptor instead.
+func (*Discrepancy) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Discrepancy) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Discrepancy) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *Discrepancy) GetOrderLine() string {
+	if x != nil {
+		return x.OrderLine
+	}
+	return ""
+}
+
+func (x *Discrepancy) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *Discrepancy) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *Discrepancy) GetClaim() string {
+	if x != nil {
+		return x.Claim
+	}
+	return ""
+}
+
+func (x *Discrepancy) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Discrepancy) GetEventIds() []string {
+	if x != nil {
+		return x.EventIds
+	}
+	return nil
+}
+
+func (x *Discrepancy) GetTold() bool {
+	if x != nil {
+		return x.Told
+	}
+	return false
+}
+
+// InboundState is what a supplier sends to a site, folded from all facts.
+type InboundState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The purchase order, else the advice, else the site's receipt.
+	Reference     string                 `protobuf:"bytes,1,opt,name=reference,proto3" json:"reference,omitempty"`
+	Site          string                 `protobuf:"bytes,2,opt,name=site,proto3" json:"site,omitempty"`
+	PurchaseOrder string                 `protobuf:"bytes,3,opt,name=purchase_order,json=purchaseOrder,proto3" json:"purchase_order,omitempty"`
+	Advices       []string               `protobuf:"bytes,4,rep,name=advices,proto3" json:"advices,omitempty"`
+	Receipts      []string               `protobuf:"bytes,5,rep,name=receipts,proto3" json:"receipts,omitempty"`
+	Supplier      string                 `protobuf:"bytes,6,opt,name=supplier,proto3" json:"supplier,omitempty"`
+	Carrier       string                 `protobuf:"bytes,7,opt,name=carrier,proto3" json:"carrier,omitempty"`
+	Trailer       string                 `protobuf:"bytes,8,opt,name=trailer,proto3" json:"trailer,omitempty"`
+	ExpectedAt    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expected_at,json=expectedAt,proto3" json:"expected_at,omitempty"`
+	// advised, arrived, partially_received, received, closed; corrected: it was told under another reference.
+	Status         string                 `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
+	StatusEventIds []string               `protobuf:"bytes,11,rep,name=status_event_ids,json=statusEventIds,proto3" json:"status_event_ids,omitempty"`
+	Steps          []*StatusStep          `protobuf:"bytes,12,rep,name=steps,proto3" json:"steps,omitempty"`
+	Lines          []*InboundLineState    `protobuf:"bytes,13,rep,name=lines,proto3" json:"lines,omitempty"`
+	Discrepancies  []*Discrepancy         `protobuf:"bytes,14,rep,name=discrepancies,proto3" json:"discrepancies,omitempty"`
+	Flags          []string               `protobuf:"bytes,15,rep,name=flags,proto3" json:"flags,omitempty"`
+	HandlingUnits  []string               `protobuf:"bytes,16,rep,name=handling_units,json=handlingUnits,proto3" json:"handling_units,omitempty"`
+	LastReceivedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=last_received_at,json=lastReceivedAt,proto3" json:"last_received_at,omitempty"`
+	Parcels        []*TransportState      `protobuf:"bytes,18,rep,name=parcels,proto3" json:"parcels,omitempty"`
+	Milestones     []*Milestone           `protobuf:"bytes,19,rep,name=milestones,proto3" json:"milestones,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *InboundState) Reset() {
+	*x = InboundState{}
+	mi := &file_dockline_v1_state_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InboundState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InboundState) ProtoMessage() {}
+
+func (x *InboundState) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InboundState.ProtoReflect.Descriptor instead.
+func (*InboundState) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *InboundState) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *InboundState) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *InboundState) GetPurchaseOrder() string {
+	if x != nil {
+		return x.PurchaseOrder
+	}
+	return ""
+}
+
+func (x *InboundState) GetAdvices() []string {
+	if x != nil {
+		return x.Advices
+	}
+	return nil
+}
+
+func (x *InboundState) GetReceipts() []string {
+	if x != nil {
+		return x.Receipts
+	}
+	return nil
+}
+
+func (x *InboundState) GetSupplier() string {
+	if x != nil {
+		return x.Supplier
+	}
+	return ""
+}
+
+func (x *InboundState) GetCarrier() string {
+	if x != nil {
+		return x.Carrier
+	}
+	return ""
+}
+
+func (x *InboundState) GetTrailer() string {
+	if x != nil {
+		return x.Trailer
+	}
+	return ""
+}
+
+func (x *InboundState) GetExpectedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpectedAt
+	}
+	return nil
+}
+
+func (x *InboundState) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *InboundState) GetStatusEventIds() []string {
+	if x != nil {
+		return x.StatusEventIds
+	}
+	return nil
+}
+
+func (x *InboundState) GetSteps() []*StatusStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *InboundState) GetLines() []*InboundLineState {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *InboundState) GetDiscrepancies() []*Discrepancy {
+	if x != nil {
+		return x.Discrepancies
+	}
+	return nil
+}
+
+func (x *InboundState) GetFlags() []string {
+	if x != nil {
+		return x.Flags
+	}
+	return nil
+}
+
+func (x *InboundState) GetHandlingUnits() []string {
+	if x != nil {
+		return x.HandlingUnits
+	}
+	return nil
+}
+
+func (x *InboundState) GetLastReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastReceivedAt
+	}
+	return nil
+}
+
+func (x *InboundState) GetParcels() []*TransportState {
+	if x != nil {
+		return x.Parcels
+	}
+	return nil
+}
+
+func (x *InboundState) GetMilestones() []*Milestone {
+	if x != nil {
+		return x.Milestones
+	}
+	return nil
+}
+
+// InboundLineState is one line of what was announced or received. Millionths of the base unit.
+type InboundLineState struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Order       string                 `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
+	OrderLine   string                 `protobuf:"bytes,2,opt,name=order_line,json=orderLine,proto3" json:"order_line,omitempty"`
+	Item        string                 `protobuf:"bytes,3,opt,name=item,proto3" json:"item,omitempty"`
+	Description string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	// What the advices, or else the receipts, say was to come.
+	Expected int64 `protobuf:"varint,5,opt,name=expected,proto3" json:"expected,omitempty"`
+	Received int64 `protobuf:"varint,6,opt,name=received,proto3" json:"received,omitempty"`
+	Damaged  int64 `protobuf:"varint,7,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	// Still to come: 0 where more came.
+	Open          int64    `protobuf:"varint,8,opt,name=open,proto3" json:"open,omitempty"`
+	Status        string   `protobuf:"bytes,9,opt,name=status,proto3" json:"status,omitempty"`
+	EventIds      []string `protobuf:"bytes,10,rep,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	Unexpected    bool     `protobuf:"varint,11,opt,name=unexpected,proto3" json:"unexpected,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InboundLineState) Reset() {
+	*x = InboundLineState{}
+	mi := &file_dockline_v1_state_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InboundLineState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InboundLineState) ProtoMessage() {}
+
+func (x *InboundLineState) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InboundLineState.ProtoReflect.Descriptor instead.
+func (*InboundLineState) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *InboundLineState) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *InboundLineState) GetOrderLine() string {
+	if x != nil {
+		return x.OrderLine
+	}
+	return ""
+}
+
+func (x *InboundLineState) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *InboundLineState) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *InboundLineState) GetExpected() int64 {
+	if x != nil {
+		return x.Expected
+	}
+	return 0
+}
+
+func (x *InboundLineState) GetReceived() int64 {
+	if x != nil {
+		return x.Received
+	}
+	return 0
+}
+
+func (x *InboundLineState) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
+	}
+	return 0
+}
+
+func (x *InboundLineState) GetOpen() int64 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *InboundLineState) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *InboundLineState) GetEventIds() []string {
+	if x != nil {
+		return x.EventIds
+	}
+	return nil
+}
+
+func (x *InboundLineState) GetUnexpected() bool {
+	if x != nil {
+		return x.Unexpected
+	}
+	return false
+}
+
 // CountState is one cycle count with what it means for each bin, item and lot.
 type CountState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -444,7 +2736,7 @@ type CountState struct {
 
 func (x *CountState) Reset() {
 	*x = CountState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[3]
+	mi := &file_dockline_v1_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -456,7 +2748,7 @@ func (x *CountState) String() string {
 func (*CountState) ProtoMessage() {}
 
 func (x *CountState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[3]
+	mi := &file_dockline_v1_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -469,7 +2761,7 @@ func (x *CountState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountState.ProtoReflect.Descriptor instead.
 func (*CountState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{3}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CountState) GetNumber() string {
@@ -521,7 +2813,7 @@ type CountLineState struct {
 
 func (x *CountLineState) Reset() {
 	*x = CountLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[4]
+	mi := &file_dockline_v1_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -533,7 +2825,7 @@ func (x *CountLineState) String() string {
 func (*CountLineState) ProtoMessage() {}
 
 func (x *CountLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[4]
+	mi := &file_dockline_v1_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -546,7 +2838,7 @@ func (x *CountLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountLineState.ProtoReflect.Descriptor instead.
 func (*CountLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{4}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CountLineState) GetBin() string {
@@ -604,7 +2896,7 @@ type StockState struct {
 
 func (x *StockState) Reset() {
 	*x = StockState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[5]
+	mi := &file_dockline_v1_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +2908,7 @@ func (x *StockState) String() string {
 func (*StockState) ProtoMessage() {}
 
 func (x *StockState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[5]
+	mi := &file_dockline_v1_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +2921,7 @@ func (x *StockState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockState.ProtoReflect.Descriptor instead.
 func (*StockState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{5}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StockState) GetSite() string {
@@ -713,7 +3005,7 @@ type CountVariance struct {
 
 func (x *CountVariance) Reset() {
 	*x = CountVariance{}
-	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	mi := &file_dockline_v1_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +3017,7 @@ func (x *CountVariance) String() string {
 func (*CountVariance) ProtoMessage() {}
 
 func (x *CountVariance) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	mi := &file_dockline_v1_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,7 +3030,7 @@ func (x *CountVariance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountVariance.ProtoReflect.Descriptor instead.
 func (*CountVariance) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{6}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CountVariance) GetCount() string {
@@ -801,7 +3093,7 @@ var File_dockline_v1_state_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x17dockline/v1/state.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x04\n" +
+	"\x17dockline/v1/state.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\b\n" +
 	"\n" +
 	"OrderState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x16\n" +
@@ -823,7 +3115,41 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x05flags\x18\x0e \x03(\tR\x05flags\x12\x1f\n" +
 	"\vreleased_to\x18\x0f \x01(\tR\n" +
 	"releasedTo\x12\x17\n" +
-	"\aship_to\x18\x10 \x03(\tR\x06shipTo\"\x9a\x03\n" +
+	"\aship_to\x18\x10 \x03(\tR\x06shipTo\x12!\n" +
+	"\fstatus_facts\x18\x11 \x03(\tR\vstatusFacts\x12*\n" +
+	"\x11status_fact_count\x18\x12 \x01(\rR\x0fstatusFactCount\x12\x1a\n" +
+	"\bprogress\x18\x13 \x03(\tR\bprogress\x12,\n" +
+	"\x05holds\x18\x14 \x03(\v2\x16.dockline.v1.OrderHoldR\x05holds\x12;\n" +
+	"\n" +
+	"backorders\x18\x15 \x03(\v2\x1b.dockline.v1.OrderBackorderR\n" +
+	"backorders\x12\x14\n" +
+	"\x05quote\x18\x16 \x01(\tR\x05quote\x12'\n" +
+	"\x0fvoided_invoices\x18\x17 \x03(\tR\x0evoidedInvoices\x12)\n" +
+	"\x10voided_shipments\x18\x18 \x03(\tR\x0fvoidedShipments\x12!\n" +
+	"\fcredit_memos\x18\x19 \x03(\tR\vcreditMemos\x12\x18\n" +
+	"\areturns\x18\x1a \x03(\tR\areturns\x12F\n" +
+	"\x0ecancel_request\x18\x1b \x01(\v2\x1f.dockline.v1.OrderCancelRequestR\rcancelRequest\"\xcc\x01\n" +
+	"\tOrderHold\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x120\n" +
+	"\x05until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x19\n" +
+	"\bevent_id\x18\x06 \x01(\tR\aeventId\"\xb2\x01\n" +
+	"\x0eOrderBackorder\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
+	"\x04rule\x18\x02 \x01(\tR\x04rule\x12;\n" +
+	"\vpromised_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"promisedAt\x12\x1a\n" +
+	"\breleased\x18\x04 \x01(\bR\breleased\x12\x1b\n" +
+	"\tevent_ids\x18\x05 \x03(\tR\beventIds\"\x86\x01\n" +
+	"\x12OrderCancelRequest\x12\x1c\n" +
+	"\trequester\x18\x01 \x01(\tR\trequester\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x19\n" +
+	"\bevent_id\x18\x03 \x01(\tR\aeventId\x12\x1f\n" +
+	"\vorder_lines\x18\x04 \x03(\tR\n" +
+	"orderLines\"\x82\n" +
+	"\n" +
 	"\x0eOrderLineState\x12\x1d\n" +
 	"\n" +
 	"order_line\x18\x01 \x01(\tR\torderLine\x12\x12\n" +
@@ -841,7 +3167,37 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x0finferred_packed\x18\f \x01(\x03R\x0einferredPacked\x12\x1d\n" +
 	"\n" +
 	"unit_price\x18\r \x01(\tR\tunitPrice\x12\x16\n" +
-	"\x06status\x18\x0e \x01(\tR\x06status\"\xf2\x01\n" +
+	"\x06status\x18\x0e \x01(\tR\x06status\x12'\n" +
+	"\x0fsubstituted_out\x18\x0f \x01(\x03R\x0esubstitutedOut\x12%\n" +
+	"\x0esubstituted_in\x18\x10 \x01(\x03R\rsubstitutedIn\x12&\n" +
+	"\x0fstands_for_line\x18\x11 \x01(\tR\rstandsForLine\x12&\n" +
+	"\x0fstands_for_item\x18\x12 \x01(\tR\rstandsForItem\x12.\n" +
+	"\x13stands_for_quantity\x18\x13 \x01(\x03R\x11standsForQuantity\x12\x19\n" +
+	"\bin_order\x18\x14 \x01(\bR\ainOrder\x12\x12\n" +
+	"\x04held\x18\x15 \x01(\x03R\x04held\x12\x1c\n" +
+	"\tallocated\x18\x16 \x01(\x03R\tallocated\x12 \n" +
+	"\vbackordered\x18\x17 \x01(\x03R\vbackordered\x12\x16\n" +
+	"\x06voided\x18\x18 \x01(\x03R\x06voided\x12\x1c\n" +
+	"\tdelivered\x18\x19 \x01(\x03R\tdelivered\x12\x18\n" +
+	"\arefused\x18\x1a \x01(\x03R\arefused\x12\x12\n" +
+	"\x04lost\x18\x1b \x01(\x03R\x04lost\x12\x18\n" +
+	"\adamaged\x18\x1c \x01(\x03R\adamaged\x12\x1a\n" +
+	"\binvoiced\x18\x1d \x01(\x03R\binvoiced\x12+\n" +
+	"\x11return_authorised\x18\x1e \x01(\x03R\x10returnAuthorised\x12\x1a\n" +
+	"\breturned\x18\x1f \x01(\x03R\breturned\x12\x1c\n" +
+	"\trestocked\x18  \x01(\x03R\trestocked\x12'\n" +
+	"\x0freturn_scrapped\x18! \x01(\x03R\x0ereturnScrapped\x12\x1a\n" +
+	"\bcredited\x18\" \x01(\x03R\bcredited\x12\x10\n" +
+	"\x03net\x18# \x01(\x03R\x03net\x12\x10\n" +
+	"\x03out\x18$ \x01(\x03R\x03out\x12\x12\n" +
+	"\x04open\x18% \x01(\x03R\x04open\x12\x1d\n" +
+	"\n" +
+	"to_invoice\x18& \x01(\x03R\ttoInvoice\x12\x1f\n" +
+	"\vreturn_open\x18' \x01(\x03R\n" +
+	"returnOpen\x12!\n" +
+	"\fstatus_facts\x18( \x03(\tR\vstatusFacts\x12*\n" +
+	"\x11status_fact_count\x18) \x01(\rR\x0fstatusFactCount\x12\x1a\n" +
+	"\bprogress\x18* \x03(\tR\bprogress\"\xd5\b\n" +
 	"\rShipmentState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
@@ -850,7 +3206,203 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\vdeparted_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"departedAt\x12'\n" +
 	"\x05lines\x18\x06 \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x19\n" +
-	"\bevent_id\x18\a \x01(\tR\aeventId\"\xc2\x01\n" +
+	"\bevent_id\x18\a \x01(\tR\aeventId\x12\x16\n" +
+	"\x06status\x18\b \x01(\tR\x06status\x12(\n" +
+	"\x10status_event_ids\x18\t \x03(\tR\x0estatusEventIds\x12-\n" +
+	"\x05steps\x18\n" +
+	" \x03(\v2\x17.dockline.v1.StatusStepR\x05steps\x126\n" +
+	"\n" +
+	"milestones\x18\v \x03(\v2\x16.dockline.v1.MilestoneR\n" +
+	"milestones\x125\n" +
+	"\aparcels\x18\f \x03(\v2\x1b.dockline.v1.TransportStateR\aparcels\x122\n" +
+	"\x06proofs\x18\r \x03(\v2\x1a.dockline.v1.DeliveryProofR\x06proofs\x124\n" +
+	"\x05goods\x18\x0e \x03(\v2\x1e.dockline.v1.ShipmentLineStateR\x05goods\x12,\n" +
+	"\x03eta\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\x03eta\x12*\n" +
+	"\x04etas\x18\x10 \x03(\v2\x16.dockline.v1.EtaChangeR\x04etas\x129\n" +
+	"\bproblems\x18\x11 \x03(\v2\x1d.dockline.v1.TransportProblemR\bproblems\x12\x14\n" +
+	"\x05flags\x18\x12 \x03(\tR\x05flags\x12\x18\n" +
+	"\aservice\x18\x13 \x01(\tR\aservice\x12\x12\n" +
+	"\x04scac\x18\x14 \x01(\tR\x04scac\x12$\n" +
+	"\x0ebill_of_lading\x18\x15 \x01(\tR\fbillOfLading\x12\x18\n" +
+	"\atrailer\x18\x16 \x01(\tR\atrailer\x12\x12\n" +
+	"\x04seal\x18\x17 \x01(\tR\x04seal\x12\x12\n" +
+	"\x04dock\x18\x18 \x01(\tR\x04dock\x12#\n" +
+	"\rfreight_terms\x18\x19 \x01(\tR\ffreightTerms\x12\x17\n" +
+	"\ato_site\x18\x1a \x01(\tR\x06toSite\x12%\n" +
+	"\x0ehandling_units\x18\x1b \x03(\tR\rhandlingUnits\x12\x16\n" +
+	"\x06orders\x18\x1c \x03(\tR\x06orders\x12\x1a\n" +
+	"\binvoices\x18\x1d \x03(\tR\binvoices\x12=\n" +
+	"\fdelivered_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\vdeliveredAt\"\x89\x01\n" +
+	"\n" +
+	"StatusStep\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1b\n" +
+	"\tevent_ids\x18\x03 \x03(\tR\beventIds\x12\x1a\n" +
+	"\binferred\x18\x04 \x01(\bR\binferred\"\x83\x02\n" +
+	"\x0eTransportState\x12\x1a\n" +
+	"\btracking\x18\x01 \x01(\tR\btracking\x12#\n" +
+	"\rhandling_unit\x18\x02 \x01(\tR\fhandlingUnit\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\tR\x06status\x12*\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05place\x18\x05 \x01(\tR\x05place\x12,\n" +
+	"\x03eta\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x03eta\x12(\n" +
+	"\x10status_event_ids\x18\a \x03(\tR\x0estatusEventIds\"\xf3\x01\n" +
+	"\tMilestone\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
+	"\ameaning\x18\x03 \x01(\tR\ameaning\x12\x14\n" +
+	"\x05place\x18\x04 \x01(\tR\x05place\x12\x1a\n" +
+	"\btracking\x18\x05 \x01(\tR\btracking\x12\x18\n" +
+	"\acarrier\x18\x06 \x01(\tR\acarrier\x12\x19\n" +
+	"\bevent_id\x18\a \x01(\tR\aeventId\x12%\n" +
+	"\x0ehandling_units\x18\b \x03(\tR\rhandlingUnits\"\xf6\x01\n" +
+	"\tEtaChange\x123\n" +
+	"\atold_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06toldAt\x12,\n" +
+	"\x03eta\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03eta\x129\n" +
+	"\n" +
+	"former_eta\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tformerEta\x12\x14\n" +
+	"\x05cause\x18\x04 \x01(\tR\x05cause\x12\x1a\n" +
+	"\btracking\x18\x05 \x01(\tR\btracking\x12\x19\n" +
+	"\bevent_id\x18\x06 \x01(\tR\aeventId\"\xd0\x02\n" +
+	"\x10TransportProblem\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1a\n" +
+	"\btracking\x18\x02 \x01(\tR\btracking\x12%\n" +
+	"\x0ehandling_units\x18\x03 \x03(\tR\rhandlingUnits\x12*\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05cause\x18\x05 \x01(\tR\x05cause\x12\x14\n" +
+	"\x05claim\x18\x06 \x01(\tR\x05claim\x12\x1a\n" +
+	"\bevidence\x18\a \x03(\tR\bevidence\x12'\n" +
+	"\x05lines\x18\b \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x12\n" +
+	"\x04open\x18\t \x01(\bR\x04open\x12\x19\n" +
+	"\bended_by\x18\n" +
+	" \x01(\tR\aendedBy\x12\x19\n" +
+	"\bevent_id\x18\v \x01(\tR\aeventId\"\xb5\x02\n" +
+	"\rDeliveryProof\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
+	"\x06signer\x18\x02 \x01(\tR\x06signer\x12\x14\n" +
+	"\x05place\x18\x03 \x01(\tR\x05place\x12\x1a\n" +
+	"\blatitude\x18\x04 \x01(\tR\blatitude\x12\x1c\n" +
+	"\tlongitude\x18\x05 \x01(\tR\tlongitude\x12\x1a\n" +
+	"\bevidence\x18\x06 \x03(\tR\bevidence\x12\x1a\n" +
+	"\btracking\x18\a \x01(\tR\btracking\x12%\n" +
+	"\x0ehandling_units\x18\b \x03(\tR\rhandlingUnits\x12\x19\n" +
+	"\bevent_id\x18\t \x01(\tR\aeventId\x12\x16\n" +
+	"\x06source\x18\n" +
+	" \x01(\tR\x06source\"\xf4\x01\n" +
+	"\x11ShipmentLineState\x12\x14\n" +
+	"\x05order\x18\x01 \x01(\tR\x05order\x12\x1d\n" +
+	"\n" +
+	"order_line\x18\x02 \x01(\tR\torderLine\x12\x12\n" +
+	"\x04item\x18\x03 \x01(\tR\x04item\x12\x1a\n" +
+	"\bdeparted\x18\x04 \x01(\x03R\bdeparted\x12\x16\n" +
+	"\x06voided\x18\x05 \x01(\x03R\x06voided\x12\x1a\n" +
+	"\baccepted\x18\x06 \x01(\x03R\baccepted\x12\x18\n" +
+	"\arefused\x18\a \x01(\x03R\arefused\x12\x12\n" +
+	"\x04lost\x18\b \x01(\x03R\x04lost\x12\x18\n" +
+	"\adamaged\x18\t \x01(\x03R\adamaged\"\xc2\x06\n" +
+	"\vReturnState\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
+	"\x04site\x18\x02 \x01(\tR\x04site\x12\x1a\n" +
+	"\breceipts\x18\x03 \x03(\tR\breceipts\x12\x14\n" +
+	"\x05order\x18\x04 \x01(\tR\x05order\x12\x1c\n" +
+	"\tshipments\x18\x05 \x03(\tR\tshipments\x12\x1a\n" +
+	"\bcustomer\x18\x06 \x01(\tR\bcustomer\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x16\n" +
+	"\x06policy\x18\b \x01(\tR\x06policy\x129\n" +
+	"\n" +
+	"expires_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x16\n" +
+	"\x06status\x18\n" +
+	" \x01(\tR\x06status\x12(\n" +
+	"\x10status_event_ids\x18\v \x03(\tR\x0estatusEventIds\x12-\n" +
+	"\x05steps\x18\f \x03(\v2\x17.dockline.v1.StatusStepR\x05steps\x122\n" +
+	"\x05lines\x18\r \x03(\v2\x1c.dockline.v1.ReturnLineStateR\x05lines\x125\n" +
+	"\aparcels\x18\x0e \x03(\v2\x1b.dockline.v1.TransportStateR\aparcels\x126\n" +
+	"\n" +
+	"milestones\x18\x0f \x03(\v2\x16.dockline.v1.MilestoneR\n" +
+	"milestones\x12:\n" +
+	"\fcredit_memos\x18\x10 \x03(\v2\x17.dockline.v1.CreditMemoR\vcreditMemos\x12\x14\n" +
+	"\x05flags\x18\x11 \x03(\tR\x05flags\x12>\n" +
+	"\rdiscrepancies\x18\x12 \x03(\v2\x18.dockline.v1.DiscrepancyR\rdiscrepancies\x12\x14\n" +
+	"\x05blind\x18\x13 \x01(\bR\x05blind\x12\x1a\n" +
+	"\bevidence\x18\x14 \x03(\tR\bevidence\x12*\n" +
+	"\x04etas\x18\x15 \x03(\v2\x16.dockline.v1.EtaChangeR\x04etas\x12,\n" +
+	"\x03eta\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\x03eta\"\x98\x04\n" +
+	"\x0fReturnLineState\x12\x14\n" +
+	"\x05order\x18\x01 \x01(\tR\x05order\x12\x1d\n" +
+	"\n" +
+	"order_line\x18\x02 \x01(\tR\torderLine\x12\x12\n" +
+	"\x04item\x18\x03 \x01(\tR\x04item\x12 \n" +
+	"\vdescription\x18\x04 \x01(\tR\vdescription\x12\x1e\n" +
+	"\n" +
+	"authorised\x18\x05 \x01(\x03R\n" +
+	"authorised\x12\x1a\n" +
+	"\breceived\x18\x06 \x01(\x03R\breceived\x12\x1c\n" +
+	"\tinspected\x18\a \x01(\x03R\tinspected\x12\x1a\n" +
+	"\bdisposed\x18\b \x01(\x03R\bdisposed\x12\x1a\n" +
+	"\bcredited\x18\t \x01(\x03R\bcredited\x12\x18\n" +
+	"\adamaged\x18\n" +
+	" \x01(\x03R\adamaged\x12\x1c\n" +
+	"\trestocked\x18\v \x01(\x03R\trestocked\x12 \n" +
+	"\vrefurbished\x18\f \x01(\x03R\vrefurbished\x12 \n" +
+	"\vquarantined\x18\r \x01(\x03R\vquarantined\x12\x1a\n" +
+	"\bscrapped\x18\x0e \x01(\x03R\bscrapped\x12\x1b\n" +
+	"\tto_vendor\x18\x0f \x01(\x03R\btoVendor\x12\x16\n" +
+	"\x06status\x18\x10 \x01(\tR\x06status\x12\x1b\n" +
+	"\tevent_ids\x18\x11 \x03(\tR\beventIds\x12\x1e\n" +
+	"\n" +
+	"unexpected\x18\x12 \x01(\bR\n" +
+	"unexpected\"\xe5\x01\n" +
+	"\vDiscrepancy\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05order\x18\x02 \x01(\tR\x05order\x12\x1d\n" +
+	"\n" +
+	"order_line\x18\x03 \x01(\tR\torderLine\x12\x12\n" +
+	"\x04item\x18\x04 \x01(\tR\x04item\x12\x1a\n" +
+	"\bquantity\x18\x05 \x01(\x03R\bquantity\x12\x14\n" +
+	"\x05claim\x18\x06 \x01(\tR\x05claim\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x1b\n" +
+	"\tevent_ids\x18\b \x03(\tR\beventIds\x12\x12\n" +
+	"\x04told\x18\t \x01(\bR\x04told\"\x82\x06\n" +
+	"\fInboundState\x12\x1c\n" +
+	"\treference\x18\x01 \x01(\tR\treference\x12\x12\n" +
+	"\x04site\x18\x02 \x01(\tR\x04site\x12%\n" +
+	"\x0epurchase_order\x18\x03 \x01(\tR\rpurchaseOrder\x12\x18\n" +
+	"\aadvices\x18\x04 \x03(\tR\aadvices\x12\x1a\n" +
+	"\breceipts\x18\x05 \x03(\tR\breceipts\x12\x1a\n" +
+	"\bsupplier\x18\x06 \x01(\tR\bsupplier\x12\x18\n" +
+	"\acarrier\x18\a \x01(\tR\acarrier\x12\x18\n" +
+	"\atrailer\x18\b \x01(\tR\atrailer\x12;\n" +
+	"\vexpected_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expectedAt\x12\x16\n" +
+	"\x06status\x18\n" +
+	" \x01(\tR\x06status\x12(\n" +
+	"\x10status_event_ids\x18\v \x03(\tR\x0estatusEventIds\x12-\n" +
+	"\x05steps\x18\f \x03(\v2\x17.dockline.v1.StatusStepR\x05steps\x123\n" +
+	"\x05lines\x18\r \x03(\v2\x1d.dockline.v1.InboundLineStateR\x05lines\x12>\n" +
+	"\rdiscrepancies\x18\x0e \x03(\v2\x18.dockline.v1.DiscrepancyR\rdiscrepancies\x12\x14\n" +
+	"\x05flags\x18\x0f \x03(\tR\x05flags\x12%\n" +
+	"\x0ehandling_units\x18\x10 \x03(\tR\rhandlingUnits\x12D\n" +
+	"\x10last_received_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastReceivedAt\x125\n" +
+	"\aparcels\x18\x12 \x03(\v2\x1b.dockline.v1.TransportStateR\aparcels\x126\n" +
+	"\n" +
+	"milestones\x18\x13 \x03(\v2\x16.dockline.v1.MilestoneR\n" +
+	"milestones\"\xb8\x02\n" +
+	"\x10InboundLineState\x12\x14\n" +
+	"\x05order\x18\x01 \x01(\tR\x05order\x12\x1d\n" +
+	"\n" +
+	"order_line\x18\x02 \x01(\tR\torderLine\x12\x12\n" +
+	"\x04item\x18\x03 \x01(\tR\x04item\x12 \n" +
+	"\vdescription\x18\x04 \x01(\tR\vdescription\x12\x1a\n" +
+	"\bexpected\x18\x05 \x01(\x03R\bexpected\x12\x1a\n" +
+	"\breceived\x18\x06 \x01(\x03R\breceived\x12\x18\n" +
+	"\adamaged\x18\a \x01(\x03R\adamaged\x12\x12\n" +
+	"\x04open\x18\b \x01(\x03R\x04open\x12\x16\n" +
+	"\x06status\x18\t \x01(\tR\x06status\x12\x1b\n" +
+	"\tevent_ids\x18\n" +
+	" \x03(\tR\beventIds\x12\x1e\n" +
+	"\n" +
+	"unexpected\x18\v \x01(\bR\n" +
+	"unexpected\"\xc2\x01\n" +
 	"\n" +
 	"CountState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
@@ -897,36 +3449,93 @@ func file_dockline_v1_state_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_state_proto_rawDescData
 }
 
-var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_dockline_v1_state_proto_goTypes = []any{
 	(*OrderState)(nil),            // 0: dockline.v1.OrderState
-	(*OrderLineState)(nil),        // 1: dockline.v1.OrderLineState
-	(*ShipmentState)(nil),         // 2: dockline.v1.ShipmentState
-	(*CountState)(nil),            // 3: dockline.v1.CountState
-	(*CountLineState)(nil),        // 4: dockline.v1.CountLineState
-	(*StockState)(nil),            // 5: dockline.v1.StockState
-	(*CountVariance)(nil),         // 6: dockline.v1.CountVariance
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*Invoice)(nil),               // 8: dockline.v1.Invoice
-	(*Line)(nil),                  // 9: dockline.v1.Line
+	(*OrderHold)(nil),             // 1: dockline.v1.OrderHold
+	(*OrderBackorder)(nil),        // 2: dockline.v1.OrderBackorder
+	(*OrderCancelRequest)(nil),    // 3: dockline.v1.OrderCancelRequest
+	(*OrderLineState)(nil),        // 4: dockline.v1.OrderLineState
+	(*ShipmentState)(nil),         // 5: dockline.v1.ShipmentState
+	(*StatusStep)(nil),            // 6: dockline.v1.StatusStep
+	(*TransportState)(nil),        // 7: dockline.v1.TransportState
+	(*Milestone)(nil),             // 8: dockline.v1.Milestone
+	(*EtaChange)(nil),             // 9: dockline.v1.EtaChange
+	(*TransportProblem)(nil),      // 10: dockline.v1.TransportProblem
+	(*DeliveryProof)(nil),         // 11: dockline.v1.DeliveryProof
+	(*ShipmentLineState)(nil),     // 12: dockline.v1.ShipmentLineState
+	(*ReturnState)(nil),           // 13: dockline.v1.ReturnState
+	(*ReturnLineState)(nil),       // 14: dockline.v1.ReturnLineState
+	(*Discrepancy)(nil),           // 15: dockline.v1.Discrepancy
+	(*InboundState)(nil),          // 16: dockline.v1.InboundState
+	(*InboundLineState)(nil),      // 17: dockline.v1.InboundLineState
+	(*CountState)(nil),            // 18: dockline.v1.CountState
+	(*CountLineState)(nil),        // 19: dockline.v1.CountLineState
+	(*StockState)(nil),            // 20: dockline.v1.StockState
+	(*CountVariance)(nil),         // 21: dockline.v1.CountVariance
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*Invoice)(nil),               // 23: dockline.v1.Invoice
+	(*Line)(nil),                  // 24: dockline.v1.Line
+	(*CreditMemo)(nil),            // 25: dockline.v1.CreditMemo
 }
 var file_dockline_v1_state_proto_depIdxs = []int32{
-	7,  // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
-	7,  // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
-	1,  // 2: dockline.v1.OrderState.lines:type_name -> dockline.v1.OrderLineState
-	2,  // 3: dockline.v1.OrderState.shipments:type_name -> dockline.v1.ShipmentState
-	8,  // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
-	7,  // 5: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
-	9,  // 6: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
-	7,  // 7: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
-	4,  // 8: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
-	6,  // 9: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
-	7,  // 10: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	22, // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
+	22, // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 2: dockline.v1.OrderState.lines:type_name -> dockline.v1.OrderLineState
+	5,  // 3: dockline.v1.OrderState.shipments:type_name -> dockline.v1.ShipmentState
+	23, // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
+	1,  // 5: dockline.v1.OrderState.holds:type_name -> dockline.v1.OrderHold
+	2,  // 6: dockline.v1.OrderState.backorders:type_name -> dockline.v1.OrderBackorder
+	3,  // 7: dockline.v1.OrderState.cancel_request:type_name -> dockline.v1.OrderCancelRequest
+	22, // 8: dockline.v1.OrderHold.until:type_name -> google.protobuf.Timestamp
+	22, // 9: dockline.v1.OrderHold.since:type_name -> google.protobuf.Timestamp
+	22, // 10: dockline.v1.OrderBackorder.promised_at:type_name -> google.protobuf.Timestamp
+	22, // 11: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
+	24, // 12: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
+	6,  // 13: dockline.v1.ShipmentState.steps:type_name -> dockline.v1.StatusStep
+	8,  // 14: dockline.v1.ShipmentState.milestones:type_name -> dockline.v1.Milestone
+	7,  // 15: dockline.v1.ShipmentState.parcels:type_name -> dockline.v1.TransportState
+	11, // 16: dockline.v1.ShipmentState.proofs:type_name -> dockline.v1.DeliveryProof
+	12, // 17: dockline.v1.ShipmentState.goods:type_name -> dockline.v1.ShipmentLineState
+	22, // 18: dockline.v1.ShipmentState.eta:type_name -> google.protobuf.Timestamp
+	9,  // 19: dockline.v1.ShipmentState.etas:type_name -> dockline.v1.EtaChange
+	10, // 20: dockline.v1.ShipmentState.problems:type_name -> dockline.v1.TransportProblem
+	22, // 21: dockline.v1.ShipmentState.delivered_at:type_name -> google.protobuf.Timestamp
+	22, // 22: dockline.v1.StatusStep.at:type_name -> google.protobuf.Timestamp
+	22, // 23: dockline.v1.TransportState.at:type_name -> google.protobuf.Timestamp
+	22, // 24: dockline.v1.TransportState.eta:type_name -> google.protobuf.Timestamp
+	22, // 25: dockline.v1.Milestone.at:type_name -> google.protobuf.Timestamp
+	22, // 26: dockline.v1.EtaChange.told_at:type_name -> google.protobuf.Timestamp
+	22, // 27: dockline.v1.EtaChange.eta:type_name -> google.protobuf.Timestamp
+	22, // 28: dockline.v1.EtaChange.former_eta:type_name -> google.protobuf.Timestamp
+	22, // 29: dockline.v1.TransportProblem.at:type_name -> google.protobuf.Timestamp
+	24, // 30: dockline.v1.TransportProblem.lines:type_name -> dockline.v1.Line
+	22, // 31: dockline.v1.DeliveryProof.at:type_name -> google.protobuf.Timestamp
+	22, // 32: dockline.v1.ReturnState.expires_at:type_name -> google.protobuf.Timestamp
+	6,  // 33: dockline.v1.ReturnState.steps:type_name -> dockline.v1.StatusStep
+	14, // 34: dockline.v1.ReturnState.lines:type_name -> dockline.v1.ReturnLineState
+	7,  // 35: dockline.v1.ReturnState.parcels:type_name -> dockline.v1.TransportState
+	8,  // 36: dockline.v1.ReturnState.milestones:type_name -> dockline.v1.Milestone
+	25, // 37: dockline.v1.ReturnState.credit_memos:type_name -> dockline.v1.CreditMemo
+	15, // 38: dockline.v1.ReturnState.discrepancies:type_name -> dockline.v1.Discrepancy
+	9,  // 39: dockline.v1.ReturnState.etas:type_name -> dockline.v1.EtaChange
+	22, // 40: dockline.v1.ReturnState.eta:type_name -> google.protobuf.Timestamp
+	22, // 41: dockline.v1.InboundState.expected_at:type_name -> google.protobuf.Timestamp
+	6,  // 42: dockline.v1.InboundState.steps:type_name -> dockline.v1.StatusStep
+	17, // 43: dockline.v1.InboundState.lines:type_name -> dockline.v1.InboundLineState
+	15, // 44: dockline.v1.InboundState.discrepancies:type_name -> dockline.v1.Discrepancy
+	22, // 45: dockline.v1.InboundState.last_received_at:type_name -> google.protobuf.Timestamp
+	7,  // 46: dockline.v1.InboundState.parcels:type_name -> dockline.v1.TransportState
+	8,  // 47: dockline.v1.InboundState.milestones:type_name -> dockline.v1.Milestone
+	22, // 48: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
+	19, // 49: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
+	21, // 50: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
+	22, // 51: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_state_proto_init() }
@@ -941,7 +3550,7 @@ func file_dockline_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_state_proto_rawDesc), len(file_dockline_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
