@@ -50,8 +50,8 @@ func businessTouches(e *docklinev1.Event) []Touch {
 		return whole(e, DeclarationKey(p.ErrorDeclaration.GetEventId()))
 	}
 	t := newTouches(e)
-	if !t.ofOrder() {
-		t.ofGoods()
+	if !t.ofOrder() && !t.ofGoods() {
+		t.ofStock()
 	}
 	return t.list
 }
@@ -103,7 +103,6 @@ func byLine(e *docklinev1.Event, lines []*docklinev1.Line, keyOf func(*docklinev
 	}
 	return touches
 }
-
 // grouped is lines by key, and the keys in the order of their first line; a line without a key is left out.
 func grouped(lines []*docklinev1.Line, keyOf func(*docklinev1.Line) string) (groups map[string][]*docklinev1.Line, keys []string) {
 	groups = make(map[string][]*docklinev1.Line)

@@ -8,7 +8,7 @@ import (
 )
 
 // ofGoods is the keys of what moves between a site and the world.
-func (t *touches) ofGoods() {
+func (t *touches) ofGoods() bool {
 	switch p := t.event.GetPayload().(type) {
 	case *docklinev1.Event_Shipment:
 		t.whole(event.ShipmentKey(t.event.GetSite(), p.Shipment.GetNumber()))
@@ -30,10 +30,10 @@ func (t *touches) ofGoods() {
 		t.authorisation(p.ReturnAuthorisation)
 	case *docklinev1.Event_Return:
 		t.returned(p.Return)
-	case *docklinev1.Event_StockStatusChange:
-		t.lines(p.StockStatusChange.GetLines(), orderKeyOf)
-		t.whole(shipmentOrName(t.event.GetSite(), p.StockStatusChange.GetShipment()))
+	default:
+		return false
 	}
+	return true
 }
 
 // carried is by what names a carrier's event calls goods under way.
