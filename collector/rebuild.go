@@ -124,7 +124,7 @@ func compareStates(ctx context.Context, worker *reconcile.Worker, keys []rebuild
 	corrected := make(map[reconcile.Key][]reconcile.FactRow)
 	for key, facts := range corrections {
 		for _, f := range facts {
-			corrected[reconcile.Key(key)] = append(corrected[reconcile.Key(key)], reconcile.FactRow{LogID: f.LogID, Ordinal: f.Ordinal, Seq: f.Seq, EventID: f.EventID, Body: f.Body})
+			corrected[reconcile.Key(key)] = append(corrected[reconcile.Key(key)], reconcile.FactRow{LogID: f.LogID, Ordinal: f.Ordinal, Seq: f.Seq, Body: f.Body})
 		}
 	}
 	found, err := worker.Compare(ctx, foldKeys(keys), corrected)

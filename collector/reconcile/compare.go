@@ -28,7 +28,6 @@ type Key struct {
 // FactRow is a fact as its row should be; Body is nil where there should be none.
 type FactRow struct {
 	LogID, Ordinal, Seq int64
-	EventID             string
 	Body                []byte
 }
 
@@ -180,7 +179,7 @@ func corrected(rows []factRow, corrections []FactRow) []factRow {
 	for _, c := range corrections {
 		rows = slices.DeleteFunc(rows, func(r factRow) bool { return r.logID == c.LogID })
 		if c.Body != nil {
-			rows = append(rows, factRow{c.LogID, c.Ordinal, c.Seq, c.EventID, c.Body})
+			rows = append(rows, factRow{c.LogID, c.Ordinal, c.Seq, c.Body})
 		}
 	}
 	return rows
