@@ -18,12 +18,15 @@ import (
 // Kinds of fold keys beside those of package event: a record that could not become an event (or a hole in a stream), and the
 // opening of a site's stock ledger.
 const (
-	KindOrder    = "order"
-	KindShipment = "shipment"
-	KindCount    = "count"
-	KindStock    = "stock"
-	KindRecord   = "record"
-	KindOpening  = "opening"
+	KindOrder       = "order"
+	KindShipment    = "shipment"
+	KindCount       = "count"
+	KindStock       = "stock"
+	KindRecord      = "record"
+	KindOpening     = "opening"
+	KindReturn      = "return"
+	KindBlindReturn = "blind_return"
+	KindInbound     = "inbound"
 	// KindSubmission is an order that was handed in, by the number that its source gave it.
 	KindSubmission = "submission"
 )
@@ -42,6 +45,8 @@ type Fact struct {
 	EpochOrdinal uint64
 	Seq          uint64
 	Event        *docklinev1.Event
+	// Via is the key that it came through where it is not a fact of the key itself: a reference, or something that is part of the key.
+	Via string
 }
 
 // Mapping resolves the codes of sources. It must answer the same for the same input.

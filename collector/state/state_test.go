@@ -411,7 +411,8 @@ func summary(t *testing.T, key string, known []state.Fact) string {
 			rest = fmt.Sprint(rest, a.Count, a.EventIDs, a.Tied, a.Last.GetId())
 		}
 	case state.KindShipment:
-		folded, _ = state.FoldShipment(known)
+		fold := state.FoldShipment(parts[0], parts[1], known, codes{})
+		rest, folded = fmt.Sprint(fold.Findings, fold.Departed, ids(fold.Facts), ids(fold.Former), ids(fold.Carried), ids(fold.Voids)), fold.State
 	}
 	hash, err := state.Hash(folded)
 	if err != nil {
