@@ -14,6 +14,7 @@ import (
 	"github.com/dockline/dockline/agent"
 	"github.com/dockline/dockline/agent/health"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/testenv"
 )
 
 // site is an agent with the simulated plugin, whose broker is not there.
@@ -50,15 +51,10 @@ func TestAnAgentThatIsAskedToEndEndsWell(t *testing.T) {
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- agent.Serve(ctx, s.config, func() { close(ready) }) }()
 	<-ready
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	testenv.Eventually(t, time.Minute, "it captures", func() bool {
 		status, err := health.Ask(t.Context(), filepath.Join(filepath.Dir(s.config), "data"))
-		if err == nil && status.GetPlugins()[0].GetState() == "running" {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("it does not capture: %v, %v", status, err)
-		}
-	}
+		return err == nil && status.GetPlugins()[0].GetState() == "running"
+	})
 	stop(errors.New("interrupt signal received")) // a signal's context has such a cause
 	if err := <-ended; err != nil {
 		t.Errorf("ended with %v", err)

@@ -38,6 +38,16 @@ type Collector struct {
 	broker     *broker.Broker
 	listener   net.Listener
 	name       string
+	// clock and jitter are those of the stages; nil is the machine's.
+	clock  func() time.Time
+	jitter func() float64
+}
+
+func (m *Collector) now() time.Time {
+	if m.clock == nil {
+		return time.Now()
+	}
+	return m.clock()
 }
 
 // Open opens and migrates the database, loads the policy, makes the connectors, and listens for sites and people.

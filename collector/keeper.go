@@ -12,8 +12,9 @@ import (
 )
 
 // newKeeper makes the fleet's loop, with the event log's word on what is settled.
-func (m *Collector) newKeeper(l *line, log *eventlog.Log) *fleet.Keeper {
+func (m *Collector) newKeeper(l link, log *eventlog.Log) *fleet.Keeper {
 	closer := NewCloser(m.db, log)
+	closer.Now = m.clock
 	closer.Report = func(ctx context.Context, tx *db.Tx, tenant, origin string, found []fleet.Exception) error {
 		desired := make([]exception.Desired, len(found))
 		for i, f := range found {
@@ -26,7 +27,7 @@ func (m *Collector) newKeeper(l *line, log *eventlog.Log) *fleet.Keeper {
 			return 0, err
 		}
 		return closer.Close(ctx)
-	}, Log: m.log.With("part", "fleet")}
+	}, Now: m.clock, Log: m.log.With("part", "fleet")}
 }
 
 // NewCloser makes the daily close of a database; it reports to nobody.

@@ -8,6 +8,14 @@ import (
 	"github.com/dockline/dockline/proto/wire"
 )
 
+// link is what the stages need of the connection to the broker; *line is one.
+type link interface {
+	// publish sends one message; it fails while the line is down.
+	publish(ctx context.Context, message wire.Message) error
+	// up says whether there is a link.
+	up() bool
+}
+
 // line is the collector's connection to the broker. Ingest hands it answers before it is dialled, and dialling needs ingest: hence
 // the two steps.
 type line struct {

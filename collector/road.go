@@ -32,16 +32,16 @@ type road struct {
 	keeper    *fleet.Keeper
 }
 
-func (m *Collector) newRoad(ctx context.Context, l *line) (*road, error) {
+func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	r := &road{}
-	log := &eventlog.Log{DB: m.db, Keys: m.keys, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
+	log := &eventlog.Log{DB: m.db, Keys: m.keys, Links: links, Now: m.clock, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
 		desired := make([]exception.Desired, len(found))
 		for i, f := range found {
 			desired[i] = m.owned(f.Code, f.Class, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text, EventIDs: f.EventIDs})
 		}
 		return m.report(ctx, tx, tenant, origin, desired)
 	}}
-	r.sequencer = &eventlog.Sequencer{DB: m.db, Holder: m.name, OnPlaced: func() { r.downlink.Wake() }, Slog: m.log.With("part", "sequencer")}
+	r.sequencer = &eventlog.Sequencer{DB: m.db, Holder: m.name, Now: m.clock, OnPlaced: func() { r.downlink.Wake() }, Slog: m.log.With("part", "sequencer")}
 	r.filler = &eventlog.Filler{Log: log, Slog: m.log.With("part", "eventlog"), OnFilled: func() { r.sequencer.Wake(); r.worker.Wake.Set() }}
 	appendFacts := func(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) error {
 		recorded := make([]eventlog.Recorded, len(events))
@@ -51,21 +51,21 @@ func (m *Collector) newRoad(ctx context.Context, l *line) (*road, error) {
 		_, err := log.Append(ctx, tx, recorded)
 		return err
 	}
-	r.worker = &reconcile.Worker{DB: m.db, Policy: m.policy, Styles: m.style, Append: appendFacts, Done: r.sequencerWake, Log: m.log.With("part", "reconcile")}
-	r.downlink = &downlink.Downlink{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Slog: m.log.With("part", "downlink")}
+	r.worker = &reconcile.Worker{DB: m.db, Policy: m.policy, Styles: m.style, Append: appendFacts, Done: r.sequencerWake, Now: m.clock, Log: m.log.With("part", "reconcile")}
+	r.downlink = &downlink.Downlink{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "downlink")}
 	r.keeper = m.newKeeper(l, log)
 	for _, s := range m.connectors {
 		r.senders = append(r.senders, &posting.Sender{DB: m.db, Target: s.config.Name, Connector: s.connector, Holder: m.name, Cases: m.cases, Receipts: m.receipts,
-			CallTimeout: s.config.Timeout, Log: m.log.With("part", "posting", "target", s.config.Name)})
+			CallTimeout: s.config.Timeout, Now: m.clock, Random: m.jitter, Log: m.log.With("part", "posting", "target", s.config.Name)})
 		if s.config.Role != string(ownership.SystemOfRecord) {
 			continue
 		}
 		r.intakes = append(r.intakes, &connector.Intake{DB: m.db, Connector: s.connector, Name: s.config.Name, Tenant: s.config.Tenant, Append: appendFacts,
-			Sites: m.sites(s.config.Tenant), Cases: m.intakeCases, Poll: s.config.Poll, Timeout: s.config.Timeout, Log: m.log.With("part", "intake")})
+			Sites: m.sites(s.config.Tenant), Cases: m.intakeCases, Poll: s.config.Poll, Timeout: s.config.Timeout, Now: m.clock, Log: m.log.With("part", "intake")})
 	}
 	var err error
-	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, OfflineAfter: m.config.MQTT.OfflineAfter, Slog: m.log.With("part", "ingest"),
-		OnRestored: func(ctx context.Context, tx *db.Tx) error { return posting.Restored(ctx, tx, time.Now()) },
+	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "ingest"),
+		OnRestored: func(ctx context.Context, tx *db.Tx) error { return posting.Restored(ctx, tx, m.now()) },
 		Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []ingest.Exception) error {
 			desired := make([]exception.Desired, len(found))
 			for i, f := range found {
@@ -100,6 +100,16 @@ func (m *Collector) keys(e *docklinev1.Event) []eventlog.Touch {
 	return out
 }
 
+// links gives the event log what an event says belongs together.
+func links(e *docklinev1.Event) []eventlog.Link {
+	said := state.Links(e)
+	out := make([]eventlog.Link, len(said))
+	for i, l := range said {
+		out[i] = eventlog.Link(l)
+	}
+	return out
+}
+
 // style is how a tenant's target takes a kind; another tenant's targets take nothing of it.
 func (m *Collector) style(tenant, target string, kind connector.Kind) (connector.Style, bool) {
 	for _, s := range m.connectors {
@@ -123,11 +133,11 @@ func (m *Collector) owned(code string, class docklinev1.FaultClass, severity doc
 
 // report brings an origin's exceptions up to date, and the receipts that hang on them.
 func (m *Collector) report(ctx context.Context, tx *db.Tx, tenant, origin string, desired []exception.Desired) error {
-	synced, err := exception.Sync(ctx, tx, tenant, origin, desired, time.Now())
+	synced, err := exception.Sync(ctx, tx, tenant, origin, desired, m.now())
 	if err != nil {
 		return err
 	}
-	return m.receipts(ctx, tx, tenant, synced.Events, time.Now())
+	return m.receipts(ctx, tx, tenant, synced.Events, m.now())
 }
 
 func (m *Collector) cases(ctx context.Context, tx *db.Tx, tenant, origin string, cases []posting.Case) ([]string, error) {
@@ -135,7 +145,7 @@ func (m *Collector) cases(ctx context.Context, tx *db.Tx, tenant, origin string,
 	for i, c := range cases {
 		desired[i] = m.owned(c.Code, c.Class, c.Severity, exception.Desired{Subject: c.Subject, Site: c.Site, Order: c.Order, Customer: c.Customer, Title: c.Title, Text: c.Text, EventIDs: c.EventIDs})
 	}
-	synced, err := exception.Sync(ctx, tx, tenant, origin, desired, time.Now())
+	synced, err := exception.Sync(ctx, tx, tenant, origin, desired, m.now())
 	return synced.Events, err
 }
 
@@ -153,7 +163,7 @@ func (m *Collector) receipts(ctx context.Context, tx *db.Tx, tenant string, even
 
 // sites lists a tenant's sites, whose books are to be opened.
 func (m *Collector) sites(tenant string) func(context.Context) ([]string, error) {
-	known := &fleet.Fleet{DB: m.db, OfflineAfter: m.config.MQTT.OfflineAfter}
+	known := &fleet.Fleet{DB: m.db, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock}
 	return func(ctx context.Context) ([]string, error) {
 		all, err := known.Sites(ctx, tenant)
 		if err != nil {

@@ -105,9 +105,7 @@ func (j *Journal) sealOld(e *epoch) error {
 	if err != nil {
 		return err
 	}
-	err = guard(func() error {
-		return e.db.Update(func(tx *bbolt.Tx) error { return j.writePlan(tx, e, p, e.state) })
-	})
+	err = j.update("seal", e, func(tx *bbolt.Tx) error { return j.writePlan(tx, e, p, e.state) })
 	if errors.Is(err, ErrDamaged) {
 		return j.setAsideOpen(e, err, false)
 	}

@@ -2,8 +2,6 @@ package journal
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -97,11 +95,6 @@ func openBolt(path string) (db *bbolt.DB, file *os.File, err error) {
 
 // createEpoch makes the file of a new epoch under a temporary name, so that a power cut never leaves half a file, and opens it.
 func createEpoch(dir string, identity *docklinev1.EpochRange, s state, cursors map[string]*docklinev1.PluginCursor, partial bool) (*epoch, error) {
-	id := make([]byte, 16)
-	if _, err := rand.Read(id); err != nil {
-		return nil, err
-	}
-	identity.Epoch = hex.EncodeToString(id)
 	path := epochPath(dir, identity.Ordinal, identity.Epoch)
 	db, _, err := openBolt(path + temporarySuffix)
 	if err != nil {
@@ -236,6 +229,26 @@ func (e *epoch) measure(newest bool) {
 		stats := e.db.Stats()
 		e.used -= int64(stats.FreePageN+stats.PendingPageN) * pageSize
 	}
+}
+
+// update is one write of a file, durable when it returns nil.
+func (j *Journal) update(op string, e *epoch, f func(*bbolt.Tx) error) error {
+	return guard(func() error {
+		if err := j.fault(op, false); err != nil {
+			return err
+		}
+		if err := e.db.Update(f); err != nil {
+			return err
+		}
+		return j.fault(op, true)
+	})
+}
+
+func (j *Journal) fault(op string, synced bool) error {
+	if j.options.Fault == nil {
+		return nil
+	}
+	return j.options.Fault(op, synced)
 }
 
 // firstSeq is the lowest Seq that the file still holds, 0 for none.

@@ -4,8 +4,11 @@ package journal
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -45,6 +48,12 @@ type Options struct {
 	Check func(ctx context.Context, path string) error
 	// Now is the clock (time.Now).
 	Now func() time.Time
+	// Random is where ids of epochs come from (crypto/rand).
+	Random io.Reader
+	// Fault lets a write of a file fail, so that a test can fail exactly one. It is asked before the write, where nothing of it stays, and
+	// with synced after it, where all of it does, as when the disk fails in the very act of syncing. op is "commit", "seal", "link", "split",
+	// "acked" or "drop". Nil: none fails.
+	Fault func(op string, synced bool) error
 	// Log is where damage and forks are reported (nowhere).
 	Log *slog.Logger
 }
@@ -76,6 +85,9 @@ func (o *Options) setDefaults() {
 	o.RotateBytes = min(o.RotateBytes, o.LimitBytes/4)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -193,6 +205,11 @@ func (j *Journal) begin(predecessor *docklinev1.EpochRange, before state) error 
 	if partial {
 		before = state{} // it comes with the rest
 	}
+	id := make([]byte, 16)
+	if _, err := io.ReadFull(j.options.Random, id); err != nil {
+		return err
+	}
+	identity.Epoch = hex.EncodeToString(id)
 	e, err := createEpoch(j.dir, identity, state{captured: before.captured, days: before.days}, j.cursors, partial)
 	if err != nil {
 		return err

@@ -144,9 +144,7 @@ func (j *Journal) execute(p *plan) error {
 	after.last = p.last
 	after.captured += p.captured
 	after.days = after.days.plus(p.days).latest()
-	err := guard(func() error {
-		return e.db.Update(func(tx *bbolt.Tx) error { return j.writePlan(tx, e, p, after) })
-	})
+	err := j.update("commit", e, func(tx *bbolt.Tx) error { return j.writePlan(tx, e, p, after) })
 	if err != nil {
 		if isDiskFull(err) {
 			return fmt.Errorf("%w: %w", ErrFull, err)

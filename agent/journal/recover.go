@@ -179,16 +179,14 @@ func (j *Journal) inherit(e *epoch, from ancestor) error {
 	if err != nil {
 		return err
 	}
-	err = guard(func() error {
-		return e.db.Update(func(tx *bbolt.Tx) error {
-			for _, c := range missing {
-				if err := putCursor(tx, c); err != nil {
-					return err
-				}
+	err = j.update("link", e, func(tx *bbolt.Tx) error {
+		for _, c := range missing {
+			if err := putCursor(tx, c); err != nil {
+				return err
 			}
-			meta := tx.Bucket(bucketMeta)
-			return errors.Join(after.days.put(meta, e.state.days), meta.Put(keyIdentity, makeRecord(time.Time{}, body)), meta.Put(keyState, after.record()), meta.Delete(keyPartial))
-		})
+		}
+		meta := tx.Bucket(bucketMeta)
+		return errors.Join(after.days.put(meta, e.state.days), meta.Put(keyIdentity, makeRecord(time.Time{}, body)), meta.Put(keyState, after.record()), meta.Delete(keyPartial))
 	})
 	if err != nil {
 		return fmt.Errorf("link epoch %s: %w", e.id(), err)

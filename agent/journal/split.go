@@ -24,19 +24,17 @@ func (j *Journal) Split(epoch string, lastSeq uint64) ([]*docklinev1.Envelope, e
 		return nil, fmt.Errorf("split: no pack that ends at %d of epoch %s waits here", lastSeq, epoch)
 	}
 	var parts [2]storedPack
-	err := guard(func() error {
-		return e.db.Update(func(tx *bbolt.Tx) (err error) {
-			if parts, err = divide(tx, e, lastSeq); err != nil {
+	err := j.update("split", e, func(tx *bbolt.Tx) (err error) {
+		if parts, err = divide(tx, e, lastSeq); err != nil {
+			return err
+		}
+		// The second one has the key of the whole.
+		for _, p := range parts {
+			if err := p.put(tx); err != nil {
 				return err
 			}
-			// The second one has the key of the whole.
-			for _, p := range parts {
-				if err := p.put(tx); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("split the pack that ends at %d: %w", lastSeq, err)

@@ -126,9 +126,7 @@ func (j *Journal) saveAcked(e *epoch) error {
 	if e.saved == e.state.acked {
 		return nil
 	}
-	err := guard(func() error {
-		return e.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyState, e.state.record()) })
-	})
+	err := j.update("acked", e, func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyState, e.state.record()) })
 	if err == nil {
 		e.saved = e.state.acked
 	}
@@ -139,13 +137,11 @@ func (j *Journal) saveAcked(e *epoch) error {
 func (j *Journal) drop(e *epoch) error {
 	for {
 		dropped := 0
-		err := guard(func() error {
-			return e.db.Update(func(tx *bbolt.Tx) (err error) {
-				if dropped, err = dropAcked(tx, e.state.acked, j.cutoff(), 500); err != nil {
-					return err
-				}
-				return tx.Bucket(bucketMeta).Put(keyState, e.state.record())
-			})
+		err := j.update("drop", e, func(tx *bbolt.Tx) (err error) {
+			if dropped, err = dropAcked(tx, e.state.acked, j.cutoff(), 500); err != nil {
+				return err
+			}
+			return tx.Bucket(bucketMeta).Put(keyState, e.state.record())
 		})
 		if err != nil {
 			return err

@@ -153,9 +153,9 @@ func (u *Uplink) acked(ack *docklinev1.Ack, now time.Time) error {
 		u.note(func(st *Stats) { st.Greeted = false })
 		return nil
 	}
-	for k, f := range u.s.flights {
+	for _, f := range u.s.inOrder() {
 		if f.epoch == ack.Epoch && (f.last <= ack.Watermark || covered(f, ack.Beyond)) {
-			if delete(u.s.flights, k); f.times == 1 && f.patient {
+			if delete(u.s.flights, key{f.epoch, f.last}); f.times == 1 && f.patient {
 				u.s.breadth.answered(f.launched, now)
 			}
 		}

@@ -1,8 +1,11 @@
 package uplink
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -30,6 +33,12 @@ type session struct {
 	breadth breadth
 	paced   time.Time // the backlog waits for the rate until then
 	flights map[key]*flight
+	begun   uint64 // how many flights there were
+}
+
+// inOrder are the flights as they began.
+func (s *session) inOrder() []*flight {
+	return slices.SortedFunc(maps.Values(s.flights), func(a, b *flight) int { return cmp.Compare(a.number, b.number) })
 }
 
 // The lanes in which envelopes go, the first first: packs with an urgent event, then what was captured since the collector answered,
@@ -59,6 +68,7 @@ type key struct {
 type flight struct {
 	epoch       string
 	first, last uint64
+	number      uint64
 	message     wire.Message
 	sending     bool
 	live        bool
@@ -110,7 +120,7 @@ func (u *Uplink) step(now time.Time) time.Duration {
 			next = l.pause
 		}
 	}
-	for _, f := range s.flights {
+	for _, f := range s.inOrder() {
 		if f.sending {
 			continue
 		}
@@ -234,7 +244,8 @@ func (u *Uplink) takeOff(s *session, number, limit int, now time.Time) error {
 // begin brings an envelope on its way for the first time in this session.
 func (u *Uplink) begin(s *session, e *docklinev1.Envelope, live bool, now time.Time) {
 	e.Tenant, e.Site, e.Live = u.c.Tenant, u.c.Site, live
-	f := &flight{epoch: e.Epoch, first: e.FirstSeq, last: e.LastSeq, live: live, urgent: e.Urgent, patient: !live && !e.Urgent, wait: firstResend, message: u.message(wire.Events, false, e)}
+	s.begun++
+	f := &flight{number: s.begun, epoch: e.Epoch, first: e.FirstSeq, last: e.LastSeq, live: live, urgent: e.Urgent, patient: !live && !e.Urgent, wait: firstResend, message: u.message(wire.Events, false, e)}
 	s.flights[key{e.Epoch, e.LastSeq}] = f
 	u.launch(s, f, now)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -89,6 +90,8 @@ type Config struct {
 	HeartbeatEvery time.Duration
 	// Now is the clock (time.Now).
 	Now func() time.Time
+	// Random is where ids of sessions come from (crypto/rand).
+	Random io.Reader
 	// Log is where a person looks when nothing arrives (nowhere).
 	Log *slog.Logger
 }
@@ -179,6 +182,9 @@ func New(c Config) *Uplink {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -256,14 +262,7 @@ func (u *Uplink) send(ctx context.Context, line Line) error {
 
 func (u *Uplink) loop(ctx context.Context) error {
 	for {
-		for more := true; more; {
-			select {
-			case s := <-u.sent:
-				u.landed(s, u.c.Now())
-			default:
-				more = false
-			}
-		}
+		u.land()
 		timer := time.NewTimer(max(0, u.step(u.c.Now())))
 		select {
 		case <-ctx.Done():
@@ -282,10 +281,22 @@ func (u *Uplink) loop(ctx context.Context) error {
 	}
 }
 
+// land takes note of every Publish that has ended.
+func (u *Uplink) land() {
+	for {
+		select {
+		case s := <-u.sent:
+			u.landed(s, u.c.Now())
+		default:
+			return
+		}
+	}
+}
+
 // makeWill begins the session of a connection and says what the broker is to tell when it falls: that this very session is gone.
 func (u *Uplink) makeWill() *wire.Message {
 	u.mu.Lock()
-	u.born, u.beat = &docklinev1.Hello{Tenant: u.c.Tenant, Site: u.c.Site, Session: newSession()}, 0
+	u.born, u.beat = &docklinev1.Hello{Tenant: u.c.Tenant, Site: u.c.Site, Session: newSession(u.c.Random)}, 0
 	session := u.born.Session
 	u.mu.Unlock()
 	m := u.message(wire.Status, true, &docklinev1.Heartbeat{Tenant: u.c.Tenant, Site: u.c.Site, Session: session, AgentVersion: u.c.Version})
@@ -318,9 +329,11 @@ func (u *Uplink) hello() *docklinev1.Hello {
 	return u.born
 }
 
-func newSession() string {
+func newSession(random io.Reader) string {
 	id := make([]byte, 16)
-	rand.Read(id) // It never fails: crypto/rand.
+	if _, err := io.ReadFull(random, id); err != nil { // crypto/rand never fails
+		panic("uplink: no randomness: " + err.Error())
+	}
 	return hex.EncodeToString(id)
 }
 

@@ -18,21 +18,9 @@ func identify(e *docklinev1.Event, tenant, source string) {
 	}
 	e.Id = event.ID(event.Cause{Tenant: tenant, Source: source, SourceKey: e.GetSourceKey(), Revision: e.GetSourceRevision(),
 		ContentHash: e.GetContentHash(), Kind: event.KindName(e.GetKind()), Ordinal: e.GetOrdinal()})
-	if order := orderOf(e); order != "" {
+	if order := event.OrderOf(e); order != "" {
 		e.Traceparent = event.Traceparent(event.CorrelationID(tenant, order), e.Id)
 	}
-}
-
-func orderOf(e *docklinev1.Event) string {
-	switch p := e.GetPayload().(type) {
-	case *docklinev1.Event_Order:
-		return p.Order.GetNumber()
-	case *docklinev1.Event_OrderCancelled:
-		return p.OrderCancelled.GetNumber()
-	case *docklinev1.Event_Invoice:
-		return p.Invoice.GetOrder()
-	}
-	return ""
 }
 
 // opening makes snapshots the opening ones of their sites: one fact a site, whatever else the system calls its revision.

@@ -22,25 +22,26 @@ const (
 )
 
 // Burst says that more of what was just written by WriteFirst is to come at once: each Write gives way to it for a moment.
-func (d *DB) Burst() { d.burst.last.Store(time.Now().UnixNano()) }
+func (d *DB) Burst() { d.burst.last.Store(d.clock().UnixNano()) }
 
 // Bursting says whether a Write would give way now.
-func (d *DB) Bursting() bool { return d.burst.going() }
+func (d *DB) Bursting() bool { return d.burst.going(d.clock()) }
 
-func (b *burst) going() bool {
-	return time.Now().UnixNano()-b.last.Load() < int64(burstQuiet)
+func (b *burst) going(now time.Time) bool {
+	return now.UnixNano()-b.last.Load() < int64(burstQuiet)
 }
 
-// giveWay waits until the burst is over, for burstMost at most.
-func (b *burst) giveWay(ctx context.Context) {
-	if !b.going() {
+// giveWay waits until the burst is over, for burstMost at most. Where the clock is somebody else's it does not: that one moves only when
+// whoever calls has returned.
+func (d *DB) giveWay(ctx context.Context) {
+	if d.Now != nil || !d.Bursting() {
 		return
 	}
 	look := time.NewTicker(burstLook)
 	defer look.Stop()
 	enough := time.NewTimer(burstMost)
 	defer enough.Stop()
-	for b.going() {
+	for d.Bursting() {
 		select {
 		case <-look.C:
 		case <-enough.C:

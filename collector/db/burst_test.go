@@ -46,7 +46,7 @@ func TestAWriteGivesWayToABurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		waited := func(d *DB) time.Duration {
 			began := time.Now()
-			d.burst.giveWay(t.Context())
+			d.giveWay(t.Context())
 			return time.Since(began)
 		}
 		d := &DB{}

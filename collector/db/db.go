@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -18,6 +19,11 @@ import (
 type DB struct {
 	// Now is the clock of leases; nil is the clock of the database's machine, which several collectors share.
 	Now func() time.Time
+	// Random is where the database's name comes from; nil is crypto/rand. It does not fail.
+	Random io.Reader
+	// Fault lets a transaction fail at a point, so that a test can fail exactly one: "begin", "commit" where nothing of it stays, and
+	// "committed" where all of it does and only the answer is lost. Nil: none fails.
+	Fault func(point string, write bool) error
 
 	pool     *sql.DB
 	readPool *sql.DB
@@ -92,7 +98,7 @@ const attempts = 20
 // file) the whole of f runs again, so f must set what it hands out, never add to it. An error of f rolls back and is returned.
 // f must not call Write or Read: on SQLite there is one writer, and it would wait for itself.
 func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
-	d.burst.giveWay(ctx)
+	d.giveWay(ctx)
 	return d.writeAgain(ctx, access{write: true}, f)
 }
 
@@ -129,6 +135,9 @@ func (d *DB) run(ctx context.Context, a access, f func(tx *Tx) error) (err error
 		return fmt.Errorf("database: connect: %w", err)
 	}
 	defer release()
+	if err := d.fault("begin", a); err != nil {
+		return fmt.Errorf("database: begin: %w", err)
+	}
 	options := &sql.TxOptions{ReadOnly: !a.write && d.postgres}
 	if options.ReadOnly {
 		options.Isolation = sql.LevelRepeatableRead
@@ -153,12 +162,25 @@ func (d *DB) run(ctx context.Context, a access, f func(tx *Tx) error) (err error
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := d.fault("commit", a); err != nil {
+		return fmt.Errorf("database: commit: %w", err)
+	}
 	done = true
 	if err := t.Commit(); err != nil {
 		t.Rollback()
 		return fmt.Errorf("database: commit: %w", err)
 	}
+	if err := d.fault("committed", a); err != nil {
+		return fmt.Errorf("database: commit: %w", err)
+	}
 	return nil
+}
+
+func (d *DB) fault(point string, a access) error {
+	if d.Fault == nil {
+		return nil
+	}
+	return d.Fault(point, a.write)
 }
 
 // Incarnation is the random name that this database got when it was first used. Sites compare it: a database that was
@@ -167,7 +189,7 @@ func (d *DB) Incarnation(ctx context.Context) (string, error) {
 	var name string
 	err := d.Write(ctx, func(tx *Tx) error {
 		fresh := Insert{Table: "meta", Columns: []string{"name", "value"}, Conflict: []string{"name"},
-			Rows: [][]any{{"incarnation", randomName()}}}
+			Rows: [][]any{{"incarnation", d.randomName()}}}
 		if _, err := tx.InsertAbsent(ctx, fresh); err != nil {
 			return err
 		}
@@ -196,7 +218,7 @@ func (d *DB) clock() time.Time {
 
 // NewIncarnation gives the database a new name, for it was put back to an older state by now, and returns it.
 func (tx *Tx) NewIncarnation(ctx context.Context, now time.Time) (string, error) {
-	name := randomName()
+	name := tx.d.randomName()
 	err := tx.Upsert(ctx, Insert{Table: "meta", Columns: []string{"name", "value"}, Conflict: []string{"name"}, Update: []string{"value"},
 		Rows: [][]any{{"incarnation", name}, {"restored_at", strconv.FormatInt(now.UnixMicro(), 10)}}})
 	return name, err
@@ -224,8 +246,14 @@ func (tx *Tx) Incarnation(ctx context.Context, hold bool) (name string, restored
 	return name, restored, nil
 }
 
-func randomName() string {
+func (d *DB) randomName() string {
+	random := d.Random
+	if random == nil {
+		random = crand.Reader // it never fails: it ends the process where the system has no randomness
+	}
 	b := make([]byte, 16)
-	crand.Read(b) // it never fails: it ends the process where the system has no randomness
+	if _, err := io.ReadFull(random, b); err != nil {
+		panic("database: no randomness: " + err.Error())
+	}
 	return hex.EncodeToString(b)
 }

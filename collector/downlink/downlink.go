@@ -30,7 +30,7 @@ type Downlink struct {
 	ListLength, InFlight int
 	// Poll is how often the tables are looked at when nobody calls Wake. 0 is 500 ms.
 	Poll time.Duration
-	// Now is the clock by which seen_at was written; nil is time.Now.
+	// Now is the clock by which seen_at was written and the lease is renewed; nil is time.Now.
 	Now func() time.Time
 	// Slog may be nil.
 	Slog *slog.Logger
@@ -78,13 +78,13 @@ func (d *Downlink) now() time.Time {
 // Step sends the next lists to every site that is online and lacks something, and returns how many lists it sent. It is not for
 // concurrent use.
 func (d *Downlink) Step(ctx context.Context) (int, error) {
-	if time.Since(d.renewed) > leaseTime/3 {
+	if now := d.now(); now.Sub(d.renewed) > leaseTime/3 {
 		held, err := d.DB.Lease(ctx, "downlink", d.Holder, leaseTime)
 		if err != nil || !held {
 			d.sites = nil
 			return 0, err
 		}
-		d.renewed = time.Now()
+		d.renewed = now
 	}
 	lacking, err := d.lacking(ctx)
 	if err != nil {

@@ -20,11 +20,20 @@ type Sequencer struct {
 	OnPlaced func()
 	// Poll is how often the tables are looked at when nobody calls Wake. 0 is 100 ms.
 	Poll time.Duration
+	// Now is the clock by which the lease is renewed; nil is time.Now.
+	Now func() time.Time
 	// Slog may be nil.
 	Slog *slog.Logger
 
 	wake    db.Signal
 	renewed time.Time
+}
+
+func (s *Sequencer) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
 const (
@@ -52,12 +61,12 @@ func (s *Sequencer) Run(ctx context.Context) error {
 // Step numbers what is there and returns how many rows it numbered; none where another collector holds the lease. The lease
 // only spares work: the lock within the transaction keeps numbers from being given twice.
 func (s *Sequencer) Step(ctx context.Context) (int, error) {
-	if time.Since(s.renewed) > leaseTime/3 {
+	if now := s.now(); now.Sub(s.renewed) > leaseTime/3 {
 		held, err := s.DB.Lease(ctx, "sequencer", s.Holder, leaseTime)
 		if err != nil || !held {
 			return 0, err
 		}
-		s.renewed = time.Now()
+		s.renewed = now
 	}
 	waiting, err := s.anything(ctx)
 	if err != nil || !waiting {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,6 +149,126 @@ func TestATargetThatAsksForADayIsSeenAndAskedAgain(t *testing.T) {
 		w.effects(connector.GoodsIssue, "SO1/S1", 1)
 		if got := w.exceptions(); len(got) != 0 {
 			w.t.Errorf("exceptions: %v", got)
+		}
+	})
+}
+
+// told counts the receipts that say what they wait for, and the highest version of one.
+func (w *world) told(events ...string) (n int, version uint64) {
+	w.t.Helper()
+	for _, id := range events {
+		r := w.receipt(id)
+		if r.Text != "" {
+			n++
+		}
+		version = max(version, r.Version)
+	}
+	return n, version
+}
+
+func TestEverythingThatWaitsForADeadTargetSaysSo(t *testing.T) {
+	each(t, func(w *world) {
+		const n = 450 // more than two portions
+		var events []string
+		for i := range n {
+			events = append(events, fmt.Sprintf("e-S%d", i))
+		}
+		w.logged(append(events, "e-late", "e-next")...)
+		for i := range n {
+			w.put(fmt.Sprintf("order/SO%d", i), goodsIssue(fmt.Sprintf("SO%d", i), fmt.Sprintf("S%d", i), 1))
+		}
+		w.fail(func(string, *connector.Posting) connectortest.Failure { return connectortest.Before })
+		s := w.sender("c1")
+		w.pass(s, 3*time.Second)
+		if got, _ := w.told(events...); got > 5 {
+			t.Errorf("%d receipts were written anew because of an outage of three seconds", got)
+		}
+		w.pass(s, 12*time.Second)
+		if got, version := w.told(events...); got != n || version > 4 {
+			t.Errorf("%d of %d receipts say what they wait for; one was written %d times", got, n, version)
+		}
+		e := w.entry(fmt.Sprintf("SO%d/S%d", n-1, n-1))
+		if e.State != posting.Ready || e.Attempts != 0 || e.Fault.Class != docklinev1.FaultClass_FAULT_CLASS_TECHNICAL ||
+			!strings.Contains(e.Fault.Text, "has taken nothing since 2025-11-03 08:00") || e.Fault.Remedy == "" {
+			t.Errorf("one that was not tried: %s, %d attempts, %+v", e.State, e.Attempts, e.Fault)
+		}
+		// One that becomes ready during the outage, and another process.
+		w.put("order/late", goodsIssue("SOL", "late", 1))
+		w.pass(s, 3*time.Second)
+		if r := w.receipt("e-late"); !strings.Contains(r.Text, "erp: has taken nothing") {
+			t.Errorf("the receipt of one that became ready in the outage: %v", r)
+		}
+		_, before := w.told(events...)
+		w.pass(s, 30*time.Second)
+		_, after := w.told(events[50:]...)
+		if after > before {
+			t.Errorf("receipts are written again and again: version %d, then %d", before, after)
+		}
+		s = w.sender("c1")
+		w.pass(s, 15*time.Second)
+		if got, _ := w.told(events[50:]...); got != n-50 {
+			t.Errorf("after a restart %d of %d receipts say what they wait for", got, n-50)
+		}
+		// It answers, but refuses one order: what waits behind that one does not wait for the target any more.
+		w.put("order/SO7", goodsIssue("SO7", "S7", 1), goodsIssue("SO7", "next", 1))
+		waits := goodsIssue("SO8", "S8", 1)
+		waits.Needs = []posting.Ref{goodsIssue("SO7", "S7", 1).Ref()}
+		w.put("order/SO8", waits)
+		w.expect("SO8/S8", posting.Planned)
+		w.fail(func(op string, p *connector.Posting) connectortest.Failure {
+			if op == "bind" && p.Key == "SO7/S7" {
+				return connectortest.BadData
+			}
+			return connectortest.None
+		})
+		w.pass(s, 10*time.Second)
+		for _, key := range []string{"SO0/S0", fmt.Sprintf("SO%d/S%d", n-1, n-1), "SOL/late"} {
+			if e := w.expect(key, posting.Confirmed); e.Fault != (posting.Fault{}) {
+				t.Errorf("%s is confirmed and says %+v", key, e.Fault)
+			}
+		}
+		w.expect("SO7/S7", posting.Rejected)
+		w.expect("SO8/S8", posting.Planned)
+		for _, id := range []string{"e-next", "e-S8"} {
+			if r := w.receipt(id); r.Text != "" {
+				t.Errorf("the receipt of one that waits for another posting: %v", r)
+			}
+		}
+	})
+}
+
+func TestTheTextOfAnOutageGoesWithIt(t *testing.T) {
+	each(t, func(w *world) {
+		var events []string
+		for i := range 20 {
+			events = append(events, fmt.Sprintf("e-S%d", i))
+		}
+		w.logged(events...)
+		for i := range 20 {
+			w.put(fmt.Sprintf("order/SO%d", i), goodsIssue(fmt.Sprintf("SO%d", i), fmt.Sprintf("S%d", i), 1))
+		}
+		gate := &impatient{Connector: w.target, full: true, now: w.clock.Now}
+		s := w.sender("c1", func(s *posting.Sender) { s.Connector = gate })
+		w.pass(s, time.Minute)
+		if got, _ := w.told(events...); got != 20 {
+			t.Fatalf("%d of 20 receipts say what they wait for while the target asks for patience", got)
+		}
+		gate.full = false
+		w.clock.advance(15 * time.Minute)
+		for got := 20; got > 1; got, _ = w.told(events...) {
+			n, err := s.Step(t.Context())
+			if err != nil || n == 0 {
+				t.Fatalf("%d receipts still name the outage when there is nothing more to do: %v", got, err)
+			}
+		}
+		confirmed := 0
+		for _, e := range w.all() {
+			if e.State == posting.Confirmed {
+				confirmed++
+			}
+		}
+		if confirmed > 3 {
+			t.Errorf("%d were confirmed before the text went: it should not wait for that", confirmed)
 		}
 	})
 }

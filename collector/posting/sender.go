@@ -13,7 +13,6 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
-	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 // Sender sends the postings of one target account and settles what became of them. Of several senders of one target, in any
@@ -44,6 +43,8 @@ type Sender struct {
 	// bound for how long; default 1 s and 5 s.
 	OpenAfter              int
 	OpenFirst, OpenLongest time.Duration
+	// TellAfter is how long a target takes nothing before the postings that were not tried carry its fault too; default 5 s.
+	TellAfter time.Duration
 	// AlarmAfter is how long a target may be out of reach before that is an exception; default 1 min.
 	AlarmAfter time.Duration
 	Now        func() time.Time
@@ -62,6 +63,7 @@ type Sender struct {
 	downSince   time.Time
 	tenants     []string // those that had postings to it
 	alarmed     bool
+	outage      outage
 	settled     bool // an alarm of a former process was closed
 }
 
@@ -101,6 +103,7 @@ func (s *Sender) prepare() {
 	set(&s.RetryLongest, 2*time.Minute)
 	set(&s.OpenFirst, time.Second)
 	set(&s.OpenLongest, 5*time.Second)
+	set(&s.TellAfter, 5*time.Second)
 	set(&s.AlarmAfter, time.Minute)
 	s.Parallel = max(1, s.Parallel)
 	if s.OpenAfter == 0 {
@@ -191,7 +194,13 @@ func (s *Sender) Step(ctx context.Context) (int, error) {
 		w.work = true
 	}
 	if now.Before(s.pausedUntil) {
-		return n, s.raise(ctx, now) // a target that asks for patience for long is one that does not take anything
+		return n, s.waitOut(ctx, now) // a target that asks for patience for long is one that does not take anything
+	}
+	if s.outage.marked && s.downSince.IsZero() && (s.outage.heard || !w.work) {
+		cleared, err := s.clear(ctx, now)
+		if n += cleared; err != nil {
+			return n, err
+		}
 	}
 	if !w.work {
 		return n, nil
@@ -199,10 +208,10 @@ func (s *Sender) Step(ctx context.Context) (int, error) {
 	limit := s.Parallel
 	switch s.breaker.allow(now) {
 	case refused:
-		return n, s.raise(ctx, now)
+		return n, s.waitOut(ctx, now)
 	case probing:
 		if !s.probe(ctx) {
-			return n, s.raise(ctx, s.Now())
+			return n, s.waitOut(ctx, s.Now())
 		}
 		limit = 1
 	case single:
@@ -223,6 +232,9 @@ func (s *Sender) hold(ctx context.Context, now time.Time) (bool, error) {
 	held, err := s.DB.Lease(ctx, "posting/"+s.Target, s.Holder, senderLease)
 	if err != nil {
 		return false, fmt.Errorf("posting %s: %w", s.Target, err)
+	}
+	if now.After(s.leaseEnd) { // another may have worked meanwhile
+		s.outage, s.downSince = outage{marked: true}, time.Time{}
 	}
 	s.leaseEnd = time.Time{}
 	if held {
@@ -292,45 +304,6 @@ func (s *Sender) failed(text string) {
 		if open {
 			st.Open = s.breaker.openUntil
 		}
-	})
-}
-
-// raise makes an exception of a target that has been out of reach for long.
-func (s *Sender) raise(ctx context.Context, now time.Time) error {
-	if s.alarmed || s.downSince.IsZero() || now.Sub(s.downSince) < s.AlarmAfter {
-		return nil
-	}
-	c := Case{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Severity: docklinev1.Severity_SEVERITY_ERROR,
-		Code: "target_unavailable", Subject: s.Target, Title: s.Target + " does not answer",
-		Text: "Since " + s.downSince.UTC().Format(time.RFC3339) + ": " + s.Stats().Fault +
-			". Postings wait and go by themselves when it answers again. Look whether the system and the way to it are up, and whether its password still holds."}
-	if err := s.alarm(ctx, s.tenants, []Case{c}); err != nil {
-		return err
-	}
-	s.alarmed = true
-	return nil
-}
-
-// answered notes that the target answered, and after an outage lets go at once what waited because of it.
-func (s *Sender) answered(ctx context.Context) error {
-	wasOpen := s.breaker.answered()
-	s.downSince = time.Time{}
-	s.count(func(st *Stats) { st.Open, st.Fault = time.Time{}, "" })
-	if s.alarmed || !s.settled {
-		if err := s.alarm(ctx, s.tenants, nil); err != nil {
-			return err
-		}
-		s.alarmed, s.settled = false, true
-	}
-	if !wasOpen {
-		return nil
-	}
-	s.Log.Info("target answers again", "target", s.Target)
-	now := s.Now().UnixMicro()
-	return s.DB.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE posting SET ready_at = ? WHERE target = ? AND state IN ('ready', 'unknown') AND ready_at > ?
-			AND lease_until <= ? AND fault_class = ?`, now, s.Target, now, now, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL)
-		return err
 	})
 }
 

@@ -206,7 +206,7 @@ func (w *world) entries(foldKey string) []posting.Entry {
 	return out
 }
 
-func (w *world) entry(key string) posting.Entry {
+func (w *world) all() []posting.Entry {
 	w.t.Helper()
 	var out []posting.Entry
 	err := w.db.Read(w.t.Context(), func(tx *db.Tx) (err error) {
@@ -216,7 +216,12 @@ func (w *world) entry(key string) posting.Entry {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, e := range out {
+	return out
+}
+
+func (w *world) entry(key string) posting.Entry {
+	w.t.Helper()
+	for _, e := range w.all() {
 		if e.Key == key {
 			return e
 		}

@@ -13,23 +13,20 @@ import (
 )
 
 const (
-	staged     = docklinev1.EventKind_EVENT_KIND_LOAD_STAGED
-	loaded     = docklinev1.EventKind_EVENT_KIND_LOAD_LOADED
-	delayed    = docklinev1.EventKind_EVENT_KIND_TRANSPORT_DELAYED
-	refused    = docklinev1.EventKind_EVENT_KIND_TRANSPORT_REFUSED
-	lost       = docklinev1.EventKind_EVENT_KIND_TRANSPORT_LOST
-	damaged    = docklinev1.EventKind_EVENT_KIND_TRANSPORT_DAMAGED
-	requested  = docklinev1.EventKind_EVENT_KIND_RETURN_REQUESTED
-	authorised = docklinev1.EventKind_EVENT_KIND_RETURN_AUTHORISED
-	denied     = docklinev1.EventKind_EVENT_KIND_RETURN_DENIED
-	withdrawn  = docklinev1.EventKind_EVENT_KIND_RETURN_CANCELLED
-	received   = docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED
-	inspected  = docklinev1.EventKind_EVENT_KIND_RETURN_INSPECTED
-	disposed   = docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED
-	advised    = docklinev1.EventKind_EVENT_KIND_INBOUND_ADVISED
-	arrived    = docklinev1.EventKind_EVENT_KIND_RECEIPT_ARRIVED
-	receipt    = docklinev1.EventKind_EVENT_KIND_RECEIPT_RECEIVED
-	notAsTold  = docklinev1.EventKind_EVENT_KIND_RECEIPT_DISCREPANCY
+	staged    = docklinev1.EventKind_EVENT_KIND_LOAD_STAGED
+	loaded    = docklinev1.EventKind_EVENT_KIND_LOAD_LOADED
+	delayed   = docklinev1.EventKind_EVENT_KIND_TRANSPORT_DELAYED
+	refused   = docklinev1.EventKind_EVENT_KIND_TRANSPORT_REFUSED
+	lost      = docklinev1.EventKind_EVENT_KIND_TRANSPORT_LOST
+	damaged   = docklinev1.EventKind_EVENT_KIND_TRANSPORT_DAMAGED
+	requested = docklinev1.EventKind_EVENT_KIND_RETURN_REQUESTED
+	denied    = docklinev1.EventKind_EVENT_KIND_RETURN_DENIED
+	withdrawn = docklinev1.EventKind_EVENT_KIND_RETURN_CANCELLED
+	inspected = docklinev1.EventKind_EVENT_KIND_RETURN_INSPECTED
+	advised   = docklinev1.EventKind_EVENT_KIND_INBOUND_ADVISED
+	arrived   = docklinev1.EventKind_EVENT_KIND_RECEIPT_ARRIVED
+	receipt   = docklinev1.EventKind_EVENT_KIND_RECEIPT_RECEIVED
+	notAsTold = docklinev1.EventKind_EVENT_KIND_RECEIPT_DISCREPANCY
 )
 
 // about are events as facts of a key: one of a carrier that names no shipment came by the name that it gives.
@@ -61,7 +58,7 @@ func shipment(events ...*docklinev1.Event) state.ShipmentFold {
 	return state.FoldShipment(Site, "S1", about(events...), codes{})
 }
 
-var whole = Names{Shipment: "S1"}
+var wholly = Names{Shipment: "S1"}
 
 func by(tracking string) Names { return Names{Tracking: tracking} }
 
@@ -79,7 +76,7 @@ func TestAShipmentGoesItsWay(t *testing.T) {
 		event *docklinev1.Event
 		want  string
 	}{
-		{Milestone(1, "m0", whole, "booked"), state.ShipmentPlanned},
+		{Milestone(1, "m0", wholly, "booked"), state.ShipmentPlanned},
 		{Load(staged, 10, "l1", "S1"), state.ShipmentStaged},
 		{Load(loaded, 20, "l2", "S1"), state.ShipmentLoaded},
 		{one, state.ShipmentDeparted},
@@ -124,7 +121,7 @@ func TestAShipmentGoesItsWay(t *testing.T) {
 // TestMilestoneBeforePack: a carrier's word that is there before the site has told of pack or departure counts at once, and the state is the
 // same when all is told.
 func TestMilestoneBeforePack(t *testing.T) {
-	milestone, proof := Milestone(40, "m1", whole, "picked_up"), Proof(70, "d1", whole)
+	milestone, proof := Milestone(40, "m1", wholly, "picked_up"), Proof(70, "d1", wholly)
 	early := shipment(milestone)
 	if early.State.GetStatus() != state.ShipmentInTransit || early.Departed || !slices.Contains(early.State.GetFlags(), state.FlagNoDeparture) || !early.State.GetSteps()[0].GetInferred() {
 		t.Errorf("before the departure: %v", early.State)
@@ -186,7 +183,7 @@ func TestProblemsUnderWayEnd(t *testing.T) {
 		{"damaged", Said(damaged, 40, "x", by("T1"), "wet"), nil, state.ShipmentDamaged, true},
 		{"damaged, and on its way", Said(damaged, 40, "x", by("T1"), "wet"), Milestone(60, "m", by("T1"), "arrived"), state.ShipmentInTransit, true},
 		{"damaged, and accepted", Said(damaged, 40, "x", by("T1"), "wet"), Proof(60, "d", by("T1")), state.ShipmentDelivered, false},
-		{"damaged, and partly accepted", Said(damaged, 40, "x", by("T1"), "wet"), Proof(60, "d", by("T1"), NotTaken(L("SO1", "1", "A", "10"), "4")), state.ShipmentPartly, true},
+		{"damaged, and partly accepted", Said(damaged, 40, "x", by("T1"), "wet"), Proof(60, "d", by("T1"), Declined(L("SO1", "1", "A", "10"), "4")), state.ShipmentPartly, true},
 		{"an X12 code says damaged", coded(Milestone(40, "x", by("T1"), ""), "A9"), nil, state.ShipmentDamaged, true},
 		{"X12: delivered", late, coded(Milestone(60, "m", by("T1"), ""), "D1"), state.ShipmentDelivered, false},
 	} {
@@ -211,17 +208,17 @@ func coded(e *docklinev1.Event, code string) *docklinev1.Event {
 
 // TestAProofByLine: what was accepted and refused of each line, and that a delivery of goods that did not leave is a case.
 func TestAProofByLine(t *testing.T) {
-	fold := shipment(three(), Proof(70, "d1", whole, NotTaken(L("SO1", "1", "A", "10"), "2"), L("SO1", "2", "B", "5")))
+	fold := shipment(three(), Proof(70, "d1", wholly, Declined(L("SO1", "1", "A", "10"), "2"), L("SO1", "2", "B", "5")))
 	a, b := fold.State.GetGoods()[0], fold.State.GetGoods()[1]
 	if a.GetAccepted() != 8*unit || a.GetRefused() != 2*unit || b.GetAccepted() != 5*unit || fold.State.GetStatus() != state.ShipmentPartly ||
 		!slices.Contains(fold.State.GetFlags(), state.FlagPartlyRefused) || len(fold.Findings) != 0 {
 		t.Errorf("%v %v", fold.State, fold.Findings)
 	}
-	nothing := shipment(three(), Proof(70, "d1", whole, NotTaken(L("SO1", "1", "A", "10"), "10"), NotTaken(L("SO1", "2", "B", "5"), "5"))).State
+	nothing := shipment(three(), Proof(70, "d1", wholly, Declined(L("SO1", "1", "A", "10"), "10"), Declined(L("SO1", "2", "B", "5"), "5"))).State
 	if nothing.GetStatus() != state.ShipmentRefused {
 		t.Errorf("nothing accepted: %s", nothing.GetStatus())
 	}
-	wrong := shipment(three(), Proof(70, "d1", whole, L("SO9", "1", "C", "1")))
+	wrong := shipment(three(), Proof(70, "d1", wholly, L("SO9", "1", "C", "1")))
 	if len(wrong.Findings) != 1 || wrong.Findings[0].Code != state.CodeNotShipped {
 		t.Errorf("%v", wrong.Findings)
 	}
@@ -230,7 +227,7 @@ func TestAProofByLine(t *testing.T) {
 // TestATrailersProofIsOfEachShipment: the trailer's proof is of all of its shipments; of its lines each shipment sees its own.
 func TestATrailersProofIsOfEachShipment(t *testing.T) {
 	trailer := Names{BillOfLading: "BOL-1"}
-	proof := Proof(70, "d1", trailer, L("SO1", "1", "A", "10"), NotTaken(L("SO2", "1", "A", "4"), "1"), L("SO3", "1", "A", "2"))
+	proof := Proof(70, "d1", trailer, L("SO1", "1", "A", "10"), Declined(L("SO2", "1", "A", "4"), "1"), L("SO3", "1", "A", "2"))
 	for order, want := range map[string][2]int64{"SO1": {10, 0}, "SO2": {3, 1}, "SO3": {2, 0}} {
 		quantity := fmt.Sprint(want[0] + want[1])
 		s := shipment(Departed(30, "S1", "BOL-1", nil, L(order, "1", "A", quantity)), proof)
@@ -248,7 +245,7 @@ func TestATrailersProofIsOfEachShipment(t *testing.T) {
 
 // TestAShipmentIsTakenBack, whichever of the two is told first; and goods are the truth.
 func TestAShipmentIsTakenBack(t *testing.T) {
-	void := Void(50, "S1")
+	void := Voided(50, "S1")
 	if s := shipment(void).State; s.GetStatus() != state.ShipmentVoided || !slices.Contains(s.GetFlags(), state.FlagPendingVoid) {
 		t.Errorf("the void alone: %v", s)
 	}
@@ -257,16 +254,19 @@ func TestAShipmentIsTakenBack(t *testing.T) {
 		t.Errorf("%v", s)
 	}
 	again := Keyed(Departed(60, "S1", "", nil, L("SO1", "1", "A", "10")), "S1 again")
-	if s := shipment(again, void).State; s.GetStatus() != state.ShipmentDeparted || !slices.Contains(s.GetFlags(), state.FlagPendingVoid) {
-		t.Errorf("left after it was taken back: %v", s)
+	if s := shipment(again, void, three()).State; s.GetStatus() != state.ShipmentDeparted || s.GetGoods()[0].GetVoided() != 10*unit || s.GetGoods()[0].GetDeparted() != 20*unit {
+		t.Errorf("left again after it was taken back: %v", s)
 	}
-	if s := shipment(three(), Void(50, "S1", L("SO1", "1", "A", "4"))).State; s.GetStatus() != state.ShipmentDeparted || s.GetGoods()[0].GetVoided() != 4*unit {
+	if s := shipment(again, void).State; s.GetStatus() != state.ShipmentVoided {
+		t.Errorf("a clock is wrong: %v", s)
+	}
+	if s := shipment(three(), Voided(50, "S1", L("SO1", "1", "A", "4"))).State; s.GetStatus() != state.ShipmentDeparted || s.GetGoods()[0].GetVoided() != 4*unit {
 		t.Errorf("a part: %v", s)
 	}
 	if s := shipment(three(), void, Milestone(60, "m", by("T1"), "arrived")).State; s.GetStatus() != state.ShipmentVoided || !slices.Contains(s.GetFlags(), state.FlagVoidUnderWay) {
 		t.Errorf("under way all the same: %v", s)
 	}
-	if s := shipment(three(), void, Proof(60, "d", whole)).State; s.GetStatus() != state.ShipmentDelivered || !slices.Contains(s.GetFlags(), state.FlagVoidDelivered) {
+	if s := shipment(three(), void, Proof(60, "d", wholly)).State; s.GetStatus() != state.ShipmentDelivered || !slices.Contains(s.GetFlags(), state.FlagVoidDelivered) {
 		t.Errorf("delivered all the same: %v", s)
 	}
 }
@@ -279,7 +279,7 @@ func TestInvoicesThatAreVoidedDoNotCount(t *testing.T) {
 			t.Errorf("in force: %v", got)
 		}
 	}
-	delivered := []*docklinev1.Event{three(), Proof(60, "d", whole)}
+	delivered := []*docklinev1.Event{three(), Proof(60, "d", wholly)}
 	if s := shipment(append(delivered, one)...).State; s.GetStatus() != state.ShipmentClosed || !slices.Contains(s.GetStatusEventIds(), one.GetId()) {
 		t.Errorf("invoiced: %v", s)
 	}

@@ -25,7 +25,6 @@ const (
 	// ReturnUnknown: nothing is known but facts of others, such as its carrier's.
 	ReturnUnknown   = "unknown"
 	ReturnCorrected = "corrected"
-	partially       = "partially_"
 )
 
 // Kinds of discrepancies of returns and receipts.

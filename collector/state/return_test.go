@@ -34,8 +34,8 @@ func TestAReturnGoesItsWay(t *testing.T) {
 		{Back(received, 11, "b2", "R1", "RC1", a("3")), state.ReturnReceived},
 		{Back(inspected, 20, "b3", "R1", "RC1", Seen(a("2"), "good", "")), "partially_inspected"},
 		{Back(inspected, 21, "b4", "R1", "RC1", Seen(a("3"), "damaged", "CL-7")), state.ReturnInspected},
-		{Back(disposed, 30, "b5", "R1", "RC1", To(a("2"), "restock")), "partially_disposed"},
-		{Back(disposed, 31, "b6", "R1", "RC1", To(a("3"), "scrap")), state.ReturnDisposed},
+		{Back(disposed, 30, "b5", "R1", "RC1", Disposed(a("2"), "restock")), "partially_disposed"},
+		{Back(disposed, 31, "b6", "R1", "RC1", Disposed(a("3"), "scrap")), state.ReturnDisposed},
 		{Credit(40, "CM1", "SO1", []string{"R1"}, a("2")), "partially_credited"},
 		{Credit(41, "CM2", "SO1", []string{"R1"}, a("3")), state.ReturnClosed},
 	}
@@ -107,7 +107,7 @@ func TestABlindReturn(t *testing.T) {
 	if fold := blind(came); fold.State.GetStatus() != state.ReturnReceived || fold.Matched != "" || !fold.State.GetBlind() {
 		t.Errorf("%v", fold.State)
 	}
-	away := Back(disposed, 20, "b2", "", "RC9", To(L("", "", "A", "2"), "quarantine"))
+	away := Back(disposed, 20, "b2", "", "RC9", Disposed(L("", "", "A", "2"), "quarantine"))
 	if fold := blind(came, away); fold.State.GetStatus() != state.ReturnQuarantined {
 		t.Errorf("%v", fold.State)
 	}

@@ -37,8 +37,6 @@ const (
 const (
 	// FlagNoDeparture: its carrier has it, and the site has not told that it left.
 	FlagNoDeparture = "departure_missing"
-	// FlagPendingVoid: taken back, and what is taken back is not told yet.
-	FlagPendingVoid = "pending_void"
 	// FlagVoidUnderWay: taken back, and its carrier says that it moves all the same; FlagVoidDelivered: that it was delivered.
 	FlagVoidUnderWay  = "void_under_way"
 	FlagVoidDelivered = "void_after_delivery"

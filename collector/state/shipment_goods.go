@@ -19,8 +19,16 @@ type goodsKey struct{ order, line, item string }
 // goods is what became of what a shipment took.
 type goods struct {
 	lines map[goodsKey]*docklinev1.ShipmentLineState
+	// moves are what left, departure by departure, with what is not taken back of it.
+	moves []*goodsMove
 	// pending: something is taken back that did not leave, as far as is told.
 	pending bool
+}
+
+type goodsMove struct {
+	event *docklinev1.Event
+	line  *docklinev1.ShipmentLineState
+	base  int64
 }
 
 func newGoods() *goods {
@@ -76,7 +84,9 @@ func (f *shipmentFold) takeGoods() {
 	for _, e := range f.out.Facts {
 		for _, line := range e.GetShipment().GetLines() {
 			if item, base, fault := quantity(f.mapping, e, line, line.GetQuantity()); fault == nil {
-				f.goods.line(goodsKey{line.GetOrder(), line.GetOrderLine(), item}).Departed += base
+				l := f.goods.line(goodsKey{line.GetOrder(), line.GetOrderLine(), item})
+				l.Departed += base
+				f.goods.moves = append(f.goods.moves, &goodsMove{e, l, base})
 			}
 		}
 	}
@@ -103,14 +113,17 @@ func (f *shipmentFold) returned(id string) bool {
 	return slices.ContainsFunc(f.transport.facts, func(e *docklinev1.Event) bool { return e.GetId() == id && meaning(e) == milestoneReturned })
 }
 
-// void takes back what had left by then; more than that waits for a departure that is still to be told.
+// void takes back what had left by then; where nothing had, the clocks are wrong, and it takes back what there is. More than that waits for a
+// departure that is still to be told.
 func (f *shipmentFold) void(e *docklinev1.Event) {
-	took := false
+	reached := slices.DeleteFunc(slices.Clone(f.goods.moves), func(m *goodsMove) bool { return after(m.event, e) })
+	if len(reached) == 0 {
+		reached = f.goods.moves
+	}
+	f.goods.pending = f.goods.pending || len(reached) == 0
 	if len(e.GetShipmentVoid().GetLines()) == 0 {
-		for _, l := range f.goods.sorted() {
-			if f.leftBefore(e) {
-				l.Voided, took = l.Departed, true
-			}
+		for _, m := range reached {
+			m.line.Voided, m.base = m.line.Voided+m.base, 0
 		}
 	}
 	for _, line := range e.GetShipmentVoid().GetLines() {
@@ -118,20 +131,15 @@ func (f *shipmentFold) void(e *docklinev1.Event) {
 		if fault != nil {
 			continue
 		}
-		for _, l := range f.goods.find(line, item) {
-			n := min(base, l.Departed-l.Voided)
-			l.Voided += n
-			base -= n
+		found := f.goods.find(line, item)
+		for _, m := range slices.Backward(reached) {
+			if slices.Contains(found, m.line) {
+				n := min(base, m.base)
+				m.line.Voided, m.base, base = m.line.Voided+n, m.base-n, base-n
+			}
 		}
-		took = base <= 0
 		f.goods.pending = f.goods.pending || base > 0
 	}
-	f.goods.pending = f.goods.pending || !took
-}
-
-// leftBefore tells whether any departure happened no later than a void: one that left again afterwards is not taken back.
-func (f *shipmentFold) leftBefore(void *docklinev1.Event) bool {
-	return slices.ContainsFunc(f.out.Facts, func(e *docklinev1.Event) bool { return e.GetShipment() != nil && !after(e, void) })
 }
 
 // deliver takes what a proof of delivery says of lines.

@@ -18,17 +18,21 @@ import (
 // Kinds of fold keys beside those of package event: a record that could not become an event (or a hole in a stream), and the
 // opening of a site's stock ledger.
 const (
-	KindOrder       = "order"
-	KindShipment    = "shipment"
-	KindCount       = "count"
-	KindStock       = "stock"
-	KindRecord      = "record"
-	KindOpening     = "opening"
+	KindOrder    = "order"
+	KindShipment = "shipment"
+	KindCount    = "count"
+	KindStock    = "stock"
+	KindRecord   = "record"
+	KindOpening  = "opening"
+	// KindSubmission is an order that was handed in, by the number that its source gave it.
+	KindSubmission  = "submission"
 	KindReturn      = "return"
 	KindBlindReturn = "blind_return"
 	KindInbound     = "inbound"
-	// KindSubmission is an order that was handed in, by the number that its source gave it.
-	KindSubmission = "submission"
+	// KindReference is a name by which the world calls one of these: a tracking number, an SSCC, an invoice.
+	KindReference = "reference"
+	// KindDeclaration is what was declared about an event, by the event's id.
+	KindDeclaration = "declaration"
 )
 
 // UnmappedPrefix stands before an item's raw code in the stock ledger while the mapping does not know it.
@@ -45,7 +49,7 @@ type Fact struct {
 	EpochOrdinal uint64
 	Seq          uint64
 	Event        *docklinev1.Event
-	// Via is the key that it came through where it is not a fact of the key itself: a reference, or something that is part of the key.
+	// Via is the key through which it came, of something that is part of what is folded; "" for a fact of the key itself.
 	Via string
 }
 

@@ -2,12 +2,17 @@
 package event
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 const kindPrefix = "EVENT_KIND_"
+
+// longObjects are the objects whose own name has two words; of all others the name ends at the first underscore.
+var longObjects = []string{"credit_memo"}
 
 var kindNames, kindsByName = nameKinds()
 
@@ -18,12 +23,21 @@ func nameKinds() (map[docklinev1.EventKind]string, map[string]docklinev1.EventKi
 		if number == 0 {
 			continue
 		}
-		name := strings.ToLower(strings.TrimPrefix(enumName, kindPrefix))
-		name = strings.Replace(name, "_", ".", 1)
+		name := kindName(enumName)
 		names[docklinev1.EventKind(number)] = name
 		kinds[name] = docklinev1.EventKind(number)
 	}
 	return names, kinds
+}
+
+func kindName(enumName string) string {
+	name := strings.ToLower(strings.TrimPrefix(enumName, kindPrefix))
+	for _, object := range longObjects {
+		if verb, ok := strings.CutPrefix(name, object+"_"); ok {
+			return object + "." + verb
+		}
+	}
+	return strings.Replace(name, "_", ".", 1)
 }
 
 // KindName is the business name of a kind, "pick.confirmed"; empty for one that this version does not know.
@@ -34,3 +48,6 @@ func ParseKind(name string) (docklinev1.EventKind, bool) {
 	k, ok := kindsByName[name]
 	return k, ok
 }
+
+// Kinds is every kind, in order of its number.
+func Kinds() []docklinev1.EventKind { return slices.Sorted(maps.Keys(kindNames)) }

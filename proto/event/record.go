@@ -9,13 +9,35 @@ import (
 
 // Record names the source's record that an event tells of, "" where a later event cannot correct it: one without a source key, or a
 // stock snapshot. Kinds of one object share a record: a pick that was corrected to a short pick is one record, and an order that was
-// cancelled too.
+// cancelled too. A kind that follows another, as a void follows its departure, never takes its place and is a record of its own.
 func Record(e *docklinev1.Event) string {
 	if e.GetSourceKey() == "" || e.GetStockSnapshot() != nil {
 		return ""
 	}
-	object, _, _ := strings.Cut(KindName(e.GetKind()), ".")
+	object := KindName(e.GetKind())
+	if !follows(e.GetKind()) {
+		object, _, _ = strings.Cut(object, ".")
+	}
 	return fmt.Sprintf("%q %q %q %s %d", e.GetSite(), e.GetSource(), e.GetSourceKey(), object, e.GetOrdinal())
+}
+
+// follows tells the kinds that say what happened after, or against, another fact of the same thing.
+func follows(k docklinev1.EventKind) bool {
+	switch k {
+	case docklinev1.EventKind_EVENT_KIND_ORDER_CANCEL_REQUESTED, docklinev1.EventKind_EVENT_KIND_ORDER_CANCEL_REFUSED,
+		docklinev1.EventKind_EVENT_KIND_ORDER_HELD, docklinev1.EventKind_EVENT_KIND_ORDER_HOLD_RELEASED,
+		docklinev1.EventKind_EVENT_KIND_INVENTORY_DEALLOCATED, docklinev1.EventKind_EVENT_KIND_BACKORDER_RELEASED,
+		docklinev1.EventKind_EVENT_KIND_PACK_REOPENED, docklinev1.EventKind_EVENT_KIND_SHIPMENT_VOIDED, docklinev1.EventKind_EVENT_KIND_SHIPMENT_OVER_SHIPPED,
+		docklinev1.EventKind_EVENT_KIND_LOAD_LOADED, docklinev1.EventKind_EVENT_KIND_INVOICE_VOIDED, docklinev1.EventKind_EVENT_KIND_COUNT_APPROVED,
+		docklinev1.EventKind_EVENT_KIND_TRANSPORT_DELAYED, docklinev1.EventKind_EVENT_KIND_TRANSPORT_REFUSED,
+		docklinev1.EventKind_EVENT_KIND_TRANSPORT_LOST, docklinev1.EventKind_EVENT_KIND_TRANSPORT_DAMAGED,
+		docklinev1.EventKind_EVENT_KIND_RECEIPT_RECEIVED, docklinev1.EventKind_EVENT_KIND_RECEIPT_DISCREPANCY,
+		docklinev1.EventKind_EVENT_KIND_RETURN_AUTHORISED, docklinev1.EventKind_EVENT_KIND_RETURN_DENIED, docklinev1.EventKind_EVENT_KIND_RETURN_CANCELLED,
+		docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED, docklinev1.EventKind_EVENT_KIND_RETURN_INSPECTED, docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED,
+		docklinev1.EventKind_EVENT_KIND_STOCK_DAMAGED, docklinev1.EventKind_EVENT_KIND_STOCK_SCRAPPED:
+		return true
+	}
+	return false
 }
 
 // Elsewhere is what a key is told of an event that does not touch it while another version of the same record does: all but the payload.

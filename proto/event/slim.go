@@ -38,14 +38,14 @@ func idOf(e *docklinev1.Event) string {
 // to no order has a trace of its own.
 func TraceparentOf(e *docklinev1.Event) string {
 	trace := e.GetId()
-	if order := orderOf(e); order != "" {
+	if order := OrderOf(e); order != "" {
 		trace = CorrelationID(e.GetTenant(), order)
 	}
 	return Traceparent(trace, e.GetId())
 }
 
-// orderOf is the sales order that an event belongs to; of several, the first.
-func orderOf(e *docklinev1.Event) string {
+// OrderOf is the sales order that an event belongs to, "" where it names none; of several, the first.
+func OrderOf(e *docklinev1.Event) string {
 	switch p := Payload(e).(type) {
 	case *docklinev1.Order:
 		return p.GetNumber()

@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -70,12 +71,15 @@ func ValidateDecoded(e *docklinev1.Event, data []byte) *Fault {
 	if f := validHead(e); f != nil {
 		return f
 	}
+	if f := validCustom(e); f != nil {
+		return f
+	}
 	return validPayload(e)
 }
 
 func validHead(e *docklinev1.Event) *Fault {
 	if e.Subject == "" && needsSubject(e.Kind) {
-		return dataFault("subject_missing", "the event names no order, shipment or count; map its number to subject")
+		return dataFault("subject_missing", "the event names no order, shipment, return or count; map its number to subject")
 	}
 	if len(e.Subject) > MaxSubjectBytes {
 		return dataFault("code_too_long", "subject has %d bytes, %d are allowed", len(e.Subject), MaxSubjectBytes)
@@ -96,21 +100,22 @@ func validHead(e *docklinev1.Event) *Fault {
 	return nil
 }
 
-// needsSubject: the kinds from command.completed on are about machinery, and may have nothing that a person would name.
+// needsSubject: what is told of the machinery may have nothing that a person would name, and a book is a site's whole.
 func needsSubject(k docklinev1.EventKind) bool {
-	return k < docklinev1.EventKind_EVENT_KIND_COMMAND_COMPLETED && k != docklinev1.EventKind_EVENT_KIND_STOCK_SNAPSHOT
+	_, machine := machineRules[k]
+	return !machine && k != docklinev1.EventKind_EVENT_KIND_STOCK_SNAPSHOT
 }
 
 // plainText says of an event that was decoded from data that validText would find nothing, without looking at each field: the decoder
-// takes no text that is not UTF-8, a zero character would be a zero byte, and there are no times but those of the head. It need not see all
-// that is well.
+// takes no text that is not UTF-8, a zero character would be a zero byte, and there are no times but those of the head and of
+// lines. It need not see all that is well.
 func plainText(e *docklinev1.Event, data []byte) bool {
 	if len(data) == 0 || bytes.Count(data, zero) != bytes.Count(e.ContentHash, zero) || e.CapturedAt != nil && e.CapturedAt.CheckValid() != nil {
 		return false
 	}
 	switch e.Payload.(type) {
 	case *docklinev1.Event_Pick, *docklinev1.Event_Pack, *docklinev1.Event_Count:
-		return true
+		return !slices.ContainsFunc(Lines(e), func(l *docklinev1.Line) bool { return l.ExpiresAt != nil && l.ExpiresAt.CheckValid() != nil })
 	}
 	return false
 }

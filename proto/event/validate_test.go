@@ -39,7 +39,7 @@ func TestEveryKindNeedsItsPayload(t *testing.T) {
 			t.Errorf("%s without a payload: %v", event.KindName(kind), f)
 		}
 		for other, o := range samples() {
-			if proto.Equal(payloadOnly(o), payloadOnly(samples()[kind])) {
+			if payloadType(o) == payloadType(samples()[kind]) {
 				continue // kinds that share a payload
 			}
 			e.Payload = o.Payload
@@ -50,7 +50,9 @@ func TestEveryKindNeedsItsPayload(t *testing.T) {
 	}
 }
 
-func payloadOnly(e *docklinev1.Event) *docklinev1.Event { return &docklinev1.Event{Payload: e.Payload} }
+func payloadType(e *docklinev1.Event) protoreflect.FullName {
+	return event.Payload(e).ProtoReflect().Descriptor().FullName()
+}
 
 func TestFaults(t *testing.T) {
 	const (

@@ -8,9 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,62 +23,15 @@ const Tenant = "main"
 // Patience is for states that are reached at once on an idle machine.
 const Patience = 90 * time.Second
 
-// programs are built once for all tests of a package.
-var programs struct {
-	once sync.Once
-	dir  string
-	err  error
-}
+var programs = testenv.Programs{List: []testenv.Program{testenv.CollectorProgram, testenv.AgentProgram, testenv.AgentClockProgram, testenv.RowsProgram}}
 
 // Main runs the tests and removes the programs.
-func Main(m *testing.M) {
-	code := m.Run()
-	if programs.dir != "" {
-		_ = os.RemoveAll(programs.dir)
-	}
-	os.Exit(code)
-}
+func Main(m *testing.M) { programs.Main(m) }
 
 // Bin is the folder with the programs: dockline-agent, agent-clock (whose clock a test can set), dockline-collector and rows.
 func Bin(t testing.TB) string {
 	t.Helper()
-	programs.once.Do(func() {
-		if programs.dir, programs.err = os.MkdirTemp("", "dockline-enrol-"); programs.err != nil {
-			return
-		}
-		for _, build := range [][]string{
-			{"dockline-collector", "github.com/dockline/dockline/collector/cmd/dockline-collector"},
-			{"dockline-agent", "github.com/dockline/dockline/agent/cmd/dockline-agent"},
-			{"agent-clock", "-tags", "clockstep", "github.com/dockline/dockline/agent/cmd/dockline-agent"},
-			{"rows", "github.com/dockline/dockline/testenv/rows"},
-		} {
-			args := append([]string{"build", "-o", filepath.Join(programs.dir, build[0])}, build[1:]...)
-			if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-				programs.err = fmt.Errorf("build %s: %w: %s", build[0], err, out)
-				return
-			}
-		}
-	})
-	if programs.err != nil {
-		t.Fatal(programs.err)
-	}
-	return programs.dir
-}
-
-// Eventually waits until a state is reached.
-func Eventually(t testing.TB, limit time.Duration, what string, is func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(limit)
-	for !is() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", limit, what)
-		}
-		select {
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	return programs.Dir(t)
 }
 
 // Centre is a collector without systems behind it. Sites reach it by Line.
@@ -138,7 +89,7 @@ func (c *Centre) Start() {
 	if err := c.Collector.Start(); err != nil {
 		c.T.Fatal(err)
 	}
-	Eventually(c.T, Patience, "the collector answers", func() bool { return c.Get("healthz", nil) })
+	testenv.Eventually(c.T, Patience, "the collector answers", func() bool { return c.Get("healthz", nil) })
 }
 
 func (c *Centre) close() {

@@ -4,11 +4,8 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-// Carrier is the source of what carriers say, and CRM that of who asks for returns.
-const (
-	Carrier = "carrier"
-	CRM     = "crm"
-)
+// CRM is the source of who asks for returns.
+const CRM = "crm"
 
 // Departed is a shipment with its papers: a bill of lading and a tracking number for each parcel.
 func Departed(second int, number, billOfLading string, parcels []string, lines ...*docklinev1.Line) *docklinev1.Event {
@@ -18,13 +15,6 @@ func Departed(second int, number, billOfLading string, parcels []string, lines .
 	if len(parcels) > 0 {
 		s.Tracking, s.Parcels = parcels[0], parcels[1:]
 	}
-	return finish(e)
-}
-
-// Void takes a shipment back, or some lines of it.
-func Void(second int, number string, lines ...*docklinev1.Line) *docklinev1.Event {
-	e := local(docklinev1.EventKind_EVENT_KIND_SHIPMENT_VOIDED, second, "void/"+number, number)
-	e.Payload = &docklinev1.Event_ShipmentVoid{ShipmentVoid: &docklinev1.ShipmentVoid{Number: number, Site: Site, Reason: "wrong trailer", Lines: lines}}
 	return finish(e)
 }
 
@@ -75,21 +65,9 @@ func Proof(second int, key string, n Names, lines ...*docklinev1.Line) *dockline
 	return finish(e)
 }
 
-// NotTaken sets how much of a line its consignee did not take.
-func NotTaken(line *docklinev1.Line, quantity string) *docklinev1.Line {
-	line.Refused = &docklinev1.Quantity{Value: quantity}
-	return line
-}
-
 // Seen sets the condition of a line and the claim that it is followed under.
 func Seen(line *docklinev1.Line, condition, claim string) *docklinev1.Line {
 	line.Condition, line.Claim = condition, claim
-	return line
-}
-
-// To sets what is done with a line's goods.
-func To(line *docklinev1.Line, disposition string) *docklinev1.Line {
-	line.Disposition = disposition
 	return line
 }
 
@@ -118,25 +96,9 @@ func Back(kind docklinev1.EventKind, second int, key, number, receipt string, li
 	return finish(e)
 }
 
-// Credit is a credit memo for returns.
-func Credit(second int, number, order string, returns []string, lines ...*docklinev1.Line) *docklinev1.Event {
-	e := central(docklinev1.EventKind_EVENT_KIND_CREDIT_MEMO_POSTED, number, "credit,"+number, "1")
-	e.OccurredAt = At(second)
-	e.Payload = &docklinev1.Event_CreditMemo{CreditMemo: &docklinev1.CreditMemo{Number: number, Order: order, Returns: returns, Total: "10", Currency: "EUR", Lines: lines}}
-	return finish(e)
-}
-
 // Inbound is what a supplier sends: inbound.advised, receipt.arrived, receipt.received or receipt.discrepancy.
 func Inbound(kind docklinev1.EventKind, second int, key string, in *docklinev1.Inbound) *docklinev1.Event {
 	e := local(kind, second, key, key)
 	e.Payload = &docklinev1.Event_Inbound{Inbound: in}
-	return finish(e)
-}
-
-// InvoiceVoided takes an invoice back.
-func InvoiceVoided(second int, number, order string) *docklinev1.Event {
-	e := central(docklinev1.EventKind_EVENT_KIND_INVOICE_VOIDED, number, "void,"+number, "1")
-	e.OccurredAt = At(second)
-	e.Payload = &docklinev1.Event_InvoiceVoid{InvoiceVoid: &docklinev1.InvoiceVoid{Number: number, Order: order, Reason: "wrong price"}}
 	return finish(e)
 }

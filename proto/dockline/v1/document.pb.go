@@ -33,6 +33,7 @@ type Document struct {
 	//	*Document_StockAdjustment
 	//	*Document_OrderStatus
 	//	*Document_ServiceCase
+	//	*Document_OrderAmendment
 	Document      isDocument_Document `protobuf_oneof:"document"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -120,6 +121,15 @@ func (x *Document) GetServiceCase() *ServiceCase {
 	return nil
 }
 
+func (x *Document) GetOrderAmendment() *OrderAmendment {
+	if x != nil {
+		if x, ok := x.Document.(*Document_OrderAmendment); ok {
+			return x.OrderAmendment
+		}
+	}
+	return nil
+}
+
 type isDocument_Document interface {
 	isDocument_Document()
 }
@@ -144,6 +154,10 @@ type Document_ServiceCase struct {
 	ServiceCase *ServiceCase `protobuf:"bytes,5,opt,name=service_case,json=serviceCase,proto3,oneof"`
 }
 
+type Document_OrderAmendment struct {
+	OrderAmendment *OrderAmendment `protobuf:"bytes,6,opt,name=order_amendment,json=orderAmendment,proto3,oneof"`
+}
+
 func (*Document_GoodsIssue) isDocument_Document() {}
 
 func (*Document_InvoiceTrigger) isDocument_Document() {}
@@ -153,6 +167,8 @@ func (*Document_StockAdjustment) isDocument_Document() {}
 func (*Document_OrderStatus) isDocument_Document() {}
 
 func (*Document_ServiceCase) isDocument_Document() {}
+
+func (*Document_OrderAmendment) isDocument_Document() {}
 
 // DocumentLine is in the terms of the target: items and units by the collector's mapping. quantity is in the base unit, decimal.
 type DocumentLine struct {
@@ -342,9 +358,11 @@ func (x *GoodsIssue) GetLines() []*DocumentLine {
 
 // InvoiceTrigger asks for the invoice of one goods issue to be posted.
 type InvoiceTrigger struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Order         string                 `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
-	Shipment      string                 `protobuf:"bytes,2,opt,name=shipment,proto3" json:"shipment,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Order    string                 `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
+	Shipment string                 `protobuf:"bytes,2,opt,name=shipment,proto3" json:"shipment,omitempty"`
+	// What may be invoiced where that is less than what left; empty: all that the goods issue has.
+	Lines         []*DocumentLine `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -393,6 +411,180 @@ func (x *InvoiceTrigger) GetShipment() string {
 	return ""
 }
 
+func (x *InvoiceTrigger) GetLines() []*DocumentLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// OrderAmendment changes what a system of record has ordered, because of what happened at a site. Its key is order/substitution/task or
+// order/remainder/shipment.
+type OrderAmendment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Order string                 `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
+	// "substitute": each line gives some of its quantity to another item. "cancel": the quantities are cancelled. "backorder": they are kept and
+	// noted as owing. "split": they move to an order of their own.
+	Action string                `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
+	Lines  []*OrderAmendmentLine `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason string                `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who approved it, where somebody had to.
+	Approval      string `protobuf:"bytes,5,opt,name=approval,proto3" json:"approval,omitempty"`
+	Site          string `protobuf:"bytes,6,opt,name=site,proto3" json:"site,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderAmendment) Reset() {
+	*x = OrderAmendment{}
+	mi := &file_dockline_v1_document_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderAmendment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderAmendment) ProtoMessage() {}
+
+func (x *OrderAmendment) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_document_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderAmendment.ProtoReflect.Descriptor instead.
+func (*OrderAmendment) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_document_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *OrderAmendment) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *OrderAmendment) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *OrderAmendment) GetLines() []*OrderAmendmentLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *OrderAmendment) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OrderAmendment) GetApproval() string {
+	if x != nil {
+		return x.Approval
+	}
+	return ""
+}
+
+func (x *OrderAmendment) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+// OrderAmendmentLine: quantities are decimals in the base unit of their item.
+type OrderAmendmentLine struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	OrderLine string                 `protobuf:"bytes,1,opt,name=order_line,json=orderLine,proto3" json:"order_line,omitempty"`
+	Item      string                 `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
+	Quantity  string                 `protobuf:"bytes,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Substitution: what comes instead, and how much of it.
+	Substitute         string `protobuf:"bytes,4,opt,name=substitute,proto3" json:"substitute,omitempty"`
+	SubstituteQuantity string `protobuf:"bytes,5,opt,name=substitute_quantity,json=substituteQuantity,proto3" json:"substitute_quantity,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *OrderAmendmentLine) Reset() {
+	*x = OrderAmendmentLine{}
+	mi := &file_dockline_v1_document_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderAmendmentLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderAmendmentLine) ProtoMessage() {}
+
+func (x *OrderAmendmentLine) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_document_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderAmendmentLine.ProtoReflect.Descriptor instead.
+func (*OrderAmendmentLine) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_document_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *OrderAmendmentLine) GetOrderLine() string {
+	if x != nil {
+		return x.OrderLine
+	}
+	return ""
+}
+
+func (x *OrderAmendmentLine) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *OrderAmendmentLine) GetQuantity() string {
+	if x != nil {
+		return x.Quantity
+	}
+	return ""
+}
+
+func (x *OrderAmendmentLine) GetSubstitute() string {
+	if x != nil {
+		return x.Substitute
+	}
+	return ""
+}
+
+func (x *OrderAmendmentLine) GetSubstituteQuantity() string {
+	if x != nil {
+		return x.SubstituteQuantity
+	}
+	return ""
+}
+
 // StockAdjustment books a variance as a delta on the book at posting time. Its key is count/item/lot/bin.
 type StockAdjustment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -412,7 +604,7 @@ type StockAdjustment struct {
 
 func (x *StockAdjustment) Reset() {
 	*x = StockAdjustment{}
-	mi := &file_dockline_v1_document_proto_msgTypes[4]
+	mi := &file_dockline_v1_document_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -424,7 +616,7 @@ func (x *StockAdjustment) String() string {
 func (*StockAdjustment) ProtoMessage() {}
 
 func (x *StockAdjustment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_document_proto_msgTypes[4]
+	mi := &file_dockline_v1_document_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -437,7 +629,7 @@ func (x *StockAdjustment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockAdjustment.ProtoReflect.Descriptor instead.
 func (*StockAdjustment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_document_proto_rawDescGZIP(), []int{4}
+	return file_dockline_v1_document_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StockAdjustment) GetCount() string {
@@ -520,7 +712,7 @@ type OrderStatus struct {
 
 func (x *OrderStatus) Reset() {
 	*x = OrderStatus{}
-	mi := &file_dockline_v1_document_proto_msgTypes[5]
+	mi := &file_dockline_v1_document_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +724,7 @@ func (x *OrderStatus) String() string {
 func (*OrderStatus) ProtoMessage() {}
 
 func (x *OrderStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_document_proto_msgTypes[5]
+	mi := &file_dockline_v1_document_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +737,7 @@ func (x *OrderStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderStatus.ProtoReflect.Descriptor instead.
 func (*OrderStatus) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_document_proto_rawDescGZIP(), []int{5}
+	return file_dockline_v1_document_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OrderStatus) GetOrder() string {
@@ -609,7 +801,7 @@ type OrderStatusLine struct {
 
 func (x *OrderStatusLine) Reset() {
 	*x = OrderStatusLine{}
-	mi := &file_dockline_v1_document_proto_msgTypes[6]
+	mi := &file_dockline_v1_document_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -621,7 +813,7 @@ func (x *OrderStatusLine) String() string {
 func (*OrderStatusLine) ProtoMessage() {}
 
 func (x *OrderStatusLine) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_document_proto_msgTypes[6]
+	mi := &file_dockline_v1_document_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -634,7 +826,7 @@ func (x *OrderStatusLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderStatusLine.ProtoReflect.Descriptor instead.
 func (*OrderStatusLine) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_document_proto_rawDescGZIP(), []int{6}
+	return file_dockline_v1_document_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OrderStatusLine) GetOrderLine() string {
@@ -684,7 +876,7 @@ type ServiceCase struct {
 
 func (x *ServiceCase) Reset() {
 	*x = ServiceCase{}
-	mi := &file_dockline_v1_document_proto_msgTypes[7]
+	mi := &file_dockline_v1_document_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -696,7 +888,7 @@ func (x *ServiceCase) String() string {
 func (*ServiceCase) ProtoMessage() {}
 
 func (x *ServiceCase) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_document_proto_msgTypes[7]
+	mi := &file_dockline_v1_document_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -709,7 +901,7 @@ func (x *ServiceCase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceCase.ProtoReflect.Descriptor instead.
 func (*ServiceCase) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_document_proto_rawDescGZIP(), []int{7}
+	return file_dockline_v1_document_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ServiceCase) GetOrder() string {
@@ -772,14 +964,15 @@ var File_dockline_v1_document_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_document_proto_rawDesc = "" +
 	"\n" +
-	"\x1adockline/v1/document.proto\x12\vdockline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x02\n" +
+	"\x1adockline/v1/document.proto\x12\vdockline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x03\n" +
 	"\bDocument\x12:\n" +
 	"\vgoods_issue\x18\x01 \x01(\v2\x17.dockline.v1.GoodsIssueH\x00R\n" +
 	"goodsIssue\x12F\n" +
 	"\x0finvoice_trigger\x18\x02 \x01(\v2\x1b.dockline.v1.InvoiceTriggerH\x00R\x0einvoiceTrigger\x12I\n" +
 	"\x10stock_adjustment\x18\x03 \x01(\v2\x1c.dockline.v1.StockAdjustmentH\x00R\x0fstockAdjustment\x12=\n" +
 	"\forder_status\x18\x04 \x01(\v2\x18.dockline.v1.OrderStatusH\x00R\vorderStatus\x12=\n" +
-	"\fservice_case\x18\x05 \x01(\v2\x18.dockline.v1.ServiceCaseH\x00R\vserviceCaseB\n" +
+	"\fservice_case\x18\x05 \x01(\v2\x18.dockline.v1.ServiceCaseH\x00R\vserviceCase\x12F\n" +
+	"\x0forder_amendment\x18\x06 \x01(\v2\x1b.dockline.v1.OrderAmendmentH\x00R\x0eorderAmendmentB\n" +
 	"\n" +
 	"\bdocument\"\xaf\x01\n" +
 	"\fDocumentLine\x12\x1d\n" +
@@ -800,10 +993,27 @@ const file_dockline_v1_document_proto_rawDesc = "" +
 	"departedAt\x12\x18\n" +
 	"\acarrier\x18\x05 \x01(\tR\acarrier\x12\x1a\n" +
 	"\btracking\x18\x06 \x01(\tR\btracking\x12/\n" +
-	"\x05lines\x18\a \x03(\v2\x19.dockline.v1.DocumentLineR\x05lines\"B\n" +
+	"\x05lines\x18\a \x03(\v2\x19.dockline.v1.DocumentLineR\x05lines\"s\n" +
 	"\x0eInvoiceTrigger\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\tR\x05order\x12\x1a\n" +
-	"\bshipment\x18\x02 \x01(\tR\bshipment\"\xf8\x01\n" +
+	"\bshipment\x18\x02 \x01(\tR\bshipment\x12/\n" +
+	"\x05lines\x18\x03 \x03(\v2\x19.dockline.v1.DocumentLineR\x05lines\"\xbd\x01\n" +
+	"\x0eOrderAmendment\x12\x14\n" +
+	"\x05order\x18\x01 \x01(\tR\x05order\x12\x16\n" +
+	"\x06action\x18\x02 \x01(\tR\x06action\x125\n" +
+	"\x05lines\x18\x03 \x03(\v2\x1f.dockline.v1.OrderAmendmentLineR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1a\n" +
+	"\bapproval\x18\x05 \x01(\tR\bapproval\x12\x12\n" +
+	"\x04site\x18\x06 \x01(\tR\x04site\"\xb4\x01\n" +
+	"\x12OrderAmendmentLine\x12\x1d\n" +
+	"\n" +
+	"order_line\x18\x01 \x01(\tR\torderLine\x12\x12\n" +
+	"\x04item\x18\x02 \x01(\tR\x04item\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\tR\bquantity\x12\x1e\n" +
+	"\n" +
+	"substitute\x18\x04 \x01(\tR\n" +
+	"substitute\x12/\n" +
+	"\x13substitute_quantity\x18\x05 \x01(\tR\x12substituteQuantity\"\xf8\x01\n" +
 	"\x0fStockAdjustment\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\tR\x05count\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x10\n" +
@@ -851,33 +1061,38 @@ func file_dockline_v1_document_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_document_proto_rawDescData
 }
 
-var file_dockline_v1_document_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_dockline_v1_document_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_dockline_v1_document_proto_goTypes = []any{
 	(*Document)(nil),              // 0: dockline.v1.Document
 	(*DocumentLine)(nil),          // 1: dockline.v1.DocumentLine
 	(*GoodsIssue)(nil),            // 2: dockline.v1.GoodsIssue
 	(*InvoiceTrigger)(nil),        // 3: dockline.v1.InvoiceTrigger
-	(*StockAdjustment)(nil),       // 4: dockline.v1.StockAdjustment
-	(*OrderStatus)(nil),           // 5: dockline.v1.OrderStatus
-	(*OrderStatusLine)(nil),       // 6: dockline.v1.OrderStatusLine
-	(*ServiceCase)(nil),           // 7: dockline.v1.ServiceCase
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*OrderAmendment)(nil),        // 4: dockline.v1.OrderAmendment
+	(*OrderAmendmentLine)(nil),    // 5: dockline.v1.OrderAmendmentLine
+	(*StockAdjustment)(nil),       // 6: dockline.v1.StockAdjustment
+	(*OrderStatus)(nil),           // 7: dockline.v1.OrderStatus
+	(*OrderStatusLine)(nil),       // 8: dockline.v1.OrderStatusLine
+	(*ServiceCase)(nil),           // 9: dockline.v1.ServiceCase
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
 }
 var file_dockline_v1_document_proto_depIdxs = []int32{
-	2, // 0: dockline.v1.Document.goods_issue:type_name -> dockline.v1.GoodsIssue
-	3, // 1: dockline.v1.Document.invoice_trigger:type_name -> dockline.v1.InvoiceTrigger
-	4, // 2: dockline.v1.Document.stock_adjustment:type_name -> dockline.v1.StockAdjustment
-	5, // 3: dockline.v1.Document.order_status:type_name -> dockline.v1.OrderStatus
-	7, // 4: dockline.v1.Document.service_case:type_name -> dockline.v1.ServiceCase
-	8, // 5: dockline.v1.GoodsIssue.departed_at:type_name -> google.protobuf.Timestamp
-	1, // 6: dockline.v1.GoodsIssue.lines:type_name -> dockline.v1.DocumentLine
-	8, // 7: dockline.v1.StockAdjustment.as_of:type_name -> google.protobuf.Timestamp
-	6, // 8: dockline.v1.OrderStatus.lines:type_name -> dockline.v1.OrderStatusLine
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	2,  // 0: dockline.v1.Document.goods_issue:type_name -> dockline.v1.GoodsIssue
+	3,  // 1: dockline.v1.Document.invoice_trigger:type_name -> dockline.v1.InvoiceTrigger
+	6,  // 2: dockline.v1.Document.stock_adjustment:type_name -> dockline.v1.StockAdjustment
+	7,  // 3: dockline.v1.Document.order_status:type_name -> dockline.v1.OrderStatus
+	9,  // 4: dockline.v1.Document.service_case:type_name -> dockline.v1.ServiceCase
+	4,  // 5: dockline.v1.Document.order_amendment:type_name -> dockline.v1.OrderAmendment
+	10, // 6: dockline.v1.GoodsIssue.departed_at:type_name -> google.protobuf.Timestamp
+	1,  // 7: dockline.v1.GoodsIssue.lines:type_name -> dockline.v1.DocumentLine
+	1,  // 8: dockline.v1.InvoiceTrigger.lines:type_name -> dockline.v1.DocumentLine
+	5,  // 9: dockline.v1.OrderAmendment.lines:type_name -> dockline.v1.OrderAmendmentLine
+	10, // 10: dockline.v1.StockAdjustment.as_of:type_name -> google.protobuf.Timestamp
+	8,  // 11: dockline.v1.OrderStatus.lines:type_name -> dockline.v1.OrderStatusLine
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_document_proto_init() }
@@ -891,6 +1106,7 @@ func file_dockline_v1_document_proto_init() {
 		(*Document_StockAdjustment)(nil),
 		(*Document_OrderStatus)(nil),
 		(*Document_ServiceCase)(nil),
+		(*Document_OrderAmendment)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -898,7 +1114,7 @@ func file_dockline_v1_document_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_document_proto_rawDesc), len(file_dockline_v1_document_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -26,7 +26,8 @@ const (
 type OrderState struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
-	// First match of EVENTS 3.1: rejected, cancelled, closed, shipped, partially_shipped, packed, picking, released, accepted; "unknown" while no order fact is there.
+	// First match: rejected, cancelled, held, closed, delivered, partially_delivered, shipped, partially_shipped, packed, partially_packed, picking, allocated, backordered,
+	// released, accepted, submitted, quoted; "unknown" while no order fact is there.
 	Status            string                 `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
 	CorrelationId     string                 `protobuf:"bytes,3,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
 	Customer          string                 `protobuf:"bytes,4,opt,name=customer,proto3" json:"customer,omitempty"`
@@ -42,8 +43,27 @@ type OrderState struct {
 	Flags             []string               `protobuf:"bytes,14,rep,name=flags,proto3" json:"flags,omitempty"`
 	ReleasedTo        string                 `protobuf:"bytes,15,opt,name=released_to,json=releasedTo,proto3" json:"released_to,omitempty"`
 	ShipTo            []string               `protobuf:"bytes,16,rep,name=ship_to,json=shipTo,proto3" json:"ship_to,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The facts that the status follows from: the newest of them, at most 20, and how many there are in all.
+	StatusFacts     []string `protobuf:"bytes,17,rep,name=status_facts,json=statusFacts,proto3" json:"status_facts,omitempty"`
+	StatusFactCount uint32   `protobuf:"varint,18,opt,name=status_fact_count,json=statusFactCount,proto3" json:"status_fact_count,omitempty"`
+	// How far each stage has come over all lines, sorted: "picked", "partially_shipped", "partially_credited", "backordered", "lost".
+	Progress []string `protobuf:"bytes,19,rep,name=progress,proto3" json:"progress,omitempty"`
+	// Holds that are open, by code.
+	Holds []*OrderHold `protobuf:"bytes,20,rep,name=holds,proto3" json:"holds,omitempty"`
+	// Documents that hold a remainder of this order, by number.
+	Backorders []*OrderBackorder `protobuf:"bytes,21,rep,name=backorders,proto3" json:"backorders,omitempty"`
+	// The quote that the order came of.
+	Quote string `protobuf:"bytes,22,opt,name=quote,proto3" json:"quote,omitempty"`
+	// Invoices and shipments that were taken back, by number; invoices has only those in force.
+	VoidedInvoices  []string `protobuf:"bytes,23,rep,name=voided_invoices,json=voidedInvoices,proto3" json:"voided_invoices,omitempty"`
+	VoidedShipments []string `protobuf:"bytes,24,rep,name=voided_shipments,json=voidedShipments,proto3" json:"voided_shipments,omitempty"`
+	CreditMemos     []string `protobuf:"bytes,25,rep,name=credit_memos,json=creditMemos,proto3" json:"credit_memos,omitempty"`
+	// Returns that concern this order, by number.
+	Returns []string `protobuf:"bytes,26,rep,name=returns,proto3" json:"returns,omitempty"`
+	// Who asked to take the order back and why, while nobody has answered.
+	CancelRequest *OrderCancelRequest `protobuf:"bytes,27,opt,name=cancel_request,json=cancelRequest,proto3" json:"cancel_request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OrderState) Reset() {
@@ -188,6 +208,316 @@ func (x *OrderState) GetShipTo() []string {
 	return nil
 }
 
+func (x *OrderState) GetStatusFacts() []string {
+	if x != nil {
+		return x.StatusFacts
+	}
+	return nil
+}
+
+func (x *OrderState) GetStatusFactCount() uint32 {
+	if x != nil {
+		return x.StatusFactCount
+	}
+	return 0
+}
+
+func (x *OrderState) GetProgress() []string {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+func (x *OrderState) GetHolds() []*OrderHold {
+	if x != nil {
+		return x.Holds
+	}
+	return nil
+}
+
+func (x *OrderState) GetBackorders() []*OrderBackorder {
+	if x != nil {
+		return x.Backorders
+	}
+	return nil
+}
+
+func (x *OrderState) GetQuote() string {
+	if x != nil {
+		return x.Quote
+	}
+	return ""
+}
+
+func (x *OrderState) GetVoidedInvoices() []string {
+	if x != nil {
+		return x.VoidedInvoices
+	}
+	return nil
+}
+
+func (x *OrderState) GetVoidedShipments() []string {
+	if x != nil {
+		return x.VoidedShipments
+	}
+	return nil
+}
+
+func (x *OrderState) GetCreditMemos() []string {
+	if x != nil {
+		return x.CreditMemos
+	}
+	return nil
+}
+
+func (x *OrderState) GetReturns() []string {
+	if x != nil {
+		return x.Returns
+	}
+	return nil
+}
+
+func (x *OrderState) GetCancelRequest() *OrderCancelRequest {
+	if x != nil {
+		return x.CancelRequest
+	}
+	return nil
+}
+
+// OrderHold is a hold that is open.
+type OrderHold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Owner         string                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
+	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	EventId       string                 `protobuf:"bytes,6,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderHold) Reset() {
+	*x = OrderHold{}
+	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderHold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderHold) ProtoMessage() {}
+
+func (x *OrderHold) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderHold.ProtoReflect.Descriptor instead.
+func (*OrderHold) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *OrderHold) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *OrderHold) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *OrderHold) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OrderHold) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *OrderHold) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *OrderHold) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+// OrderBackorder is a document that holds a remainder.
+type OrderBackorder struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Number     string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Rule       string                 `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
+	PromisedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=promised_at,json=promisedAt,proto3" json:"promised_at,omitempty"`
+	// Nothing of it is open any more.
+	Released      bool     `protobuf:"varint,4,opt,name=released,proto3" json:"released,omitempty"`
+	EventIds      []string `protobuf:"bytes,5,rep,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderBackorder) Reset() {
+	*x = OrderBackorder{}
+	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderBackorder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderBackorder) ProtoMessage() {}
+
+func (x *OrderBackorder) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderBackorder.ProtoReflect.Descriptor instead.
+func (*OrderBackorder) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *OrderBackorder) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *OrderBackorder) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *OrderBackorder) GetPromisedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromisedAt
+	}
+	return nil
+}
+
+func (x *OrderBackorder) GetReleased() bool {
+	if x != nil {
+		return x.Released
+	}
+	return false
+}
+
+func (x *OrderBackorder) GetEventIds() []string {
+	if x != nil {
+		return x.EventIds
+	}
+	return nil
+}
+
+// OrderCancelRequest is one that nobody has answered.
+type OrderCancelRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Requester string                 `protobuf:"bytes,1,opt,name=requester,proto3" json:"requester,omitempty"`
+	Reason    string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	EventId   string                 `protobuf:"bytes,3,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// Numbers of the lines that it names; empty: the whole order.
+	OrderLines    []string `protobuf:"bytes,4,rep,name=order_lines,json=orderLines,proto3" json:"order_lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderCancelRequest) Reset() {
+	*x = OrderCancelRequest{}
+	mi := &file_dockline_v1_state_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderCancelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderCancelRequest) ProtoMessage() {}
+
+func (x *OrderCancelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderCancelRequest.ProtoReflect.Descriptor instead.
+func (*OrderCancelRequest) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OrderCancelRequest) GetRequester() string {
+	if x != nil {
+		return x.Requester
+	}
+	return ""
+}
+
+func (x *OrderCancelRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OrderCancelRequest) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *OrderCancelRequest) GetOrderLines() []string {
+	if x != nil {
+		return x.OrderLines
+	}
+	return nil
+}
+
 // OrderLineState holds the sums over the set of facts of one line.
 type OrderLineState struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -205,13 +535,50 @@ type OrderLineState struct {
 	InferredPacked int64                  `protobuf:"varint,12,opt,name=inferred_packed,json=inferredPacked,proto3" json:"inferred_packed,omitempty"`
 	UnitPrice      string                 `protobuf:"bytes,13,opt,name=unit_price,json=unitPrice,proto3" json:"unit_price,omitempty"`
 	Status         string                 `protobuf:"bytes,14,opt,name=status,proto3" json:"status,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Substitution: how much of this line other items stand for, and, on the line of such an item, how much of it stands for another. The
+	// line that it stands for, that line's item, and how much of that item it stands for: the ratio is substituted_in to stands_for_quantity.
+	SubstitutedOut    int64  `protobuf:"varint,15,opt,name=substituted_out,json=substitutedOut,proto3" json:"substituted_out,omitempty"`
+	SubstitutedIn     int64  `protobuf:"varint,16,opt,name=substituted_in,json=substitutedIn,proto3" json:"substituted_in,omitempty"`
+	StandsForLine     string `protobuf:"bytes,17,opt,name=stands_for_line,json=standsForLine,proto3" json:"stands_for_line,omitempty"`
+	StandsForItem     string `protobuf:"bytes,18,opt,name=stands_for_item,json=standsForItem,proto3" json:"stands_for_item,omitempty"`
+	StandsForQuantity int64  `protobuf:"varint,19,opt,name=stands_for_quantity,json=standsForQuantity,proto3" json:"stands_for_quantity,omitempty"`
+	// The system of record has this line too; false while only the site has told of it.
+	InOrder bool `protobuf:"varint,20,opt,name=in_order,json=inOrder,proto3" json:"in_order,omitempty"`
+	// Ordered quantity that waits for a hold.
+	Held        int64 `protobuf:"varint,21,opt,name=held,proto3" json:"held,omitempty"`
+	Allocated   int64 `protobuf:"varint,22,opt,name=allocated,proto3" json:"allocated,omitempty"`
+	Backordered int64 `protobuf:"varint,23,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	// Of shipped, what was taken back.
+	Voided    int64 `protobuf:"varint,24,opt,name=voided,proto3" json:"voided,omitempty"`
+	Delivered int64 `protobuf:"varint,25,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	Refused   int64 `protobuf:"varint,26,opt,name=refused,proto3" json:"refused,omitempty"`
+	Lost      int64 `protobuf:"varint,27,opt,name=lost,proto3" json:"lost,omitempty"`
+	Damaged   int64 `protobuf:"varint,28,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	Invoiced  int64 `protobuf:"varint,29,opt,name=invoiced,proto3" json:"invoiced,omitempty"`
+	// Returns: authorised, received, back in stock, scrapped, credited.
+	ReturnAuthorised int64 `protobuf:"varint,30,opt,name=return_authorised,json=returnAuthorised,proto3" json:"return_authorised,omitempty"`
+	Returned         int64 `protobuf:"varint,31,opt,name=returned,proto3" json:"returned,omitempty"`
+	Restocked        int64 `protobuf:"varint,32,opt,name=restocked,proto3" json:"restocked,omitempty"`
+	ReturnScrapped   int64 `protobuf:"varint,33,opt,name=return_scrapped,json=returnScrapped,proto3" json:"return_scrapped,omitempty"`
+	Credited         int64 `protobuf:"varint,34,opt,name=credited,proto3" json:"credited,omitempty"`
+	// Derived: net = ordered - cancelled - substituted_out + substituted_in, out = shipped - voided, open = net - out, to_invoice = out - invoiced,
+	// return_open = return_authorised - returned. net is what the line is still to bring in all, open may be below zero.
+	Net        int64 `protobuf:"varint,35,opt,name=net,proto3" json:"net,omitempty"`
+	Out        int64 `protobuf:"varint,36,opt,name=out,proto3" json:"out,omitempty"`
+	Open       int64 `protobuf:"varint,37,opt,name=open,proto3" json:"open,omitempty"`
+	ToInvoice  int64 `protobuf:"varint,38,opt,name=to_invoice,json=toInvoice,proto3" json:"to_invoice,omitempty"`
+	ReturnOpen int64 `protobuf:"varint,39,opt,name=return_open,json=returnOpen,proto3" json:"return_open,omitempty"`
+	// As in OrderState.
+	StatusFacts     []string `protobuf:"bytes,40,rep,name=status_facts,json=statusFacts,proto3" json:"status_facts,omitempty"`
+	StatusFactCount uint32   `protobuf:"varint,41,opt,name=status_fact_count,json=statusFactCount,proto3" json:"status_fact_count,omitempty"`
+	Progress        []string `protobuf:"bytes,42,rep,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *OrderLineState) Reset() {
 	*x = OrderLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	mi := &file_dockline_v1_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -223,7 +590,7 @@ func (x *OrderLineState) String() string {
 func (*OrderLineState) ProtoMessage() {}
 
 func (x *OrderLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	mi := &file_dockline_v1_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -236,7 +603,7 @@ func (x *OrderLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineState.ProtoReflect.Descriptor instead.
 func (*OrderLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{1}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *OrderLineState) GetOrderLine() string {
@@ -337,6 +704,202 @@ func (x *OrderLineState) GetStatus() string {
 	return ""
 }
 
+func (x *OrderLineState) GetSubstitutedOut() int64 {
+	if x != nil {
+		return x.SubstitutedOut
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetSubstitutedIn() int64 {
+	if x != nil {
+		return x.SubstitutedIn
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetStandsForLine() string {
+	if x != nil {
+		return x.StandsForLine
+	}
+	return ""
+}
+
+func (x *OrderLineState) GetStandsForItem() string {
+	if x != nil {
+		return x.StandsForItem
+	}
+	return ""
+}
+
+func (x *OrderLineState) GetStandsForQuantity() int64 {
+	if x != nil {
+		return x.StandsForQuantity
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetInOrder() bool {
+	if x != nil {
+		return x.InOrder
+	}
+	return false
+}
+
+func (x *OrderLineState) GetHeld() int64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetAllocated() int64 {
+	if x != nil {
+		return x.Allocated
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetBackordered() int64 {
+	if x != nil {
+		return x.Backordered
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetVoided() int64 {
+	if x != nil {
+		return x.Voided
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetDelivered() int64 {
+	if x != nil {
+		return x.Delivered
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetInvoiced() int64 {
+	if x != nil {
+		return x.Invoiced
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetReturnAuthorised() int64 {
+	if x != nil {
+		return x.ReturnAuthorised
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetReturned() int64 {
+	if x != nil {
+		return x.Returned
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetRestocked() int64 {
+	if x != nil {
+		return x.Restocked
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetReturnScrapped() int64 {
+	if x != nil {
+		return x.ReturnScrapped
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetCredited() int64 {
+	if x != nil {
+		return x.Credited
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetNet() int64 {
+	if x != nil {
+		return x.Net
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetOut() int64 {
+	if x != nil {
+		return x.Out
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetOpen() int64 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetToInvoice() int64 {
+	if x != nil {
+		return x.ToInvoice
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetReturnOpen() int64 {
+	if x != nil {
+		return x.ReturnOpen
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetStatusFacts() []string {
+	if x != nil {
+		return x.StatusFacts
+	}
+	return nil
+}
+
+func (x *OrderLineState) GetStatusFactCount() uint32 {
+	if x != nil {
+		return x.StatusFactCount
+	}
+	return 0
+}
+
+func (x *OrderLineState) GetProgress() []string {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
 type ShipmentState struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Number     string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -384,7 +947,7 @@ type ShipmentState struct {
 
 func (x *ShipmentState) Reset() {
 	*x = ShipmentState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	mi := &file_dockline_v1_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -396,7 +959,7 @@ func (x *ShipmentState) String() string {
 func (*ShipmentState) ProtoMessage() {}
 
 func (x *ShipmentState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	mi := &file_dockline_v1_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -409,7 +972,7 @@ func (x *ShipmentState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentState.ProtoReflect.Descriptor instead.
 func (*ShipmentState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{2}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ShipmentState) GetNumber() string {
@@ -636,7 +1199,7 @@ type StatusStep struct {
 
 func (x *StatusStep) Reset() {
 	*x = StatusStep{}
-	mi := &file_dockline_v1_state_proto_msgTypes[3]
+	mi := &file_dockline_v1_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -648,7 +1211,7 @@ func (x *StatusStep) String() string {
 func (*StatusStep) ProtoMessage() {}
 
 func (x *StatusStep) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[3]
+	mi := &file_dockline_v1_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -661,7 +1224,7 @@ func (x *StatusStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusStep.ProtoReflect.Descriptor instead.
 func (*StatusStep) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{3}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StatusStep) GetStatus() string {
@@ -709,7 +1272,7 @@ type TransportState struct {
 
 func (x *TransportState) Reset() {
 	*x = TransportState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[4]
+	mi := &file_dockline_v1_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +1284,7 @@ func (x *TransportState) String() string {
 func (*TransportState) ProtoMessage() {}
 
 func (x *TransportState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[4]
+	mi := &file_dockline_v1_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +1297,7 @@ func (x *TransportState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransportState.ProtoReflect.Descriptor instead.
 func (*TransportState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{4}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TransportState) GetTracking() string {
@@ -804,7 +1367,7 @@ type Milestone struct {
 
 func (x *Milestone) Reset() {
 	*x = Milestone{}
-	mi := &file_dockline_v1_state_proto_msgTypes[5]
+	mi := &file_dockline_v1_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +1379,7 @@ func (x *Milestone) String() string {
 func (*Milestone) ProtoMessage() {}
 
 func (x *Milestone) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[5]
+	mi := &file_dockline_v1_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +1392,7 @@ func (x *Milestone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Milestone.ProtoReflect.Descriptor instead.
 func (*Milestone) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{5}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Milestone) GetAt() *timestamppb.Timestamp {
@@ -903,7 +1466,7 @@ type EtaChange struct {
 
 func (x *EtaChange) Reset() {
 	*x = EtaChange{}
-	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	mi := &file_dockline_v1_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -915,7 +1478,7 @@ func (x *EtaChange) String() string {
 func (*EtaChange) ProtoMessage() {}
 
 func (x *EtaChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	mi := &file_dockline_v1_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -928,7 +1491,7 @@ func (x *EtaChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EtaChange.ProtoReflect.Descriptor instead.
 func (*EtaChange) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{6}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *EtaChange) GetToldAt() *timestamppb.Timestamp {
@@ -996,7 +1559,7 @@ type TransportProblem struct {
 
 func (x *TransportProblem) Reset() {
 	*x = TransportProblem{}
-	mi := &file_dockline_v1_state_proto_msgTypes[7]
+	mi := &file_dockline_v1_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1008,7 +1571,7 @@ func (x *TransportProblem) String() string {
 func (*TransportProblem) ProtoMessage() {}
 
 func (x *TransportProblem) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[7]
+	mi := &file_dockline_v1_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1021,7 +1584,7 @@ func (x *TransportProblem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransportProblem.ProtoReflect.Descriptor instead.
 func (*TransportProblem) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{7}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TransportProblem) GetKind() string {
@@ -1120,7 +1683,7 @@ type DeliveryProof struct {
 
 func (x *DeliveryProof) Reset() {
 	*x = DeliveryProof{}
-	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	mi := &file_dockline_v1_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1695,7 @@ func (x *DeliveryProof) String() string {
 func (*DeliveryProof) ProtoMessage() {}
 
 func (x *DeliveryProof) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	mi := &file_dockline_v1_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1708,7 @@ func (x *DeliveryProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveryProof.ProtoReflect.Descriptor instead.
 func (*DeliveryProof) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{8}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeliveryProof) GetAt() *timestamppb.Timestamp {
@@ -1236,7 +1799,7 @@ type ShipmentLineState struct {
 
 func (x *ShipmentLineState) Reset() {
 	*x = ShipmentLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[9]
+	mi := &file_dockline_v1_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1811,7 @@ func (x *ShipmentLineState) String() string {
 func (*ShipmentLineState) ProtoMessage() {}
 
 func (x *ShipmentLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[9]
+	mi := &file_dockline_v1_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1824,7 @@ func (x *ShipmentLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentLineState.ProtoReflect.Descriptor instead.
 func (*ShipmentLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{9}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ShipmentLineState) GetOrder() string {
@@ -1363,7 +1926,7 @@ type ReturnState struct {
 
 func (x *ReturnState) Reset() {
 	*x = ReturnState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[10]
+	mi := &file_dockline_v1_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1938,7 @@ func (x *ReturnState) String() string {
 func (*ReturnState) ProtoMessage() {}
 
 func (x *ReturnState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[10]
+	mi := &file_dockline_v1_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1951,7 @@ func (x *ReturnState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnState.ProtoReflect.Descriptor instead.
 func (*ReturnState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReturnState) GetNumber() string {
@@ -1576,7 +2139,7 @@ type ReturnLineState struct {
 
 func (x *ReturnLineState) Reset() {
 	*x = ReturnLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[11]
+	mi := &file_dockline_v1_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1588,7 +2151,7 @@ func (x *ReturnLineState) String() string {
 func (*ReturnLineState) ProtoMessage() {}
 
 func (x *ReturnLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[11]
+	mi := &file_dockline_v1_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1601,7 +2164,7 @@ func (x *ReturnLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnLineState.ProtoReflect.Descriptor instead.
 func (*ReturnLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReturnLineState) GetOrder() string {
@@ -1750,7 +2313,7 @@ type Discrepancy struct {
 
 func (x *Discrepancy) Reset() {
 	*x = Discrepancy{}
-	mi := &file_dockline_v1_state_proto_msgTypes[12]
+	mi := &file_dockline_v1_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1762,7 +2325,7 @@ func (x *Discrepancy) String() string {
 func (*Discrepancy) ProtoMessage() {}
 
 func (x *Discrepancy) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[12]
+	mi := &file_dockline_v1_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1775,7 +2338,7 @@ func (x *Discrepancy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Discrepancy.ProtoReflect.Descriptor instead.
 func (*Discrepancy) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Discrepancy) GetKind() string {
@@ -1871,7 +2434,7 @@ type InboundState struct {
 
 func (x *InboundState) Reset() {
 	*x = InboundState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[13]
+	mi := &file_dockline_v1_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1883,7 +2446,7 @@ func (x *InboundState) String() string {
 func (*InboundState) ProtoMessage() {}
 
 func (x *InboundState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[13]
+	mi := &file_dockline_v1_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1896,7 +2459,7 @@ func (x *InboundState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InboundState.ProtoReflect.Descriptor instead.
 func (*InboundState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *InboundState) GetReference() string {
@@ -2054,7 +2617,7 @@ type InboundLineState struct {
 
 func (x *InboundLineState) Reset() {
 	*x = InboundLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[14]
+	mi := &file_dockline_v1_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2066,7 +2629,7 @@ func (x *InboundLineState) String() string {
 func (*InboundLineState) ProtoMessage() {}
 
 func (x *InboundLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[14]
+	mi := &file_dockline_v1_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2079,7 +2642,7 @@ func (x *InboundLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InboundLineState.ProtoReflect.Descriptor instead.
 func (*InboundLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *InboundLineState) GetOrder() string {
@@ -2173,7 +2736,7 @@ type CountState struct {
 
 func (x *CountState) Reset() {
 	*x = CountState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[15]
+	mi := &file_dockline_v1_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2185,7 +2748,7 @@ func (x *CountState) String() string {
 func (*CountState) ProtoMessage() {}
 
 func (x *CountState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[15]
+	mi := &file_dockline_v1_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2198,7 +2761,7 @@ func (x *CountState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountState.ProtoReflect.Descriptor instead.
 func (*CountState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CountState) GetNumber() string {
@@ -2250,7 +2813,7 @@ type CountLineState struct {
 
 func (x *CountLineState) Reset() {
 	*x = CountLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[16]
+	mi := &file_dockline_v1_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2262,7 +2825,7 @@ func (x *CountLineState) String() string {
 func (*CountLineState) ProtoMessage() {}
 
 func (x *CountLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[16]
+	mi := &file_dockline_v1_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2275,7 +2838,7 @@ func (x *CountLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountLineState.ProtoReflect.Descriptor instead.
 func (*CountLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CountLineState) GetBin() string {
@@ -2333,7 +2896,7 @@ type StockState struct {
 
 func (x *StockState) Reset() {
 	*x = StockState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[17]
+	mi := &file_dockline_v1_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2345,7 +2908,7 @@ func (x *StockState) String() string {
 func (*StockState) ProtoMessage() {}
 
 func (x *StockState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[17]
+	mi := &file_dockline_v1_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2358,7 +2921,7 @@ func (x *StockState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockState.ProtoReflect.Descriptor instead.
 func (*StockState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StockState) GetSite() string {
@@ -2442,7 +3005,7 @@ type CountVariance struct {
 
 func (x *CountVariance) Reset() {
 	*x = CountVariance{}
-	mi := &file_dockline_v1_state_proto_msgTypes[18]
+	mi := &file_dockline_v1_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2454,7 +3017,7 @@ func (x *CountVariance) String() string {
 func (*CountVariance) ProtoMessage() {}
 
 func (x *CountVariance) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[18]
+	mi := &file_dockline_v1_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2467,7 +3030,7 @@ func (x *CountVariance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountVariance.ProtoReflect.Descriptor instead.
 func (*CountVariance) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{18}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CountVariance) GetCount() string {
@@ -2530,7 +3093,7 @@ var File_dockline_v1_state_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x17dockline/v1/state.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x04\n" +
+	"\x17dockline/v1/state.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\b\n" +
 	"\n" +
 	"OrderState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x16\n" +
@@ -2552,7 +3115,41 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x05flags\x18\x0e \x03(\tR\x05flags\x12\x1f\n" +
 	"\vreleased_to\x18\x0f \x01(\tR\n" +
 	"releasedTo\x12\x17\n" +
-	"\aship_to\x18\x10 \x03(\tR\x06shipTo\"\x9a\x03\n" +
+	"\aship_to\x18\x10 \x03(\tR\x06shipTo\x12!\n" +
+	"\fstatus_facts\x18\x11 \x03(\tR\vstatusFacts\x12*\n" +
+	"\x11status_fact_count\x18\x12 \x01(\rR\x0fstatusFactCount\x12\x1a\n" +
+	"\bprogress\x18\x13 \x03(\tR\bprogress\x12,\n" +
+	"\x05holds\x18\x14 \x03(\v2\x16.dockline.v1.OrderHoldR\x05holds\x12;\n" +
+	"\n" +
+	"backorders\x18\x15 \x03(\v2\x1b.dockline.v1.OrderBackorderR\n" +
+	"backorders\x12\x14\n" +
+	"\x05quote\x18\x16 \x01(\tR\x05quote\x12'\n" +
+	"\x0fvoided_invoices\x18\x17 \x03(\tR\x0evoidedInvoices\x12)\n" +
+	"\x10voided_shipments\x18\x18 \x03(\tR\x0fvoidedShipments\x12!\n" +
+	"\fcredit_memos\x18\x19 \x03(\tR\vcreditMemos\x12\x18\n" +
+	"\areturns\x18\x1a \x03(\tR\areturns\x12F\n" +
+	"\x0ecancel_request\x18\x1b \x01(\v2\x1f.dockline.v1.OrderCancelRequestR\rcancelRequest\"\xcc\x01\n" +
+	"\tOrderHold\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x120\n" +
+	"\x05until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x19\n" +
+	"\bevent_id\x18\x06 \x01(\tR\aeventId\"\xb2\x01\n" +
+	"\x0eOrderBackorder\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
+	"\x04rule\x18\x02 \x01(\tR\x04rule\x12;\n" +
+	"\vpromised_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"promisedAt\x12\x1a\n" +
+	"\breleased\x18\x04 \x01(\bR\breleased\x12\x1b\n" +
+	"\tevent_ids\x18\x05 \x03(\tR\beventIds\"\x86\x01\n" +
+	"\x12OrderCancelRequest\x12\x1c\n" +
+	"\trequester\x18\x01 \x01(\tR\trequester\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x19\n" +
+	"\bevent_id\x18\x03 \x01(\tR\aeventId\x12\x1f\n" +
+	"\vorder_lines\x18\x04 \x03(\tR\n" +
+	"orderLines\"\x82\n" +
+	"\n" +
 	"\x0eOrderLineState\x12\x1d\n" +
 	"\n" +
 	"order_line\x18\x01 \x01(\tR\torderLine\x12\x12\n" +
@@ -2570,7 +3167,37 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x0finferred_packed\x18\f \x01(\x03R\x0einferredPacked\x12\x1d\n" +
 	"\n" +
 	"unit_price\x18\r \x01(\tR\tunitPrice\x12\x16\n" +
-	"\x06status\x18\x0e \x01(\tR\x06status\"\xd5\b\n" +
+	"\x06status\x18\x0e \x01(\tR\x06status\x12'\n" +
+	"\x0fsubstituted_out\x18\x0f \x01(\x03R\x0esubstitutedOut\x12%\n" +
+	"\x0esubstituted_in\x18\x10 \x01(\x03R\rsubstitutedIn\x12&\n" +
+	"\x0fstands_for_line\x18\x11 \x01(\tR\rstandsForLine\x12&\n" +
+	"\x0fstands_for_item\x18\x12 \x01(\tR\rstandsForItem\x12.\n" +
+	"\x13stands_for_quantity\x18\x13 \x01(\x03R\x11standsForQuantity\x12\x19\n" +
+	"\bin_order\x18\x14 \x01(\bR\ainOrder\x12\x12\n" +
+	"\x04held\x18\x15 \x01(\x03R\x04held\x12\x1c\n" +
+	"\tallocated\x18\x16 \x01(\x03R\tallocated\x12 \n" +
+	"\vbackordered\x18\x17 \x01(\x03R\vbackordered\x12\x16\n" +
+	"\x06voided\x18\x18 \x01(\x03R\x06voided\x12\x1c\n" +
+	"\tdelivered\x18\x19 \x01(\x03R\tdelivered\x12\x18\n" +
+	"\arefused\x18\x1a \x01(\x03R\arefused\x12\x12\n" +
+	"\x04lost\x18\x1b \x01(\x03R\x04lost\x12\x18\n" +
+	"\adamaged\x18\x1c \x01(\x03R\adamaged\x12\x1a\n" +
+	"\binvoiced\x18\x1d \x01(\x03R\binvoiced\x12+\n" +
+	"\x11return_authorised\x18\x1e \x01(\x03R\x10returnAuthorised\x12\x1a\n" +
+	"\breturned\x18\x1f \x01(\x03R\breturned\x12\x1c\n" +
+	"\trestocked\x18  \x01(\x03R\trestocked\x12'\n" +
+	"\x0freturn_scrapped\x18! \x01(\x03R\x0ereturnScrapped\x12\x1a\n" +
+	"\bcredited\x18\" \x01(\x03R\bcredited\x12\x10\n" +
+	"\x03net\x18# \x01(\x03R\x03net\x12\x10\n" +
+	"\x03out\x18$ \x01(\x03R\x03out\x12\x12\n" +
+	"\x04open\x18% \x01(\x03R\x04open\x12\x1d\n" +
+	"\n" +
+	"to_invoice\x18& \x01(\x03R\ttoInvoice\x12\x1f\n" +
+	"\vreturn_open\x18' \x01(\x03R\n" +
+	"returnOpen\x12!\n" +
+	"\fstatus_facts\x18( \x03(\tR\vstatusFacts\x12*\n" +
+	"\x11status_fact_count\x18) \x01(\rR\x0fstatusFactCount\x12\x1a\n" +
+	"\bprogress\x18* \x03(\tR\bprogress\"\xd5\b\n" +
 	"\rShipmentState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
@@ -2822,84 +3449,93 @@ func file_dockline_v1_state_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_state_proto_rawDescData
 }
 
-var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_dockline_v1_state_proto_goTypes = []any{
 	(*OrderState)(nil),            // 0: dockline.v1.OrderState
-	(*OrderLineState)(nil),        // 1: dockline.v1.OrderLineState
-	(*ShipmentState)(nil),         // 2: dockline.v1.ShipmentState
-	(*StatusStep)(nil),            // 3: dockline.v1.StatusStep
-	(*TransportState)(nil),        // 4: dockline.v1.TransportState
-	(*Milestone)(nil),             // 5: dockline.v1.Milestone
-	(*EtaChange)(nil),             // 6: dockline.v1.EtaChange
-	(*TransportProblem)(nil),      // 7: dockline.v1.TransportProblem
-	(*DeliveryProof)(nil),         // 8: dockline.v1.DeliveryProof
-	(*ShipmentLineState)(nil),     // 9: dockline.v1.ShipmentLineState
-	(*ReturnState)(nil),           // 10: dockline.v1.ReturnState
-	(*ReturnLineState)(nil),       // 11: dockline.v1.ReturnLineState
-	(*Discrepancy)(nil),           // 12: dockline.v1.Discrepancy
-	(*InboundState)(nil),          // 13: dockline.v1.InboundState
-	(*InboundLineState)(nil),      // 14: dockline.v1.InboundLineState
-	(*CountState)(nil),            // 15: dockline.v1.CountState
-	(*CountLineState)(nil),        // 16: dockline.v1.CountLineState
-	(*StockState)(nil),            // 17: dockline.v1.StockState
-	(*CountVariance)(nil),         // 18: dockline.v1.CountVariance
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
-	(*Invoice)(nil),               // 20: dockline.v1.Invoice
-	(*Line)(nil),                  // 21: dockline.v1.Line
-	(*CreditMemo)(nil),            // 22: dockline.v1.CreditMemo
+	(*OrderHold)(nil),             // 1: dockline.v1.OrderHold
+	(*OrderBackorder)(nil),        // 2: dockline.v1.OrderBackorder
+	(*OrderCancelRequest)(nil),    // 3: dockline.v1.OrderCancelRequest
+	(*OrderLineState)(nil),        // 4: dockline.v1.OrderLineState
+	(*ShipmentState)(nil),         // 5: dockline.v1.ShipmentState
+	(*StatusStep)(nil),            // 6: dockline.v1.StatusStep
+	(*TransportState)(nil),        // 7: dockline.v1.TransportState
+	(*Milestone)(nil),             // 8: dockline.v1.Milestone
+	(*EtaChange)(nil),             // 9: dockline.v1.EtaChange
+	(*TransportProblem)(nil),      // 10: dockline.v1.TransportProblem
+	(*DeliveryProof)(nil),         // 11: dockline.v1.DeliveryProof
+	(*ShipmentLineState)(nil),     // 12: dockline.v1.ShipmentLineState
+	(*ReturnState)(nil),           // 13: dockline.v1.ReturnState
+	(*ReturnLineState)(nil),       // 14: dockline.v1.ReturnLineState
+	(*Discrepancy)(nil),           // 15: dockline.v1.Discrepancy
+	(*InboundState)(nil),          // 16: dockline.v1.InboundState
+	(*InboundLineState)(nil),      // 17: dockline.v1.InboundLineState
+	(*CountState)(nil),            // 18: dockline.v1.CountState
+	(*CountLineState)(nil),        // 19: dockline.v1.CountLineState
+	(*StockState)(nil),            // 20: dockline.v1.StockState
+	(*CountVariance)(nil),         // 21: dockline.v1.CountVariance
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*Invoice)(nil),               // 23: dockline.v1.Invoice
+	(*Line)(nil),                  // 24: dockline.v1.Line
+	(*CreditMemo)(nil),            // 25: dockline.v1.CreditMemo
 }
 var file_dockline_v1_state_proto_depIdxs = []int32{
-	19, // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
-	19, // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
-	1,  // 2: dockline.v1.OrderState.lines:type_name -> dockline.v1.OrderLineState
-	2,  // 3: dockline.v1.OrderState.shipments:type_name -> dockline.v1.ShipmentState
-	20, // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
-	19, // 5: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
-	21, // 6: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
-	3,  // 7: dockline.v1.ShipmentState.steps:type_name -> dockline.v1.StatusStep
-	5,  // 8: dockline.v1.ShipmentState.milestones:type_name -> dockline.v1.Milestone
-	4,  // 9: dockline.v1.ShipmentState.parcels:type_name -> dockline.v1.TransportState
-	8,  // 10: dockline.v1.ShipmentState.proofs:type_name -> dockline.v1.DeliveryProof
-	9,  // 11: dockline.v1.ShipmentState.goods:type_name -> dockline.v1.ShipmentLineState
-	19, // 12: dockline.v1.ShipmentState.eta:type_name -> google.protobuf.Timestamp
-	6,  // 13: dockline.v1.ShipmentState.etas:type_name -> dockline.v1.EtaChange
-	7,  // 14: dockline.v1.ShipmentState.problems:type_name -> dockline.v1.TransportProblem
-	19, // 15: dockline.v1.ShipmentState.delivered_at:type_name -> google.protobuf.Timestamp
-	19, // 16: dockline.v1.StatusStep.at:type_name -> google.protobuf.Timestamp
-	19, // 17: dockline.v1.TransportState.at:type_name -> google.protobuf.Timestamp
-	19, // 18: dockline.v1.TransportState.eta:type_name -> google.protobuf.Timestamp
-	19, // 19: dockline.v1.Milestone.at:type_name -> google.protobuf.Timestamp
-	19, // 20: dockline.v1.EtaChange.told_at:type_name -> google.protobuf.Timestamp
-	19, // 21: dockline.v1.EtaChange.eta:type_name -> google.protobuf.Timestamp
-	19, // 22: dockline.v1.EtaChange.former_eta:type_name -> google.protobuf.Timestamp
-	19, // 23: dockline.v1.TransportProblem.at:type_name -> google.protobuf.Timestamp
-	21, // 24: dockline.v1.TransportProblem.lines:type_name -> dockline.v1.Line
-	19, // 25: dockline.v1.DeliveryProof.at:type_name -> google.protobuf.Timestamp
-	19, // 26: dockline.v1.ReturnState.expires_at:type_name -> google.protobuf.Timestamp
-	3,  // 27: dockline.v1.ReturnState.steps:type_name -> dockline.v1.StatusStep
-	11, // 28: dockline.v1.ReturnState.lines:type_name -> dockline.v1.ReturnLineState
-	4,  // 29: dockline.v1.ReturnState.parcels:type_name -> dockline.v1.TransportState
-	5,  // 30: dockline.v1.ReturnState.milestones:type_name -> dockline.v1.Milestone
-	22, // 31: dockline.v1.ReturnState.credit_memos:type_name -> dockline.v1.CreditMemo
-	12, // 32: dockline.v1.ReturnState.discrepancies:type_name -> dockline.v1.Discrepancy
-	6,  // 33: dockline.v1.ReturnState.etas:type_name -> dockline.v1.EtaChange
-	19, // 34: dockline.v1.ReturnState.eta:type_name -> google.protobuf.Timestamp
-	19, // 35: dockline.v1.InboundState.expected_at:type_name -> google.protobuf.Timestamp
-	3,  // 36: dockline.v1.InboundState.steps:type_name -> dockline.v1.StatusStep
-	14, // 37: dockline.v1.InboundState.lines:type_name -> dockline.v1.InboundLineState
-	12, // 38: dockline.v1.InboundState.discrepancies:type_name -> dockline.v1.Discrepancy
-	19, // 39: dockline.v1.InboundState.last_received_at:type_name -> google.protobuf.Timestamp
-	4,  // 40: dockline.v1.InboundState.parcels:type_name -> dockline.v1.TransportState
-	5,  // 41: dockline.v1.InboundState.milestones:type_name -> dockline.v1.Milestone
-	19, // 42: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
-	16, // 43: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
-	18, // 44: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
-	19, // 45: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	22, // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
+	22, // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 2: dockline.v1.OrderState.lines:type_name -> dockline.v1.OrderLineState
+	5,  // 3: dockline.v1.OrderState.shipments:type_name -> dockline.v1.ShipmentState
+	23, // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
+	1,  // 5: dockline.v1.OrderState.holds:type_name -> dockline.v1.OrderHold
+	2,  // 6: dockline.v1.OrderState.backorders:type_name -> dockline.v1.OrderBackorder
+	3,  // 7: dockline.v1.OrderState.cancel_request:type_name -> dockline.v1.OrderCancelRequest
+	22, // 8: dockline.v1.OrderHold.until:type_name -> google.protobuf.Timestamp
+	22, // 9: dockline.v1.OrderHold.since:type_name -> google.protobuf.Timestamp
+	22, // 10: dockline.v1.OrderBackorder.promised_at:type_name -> google.protobuf.Timestamp
+	22, // 11: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
+	24, // 12: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
+	6,  // 13: dockline.v1.ShipmentState.steps:type_name -> dockline.v1.StatusStep
+	8,  // 14: dockline.v1.ShipmentState.milestones:type_name -> dockline.v1.Milestone
+	7,  // 15: dockline.v1.ShipmentState.parcels:type_name -> dockline.v1.TransportState
+	11, // 16: dockline.v1.ShipmentState.proofs:type_name -> dockline.v1.DeliveryProof
+	12, // 17: dockline.v1.ShipmentState.goods:type_name -> dockline.v1.ShipmentLineState
+	22, // 18: dockline.v1.ShipmentState.eta:type_name -> google.protobuf.Timestamp
+	9,  // 19: dockline.v1.ShipmentState.etas:type_name -> dockline.v1.EtaChange
+	10, // 20: dockline.v1.ShipmentState.problems:type_name -> dockline.v1.TransportProblem
+	22, // 21: dockline.v1.ShipmentState.delivered_at:type_name -> google.protobuf.Timestamp
+	22, // 22: dockline.v1.StatusStep.at:type_name -> google.protobuf.Timestamp
+	22, // 23: dockline.v1.TransportState.at:type_name -> google.protobuf.Timestamp
+	22, // 24: dockline.v1.TransportState.eta:type_name -> google.protobuf.Timestamp
+	22, // 25: dockline.v1.Milestone.at:type_name -> google.protobuf.Timestamp
+	22, // 26: dockline.v1.EtaChange.told_at:type_name -> google.protobuf.Timestamp
+	22, // 27: dockline.v1.EtaChange.eta:type_name -> google.protobuf.Timestamp
+	22, // 28: dockline.v1.EtaChange.former_eta:type_name -> google.protobuf.Timestamp
+	22, // 29: dockline.v1.TransportProblem.at:type_name -> google.protobuf.Timestamp
+	24, // 30: dockline.v1.TransportProblem.lines:type_name -> dockline.v1.Line
+	22, // 31: dockline.v1.DeliveryProof.at:type_name -> google.protobuf.Timestamp
+	22, // 32: dockline.v1.ReturnState.expires_at:type_name -> google.protobuf.Timestamp
+	6,  // 33: dockline.v1.ReturnState.steps:type_name -> dockline.v1.StatusStep
+	14, // 34: dockline.v1.ReturnState.lines:type_name -> dockline.v1.ReturnLineState
+	7,  // 35: dockline.v1.ReturnState.parcels:type_name -> dockline.v1.TransportState
+	8,  // 36: dockline.v1.ReturnState.milestones:type_name -> dockline.v1.Milestone
+	25, // 37: dockline.v1.ReturnState.credit_memos:type_name -> dockline.v1.CreditMemo
+	15, // 38: dockline.v1.ReturnState.discrepancies:type_name -> dockline.v1.Discrepancy
+	9,  // 39: dockline.v1.ReturnState.etas:type_name -> dockline.v1.EtaChange
+	22, // 40: dockline.v1.ReturnState.eta:type_name -> google.protobuf.Timestamp
+	22, // 41: dockline.v1.InboundState.expected_at:type_name -> google.protobuf.Timestamp
+	6,  // 42: dockline.v1.InboundState.steps:type_name -> dockline.v1.StatusStep
+	17, // 43: dockline.v1.InboundState.lines:type_name -> dockline.v1.InboundLineState
+	15, // 44: dockline.v1.InboundState.discrepancies:type_name -> dockline.v1.Discrepancy
+	22, // 45: dockline.v1.InboundState.last_received_at:type_name -> google.protobuf.Timestamp
+	7,  // 46: dockline.v1.InboundState.parcels:type_name -> dockline.v1.TransportState
+	8,  // 47: dockline.v1.InboundState.milestones:type_name -> dockline.v1.Milestone
+	22, // 48: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
+	19, // 49: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
+	21, // 50: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
+	22, // 51: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_state_proto_init() }
@@ -2914,7 +3550,7 @@ func file_dockline_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_state_proto_rawDesc), len(file_dockline_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -29,20 +29,20 @@ const patience = enroltest.Patience
 func TestEdge21(t *testing.T) {
 	c := enroltest.Open(t, "", "")
 	s := c.Join("dc-east", "dockline-agent", 0, 5, "")
-	enroltest.Eventually(t, patience, "events are logged", func() bool { return c.Site("dc-east").Logged > 0 })
+	testenv.Eventually(t, patience, "events are logged", func() bool { return c.Site("dc-east").Logged > 0 })
 	before, file := journalFiles(t, s)
 	cuts := testenv.Count("edge.reconnects")
 	links := func() int { return strings.Count(s.Agent.Log(), "linked to the broker") }
 	for n := range cuts {
-		enroltest.Eventually(t, patience, "the line is up", func() bool { return links() > n && s.Status().GetOnline() })
+		testenv.Eventually(t, patience, "the line is up", func() bool { return links() > n && s.Status().GetOnline() })
 		// For so long that the agent takes it for a good line, and comes back at once after the next cut.
 		captured := s.Captured()
-		enroltest.Eventually(t, patience, "the site works on", func() bool { return s.Captured() >= captured+13 })
+		testenv.Eventually(t, patience, "the site works on", func() bool { return s.Captured() >= captured+13 })
 		c.Line.Cut(true)
-		enroltest.Eventually(t, patience, "the line is down", func() bool { return !s.Status().GetOnline() })
+		testenv.Eventually(t, patience, "the line is down", func() bool { return !s.Status().GetOnline() })
 		c.Line.Cut(false)
 	}
-	enroltest.Eventually(t, patience, "the line is up again", func() bool { return links() > cuts })
+	testenv.Eventually(t, patience, "the line is up again", func() bool { return links() > cuts })
 	after, same := journalFiles(t, s)
 	if before != after || !os.SameFile(file, same) {
 		t.Errorf("the journal's file was %s and is %s after %d reconnects", before, after, cuts)
@@ -75,9 +75,9 @@ func TestEdge21(t *testing.T) {
 	}
 	s.Agent.Stop()
 	s.Start()
-	enroltest.Eventually(t, patience, "the one before is in force after a start", func() bool { return inForce() == want })
+	testenv.Eventually(t, patience, "the one before is in force after a start", func() bool { return inForce() == want })
 	logged := c.Site("dc-east").Logged
-	enroltest.Eventually(t, patience, "events go on", func() bool { return c.Site("dc-east").Logged > logged+5 })
+	testenv.Eventually(t, patience, "events go on", func() bool { return c.Site("dc-east").Logged > logged+5 })
 	testenv.Figure(t, "reconnects", cuts, "journal files", 1)
 }
 
@@ -146,7 +146,7 @@ func (f fleet) set(text string, from string, more ...string) (string, error) {
 
 func (f fleet) until(version uint64, state string) (r rollout) {
 	f.t.Helper()
-	enroltest.Eventually(f.t, 2*patience, "version is "+state, func() bool {
+	testenv.Eventually(f.t, 2*patience, "version is "+state, func() bool {
 		r = f.rollout()
 		return r.Version.Version == version && r.Version.State == state
 	})
@@ -166,7 +166,7 @@ func TestConfigurationByRing(t *testing.T) {
 	others := []*enroltest.Site{f.Join("dc-east", "dockline-agent", 0, 5, ""), f.Join("dc-west", "dockline-agent", 0, 5, "")}
 	f.Must("site", "config", "join", "main/canary", "--ring", "0")
 	for _, name := range []string{"canary", "dc-east", "dc-west"} {
-		enroltest.Eventually(t, patience, name+" works", func() bool { return f.Site(name).Logged > 0 })
+		testenv.Eventually(t, patience, name+" works", func() bool { return f.Site(name).Logged > 0 })
 	}
 	const first = "uplink:\n  window: 48\n  heartbeat: 1s\n"
 	if out, err := f.set(first, "0"); err != nil {
@@ -241,16 +241,16 @@ func TestConfigurationByRing(t *testing.T) {
 			t.Fatalf("%v: %s", err, out)
 		}
 		stopped(t, f, 3, "plugin wms")
-		enroltest.Eventually(t, patience, "the canary runs the one before", func() bool {
+		testenv.Eventually(t, patience, "the canary runs the one before", func() bool {
 			state := canary.Status().GetConfig()
 			return state.GetVersion() == 1 && state.GetState() == "rolled_back" && state.GetRefusedVersion() == 3
 		})
-		enroltest.Eventually(t, patience, "that is said in words at the centre", func() bool {
+		testenv.Eventually(t, patience, "that is said in words at the centre", func() bool {
 			d := f.Site("canary").Has("config_drift")
 			return d != nil && strings.Contains(d.Text, "to run version 3") && strings.Contains(d.Text, "It runs version 1")
 		})
 		logged := f.Site("canary").Logged
-		enroltest.Eventually(t, patience, "the canary captures with the old section", func() bool { return f.Site("canary").Logged > logged+10 })
+		testenv.Eventually(t, patience, "the canary captures with the old section", func() bool { return f.Site("canary").Logged > logged+10 })
 	})
 	t.Run("a good one by a person's word", func(t *testing.T) {
 		if out, err := f.set("uplink: {window: 40, heartbeat: 1s}\n", "3", "--hold"); err != nil {
@@ -264,21 +264,21 @@ func TestConfigurationByRing(t *testing.T) {
 		}
 		f.Must("site", "config", "rollout", "go", "--tenant", "main", "--by", "anna")
 		f.until(4, "done")
-		enroltest.Eventually(t, patience, "nothing is open", func() bool {
+		testenv.Eventually(t, patience, "nothing is open", func() bool {
 			title, _ := f.Exception("canary", "config_rollout_stopped")
 			return title == "" && f.Site("canary").Has("config_drift") == nil
 		})
 	})
 	t.Run("drift", func(t *testing.T) {
 		f.Must("site", "command", "config", "--tenant", "main", "dc-east", write(t, "uplink: {window: 7, heartbeat: 1s}\n"), "--wait", "1m")
-		enroltest.Eventually(t, patience, "it is said in words", func() bool {
+		testenv.Eventually(t, patience, "it is said in words", func() bool {
 			d := f.Site("dc-east").Has("config_drift")
 			return d != nil && strings.Contains(d.Text, "runs a configuration that was sent to it alone") && strings.Contains(d.Text, "somebody has given it another one")
 		})
 	})
 	for _, s := range append(others, canary) {
 		logged := f.Site(s.Name).Logged
-		enroltest.Eventually(t, patience, s.Name+" works on", func() bool { return f.Site(s.Name).Logged > logged+5 })
+		testenv.Eventually(t, patience, s.Name+" works on", func() bool { return f.Site(s.Name).Logged > logged+5 })
 	}
 }
 
@@ -292,7 +292,7 @@ func stopped(t *testing.T, f fleet, version uint64, words ...string) {
 		}
 	}
 	var text string
-	enroltest.Eventually(t, patience, "the exception", func() bool { _, text = f.Exception("canary", "config_rollout_stopped"); return text != "" })
+	testenv.Eventually(t, patience, "the exception", func() bool { _, text = f.Exception("canary", "config_rollout_stopped"); return text != "" })
 	for _, word := range words {
 		if !strings.Contains(text, word) || !strings.Contains(r.Version.Text, word) {
 			t.Errorf("not told %q: %s; %s", word, r.Version.Text, text)

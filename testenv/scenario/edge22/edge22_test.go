@@ -64,14 +64,9 @@ func commands(t *testing.T, w *world.World) []downlink.Sent {
 
 func until(t *testing.T, w *world.World, what string, limit time.Duration, is func() bool) {
 	t.Helper()
-	deadline := time.After(limit)
-	for !is() {
-		select {
-		case <-deadline:
-			t.Fatalf("not within %s: %s\ncollector: %s\nagent: %s", limit, what, w.Collector.LogTail(), w.Sites[site].Agent.LogTail())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	testenv.Eventually(t, limit, what, is, func() string {
+		return "collector: " + w.Collector.LogTail() + "\nagent: " + w.Sites[site].Agent.LogTail()
+	})
 }
 
 // carriedOut is what the dock's ledger says it was told: key and version, in the order of the ledger.

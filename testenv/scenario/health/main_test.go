@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dockline/dockline/testenv"
 	"github.com/dockline/dockline/testenv/world"
 	"github.com/dockline/dockline/testenv/world/worldtest"
 )
@@ -70,22 +71,13 @@ func examine(t *testing.T, w *world.World, args ...string) (found []examined, co
 
 func until(t *testing.T, w *world.World, what string, limit time.Duration, is func() bool) time.Duration {
 	t.Helper()
-	began := time.Now()
-	for !is() {
-		if time.Since(began) > limit {
-			logs := ""
-			for name, s := range w.Sites {
-				logs += "\n" + name + ": " + s.Agent.LogTail()
-			}
-			t.Fatalf("not within %s: %s\ncollector: %s%s", limit, what, w.Collector.LogTail(), logs)
+	return testenv.Eventually(t, limit, what, is, func() string { return "collector: " + w.Collector.LogTail() }, func() string {
+		logs := ""
+		for name, s := range w.Sites {
+			logs += name + ": " + s.Agent.LogTail() + "\n"
 		}
-		select {
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	return time.Since(began)
+		return logs
+	})
 }
 
 func read(t *testing.T, path string) []byte {

@@ -50,7 +50,7 @@ func TestEdge18(t *testing.T) {
 	first.Configure(i.Broker, 0, 20, "")
 	first.Start()
 	logged := func(n int64) func() bool { return func() bool { return c.Site("dc-east").Logged >= n } }
-	enroltest.Eventually(t, patience, "events of the first machine", logged(50))
+	testenv.Eventually(t, patience, "events of the first machine", logged(50))
 
 	second := enroltest.NewSite(t, "dc-east", "dockline-agent")
 	first.Agent.Kill() // the copy is of a machine at work
@@ -58,12 +58,12 @@ func TestEdge18(t *testing.T) {
 	second.Configure(i.Broker, 0, 20, "")
 	first.Start()
 	before := c.Site("dc-east").Logged
-	enroltest.Eventually(t, patience, "the first machine is back", logged(before+20))
+	testenv.Eventually(t, patience, "the first machine is back", logged(before+20))
 	took := time.Now()
 	second.Start()
-	enroltest.Eventually(t, patience, "the copy is connected", func() bool { return strings.Contains(second.Agent.Log(), "linked to the broker") })
+	testenv.Eventually(t, patience, "the copy is connected", func() bool { return strings.Contains(second.Agent.Log(), "linked to the broker") })
 	linked := time.Now()
-	enroltest.Eventually(t, patience, "the copy is flagged", func() bool {
+	testenv.Eventually(t, patience, "the copy is flagged", func() bool {
 		v := c.Site("dc-east")
 		return v.Has("forked_journal") != nil || v.Has("two_hosts") != nil
 	})
@@ -79,8 +79,8 @@ func TestEdge18(t *testing.T) {
 			t.Errorf("the flag does not name %s: %s", want, flagged.Text)
 		}
 	}
-	enroltest.Eventually(t, patience, "the first machine is away and says why", func() bool { return first.Condition("session_taken_over") != nil })
-	enroltest.Eventually(t, 2*patience, "both have spoken, and that is certain", func() bool { return c.Site("dc-east").Has("two_hosts") != nil })
+	testenv.Eventually(t, patience, "the first machine is away and says why", func() bool { return first.Condition("session_taken_over") != nil })
+	testenv.Eventually(t, 2*patience, "both have spoken, and that is certain", func() bool { return c.Site("dc-east").Has("two_hosts") != nil })
 	taken := strings.Count(first.Agent.Log()+second.Agent.Log(), "has taken this client id")
 	if taken > 6 {
 		t.Errorf("the connection was taken %d times: the two fight for it", taken)
@@ -120,7 +120,7 @@ func loseAnswer(t *testing.T, c *enroltest.Centre, s *enroltest.Site, i enroltes
 		ended <- fmt.Sprint(err, " ", out)
 	}()
 	last, same := forth, 0
-	enroltest.Eventually(t, patience, "the request has passed", func() bool {
+	testenv.Eventually(t, patience, "the request has passed", func() bool {
 		now := c.Line.BytesForth()
 		if same++; now != last || now == forth {
 			last, same = now, 0
@@ -132,7 +132,7 @@ func loseAnswer(t *testing.T, c *enroltest.Centre, s *enroltest.Site, i enroltes
 	if err := <-written; err != nil {
 		t.Fatal(err)
 	}
-	enroltest.Eventually(t, patience, "the certificate is given out", func() bool { return c.Count(`SELECT count(*) FROM site_certificate`) == 1 })
+	testenv.Eventually(t, patience, "the certificate is given out", func() bool { return c.Count(`SELECT count(*) FROM site_certificate`) == 1 })
 	c.Line.Cut(true)
 	said := <-ended
 	c.Line.HoldBack(false)

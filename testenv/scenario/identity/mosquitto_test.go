@@ -59,7 +59,7 @@ func TestRevokedAtMosquitto(t *testing.T) {
 		sites[i.Site] = s
 	}
 	for name := range sites {
-		enroltest.Eventually(t, patience, name+" works", func() bool { return c.Site(name).Logged > 0 })
+		testenv.Eventually(t, patience, name+" works", func() bool { return c.Site(name).Logged > 0 })
 	}
 	c.Must("site", "revoke", "main/dc-east", "--reason", "the machine was sold")
 	c.Must(files...)
@@ -68,10 +68,10 @@ func TestRevokedAtMosquitto(t *testing.T) {
 		t.Fatal(err)
 	}
 	west1 := c.Site("dc-west").Logged
-	enroltest.Eventually(t, patience, "the other site works on", func() bool { return c.Site("dc-west").Logged > west1+10 })
+	testenv.Eventually(t, patience, "the other site works on", func() bool { return c.Site("dc-west").Logged > west1+10 })
 	logged := c.Site("dc-east").Logged
 	captured := sites["dc-east"].Captured()
-	enroltest.Eventually(t, patience, "the revoked one is refused", func() bool {
+	testenv.Eventually(t, patience, "the revoked one is refused", func() bool {
 		line := sites["dc-east"].Condition("line_down")
 		return line != nil && strings.Contains(line.GetText(), "revoked") || sites["dc-east"].Captured() > captured+150
 	})

@@ -58,7 +58,7 @@ func TestOnboardingByScript(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Start()
-		enroltest.Eventually(t, patience, "the first event of "+name, func() bool { return c.Site(name).Logged >= 1 })
+		testenv.Eventually(t, patience, "the first event of "+name, func() bool { return c.Site(name).Logged >= 1 })
 		took := time.Since(began).Round(time.Millisecond)
 		longest = max(longest, took)
 		t.Logf("%s: from site add to its first logged event in %s", name, took)

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/proto/wire"
+	"github.com/dockline/dockline/testenv"
 	"github.com/dockline/dockline/testenv/enroltest"
 )
 
@@ -38,19 +39,19 @@ func TestRefused(t *testing.T) {
 	}
 	s.Configure(i.Broker, 0, 10, "")
 	s.Start()
-	enroltest.Eventually(t, patience, "the site works", func() bool { return c.Site("dc-east").Logged > 5 })
+	testenv.Eventually(t, patience, "the site works", func() bool { return c.Site("dc-east").Logged > 5 })
 	c.Invite("dc-west")
 
 	shown := func(code string, words ...string) {
 		t.Helper()
 		var text string
-		enroltest.Eventually(t, patience, "exception "+code, func() bool { _, text = c.Exception("dc-east", code); return text != "" })
+		testenv.Eventually(t, patience, "exception "+code, func() bool { _, text = c.Exception("dc-east", code); return text != "" })
 		for _, word := range words {
 			if !strings.Contains(text, word) {
 				t.Errorf("%s does not say %q: %s", code, word, text)
 			}
 		}
-		enroltest.Eventually(t, patience, "condition "+code, func() bool { return c.Site("dc-east").Has(code) != nil })
+		testenv.Eventually(t, patience, "condition "+code, func() bool { return c.Site("dc-east").Has(code) != nil })
 		t.Logf("%s: %s", code, text)
 	}
 	t.Run("a stolen used token", func(t *testing.T) {
@@ -119,13 +120,13 @@ func TestRefused(t *testing.T) {
 	}
 	t.Run("the certificate of another site", func(t *testing.T) {
 		conn := dial(t, c, "main.dc-west", "dockline/v1/main/dc-west/down/#", certificate)
-		enroltest.Eventually(t, patience, "a refusal", func() bool { return conn.Stats().Failures > 0 })
+		testenv.Eventually(t, patience, "a refusal", func() bool { return conn.Stats().Failures > 0 })
 		shown("foreign_client_id", "main.dc-west", "127.0.0.1")
 	})
 	t.Run("a topic of another site", func(t *testing.T) {
 		s.Agent.Stop()
 		conn := dial(t, c, "main.dc-east", "dockline/v1/main/dc-east/down/#", certificate)
-		enroltest.Eventually(t, patience, "a link", conn.Connected)
+		testenv.Eventually(t, patience, "a link", conn.Connected)
 		if err := conn.Publish(t.Context(), wire.Message{Topic: "dockline/v1/main/dc-west/up/events", Payload: []byte("x")}); err == nil {
 			t.Error("it was let through")
 		}
@@ -133,14 +134,14 @@ func TestRefused(t *testing.T) {
 		s.Start()
 	})
 	want := c.Site("dc-east").Logged + 10
-	enroltest.Eventually(t, patience, "the site works on", func() bool { return c.Site("dc-east").Logged >= want })
+	testenv.Eventually(t, patience, "the site works on", func() bool { return c.Site("dc-east").Logged >= want })
 	for _, line := range []string{"a request for a certificate is refused", "token_stolen", "enrolment_replayed", "connection refused"} {
 		if !strings.Contains(c.Collector.Log(), line) {
 			t.Errorf("the collector's log does not say %q", line)
 		}
 	}
 	c.Invite("dc-east")
-	enroltest.Eventually(t, patience, "a new token settles what was refused", func() bool {
+	testenv.Eventually(t, patience, "a new token settles what was refused", func() bool {
 		title, _ := c.Exception("dc-east", "token_stolen")
 		return title == "" && c.Site("dc-east").Has("token_stolen") == nil
 	})
@@ -153,25 +154,25 @@ func TestRefused(t *testing.T) {
 func TestRevoked(t *testing.T) {
 	c := enroltest.Open(t, "", "")
 	s := c.Join("dc-east", "dockline-agent", 0, 10, "")
-	enroltest.Eventually(t, patience, "the site works", func() bool { return c.Site("dc-east").Logged > 5 })
+	testenv.Eventually(t, patience, "the site works", func() bool { return c.Site("dc-east").Logged > 5 })
 	c.Must("site", "revoke", "main/dc-east", "--by", "security", "--reason", "the machine was stolen")
 	began := time.Now()
-	enroltest.Eventually(t, patience, "its connection ends", func() bool { return !s.Status().GetOnline() })
+	testenv.Eventually(t, patience, "its connection ends", func() bool { return !s.Status().GetOnline() })
 	t.Logf("cut after %s", time.Since(began).Round(time.Millisecond))
-	enroltest.Eventually(t, patience, "it is shown", func() bool {
+	testenv.Eventually(t, patience, "it is shown", func() bool {
 		v := c.Site("dc-east")
 		return v.Has("revoked") != nil && strings.Contains(v.Has("revoked").Text, "the machine was stolen") && v.Has("certificate_revoked") != nil
 	})
 	logged := c.Site("dc-east").Logged
 	captured := s.Captured()
-	enroltest.Eventually(t, patience, "it captures", func() bool { return s.Captured() > captured+30 })
+	testenv.Eventually(t, patience, "it captures", func() bool { return s.Captured() > captured+30 })
 	if now := c.Site("dc-east").Logged; now != logged {
 		t.Errorf("%d events of a revoked site were taken", now-logged)
 	}
 	if out, err := s.Enrol(c.Invite("dc-east")); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	enroltest.Eventually(t, patience, "everything has arrived", func() bool {
+	testenv.Eventually(t, patience, "everything has arrived", func() bool {
 		v := c.Site("dc-east")
 		return v.State == "online" && v.Logged > int64(captured+30) && v.Has("revoked") == nil && v.Has("certificate_revoked") == nil
 	})

@@ -46,12 +46,12 @@ func TestEdge19(t *testing.T) {
 		want := c.Site("dc-east").Logged + more
 		return func() bool { return c.Site("dc-east").Logged >= want }
 	}
-	enroltest.Eventually(t, patience, "events are logged", logged(20))
+	testenv.Eventually(t, patience, "events are logged", logged(20))
 	c.Line.Cut(true)
 	captures := func() {
 		t.Helper()
 		before := s.Captured()
-		enroltest.Eventually(t, patience, "it captures", func() bool { return s.Captured() >= before+10 })
+		testenv.Eventually(t, patience, "it captures", func() bool { return s.Captured() >= before+10 })
 	}
 	tries := func() int { return strings.Count(s.Agent.Log(), "certificate is not renewed yet") }
 	set(55 * day)
@@ -62,7 +62,7 @@ func TestEdge19(t *testing.T) {
 	last := 0
 	for _, at := range []int{61, 62, 65, 70, 75, 80, 85, 89} {
 		set(time.Duration(at) * day)
-		enroltest.Eventually(t, patience, "another attempt", func() bool { return tries() > last })
+		testenv.Eventually(t, patience, "another attempt", func() bool { return tries() > last })
 		last = tries()
 		captures()
 	}
@@ -71,7 +71,7 @@ func TestEdge19(t *testing.T) {
 		t.Errorf("%d attempts between two thirds of its life and its end, want 5", beforeEnd)
 	}
 	set(92 * day)
-	enroltest.Eventually(t, patience, "an attempt after the end", func() bool { return tries() > beforeEnd })
+	testenv.Eventually(t, patience, "an attempt after the end", func() bool { return tries() > beforeEnd })
 	captures()
 	if state := s.Status().GetCertificate(); state.GetTries() < 6 || state.GetText() == "" {
 		t.Errorf("it says of its attempts: %v", state)
@@ -84,24 +84,24 @@ func TestEdge19(t *testing.T) {
 	c.Line.Cut(false)
 
 	inGrace := comeBack(t, c, s, 100*day)
-	enroltest.Eventually(t, patience, "it is renewed by the grace path", func() bool { return c.Count(`SELECT count(*) FROM site_certificate WHERE via = 'grace'`) == 1 })
-	enroltest.Eventually(t, patience, "everything captured is logged", func() bool {
+	testenv.Eventually(t, patience, "it is renewed by the grace path", func() bool { return c.Count(`SELECT count(*) FROM site_certificate WHERE via = 'grace'`) == 1 })
+	testenv.Eventually(t, patience, "everything captured is logged", func() bool {
 		captured, logged := s.Captured(), c.Site("dc-east").Logged
 		return captured > inGrace && logged > int64(inGrace)
 	})
 	s.Agent.Stop()
 
 	late := comeBack(t, c, s, 400*day)
-	enroltest.Eventually(t, patience, "it is shown as waiting", func() bool { return c.Site("dc-east").Has("too_long_offline") != nil })
+	testenv.Eventually(t, patience, "it is shown as waiting", func() bool { return c.Site("dc-east").Has("too_long_offline") != nil })
 	if title, text := c.Exception("dc-east", "too_long_offline"); !strings.Contains(text, "site allow main/dc-east") {
 		t.Errorf("exception %q: %s", title, text)
 	}
-	enroltest.Eventually(t, patience, "it captures while it waits", func() bool { return s.Captured() > late+20 })
+	testenv.Eventually(t, patience, "it captures while it waits", func() bool { return s.Captured() > late+20 })
 	c.Must("site", "allow", "main/dc-east", "--by", "operations")
 	s.Agent.Stop() // else the next attempt is a minute away
 	s.Start()
-	enroltest.Eventually(t, patience, "it is let in", func() bool { return c.Count(`SELECT count(*) FROM site_certificate WHERE via = 'grace'`) == 2 })
-	enroltest.Eventually(t, patience, "it is online and nothing is open", func() bool {
+	testenv.Eventually(t, patience, "it is let in", func() bool { return c.Count(`SELECT count(*) FROM site_certificate WHERE via = 'grace'`) == 2 })
+	testenv.Eventually(t, patience, "it is online and nothing is open", func() bool {
 		v := c.Site("dc-east")
 		title, _ := c.Exception("dc-east", "too_long_offline")
 		return v.State == "online" && v.Has("too_long_offline") == nil && title == "" && v.Logged > int64(late)
@@ -149,13 +149,13 @@ func TestRotation(t *testing.T) {
 	c := enroltest.Open(t, "", "")
 	east, west, north := c.Join("dc-east", "dockline-agent", 0, 5, ""), c.Join("dc-west", "dockline-agent", 0, 5, ""), c.Join("dc-north", "dockline-agent", 0, 5, "")
 	for _, s := range []*enroltest.Site{east, west, north} {
-		enroltest.Eventually(t, patience, s.Name+" is online", func() bool { return c.Site(s.Name).Logged > 0 })
+		testenv.Eventually(t, patience, s.Name+" is online", func() bool { return c.Site(s.Name).Logged > 0 })
 	}
 	north.Agent.Stop()
 	before := c.Site("dc-east").Heartbeat.Certificate.Issuer
 	c.Must("identity", "rotate")
 	for _, name := range []string{"dc-east", "dc-west"} {
-		enroltest.Eventually(t, patience, name+" is on the next authority", func() bool {
+		testenv.Eventually(t, patience, name+" is on the next authority", func() bool {
 			issuer := c.Site(name).Heartbeat.Certificate.Issuer
 			return issuer != "" && issuer != before
 		})
@@ -167,13 +167,13 @@ func TestRotation(t *testing.T) {
 		t.Errorf("the authority of a site was retired: %s", out)
 	}
 	north.Start()
-	enroltest.Eventually(t, 2*patience, "the former authority is retired", func() bool { return strings.Contains(c.Collector.Log(), "the former one is retired") })
+	testenv.Eventually(t, 2*patience, "the former authority is retired", func() bool { return strings.Contains(c.Collector.Log(), "the former one is retired") })
 	// Every connection from here on is with a broker of the new authority.
 	c.Line.Cut(true)
 	c.Line.Cut(false)
 	for _, s := range []*enroltest.Site{east, west, north} {
 		want := c.Site(s.Name).Logged + 10
-		enroltest.Eventually(t, 2*patience, s.Name+" goes on", func() bool { return c.Site(s.Name).Logged >= want })
+		testenv.Eventually(t, 2*patience, s.Name+" goes on", func() bool { return c.Site(s.Name).Logged >= want })
 	}
 	fresh := enroltest.NewSite(t, "dc-south", "dockline-agent")
 	if out, err := fresh.Enrol(c.Invite("dc-south")); err != nil {

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"github.com/dockline/dockline/agent/journal"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/wire"
+	"github.com/dockline/dockline/testenv"
 	"github.com/dockline/dockline/testenv/world"
 )
 
@@ -29,64 +28,25 @@ const (
 	patience = 100 * time.Second
 )
 
-// programs are built once for all tests of this package.
-var programs struct {
-	once sync.Once
-	dir  string
-	err  error
+var programs = testenv.Programs{
+	List: []testenv.Program{testenv.AgentProgram, testenv.RowsProgram, {Name: "naughty", Package: "./testdata/naughty"}, {Name: "scans", Package: "./testdata/scans"}},
+	Also: func(dir string) error {
+		naughty := filepath.Join(dir, "naughty")
+		return errors.Join(os.Link(naughty, naughty+"-future"), os.Link(naughty, naughty+"-raw"), os.Link(filepath.Join(dir, "rows"), filepath.Join(dir, "rows-killed")))
+	},
 }
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if programs.dir != "" {
-		_ = os.RemoveAll(programs.dir)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { programs.Main(m) }
 
 // bin is the folder with the programs.
 func bin(t *testing.T) string {
 	t.Helper()
-	programs.once.Do(func() { programs.dir, programs.err = build() })
-	if programs.err != nil {
-		t.Fatal(programs.err)
-	}
-	return programs.dir
+	return programs.Dir(t)
 }
 
-func build() (string, error) {
-	dir, err := os.MkdirTemp("", "dockline-plugins-")
-	if err != nil {
-		return dir, err
-	}
-	for _, build := range [][2]string{
-		{"dockline-agent", "github.com/dockline/dockline/agent/cmd/dockline-agent"},
-		{"rows", "github.com/dockline/dockline/testenv/rows"},
-		{"naughty", "./testdata/naughty"},
-		{"scans", "./testdata/scans"},
-	} {
-		if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, build[0]), build[1]).CombinedOutput(); err != nil {
-			return dir, fmt.Errorf("build %s: %w: %s", build[0], err, out)
-		}
-	}
-	naughty := filepath.Join(dir, "naughty")
-	return dir, errors.Join(os.Link(naughty, naughty+"-future"), os.Link(naughty, naughty+"-raw"), os.Link(filepath.Join(dir, "rows"), filepath.Join(dir, "rows-killed")))
-}
-
-// eventually waits until a state is reached.
 func eventually(t *testing.T, limit time.Duration, what string, is func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(limit)
-	for !is() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", limit, what)
-		}
-		select {
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	testenv.Eventually(t, limit, what, is)
 }
 
 // agent is a real agent process without a centre, with its folder.

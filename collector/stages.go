@@ -1,0 +1,80 @@
+package collector
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/downlink"
+	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/ingest"
+	"github.com/dockline/dockline/collector/ownership"
+	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/reconcile"
+	"github.com/dockline/dockline/proto/wire"
+)
+
+// Surroundings are what the stages of a centre meet, in the hand of whoever makes them up.
+type Surroundings struct {
+	DB *db.DB
+	// Name is the collector's, by which it holds leases; "" is Name.
+	Name    string
+	Tenant  string
+	Policy  *policy.Policy
+	Systems []SurroundingSystem
+	// Publish sends one message to a site, Up says whether there is a line to the broker.
+	Publish func(ctx context.Context, m wire.Message) error
+	Up      func() bool
+	Now     func() time.Time
+	// Random is the jitter of retries, in [0, 1).
+	Random func() float64
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+// SurroundingSystem is one system that is told things.
+type SurroundingSystem struct {
+	Name      string
+	Role      ownership.Role
+	Connector connector.Connector
+}
+
+// Stages are those of one collector, wired as Run wires them, for who steps them himself: no loop runs, no broker and no page listens.
+type Stages struct {
+	Ingest    *ingest.Ingest
+	Filler    *eventlog.Filler
+	Sequencer *eventlog.Sequencer
+	Worker    *reconcile.Worker
+	Senders   []*posting.Sender
+	Intakes   []*connector.Intake
+	Downlink  *downlink.Downlink
+	Keeper    *fleet.Keeper
+}
+
+// NewStages wires them, as a collector does that has just been started.
+func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	m := &Collector{config: &Config{}, log: s.Log, db: s.DB, policy: s.Policy, name: cmp.Or(s.Name, Name), clock: s.Now, jitter: s.Random}
+	for _, told := range s.Systems {
+		m.connectors = append(m.connectors, &system{connector: told.Connector,
+			config: ConnectorConfig{Name: told.Name, Tenant: s.Tenant, Role: string(told.Role)}})
+	}
+	r, err := m.newRoad(ctx, surroundingLink(s))
+	if err != nil {
+		return nil, err
+	}
+	return &Stages{Ingest: r.ingest, Filler: r.filler, Sequencer: r.sequencer, Worker: r.worker, Senders: r.senders, Intakes: r.intakes, Downlink: r.downlink, Keeper: r.keeper}, nil
+}
+
+type surroundingLink Surroundings
+
+func (l surroundingLink) publish(ctx context.Context, m wire.Message) error { return l.Publish(ctx, m) }
+
+func (l surroundingLink) up() bool { return l.Up() }
