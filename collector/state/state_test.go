@@ -413,9 +413,8 @@ func summary(t *testing.T, key string, known []state.Fact) string {
 		for _, a := range fold.Asserted {
 			rest = fmt.Sprint(rest, a.Count, a.EventIDs, a.Tied, a.Last.GetId())
 		}
-	case state.KindShipment:
-		fold := state.FoldShipment(parts[0], parts[1], known, codes{})
-		rest, folded = fmt.Sprint(fold.Findings, fold.Departed, ids(fold.Facts), ids(fold.Former), ids(fold.Carried), ids(fold.Voids)), fold.State
+	default:
+		folded, rest = foldedGoods(t, key, known)
 	}
 	hash, err := state.Hash(folded)
 	if err != nil {
