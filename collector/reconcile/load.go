@@ -35,6 +35,8 @@ type known struct {
 	streams    map[siteKey][]streamRow
 	// openings are the snapshots that opened sites, as far as the batch has asked or folded them; opening keys sort before stock keys.
 	openings map[siteKey]string
+	// scans are, of the events that second scans name, those that the log has; doubled the movement keys with second scans that were folded before.
+	scans, doubled map[foldKey]bool
 }
 
 func (k *known) opened(site siteKey, id string) {
@@ -46,6 +48,7 @@ func (k *known) opened(site siteKey, id string) {
 
 type factRow struct {
 	logID, ordinal, seq int64
+	eventID             string
 	body                []byte
 }
 
@@ -76,6 +79,9 @@ func isLedger(key string) bool {
 	return strings.HasPrefix(key, state.KindStock+"/") || strings.HasPrefix(key, state.KindOpening+"/") || strings.HasPrefix(key, state.KindRecord+"/")
 }
 
+// isStock tells keys of buckets.
+func isStock(key string) bool { return strings.HasPrefix(key, state.KindStock+"/") }
+
 // load reads everything about keys in a few bulk queries.
 func (b *batch) load(ctx context.Context, keys []foldKey) error {
 	if err := b.loadLinks(ctx, keys); err != nil {
@@ -99,6 +105,9 @@ func (b *batch) load(ctx context.Context, keys []foldKey) error {
 	if err := b.loadCommands(ctx, keys); err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
+	if err := b.loadScans(ctx, keys); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
 	b.streams = make(map[siteKey][]streamRow)
 	return nil
 }
@@ -108,13 +117,13 @@ var byKey = []string{"tenant", "fold_key"}
 func keyOf(row []any) foldKey { return foldKey{row[0].(string), row[1].(string)} }
 
 func (b *batch) loadFacts(ctx context.Context, keys [][]any) error {
-	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: []string{"tenant", "fold_key", "log_id", "epoch_ordinal", "seq", "body"}, Key: byKey, Rows: keys})
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: []string{"tenant", "fold_key", "log_id", "epoch_ordinal", "seq", "event_id", "body"}, Key: byKey, Rows: keys})
 	if err != nil {
 		return err
 	}
 	b.facts = make(map[foldKey][]factRow, len(keys))
 	for _, row := range found {
-		b.facts[keyOf(row)] = append(b.facts[keyOf(row)], factRow{row[2].(int64), row[3].(int64), row[4].(int64), row[5].([]byte)})
+		b.facts[keyOf(row)] = append(b.facts[keyOf(row)], factRow{row[2].(int64), row[3].(int64), row[4].(int64), row[5].(string), row[6].([]byte)})
 	}
 	return nil
 }

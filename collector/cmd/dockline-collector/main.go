@@ -31,6 +31,7 @@ type commands struct {
 	Export   exportCommand   `cmd:"" help:"Write the event log in a form that others read: CloudEvents, JSON."`
 	Backup   backupCommand   `cmd:"" help:"Copy the database into a file, also while the collector runs."`
 	Restore  restoreCommand  `cmd:"" help:"Put a backup back, or say that the database was put back."`
+	Rebuild  rebuildCommand  `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
