@@ -92,7 +92,7 @@ func (v *view) undeparted(fold *state.ShipmentFold) {
 	v.raise(exception.Desired{Code: "unknown_shipment", Class: data, Subject: s.GetSite() + " " + s.GetNumber(), Site: s.GetSite(), EventIDs: idsOf(told),
 		Title: fmt.Sprintf("Shipment %s is %s, and site %s has not told that it left", s.GetNumber(), words(s.GetStatus()), s.GetSite()),
 		Text: fmt.Sprintf("%s told of shipment %s of site %s (%s), and the site has told no departure under this number. Enter the departure at the site, or correct the number with who told it. This closes by itself when the departure is told.",
-			cmp.Or(first.GetSource(), first.GetSite()), s.GetNumber(), s.GetSite(), event.KindName(first.GetKind()))})
+			teller([]*docklinev1.Event{first}), s.GetNumber(), s.GetSite(), event.KindName(first.GetKind()))})
 }
 
 // mayStillCome tells whether what should have happened at a site before an event may still be told: until the site's streams have passed it, or

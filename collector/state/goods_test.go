@@ -158,6 +158,19 @@ func TestOneParcelOfThreeIsLost(t *testing.T) {
 	}
 }
 
+// TestTheNumberOfAllParcels: a shipment may have a number beside those of its parcels; what is told of it is told of all.
+func TestTheNumberOfAllParcels(t *testing.T) {
+	e := Departed(30, "S1", "", []string{"T1", "T2"}, L("SO1", "1", "A", "10"))
+	e.GetShipment().Tracking = "M1"
+	s := shipment(e, Milestone(40, "m1", by("M1"), "picked_up"), Said(lost, 50, "x", by("T2"), "")).State
+	if len(s.GetParcels()) != 2 || s.GetParcels()[0].GetStatus() != state.ShipmentInTransit || s.GetParcels()[1].GetStatus() != state.ShipmentLost {
+		t.Errorf("%v", s)
+	}
+	if s := shipment(e, Proof(60, "d", by("M1"))).State; s.GetStatus() != state.ShipmentDelivered {
+		t.Errorf("%v", s)
+	}
+}
+
 // TestProblemsUnderWayEnd: each by what ends it, and by nothing else.
 func TestProblemsUnderWayEnd(t *testing.T) {
 	one := Departed(30, "S1", "", []string{"T1"}, L("SO1", "1", "A", "10"))

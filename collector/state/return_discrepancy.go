@@ -3,6 +3,7 @@ package state
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -16,7 +17,7 @@ func (f *returnFold) discrepancies() {
 	received := idsOf(f.out.Received...)
 	for _, l := range f.lines {
 		d := func(kind string, quantity int64) *docklinev1.Discrepancy {
-			return &docklinev1.Discrepancy{Kind: kind, Order: l.Order, OrderLine: l.OrderLine, Item: l.Item, Quantity: quantity, EventIds: idsOf(l.events...)}
+			return &docklinev1.Discrepancy{Kind: kind, Order: l.Order, OrderLine: l.OrderLine, Item: l.Item, Quantity: quantity, EventIds: idsOf(receiptsOf(l)...)}
 		}
 		switch {
 		case f.authority == nil || s.Blind:
@@ -48,11 +49,19 @@ func (f *returnFold) discrepancies() {
 
 func (f *returnFold) sum() int64 { return f.sums().Received }
 
+// receiptsOf are the receipts of a line.
+func receiptsOf(l *returnLine) []*docklinev1.Event {
+	return slices.DeleteFunc(slices.Clone(l.events), func(e *docklinev1.Event) bool { return e.GetKind() != docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED })
+}
+
 // damage notes what came back damaged, with its claim: as inspected, and as seen on receipt while nobody has inspected.
 func (f *returnFold) damage(l *returnLine) {
 	inspected := l.Inspected > 0
 	byClaim := make(map[string]*docklinev1.Discrepancy)
-	for _, e := range l.events {
+	for i, e := range l.events {
+		if slices.Contains(l.events[:i], e) {
+			continue // another of its lines
+		}
 		if (e.GetKind() == docklinev1.EventKind_EVENT_KIND_RETURN_INSPECTED) != inspected || e.GetReturn() == nil {
 			continue
 		}

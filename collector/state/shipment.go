@@ -75,7 +75,7 @@ func FoldShipment(site, number string, facts []Fact, m Mapping) ShipmentFold {
 		f.out.Facts = append(f.out.Facts, fact.Event)
 		f.site(fact.Event)
 	}
-	f.transport = carriers(force.Facts, f.trackings, f.out.State.HandlingUnits)
+	f.transport = carriers(force.Facts, f.trackings, f.out.State.HandlingUnits, f.masters)
 	f.out.Carried = f.transport.facts
 	f.takeGoods()
 	f.finish()
@@ -91,9 +91,10 @@ type shipmentFold struct {
 	steps     *steps
 	goods     *goods
 	transport *transport
-	trackings []string
-	invoices  []*docklinev1.Event
-	packs     map[string]*docklinev1.Event // by unit, the last that packed or opened it
+	// trackings are the numbers of parcels, masters those of the shipment as a whole where its parcels have numbers of their own.
+	trackings, masters []string
+	invoices           []*docklinev1.Event
+	packs              map[string]*docklinev1.Event // by unit, the last that packed or opened it
 }
 
 // site notes what the site, or a system of record, says of the shipment.
@@ -138,7 +139,11 @@ func (f *shipmentFold) describe(p *docklinev1.Shipment) {
 	s.Service, s.Scac, s.BillOfLading = cmp.Or(p.GetService(), s.Service), cmp.Or(p.GetScac(), s.Scac), cmp.Or(p.GetBillOfLading(), s.BillOfLading)
 	s.Trailer, s.Seal = cmp.Or(p.GetTrailer(), s.Trailer), cmp.Or(p.GetSeal(), s.Seal)
 	s.FreightTerms, s.ToSite = cmp.Or(p.GetFreightTerms(), s.FreightTerms), cmp.Or(p.GetToSite(), s.ToSite)
-	f.trackings = append(append(f.trackings, p.GetTracking()), p.GetParcels()...)
+	if len(p.GetParcels()) > 0 {
+		f.trackings, f.masters = append(f.trackings, p.GetParcels()...), append(f.masters, p.GetTracking())
+	} else {
+		f.trackings = append(f.trackings, p.GetTracking())
+	}
 	units := append(s.HandlingUnits, p.GetHandlingUnits()...)
 	for _, line := range p.GetLines() {
 		units = append(units, line.GetHandlingUnit())

@@ -21,8 +21,8 @@ func compareParcels(a, b parcelName) int {
 
 // transport is what carriers say of the parcels of one shipment or return.
 type transport struct {
-	// trackings and units are what the site says is part of it.
-	trackings, units map[string]bool
+	// trackings and units are what the site says is part of it; masters are numbers of all of it, beside those of its parcels.
+	trackings, units, masters map[string]bool
 	// facts are those of carriers that concern it, as they happened; about are, in the same places, the parcels that each names, nil for all.
 	facts   []*docklinev1.Event
 	about   [][]parcelName
@@ -33,9 +33,10 @@ type transport struct {
 }
 
 // carriers takes the facts of carriers out of facts, and works out where each parcel is. The number that is the only one of a shipment is that
-// of all of it; of several each is a parcel.
-func carriers(facts []Fact, trackings, units []string) *transport {
-	t := &transport{trackings: setOf(trackings), units: setOf(units)}
+// of all of it, and so is one beside those of its parcels.
+func carriers(facts []Fact, trackings, units, masters []string) *transport {
+	t := &transport{trackings: setOf(trackings), units: setOf(units), masters: setOf(masters)}
+	maps.DeleteFunc(t.masters, func(number string, _ bool) bool { return t.trackings[number] })
 	for _, fact := range facts {
 		if names, ok := t.concerns(fact); ok {
 			t.facts, t.about = append(t.facts, fact.Event), append(t.about, names)
@@ -92,6 +93,9 @@ func (t *transport) concerns(fact Fact) (names []parcelName, ok bool) {
 	}
 	trailer := strings.HasPrefix(fact.Via, event.ReferenceKey(event.ReferenceBillOfLading, ""))
 	if tracking := c.GetTracking(); tracking != "" {
+		if t.masters[tracking] {
+			return nil, true
+		}
 		if trailer && len(t.trackings) > 0 && !t.trackings[tracking] {
 			return nil, false
 		}

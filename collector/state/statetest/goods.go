@@ -13,7 +13,10 @@ func Departed(second int, number, billOfLading string, parcels []string, lines .
 	s := e.GetShipment()
 	s.BillOfLading, s.Tracking, s.Parcels, s.Trailer, s.Scac = billOfLading, "", nil, "TR-7", "DHLC"
 	if len(parcels) > 0 {
-		s.Tracking, s.Parcels = parcels[0], parcels[1:]
+		s.Tracking = parcels[0]
+	}
+	if len(parcels) > 1 {
+		s.Parcels = parcels
 	}
 	return finish(e)
 }
