@@ -98,6 +98,9 @@ func (b *batch) run(ctx context.Context, keys []foldKey) error {
 		return err
 	}
 	b.decode(marked)
+	if err := b.loadScans(ctx, marked); err != nil {
+		return err
+	}
 	if err := b.each(ctx, marked); err != nil {
 		return err
 	}

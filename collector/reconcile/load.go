@@ -48,7 +48,6 @@ func (k *known) opened(site siteKey, id string) {
 
 type factRow struct {
 	logID, ordinal, seq int64
-	eventID             string
 	body                []byte
 }
 
@@ -105,9 +104,6 @@ func (b *batch) load(ctx context.Context, keys []foldKey) error {
 	if err := b.loadCommands(ctx, keys); err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
-	if err := b.loadScans(ctx, keys); err != nil {
-		return fmt.Errorf("load: %w", err)
-	}
 	b.streams = make(map[siteKey][]streamRow)
 	return nil
 }
@@ -117,13 +113,13 @@ var byKey = []string{"tenant", "fold_key"}
 func keyOf(row []any) foldKey { return foldKey{row[0].(string), row[1].(string)} }
 
 func (b *batch) loadFacts(ctx context.Context, keys [][]any) error {
-	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: []string{"tenant", "fold_key", "log_id", "epoch_ordinal", "seq", "event_id", "body"}, Key: byKey, Rows: keys})
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: []string{"tenant", "fold_key", "log_id", "epoch_ordinal", "seq", "body"}, Key: byKey, Rows: keys})
 	if err != nil {
 		return err
 	}
 	b.facts = make(map[foldKey][]factRow, len(keys))
 	for _, row := range found {
-		b.facts[keyOf(row)] = append(b.facts[keyOf(row)], factRow{row[2].(int64), row[3].(int64), row[4].(int64), row[5].(string), row[6].([]byte)})
+		b.facts[keyOf(row)] = append(b.facts[keyOf(row)], factRow{row[2].(int64), row[3].(int64), row[4].(int64), row[5].([]byte)})
 	}
 	return nil
 }

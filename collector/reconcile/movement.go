@@ -174,13 +174,16 @@ func (b *batch) loadScans(ctx context.Context, keys []foldKey) error {
 		if first := state.FirstScan(key.key); first != "" {
 			firsts = append(firsts, []any{key.tenant, first})
 		}
-		for _, fact := range b.facts[key] {
-			double := foldKey{key.tenant, state.DoubleKey(fact.eventID)}
+		for _, fact := range b.decoded[key].facts {
+			double := foldKey{key.tenant, state.DoubleKey(fact.Event.GetId())}
 			if !asked[double] {
 				asked[double] = true
 				doubles = append(doubles, []any{double.tenant, double.key})
 			}
 		}
+	}
+	if len(asked) == 0 {
+		return nil
 	}
 	known, err := b.tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: []string{"tenant", "event_id"}, Key: []string{"tenant", "event_id"}, Rows: firsts,
 		Where: "fold_key NOT LIKE 'record/%'"})

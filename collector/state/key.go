@@ -50,8 +50,8 @@ func businessTouches(e *docklinev1.Event) []Touch {
 		return whole(e, DeclarationKey(p.ErrorDeclaration.GetEventId()))
 	}
 	t := newTouches(e)
-	if !t.ofOrder() && !t.ofGoods(m) {
-		t.ofStock(m)
+	if !t.ofOrder() && !t.ofGoods() {
+		t.ofStock()
 	}
 	return t.list
 }
@@ -102,4 +102,19 @@ func byLine(e *docklinev1.Event, lines []*docklinev1.Line, keyOf func(*docklinev
 		touches = append(touches, Touch{key, part})
 	}
 	return touches
+}
+// grouped is lines by key, and the keys in the order of their first line; a line without a key is left out.
+func grouped(lines []*docklinev1.Line, keyOf func(*docklinev1.Line) string) (groups map[string][]*docklinev1.Line, keys []string) {
+	groups = make(map[string][]*docklinev1.Line)
+	for _, line := range lines {
+		key := keyOf(line)
+		if key == "" {
+			continue
+		}
+		if groups[key] == nil {
+			keys = append(keys, key)
+		}
+		groups[key] = append(groups[key], line)
+	}
+	return groups, keys
 }

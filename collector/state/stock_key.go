@@ -2,7 +2,6 @@ package state
 
 import (
 	"fmt"
-	"strings"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
@@ -22,8 +21,6 @@ func stockTouches(e *docklinev1.Event, m Mapping) []Touch {
 	switch p := e.GetPayload().(type) {
 	case *docklinev1.Event_Count:
 		return byLine(e, p.Count.GetLines(), stockKeyOf(e, e.GetSite(), m))
-	case *docklinev1.Event_CountApproval:
-		return whole(e, event.CountKey(e.GetSite(), p.CountApproval.GetNumber()))
 	case *docklinev1.Event_StockSnapshot:
 		site := p.StockSnapshot.GetSite()
 		opening := Touch{OpeningKey(site), event.WithLines(e, nil)}
@@ -33,13 +30,12 @@ func stockTouches(e *docklinev1.Event, m Mapping) []Touch {
 			return byLine(e, p.Adjustment.GetLines(), func(line *docklinev1.Line) string { return bucketOf(e, e.GetSite(), line, m).Key() })
 		}
 	case *docklinev1.Event_Allocation:
-		touches := byLine(e, p.Allocation.GetLines(), orderKeyOf)
-		return append(touches, byLine(e, p.Allocation.GetLines(), func(line *docklinev1.Line) string {
+		return byLine(e, p.Allocation.GetLines(), func(line *docklinev1.Line) string {
 			if line.GetOrder() != "" || p.Allocation.GetNumber() == "" {
 				return ""
 			}
 			return event.Key(KindAllocation, e.GetSite(), p.Allocation.GetNumber())
-		})...)
+		})
 	}
 	if key := movementKey(e); key != "" {
 		return whole(e, key)
@@ -101,8 +97,7 @@ func siteOr(site string, e *docklinev1.Event) string {
 }
 
 func recordMovement(e *docklinev1.Event) string {
-	object, _, _ := strings.Cut(event.KindName(e.GetKind()), ".")
-	parts := []string{e.GetSite(), e.GetSource(), e.GetSourceKey(), object}
+	parts := []string{e.GetSite(), e.GetSource(), e.GetSourceKey(), event.RecordObject(e)}
 	if e.GetOrdinal() > 0 {
 		parts = append(parts, fmt.Sprint(e.GetOrdinal()))
 	}
