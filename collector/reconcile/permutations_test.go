@@ -392,7 +392,9 @@ func truthInDatabase(ctx context.Context, d *db.DB, tenant string, h *history.Hi
 
 // TestAWrongFoldIsCaught plants folds that are wrong: the test above must fail with each.
 func TestAWrongFoldIsCaught(t *testing.T) {
-	isCorrection := func(e *docklinev1.Event) bool { return e.GetShipment() != nil && e.GetSourceRevision() != "" && e.GetSourceRevision() != "9" }
+	isCorrection := func(e *docklinev1.Event) bool {
+		return e.GetShipment() != nil && e.GetSourceRevision() != "" && e.GetSourceRevision() != "9"
+	}
 	caught := 0
 	for seed := range uint64(50) {
 		if err := foldPermuted(seed, func(key string, facts []state.Fact) (proto.Message, string, error) {
