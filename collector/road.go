@@ -69,7 +69,7 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 
 // newLog is the event log, with the keys that the mapping in force gives.
 func (m *Collector) newLog() *eventlog.Log {
-	return &eventlog.Log{DB: m.db, Keys: m.keys, Now: m.clock, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
+	return &eventlog.Log{DB: m.db, Keys: m.keys, Links: links, Now: m.clock, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
 		desired := make([]exception.Desired, len(found))
 		for i, f := range found {
 			desired[i] = m.owned(f.Code, f.Class, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text, EventIDs: f.EventIDs})
@@ -118,6 +118,16 @@ func (m *Collector) keys(e *docklinev1.Event) []eventlog.Touch {
 	out := make([]eventlog.Touch, len(touched))
 	for i, t := range touched {
 		out[i] = eventlog.Touch(t)
+	}
+	return out
+}
+
+// links gives the event log what an event says belongs together.
+func links(e *docklinev1.Event) []eventlog.Link {
+	said := state.Links(e)
+	out := make([]eventlog.Link, len(said))
+	for i, l := range said {
+		out[i] = eventlog.Link(l)
 	}
 	return out
 }

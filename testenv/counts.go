@@ -31,6 +31,7 @@ var counts = map[string]struct{ commit, full int }{
 	"restore.queued-events":  {50_000, 1_000_000},
 	"orders.retail-lines":    {400, 1 << 20},
 	"orders.northwind-lines": {150, 1 << 20},
+	"sim.seeds":              {200, 2000},
 
 	"health.backlog": {60_000, 1_000_000},
 	// Sites whose line comes back in the same moment.

@@ -18,6 +18,7 @@ type rows struct {
 	at     int64 // recorded_at
 	events [][]any
 	facts  [][]any
+	links  [][]any
 	dirty  []dirtyKey // may hold one twice
 	seen   map[string]bool
 }
@@ -82,6 +83,7 @@ func (r *rows) add(a *arrival, variant int) error {
 	if variant != 0 {
 		return nil
 	}
+	r.addLinks(e)
 	return r.addFacts(a, touches, body)
 }
 
@@ -114,6 +116,9 @@ func (r *rows) write(ctx context.Context, tx *db.Tx) error {
 	}
 	if err := tx.InsertAll(ctx, db.Insert{Table: "fact", Rows: r.facts,
 		Columns: []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"}}); err != nil {
+		return err
+	}
+	if err := r.writeLinks(ctx, tx); err != nil {
 		return err
 	}
 	return r.mark(ctx, tx)

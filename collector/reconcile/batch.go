@@ -128,6 +128,7 @@ func (b *batch) view(ctx context.Context, key foldKey) (*view, error) {
 	if v.policy, err = b.policyOf(ctx, key); err != nil {
 		return nil, err
 	}
+	v.own = len(b.facts[key])
 	v.facts, err = b.decoded[key].facts, b.decoded[key].err
 	return v, err
 }
@@ -146,7 +147,7 @@ func (b *batch) decode(keys []foldKey) {
 	for n := range workers {
 		busy.Go(func() {
 			for i := n; i < len(keys); i += workers {
-				list[i] = decodeFacts(keys[i], b.facts[keys[i]])
+				list[i] = b.decodeKey(keys[i])
 			}
 		})
 	}
@@ -157,14 +158,23 @@ func (b *batch) decode(keys []foldKey) {
 	}
 }
 
-func decodeFacts(key foldKey, rows []factRow) decoded {
-	d := decoded{facts: make([]state.Fact, len(rows))}
-	for i, raw := range rows {
-		e := &docklinev1.Event{}
-		if err := proto.Unmarshal(raw.body, e); err != nil {
-			return decoded{err: &foldError{key, fmt.Errorf("a fact cannot be read: %w", err)}}
+// decodeKey reads the facts of a key and those that come to it through links.
+func (b *batch) decodeKey(key foldKey) decoded {
+	rows := b.facts[key]
+	d := decoded{facts: make([]state.Fact, 0, len(rows))}
+	add := func(via string, rows []factRow) {
+		for _, raw := range rows {
+			e := &docklinev1.Event{}
+			if err := proto.Unmarshal(raw.body, e); err != nil {
+				d.err = &foldError{key, fmt.Errorf("a fact cannot be read: %w", err)}
+				return
+			}
+			d.facts = appendFact(d.facts, key, state.Fact{EpochOrdinal: uint64(raw.ordinal), Seq: uint64(raw.seq), Event: e, Via: via})
 		}
-		d.facts[i] = state.Fact{EpochOrdinal: uint64(raw.ordinal), Seq: uint64(raw.seq), Event: e}
+	}
+	add("", rows)
+	for _, via := range linkedKeys(b.links[key]) {
+		add(via, b.facts[foldKey{key.tenant, via}])
 	}
 	return d
 }

@@ -57,6 +57,10 @@ func (w *Worker) apart(ctx context.Context, tx *db.Tx, keys []foldKey) (rest, la
 		if err := rows.Err(); err != nil {
 			return nil, nil, err
 		}
+		rows.Close()
+		if err := w.linkedLarge(ctx, tx, asked, isLarge); err != nil {
+			return nil, nil, fmt.Errorf("count facts of what is linked: %w", err)
+		}
 	}
 	for _, key := range keys {
 		if isLarge[key] {

@@ -71,6 +71,13 @@ func (w *world) use(p *policy.Policy) {
 		}
 		return touches
 	}
+	w.log.Links = func(e *docklinev1.Event) []eventlog.Link {
+		var links []eventlog.Link
+		for _, l := range state.Links(e) {
+			links = append(links, eventlog.Link(l))
+		}
+		return links
+	}
 }
 
 func (w *world) append(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) error {

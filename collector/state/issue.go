@@ -26,6 +26,12 @@ type Issue struct {
 	// DepartedAt and Movement are when it left; Movement is 0 where the source has none.
 	DepartedAt time.Time
 	Movement   uint64
+	// Voided: all that it took was taken back.
+	Voided bool
+	// Children are the places, in State.Lines, of lines that it took and that stand for others.
+	Children []int
+
+	key string
 }
 
 // Over is a line of which too much had left.
@@ -38,6 +44,7 @@ type Over struct {
 // want is goods of one line that a shipment took, and where they came from.
 type want struct {
 	movement
+	told  int64 // before anything was taken back
 	rest  int64
 	parts []part
 }
@@ -64,21 +71,24 @@ func (f *orderFold) issue() {
 	slices.Sort(keys)
 	byShipment := make(map[string][]*want)
 	for _, key := range keys {
-		issue := Issue{Shipment: f.shipment(key), Unresolved: f.unresolved[key]}
-		for _, e := range f.departures(key) {
+		issue := Issue{Shipment: f.shipment(key), Unresolved: f.unresolved[key], key: key}
+		f.numbered[issue.Shipment.GetNumber()] = append(f.numbered[issue.Shipment.GetNumber()], key)
+		for _, e := range f.departed[key] {
 			issue.EventIDs = append(issue.EventIDs, e.GetId())
 			issue.Movement = max(issue.Movement, e.GetMovement())
 			issue.DepartedAt = later(issue.DepartedAt, occurred(e))
 		}
 		f.out.Issues = append(f.out.Issues, issue)
 		for _, m := range groups[key] {
-			byShipment[key] = append(byShipment[key], &want{movement: m})
+			byShipment[key] = append(byShipment[key], &want{movement: m, told: m.base})
 		}
 	}
+	f.carried = byShipment
+	f.takeBackShipments(byShipment)
 	slices.SortStableFunc(f.out.Issues, func(a, b Issue) int { return a.DepartedAt.Compare(b.DepartedAt) })
 	var wants []*want
 	for _, issue := range f.out.Issues {
-		wants = append(wants, byShipment[event.ShipmentKey(issue.Shipment.GetSite(), issue.Shipment.GetNumber())]...)
+		wants = append(wants, byShipment[issue.key]...)
 	}
 	f.attribute(wants, byShipment)
 }
@@ -94,7 +104,7 @@ func (f *orderFold) attribute(wants []*want, byShipment map[string][]*want) {
 	gone := make(map[int]int64)
 	for i := range f.out.Issues {
 		issue := &f.out.Issues[i]
-		mine := byShipment[event.ShipmentKey(issue.Shipment.GetSite(), issue.Shipment.GetNumber())]
+		mine := byShipment[issue.key]
 		for _, w := range mine {
 			gone[w.at] += w.base
 			issue.Unpicked += w.rest
@@ -102,7 +112,13 @@ func (f *orderFold) attribute(wants []*want, byShipment map[string][]*want) {
 				issue.EventIDs = append(issue.EventIDs, p.from.event.GetId())
 			}
 		}
+		for _, at := range f.voids {
+			if f.voidedShipment(f.out.Facts[at]) == issue.key {
+				issue.EventIDs = append(issue.EventIDs, f.out.Facts[at].GetId())
+			}
+		}
 		issue.EventIDs = sortedSet(issue.EventIDs)
+		issue.Voided = len(mine) > 0 && !issue.Unresolved && !slices.ContainsFunc(mine, func(w *want) bool { return w.base > 0 }) && f.tookBack(mine)
 		issue.Lines = f.documentLines(mine)
 		if f.out.Order == nil {
 			continue
@@ -114,8 +130,12 @@ func (f *orderFold) attribute(wants []*want, byShipment map[string][]*want) {
 			}
 		}
 		for _, at := range slices.Sorted(maps.Keys(moved)) {
-			if over := gone[at] - f.out.State.Lines[at].Ordered; over > 0 {
+			line := f.out.State.Lines[at]
+			if over := gone[at] - wanted(line); over > 0 {
 				issue.Over = append(issue.Over, Over{at, over})
+			}
+			if line.StandsForLine != "" {
+				issue.Children = append(issue.Children, at)
 			}
 		}
 	}
@@ -177,6 +197,7 @@ func (f *orderFold) documentLines(wants []*want) []*docklinev1.DocumentLine {
 		lot, bin string
 	}
 	sums, serials := make(map[bucket]int64), make(map[bucket][]string)
+	taken := make(map[bucket]bool) // of a want that was taken back
 	for _, w := range wants {
 		first := bucket{w.at, w.line.GetLot(), ""}
 		for i, p := range w.parts {
@@ -192,10 +213,17 @@ func (f *orderFold) documentLines(wants []*want) []*docklinev1.DocumentLine {
 		if w.rest > 0 {
 			sums[bucket{w.at, w.line.GetLot(), ""}] += w.rest
 		}
+		if w.base == 0 && w.told > 0 {
+			taken[first] = true
+			continue
+		}
 		serials[first] = append(serials[first], w.line.GetSerials()...)
 	}
 	var lines []*docklinev1.DocumentLine
 	for b, sum := range sums {
+		if sum == 0 && taken[b] {
+			continue
+		}
 		line := f.out.State.Lines[b.at]
 		lines = append(lines, &docklinev1.DocumentLine{OrderLine: line.OrderLine, Item: line.Item, Quantity: event.FormatQuantity(sum),
 			Lot: b.lot, Bin: b.bin, Serials: sortedSet(serials[b])})
@@ -207,20 +235,14 @@ func (f *orderFold) documentLines(wants []*want) []*docklinev1.DocumentLine {
 	return lines
 }
 
-// departures are the events of one shipment that count.
-func (f *orderFold) departures(key string) []*docklinev1.Event {
-	var list []*docklinev1.Event
-	for _, e := range f.out.Facts {
-		if s := e.GetShipment(); s != nil && event.ShipmentKey(e.GetSite(), s.GetNumber()) == key {
-			list = append(list, e)
-		}
-	}
-	return list
+// tookBack tells whether goods were taken back, as opposed to a shipment that had none.
+func (f *orderFold) tookBack(mine []*want) bool {
+	return slices.ContainsFunc(mine, func(w *want) bool { return f.out.State.Lines[w.at].Voided > 0 && w.told > 0 })
 }
 
 func (f *orderFold) shipment(key string) *docklinev1.ShipmentState {
 	state := &docklinev1.ShipmentState{}
-	for _, e := range f.departures(key) {
+	for _, e := range f.departed[key] {
 		addDeparture(state, e)
 	}
 	sortLines(state.Lines)
