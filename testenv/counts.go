@@ -20,7 +20,7 @@ var counts = map[string]struct{ commit, full int }{
 	"rebuild.orders":         {24, 120},
 	"rebuild.troubles":       {10, 50},
 	"permutations.pure":      {300, 10000},
-	"permutations.database":  {100, 10000},
+	"permutations.database":  {40, 10000},
 	"once.tryton-orders":     {8, 60},
 	"downlink.releases":      {100, 1000},
 	"demo.orders":            {200, 200},

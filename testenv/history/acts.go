@@ -93,7 +93,7 @@ func (t *teller) ship() {
 	for _, l := range last {
 		t.Truth.Shipped[LineName(l.Order, l.OrderLine)] += pieces(l)
 	}
-	if t.chance(4) {
+	if t.chance(2) {
 		t.takeBack(number, last)
 	}
 }
