@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -152,6 +154,11 @@ func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, cor
 		b.facts[key] = corrected(b.facts[key], corrections[Key{key.tenant, key.key}])
 	}
 	b.decode(keys)
+	for _, part := range []func(context.Context, []foldKey) error{b.loadScans, b.sumAccounts} {
+		if err := part(ctx, keys); err != nil {
+			return nil, err
+		}
+	}
 	pending, err := pendingOf(ctx, tx, keys, w.now().UnixMicro())
 	if err != nil {
 		return nil, err
@@ -207,6 +214,23 @@ func (v *view) openingThere(site string) (id string, err error) {
 		}
 	}()
 	return v.storedOpening(site), nil
+}
+
+// sumAccounts adds up the rows of the ledger for the buckets among keys, rather than believe what is kept of their accounts.
+func (b *batch) sumAccounts(ctx context.Context, keys []foldKey) error {
+	b.accounts = make(map[foldKey]*account)
+	for _, key := range keys {
+		if !isStock(key.key) {
+			continue
+		}
+		b.open(key.tenant, key.key)
+		v := &view{foldKey: key, ctx: ctx, batch: b}
+		var err error
+		if b.accounts[key].moved, err = v.movedAfter(key, state.Moment{At: time.UnixMicro(math.MinInt64)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pendingOf are the keys of which something is not folded yet.
