@@ -267,4 +267,5 @@ var severities = map[string]docklinev1.Severity{
 }
 
 // kinds are the postings that a route can name.
-var kinds = []connector.Kind{connector.GoodsIssue, connector.InvoiceTrigger, connector.StockAdjustment, connector.OrderStatus, connector.ServiceCase}
+var kinds = []connector.Kind{connector.GoodsIssue, connector.InvoiceTrigger, connector.StockAdjustment, connector.OrderStatus, connector.ServiceCase,
+	connector.OrderAmendment}
