@@ -71,7 +71,7 @@ func mayImport(from, to string, external bool) bool {
 	case in(to, "testenv"):
 		return false
 	case in(to, "proto"):
-		return !in(from, "proto") || in(to, "proto/dockline") || from == "proto/wire" || from == "proto/event/epcis" && to == "proto/event"
+		return !in(from, "proto") || in(to, "proto/dockline") || from == "proto/wire" || in(from, "proto/event") && in(to, "proto/event")
 	case in(from, "proto"):
 		return false
 	case in(from, "plugins"):
@@ -93,8 +93,8 @@ func collectorMayImport(from, to string, external bool, in func(path, folder str
 			return true
 		}
 	}
-	// The console and the API show what the stages keep.
-	if in(from, "collector/console") || in(from, "collector/api") {
+	// The console, the API and an export show what the stages keep.
+	if in(from, "collector/console") || in(from, "collector/api") || in(from, "collector/export") {
 		return true
 	}
 	for _, d := range deciding {

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -20,7 +21,9 @@ import (
 
 // Surroundings are what the stages of a centre meet, in the hand of whoever makes them up.
 type Surroundings struct {
-	DB      *db.DB
+	DB *db.DB
+	// Name is the collector's, by which it holds leases; "" is Name.
+	Name    string
 	Tenant  string
 	Policy  *policy.Policy
 	Systems []SurroundingSystem
@@ -58,7 +61,7 @@ func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Collector{config: &Config{}, log: s.Log, db: s.DB, policy: s.Policy, name: Name, clock: s.Now, jitter: s.Random}
+	m := &Collector{config: &Config{}, log: s.Log, db: s.DB, policy: s.Policy, name: cmp.Or(s.Name, Name), clock: s.Now, jitter: s.Random}
 	for _, told := range s.Systems {
 		m.connectors = append(m.connectors, &system{connector: told.Connector,
 			config: ConnectorConfig{Name: told.Name, Tenant: s.Tenant, Role: string(told.Role)}})

@@ -17,6 +17,8 @@ var counts = map[string]struct{ commit, full int }{
 	"reconcile.random-days":  {4, 12},
 	"posting.sequences":      {100, 2000},
 	"once.agent-kills":       {20, 20},
+	"rebuild.orders":         {24, 120},
+	"rebuild.troubles":       {10, 50},
 	"once.tryton-orders":     {8, 60},
 	"downlink.releases":      {100, 1000},
 	"demo.orders":            {200, 200},
@@ -27,6 +29,7 @@ var counts = map[string]struct{ commit, full int }{
 	"restore.queued-events":  {50_000, 1_000_000},
 	"orders.retail-lines":    {400, 1 << 20},
 	"orders.northwind-lines": {150, 1 << 20},
+	"sim.seeds":              {200, 2000},
 
 	"health.backlog": {60_000, 1_000_000},
 	// Sites whose line comes back in the same moment.

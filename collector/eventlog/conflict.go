@@ -72,8 +72,10 @@ func moveRow(ctx context.Context, tx *db.Tx, a *arrival, logID int64) error {
 
 // markFactsOf marks the keys that the body in row logID touches.
 func markFactsOf(ctx context.Context, tx *db.Tx, logID int64) error {
-	_, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key) SELECT tenant, fold_key FROM fact WHERE log_id = ? ORDER BY fold_key`, logID)
-	return err
+	if _, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key) SELECT tenant, fold_key FROM fact WHERE log_id = ? ORDER BY fold_key`, logID); err != nil {
+		return err
+	}
+	return markPartsOf(ctx, tx, logID)
 }
 
 // body is one of several bodies under one id.
@@ -180,6 +182,9 @@ func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b, replaced *body) erro
 	if _, err := tx.Exec(ctx, `DELETE FROM fact WHERE log_id = ?`, former); err != nil {
 		return err
 	}
+	if err := l.dropLinks(ctx, tx, replaced.Event); err != nil {
+		return err
+	}
 	if _, err := tx.Exec(ctx, `UPDATE event SET variant = 1 WHERE log_id = ?`, former); err != nil {
 		return err
 	}
@@ -195,6 +200,7 @@ func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b, replaced *body) erro
 		return err
 	}
 	r := l.newRows()
+	r.addLinks(b.Event)
 	if err := r.addFacts(&b.arrival, l.touches(b.Event), raw); err != nil {
 		return err
 	}

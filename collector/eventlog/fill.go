@@ -56,13 +56,17 @@ func (f *Filler) Run(ctx context.Context) error {
 	if err := f.Retry(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
-	return db.Poll(ctx, &f.wake, cmp.Or(f.Poll, 250*time.Millisecond), f.Slog, "fill the event log", func(ctx context.Context) (bool, error) {
-		filled, err := f.Step(ctx)
-		if err == nil || ctx.Err() != nil {
-			return filled.Envelopes > 0, err
-		}
-		return f.isolate(ctx, err)
-	})
+	return db.Poll(ctx, &f.wake, cmp.Or(f.Poll, 250*time.Millisecond), f.Slog, "fill the event log", f.Round)
+}
+
+// Round is what Run does again and again: a Step, and where it fails the envelopes one by one, so that one of them does not stop the
+// others. It says whether there may be more.
+func (f *Filler) Round(ctx context.Context) (more bool, err error) {
+	filled, err := f.Step(ctx)
+	if err == nil || ctx.Err() != nil {
+		return filled.Envelopes > 0, err
+	}
+	return f.isolate(ctx, err)
 }
 
 // Retry lets the next steps try the envelopes again that could not be read.

@@ -17,6 +17,11 @@ type Touch struct {
 	Event *docklinev1.Event
 }
 
+// Link says that what is told of Key concerns PartOf.
+type Link struct {
+	Key, PartOf string
+}
+
 // Recorded is an event with its place in the site's journal; a fact of the centre has none.
 type Recorded struct {
 	Event *docklinev1.Event
@@ -72,6 +77,8 @@ type Log struct {
 	DB *db.DB
 	// Keys derives what an event touches; it is pure. Nil: nothing.
 	Keys func(*docklinev1.Event) []Touch
+	// Links derives what an event says belongs together; it is pure. Nil: nothing.
+	Links func(*docklinev1.Event) []Link
 	// Report opens and closes exceptions. Nil: nobody is told.
 	Report Report
 	// Now is the clock of recorded_at; nil is time.Now.

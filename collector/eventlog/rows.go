@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -18,6 +19,7 @@ type rows struct {
 	at     int64 // recorded_at
 	events [][]any
 	facts  [][]any
+	links  [][]any
 	dirty  []dirtyKey // may hold one twice
 	seen   map[string]bool
 }
@@ -82,6 +84,7 @@ func (r *rows) add(a *arrival, variant int) error {
 	if variant != 0 {
 		return nil
 	}
+	r.addLinks(e)
 	return r.addFacts(a, touches, body)
 }
 
@@ -116,6 +119,9 @@ func (r *rows) write(ctx context.Context, tx *db.Tx) error {
 		Columns: []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"}}); err != nil {
 		return err
 	}
+	if err := r.writeLinks(ctx, tx); err != nil {
+		return err
+	}
 	return r.mark(ctx, tx)
 }
 
@@ -128,11 +134,20 @@ func (r *rows) sortMarks() {
 // mark writes one dirty mark for each key that got a fact.
 func (r *rows) mark(ctx context.Context, tx *db.Tx) error {
 	r.sortMarks()
-	marks := db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key"}}
+	marks := db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key", "due_at"}}
 	for _, d := range r.dirty {
-		marks.Rows = append(marks.Rows, []any{d.tenant, d.key})
+		marks.Rows = append(marks.Rows, []any{d.tenant, d.key, dueAt(d.key)})
 	}
 	return tx.InsertAll(ctx, marks)
+}
+
+// dueAt is the second mark of what is due at once for a movement of stock, which has a key of its own for each record: they come by thousands,
+// and are taken in turn with what is due at 0.
+func dueAt(key string) int64 {
+	if strings.HasPrefix(key, "movement/") {
+		return 1
+	}
+	return 0
 }
 
 // correlate gives the event the correlation id of its order; an event of several orders has none of its own.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -98,11 +99,25 @@ func (w *Worker) factsOf(ctx context.Context, key foldKey) ([]state.Fact, error)
 	}
 	var facts []state.Fact
 	thin := newThinner()
+	keys, err := w.linkedTo(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	for _, via := range append([]string{""}, keys...) {
+		if facts, err = w.pages(ctx, key, via, page, thin, facts); err != nil {
+			return nil, err
+		}
+	}
+	return facts, nil
+}
+
+// pages adds to facts those of a key, or those that come to it through another one.
+func (w *Worker) pages(ctx context.Context, key foldKey, via string, page int, thin *thinner, facts []state.Fact) ([]state.Fact, error) {
 	for last, n := int64(0), page; n == page; {
 		err := w.DB.Read(ctx, func(tx *db.Tx) error {
 			n = 0
 			rows, err := tx.Query(ctx, `SELECT log_id, epoch_ordinal, seq, body FROM fact WHERE tenant = ? AND fold_key = ? AND log_id > ? ORDER BY log_id LIMIT ?`,
-				key.tenant, key.key, last, page)
+				key.tenant, cmp.Or(via, key.key), last, page)
 			if err != nil {
 				return err
 			}
@@ -118,7 +133,7 @@ func (w *Worker) factsOf(ctx context.Context, key foldKey) ([]state.Fact, error)
 					return &foldError{key, fmt.Errorf("a fact cannot be read: %w", err)}
 				}
 				thin.event(e)
-				facts = append(facts, state.Fact{EpochOrdinal: uint64(ordinal), Seq: uint64(seq), Event: e})
+				facts = appendFact(facts, key, state.Fact{EpochOrdinal: uint64(ordinal), Seq: uint64(seq), Event: e, Via: via})
 				n++
 			}
 			return rows.Err()
@@ -149,8 +164,8 @@ func (w *Worker) decideLarge(ctx context.Context, key foldKey, facts []state.Fac
 		if err := b.loadLarge(ctx, key); err != nil {
 			return err
 		}
-		v := &view{foldKey: key, ctx: ctx, batch: b, now: b.now, had: b.states[key], facts: slices.Clone(facts), stored: make(map[posting.Ref]posting.Entry)}
-		d = &decision{view: v, count: len(facts)}
+		v := &view{foldKey: key, ctx: ctx, batch: b, now: b.now, had: b.states[key], facts: slices.Clone(facts), own: ownFacts(facts), stored: make(map[posting.Ref]posting.Entry)}
+		d = &decision{view: v, count: ownFacts(facts)}
 		var err error
 		if d.stored, err = posting.Of(ctx, tx, key.tenant, key.key); err != nil {
 			return err
@@ -173,6 +188,9 @@ func (w *Worker) decideLarge(ctx context.Context, key foldKey, facts []state.Fac
 
 // loadLarge reads what a decision looks at, but for facts and postings.
 func (b *batch) loadLarge(ctx context.Context, key foldKey) error {
+	if err := b.loadLinks(ctx, []foldKey{key}); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
 	rows := rowsOf([]foldKey{key})
 	for _, part := range []func(context.Context, [][]any) error{b.loadStates, b.loadReasons, b.loadWaits} {
 		if err := part(ctx, rows); err != nil {

@@ -20,9 +20,11 @@ import (
 
 // known is what the tables say about the keys of a batch.
 type known struct {
-	marks  []int64
-	facts  map[foldKey][]factRow
-	states map[foldKey]*stateRow
+	marks []int64
+	facts map[foldKey][]factRow
+	// links are what is part of a key, and partOf what a key is part of.
+	links, partOf map[foldKey][]linkRow
+	states        map[foldKey]*stateRow
 	// unmapped are the keys with an open exception about an unknown code.
 	unmapped   map[foldKey]bool
 	exceptions *exception.Batch
@@ -33,6 +35,8 @@ type known struct {
 	streams    map[siteKey][]streamRow
 	// openings are the snapshots that opened sites, as far as the batch has asked or folded them; opening keys sort before stock keys.
 	openings map[siteKey]string
+	// scans are, of the events that second scans name, those that the log has; doubled the movement keys with second scans that were folded before.
+	scans, doubled map[foldKey]bool
 }
 
 func (k *known) opened(site siteKey, id string) {
@@ -74,10 +78,19 @@ func isLedger(key string) bool {
 	return strings.HasPrefix(key, state.KindStock+"/") || strings.HasPrefix(key, state.KindOpening+"/") || strings.HasPrefix(key, state.KindRecord+"/")
 }
 
+// isStock tells keys of buckets.
+func isStock(key string) bool { return strings.HasPrefix(key, state.KindStock+"/") }
+
 // load reads everything about keys in a few bulk queries.
 func (b *batch) load(ctx context.Context, keys []foldKey) error {
+	if err := b.loadLinks(ctx, keys); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
 	rows := rowsOf(keys)
-	for _, part := range []func(context.Context, [][]any) error{b.loadFacts, b.loadStates, b.loadReasons, b.loadWaits} {
+	if err := b.loadFacts(ctx, rowsOf(b.withLinked(keys))); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	for _, part := range []func(context.Context, [][]any) error{b.loadStates, b.loadReasons, b.loadWaits} {
 		if err := part(ctx, rows); err != nil {
 			return fmt.Errorf("load: %w", err)
 		}

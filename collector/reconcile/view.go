@@ -29,7 +29,9 @@ type view struct {
 	now    time.Time
 	policy *policy.Policy
 	facts  []state.Fact
-	had    *stateRow
+	// own is how many facts the key itself has.
+	own int
+	had *stateRow
 
 	stored  map[posting.Ref]posting.Entry
 	strange []*docklinev1.Event
@@ -56,6 +58,8 @@ type outcome struct {
 	wakeAt time.Time
 	// also are other keys that must be folded again.
 	also []string
+	// links are those that hold otherwise than they did.
+	links []linkRow
 }
 
 // decide folds the key and says what follows. Whatever goes wrong within lies in this key and must not hold up others.
@@ -87,16 +91,22 @@ func (v *view) decide() (out *outcome, err error) {
 		v.counted(parts[0], parts[1])
 	case kind == state.KindStock:
 		v.stock()
+	case kind == state.KindMovement:
+		v.movement()
 	case kind == state.KindOpening:
 		v.opening(parts[0])
 	case kind == state.KindSubmission:
 		v.submission(parts[0])
 	case kind == state.KindRecord:
 		v.record()
+	case kind == state.KindReference:
+		v.reference(parts[0], parts[1])
 	default:
 		return nil, fmt.Errorf("nothing is known about keys of kind %q", kind)
 	}
 	v.strangers()
+	v.tellWholes(kind)
+	v.holdLinks()
 	return &v.outcome, nil
 }
 
@@ -111,7 +121,7 @@ func must[T any](value T, err error) T {
 func (v *view) disown() {
 	v.facts = slices.DeleteFunc(v.facts, func(f state.Fact) bool {
 		strange := !v.policy.Ownership.Allows(f.Event.GetKind(), v.policy.RoleOf(f.Event))
-		if strange && !event.IsElsewhere(f.Event) {
+		if strange && f.Via == "" && !event.IsElsewhere(f.Event) { // what came through a link is told where it came from
 			v.strange = append(v.strange, f.Event)
 		}
 		return strange

@@ -71,6 +71,13 @@ func (w *world) use(p *policy.Policy) {
 		}
 		return touches
 	}
+	w.log.Links = func(e *docklinev1.Event) []eventlog.Link {
+		var links []eventlog.Link
+		for _, l := range state.Links(e) {
+			links = append(links, eventlog.Link(l))
+		}
+		return links
+	}
 }
 
 func (w *world) append(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) error {
@@ -111,7 +118,7 @@ func (w *world) hear(events ...*docklinev1.Event) {
 
 func (w *world) settle() {
 	w.t.Helper()
-	for range 50 {
+	for range 2000 {
 		n, err := w.worker.Step(w.t.Context())
 		if err != nil {
 			w.t.Fatal(err)

@@ -26,6 +26,7 @@ type writes struct {
 	newStates, newReasons, newWaits, newMarks [][]any
 	oldReasons, oldWaits                      [][]any
 	newCommands                               [][]any
+	newLinks                                  [][]any
 	released                                  []*docklinev1.Event
 	receipts                                  map[string]map[string]bool // by tenant, event ids
 	marked                                    map[foldKey]bool
@@ -54,6 +55,9 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	}
 	if err := b.noteCommands(ctx, v, out); err != nil {
 		return err
+	}
+	for _, l := range out.links {
+		b.newLinks = append(b.newLinks, []any{v.tenant, l.key, l.partOf, l.eventID, l.inForce})
 	}
 	if !out.wakeAt.IsZero() {
 		b.mark(v.foldKey, out.wakeAt)
@@ -228,6 +232,9 @@ func (b *batch) markOnce(key foldKey) {
 
 // write writes what was noted. Rows go in the order of their keys, so that two workers wait for each other and do not deadlock.
 func (b *batch) write(ctx context.Context) error {
+	if err := b.closeBooks(ctx); err != nil {
+		return err
+	}
 	if err := b.tx.Upsert(ctx, db.Insert{Table: "state", Rows: b.newStates, Conflict: byKey,
 		Columns: []string{"tenant", "fold_key", "body", "hash", "status", "site", "customer", "fact_count", "policy_version", "first_at", "changed_at"},
 		Update:  []string{"body", "hash", "status", "site", "customer", "fact_count", "policy_version", "changed_at"}}); err != nil {
@@ -246,6 +253,9 @@ func (b *batch) write(ctx context.Context) error {
 		return err
 	}
 	if err := b.tx.InsertAll(ctx, db.Insert{Table: "command", Columns: []string{"tenant", "site", "command_key", "version", "body", "body_hash", "created_at"}, Rows: b.newCommands}); err != nil {
+		return err
+	}
+	if _, err := b.tx.UpdateAll(ctx, db.Update{Table: "link", Key: []string{"tenant", "link_key", "part_of", "event_id"}, Set: []string{"in_force"}, Rows: b.newLinks}); err != nil {
 		return err
 	}
 	if len(b.released) > 0 && b.worker.Append != nil {

@@ -18,15 +18,19 @@ type Force struct {
 	Facts []Fact
 	// Former is what counted until a revision took its place, and the second scans of what counts.
 	Former []Fact
-	found  findings
+	// Declared is what was told in error, as somebody declared.
+	Declared []Fact
+	found    findings
 }
 
 // inForce settles facts. Of one event id with several bodies the lower (epoch ordinal, Seq) counts. Of one source record the
 // highest revision counts; where the source has no revisions the first counts and the others are shown to a person. A version that counts
-// for another key (event.Elsewhere) leaves nothing here.
+// for another key (event.Elsewhere) leaves nothing here. What was declared an error does not count at all, nor what came through a link that
+// holds no longer.
 func inForce(facts []Fact) Force {
 	f := Force{found: make(findings)}
-	unique, doubles := withoutDoubles(f.unique(facts))
+	facts, f.Declared = withoutDeclared(facts)
+	unique, doubles := withoutDoubles(f.unique(linked(facts)))
 	f.Former = doubles
 	last := make(map[string]int, len(unique)) // of each record, the place behind that of its last version
 	former := make([]int, len(unique))
@@ -117,7 +121,7 @@ func (f *Force) choose(versions []Fact) Fact {
 		if versions[0].Event.GetKind() == docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED { // the same bad line, in another file: what it says of where it stood is newer
 			return versions[len(versions)-1]
 		}
-		if !event.IsElsewhere(versions[0].Event) { // told once, where the one that counts is
+		if !event.IsElsewhere(versions[0].Event) && versions[0].Via == "" { // told once, where the one that counts is
 			f.found.add(changedRecord(versions))
 		}
 		return versions[0]

@@ -13,74 +13,47 @@ const releaseCommand = "release/"
 // CommandKey is the key of the command that carries an order to a site and takes it back.
 func CommandKey(order string) string { return releaseCommand + order }
 
+// orderOfCommand is the order of a command that carries one.
+func orderOfCommand(key string) (order string, ok bool) {
+	return strings.CutPrefix(key, releaseCommand)
+}
+
 // OpeningKey is the fold key of a site's stock snapshots.
 func OpeningKey(site string) string { return event.Key(KindOpening, site) }
 
-// Keys is the fold keys that an event touches, in a fixed order, each with the part of the event that concerns it.
+// DeclarationKey is the fold key of what was declared about an event: that it was told in error.
+func DeclarationKey(eventID string) string { return event.Key(KindDeclaration, eventID) }
+
+// Keys is the fold keys that an event touches, in a fixed order, each with the part of the event that concerns it. Every key that the event
+// names itself is there, and of what it can only call by a name of the world's (a tracking number, an SSCC) the key of that name.
 func Keys(e *docklinev1.Event, m Mapping) []Touch {
+	return append(businessTouches(e), stockTouches(e, m)...)
+}
+
+// businessTouches are all keys but those of the stock ledger.
+func businessTouches(e *docklinev1.Event) []Touch {
 	switch p := e.GetPayload().(type) {
-	case *docklinev1.Event_Order:
-		return orderTouches(e, p.Order)
-	case *docklinev1.Event_OrderCancelled:
-		return whole(e, event.OrderKey(p.OrderCancelled.GetNumber()))
-	case *docklinev1.Event_OrderReleased:
-		return whole(e, event.OrderKey(p.OrderReleased.GetNumber()))
-	case *docklinev1.Event_Invoice:
-		return whole(e, event.OrderKey(p.Invoice.GetOrder()))
 	case *docklinev1.Event_Pick:
-		return append(byLine(e, p.Pick.GetLines(), orderKeyOf), byLine(e, p.Pick.GetLines(), stockKeyOf(e, e.GetSite(), m))...)
+		return byLine(e, p.Pick.GetLines(), orderKeyOf)
 	case *docklinev1.Event_Pack:
 		return byLine(e, p.Pack.GetLines(), orderKeyOf)
-	case *docklinev1.Event_Shipment:
-		return append(whole(e, event.ShipmentKey(e.GetSite(), p.Shipment.GetNumber())), byLine(e, p.Shipment.GetLines(), orderKeyOf)...)
 	case *docklinev1.Event_Count:
-		return append(whole(e, event.CountKey(e.GetSite(), p.Count.GetNumber())), byLine(e, p.Count.GetLines(), stockKeyOf(e, e.GetSite(), m))...)
-	case *docklinev1.Event_StockSnapshot:
-		site := p.StockSnapshot.GetSite()
-		opening := Touch{OpeningKey(site), event.WithLines(e, nil)}
-		return append([]Touch{opening}, byLine(e, p.StockSnapshot.GetLines(), stockKeyOf(e, site, m))...)
+		return whole(e, event.CountKey(e.GetSite(), p.Count.GetNumber()))
 	case *docklinev1.Event_CommandResult:
-		if order, ok := strings.CutPrefix(p.CommandResult.GetKey(), releaseCommand); ok {
+		if order, ok := orderOfCommand(p.CommandResult.GetKey()); ok {
 			return whole(e, event.OrderKey(order))
 		}
 		return whole(e, recordKey(e))
 	case *docklinev1.Event_DeadLetter, *docklinev1.Event_StreamGap:
 		return whole(e, recordKey(e))
+	case *docklinev1.Event_ErrorDeclaration:
+		return whole(e, DeclarationKey(p.ErrorDeclaration.GetEventId()))
 	}
-	return nil
-}
-
-// Order is the order that an event belongs to, "" where it is about none or about several.
-func Order(e *docklinev1.Event) string {
-	switch p := e.GetPayload().(type) {
-	case *docklinev1.Event_Order:
-		if e.GetKind() == docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED {
-			return "" // its number is not one of the system of record
-		}
-		return p.Order.GetNumber()
-	case *docklinev1.Event_OrderCancelled:
-		return p.OrderCancelled.GetNumber()
-	case *docklinev1.Event_OrderReleased:
-		return p.OrderReleased.GetNumber()
-	case *docklinev1.Event_Invoice:
-		return p.Invoice.GetOrder()
-	case *docklinev1.Event_CommandResult:
-		order, _ := strings.CutPrefix(p.CommandResult.GetKey(), releaseCommand)
-		if order != p.CommandResult.GetKey() {
-			return order
-		}
-	case *docklinev1.Event_Pick, *docklinev1.Event_Pack, *docklinev1.Event_Shipment:
-		lines := event.Lines(e)
-		for _, line := range lines {
-			if line.GetOrder() != lines[0].GetOrder() {
-				return ""
-			}
-		}
-		if len(lines) > 0 {
-			return lines[0].GetOrder()
-		}
+	t := newTouches(e)
+	if !t.ofOrder() && !t.ofGoods() {
+		t.ofStock()
 	}
-	return ""
+	return t.list
 }
 
 func recordKey(e *docklinev1.Event) string {
@@ -89,19 +62,6 @@ func recordKey(e *docklinev1.Event) string {
 		key = e.GetId()
 	}
 	return event.Key(KindRecord, e.GetSite(), e.GetSource(), key)
-}
-
-// orderTouches: a submitted order has no number of the system of record yet. One that came of it names it as the customer's
-// reference, so that what is told of the one settles the other.
-func orderTouches(e *docklinev1.Event, o *docklinev1.Order) []Touch {
-	if e.GetKind() == docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED {
-		return whole(e, event.SubmissionKey(o.GetNumber()))
-	}
-	touches := whole(e, event.OrderKey(o.GetNumber()))
-	if o.GetCustomerReference() != "" {
-		touches = append(touches, Touch{event.SubmissionKey(o.GetCustomerReference()), event.WithLines(e, nil)})
-	}
-	return touches
 }
 
 func whole(e *docklinev1.Event, key string) []Touch { return []Touch{{key, e}} }
@@ -119,7 +79,7 @@ func stockKeyOf(e *docklinev1.Event, site string, m Mapping) func(*docklinev1.Li
 		if line.GetBin() == "" {
 			return ""
 		}
-		return event.StockKey(site, line.GetBin(), stockItem(m, e.GetSite(), line), line.GetLot(), line.GetStockStatus())
+		return bucketOf(e, site, line, m).Key()
 	}
 }
 
@@ -132,8 +92,20 @@ func stockItem(m Mapping, site string, line *docklinev1.Line) string {
 
 // byLine groups lines by key, in the order of their first line. Lines without a key are left out.
 func byLine(e *docklinev1.Event, lines []*docklinev1.Line, keyOf func(*docklinev1.Line) string) []Touch {
-	var keys []string
-	groups := make(map[string][]*docklinev1.Line)
+	groups, keys := grouped(lines, keyOf)
+	touches := make([]Touch, 0, len(keys))
+	for _, key := range keys {
+		part := e
+		if len(groups[key]) < len(lines) {
+			part = event.WithLines(e, groups[key])
+		}
+		touches = append(touches, Touch{key, part})
+	}
+	return touches
+}
+// grouped is lines by key, and the keys in the order of their first line; a line without a key is left out.
+func grouped(lines []*docklinev1.Line, keyOf func(*docklinev1.Line) string) (groups map[string][]*docklinev1.Line, keys []string) {
+	groups = make(map[string][]*docklinev1.Line)
 	for _, line := range lines {
 		key := keyOf(line)
 		if key == "" {
@@ -144,13 +116,5 @@ func byLine(e *docklinev1.Event, lines []*docklinev1.Line, keyOf func(*docklinev
 		}
 		groups[key] = append(groups[key], line)
 	}
-	touches := make([]Touch, 0, len(keys))
-	for _, key := range keys {
-		part := e
-		if len(groups[key]) < len(lines) {
-			part = event.WithLines(e, groups[key])
-		}
-		touches = append(touches, Touch{key, part})
-	}
-	return touches
+	return groups, keys
 }

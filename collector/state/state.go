@@ -25,7 +25,14 @@ const (
 	KindRecord   = "record"
 	KindOpening  = "opening"
 	// KindSubmission is an order that was handed in, by the number that its source gave it.
-	KindSubmission = "submission"
+	KindSubmission  = "submission"
+	KindReturn      = "return"
+	KindBlindReturn = "blind_return"
+	KindInbound     = "inbound"
+	// KindReference is a name by which the world calls one of these: a tracking number, an SSCC, an invoice.
+	KindReference = "reference"
+	// KindDeclaration is what was declared about an event, by the event's id.
+	KindDeclaration = "declaration"
 )
 
 // UnmappedPrefix stands before an item's raw code in the stock ledger while the mapping does not know it.
@@ -42,6 +49,8 @@ type Fact struct {
 	EpochOrdinal uint64
 	Seq          uint64
 	Event        *docklinev1.Event
+	// Via is the key through which it came, of something that is part of what is folded; "" for a fact of the key itself.
+	Via string
 }
 
 // Mapping resolves the codes of sources. It must answer the same for the same input.

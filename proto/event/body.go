@@ -15,6 +15,9 @@ import (
 // firstPayload is the lowest field number of Event's payload; those below describe the event.
 const firstPayload = 40
 
+// customField is the one field of Event beyond its payload.
+const customField = 120
+
 // sourceFacts are the fields below the payload that the source itself states. What the host or the centre adds, and where
 // the record stood, may differ from one reading to the next.
 var sourceFacts = map[protowire.Number]bool{
@@ -40,7 +43,7 @@ func BodyHash(e *docklinev1.Event) []byte {
 }
 
 // quickBody is the same form read off the library's own encoding, ten times faster than made field by field. Where that encoding is not
-// in order of number, which the library does not promise, or has fields unknown to this version, it is not ok. Within the payload's
+// in order of number but for custom fields, which it puts before the payload, or has fields unknown to this version, it is not ok. Within the payload's
 // messages numbers are given without holes, so what is unknown there comes last either way.
 func quickBody(e *docklinev1.Event) (body []byte, ok bool) {
 	if len(e.ProtoReflect().GetUnknown()) > 0 {
@@ -51,17 +54,22 @@ func quickBody(e *docklinev1.Event) (body []byte, ok bool) {
 		return nil, false
 	}
 	body = raw[:0] // what is kept only moves forward
+	var custom []byte
 	for last := protowire.Number(0); len(raw) > 0; {
 		number, _, n := protowire.ConsumeField(raw)
-		if n < 0 || number < last {
+		switch {
+		case n < 0 || number < last:
 			return nil, false
-		}
-		if number >= firstPayload || sourceFacts[number] {
+		case number == customField:
+			custom = append(custom, raw[:n]...)
+			raw = raw[n:]
+			continue
+		case number >= firstPayload || sourceFacts[number]:
 			body = append(body, raw[:n]...)
 		}
 		last, raw = number, raw[n:]
 	}
-	return body, true
+	return append(body, custom...), true
 }
 
 func slowBodyHash(e *docklinev1.Event) []byte {

@@ -196,7 +196,7 @@ func TestBodyHashIsOfTheSourcesFactsOnly(t *testing.T) {
 		other := map[string]func(*docklinev1.Event){
 			"kind": func(e *docklinev1.Event) { e.Kind++ }, "subject": func(e *docklinev1.Event) { e.Subject += "x" }, "key": func(e *docklinev1.Event) { e.SourceKey += "x" },
 			"revision": func(e *docklinev1.Event) { e.SourceRevision += "x" }, "time": func(e *docklinev1.Event) { e.OccurredAt = stamp(99) }, "movement": func(e *docklinev1.Event) { e.Movement++ },
-			"actor": func(e *docklinev1.Event) { e.Actor += "x" }, "device": func(e *docklinev1.Event) { e.Device += "x" },
+			"custom": func(e *docklinev1.Event) { e.Custom[0].Value += "x" }, "actor": func(e *docklinev1.Event) { e.Actor += "x" }, "device": func(e *docklinev1.Event) { e.Device += "x" },
 			"payload": func(e *docklinev1.Event) {
 				e.Payload = &docklinev1.Event_OrderCancelled{OrderCancelled: &docklinev1.OrderCancelled{Number: "never"}}
 			},

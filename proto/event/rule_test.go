@@ -141,6 +141,10 @@ func TestFaultsOfNewerKinds(t *testing.T) {
 		"arrival in 1970":            {docklinev1.EventKind_EVENT_KIND_TRANSPORT_DELAYED, func(e *docklinev1.Event) { e.GetTransport().Eta.Seconds = 0 }, "time_implausible"},
 		"expiry in 1970":             {docklinev1.EventKind_EVENT_KIND_RECEIPT_RECEIVED, func(e *docklinev1.Event) { e.GetInbound().Lines[0].ExpiresAt.Seconds = 0 }, "time_implausible"},
 		"fee in words":               {docklinev1.EventKind_EVENT_KIND_CREDIT_MEMO_POSTED, func(e *docklinev1.Event) { e.GetCreditMemo().RestockingFee = "some" }, "quantity_format"},
+		"custom fields out of order": {docklinev1.EventKind_EVENT_KIND_STOCK_MOVED, func(e *docklinev1.Event) { e.Custom[0].Name = "zone" }, "custom_order"},
+		"a custom field twice":       {docklinev1.EventKind_EVENT_KIND_STOCK_MOVED, func(e *docklinev1.Event) { e.Custom[0].Name = "shift" }, "custom_order"},
+		"a custom name in capitals":  {docklinev1.EventKind_EVENT_KIND_STOCK_MOVED, func(e *docklinev1.Event) { e.Custom[0].Name = "Route" }, "custom_name"},
+		"a novel in a custom field":  {docklinev1.EventKind_EVENT_KIND_STOCK_MOVED, func(e *docklinev1.Event) { e.Custom[1].Value = strings.Repeat("x", 4097) }, "code_too_long"},
 		"no subject":                 {docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED, func(e *docklinev1.Event) { e.Subject = "" }, "subject_missing"},
 	} {
 		e := samples()[c.kind]

@@ -71,6 +71,9 @@ func ValidateDecoded(e *docklinev1.Event, data []byte) *Fault {
 	if f := validHead(e); f != nil {
 		return f
 	}
+	if f := validCustom(e); f != nil {
+		return f
+	}
 	return validPayload(e)
 }
 

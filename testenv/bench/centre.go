@@ -131,6 +131,11 @@ func openStages(ctx context.Context, url string) (*stages, error) {
 			touches = append(touches, eventlog.Touch(t))
 		}
 		return touches
+	}, Links: func(e *docklinev1.Event) (links []eventlog.Link) {
+		for _, l := range state.Links(e) {
+			links = append(links, eventlog.Link(l))
+		}
+		return links
 	}}
 	in, err := ingest.New(ctx, ingest.Config{DB: d, Log: log})
 	if err != nil {

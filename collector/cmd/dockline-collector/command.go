@@ -86,7 +86,7 @@ func (c *rereadCommand) Run(all *commands) error {
 	case c.Cursor != "":
 		reread.From = &docklinev1.Reread_Cursor{Cursor: []byte(c.Cursor)}
 	default:
-		at, err := moment(c.Since, time.Now())
+		at, err := moment("--since", c.Since, time.Now())
 		if err != nil {
 			return err
 		}
@@ -96,13 +96,13 @@ func (c *rereadCommand) Run(all *commands) error {
 }
 
 // moment reads a time, or how long ago it was.
-func moment(text string, now time.Time) (time.Time, error) {
+func moment(flag, text string, now time.Time) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil {
 		return now.Add(-ago), nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return at, fmt.Errorf("--since %q: give a time like 2026-03-01T06:00:00Z, or how long ago, like 36h", text)
+		return at, fmt.Errorf("%s %q: give a time like 2026-03-01T06:00:00Z, or how long ago, like 36h", flag, text)
 	}
 	return at, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/export"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -27,15 +28,17 @@ type commands struct {
 	Site     siteCommand     `cmd:"" help:"Make sites known, and say how they are."`
 	Identity identityCommand `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker   brokerCommand   `cmd:"" help:"Set up a broker other than the embedded one."`
+	Export   exportCommand   `cmd:"" help:"Write the event log in a form that others read: CloudEvents, JSON."`
 	Backup   backupCommand   `cmd:"" help:"Copy the database into a file, also while the collector runs."`
 	Restore  restoreCommand  `cmd:"" help:"Put a backup back, or say that the database was put back."`
+	Rebuild  rebuildCommand  `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
 func main() {
 	var c commands
 	parser := kong.Must(&c, kong.Name("dockline-collector"), kong.Description("Takes what happens at the docks to the systems that run the business, exactly once."),
-		kong.UsageOnError(), kong.Vars{"config": defaultConfig()})
+		kong.UsageOnError(), kong.Vars{"config": defaultConfig(), "formats": strings.Join(export.Names(), ",")})
 	ctx, err := parser.Parse(os.Args[1:])
 	if err != nil {
 		parser.Errorf("%s", err)

@@ -869,6 +869,9 @@ type Event struct {
 	DoubleOf string `protobuf:"bytes,35,opt,name=double_of,json=doubleOf,proto3" json:"double_of,omitempty"`
 	// Set by the host: what rules of the site find odd. The centre decides all the same.
 	Warnings []*SiteWarning `protobuf:"bytes,36,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// What the source tells beyond this schema, sorted by name, each name once. Stated by the source, so part of the body's hash: its number is
+	// beyond the payload's, which a collector that does not know it hashes too.
+	Custom []*CustomField `protobuf:"bytes,120,rep,name=custom,proto3" json:"custom,omitempty"`
 	// Types that are valid to be assigned to Payload:
 	//
 	//	*Event_Order
@@ -1106,6 +1109,13 @@ func (x *Event) GetDoubleOf() string {
 func (x *Event) GetWarnings() []*SiteWarning {
 	if x != nil {
 		return x.Warnings
+	}
+	return nil
+}
+
+func (x *Event) GetCustom() []*CustomField {
+	if x != nil {
+		return x.Custom
 	}
 	return nil
 }
@@ -1661,6 +1671,60 @@ func (*Event_ExceptionNotice) isEvent_Payload() {}
 
 func (*Event_AgentHealth) isEvent_Payload() {}
 
+// CustomField is a value that only this source knows, by a name that its mapping gives: lower-case letters, digits and underscores. Dockline
+// carries it, shows it and lets policies read it; no status follows from it by itself.
+type CustomField struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CustomField) Reset() {
+	*x = CustomField{}
+	mi := &file_dockline_v1_event_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomField) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomField) ProtoMessage() {}
+
+func (x *CustomField) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomField.ProtoReflect.Descriptor instead.
+func (*CustomField) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CustomField) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CustomField) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 // SiteWarning is what a rule at the site found odd in an event, while the people who made it are still there.
 type SiteWarning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1673,7 +1737,7 @@ type SiteWarning struct {
 
 func (x *SiteWarning) Reset() {
 	*x = SiteWarning{}
-	mi := &file_dockline_v1_event_proto_msgTypes[5]
+	mi := &file_dockline_v1_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1685,7 +1749,7 @@ func (x *SiteWarning) String() string {
 func (*SiteWarning) ProtoMessage() {}
 
 func (x *SiteWarning) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[5]
+	mi := &file_dockline_v1_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1698,7 +1762,7 @@ func (x *SiteWarning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SiteWarning.ProtoReflect.Descriptor instead.
 func (*SiteWarning) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SiteWarning) GetCode() string {
@@ -1739,7 +1803,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_dockline_v1_event_proto_msgTypes[6]
+	mi := &file_dockline_v1_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1751,7 +1815,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[6]
+	mi := &file_dockline_v1_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1764,7 +1828,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{6}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Order) GetNumber() string {
@@ -1854,7 +1918,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_dockline_v1_event_proto_msgTypes[7]
+	mi := &file_dockline_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1866,7 +1930,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[7]
+	mi := &file_dockline_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1879,7 +1943,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OrderCancelled) GetNumber() string {
@@ -1909,7 +1973,7 @@ type OrderReleased struct {
 
 func (x *OrderReleased) Reset() {
 	*x = OrderReleased{}
-	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	mi := &file_dockline_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +1985,7 @@ func (x *OrderReleased) String() string {
 func (*OrderReleased) ProtoMessage() {}
 
 func (x *OrderReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	mi := &file_dockline_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +1998,7 @@ func (x *OrderReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReleased.ProtoReflect.Descriptor instead.
 func (*OrderReleased) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OrderReleased) GetNumber() string {
@@ -1979,7 +2043,7 @@ type Pick struct {
 
 func (x *Pick) Reset() {
 	*x = Pick{}
-	mi := &file_dockline_v1_event_proto_msgTypes[9]
+	mi := &file_dockline_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1991,7 +2055,7 @@ func (x *Pick) String() string {
 func (*Pick) ProtoMessage() {}
 
 func (x *Pick) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[9]
+	mi := &file_dockline_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2004,7 +2068,7 @@ func (x *Pick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pick.ProtoReflect.Descriptor instead.
 func (*Pick) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Pick) GetTask() string {
@@ -2045,7 +2109,7 @@ type Pack struct {
 
 func (x *Pack) Reset() {
 	*x = Pack{}
-	mi := &file_dockline_v1_event_proto_msgTypes[10]
+	mi := &file_dockline_v1_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2057,7 +2121,7 @@ func (x *Pack) String() string {
 func (*Pack) ProtoMessage() {}
 
 func (x *Pack) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[10]
+	mi := &file_dockline_v1_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2070,7 +2134,7 @@ func (x *Pack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pack.ProtoReflect.Descriptor instead.
 func (*Pack) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Pack) GetHandlingUnit() string {
@@ -2135,7 +2199,7 @@ type Shipment struct {
 
 func (x *Shipment) Reset() {
 	*x = Shipment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[11]
+	mi := &file_dockline_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2147,7 +2211,7 @@ func (x *Shipment) String() string {
 func (*Shipment) ProtoMessage() {}
 
 func (x *Shipment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[11]
+	mi := &file_dockline_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +2224,7 @@ func (x *Shipment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shipment.ProtoReflect.Descriptor instead.
 func (*Shipment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Shipment) GetNumber() string {
@@ -2274,7 +2338,7 @@ type Count struct {
 
 func (x *Count) Reset() {
 	*x = Count{}
-	mi := &file_dockline_v1_event_proto_msgTypes[12]
+	mi := &file_dockline_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2286,7 +2350,7 @@ func (x *Count) String() string {
 func (*Count) ProtoMessage() {}
 
 func (x *Count) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[12]
+	mi := &file_dockline_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2299,7 +2363,7 @@ func (x *Count) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Count.ProtoReflect.Descriptor instead.
 func (*Count) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Count) GetNumber() string {
@@ -2343,7 +2407,7 @@ type StockSnapshot struct {
 
 func (x *StockSnapshot) Reset() {
 	*x = StockSnapshot{}
-	mi := &file_dockline_v1_event_proto_msgTypes[13]
+	mi := &file_dockline_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2355,7 +2419,7 @@ func (x *StockSnapshot) String() string {
 func (*StockSnapshot) ProtoMessage() {}
 
 func (x *StockSnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[13]
+	mi := &file_dockline_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2368,7 +2432,7 @@ func (x *StockSnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockSnapshot.ProtoReflect.Descriptor instead.
 func (*StockSnapshot) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StockSnapshot) GetSite() string {
@@ -2407,7 +2471,7 @@ type Invoice struct {
 
 func (x *Invoice) Reset() {
 	*x = Invoice{}
-	mi := &file_dockline_v1_event_proto_msgTypes[14]
+	mi := &file_dockline_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2419,7 +2483,7 @@ func (x *Invoice) String() string {
 func (*Invoice) ProtoMessage() {}
 
 func (x *Invoice) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[14]
+	mi := &file_dockline_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2432,7 +2496,7 @@ func (x *Invoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Invoice.ProtoReflect.Descriptor instead.
 func (*Invoice) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Invoice) GetNumber() string {
@@ -2490,7 +2554,7 @@ type StreamGap struct {
 
 func (x *StreamGap) Reset() {
 	*x = StreamGap{}
-	mi := &file_dockline_v1_event_proto_msgTypes[15]
+	mi := &file_dockline_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +2566,7 @@ func (x *StreamGap) String() string {
 func (*StreamGap) ProtoMessage() {}
 
 func (x *StreamGap) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[15]
+	mi := &file_dockline_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +2579,7 @@ func (x *StreamGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamGap.ProtoReflect.Descriptor instead.
 func (*StreamGap) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StreamGap) GetEpoch() string {
@@ -2567,7 +2631,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_dockline_v1_event_proto_msgTypes[16]
+	mi := &file_dockline_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2579,7 +2643,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[16]
+	mi := &file_dockline_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2592,7 +2656,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeadLetter) GetClass() FaultClass {
@@ -2660,7 +2724,7 @@ type PolicyActivated struct {
 
 func (x *PolicyActivated) Reset() {
 	*x = PolicyActivated{}
-	mi := &file_dockline_v1_event_proto_msgTypes[17]
+	mi := &file_dockline_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2672,7 +2736,7 @@ func (x *PolicyActivated) String() string {
 func (*PolicyActivated) ProtoMessage() {}
 
 func (x *PolicyActivated) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[17]
+	mi := &file_dockline_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2685,7 +2749,7 @@ func (x *PolicyActivated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyActivated.ProtoReflect.Descriptor instead.
 func (*PolicyActivated) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PolicyActivated) GetVersion() string {
@@ -2709,7 +2773,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_dockline_v1_event_proto_msgTypes[18]
+	mi := &file_dockline_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2721,7 +2785,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[18]
+	mi := &file_dockline_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2734,7 +2798,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CommandResult) GetKey() string {
@@ -2790,7 +2854,7 @@ type Quote struct {
 
 func (x *Quote) Reset() {
 	*x = Quote{}
-	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	mi := &file_dockline_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2802,7 +2866,7 @@ func (x *Quote) String() string {
 func (*Quote) ProtoMessage() {}
 
 func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	mi := &file_dockline_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2815,7 +2879,7 @@ func (x *Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quote.ProtoReflect.Descriptor instead.
 func (*Quote) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Quote) GetNumber() string {
@@ -2889,7 +2953,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2901,7 +2965,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +2978,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CancelRequest) GetNumber() string {
@@ -2961,7 +3025,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2973,7 +3037,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2986,7 +3050,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Hold) GetNumber() string {
@@ -3037,7 +3101,7 @@ type Allocation struct {
 
 func (x *Allocation) Reset() {
 	*x = Allocation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3049,7 +3113,7 @@ func (x *Allocation) String() string {
 func (*Allocation) ProtoMessage() {}
 
 func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3062,7 +3126,7 @@ func (x *Allocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
 func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Allocation) GetNumber() string {
@@ -3101,7 +3165,7 @@ type Backorder struct {
 
 func (x *Backorder) Reset() {
 	*x = Backorder{}
-	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3113,7 +3177,7 @@ func (x *Backorder) String() string {
 func (*Backorder) ProtoMessage() {}
 
 func (x *Backorder) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3126,7 +3190,7 @@ func (x *Backorder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backorder.ProtoReflect.Descriptor instead.
 func (*Backorder) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Backorder) GetNumber() string {
@@ -3172,7 +3236,7 @@ type Load struct {
 
 func (x *Load) Reset() {
 	*x = Load{}
-	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3184,7 +3248,7 @@ func (x *Load) String() string {
 func (*Load) ProtoMessage() {}
 
 func (x *Load) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3197,7 +3261,7 @@ func (x *Load) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Load.ProtoReflect.Descriptor instead.
 func (*Load) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Load) GetDock() string {
@@ -3259,7 +3323,7 @@ type ShipmentVoid struct {
 
 func (x *ShipmentVoid) Reset() {
 	*x = ShipmentVoid{}
-	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3271,7 +3335,7 @@ func (x *ShipmentVoid) String() string {
 func (*ShipmentVoid) ProtoMessage() {}
 
 func (x *ShipmentVoid) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3284,7 +3348,7 @@ func (x *ShipmentVoid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentVoid.ProtoReflect.Descriptor instead.
 func (*ShipmentVoid) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ShipmentVoid) GetNumber() string {
@@ -3339,7 +3403,7 @@ type OverShipment struct {
 
 func (x *OverShipment) Reset() {
 	*x = OverShipment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3351,7 +3415,7 @@ func (x *OverShipment) String() string {
 func (*OverShipment) ProtoMessage() {}
 
 func (x *OverShipment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3364,7 +3428,7 @@ func (x *OverShipment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverShipment.ProtoReflect.Descriptor instead.
 func (*OverShipment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *OverShipment) GetNumber() string {
@@ -3439,7 +3503,7 @@ type Transport struct {
 
 func (x *Transport) Reset() {
 	*x = Transport{}
-	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3451,7 +3515,7 @@ func (x *Transport) String() string {
 func (*Transport) ProtoMessage() {}
 
 func (x *Transport) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3464,7 +3528,7 @@ func (x *Transport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transport.ProtoReflect.Descriptor instead.
 func (*Transport) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{27}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Transport) GetShipment() string {
@@ -3595,7 +3659,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3607,7 +3671,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3620,7 +3684,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{28}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Delivery) GetShipment() string {
@@ -3727,7 +3791,7 @@ type Inbound struct {
 
 func (x *Inbound) Reset() {
 	*x = Inbound{}
-	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3739,7 +3803,7 @@ func (x *Inbound) String() string {
 func (*Inbound) ProtoMessage() {}
 
 func (x *Inbound) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3752,7 +3816,7 @@ func (x *Inbound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inbound.ProtoReflect.Descriptor instead.
 func (*Inbound) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{29}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Inbound) GetNumber() string {
@@ -3829,7 +3893,7 @@ type StockMove struct {
 
 func (x *StockMove) Reset() {
 	*x = StockMove{}
-	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3841,7 +3905,7 @@ func (x *StockMove) String() string {
 func (*StockMove) ProtoMessage() {}
 
 func (x *StockMove) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3854,7 +3918,7 @@ func (x *StockMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockMove.ProtoReflect.Descriptor instead.
 func (*StockMove) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{30}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *StockMove) GetTask() string {
@@ -3888,7 +3952,7 @@ type StockStatusChange struct {
 
 func (x *StockStatusChange) Reset() {
 	*x = StockStatusChange{}
-	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3900,7 +3964,7 @@ func (x *StockStatusChange) String() string {
 func (*StockStatusChange) ProtoMessage() {}
 
 func (x *StockStatusChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3913,7 +3977,7 @@ func (x *StockStatusChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockStatusChange.ProtoReflect.Descriptor instead.
 func (*StockStatusChange) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{31}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *StockStatusChange) GetNumber() string {
@@ -3982,7 +4046,7 @@ type Adjustment struct {
 
 func (x *Adjustment) Reset() {
 	*x = Adjustment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3994,7 +4058,7 @@ func (x *Adjustment) String() string {
 func (*Adjustment) ProtoMessage() {}
 
 func (x *Adjustment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4007,7 +4071,7 @@ func (x *Adjustment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adjustment.ProtoReflect.Descriptor instead.
 func (*Adjustment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{32}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Adjustment) GetNumber() string {
@@ -4064,7 +4128,7 @@ type Transformation struct {
 
 func (x *Transformation) Reset() {
 	*x = Transformation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4076,7 +4140,7 @@ func (x *Transformation) String() string {
 func (*Transformation) ProtoMessage() {}
 
 func (x *Transformation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4089,7 +4153,7 @@ func (x *Transformation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transformation.ProtoReflect.Descriptor instead.
 func (*Transformation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{33}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Transformation) GetNumber() string {
@@ -4132,7 +4196,7 @@ type CountApproval struct {
 
 func (x *CountApproval) Reset() {
 	*x = CountApproval{}
-	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4144,7 +4208,7 @@ func (x *CountApproval) String() string {
 func (*CountApproval) ProtoMessage() {}
 
 func (x *CountApproval) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4157,7 +4221,7 @@ func (x *CountApproval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountApproval.ProtoReflect.Descriptor instead.
 func (*CountApproval) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{34}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CountApproval) GetNumber() string {
@@ -4233,7 +4297,7 @@ type ReturnAuthorisation struct {
 
 func (x *ReturnAuthorisation) Reset() {
 	*x = ReturnAuthorisation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4245,7 +4309,7 @@ func (x *ReturnAuthorisation) String() string {
 func (*ReturnAuthorisation) ProtoMessage() {}
 
 func (x *ReturnAuthorisation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4258,7 +4322,7 @@ func (x *ReturnAuthorisation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnAuthorisation.ProtoReflect.Descriptor instead.
 func (*ReturnAuthorisation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{35}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReturnAuthorisation) GetNumber() string {
@@ -4363,7 +4427,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4375,7 +4439,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4388,7 +4452,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{36}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Return) GetNumber() string {
@@ -4452,7 +4516,7 @@ type InvoiceVoid struct {
 
 func (x *InvoiceVoid) Reset() {
 	*x = InvoiceVoid{}
-	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4464,7 +4528,7 @@ func (x *InvoiceVoid) String() string {
 func (*InvoiceVoid) ProtoMessage() {}
 
 func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4477,7 +4541,7 @@ func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvoiceVoid.ProtoReflect.Descriptor instead.
 func (*InvoiceVoid) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{37}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *InvoiceVoid) GetNumber() string {
@@ -4518,7 +4582,7 @@ type CreditMemo struct {
 
 func (x *CreditMemo) Reset() {
 	*x = CreditMemo{}
-	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4530,7 +4594,7 @@ func (x *CreditMemo) String() string {
 func (*CreditMemo) ProtoMessage() {}
 
 func (x *CreditMemo) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4543,7 +4607,7 @@ func (x *CreditMemo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditMemo.ProtoReflect.Descriptor instead.
 func (*CreditMemo) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{38}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CreditMemo) GetNumber() string {
@@ -4617,7 +4681,7 @@ type ErrorDeclaration struct {
 
 func (x *ErrorDeclaration) Reset() {
 	*x = ErrorDeclaration{}
-	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4629,7 +4693,7 @@ func (x *ErrorDeclaration) String() string {
 func (*ErrorDeclaration) ProtoMessage() {}
 
 func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4642,7 +4706,7 @@ func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDeclaration.ProtoReflect.Descriptor instead.
 func (*ErrorDeclaration) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{39}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ErrorDeclaration) GetEventId() string {
@@ -4687,7 +4751,7 @@ type ExceptionNotice struct {
 
 func (x *ExceptionNotice) Reset() {
 	*x = ExceptionNotice{}
-	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4699,7 +4763,7 @@ func (x *ExceptionNotice) String() string {
 func (*ExceptionNotice) ProtoMessage() {}
 
 func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4712,7 +4776,7 @@ func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExceptionNotice.ProtoReflect.Descriptor instead.
 func (*ExceptionNotice) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{40}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ExceptionNotice) GetNumber() uint64 {
@@ -4817,7 +4881,7 @@ type AgentHealth struct {
 
 func (x *AgentHealth) Reset() {
 	*x = AgentHealth{}
-	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4829,7 +4893,7 @@ func (x *AgentHealth) String() string {
 func (*AgentHealth) ProtoMessage() {}
 
 func (x *AgentHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4842,7 +4906,7 @@ func (x *AgentHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentHealth.ProtoReflect.Descriptor instead.
 func (*AgentHealth) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{41}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AgentHealth) GetStatus() string {
@@ -4926,7 +4990,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\tR\x06number\"R\n" +
 	"\x12DocumentReferences\x12<\n" +
-	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\xb6\x17\n" +
+	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\xe8\x17\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -4955,7 +5019,8 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x06origin\x18\x15 \x01(\tR\x06origin\x12<\n" +
 	"\tdocuments\x18\x16 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\x12\x1b\n" +
 	"\tdouble_of\x18# \x01(\tR\bdoubleOf\x124\n" +
-	"\bwarnings\x18$ \x03(\v2\x18.dockline.v1.SiteWarningR\bwarnings\x12*\n" +
+	"\bwarnings\x18$ \x03(\v2\x18.dockline.v1.SiteWarningR\bwarnings\x120\n" +
+	"\x06custom\x18x \x03(\v2\x18.dockline.v1.CustomFieldR\x06custom\x12*\n" +
 	"\x05order\x18( \x01(\v2\x12.dockline.v1.OrderH\x00R\x05order\x12F\n" +
 	"\x0forder_cancelled\x18) \x01(\v2\x1b.dockline.v1.OrderCancelledH\x00R\x0eorderCancelled\x12C\n" +
 	"\x0eorder_released\x18* \x01(\v2\x1a.dockline.v1.OrderReleasedH\x00R\rorderReleased\x12'\n" +
@@ -5000,7 +5065,10 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x11error_declaration\x18Z \x01(\v2\x1d.dockline.v1.ErrorDeclarationH\x00R\x10errorDeclaration\x12I\n" +
 	"\x10exception_notice\x18[ \x01(\v2\x1c.dockline.v1.ExceptionNoticeH\x00R\x0fexceptionNotice\x12=\n" +
 	"\fagent_health\x18\\ \x01(\v2\x18.dockline.v1.AgentHealthH\x00R\vagentHealthB\t\n" +
-	"\apayload\"5\n" +
+	"\apayload\"7\n" +
+	"\vCustomField\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"5\n" +
 	"\vSiteWarning\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"\x91\x03\n" +
@@ -5380,7 +5448,7 @@ func file_dockline_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_dockline_v1_event_proto_goTypes = []any{
 	(EventKind)(0),                // 0: dockline.v1.EventKind
 	(FaultClass)(0),               // 1: dockline.v1.FaultClass
@@ -5390,141 +5458,143 @@ var file_dockline_v1_event_proto_goTypes = []any{
 	(*DocumentReference)(nil),     // 5: dockline.v1.DocumentReference
 	(*DocumentReferences)(nil),    // 6: dockline.v1.DocumentReferences
 	(*Event)(nil),                 // 7: dockline.v1.Event
-	(*SiteWarning)(nil),           // 8: dockline.v1.SiteWarning
-	(*Order)(nil),                 // 9: dockline.v1.Order
-	(*OrderCancelled)(nil),        // 10: dockline.v1.OrderCancelled
-	(*OrderReleased)(nil),         // 11: dockline.v1.OrderReleased
-	(*Pick)(nil),                  // 12: dockline.v1.Pick
-	(*Pack)(nil),                  // 13: dockline.v1.Pack
-	(*Shipment)(nil),              // 14: dockline.v1.Shipment
-	(*Count)(nil),                 // 15: dockline.v1.Count
-	(*StockSnapshot)(nil),         // 16: dockline.v1.StockSnapshot
-	(*Invoice)(nil),               // 17: dockline.v1.Invoice
-	(*StreamGap)(nil),             // 18: dockline.v1.StreamGap
-	(*DeadLetter)(nil),            // 19: dockline.v1.DeadLetter
-	(*PolicyActivated)(nil),       // 20: dockline.v1.PolicyActivated
-	(*CommandResult)(nil),         // 21: dockline.v1.CommandResult
-	(*Quote)(nil),                 // 22: dockline.v1.Quote
-	(*CancelRequest)(nil),         // 23: dockline.v1.CancelRequest
-	(*Hold)(nil),                  // 24: dockline.v1.Hold
-	(*Allocation)(nil),            // 25: dockline.v1.Allocation
-	(*Backorder)(nil),             // 26: dockline.v1.Backorder
-	(*Load)(nil),                  // 27: dockline.v1.Load
-	(*ShipmentVoid)(nil),          // 28: dockline.v1.ShipmentVoid
-	(*OverShipment)(nil),          // 29: dockline.v1.OverShipment
-	(*Transport)(nil),             // 30: dockline.v1.Transport
-	(*Delivery)(nil),              // 31: dockline.v1.Delivery
-	(*Inbound)(nil),               // 32: dockline.v1.Inbound
-	(*StockMove)(nil),             // 33: dockline.v1.StockMove
-	(*StockStatusChange)(nil),     // 34: dockline.v1.StockStatusChange
-	(*Adjustment)(nil),            // 35: dockline.v1.Adjustment
-	(*Transformation)(nil),        // 36: dockline.v1.Transformation
-	(*CountApproval)(nil),         // 37: dockline.v1.CountApproval
-	(*ReturnAuthorisation)(nil),   // 38: dockline.v1.ReturnAuthorisation
-	(*Return)(nil),                // 39: dockline.v1.Return
-	(*InvoiceVoid)(nil),           // 40: dockline.v1.InvoiceVoid
-	(*CreditMemo)(nil),            // 41: dockline.v1.CreditMemo
-	(*ErrorDeclaration)(nil),      // 42: dockline.v1.ErrorDeclaration
-	(*ExceptionNotice)(nil),       // 43: dockline.v1.ExceptionNotice
-	(*AgentHealth)(nil),           // 44: dockline.v1.AgentHealth
-	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
+	(*CustomField)(nil),           // 8: dockline.v1.CustomField
+	(*SiteWarning)(nil),           // 9: dockline.v1.SiteWarning
+	(*Order)(nil),                 // 10: dockline.v1.Order
+	(*OrderCancelled)(nil),        // 11: dockline.v1.OrderCancelled
+	(*OrderReleased)(nil),         // 12: dockline.v1.OrderReleased
+	(*Pick)(nil),                  // 13: dockline.v1.Pick
+	(*Pack)(nil),                  // 14: dockline.v1.Pack
+	(*Shipment)(nil),              // 15: dockline.v1.Shipment
+	(*Count)(nil),                 // 16: dockline.v1.Count
+	(*StockSnapshot)(nil),         // 17: dockline.v1.StockSnapshot
+	(*Invoice)(nil),               // 18: dockline.v1.Invoice
+	(*StreamGap)(nil),             // 19: dockline.v1.StreamGap
+	(*DeadLetter)(nil),            // 20: dockline.v1.DeadLetter
+	(*PolicyActivated)(nil),       // 21: dockline.v1.PolicyActivated
+	(*CommandResult)(nil),         // 22: dockline.v1.CommandResult
+	(*Quote)(nil),                 // 23: dockline.v1.Quote
+	(*CancelRequest)(nil),         // 24: dockline.v1.CancelRequest
+	(*Hold)(nil),                  // 25: dockline.v1.Hold
+	(*Allocation)(nil),            // 26: dockline.v1.Allocation
+	(*Backorder)(nil),             // 27: dockline.v1.Backorder
+	(*Load)(nil),                  // 28: dockline.v1.Load
+	(*ShipmentVoid)(nil),          // 29: dockline.v1.ShipmentVoid
+	(*OverShipment)(nil),          // 30: dockline.v1.OverShipment
+	(*Transport)(nil),             // 31: dockline.v1.Transport
+	(*Delivery)(nil),              // 32: dockline.v1.Delivery
+	(*Inbound)(nil),               // 33: dockline.v1.Inbound
+	(*StockMove)(nil),             // 34: dockline.v1.StockMove
+	(*StockStatusChange)(nil),     // 35: dockline.v1.StockStatusChange
+	(*Adjustment)(nil),            // 36: dockline.v1.Adjustment
+	(*Transformation)(nil),        // 37: dockline.v1.Transformation
+	(*CountApproval)(nil),         // 38: dockline.v1.CountApproval
+	(*ReturnAuthorisation)(nil),   // 39: dockline.v1.ReturnAuthorisation
+	(*Return)(nil),                // 40: dockline.v1.Return
+	(*InvoiceVoid)(nil),           // 41: dockline.v1.InvoiceVoid
+	(*CreditMemo)(nil),            // 42: dockline.v1.CreditMemo
+	(*ErrorDeclaration)(nil),      // 43: dockline.v1.ErrorDeclaration
+	(*ExceptionNotice)(nil),       // 44: dockline.v1.ExceptionNotice
+	(*AgentHealth)(nil),           // 45: dockline.v1.AgentHealth
+	(*timestamppb.Timestamp)(nil), // 46: google.protobuf.Timestamp
 }
 var file_dockline_v1_event_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.Line.quantity:type_name -> dockline.v1.Quantity
 	3,  // 1: dockline.v1.Line.ordered:type_name -> dockline.v1.Quantity
 	3,  // 2: dockline.v1.Line.original_quantity:type_name -> dockline.v1.Quantity
-	45, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
+	46, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
 	3,  // 4: dockline.v1.Line.expected:type_name -> dockline.v1.Quantity
 	3,  // 5: dockline.v1.Line.refused:type_name -> dockline.v1.Quantity
 	5,  // 6: dockline.v1.DocumentReferences.documents:type_name -> dockline.v1.DocumentReference
 	0,  // 7: dockline.v1.Event.kind:type_name -> dockline.v1.EventKind
-	45, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	45, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
+	46, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	46, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
 	5,  // 10: dockline.v1.Event.documents:type_name -> dockline.v1.DocumentReference
-	8,  // 11: dockline.v1.Event.warnings:type_name -> dockline.v1.SiteWarning
-	9,  // 12: dockline.v1.Event.order:type_name -> dockline.v1.Order
-	10, // 13: dockline.v1.Event.order_cancelled:type_name -> dockline.v1.OrderCancelled
-	11, // 14: dockline.v1.Event.order_released:type_name -> dockline.v1.OrderReleased
-	12, // 15: dockline.v1.Event.pick:type_name -> dockline.v1.Pick
-	13, // 16: dockline.v1.Event.pack:type_name -> dockline.v1.Pack
-	14, // 17: dockline.v1.Event.shipment:type_name -> dockline.v1.Shipment
-	15, // 18: dockline.v1.Event.count:type_name -> dockline.v1.Count
-	16, // 19: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
-	17, // 20: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
-	21, // 21: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
-	18, // 22: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
-	19, // 23: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
-	20, // 24: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
-	22, // 25: dockline.v1.Event.quote:type_name -> dockline.v1.Quote
-	23, // 26: dockline.v1.Event.cancel_request:type_name -> dockline.v1.CancelRequest
-	24, // 27: dockline.v1.Event.hold:type_name -> dockline.v1.Hold
-	25, // 28: dockline.v1.Event.allocation:type_name -> dockline.v1.Allocation
-	26, // 29: dockline.v1.Event.backorder:type_name -> dockline.v1.Backorder
-	27, // 30: dockline.v1.Event.load:type_name -> dockline.v1.Load
-	28, // 31: dockline.v1.Event.shipment_void:type_name -> dockline.v1.ShipmentVoid
-	29, // 32: dockline.v1.Event.over_shipment:type_name -> dockline.v1.OverShipment
-	30, // 33: dockline.v1.Event.transport:type_name -> dockline.v1.Transport
-	31, // 34: dockline.v1.Event.delivery:type_name -> dockline.v1.Delivery
-	32, // 35: dockline.v1.Event.inbound:type_name -> dockline.v1.Inbound
-	33, // 36: dockline.v1.Event.stock_move:type_name -> dockline.v1.StockMove
-	34, // 37: dockline.v1.Event.stock_status_change:type_name -> dockline.v1.StockStatusChange
-	35, // 38: dockline.v1.Event.adjustment:type_name -> dockline.v1.Adjustment
-	36, // 39: dockline.v1.Event.transformation:type_name -> dockline.v1.Transformation
-	37, // 40: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
-	38, // 41: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
-	39, // 42: dockline.v1.Event.return:type_name -> dockline.v1.Return
-	40, // 43: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
-	41, // 44: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
-	42, // 45: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
-	43, // 46: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
-	44, // 47: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
-	45, // 48: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
-	45, // 49: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 50: dockline.v1.Order.lines:type_name -> dockline.v1.Line
-	4,  // 51: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
-	4,  // 52: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
-	4,  // 53: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
-	45, // 54: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
-	4,  // 55: dockline.v1.Count.lines:type_name -> dockline.v1.Line
-	4,  // 56: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
-	4,  // 57: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
-	1,  // 58: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
-	2,  // 59: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
-	1,  // 60: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
-	45, // 61: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
-	4,  // 62: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
-	4,  // 63: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
-	45, // 64: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
-	45, // 65: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 66: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
-	45, // 67: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 68: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
-	4,  // 69: dockline.v1.Load.lines:type_name -> dockline.v1.Line
-	4,  // 70: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
-	4,  // 71: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
-	45, // 72: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
-	45, // 73: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
-	4,  // 74: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
-	4,  // 75: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
-	45, // 76: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
-	4,  // 77: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
-	4,  // 78: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
-	4,  // 79: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
-	4,  // 80: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
-	4,  // 81: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
-	4,  // 82: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
-	45, // 83: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 84: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
-	4,  // 85: dockline.v1.Return.lines:type_name -> dockline.v1.Line
-	4,  // 86: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
-	1,  // 87: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
-	45, // 88: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
-	45, // 89: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
-	90, // [90:90] is the sub-list for method output_type
-	90, // [90:90] is the sub-list for method input_type
-	90, // [90:90] is the sub-list for extension type_name
-	90, // [90:90] is the sub-list for extension extendee
-	0,  // [0:90] is the sub-list for field type_name
+	9,  // 11: dockline.v1.Event.warnings:type_name -> dockline.v1.SiteWarning
+	8,  // 12: dockline.v1.Event.custom:type_name -> dockline.v1.CustomField
+	10, // 13: dockline.v1.Event.order:type_name -> dockline.v1.Order
+	11, // 14: dockline.v1.Event.order_cancelled:type_name -> dockline.v1.OrderCancelled
+	12, // 15: dockline.v1.Event.order_released:type_name -> dockline.v1.OrderReleased
+	13, // 16: dockline.v1.Event.pick:type_name -> dockline.v1.Pick
+	14, // 17: dockline.v1.Event.pack:type_name -> dockline.v1.Pack
+	15, // 18: dockline.v1.Event.shipment:type_name -> dockline.v1.Shipment
+	16, // 19: dockline.v1.Event.count:type_name -> dockline.v1.Count
+	17, // 20: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
+	18, // 21: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
+	22, // 22: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
+	19, // 23: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
+	20, // 24: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
+	21, // 25: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
+	23, // 26: dockline.v1.Event.quote:type_name -> dockline.v1.Quote
+	24, // 27: dockline.v1.Event.cancel_request:type_name -> dockline.v1.CancelRequest
+	25, // 28: dockline.v1.Event.hold:type_name -> dockline.v1.Hold
+	26, // 29: dockline.v1.Event.allocation:type_name -> dockline.v1.Allocation
+	27, // 30: dockline.v1.Event.backorder:type_name -> dockline.v1.Backorder
+	28, // 31: dockline.v1.Event.load:type_name -> dockline.v1.Load
+	29, // 32: dockline.v1.Event.shipment_void:type_name -> dockline.v1.ShipmentVoid
+	30, // 33: dockline.v1.Event.over_shipment:type_name -> dockline.v1.OverShipment
+	31, // 34: dockline.v1.Event.transport:type_name -> dockline.v1.Transport
+	32, // 35: dockline.v1.Event.delivery:type_name -> dockline.v1.Delivery
+	33, // 36: dockline.v1.Event.inbound:type_name -> dockline.v1.Inbound
+	34, // 37: dockline.v1.Event.stock_move:type_name -> dockline.v1.StockMove
+	35, // 38: dockline.v1.Event.stock_status_change:type_name -> dockline.v1.StockStatusChange
+	36, // 39: dockline.v1.Event.adjustment:type_name -> dockline.v1.Adjustment
+	37, // 40: dockline.v1.Event.transformation:type_name -> dockline.v1.Transformation
+	38, // 41: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
+	39, // 42: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
+	40, // 43: dockline.v1.Event.return:type_name -> dockline.v1.Return
+	41, // 44: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
+	42, // 45: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
+	43, // 46: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
+	44, // 47: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
+	45, // 48: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
+	46, // 49: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
+	46, // 50: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 51: dockline.v1.Order.lines:type_name -> dockline.v1.Line
+	4,  // 52: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
+	4,  // 53: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
+	4,  // 54: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
+	46, // 55: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
+	4,  // 56: dockline.v1.Count.lines:type_name -> dockline.v1.Line
+	4,  // 57: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
+	4,  // 58: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
+	1,  // 59: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
+	2,  // 60: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
+	1,  // 61: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
+	46, // 62: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
+	4,  // 63: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
+	4,  // 64: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
+	46, // 65: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
+	46, // 66: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 67: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
+	46, // 68: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 69: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
+	4,  // 70: dockline.v1.Load.lines:type_name -> dockline.v1.Line
+	4,  // 71: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
+	4,  // 72: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
+	46, // 73: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
+	46, // 74: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
+	4,  // 75: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
+	4,  // 76: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
+	46, // 77: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
+	4,  // 78: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
+	4,  // 79: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
+	4,  // 80: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
+	4,  // 81: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
+	4,  // 82: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
+	4,  // 83: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
+	46, // 84: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 85: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
+	4,  // 86: dockline.v1.Return.lines:type_name -> dockline.v1.Line
+	4,  // 87: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
+	1,  // 88: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
+	46, // 89: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
+	46, // 90: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
+	91, // [91:91] is the sub-list for method output_type
+	91, // [91:91] is the sub-list for method input_type
+	91, // [91:91] is the sub-list for extension type_name
+	91, // [91:91] is the sub-list for extension extendee
+	0,  // [0:91] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_event_proto_init() }
@@ -5576,7 +5646,7 @@ func file_dockline_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_event_proto_rawDesc), len(file_dockline_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   42,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

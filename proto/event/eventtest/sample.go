@@ -50,6 +50,7 @@ func Samples() map[docklinev1.EventKind]*docklinev1.Event {
 			e.CorrelationId, e.CausationId, e.Traceparent, e.Origin = "c", "d", "t", "picks.csv:7"
 			e.Documents = []*docklinev1.DocumentReference{{System: "tryton", Kind: "sale", Number: "SO00017"}}
 			e.Warnings = []*docklinev1.SiteWarning{{Code: "unknown_item", Text: "item SCREW-M8 is not known at the centre"}}
+			e.Custom = []*docklinev1.CustomField{{Name: "route", Value: "R-12"}, {Name: "shift", Value: "früh"}}
 			events[kind] = e
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -197,19 +196,4 @@ Ctrl-C ends everything.
 		}
 		refused = err
 	}
-}
-
-type simCommand struct {
-	Seeds int `env:"SEEDS" default:"3" help:"How many days."`
-}
-
-// Run runs that many days, each with its own seed, and checks each.
-func (c *simCommand) Run() error {
-	for seed := range c.Seeds {
-		fmt.Fprintln(os.Stderr, "seed "+strconv.Itoa(seed+1))
-		if err := (&demoCommand{Once: true, Seed: uint64(seed + 1), ERP: world.Sandbox, Orders: 60}).Run(); err != nil {
-			return fmt.Errorf("seed %d: %w", seed+1, err)
-		}
-	}
-	return nil
 }

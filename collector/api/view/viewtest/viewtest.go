@@ -51,7 +51,7 @@ type Day struct {
 func New(t testing.TB, d *db.DB) *Day {
 	t.Helper()
 	day := &Day{t: t, db: d}
-	day.log = &eventlog.Log{DB: d, Now: day.at(10), Keys: func(e *docklinev1.Event) []eventlog.Touch {
+	day.log = &eventlog.Log{DB: d, Now: day.at(10), Links: links, Keys: func(e *docklinev1.Event) []eventlog.Touch {
 		var touches []eventlog.Touch
 		for _, touch := range state.Keys(e, codes{}) {
 			touches = append(touches, eventlog.Touch(touch))
@@ -209,3 +209,11 @@ type codes struct{}
 
 func (codes) Item(_, code, _ string) (string, bool)            { return code, code != "" }
 func (codes) Base(_, _ string, millionths int64) (int64, bool) { return millionths, true }
+
+func links(e *docklinev1.Event) []eventlog.Link {
+	var links []eventlog.Link
+	for _, l := range state.Links(e) {
+		links = append(links, eventlog.Link(l))
+	}
+	return links
+}

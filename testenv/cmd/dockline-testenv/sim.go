@@ -1,0 +1,59 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/dockline/dockline/testenv"
+	"github.com/dockline/dockline/testenv/sim"
+)
+
+type simCommand struct {
+	Seeds int    `env:"SEEDS" help:"How many days; without it 200, and 2000 with FULL=1."`
+	First uint64 `env:"FIRST" default:"1" help:"The seed of the first of them."`
+	Seed  uint64 `env:"SEED" help:"One day alone, with every line of its trace on standard output, twice: both must be the same."`
+	Plant string `env:"PLANT" help:"Give every day a mistake that must be found: trim-on-puback, no-dedup, blind-retry, ignore-revisions or forgetful-worker."`
+}
+
+// Run simulates that many days, each with a seed of its own.
+func (c *simCommand) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if c.Seed != 0 {
+		return c.one(ctx)
+	}
+	s, err := sim.Many(ctx, c.First, cmp.Or(c.Seeds, testenv.Count("sim.seeds")), sim.Plant(c.Plant), os.Stdout)
+	if err != nil {
+		return err
+	}
+	fmt.Println(s)
+	if len(s.Failed) > 0 {
+		return fmt.Errorf("%d of %d days failed; the first again: make sim SEED=%d", len(s.Failed), s.Days, s.Failed[0].Seed)
+	}
+	return nil
+}
+
+// one shows a day, and that it is the same day again.
+func (c *simCommand) one(ctx context.Context) error {
+	first, err := sim.Run(ctx, sim.Config{Seed: c.Seed, Plant: sim.Plant(c.Plant), Trace: os.Stdout})
+	if err != nil {
+		return err
+	}
+	second, err := sim.Run(ctx, sim.Config{Seed: c.Seed, Plant: sim.Plant(c.Plant)})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("seed %d: %d steps, trace %s\n", c.Seed, first.Steps, first.Hash)
+	switch {
+	case second.Hash != first.Hash:
+		return fmt.Errorf("seed %d is not the same day twice: trace %s, then %s", c.Seed, first.Hash, second.Hash)
+	case len(first.Broken) > 0:
+		fmt.Print(first.Report())
+		return fmt.Errorf("seed %d: %s", c.Seed, first.Broken[0])
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package sim
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/agent/uplink"
+	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// Plant is a mistake that a day can be given, to show that the checks would find it.
+type Plant string
+
+const (
+	// TrimOnPuback is an uplink that takes the broker's word for the collector's.
+	TrimOnPuback Plant = "trim-on-puback"
+	// NoDedup is an event log that forgets which events it has.
+	NoDedup Plant = "no-dedup"
+	// BlindRetry is a sender that does not look before it tries again what may have happened.
+	BlindRetry Plant = "blind-retry"
+	// IgnoreRevisions is a fold that takes a corrected record for another one.
+	IgnoreRevisions Plant = "ignore-revisions"
+	// Forgetful is a worker that drops a mark without folding its key.
+	Forgetful Plant = "forgetful-worker"
+)
+
+// Plants are all of them.
+func Plants() []Plant { return []Plant{TrimOnPuback, NoDedup, BlindRetry, IgnoreRevisions, Forgetful} }
+
+// pubacked is where TrimOnPuback strikes.
+func (s *site) pubacked(out uplink.Out) {
+	if s.world.config.Plant != TrimOnPuback {
+		return
+	}
+	e := &docklinev1.Envelope{}
+	if proto.Unmarshal(out.Message.Payload, e) == nil && e.GetLastSeq() > 0 && e.GetCount() > 0 {
+		// An Ignored or ForkNeeded is as good to it as a Trimmed.
+		_, _ = s.journal.Trim(&docklinev1.Ack{Incarnation: s.world.incarnation, Epoch: e.Epoch, Watermark: e.LastSeq, Crc: e.Crc})
+	}
+}
+
+// mar spoils the centre's database as the planted mistake would.
+func (c *centre) mar(ctx context.Context) error {
+	w := c.world
+	switch {
+	case w.config.Plant == NoDedup:
+		return c.quietly(func() error {
+			return c.db.Write(ctx, func(tx *db.Tx) error { _, err := tx.Exec(ctx, `DELETE FROM event_identity`); return err })
+		})
+	case w.config.Plant == Forgetful && w.chance(0.02):
+		return c.quietly(func() error {
+			return c.db.Write(ctx, func(tx *db.Tx) error {
+				_, err := tx.Exec(ctx, `DELETE FROM dirty WHERE id IN (SELECT id FROM dirty ORDER BY id LIMIT 1)`)
+				return err
+			})
+		})
+	}
+	return nil
+}
+
+// marred is what the planted mistake makes of an event before its facts are told to their keys.
+func (w *world) marred(e *docklinev1.Event) *docklinev1.Event {
+	if w.config.Plant != IgnoreRevisions || e.GetSourceRevision() != "2" || e.GetPick() == nil {
+		return e
+	}
+	other := proto.CloneOf(e)
+	other.SourceKey += "/corrected"
+	return other
+}

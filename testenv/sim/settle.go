@@ -1,0 +1,154 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/posting"
+)
+
+// rounds is the most that is allowed until everything is quiet once everything works again.
+const rounds = 600
+
+// patience is how long it is quiet before what nobody has explained must be somebody's, and what is explained nobody's: longer than any
+// wait of the built-in policy but that of counts, which end when their streams do, and than a second journal is suspected after a Hello
+// that came late (an hour).
+const patience = 70 * time.Minute
+
+// settle has everything work again and steps everybody until nothing is left to do.
+func (w *world) settle(ctx context.Context) error {
+	w.trace.add(w.now, "everything works again")
+	w.weather = calm
+	w.centre.offered = nil
+	if err := w.centre.start(ctx); err != nil {
+		return err
+	}
+	left, aged := "nothing was looked at", false
+	for round := range rounds {
+		if err := w.round(ctx); err != nil {
+			return err
+		}
+		if err := w.people(ctx); err != nil {
+			return err
+		}
+		var err error
+		if left, err = w.left(ctx); err != nil || left == "" && aged {
+			return err
+		}
+		if left == "" {
+			w.pass(patience)
+			aged = true
+		}
+		w.pass(time.Duration(1+min(round, 60)) * time.Second)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return &broken{"it does not come to rest: " + left}
+}
+
+// round lets everybody do what he can.
+func (w *world) round(ctx context.Context) error {
+	w.office.accept()
+	w.erp.invoices()
+	for _, s := range w.sites {
+		if !s.recovered {
+			if err := s.recover(ctx); err != nil {
+				return err
+			}
+		}
+		s.correct(true)
+		for range 5 {
+			for n := range 5 {
+				w.steps++
+				if err := s.step(ctx, n); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	w.pass(50 * time.Millisecond)
+	for w.deliver() {
+	}
+	for _, step := range w.centre.steps {
+		for more := true; more; {
+			var err error
+			w.steps++
+			if more, err = w.centre.run(ctx, step); err != nil {
+				return err
+			}
+		}
+	}
+	w.pass(50 * time.Millisecond)
+	for w.deliver() {
+	}
+	return nil
+}
+
+// people do what the exceptions ask of them: a posting that was refused is sent again, now that the target takes it.
+func (w *world) people(ctx context.Context) error {
+	return w.centre.quietly(func() error {
+		return w.centre.db.Write(ctx, func(tx *db.Tx) error {
+			refused, err := posting.List(ctx, tx, posting.Filter{Tenant: tenant, States: []posting.State{posting.Rejected}})
+			if err != nil {
+				return err
+			}
+			for _, p := range refused {
+				w.trace.add(w.now, "somebody retries %s", p.Ref)
+				if err := posting.Retry(ctx, tx, tenant, p.Ref, w.now); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// left says what is still to be done, "" when nothing is.
+func (w *world) left(ctx context.Context) (string, error) {
+	var what []string
+	note := func(n int64, text string) {
+		if n > 0 {
+			what = append(what, fmt.Sprintf("%d %s", n, text))
+		}
+	}
+	if !w.done() {
+		what = append(what, "work on the floors")
+	}
+	note(int64(len(w.inFlight)+len(w.centre.offered)), "messages")
+	for _, s := range w.sites {
+		note(int64(s.journal.Stats().Events), "events in the journal of "+s.name)
+		pending, err := s.inbox.Pending()
+		if err != nil {
+			return "", err
+		}
+		note(int64(len(pending)), "commands at "+s.name)
+	}
+	for _, q := range []struct{ text, query string }{
+		{"envelopes in the inbox", `SELECT count(*) FROM inbox`},
+		{"events without an offset", `SELECT count(*) FROM event WHERE log_offset IS NULL`},
+		{"marks that are due", fmt.Sprintf(`SELECT count(*) FROM dirty WHERE due_at <= %d`, w.now.Add(30*time.Second).UnixMicro())},
+		{"large keys", `SELECT count(*) FROM large_key WHERE due_at > 0`},
+		{"keys that wait for a stream", `SELECT count(*) FROM stream_wait`},
+		{"postings under way", `SELECT count(*) FROM posting WHERE wanted = 1 AND state IN ('planned', 'ready', 'sending', 'unknown', 'correcting', 'rejected') OR case_due = 1`},
+		{"commands without an outcome", `SELECT count(*) FROM command WHERE outcome = 0`},
+		{"receipts that a site lacks", `SELECT count(*) FROM receipt r JOIN presence p ON p.tenant = r.tenant AND p.site = r.site WHERE r.position IS NULL OR r.position > p.receipts_through`},
+	} {
+		n, err := w.centre.count(ctx, q.query)
+		if err != nil {
+			return "", err
+		}
+		note(n, q.text)
+	}
+	return strings.Join(what, ", "), nil
+}
+
+func (c *centre) count(ctx context.Context, query string, args ...any) (n int64, err error) {
+	err = c.quietly(func() error {
+		return c.db.Read(ctx, func(tx *db.Tx) error { return tx.QueryRow(ctx, query, args...).Scan(&n) })
+	})
+	return n, err
+}
