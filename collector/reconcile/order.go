@@ -292,10 +292,9 @@ func (v *view) cancelRequested(fold *state.OrderFold) {
 		far = "Goods of it have been " + done[0] + ", and have not left: cancel it in the system of record, and the site is told to put them back, or refuse."
 	}
 	ids = append(ids, r.GetEventId())
-	asked := cmp.Or(r.GetRequester(), "Somebody")
 	v.raise(exception.Desired{Code: "cancel_requested", Class: process, Subject: s.GetNumber(), Site: s.GetSite(), Order: s.GetNumber(), Customer: s.GetCustomer(), EventIDs: ids,
 		Title: "Cancel " + what + "?",
-		Text:  fmt.Sprintf("%s asked to take %s back (%s). %s This closes by itself when the system of record has answered.", asked, what, cmp.Or(r.GetReason(), "no reason given"), far)})
+		Text:  fmt.Sprintf("It was asked to take back %s (by %s: %s). %s This closes by itself when the system of record has answered.", what, cmp.Or(r.GetRequester(), "nobody named"), cmp.Or(r.GetReason(), "no reason given"), far)})
 }
 
 // afterTheEnd opens a case where goods left for an order that was taken back: goods are the truth.
@@ -326,7 +325,7 @@ func (v *view) reasonsOfOrder(fold *state.OrderFold, fed map[string]bool) {
 		state.Cancelled: "the order was cancelled; the goods stay in stock", state.Rejected: "the order was rejected",
 	}[fold.State.GetStatus()]
 	for _, e := range fold.Facts {
-		if e.GetSite() == "" || fed[e.GetId()] {
+		if e.GetSite() == "" || fed[e.GetId()] || v.outcome.reasons[e.GetId()] != "" {
 			continue
 		}
 		switch {

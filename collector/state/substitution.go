@@ -125,6 +125,7 @@ func (f *orderFold) substitute(e *docklinev1.Event, i int32, line *docklinev1.Li
 	}
 	if s.Permission == NeedsApproval && s.Approval != "" {
 		s.Permission = Allowed
+		f.shorts = append(f.shorts, movement{event: e, line: line, at: parent}) // it was short until somebody approved
 	}
 	if s.Permission != Allowed {
 		f.refusedPicks[[2]int32{f.at, i}] = true
