@@ -27,6 +27,7 @@ var documentOf = map[connector.Kind]struct {
 	connector.StockAdjustment: {"posting.stock_adjustment", &docklinev1.StockAdjustment{}},
 	connector.OrderStatus:     {"posting.order_status", &docklinev1.OrderStatus{}},
 	connector.ServiceCase:     {"posting.service_case", &docklinev1.ServiceCase{}},
+	connector.OrderAmendment:  {"posting.order_amendment", &docklinev1.OrderAmendment{}},
 }
 
 // centreKinds are the kinds that a system at the centre may report: what names its order, shipment or return without the site that tells it.
