@@ -41,6 +41,9 @@ func shaken(t *rapid.T, e *docklinev1.Event) *docklinev1.Event {
 		tr = proto.CloneOf(tr)
 		for i, l := range tr.Outputs {
 			tr.Outputs[i] = shakenLine(t, e, l, i)
+			if tr.Outputs[i].Lot == "" { // what was relabelled has a lot
+				tr.Outputs[i].Lot = l.Lot
+			}
 		}
 		e.Payload = &docklinev1.Event_Transformation{Transformation: tr}
 	}
