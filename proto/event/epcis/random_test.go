@@ -70,6 +70,9 @@ func shakenLine(t *rapid.T, e *docklinev1.Event, base *docklinev1.Line, i int) *
 		l.Quantity.Value = "-" + l.Quantity.Value
 	}
 	l.Ordered = &docklinev1.Quantity{Value: "1000000000"}
+	if l.Refused != nil { // no more than was brought
+		l.Refused = proto.CloneOf(l.Quantity)
+	}
 	l.Serials = nil
 	for j := range rapid.IntRange(0, 3).Draw(t, name("serials")) {
 		l.Serials = append(l.Serials, maybe(t, fmt.Sprintf("serial%d.%d", i, j)))
