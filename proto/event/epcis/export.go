@@ -96,6 +96,9 @@ func (x *Exporter) build(e *docklinev1.Event, d *draft, t *Tenant, site Site) *O
 		}
 		g.line(t, l)
 	}
+	if e.GetKind() == docklinev1.EventKind_EVENT_KIND_TRAILER_SEALED && e.GetLoad().GetTrailer() != "" {
+		g.add(t.uri("trailer", e.GetLoad().GetTrailer()))
+	}
 	parent := x.parent(e, d, t)
 	if eventType == AggregationEvent && (parent == "" || action == actionAdd && len(g.epcs)+len(g.quantities) == 0) {
 		// Nothing is put into nothing: what is left is that it was seen.

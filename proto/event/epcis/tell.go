@@ -116,7 +116,7 @@ func (s *scene) staged(e *docklinev1.Event) *fault {
 	if s.disposition == "container_closed" {
 		e.Kind = docklinev1.EventKind_EVENT_KIND_TRAILER_SEALED
 	}
-	e.Payload = &docklinev1.Event_Load{Load: &docklinev1.Load{Shipments: s.numbers("desadv"), HandlingUnits: s.units, Lines: s.lines}}
+	e.Payload = &docklinev1.Event_Load{Load: &docklinev1.Load{Trailer: s.trailer, Shipments: s.numbers("desadv"), HandlingUnits: s.units, Lines: s.lines}}
 	return nil
 }
 
@@ -230,6 +230,8 @@ func (s *scene) inbound(e *docklinev1.Event, kind docklinev1.EventKind) *fault {
 			l.Condition = "damaged"
 		case s.set["mismatch_class"]:
 			l.Condition = "wrong_item"
+		case kind == docklinev1.EventKind_EVENT_KIND_RECEIPT_DISCREPANCY:
+			l.Reason = "mismatch"
 		}
 	}
 	p := &docklinev1.Inbound{Number: s.number("recadv"), Advice: s.number("desadv"), PurchaseOrder: s.number("po", "purchase_order"), Supplier: s.supplier,
