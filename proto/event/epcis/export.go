@@ -48,6 +48,9 @@ func (x *Exporter) Events(e *docklinev1.Event) (events []*Object, none string) {
 	case site.Steps && f.fine != "":
 		f.step = f.fine
 	}
+	if e.GetTransport().GetMilestone() == "arrived" && f.step == "transporting" && f.disposition == "in_transit" {
+		f.step = "arriving" // at a stop
+	}
 	drafts := x.drafts(e, f, t)
 	for i, d := range drafts {
 		o := x.build(e, d, t, site)

@@ -277,7 +277,7 @@ func (im *Importer) Differs(e *docklinev1.Event) *docklinev1.Event {
 
 // key is the EPCIS id of an event, or the hash of what it says where it has none.
 func (im *Importer) key(c *Captured) string {
-	if id := text(c.Event.Get("eventID")); id != "" && len(id) <= event.MaxSourceKeyBytes {
+	if id := firstOf(text(c.Event.Get("eventID")), text(c.Event.Get("id"))); id != "" && len(id) <= event.MaxSourceKeyBytes {
 		return id
 	}
 	return EventHash(c.Event, c.Context, c.Ignore...)

@@ -31,7 +31,14 @@ func (s *scene) tell(e *docklinev1.Event) *fault {
 }
 
 func (s *scene) unknown() *fault {
-	return wrong("epcis_step", "bizStep", "Dockline has no event for %s with the action %s and the step %s", s.eventType, firstOf(s.action, "none"), firstOf(s.step, "none"))
+	described := s.eventType
+	if s.action != "" {
+		described += " with the action " + s.action
+	}
+	if s.step == "" {
+		return wrong("epcis_step", "bizStep", "it does not say in which business step it was; Dockline has no event for an %s without one", described)
+	}
+	return wrong("epcis_step", "bizStep", "Dockline has no event for the step %s of an %s", s.step, described)
 }
 
 // set gives an event its kind and what a person calls it by.
@@ -136,10 +143,8 @@ func (s *scene) shipped(e *docklinev1.Event) *fault {
 	if f := firstFault(s.here(), s.ordered("order")); f != nil {
 		return f
 	}
-	number := firstOf(s.number("desadv"), s.number("bol"), s.number(typeTracking))
-	if number == "" {
-		return wrong("epcis_shipment", "bizTransactionList", "it names no shipment: a despatch advice (desadv) or a bill of lading (bol)")
-	}
+	// A shipment that nobody gave a number is known by the event that tells of it.
+	number := firstOf(s.number("desadv"), s.number("bol"), s.number(typeTracking), e.GetSourceKey())
 	s.carried()
 	kindOf(e, docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED, number)
 	shipment := &docklinev1.Shipment{Number: number, Carrier: s.carrier, BillOfLading: s.number("bol"), HandlingUnits: s.units, Lines: s.lines}

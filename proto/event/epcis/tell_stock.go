@@ -104,7 +104,7 @@ func (s *scene) transformed(e *docklinev1.Event) *fault {
 	}
 	number := firstOf(s.number("prodorder"), s.number("transformation"))
 	switch s.step {
-	case "assembling":
+	case "assembling", "commissioning", "creating_class_instance": // what is made of something else
 		kindOf(e, docklinev1.EventKind_EVENT_KIND_KIT_BUILT, number)
 	case "repackaging":
 		kindOf(e, docklinev1.EventKind_EVENT_KIND_STOCK_REPACKED, number)

@@ -50,7 +50,8 @@ func (im *Importer) understand(c *Captured, context Context) (*docklinev1.Event,
 		e.Warnings = append(e.Warnings, &docklinev1.SiteWarning{Code: "epcis_id_differs", Text: "its eventID is not the hash of what it says: it was changed after it had its id, or the id is of another version of the algorithm"})
 	}
 	if f := event.Validate(e); f != nil {
-		return nil, wrong("epcis_incomplete", "", "as %s, %s", event.KindName(e.Kind), f.Text)
+		what, _, _ := strings.Cut(f.Text, "; ") // what to do is said for mappings of columns
+		return nil, wrong("epcis_incomplete", "", "as %s, %s; nothing that EPCIS has a field for says it", event.KindName(e.Kind), what)
 	}
 	return e, nil
 }
@@ -187,7 +188,7 @@ func (s *scene) things(o *Object) *fault {
 			s.papers = append(s.papers, paper{"transformation", number, ""})
 		}
 	default:
-		return wrong("epcis_type", "type", "Dockline has no event that a %s tells of", firstOf(s.eventType, "event without a type"))
+		return wrong("epcis_type", "type", "Dockline has no event for the type %s", firstOf(s.eventType, "of an event that names none"))
 	}
 	return f
 }
