@@ -20,7 +20,6 @@ var lost = map[string]string{
 	"pick.substituted":      "pick.confirmed",
 	"shipment.over_shipped": "refused: epcis_step", // it has no step of its own
 	"transport.delayed":     "transport.milestone",
-	"transport.refused":     "refused: epcis_place", // held, and at none of our sites
 	"stock.damaged":         "stock.status_changed",
 	"lot.relabelled":        "stock.repacked",
 }
@@ -90,7 +89,7 @@ var carried = map[string]string{
 	"shipment.departed":   "number tracking parcels bill_of_lading handling_units to_site lines.order lines.gtin lines.lot lines.serials lines.handling_unit",
 	"shipment.voided":     "number lines.order lines.gtin",
 	"transport.milestone": "shipment tracking bill_of_lading handling_units place lines.gtin", "transport.delayed": "shipment tracking bill_of_lading handling_units place",
-	"transport.lost": "shipment tracking handling_units place", "transport.damaged": "shipment tracking handling_units place",
+	"transport.refused": "shipment tracking handling_units place", "transport.lost": "shipment tracking handling_units place", "transport.damaged": "shipment tracking handling_units place",
 	"delivery.proved":  "shipment tracking bill_of_lading handling_units latitude longitude lines.gtin",
 	"inbound.advised":  "advice purchase_order supplier handling_units lines.order lines.gtin lines.lot lines.handling_unit",
 	"receipt.arrived":  "number advice purchase_order supplier handling_units lines.order lines.gtin lines.lot lines.to_bin",

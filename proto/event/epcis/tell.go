@@ -174,6 +174,8 @@ func (s *scene) transported(e *docklinev1.Event) *fault {
 	switch {
 	case s.step == "arriving":
 		milestone = "arrived"
+	case s.step == "holding":
+		kind, milestone = docklinev1.EventKind_EVENT_KIND_TRANSPORT_REFUSED, ""
 	case s.disposition == "damaged":
 		kind, milestone = docklinev1.EventKind_EVENT_KIND_TRANSPORT_DAMAGED, ""
 	case s.disposition == "unknown":
