@@ -188,6 +188,27 @@ func TestWhatWasChangedIsRefused(t *testing.T) {
 	}
 }
 
+// The hash is no signature. What somebody forged with the right hash is held against the rules of its kind all the same.
+func TestAForgedEventIsHeldAgainstTheRules(t *testing.T) {
+	for name, change := range map[string]func(*docklinev1.Event){
+		"no order on a line":  func(e *docklinev1.Event) { e.GetPick().Lines[0].Order = "" },
+		"no lines":            func(e *docklinev1.Event) { e.GetPick().Lines = nil },
+		"another's payload":   func(e *docklinev1.Event) { e.Payload = &docklinev1.Event_Count{Count: &docklinev1.Count{Number: "C"}} },
+		"a quantity of words": func(e *docklinev1.Event) { e.GetPick().Lines[0].Quantity.Value = "many" },
+	} {
+		e := eventtest.Sample(docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED)
+		change(e)
+		made, none := exporter(plainTenant).Events(e)
+		if none != "" {
+			t.Fatal(none)
+		}
+		back := take(t, plainTenant, document(t, made...))
+		if len(back) != 1 || back[0].GetDeadLetter().GetCode() != "epcis_own" {
+			t.Errorf("%s: %v", name, back)
+		}
+	}
+}
+
 // Parts of an event are put together in any order, also among others'; without one of them it is refused and names what is missing.
 func TestPartsComeTogether(t *testing.T) {
 	var events []*docklinev1.Event
