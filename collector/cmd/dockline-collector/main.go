@@ -25,6 +25,7 @@ type commands struct {
 
 	Init     initCommand     `cmd:"" help:"Write a commented collector.yaml."`
 	Run      runCommand      `cmd:"" help:"Run in the foreground until interrupted."`
+	Find     findCommand     `cmd:"" help:"Find what a number or name leads to: an order, shipment, return, invoice, tracking number, SSCC."`
 	Site     siteCommand     `cmd:"" help:"Make sites known, and say how they are."`
 	Identity identityCommand `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker   brokerCommand   `cmd:"" help:"Set up a broker other than the embedded one."`
