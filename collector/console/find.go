@@ -63,13 +63,20 @@ func theOne(hits []findHit) string {
 	return page
 }
 
+// pages of keys begin with these.
+var findPages = map[string]string{state.KindOrder: "/orders", state.KindShipment: "/shipments", state.KindReturn: "/returns", state.KindBlindReturn: "/blind-returns", state.KindInbound: "/inbound"}
+
 // pageOf is where a key is shown.
 func pageOf(key string) string {
 	kind, parts, err := event.ParseKey(key)
-	if err != nil || kind != state.KindOrder {
+	page, ok := findPages[kind]
+	if err != nil || !ok {
 		return ""
 	}
-	return "/orders/" + url.PathEscape(parts[0])
+	for _, part := range parts {
+		page += "/" + url.PathEscape(part)
+	}
+	return page
 }
 
 // thing is a key in words.
