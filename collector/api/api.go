@@ -56,6 +56,7 @@ func New(c Config) http.Handler {
 		"/api/v1/exceptions":      s.exceptions,
 		"/api/v1/stock":           s.stock,
 		"/api/v1/receipts":        s.receipts,
+		"/api/v1/search":          s.find,
 	} {
 		mux.HandleFunc("GET "+pattern, s.handle(answer))
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {

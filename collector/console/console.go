@@ -68,6 +68,7 @@ func New(c Config) http.Handler {
 		"/exceptions":                     s.exceptions,
 		"/events":                         s.events,
 		"/events/{id}":                    s.event,
+		"/find":                           s.find,
 	} {
 		mux.HandleFunc("GET "+path, s.page(body))
 	}

@@ -26,6 +26,7 @@ type commands struct {
 
 	Init     initCommand     `cmd:"" help:"Write a commented collector.yaml."`
 	Run      runCommand      `cmd:"" help:"Run in the foreground until interrupted."`
+	Find     findCommand     `cmd:"" help:"Find what a number or name leads to: an order, shipment, return, invoice, tracking number, SSCC."`
 	Site     siteCommand     `cmd:"" help:"Make sites known, and say how they are."`
 	Show     showCommand     `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
 	Identity identityCommand `cmd:"" help:"The authority that signs sites, and its replacement."`
