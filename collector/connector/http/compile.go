@@ -28,13 +28,31 @@ var documentOf = map[connector.Kind]struct {
 	connector.ServiceCase:     {"posting.service_case", &docklinev1.ServiceCase{}},
 }
 
-// payloadOf is the message that an event of a kind carries; the kinds are those that a system of record reports.
+// payloadOf is the message that an event of a kind carries; the kinds are those that systems of record, CRMs and carriers report.
 var payloadOf = map[docklinev1.EventKind]proto.Message{
-	docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED:  &docklinev1.Order{},
-	docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED:   &docklinev1.Order{},
-	docklinev1.EventKind_EVENT_KIND_ORDER_REJECTED:  &docklinev1.Order{},
-	docklinev1.EventKind_EVENT_KIND_ORDER_CANCELLED: &docklinev1.OrderCancelled{},
-	docklinev1.EventKind_EVENT_KIND_INVOICE_POSTED:  &docklinev1.Invoice{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED:         &docklinev1.Order{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED:          &docklinev1.Order{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_REJECTED:         &docklinev1.Order{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_CANCELLED:        &docklinev1.OrderCancelled{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_CANCEL_REQUESTED: &docklinev1.CancelRequest{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_CANCEL_REFUSED:   &docklinev1.CancelRequest{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_HELD:             &docklinev1.Hold{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_HOLD_RELEASED:    &docklinev1.Hold{},
+	docklinev1.EventKind_EVENT_KIND_QUOTE_APPROVED:         &docklinev1.Quote{},
+	docklinev1.EventKind_EVENT_KIND_INVOICE_POSTED:         &docklinev1.Invoice{},
+	docklinev1.EventKind_EVENT_KIND_INVOICE_VOIDED:         &docklinev1.InvoiceVoid{},
+	docklinev1.EventKind_EVENT_KIND_CREDIT_MEMO_POSTED:     &docklinev1.CreditMemo{},
+	docklinev1.EventKind_EVENT_KIND_RETURN_REQUESTED:       &docklinev1.ReturnAuthorisation{},
+	docklinev1.EventKind_EVENT_KIND_RETURN_AUTHORISED:      &docklinev1.ReturnAuthorisation{},
+	docklinev1.EventKind_EVENT_KIND_RETURN_DENIED:          &docklinev1.ReturnAuthorisation{},
+	docklinev1.EventKind_EVENT_KIND_RETURN_CANCELLED:       &docklinev1.ReturnAuthorisation{},
+	docklinev1.EventKind_EVENT_KIND_INBOUND_ADVISED:        &docklinev1.Inbound{},
+	docklinev1.EventKind_EVENT_KIND_TRANSPORT_MILESTONE:    &docklinev1.Transport{},
+	docklinev1.EventKind_EVENT_KIND_TRANSPORT_DELAYED:      &docklinev1.Transport{},
+	docklinev1.EventKind_EVENT_KIND_TRANSPORT_REFUSED:      &docklinev1.Transport{},
+	docklinev1.EventKind_EVENT_KIND_TRANSPORT_LOST:         &docklinev1.Transport{},
+	docklinev1.EventKind_EVENT_KIND_TRANSPORT_DAMAGED:      &docklinev1.Transport{},
+	docklinev1.EventKind_EVENT_KIND_DELIVERY_PROVED:        &docklinev1.Delivery{},
 }
 
 func objectType(m proto.Message) *cel.Type {
@@ -184,7 +202,7 @@ func (c *compiler) eventRule(key string, s eventSource) eventRule {
 	kind, known := event.ParseKind(s.Kind)
 	payload := payloadOf[kind]
 	if !known || payload == nil {
-		c.fault(key+".kind", "%q is no kind that a system of record reports", s.Kind)
+		c.fault(key+".kind", "%q is no kind that a system at the centre reports", s.Kind)
 		return eventRule{}
 	}
 	rule := eventRule{kind: kind, when: c.required(key+".when", s.When, cel.BoolType, itemVars),
