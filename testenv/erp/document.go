@@ -109,6 +109,8 @@ const (
 	KindIssue      = "goods_issue"
 	KindInvoice    = "invoice"
 	KindAdjustment = "stock_adjustment"
+	KindReturn     = "return"
+	KindCreditMemo = "credit_memo"
 )
 
 // Change is one entry of the feed: the record as it stood after the action.

@@ -36,6 +36,8 @@ type store struct {
 	issues      documents[GoodsIssue]
 	invoices    documents[Invoice]
 	adjustments documents[Adjustment]
+	returns     documents[Return]
+	credits     documents[CreditMemo]
 	changes     []Change
 	calls       []sandbox.Call
 }
@@ -68,7 +70,8 @@ func newStore() *store {
 		stock:  map[stockKey]decimal.Decimal{},
 		orders: documents[Order]{byNumber: map[string]Order{}}, issues: documents[GoodsIssue]{byNumber: map[string]GoodsIssue{}},
 		invoices:    documents[Invoice]{byNumber: map[string]Invoice{}},
-		adjustments: documents[Adjustment]{byNumber: map[string]Adjustment{}}}
+		adjustments: documents[Adjustment]{byNumber: map[string]Adjustment{}},
+		returns:     documents[Return]{byNumber: map[string]Return{}}, credits: documents[CreditMemo]{byNumber: map[string]CreditMemo{}}}
 }
 
 // apply adds one line of the ledger.
@@ -120,6 +123,10 @@ func (s *store) change(c Change) error {
 		return decodeInto(&s.invoices, c)
 	case KindAdjustment:
 		return decodeInto(&s.adjustments, c)
+	case KindReturn:
+		return decodeInto(&s.returns, c)
+	case KindCreditMemo:
+		return decodeInto(&s.credits, c)
 	}
 	return fmt.Errorf("change %d: unknown kind %q", c.Seq, c.Kind)
 }

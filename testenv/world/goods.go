@@ -2,7 +2,6 @@ package world
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 )
 
@@ -20,7 +19,10 @@ type Goods struct {
 			Status   string   `json:"status"`
 			EventIDs []string `json:"event_ids"`
 		} `json:"steps"`
-		Lines json.RawMessage `json:"lines"`
+		CreditMemos []struct {
+			Number string `json:"number"`
+			Total  string `json:"total"`
+		} `json:"credit_memos"`
 	} `json:"state"`
 	Exceptions []Exception `json:"exceptions"`
 }

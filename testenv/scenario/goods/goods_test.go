@@ -3,13 +3,20 @@ package goods_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/testenv/carrier"
+	"github.com/dockline/dockline/testenv/erp"
 	"github.com/dockline/dockline/testenv/world"
 	"github.com/dockline/dockline/testenv/world/worldtest"
 )
@@ -72,6 +79,113 @@ func TestADayEndsWithDeliveries(t *testing.T) {
 		}
 		check(t, p, g)
 	}
+}
+
+// desk is the returns desk of a dock: it writes what it does into files of its own.
+const desk = `outbound: %q
+inbound: %q
+poll: 100ms
+settle: 1s
+complete: {by: rename}
+defaults: {delimiter: ";", zone: UTC}
+files:
+  - name: returns
+    pattern: returns*.csv
+    kind: 'row["step"]'
+    key: [id]
+    columns: {id: movement, rma: rma, receipt: receipt, order: order, line: order_line, sku: item, qty: quantity, condition: condition, claim: claim, disposition: disposition,
+      at: occurred_at}
+`
+
+// TestAReturnIsCredited: a customer sends back what was delivered, and something unannounced. The desk receives, inspects and disposes of it, the
+// ERP credits it, and what is known of the return agrees with the ERP's own credit memos; what came unannounced is matched when the ERP names it.
+//
+// Shows: S60
+func TestAReturnIsCredited(t *testing.T) {
+	dir := t.TempDir()
+	outbound, inbound := filepath.Join(dir, "out"), filepath.Join(dir, "in")
+	for _, folder := range []string{outbound, inbound} {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := worldtest.Open(t, world.Config{Seed: 22, Sites: []string{world.FileSite},
+		Plugins: map[string][]world.Plugin{world.FileSite: {{ID: "returns", Program: "wms-file", Config: fmt.Sprintf(desk, outbound, inbound)}}}})
+	worldtest.Orders(t, w, 3)
+	worldtest.Settle(t, w, 180*time.Second)
+	truth, err := w.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	books := w.ERP.(books)
+	issue := truth.Issues[0]
+	line := erp.ReturnLine{OrderLine: issue.Lines[0].OrderLine, Item: issue.Lines[0].Item, Quantity: decimal.NewFromInt(1)}
+	rma, err := books.AuthoriseReturn(t.Context(), erp.NewReturn{Order: issue.Order, Reason: "too many", Lines: []erp.ReturnLine{line}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := func(id int, step, rma, receipt, order, orderLine, condition, disposition string) string {
+		return fmt.Sprintf("%d;%s;%s;%s;%s;%s;%s;1;%s;;%s;%s\n", id, step, rma, receipt, order, orderLine, line.Item, condition, disposition, time.Now().UTC().Format(time.RFC3339))
+	}
+	tell := func(name string, rows ...string) {
+		t.Helper()
+		text := "id;step;rma;receipt;order;line;sku;qty;condition;claim;disposition;at\n" + strings.Join(rows, "")
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, name), filepath.Join(outbound, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := event.ReturnKey(rma.Number)
+	stands := func(key, status string) {
+		t.Helper()
+		worldtest.Until(t, key+" "+status, patience, func() (bool, error) {
+			g, err := w.Goods(t.Context(), key)
+			if g.Status == status && len(g.State.StatusEventIDs) > 0 {
+				return true, err
+			}
+			return false, errors.Join(err, fmt.Errorf("it is %q", g.Status))
+		})
+	}
+	stands(key, "authorised")
+	tell("returns1.csv", row(1, "return.received", rma.Number, "RC1", issue.Order, line.OrderLine, "opened", ""), row(2, "return.received", "", "RC2", "", "", "good", ""))
+	stands(key, "received")
+	stands(event.BlindReturnKey(world.FileSite, "RC2"), "received")
+	tell("returns2.csv", row(3, "return.inspected", rma.Number, "RC1", issue.Order, line.OrderLine, "good", ""), row(4, "return.disposed", rma.Number, "RC1", issue.Order, line.OrderLine, "", "restock"))
+	stands(key, "disposed")
+	if _, err := books.CreditReturn(t.Context(), erp.NewCredit{Return: rma.Number, Lines: []erp.ReturnLine{line}}); err != nil {
+		t.Fatal(err)
+	}
+	stands(key, "closed")
+	matching, err := books.AuthoriseReturn(t.Context(), erp.NewReturn{Order: issue.Order, Reason: "found in the mail", Receipt: "RC2", Lines: []erp.ReturnLine{line}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stands(event.BlindReturnKey(world.FileSite, "RC2"), "matched")
+	stands(event.ReturnKey(matching.Number), "received")
+	memos, err := books.Credits(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := w.Goods(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(memos) != 1 || len(g.State.CreditMemos) != 1 || g.State.CreditMemos[0].Number != memos[0].Number || g.State.CreditMemos[0].Total != memos[0].Total.String() || len(g.Exceptions) != 0 {
+		t.Errorf("the ERP has %+v, the return %+v", memos, g)
+	}
+	page, err := w.Page(t.Context(), "orders/"+issue.Order)
+	if err != nil || !strings.Contains(page, "return "+rma.Number) {
+		t.Errorf("the order's page does not lead to its return: %v", err)
+	}
+}
+
+// books are what a person at the ERP's screen does with returns.
+type books interface {
+	AuthoriseReturn(ctx context.Context, in erp.NewReturn) (erp.Return, error)
+	CreditReturn(ctx context.Context, in erp.NewCredit) (erp.CreditMemo, error)
+	Credits(ctx context.Context) ([]erp.CreditMemo, error)
 }
 
 // agree tells whether every shipment stands where the carrier's own ledger has its parcel.
