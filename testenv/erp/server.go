@@ -131,6 +131,8 @@ func (s *Server) routes() http.Handler {
 		"POST /api/stock-adjustments":             createAdjustment,
 		"POST /api/returns":                       createReturn,
 		"POST /api/credit-memos":                  createCredit,
+		"POST /api/order-amendments":              createAmendment,
+		"POST /api/backorders/{number}/release":   releaseBackorder,
 	}
 	for pattern, do := range api {
 		mux.HandleFunc(pattern, s.told(do))

@@ -38,6 +38,8 @@ type store struct {
 	adjustments documents[Adjustment]
 	returns     documents[Return]
 	credits     documents[CreditMemo]
+	amendments  documents[Amendment]
+	backorders  documents[Backorder]
 	changes     []Change
 	calls       []sandbox.Call
 }
@@ -71,7 +73,8 @@ func newStore() *store {
 		orders: documents[Order]{byNumber: map[string]Order{}}, issues: documents[GoodsIssue]{byNumber: map[string]GoodsIssue{}},
 		invoices:    documents[Invoice]{byNumber: map[string]Invoice{}},
 		adjustments: documents[Adjustment]{byNumber: map[string]Adjustment{}},
-		returns:     documents[Return]{byNumber: map[string]Return{}}, credits: documents[CreditMemo]{byNumber: map[string]CreditMemo{}}}
+		returns:     documents[Return]{byNumber: map[string]Return{}}, credits: documents[CreditMemo]{byNumber: map[string]CreditMemo{}},
+		amendments: documents[Amendment]{byNumber: map[string]Amendment{}}, backorders: documents[Backorder]{byNumber: map[string]Backorder{}}}
 }
 
 // apply adds one line of the ledger.
@@ -127,6 +130,10 @@ func (s *store) change(c Change) error {
 		return decodeInto(&s.returns, c)
 	case KindCreditMemo:
 		return decodeInto(&s.credits, c)
+	case KindAmendment:
+		return decodeInto(&s.amendments, c)
+	case KindBackorder:
+		return decodeInto(&s.backorders, c)
 	}
 	return fmt.Errorf("change %d: unknown kind %q", c.Seq, c.Kind)
 }

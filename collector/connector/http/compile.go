@@ -26,6 +26,7 @@ var documentOf = map[connector.Kind]struct {
 	connector.StockAdjustment: {"posting.stock_adjustment", &docklinev1.StockAdjustment{}},
 	connector.OrderStatus:     {"posting.order_status", &docklinev1.OrderStatus{}},
 	connector.ServiceCase:     {"posting.service_case", &docklinev1.ServiceCase{}},
+	connector.OrderAmendment:  {"posting.order_amendment", &docklinev1.OrderAmendment{}},
 }
 
 // payloadOf is the message that an event of a kind carries; the kinds are those that systems of record, CRMs and carriers report.
@@ -39,6 +40,8 @@ var payloadOf = map[docklinev1.EventKind]proto.Message{
 	docklinev1.EventKind_EVENT_KIND_ORDER_HELD:             &docklinev1.Hold{},
 	docklinev1.EventKind_EVENT_KIND_ORDER_HOLD_RELEASED:    &docklinev1.Hold{},
 	docklinev1.EventKind_EVENT_KIND_QUOTE_APPROVED:         &docklinev1.Quote{},
+	docklinev1.EventKind_EVENT_KIND_BACKORDER_CREATED:      &docklinev1.Backorder{},
+	docklinev1.EventKind_EVENT_KIND_BACKORDER_RELEASED:     &docklinev1.Backorder{},
 	docklinev1.EventKind_EVENT_KIND_INVOICE_POSTED:         &docklinev1.Invoice{},
 	docklinev1.EventKind_EVENT_KIND_INVOICE_VOIDED:         &docklinev1.InvoiceVoid{},
 	docklinev1.EventKind_EVENT_KIND_CREDIT_MEMO_POSTED:     &docklinev1.CreditMemo{},
