@@ -60,7 +60,9 @@ func makeLedger(ctx context.Context, d *db.DB, log *eventlog.Log, say func(msg s
 
 func ledgerSoFar(ctx context.Context, d *db.DB) (after int64, made bool, err error) {
 	var value string
-	err = d.Read(ctx, func(tx *db.Tx) error { return tx.QueryRow(ctx, `SELECT value FROM meta WHERE name = ?`, ledgerMade).Scan(&value) })
+	err = d.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(ctx, `SELECT value FROM meta WHERE name = ?`, ledgerMade).Scan(&value)
+	})
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return 0, false, nil

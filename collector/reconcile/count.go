@@ -99,7 +99,11 @@ func (v *view) stock() {
 		Decided:  v.decisions(bucket.Site),
 	})
 	o := &v.outcome
-	o.state, o.site = fold.State, bucket.Site
+	if o.site = bucket.Site; len(v.facts) == 0 && fold.State.GetOnHand() == 0 {
+		o.gone = true // nothing lies there, and nobody has opened or counted it: that it once was otherwise must not show
+		return
+	}
+	o.state = fold.State
 	had := v.hadStock()
 	v.batch.book(v, true, state.RowsMinus(fold.State.GetRows(), had.GetRows()))
 	v.raiseFindings(v.toldHere(fold.Findings), "", "")

@@ -43,7 +43,9 @@ type viewFault struct{ err error }
 
 // outcome is what follows from the facts of one key.
 type outcome struct {
-	state                  proto.Message
+	state proto.Message
+	// gone: without a state, the one that there was goes too.
+	gone                   bool
 	status, site, customer string
 	postings               []posting.Desired
 	exceptions             []exception.Desired

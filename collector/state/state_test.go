@@ -73,8 +73,8 @@ func TestKeysOfAnEventCarryTheirLinesOnly(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"order/SO1":                       "SO1/1 SO1/2",
-		"order/SO2":                       "SO2/1",
+		"order/SO1":                    "SO1/1 SO1/2",
+		"order/SO2":                    "SO2/1",
 		"movement/dc-east/wms/p1/pick": "SO1/1 SO2/1 SO1/2",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
