@@ -20,7 +20,7 @@ const (
 )
 
 // makeLedger brings a database from before the stock ledger up to date: facts of movements move from the buckets to keys of their own, and every
-// bucket is folded again. It must be over before anything is folded. One that was interrupted goes on where it was.
+// bucket is folded again, with the orders that still take from stock. It must be over before anything is folded. One that was interrupted goes on where it was.
 func makeLedger(ctx context.Context, d *db.DB, log *eventlog.Log, say func(msg string, args ...any)) error {
 	after, made, err := ledgerSoFar(ctx, d)
 	for err == nil && !made {
@@ -42,7 +42,8 @@ func makeLedger(ctx context.Context, d *db.DB, log *eventlog.Log, say func(msg s
 			value := strconv.FormatInt(after, 10)
 			if made {
 				value = ledgerDone
-				if _, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key) SELECT tenant, fold_key FROM state WHERE fold_key >= 'stock/' AND fold_key < 'stock0'`); err != nil {
+				if _, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key) SELECT tenant, fold_key FROM state WHERE fold_key >= 'stock/' AND fold_key < 'stock0'
+					OR fold_key >= 'order/' AND fold_key < 'order0' AND status NOT IN ('closed', 'cancelled', 'rejected')`); err != nil {
 					return err
 				}
 			}

@@ -58,6 +58,9 @@ type outcome struct {
 	waits map[string]bool
 	// wakeAt is when to fold again without a new fact, zero for never.
 	wakeAt time.Time
+	// demand is what the key says of stock that lies in no bucket; demands: it is a key that says such things.
+	demand  []state.Demand
+	demands bool
 	// also are other keys that must be folded again.
 	also []string
 	// links are those that hold otherwise than they did.
@@ -101,6 +104,8 @@ func (v *view) decide() (out *outcome, err error) {
 		v.stock()
 	case kind == state.KindMovement:
 		v.movement()
+	case kind == state.KindAllocation:
+		v.allocation(parts[0])
 	case kind == state.KindOpening:
 		v.opening(parts[0])
 	case kind == state.KindSubmission:
@@ -113,6 +118,7 @@ func (v *view) decide() (out *outcome, err error) {
 		return nil, fmt.Errorf("nothing is known about keys of kind %q", kind)
 	}
 	v.strangers()
+	v.demand()
 	v.tellWholes(kind)
 	v.holdLinks()
 	return &v.outcome, nil

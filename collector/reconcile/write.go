@@ -30,6 +30,7 @@ type writes struct {
 	released                                             []*docklinev1.Event
 	receipts                                             map[string]map[string]bool // by tenant, event ids
 	marked                                               map[foldKey]bool
+	demands                                              map[foldKey][]state.Demand
 }
 
 // note brings what was decided about a key beside what is known of it, and notes the difference. Postings and exceptions compare for
@@ -38,6 +39,9 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	changed, err := b.noteState(v, out)
 	if err != nil {
 		return err
+	}
+	if changed {
+		b.noteDemand(v.foldKey, out)
 	}
 	if changed && !b.large {
 		b.refresh(v.tenant, b.postings.Feeding(v.posting())) // whatever became of these meanwhile
@@ -236,6 +240,9 @@ func (b *batch) markOnce(key foldKey) {
 // write writes what was noted. Rows go in the order of their keys, so that two workers wait for each other and do not deadlock.
 func (b *batch) write(ctx context.Context) error {
 	if err := b.closeBooks(ctx); err != nil {
+		return err
+	}
+	if err := b.writeDemand(ctx); err != nil {
 		return err
 	}
 	if err := b.tx.Upsert(ctx, db.Insert{Table: "state", Rows: b.newStates, Conflict: byKey,

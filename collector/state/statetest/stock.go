@@ -48,9 +48,9 @@ func StockLife(random *rand.Rand) []*docklinev1.Event {
 // stock is one event of a site's stock.
 func (l *life) stock(second int, key string) *docklinev1.Event {
 	e := local(docklinev1.EventKind_EVENT_KIND_UNSPECIFIED, second, key, key)
-	lines := []*docklinev1.Line{l.goods()}
+	lines := []*docklinev1.Line{l.lying()}
 	if l.IntN(3) == 0 {
-		lines = append(lines, l.goods())
+		lines = append(lines, l.lying())
 	}
 	change := func(kind docklinev1.EventKind, set func(*docklinev1.Line)) {
 		e.Kind = kind
@@ -98,7 +98,7 @@ func (l *life) stock(second int, key string) *docklinev1.Event {
 		e.Payload = &docklinev1.Event_Adjustment{Adjustment: &docklinev1.Adjustment{Number: key, Lines: lines}}
 	case 15:
 		e.Kind = l.kind(docklinev1.EventKind_EVENT_KIND_LOT_RELABELLED, docklinev1.EventKind_EVENT_KIND_KIT_BUILT, docklinev1.EventKind_EVENT_KIND_STOCK_REPACKED)
-		e.Payload = &docklinev1.Event_Transformation{Transformation: &docklinev1.Transformation{Number: key, Lines: lines, Outputs: []*docklinev1.Line{l.goods()}}}
+		e.Payload = &docklinev1.Event_Transformation{Transformation: &docklinev1.Transformation{Number: key, Lines: lines, Outputs: []*docklinev1.Line{l.lying()}}}
 	case 16:
 		e.Kind = docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED
 		e.Payload = &docklinev1.Event_Return{Return: &docklinev1.Return{Receipt: key, Lines: lines}}
@@ -119,8 +119,8 @@ func (l *life) stock(second int, key string) *docklinev1.Event {
 
 func (l *life) kind(of ...docklinev1.EventKind) docklinev1.EventKind { return of[l.IntN(len(of))] }
 
-// goods is a line of what lies about.
-func (l *life) goods() *docklinev1.Line {
+// lying is a line of what lies about.
+func (l *life) lying() *docklinev1.Line {
 	line := In(L("", "", l.one("A", "A", "A", "B", "B", "XA"), l.quantity(4)), l.one("B-01", "B-01", "B-02"), l.one("", "", "", "L1"))
 	if l.IntN(8) == 0 {
 		line.Owner = "ACME"
