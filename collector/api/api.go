@@ -55,6 +55,7 @@ func New(c Config) http.Handler {
 		"/api/v1/postings":        s.postings,
 		"/api/v1/exceptions":      s.exceptions,
 		"/api/v1/stock":           s.stock,
+		"/api/v1/stock/atp":       s.promised,
 		"/api/v1/receipts":        s.receipts,
 	} {
 		mux.HandleFunc("GET "+pattern, s.handle(answer))
