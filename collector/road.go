@@ -39,6 +39,9 @@ type road struct {
 func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	r := &road{}
 	log := m.newLog()
+	if err := makeLedger(ctx, m.db, log, m.log.Info); err != nil {
+		return nil, err
+	}
 	r.sequencer = &eventlog.Sequencer{DB: m.db, Holder: m.name, Now: m.clock, OnPlaced: func() { r.downlink.Wake() }, Slog: m.log.With("part", "sequencer")}
 	r.filler = &eventlog.Filler{Log: log, Slog: m.log.With("part", "eventlog"), OnFilled: func() { r.sequencer.Wake(); r.worker.Wake.Set() }}
 	appendFacts := appending(log)

@@ -56,6 +56,7 @@ func New(c Config) http.Handler {
 		"/api/v1/postings":        s.postings,
 		"/api/v1/exceptions":      s.exceptions,
 		"/api/v1/stock":           s.stock,
+		"/api/v1/stock/atp":       s.promised,
 		"/api/v1/receipts":        s.receipts,
 		"/api/v1/search":          s.find,
 	} {

@@ -15,7 +15,7 @@ import (
 //go:embed pages
 var pages embed.FS
 
-var templates = parse("failure", "sites", "wall", "site", "days", "orders", "track", "goods", "shipment", "return", "inbound", "postings", "exceptions", "events", "event", "find", "drill")
+var templates = parse("failure", "sites", "wall", "site", "days", "orders", "track", "goods", "shipment", "return", "inbound", "stock", "postings", "exceptions", "events", "event", "find", "drill")
 
 func parse(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("").Funcs(template.FuncMap{

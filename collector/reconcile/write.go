@@ -23,13 +23,14 @@ import (
 
 // writes is what a batch will write, gathered so that each table gets few statements.
 type writes struct {
-	newStates, newReasons, newWaits, newMarks [][]any
-	oldReasons, oldWaits                      [][]any
-	newCommands                               [][]any
-	newLinks                                  [][]any
-	released                                  []*docklinev1.Event
-	receipts                                  map[string]map[string]bool // by tenant, event ids
-	marked                                    map[foldKey]bool
+	oldStates, newStates, newReasons, newWaits, newMarks [][]any
+	oldReasons, oldWaits                                 [][]any
+	newCommands                                          [][]any
+	newLinks                                             [][]any
+	released                                             []*docklinev1.Event
+	receipts                                             map[string]map[string]bool // by tenant, event ids
+	marked                                               map[foldKey]bool
+	demands                                              map[foldKey][]state.Demand
 }
 
 // note brings what was decided about a key beside what is known of it, and notes the difference. Postings and exceptions compare for
@@ -38,6 +39,9 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	changed, err := b.noteState(v, out)
 	if err != nil {
 		return err
+	}
+	if changed {
+		b.noteDemand(v.foldKey, out)
 	}
 	if changed && !b.large {
 		b.refresh(v.tenant, b.postings.Feeding(v.posting())) // whatever became of these meanwhile
@@ -97,7 +101,10 @@ func (b *batch) noteState(v *view, out *outcome) (bool, error) {
 		facts = int64(b.factCount)
 	}
 	if out.state == nil {
-		return true, nil // a record
+		if out.gone && v.had != nil {
+			b.oldStates = append(b.oldStates, []any{v.tenant, v.key})
+		}
+		return true, nil // a record, or nothing
 	}
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(out.state)
 	if err != nil {
@@ -235,9 +242,15 @@ func (b *batch) write(ctx context.Context) error {
 	if err := b.closeBooks(ctx); err != nil {
 		return err
 	}
+	if err := b.writeDemand(ctx); err != nil {
+		return err
+	}
 	if err := b.tx.Upsert(ctx, db.Insert{Table: "state", Rows: b.newStates, Conflict: byKey,
 		Columns: []string{"tenant", "fold_key", "body", "hash", "status", "site", "customer", "fact_count", "policy_version", "first_at", "changed_at"},
 		Update:  []string{"body", "hash", "status", "site", "customer", "fact_count", "policy_version", "changed_at"}}); err != nil {
+		return err
+	}
+	if err := b.tx.DeleteAll(ctx, "state", byKey, b.oldStates); err != nil {
 		return err
 	}
 	if err := b.tx.DeleteAll(ctx, "no_document", []string{"tenant", "event_id", "fold_key"}, b.oldReasons); err != nil {
