@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dockline/dockline/collector/api/view"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -30,6 +31,8 @@ func parse(names ...string) map[string]*template.Template {
 		"stamp":    func(t interface{ AsTime() time.Time }) string { return moment(t.AsTime()) },
 		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"short":    short,
+		"facts":    factsOf,
+		"counters": view.Counters,
 		"tone":     tone,
 		"sign":     sign,
 		"age":      age,
@@ -62,7 +65,8 @@ func short(id string) string { return id[:min(len(id), 10)] }
 // tones are what a status, state, severity or level means to whoever looks: well, on its way, to be looked at, or wrong.
 var tones = map[string]string{
 	"online": "good", "info": "good", "confirmed": "good", "shipped": "good", "closed": "good", "resolved": "good", "no document": "good", "no_document": "good",
-	"warning": "warn", "unknown": "warn", "partially_shipped": "warn", "correcting": "warn", "blocked": "warn", "never seen": "warn", "open": "warn", "exception": "warn",
+	"warning": "warn", "unknown": "warn", "partially_shipped": "warn", "held": "warn", "backordered": "warn", "partially_packed": "warn", "partially_delivered": "warn", "delivered": "good", "lost": "bad", "partially_lost": "bad",
+	"damaged": "bad", "partially_damaged": "bad", "partially_refused": "bad", "correcting": "warn", "blocked": "warn", "never seen": "warn", "open": "warn", "exception": "warn",
 	"error": "bad", "offline": "bad", "difference": "bad", "waiting": "warn", "rejected": "bad", "diverged": "bad", "refused": "bad",
 }
 
