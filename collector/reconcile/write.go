@@ -125,8 +125,17 @@ func (b *batch) noteState(v *view, out *outcome) (bool, error) {
 	if v.had == nil || v.had.hash != hash {
 		b.done.Changed++
 	}
-	b.newStates = append(b.newStates, []any{v.tenant, v.key, body, hash, out.status, out.site, out.customer, facts, v.policy.Version, firstAt, b.now.UnixMicro()})
+	b.newStates = append(b.newStates, []any{v.tenant, v.key, body, hash, out.status, out.site, out.customer, facts, v.policy.Version, firstAt, b.now.UnixMicro(), progressOf(out.state)})
 	return true, nil
+}
+
+// progressOf is an order's progress as the table keeps it, with a blank on each side of a name.
+func progressOf(m proto.Message) string {
+	o, ok := m.(*docklinev1.OrderState)
+	if !ok || len(o.GetProgress()) == 0 {
+		return ""
+	}
+	return " " + strings.Join(o.GetProgress(), " ") + " "
 }
 
 func (b *batch) noteReasons(key foldKey, want map[string]string) {
@@ -246,8 +255,8 @@ func (b *batch) write(ctx context.Context) error {
 		return err
 	}
 	if err := b.tx.Upsert(ctx, db.Insert{Table: "state", Rows: b.newStates, Conflict: byKey,
-		Columns: []string{"tenant", "fold_key", "body", "hash", "status", "site", "customer", "fact_count", "policy_version", "first_at", "changed_at"},
-		Update:  []string{"body", "hash", "status", "site", "customer", "fact_count", "policy_version", "changed_at"}}); err != nil {
+		Columns: []string{"tenant", "fold_key", "body", "hash", "status", "site", "customer", "fact_count", "policy_version", "first_at", "changed_at", "progress"},
+		Update:  []string{"body", "hash", "status", "site", "customer", "fact_count", "policy_version", "changed_at", "progress"}}); err != nil {
 		return err
 	}
 	if err := b.tx.DeleteAll(ctx, "state", byKey, b.oldStates); err != nil {
