@@ -99,7 +99,7 @@ func (c *centre) start(ctx context.Context) error {
 	}
 	keys := stages.Filler.Log.Keys
 	stages.Filler.Log.Keys = func(e *docklinev1.Event) []eventlog.Touch { return keys(w.marred(e)) }
-	stages.Filler.MaxEvents, stages.Worker.Batch = w.batch, w.batch
+	stages.Filler.NoAhead, stages.Filler.MaxEvents, stages.Worker.Batch = true, w.batch, w.batch
 	stages.Worker.LargeFrom, stages.Worker.Page = w.large, 3
 	c.stages = stages
 	c.steps = []step{
