@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/dockline/dockline/collector/ownership"
+	"github.com/dockline/dockline/collector/rebuild"
 	"github.com/dockline/dockline/proto/configfile"
 	"github.com/dockline/dockline/proto/wire"
 )
@@ -30,6 +31,8 @@ type Config struct {
 	HTTP       HTTPConfig        `yaml:"http"`
 	Policy     PolicyConfig      `yaml:"policy"`
 	Connectors []ConnectorConfig `yaml:"connectors"`
+	EPCIS      []EPCISConfig     `yaml:"epcis"`
+	Check      CheckConfig       `yaml:"check"`
 	Console    ConsoleConfig     `yaml:"console"`
 	Log        LogConfig         `yaml:"log"`
 
@@ -84,6 +87,11 @@ type ConnectorConfig struct {
 	Timeout  time.Duration   `yaml:"timeout"`
 	Role     string          `yaml:"role"`
 	Settings yaml.RawMessage `yaml:"settings"`
+}
+
+// CheckConfig says when everything is compared with the event log: a time of day, "" for never.
+type CheckConfig struct {
+	At string `yaml:"at"`
 }
 
 // ConsoleConfig is what the console shows beside the data.
@@ -184,6 +192,10 @@ func (c *Config) validate() configfile.Faults {
 		if n.Kind != "http" && n.Kind != "tryton" {
 			bad(key+".kind", "%q: http or tryton", n.Kind)
 		}
+	}
+	c.validateEPCIS(bad)
+	if _, err := rebuild.ParseClock(c.Check.At); c.Check.At != "" && err != nil {
+		bad("check.at", "%v; leave it empty for never", err)
 	}
 	if !strings.Contains(" debug info warn error ", " "+c.Log.Level+" ") {
 		bad("log.level", "%q: one of debug, info, warn, error", c.Log.Level)

@@ -14,6 +14,7 @@ import (
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/rebuild"
 	"github.com/dockline/dockline/collector/receipt"
 	"github.com/dockline/dockline/collector/reconcile"
 	"github.com/dockline/dockline/collector/state"
@@ -30,30 +31,20 @@ type road struct {
 	intakes   []*connector.Intake
 	downlink  *downlink.Downlink
 	keeper    *fleet.Keeper
+	night     *rebuild.Night // nil for never
 }
 
 func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	r := &road{}
-	log := &eventlog.Log{DB: m.db, Keys: m.keys, Links: links, Now: m.clock, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
-		desired := make([]exception.Desired, len(found))
-		for i, f := range found {
-			desired[i] = m.owned(f.Code, f.Class, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text, EventIDs: f.EventIDs})
-		}
-		return m.report(ctx, tx, tenant, origin, desired)
-	}}
+	log := m.newLog()
 	r.sequencer = &eventlog.Sequencer{DB: m.db, Holder: m.name, Now: m.clock, OnPlaced: func() { r.downlink.Wake() }, Slog: m.log.With("part", "sequencer")}
 	r.filler = &eventlog.Filler{Log: log, Slog: m.log.With("part", "eventlog"), OnFilled: func() { r.sequencer.Wake(); r.worker.Wake.Set() }}
-	appendFacts := func(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) error {
-		recorded := make([]eventlog.Recorded, len(events))
-		for i, e := range events {
-			recorded[i] = eventlog.Recorded{Event: e}
-		}
-		_, err := log.Append(ctx, tx, recorded)
-		return err
-	}
-	r.worker = &reconcile.Worker{DB: m.db, Policy: m.policy, Styles: m.style, Append: appendFacts, Done: r.sequencerWake, Now: m.clock, Log: m.log.With("part", "reconcile")}
+	appendFacts := appending(log)
+	r.worker = m.newWorker(log)
+	r.worker.Done = r.sequencerWake
 	r.downlink = &downlink.Downlink{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "downlink")}
 	r.keeper = m.newKeeper(l, log)
+	r.night = m.newNight(log, r.worker)
 	for _, s := range m.connectors {
 		r.senders = append(r.senders, &posting.Sender{DB: m.db, Target: s.config.Name, Connector: s.connector, Holder: m.name, Cases: m.cases, Receipts: m.receipts,
 			CallTimeout: s.config.Timeout, Now: m.clock, Random: m.jitter, Log: m.log.With("part", "posting", "target", s.config.Name)})
@@ -76,11 +67,42 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	return r, err
 }
 
+// newLog is the event log, with the keys that the mapping in force gives.
+func (m *Collector) newLog() *eventlog.Log {
+	return &eventlog.Log{DB: m.db, Keys: m.keys, Links: links, Now: m.clock, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
+		desired := make([]exception.Desired, len(found))
+		for i, f := range found {
+			desired[i] = m.owned(f.Code, f.Class, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text, EventIDs: f.EventIDs})
+		}
+		return m.report(ctx, tx, tenant, origin, desired)
+	}}
+}
+
+// appending takes facts of the centre into the event log.
+func appending(log *eventlog.Log) func(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) error {
+	return func(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) error {
+		recorded := make([]eventlog.Recorded, len(events))
+		for i, e := range events {
+			recorded[i] = eventlog.Recorded{Event: e}
+		}
+		_, err := log.Append(ctx, tx, recorded)
+		return err
+	}
+}
+
+// newWorker folds with the policy in force.
+func (m *Collector) newWorker(log *eventlog.Log) *reconcile.Worker {
+	return &reconcile.Worker{DB: m.db, Policy: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile")}
+}
+
 func (r *road) sequencerWake() { r.sequencer.Wake() }
 
 // loops are all that run for the road's sake.
 func (r *road) loops() []func(context.Context) error {
 	loops := []func(context.Context) error{r.ingest.Run, r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.keeper.Run}
+	if r.night != nil {
+		loops = append(loops, r.night.Run)
+	}
 	for _, s := range r.senders {
 		loops = append(loops, s.Run)
 	}

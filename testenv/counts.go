@@ -17,6 +17,8 @@ var counts = map[string]struct{ commit, full int }{
 	"reconcile.random-days":  {4, 12},
 	"posting.sequences":      {100, 2000},
 	"once.agent-kills":       {20, 20},
+	"rebuild.orders":         {24, 120},
+	"rebuild.troubles":       {10, 50},
 	"once.tryton-orders":     {8, 60},
 	"downlink.releases":      {100, 1000},
 	"demo.orders":            {200, 200},

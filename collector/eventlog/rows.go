@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -133,11 +134,20 @@ func (r *rows) sortMarks() {
 // mark writes one dirty mark for each key that got a fact.
 func (r *rows) mark(ctx context.Context, tx *db.Tx) error {
 	r.sortMarks()
-	marks := db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key"}}
+	marks := db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key", "due_at"}}
 	for _, d := range r.dirty {
-		marks.Rows = append(marks.Rows, []any{d.tenant, d.key})
+		marks.Rows = append(marks.Rows, []any{d.tenant, d.key, dueAt(d.key)})
 	}
 	return tx.InsertAll(ctx, marks)
+}
+
+// dueAt is the second mark of what is due at once for a movement of stock, which has a key of its own for each record: they come by thousands,
+// and are taken in turn with what is due at 0.
+func dueAt(key string) int64 {
+	if strings.HasPrefix(key, "movement/") {
+		return 1
+	}
+	return 0
 }
 
 // correlate gives the event the correlation id of its order; an event of several orders has none of its own.

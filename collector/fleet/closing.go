@@ -122,7 +122,7 @@ var openQueries = []struct {
 	query string
 	to    func(*Day) *int64
 }{
-	{`SELECT e.tenant, e.site, ` + ofDay + `, count(DISTINCT i.id) FROM (SELECT tenant, fold_key FROM dirty WHERE due_at = 0 UNION SELECT tenant, fold_key FROM large_key WHERE since > 0) d
+	{`SELECT e.tenant, e.site, ` + ofDay + `, count(DISTINCT i.id) FROM (SELECT tenant, fold_key FROM dirty WHERE due_at <= 1 UNION SELECT tenant, fold_key FROM large_key WHERE since > 0) d
 		JOIN fact f ON f.tenant = d.tenant AND f.fold_key = d.fold_key
 		JOIN event_identity i ON i.tenant = f.tenant AND i.id = f.event_id JOIN event e ON e.log_id = i.log_id GROUP BY 1, 2, 3`,
 		func(d *Day) *int64 { return &d.Unfolded }},

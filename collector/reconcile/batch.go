@@ -18,10 +18,32 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-// due names the next keys to fold, the longest waiting first.
+// due names the next keys to fold, the longest waiting first. Movements of stock, which have a key for each record and are marked due at 1, do
+// not hold up orders and counts, nor these them: either has half of a batch where both wait.
 func (w *Worker) due(ctx context.Context, tx *db.Tx) ([]foldKey, error) {
 	limit := cmp.Or(w.Batch, defaultBatch)
-	rows, err := tx.Query(ctx, `SELECT tenant, fold_key FROM dirty WHERE due_at <= ? ORDER BY due_at, id LIMIT ?`, w.now().UnixMicro(), 4*limit)
+	first, err := w.waiting(ctx, tx, `due_at = 0`, limit)
+	if err != nil {
+		return nil, err
+	}
+	rest, err := w.waiting(ctx, tx, `due_at > 0 AND due_at <= ?`, limit, w.now().UnixMicro())
+	if err != nil {
+		return nil, err
+	}
+	half := max(limit-len(rest), (limit+1)/2)
+	keys, seen := make([]foldKey, 0, limit), make(map[foldKey]bool)
+	for _, key := range append(first[:min(len(first), half)], rest...) {
+		if !seen[key] && len(keys) < limit {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
+
+// waiting names distinct keys with marks for which a condition holds.
+func (w *Worker) waiting(ctx context.Context, tx *db.Tx, where string, limit int, args ...any) ([]foldKey, error) {
+	rows, err := tx.Query(ctx, `SELECT tenant, fold_key FROM dirty WHERE `+where+` ORDER BY due_at, id LIMIT ?`, append(args, 4*limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("due keys: %w", err)
 	}
@@ -50,6 +72,7 @@ type batch struct {
 	known
 	decoded map[foldKey]decoded
 	writes
+	books
 
 	// large: it is of one large key, whose facts, factCount of them, are not in the batch; later are events whose receipts are written afterwards.
 	large     bool
@@ -75,10 +98,11 @@ func (b *batch) run(ctx context.Context, keys []foldKey) error {
 		return err
 	}
 	b.decode(marked)
-	for _, key := range marked {
-		if err := b.one(ctx, key); err != nil {
-			return err
-		}
+	if err := b.loadScans(ctx, marked); err != nil {
+		return err
+	}
+	if err := b.each(ctx, marked); err != nil {
+		return err
 	}
 	if err := b.writeWishes(ctx); err != nil {
 		if len(marked) == 1 {
@@ -88,6 +112,29 @@ func (b *batch) run(ctx context.Context, keys []foldKey) error {
 	}
 	b.done.Folded = int64(len(marked))
 	return b.write(ctx)
+}
+
+// each folds keys: those of buckets after all others, on top of what the movements among these have moved.
+func (b *batch) each(ctx context.Context, keys []foldKey) error {
+	b.inBatch = make(map[foldKey]bool, len(keys))
+	var stock []foldKey
+	for _, key := range keys {
+		b.inBatch[key] = true
+		if isStock(key.key) {
+			stock = append(stock, key)
+		} else if err := b.one(ctx, key); err != nil {
+			return err
+		}
+	}
+	if err := b.openBooks(ctx, stock); err != nil {
+		return err
+	}
+	for _, key := range stock {
+		if err := b.one(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // claim takes the marks of keys, also those that are not due yet: the fold asks anew for what it still waits for. It returns the
@@ -183,7 +230,7 @@ func (b *batch) decodeKey(key foldKey) decoded {
 // ledger, which has no first fact to speak of, it is the version in force now.
 func (b *batch) policyOf(ctx context.Context, key foldKey) (*policy.Policy, error) {
 	had := b.states[key]
-	if had == nil || had.policy == b.worker.Policy.Version || isLedger(key.key) || b.unmapped[key] {
+	if had == nil || had.policy == b.worker.Policy.Version || isLedger(key.key) || b.unmapped[key] || had.status == statusUnmapped {
 		return b.worker.Policy, nil
 	}
 	return b.worker.version(ctx, b.tx, key.tenant, had.policy)

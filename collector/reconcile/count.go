@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -25,6 +26,17 @@ func (v *view) counted(site, number string) {
 	o.state, o.site, o.status = fold.State, site, "counted"
 	v.raiseFindings(fold.Findings, "", "")
 	v.replaced(fold.Former, byRecount)
+	v.wakeBuckets(fold.State)
+	for _, e := range fold.Decided {
+		o.reasons[e.GetId()] = "it decides about a count: what is booked follows from the count"
+	}
+	if fold.State.GetDecision() == state.DecisionReject {
+		o.status = "rejected"
+		for _, e := range fold.Facts {
+			o.reasons[e.GetId()] = "the count was rejected"
+		}
+		return
+	}
 	final, agree, other := true, true, false
 	for _, line := range fold.State.GetLines() {
 		variance := v.varianceOf(line.GetStockKey(), number)
@@ -74,21 +86,83 @@ func (v *view) varianceOf(stockKey, count string) *docklinev1.CountVariance {
 // adjustable: the book of a system of record knows neither stock that is not available nor items that the mapping does not know.
 func (v *view) adjustable(stockKey string) bool {
 	b, err := state.ParseBucket(stockKey)
-	return err == nil && b.Status == event.Available && !strings.HasPrefix(b.Item, state.UnmappedPrefix)
+	return err == nil && b.Status == event.Available && b.Owner == "" && !b.Unmapped()
 }
 
 // stock decides about one bucket of the ledger: what each count of it says about the book.
 func (v *view) stock() {
 	bucket := must(state.ParseBucket(v.key))
-	fold := state.FoldStock(bucket, v.facts, v.policy.Mapping, v.openedBy(bucket.Site), v.policy.Timing.ClockUncertainty)
+	uncertainty := v.policy.Timing.ClockUncertainty
+	fold := state.FoldBucket(bucket, v.facts, v.policy.Mapping, state.Surroundings{
+		Book:     accountBook{v.batch.accounts[v.foldKey], v, uncertainty.Truncate(time.Microsecond)},
+		OpenedBy: v.openedBy(bucket.Site),
+		Decided:  v.decisions(bucket.Site),
+	})
 	o := &v.outcome
 	o.state, o.site = fold.State, bucket.Site
+	had := v.hadStock()
+	v.batch.book(v, true, state.RowsMinus(fold.State.GetRows(), had.GetRows()))
 	v.raiseFindings(v.toldHere(fold.Findings), "", "")
 	for i, variance := range fold.State.GetVariances() {
-		told := fold.Asserted[i]
-		v.variance(bucket, fold.State, variance, told)
+		v.variance(bucket, fold.State, variance, fold.Asserted[i])
 	}
-	v.wakeCounts(bucket.Site, fold.State)
+	for _, e := range fold.Facts {
+		if e.GetAdjustment() != nil {
+			o.reasons[e.GetId()] = "it books a count: what the system of record is told follows from the count"
+		}
+	}
+	v.wakeCounts(bucket.Site, had, fold.State)
+}
+
+// hadStock is the bucket as it was last folded, empty where it was not.
+func (v *view) hadStock() *docklinev1.StockState {
+	old := &docklinev1.StockState{}
+	if v.had != nil {
+		if err := proto.Unmarshal(v.had.body, old); err != nil {
+			panic(viewFault{fmt.Errorf("state of %s: %w", v.key, err)})
+		}
+	}
+	return old
+}
+
+// decisions are what was decided about the counts of this bucket, by number. The count's fold has the bucket folded again when that changes.
+func (v *view) decisions(site string) map[string]string {
+	numbers := make(map[string]string)
+	var rows [][]any
+	for _, fact := range v.facts {
+		if number := fact.Event.GetCount().GetNumber(); number != "" {
+			key := event.CountKey(site, number)
+			if _, asked := numbers[key]; !asked {
+				numbers[key] = number
+				rows = append(rows, []any{v.tenant, key})
+			}
+		}
+	}
+	decided := make(map[string]string)
+	for _, row := range must(v.batch.tx.Lookup(v.ctx, db.Lookup{Table: "state", Columns: []string{"fold_key", "body"}, Key: byKey, Rows: rows})) {
+		count := &docklinev1.CountState{}
+		if err := proto.Unmarshal(row[1].([]byte), count); err != nil {
+			panic(viewFault{fmt.Errorf("state of %s: %w", row[0], err)})
+		}
+		decided[numbers[row[0].(string)]] = count.GetDecision()
+	}
+	return decided
+}
+
+// wakeBuckets has the buckets of a count folded again when something else was decided about it.
+func (v *view) wakeBuckets(count *docklinev1.CountState) {
+	old := &docklinev1.CountState{}
+	if v.had != nil {
+		if err := proto.Unmarshal(v.had.body, old); err != nil {
+			panic(viewFault{fmt.Errorf("state of %s: %w", v.key, err)})
+		}
+	}
+	if old.GetDecision() == count.GetDecision() {
+		return
+	}
+	for _, line := range append(old.GetLines(), count.GetLines()...) {
+		v.outcome.also = append(v.outcome.also, line.GetStockKey())
+	}
 }
 
 // toldHere leaves out what is told where the order or the count of a record is folded.
@@ -142,7 +216,15 @@ func (v *view) variance(b state.Bucket, stock *docklinev1.StockState, variance *
 	if b.Lot != "" {
 		where += ", lot " + b.Lot
 	}
+	if variance.GetStanding() == state.StandingRejected {
+		return // what was booked of it is taken back
+	}
 	if variance.GetStanding() == state.StandingRecount {
+		if variance.GetDecision() == state.DecisionRecount {
+			v.recountAsked(b, where, told)
+			v.adjust(b, variance, told, false)
+			return
+		}
 		v.raise(exception.Desired{Code: "recount", Class: process, Subject: told.Count, Site: b.Site, EventIDs: told.EventIDs,
 			Title: fmt.Sprintf("Count %s of %s must be repeated", told.Count, where),
 			Text: fmt.Sprintf("Goods moved at %s of site %s within %s of count %s, and neither has a movement number, so nobody can say whether they were counted. Count the bin again while nothing moves there.",
@@ -179,6 +261,13 @@ func (v *view) variance(b state.Bucket, stock *docklinev1.StockState, variance *
 			Text: fmt.Sprintf("Count %s of %s at site %s waits, because movements before it may still be missing: %s. Look why, or repeat the count later; it is settled by itself when they are there, and nothing is booked until then.",
 				told.Count, where, b.Site, strings.Join(lagging, "; "))})
 	}
+}
+
+// recountAsked: the approver wants the bin counted once more.
+func (v *view) recountAsked(b state.Bucket, where string, told state.Asserted) {
+	v.raise(exception.Desired{Code: "recount", Class: process, Subject: told.Count, Site: b.Site, EventIDs: told.EventIDs,
+		Title: fmt.Sprintf("Count %s of %s must be repeated", told.Count, where),
+		Text:  fmt.Sprintf("Whoever approves counts asked for count %s at %s of site %s to be repeated. Count the bin again; nothing is booked until then.", told.Count, where, b.Site)})
 }
 
 // adjust wants the adjustment for a variance. Where it is not final it wants only what has, or may have, had its effect, as it
@@ -220,16 +309,10 @@ func (v *view) policyOfCount(site, count string) *policy.Policy {
 }
 
 // wakeCounts has those counts folded again of which the standing or the variance here is another than before.
-func (v *view) wakeCounts(site string, stock *docklinev1.StockState) {
+func (v *view) wakeCounts(site string, had, stock *docklinev1.StockState) {
 	before := make(map[string]string)
-	if v.had != nil {
-		old := &docklinev1.StockState{}
-		if err := proto.Unmarshal(v.had.body, old); err != nil {
-			panic(viewFault{fmt.Errorf("state of %s: %w", v.key, err)})
-		}
-		for _, variance := range old.GetVariances() {
-			before[variance.GetCount()] = fmt.Sprint(variance.GetStanding(), variance.GetVariance())
-		}
+	for _, variance := range had.GetVariances() {
+		before[variance.GetCount()] = fmt.Sprint(variance.GetStanding(), variance.GetVariance())
 	}
 	for _, variance := range stock.GetVariances() {
 		if before[variance.GetCount()] != fmt.Sprint(variance.GetStanding(), variance.GetVariance()) {

@@ -34,8 +34,11 @@ func (w *Worker) apart(ctx context.Context, tx *db.Tx, keys []foldKey) (rest, la
 	for _, row := range known {
 		isLarge[keyOf(row)] = true
 	}
-	// An opening lists the buckets of its site under a lock, which only a transaction that writes may take; it has few facts.
-	asked := slices.DeleteFunc(slices.Clone(keys), func(key foldKey) bool { return isLarge[key] || strings.HasPrefix(key.key, state.KindOpening+"/") })
+	// An opening lists the buckets of its site under a lock, and movements and buckets write the ledger: only a transaction that writes may do
+	// so. They have few facts.
+	asked := slices.DeleteFunc(slices.Clone(keys), func(key foldKey) bool {
+		return isLarge[key] || isStock(key.key) || strings.HasPrefix(key.key, state.KindOpening+"/") || strings.HasPrefix(key.key, state.KindMovement+"/")
+	})
 	if len(asked) > 0 {
 		args := make([]any, 0, 2*len(asked)+1)
 		for _, key := range asked {

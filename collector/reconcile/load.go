@@ -35,6 +35,8 @@ type known struct {
 	streams    map[siteKey][]streamRow
 	// openings are the snapshots that opened sites, as far as the batch has asked or folded them; opening keys sort before stock keys.
 	openings map[siteKey]string
+	// scans are, of the events that second scans name, those that the log has; doubled the movement keys with second scans that were folded before.
+	scans, doubled map[foldKey]bool
 }
 
 func (k *known) opened(site siteKey, id string) {
@@ -75,6 +77,9 @@ type streamRow struct {
 func isLedger(key string) bool {
 	return strings.HasPrefix(key, state.KindStock+"/") || strings.HasPrefix(key, state.KindOpening+"/") || strings.HasPrefix(key, state.KindRecord+"/")
 }
+
+// isStock tells keys of buckets.
+func isStock(key string) bool { return strings.HasPrefix(key, state.KindStock+"/") }
 
 // load reads everything about keys in a few bulk queries.
 func (b *batch) load(ctx context.Context, keys []foldKey) error {

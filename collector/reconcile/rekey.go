@@ -19,6 +19,11 @@ import (
 // rekey moves facts of the stock ledger that lie under a code which the mapping did not know to the buckets where they belong, as far as
 // it knows them now, and has both folded again.
 func rekey(ctx context.Context, tx *db.Tx, tenant string, m state.Mapping) error {
+	// What moved such goods is folded again and writes the difference.
+	if _, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key, due_at) SELECT tenant, fold_key, 1 FROM state WHERE tenant = ? AND status = ? AND fold_key IN
+		(SELECT record FROM ledger WHERE tenant = ? AND item >= 'unmapped:' AND item < 'unmapped;')`, tenant, statusUnmapped, tenant); err != nil {
+		return fmt.Errorf("movements of unmapped stock: %w", err)
+	}
 	rows, err := tx.Query(ctx, `SELECT DISTINCT fold_key FROM fact WHERE tenant = ? AND fold_key >= 'stock/' AND fold_key < 'stock0'
 		AND fold_key LIKE 'stock/%/%/unmapped:%' ORDER BY fold_key`, tenant)
 	if err != nil {

@@ -91,6 +91,8 @@ func (v *view) decide() (out *outcome, err error) {
 		v.counted(parts[0], parts[1])
 	case kind == state.KindStock:
 		v.stock()
+	case kind == state.KindMovement:
+		v.movement()
 	case kind == state.KindOpening:
 		v.opening(parts[0])
 	case kind == state.KindSubmission:

@@ -118,7 +118,7 @@ func (w *world) hear(events ...*docklinev1.Event) {
 
 func (w *world) settle() {
 	w.t.Helper()
-	for range 50 {
+	for range 2000 {
 		n, err := w.worker.Step(w.t.Context())
 		if err != nil {
 			w.t.Fatal(err)

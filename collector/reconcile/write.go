@@ -232,6 +232,9 @@ func (b *batch) markOnce(key foldKey) {
 
 // write writes what was noted. Rows go in the order of their keys, so that two workers wait for each other and do not deadlock.
 func (b *batch) write(ctx context.Context) error {
+	if err := b.closeBooks(ctx); err != nil {
+		return err
+	}
 	if err := b.tx.Upsert(ctx, db.Insert{Table: "state", Rows: b.newStates, Conflict: byKey,
 		Columns: []string{"tenant", "fold_key", "body", "hash", "status", "site", "customer", "fact_count", "policy_version", "first_at", "changed_at"},
 		Update:  []string{"body", "hash", "status", "site", "customer", "fact_count", "policy_version", "changed_at"}}); err != nil {

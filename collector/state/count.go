@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
-	"github.com/dockline/dockline/proto/event"
 )
 
 // CountFold is one count folded from its facts.
@@ -15,6 +14,8 @@ type CountFold struct {
 	Facts    []*docklinev1.Event
 	Former   []*docklinev1.Event
 	Findings []Finding
+	// Decided are what an approver said of it, the last one holding.
+	Decided []*docklinev1.Event
 }
 
 // FoldCount folds the facts of one count. Of the lines of one bucket those of the highest recount hold; several lines of one
@@ -33,6 +34,10 @@ func FoldCount(site, number string, facts []Fact, m Mapping) CountFold {
 	}
 	for _, fact := range force.Facts {
 		e, held := fact.Event, false
+		if e.GetCountApproval() != nil {
+			fold.decide(e)
+			continue
+		}
 		for _, line := range e.GetCount().GetLines() {
 			item, base, fault := quantity(m, e, line, line.GetQuantity())
 			if fault != nil {
@@ -54,6 +59,7 @@ func FoldCount(site, number string, facts []Fact, m Mapping) CountFold {
 			continue
 		}
 		fold.Facts = append(fold.Facts, e)
+		fold.State.Decision, fold.State.Approver, fold.State.DecidedBy = "", "", "" // it was about what was counted before
 		fold.State.AsOf, fold.State.AsOfMovement = e.GetOccurredAt(), max(fold.State.AsOfMovement, e.GetMovement())
 	}
 	for _, line := range lines {
@@ -64,6 +70,12 @@ func FoldCount(site, number string, facts []Fact, m Mapping) CountFold {
 	return fold
 }
 
+// decide notes what an approver said. It holds for what was counted until then.
+func (f *CountFold) decide(e *docklinev1.Event) {
+	f.Decided = append(f.Decided, e)
+	f.State.Decision, f.State.Approver, f.State.DecidedBy = e.GetCountApproval().GetDecision(), e.GetCountApproval().GetApprover(), e.GetId()
+}
+
 // superseded tells whether a recount has taken the place of every line of a count.
 func superseded(e *docklinev1.Event, highest map[string]uint32, m Mapping) bool {
 	return !slices.ContainsFunc(e.GetCount().GetLines(), func(line *docklinev1.Line) bool {
@@ -72,5 +84,5 @@ func superseded(e *docklinev1.Event, highest map[string]uint32, m Mapping) bool 
 }
 
 func countKey(e *docklinev1.Event, line *docklinev1.Line, m Mapping) string {
-	return event.StockKey(e.GetSite(), line.GetBin(), stockItem(m, e.GetSite(), line), line.GetLot(), line.GetStockStatus())
+	return bucketOf(e, e.GetSite(), line, m).Key()
 }

@@ -27,17 +27,18 @@ func DeclarationKey(eventID string) string { return event.Key(KindDeclaration, e
 // Keys is the fold keys that an event touches, in a fixed order, each with the part of the event that concerns it. Every key that the event
 // names itself is there, and of what it can only call by a name of the world's (a tracking number, an SSCC) the key of that name.
 func Keys(e *docklinev1.Event, m Mapping) []Touch {
+	return append(businessTouches(e), stockTouches(e, m)...)
+}
+
+// businessTouches are all keys but those of the stock ledger.
+func businessTouches(e *docklinev1.Event) []Touch {
 	switch p := e.GetPayload().(type) {
 	case *docklinev1.Event_Pick:
-		return append(byLine(e, p.Pick.GetLines(), orderKeyOf), byLine(e, p.Pick.GetLines(), stockKeyOf(e, e.GetSite(), m))...)
+		return byLine(e, p.Pick.GetLines(), orderKeyOf)
 	case *docklinev1.Event_Pack:
 		return byLine(e, p.Pack.GetLines(), orderKeyOf)
 	case *docklinev1.Event_Count:
-		return append(whole(e, event.CountKey(e.GetSite(), p.Count.GetNumber())), byLine(e, p.Count.GetLines(), stockKeyOf(e, e.GetSite(), m))...)
-	case *docklinev1.Event_StockSnapshot:
-		site := p.StockSnapshot.GetSite()
-		opening := Touch{OpeningKey(site), event.WithLines(e, nil)}
-		return append([]Touch{opening}, byLine(e, p.StockSnapshot.GetLines(), stockKeyOf(e, site, m))...)
+		return whole(e, event.CountKey(e.GetSite(), p.Count.GetNumber()))
 	case *docklinev1.Event_CommandResult:
 		if order, ok := orderOfCommand(p.CommandResult.GetKey()); ok {
 			return whole(e, event.OrderKey(order))
@@ -49,8 +50,8 @@ func Keys(e *docklinev1.Event, m Mapping) []Touch {
 		return whole(e, DeclarationKey(p.ErrorDeclaration.GetEventId()))
 	}
 	t := newTouches(e)
-	if !t.ofOrder() && !t.ofGoods(m) {
-		t.ofStock(m)
+	if !t.ofOrder() && !t.ofGoods() {
+		t.ofStock()
 	}
 	return t.list
 }
@@ -78,7 +79,7 @@ func stockKeyOf(e *docklinev1.Event, site string, m Mapping) func(*docklinev1.Li
 		if line.GetBin() == "" {
 			return ""
 		}
-		return event.StockKey(site, line.GetBin(), stockItem(m, e.GetSite(), line), line.GetLot(), line.GetStockStatus())
+		return bucketOf(e, site, line, m).Key()
 	}
 }
 
@@ -101,4 +102,19 @@ func byLine(e *docklinev1.Event, lines []*docklinev1.Line, keyOf func(*docklinev
 		touches = append(touches, Touch{key, part})
 	}
 	return touches
+}
+// grouped is lines by key, and the keys in the order of their first line; a line without a key is left out.
+func grouped(lines []*docklinev1.Line, keyOf func(*docklinev1.Line) string) (groups map[string][]*docklinev1.Line, keys []string) {
+	groups = make(map[string][]*docklinev1.Line)
+	for _, line := range lines {
+		key := keyOf(line)
+		if key == "" {
+			continue
+		}
+		if groups[key] == nil {
+			keys = append(keys, key)
+		}
+		groups[key] = append(groups[key], line)
+	}
+	return groups, keys
 }

@@ -38,12 +38,14 @@ func (codes) Base(_, unit string, millionths int64) (int64, bool) {
 	return 0, false
 }
 
-// facts are the parts of events that concern a key, as one journal had them.
+// facts are the parts of events that concern a key, as one journal had them; for a bucket also all movements, which are folded under keys of
+// their own.
 func facts(key string, events ...*docklinev1.Event) []state.Fact {
 	var list []state.Fact
+	stock := strings.HasPrefix(key, "stock/")
 	for i, e := range events {
 		for _, touch := range state.Keys(e, codes{}) {
-			if touch.Key == key {
+			if touch.Key == key || stock && strings.HasPrefix(touch.Key, "movement/") {
 				list = append(list, state.Fact{EpochOrdinal: 1, Seq: uint64(i + 1), Event: touch.Event})
 			}
 		}
@@ -73,8 +75,7 @@ func TestKeysOfAnEventCarryTheirLinesOnly(t *testing.T) {
 	want := map[string]string{
 		"order/SO1":                       "SO1/1 SO1/2",
 		"order/SO2":                       "SO2/1",
-		"stock/dc-east/B-01/A//available": "SO1/1 SO2/1",
-		"stock/dc-east/B-02/unmapped:X9/L1/available": "SO1/2",
+		"movement/dc-east/wms/p1/pick": "SO1/1 SO2/1 SO1/2",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -94,7 +95,7 @@ func TestKeysOfOtherKinds(t *testing.T) {
 		{CancelledOrder("SO1", "2"), "order/SO1"},
 		{Invoice("I1", "SO1"), "order/SO1"},
 		{Pack(1, "k", "HU1", L("SO1", "1", "A", "1"), L("SO3", "1", "A", "1")), "order/SO1 order/SO3"},
-		{Shipment(1, "SH/1", L("SO1", "1", "A", "1")), "shipment/dc-east/SH%2F1 order/SO1"},
+		{Shipment(1, "SH/1", L("SO1", "1", "A", "1")), "shipment/dc-east/SH%2F1 order/SO1 movement/shipment/dc-east/SH%2F1"},
 		{Count(1, "CC1", In(L("", "", "A", "1"), "B-01", "")), "count/dc-east/CC1 stock/dc-east/B-01/A//available"},
 		{Snapshot(1, In(L("", "", "A", "1"), "B-01", "")), "opening/dc-east stock/dc-east/B-01/A//available"},
 		{Result(1, "release/SO1", 1, docklinev1.CommandOutcome_COMMAND_OUTCOME_APPLIED, ""), "order/SO1"},

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -19,27 +18,16 @@ const (
 	StandingWaiting = "waiting"
 	StandingFinal   = "final"
 	StandingRecount = "recount"
+	// StandingRejected is of a count that its approver did not accept.
+	StandingRejected = "rejected"
 )
 
-// Bucket names one stock key: what lies in a bin of a site, by item, lot and status.
-type Bucket struct {
-	Site, Bin, Item, Lot, Status string
-}
-
-// Key is the bucket's fold key.
-func (b Bucket) Key() string { return event.StockKey(b.Site, b.Bin, b.Item, b.Lot, b.Status) }
-
-// ParseBucket reads a fold key of the kind stock.
-func ParseBucket(key string) (Bucket, error) {
-	kind, parts, err := event.ParseKey(key)
-	if err != nil {
-		return Bucket{}, err
-	}
-	if kind != KindStock {
-		return Bucket{}, fmt.Errorf("key %q: not of a stock bucket", key)
-	}
-	return Bucket{parts[0], parts[1], parts[2], parts[3], parts[4]}, nil
-}
+// Decisions about a count.
+const (
+	DecisionApprove = "approve"
+	DecisionReject  = "reject"
+	DecisionRecount = "recount"
+)
 
 // StockFold is one bucket folded from all its facts.
 type StockFold struct {
@@ -60,40 +48,68 @@ type Asserted struct {
 	Tied []string
 }
 
-// FoldStock folds the facts of one bucket. openedBy is the event id of the snapshot that opened the site's stock, "" where that is
-// not known: a bucket of which that snapshot has no line was empty. Movements within uncertainty of a count, where movement numbers
-// do not tell, make it a case for a recount.
+// Book is what movements have brought into a bucket, less what they took away.
+type Book interface {
+	// Moved is all of it, Through what of it had happened by a moment, that included.
+	Moved() int64
+	Through(Moment) int64
+	// Near are the events that may have been before or after a moment, since the clocks do not say.
+	Near(Moment) []string
+}
+
+// Surroundings are what the fold of a bucket depends on beside its own facts.
+type Surroundings struct {
+	Book Book
+	// OpenedBy is the event id of the snapshot that opened the site's stock, "" where that is not known: a bucket of which that snapshot has
+	// no line was empty.
+	OpenedBy string
+	// Decided is what was decided about counts, by number.
+	Decided map[string]string
+}
+
+// FoldStock folds one bucket from the facts of every movement, together with its own. Movements within uncertainty of a count, where
+// movement numbers do not tell, make it a case for a recount.
+func FoldStock(b Bucket, facts []Fact, m Mapping, openedBy string, uncertainty time.Duration) StockFold {
+	return FoldBucket(b, facts, m, Surroundings{Book: BookOf(b, facts, m, uncertainty), OpenedBy: openedBy})
+}
+
+// FoldBucket folds the facts of a bucket on top of its book: openings, counts, and what the site itself booked for these.
 //
 // The opening holds whatever the time of a movement: the book learns of movements through us only, so at its opening it had none.
-func FoldStock(b Bucket, facts []Fact, m Mapping, openedBy string, uncertainty time.Duration) StockFold {
+func FoldBucket(b Bucket, facts []Fact, m Mapping, around Surroundings) StockFold {
 	force := inForce(facts)
-	s := &stockFold{mapping: m, found: force.found, uncertainty: uncertainty}
-	s.state = &docklinev1.StockState{Site: b.Site, Bin: b.Bin, Item: b.Item, Lot: b.Lot, StockStatus: b.Status, OpenedBy: openedBy, Opened: openedBy != ""}
+	s := &stockFold{mapping: m, found: force.found, around: around, key: b.Key()}
+	s.state = &docklinev1.StockState{Site: b.Site, Bin: b.Bin, Item: b.Item, Lot: b.Lot, StockStatus: b.Status, Owner: b.Owner,
+		OpenedBy: around.OpenedBy, Opened: around.OpenedBy != "", Moved: around.Book.Moved()}
 	for _, fact := range force.Facts {
 		s.facts = append(s.facts, fact.Event)
 		s.take(fact.Event)
 	}
 	asserted := s.compare()
-	if s.state.Opened && s.state.OnHand < 0 && !strings.HasPrefix(b.Item, UnmappedPrefix) {
+	s.balance()
+	if s.state.Opened && s.state.OnHand < 0 && b.Bin != "" && !b.Unmapped() {
 		s.found.add(negativeStock(b, s.state.OnHand))
 	}
 	return StockFold{State: s.state, Asserted: asserted, Findings: s.found.sorted(), Facts: s.facts}
 }
 
 type stockFold struct {
-	mapping     Mapping
-	state       *docklinev1.StockState
-	found       findings
-	facts       []*docklinev1.Event
-	uncertainty time.Duration
-	opening     int64
-	moves       []move
-	counts      []*assertion
+	key     string
+	mapping Mapping
+	around  Surroundings
+	state   *docklinev1.StockState
+	found   findings
+	facts   []*docklinev1.Event
+	opening *docklinev1.Event
+	counts  []*assertion
+	// booked are what the site itself booked for counts.
+	booked []booking
 }
 
-// move is what one event brought into the bucket, below zero where it took away.
-type move struct {
+// booking is what the site booked for a count, below zero where it took away.
+type booking struct {
 	event *docklinev1.Event
+	count string
 	delta int64
 }
 
@@ -104,22 +120,21 @@ type assertion struct {
 	counted int64
 	events  []*docklinev1.Event
 	// at is the event that gives the moment: the last one.
-	at   *docklinev1.Event
-	tied []string
+	at       *docklinev1.Event
+	variance int64
+	stands   bool
 }
 
 func (s *stockFold) take(e *docklinev1.Event) {
 	switch p := e.GetPayload().(type) {
-	case *docklinev1.Event_Pick:
-		if sum := s.sum(e, p.Pick.GetLines()); sum != 0 {
-			s.moves = append(s.moves, move{e, -sum})
-		}
 	case *docklinev1.Event_Count:
 		s.assert(e, s.sum(e, p.Count.GetLines()))
+	case *docklinev1.Event_Adjustment:
+		s.booked = append(s.booked, booking{e, p.Adjustment.GetCount(), s.sum(e, p.Adjustment.GetLines())})
 	case *docklinev1.Event_StockSnapshot:
 		if s.state.OpenedBy == "" || s.state.OpenedBy == e.GetId() { // later ones are for comparing
 			s.state.OpenedBy, s.state.Opened = e.GetId(), true
-			s.opening = s.sum(e, p.StockSnapshot.GetLines())
+			s.opening, s.state.Opening = e, s.sum(e, p.StockSnapshot.GetLines())
 		}
 	}
 }
@@ -135,8 +150,8 @@ func (s *stockFold) sum(e *docklinev1.Event, lines []*docklinev1.Line) int64 {
 		case item == "":
 			raw, _ := event.ParseQuantity(line.GetQuantity().GetValue())
 			total += raw
-		case e.GetStockSnapshot() != nil:
-			s.found.add(fault) // that of a pick or a count is found where its order or the count is folded
+		case e.GetCount() == nil:
+			s.found.add(fault) // that of a count is found where the count is folded
 		}
 	}
 	return total
@@ -161,67 +176,86 @@ func (s *stockFold) assert(e *docklinev1.Event, counted int64) {
 	a.at = e
 }
 
-// compare works out what each count should have found, and what lies in the bucket now. A count that stands is what lay there
-// at its moment; movements after it go on from there.
+// compare works out what each count should have found. A count that stands is what lay there at its moment; movements after it go on
+// from there.
 func (s *stockFold) compare() []Asserted {
-	for _, a := range s.counts {
-		for _, m := range s.moves {
-			if s.tied(m.event, a.at) {
-				a.tied = append(a.tied, m.event.GetId())
-			}
-		}
-	}
 	slices.SortFunc(s.counts, func(a, b *assertion) int {
-		return cmp.Or(s.order(a.at, b.at), cmp.Compare(a.number, b.number))
+		return cmp.Or(MomentOf(a.at).Compare(MomentOf(b.at)), cmp.Compare(a.number, b.number))
 	})
-	base, since := s.opening, (*assertion)(nil)
+	base := s.state.Opening // beside what movements brought
 	var asserted []Asserted
 	for _, a := range s.counts {
-		expected := base + s.moved(since, a)
-		v := &docklinev1.CountVariance{Count: a.number, Counted: a.counted, Expected: expected, Variance: a.counted - expected,
-			AsOf: timestamppb.New(occurred(a.at)), AsOfMovement: a.at.GetMovement(), Standing: StandingWaiting, EventId: a.at.GetId()}
-		told := Asserted{Count: a.number, Tied: sortedSet(a.tied), Last: a.at}
+		at := MomentOf(a.at)
+		expected := base + s.around.Book.Through(at)
+		a.variance = a.counted - expected
+		v := &docklinev1.CountVariance{Count: a.number, Counted: a.counted, Expected: expected, Variance: a.variance, Decision: s.around.Decided[a.number],
+			AsOf: timestamppb.New(occurred(a.at)), AsOfMovement: a.at.GetMovement(), EventId: a.at.GetId()}
+		told := Asserted{Count: a.number, Tied: sortedSet(s.around.Book.Near(at)), Last: a.at}
 		for _, e := range a.events {
 			told.EventIDs = append(told.EventIDs, e.GetId())
 		}
 		told.EventIDs = sortedSet(told.EventIDs)
-		if len(a.tied) > 0 {
-			v.Standing = StandingRecount
-		} else {
-			base, since = a.counted, a
+		v.Standing = standing(v.Decision, told.Tied)
+		if a.stands = v.Standing == StandingWaiting; a.stands {
+			base += a.variance
+			v.Adjusted = s.used(a.number)
 		}
 		s.state.Variances = append(s.state.Variances, v)
 		asserted = append(asserted, told)
 	}
-	s.state.OnHand = base + s.moved(since, nil)
 	return asserted
 }
 
-// moved is what came in after one count and up to another; nil is the beginning, or the end, of time.
-func (s *stockFold) moved(from, to *assertion) int64 {
-	var sum int64
-	for _, m := range s.moves {
-		if (from == nil || s.order(m.event, from.at) > 0) && (to == nil || s.order(m.event, to.at) <= 0) {
-			sum += m.delta
+func standing(decision string, tied []string) string {
+	switch {
+	case decision == DecisionReject:
+		return StandingRejected
+	case decision == DecisionRecount, len(tied) > 0 && decision != DecisionApprove:
+		return StandingRecount
+	}
+	return StandingWaiting
+}
+
+// used is what the site booked for a count that stands: it is part of the variance.
+func (s *stockFold) used(count string) (sum int64) {
+	for _, b := range s.booked {
+		if b.count == count {
+			sum += b.delta
 		}
 	}
 	return sum
 }
 
-// order says which of two happened first: by the site's own movement numbers where both have one, else by time.
-func (s *stockFold) order(a, b *docklinev1.Event) int {
-	if a.GetMovement() > 0 && b.GetMovement() > 0 {
-		return cmp.Compare(a.GetMovement(), b.GetMovement())
+// balance adds up what lies in the bucket now, and makes the rows of the ledger that follow here. What the site booked for a count that is
+// not known, or does not stand, is a movement like any other.
+func (s *stockFold) balance() {
+	s.state.OnHand = s.state.Opening + s.state.Moved
+	s.row(s.opening, "", s.state.Opening)
+	stands := make(map[string]bool)
+	for _, a := range s.counts {
+		if a.stands {
+			stands[a.number] = true
+			s.state.OnHand += a.variance
+			s.row(a.at, a.number, a.variance)
+		}
 	}
-	return occurred(a).Compare(occurred(b))
+	for _, b := range s.booked {
+		if !stands[b.count] {
+			s.state.OnHand += b.delta
+			s.row(b.event, b.count, b.delta)
+		}
+	}
+	sortRows(s.state.Rows)
 }
 
-// tied tells whether the clocks cannot say which of two happened first.
-func (s *stockFold) tied(a, b *docklinev1.Event) bool {
-	if a.GetMovement() > 0 && b.GetMovement() > 0 {
-		return false
+func (s *stockFold) row(e *docklinev1.Event, count string, quantity int64) {
+	if quantity == 0 {
+		return
 	}
-	return occurred(a).Sub(occurred(b)).Abs() <= s.uncertainty
+	for _, row := range add(nil, e, s.state.Item, quantity, AccountKey(AccountAdjustment, s.state.Site, s.state.Item), s.key) {
+		row.Count = count
+		s.state.Rows = append(s.state.Rows, row)
+	}
 }
 
 func negativeStock(b Bucket, onHand int64) *Finding {

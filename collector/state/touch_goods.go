@@ -8,7 +8,7 @@ import (
 )
 
 // ofGoods is the keys of what moves between a site and the world.
-func (t *touches) ofGoods(m Mapping) bool {
+func (t *touches) ofGoods() bool {
 	switch p := t.event.GetPayload().(type) {
 	case *docklinev1.Event_Shipment:
 		t.whole(event.ShipmentKey(t.event.GetSite(), p.Shipment.GetNumber()))
@@ -25,11 +25,11 @@ func (t *touches) ofGoods(m Mapping) bool {
 	case *docklinev1.Event_Transport, *docklinev1.Event_Delivery:
 		t.carried(carriedBy(t.event))
 	case *docklinev1.Event_Inbound:
-		t.inbound(p.Inbound, m)
+		t.inbound(p.Inbound)
 	case *docklinev1.Event_ReturnAuthorisation:
 		t.authorisation(p.ReturnAuthorisation)
 	case *docklinev1.Event_Return:
-		t.returned(p.Return, m)
+		t.returned(p.Return)
 	default:
 		return false
 	}
@@ -87,7 +87,7 @@ func shipmentOrName(site, number string) string {
 
 // inbound: goods are followed by purchase order, else by the supplier's advice, else by the site's own number of the receipt. An advice
 // that does not say for which site waits under its names until the goods are there.
-func (t *touches) inbound(p *docklinev1.Inbound, m Mapping) {
+func (t *touches) inbound(p *docklinev1.Inbound) {
 	site := t.event.GetSite()
 	if site == "" {
 		for _, order := range purchaseOrders(p) {
@@ -102,9 +102,6 @@ func (t *touches) inbound(p *docklinev1.Inbound, m Mapping) {
 	}
 	if len(purchaseOrders(p)) == 0 {
 		t.whole(referenceKey(event.ReferenceAdvice, p.GetAdvice()))
-	}
-	if t.event.GetKind() == docklinev1.EventKind_EVENT_KIND_RECEIPT_RECEIVED {
-		t.lines(p.GetLines(), stockKeyTo(t.event, m))
 	}
 }
 
@@ -161,7 +158,7 @@ func (t *touches) authorisation(p *docklinev1.ReturnAuthorisation) {
 
 // returned: goods that came back without the number of an authorisation are followed by the site's own receipt, and may be found by the
 // tracking number of the label that the customer was given.
-func (t *touches) returned(p *docklinev1.Return, m Mapping) {
+func (t *touches) returned(p *docklinev1.Return) {
 	switch {
 	case p.GetNumber() != "":
 		t.whole(event.ReturnKey(p.GetNumber()))
@@ -170,10 +167,4 @@ func (t *touches) returned(p *docklinev1.Return, m Mapping) {
 	}
 	t.whole(orderKey(p.GetOrder()))
 	t.lines(p.GetLines(), orderKeyOf)
-	switch t.event.GetKind() {
-	case docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED:
-		t.lines(p.GetLines(), stockKeyTo(t.event, m))
-	case docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED:
-		t.moved(p.GetLines(), m)
-	}
 }

@@ -81,12 +81,20 @@ func InboundKey(site, reference string) string { return Key(kindInbound, site, r
 // ReferenceKey is the key of a name of that type: "reference/tracking/1Z999".
 func ReferenceKey(kind, value string) string { return Key(kindReference, kind, value) }
 
-// StockKey is the fold key of one stock bucket. An empty status is Available.
+// StockKey is the fold key of one stock bucket of the site's own goods. An empty status is Available, an empty bin one that is not known.
 func StockKey(site, bin, item, lot, status string) string {
+	return OwnedStockKey(site, bin, item, lot, status, "")
+}
+
+// OwnedStockKey is StockKey for goods that may be another's; those of the site's own operator have no owner.
+func OwnedStockKey(site, bin, item, lot, status, owner string) string {
 	if status == "" {
 		status = Available
 	}
-	return Key(kindStock, site, bin, item, lot, status)
+	if owner == "" {
+		return Key(kindStock, site, bin, item, lot, status)
+	}
+	return Key(kindStock, site, bin, item, lot, status, owner)
 }
 
 // ParseKey takes a fold key apart. It refuses one that Key would write differently, so that a case has one key only, and one
@@ -104,7 +112,8 @@ func ParseKey(key string) (kind string, parts []string, err error) {
 		}
 		parts = append(parts, part)
 	}
-	if want, known := keyParts[kind]; known && want != len(parts) {
+	owned := kind == kindStock && len(parts) == keyParts[kind]+1 && parts[len(parts)-1] != ""
+	if want, known := keyParts[kind]; known && want != len(parts) && !owned {
 		return "", nil, fmt.Errorf("key %q: %d parts, a key of %s has %d", key, len(parts), kind, want)
 	}
 	if Key(kind, parts...) != key {

@@ -14,11 +14,16 @@ func Record(e *docklinev1.Event) string {
 	if e.GetSourceKey() == "" || e.GetStockSnapshot() != nil {
 		return ""
 	}
+	return fmt.Sprintf("%q %q %q %s %d", e.GetSite(), e.GetSource(), e.GetSourceKey(), RecordObject(e), e.GetOrdinal())
+}
+
+// RecordObject is what the records of a source key are told apart by: the object that they are about, or the kind of one that follows another.
+func RecordObject(e *docklinev1.Event) string {
 	object := KindName(e.GetKind())
 	if !follows(e.GetKind()) {
 		object, _, _ = strings.Cut(object, ".")
 	}
-	return fmt.Sprintf("%q %q %q %s %d", e.GetSite(), e.GetSource(), e.GetSourceKey(), object, e.GetOrdinal())
+	return object
 }
 
 // follows tells the kinds that say what happened after, or against, another fact of the same thing.

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // Windows has no time zones of its own
 
 	"github.com/alecthomas/kong"
 
@@ -28,9 +29,11 @@ type commands struct {
 	Site     siteCommand     `cmd:"" help:"Make sites known, and say how they are."`
 	Identity identityCommand `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker   brokerCommand   `cmd:"" help:"Set up a broker other than the embedded one."`
-	Export   exportCommand   `cmd:"" help:"Write the event log in a form that others read: CloudEvents, JSON."`
+	Export   exportCommand   `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON."`
+	Import   importCommand   `cmd:"" help:"Take a document of others into the event log: EPCIS."`
 	Backup   backupCommand   `cmd:"" help:"Copy the database into a file, also while the collector runs."`
 	Restore  restoreCommand  `cmd:"" help:"Put a backup back, or say that the database was put back."`
+	Rebuild  rebuildCommand  `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 

@@ -2724,12 +2724,16 @@ func (x *InboundLineState) GetUnexpected() bool {
 
 // CountState is one cycle count with what it means for each bin, item and lot.
 type CountState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Number        string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
-	Site          string                 `protobuf:"bytes,2,opt,name=site,proto3" json:"site,omitempty"`
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
-	AsOfMovement  uint64                 `protobuf:"varint,4,opt,name=as_of_movement,json=asOfMovement,proto3" json:"as_of_movement,omitempty"`
-	Lines         []*CountLineState      `protobuf:"bytes,5,rep,name=lines,proto3" json:"lines,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Number       string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Site         string                 `protobuf:"bytes,2,opt,name=site,proto3" json:"site,omitempty"`
+	AsOf         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	AsOfMovement uint64                 `protobuf:"varint,4,opt,name=as_of_movement,json=asOfMovement,proto3" json:"as_of_movement,omitempty"`
+	Lines        []*CountLineState      `protobuf:"bytes,5,rep,name=lines,proto3" json:"lines,omitempty"`
+	// What was decided about it: "approve", "reject", "recount"; empty: nothing. And by whom, by which event.
+	Decision      string `protobuf:"bytes,20,opt,name=decision,proto3" json:"decision,omitempty"`
+	Approver      string `protobuf:"bytes,21,opt,name=approver,proto3" json:"approver,omitempty"`
+	DecidedBy     string `protobuf:"bytes,22,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2797,6 +2801,27 @@ func (x *CountState) GetLines() []*CountLineState {
 		return x.Lines
 	}
 	return nil
+}
+
+func (x *CountState) GetDecision() string {
+	if x != nil {
+		return x.Decision
+	}
+	return ""
+}
+
+func (x *CountState) GetApprover() string {
+	if x != nil {
+		return x.Approver
+	}
+	return ""
+}
+
+func (x *CountState) GetDecidedBy() string {
+	if x != nil {
+		return x.DecidedBy
+	}
+	return ""
 }
 
 // CountLineState carries the count's own facts; the variance is worked out where the stock key is folded.
@@ -2889,7 +2914,15 @@ type StockState struct {
 	// A snapshot has opened the key; before that, on_hand is relative to an unknown beginning.
 	Opened bool `protobuf:"varint,8,opt,name=opened,proto3" json:"opened,omitempty"`
 	// The id of the snapshot that opened it.
-	OpenedBy      string `protobuf:"bytes,9,opt,name=opened_by,json=openedBy,proto3" json:"opened_by,omitempty"`
+	OpenedBy string `protobuf:"bytes,9,opt,name=opened_by,json=openedBy,proto3" json:"opened_by,omitempty"`
+	// Whose goods they are, where not the operator's own.
+	Owner string `protobuf:"bytes,20,opt,name=owner,proto3" json:"owner,omitempty"`
+	// What movements brought in, less what they took away.
+	Moved int64 `protobuf:"varint,21,opt,name=moved,proto3" json:"moved,omitempty"`
+	// What the snapshot that opened it has of it.
+	Opening int64 `protobuf:"varint,22,opt,name=opening,proto3" json:"opening,omitempty"`
+	// Rows of the ledger that follow here: the opening, counts that stand, and adjustments of counts that are not known.
+	Rows          []*LedgerRow `protobuf:"bytes,23,rep,name=rows,proto3" json:"rows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2987,6 +3020,34 @@ func (x *StockState) GetOpenedBy() string {
 	return ""
 }
 
+func (x *StockState) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *StockState) GetMoved() int64 {
+	if x != nil {
+		return x.Moved
+	}
+	return 0
+}
+
+func (x *StockState) GetOpening() int64 {
+	if x != nil {
+		return x.Opening
+	}
+	return 0
+}
+
+func (x *StockState) GetRows() []*LedgerRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
 // CountVariance is what one count found against what was expected at its moment.
 type CountVariance struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -2997,8 +3058,12 @@ type CountVariance struct {
 	AsOf         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	AsOfMovement uint64                 `protobuf:"varint,6,opt,name=as_of_movement,json=asOfMovement,proto3" json:"as_of_movement,omitempty"`
 	// final, or waiting until every stock-moving stream is complete through the moment, or recount.
-	Standing      string `protobuf:"bytes,7,opt,name=standing,proto3" json:"standing,omitempty"`
-	EventId       string `protobuf:"bytes,8,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Standing string `protobuf:"bytes,7,opt,name=standing,proto3" json:"standing,omitempty"`
+	EventId  string `protobuf:"bytes,8,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// What the site itself booked for this count; it is part of the variance, and moves nothing further.
+	Adjusted int64 `protobuf:"varint,20,opt,name=adjusted,proto3" json:"adjusted,omitempty"`
+	// As in CountState.
+	Decision      string `protobuf:"bytes,21,opt,name=decision,proto3" json:"decision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3087,6 +3152,187 @@ func (x *CountVariance) GetEventId() string {
 		return x.EventId
 	}
 	return ""
+}
+
+func (x *CountVariance) GetAdjusted() int64 {
+	if x != nil {
+		return x.Adjusted
+	}
+	return 0
+}
+
+func (x *CountVariance) GetDecision() string {
+	if x != nil {
+		return x.Decision
+	}
+	return ""
+}
+
+// LedgerRow moves a quantity of one item from an account to another. Accounts are stock keys, and account/KIND/SITE/ITEM for what is no
+// stock of a site: supplier, customer, transit, adjustment, production, scrap.
+type LedgerRow struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	EventId string                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Item    string                 `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
+	From    string                 `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	To      string                 `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
+	// Millionths of the base unit; of an item that the mapping does not know, of its own unit.
+	Quantity   int64                  `protobuf:"varint,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
+	// The source, and its own number of the movement.
+	Source   string `protobuf:"bytes,7,opt,name=source,proto3" json:"source,omitempty"`
+	Movement uint64 `protobuf:"varint,8,opt,name=movement,proto3" json:"movement,omitempty"`
+	// The count that the row follows from.
+	Count         string `protobuf:"bytes,9,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LedgerRow) Reset() {
+	*x = LedgerRow{}
+	mi := &file_dockline_v1_state_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LedgerRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LedgerRow) ProtoMessage() {}
+
+func (x *LedgerRow) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LedgerRow.ProtoReflect.Descriptor instead.
+func (*LedgerRow) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *LedgerRow) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *LedgerRow) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *LedgerRow) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *LedgerRow) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *LedgerRow) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *LedgerRow) GetOccurredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OccurredAt
+	}
+	return nil
+}
+
+func (x *LedgerRow) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *LedgerRow) GetMovement() uint64 {
+	if x != nil {
+		return x.Movement
+	}
+	return 0
+}
+
+func (x *LedgerRow) GetCount() string {
+	if x != nil {
+		return x.Count
+	}
+	return ""
+}
+
+// LedgerRecord is what one record of a source moves, by its version in force.
+type LedgerRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rows  []*LedgerRow           `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows,omitempty"`
+	// Versions and second scans that do not count.
+	Former        []string `protobuf:"bytes,2,rep,name=former,proto3" json:"former,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LedgerRecord) Reset() {
+	*x = LedgerRecord{}
+	mi := &file_dockline_v1_state_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LedgerRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LedgerRecord) ProtoMessage() {}
+
+func (x *LedgerRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LedgerRecord.ProtoReflect.Descriptor instead.
+func (*LedgerRecord) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *LedgerRecord) GetRows() []*LedgerRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+func (x *LedgerRecord) GetFormer() []string {
+	if x != nil {
+		return x.Former
+	}
+	return nil
 }
 
 var File_dockline_v1_state_proto protoreflect.FileDescriptor
@@ -3402,20 +3648,24 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	" \x03(\tR\beventIds\x12\x1e\n" +
 	"\n" +
 	"unexpected\x18\v \x01(\bR\n" +
-	"unexpected\"\xc2\x01\n" +
+	"unexpected\"\x99\x02\n" +
 	"\n" +
 	"CountState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12/\n" +
 	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12$\n" +
 	"\x0eas_of_movement\x18\x04 \x01(\x04R\fasOfMovement\x121\n" +
-	"\x05lines\x18\x05 \x03(\v2\x1b.dockline.v1.CountLineStateR\x05lines\"\x7f\n" +
+	"\x05lines\x18\x05 \x03(\v2\x1b.dockline.v1.CountLineStateR\x05lines\x12\x1a\n" +
+	"\bdecision\x18\x14 \x01(\tR\bdecision\x12\x1a\n" +
+	"\bapprover\x18\x15 \x01(\tR\bapprover\x12\x1d\n" +
+	"\n" +
+	"decided_by\x18\x16 \x01(\tR\tdecidedBy\"\x7f\n" +
 	"\x0eCountLineState\x12\x10\n" +
 	"\x03bin\x18\x01 \x01(\tR\x03bin\x12\x12\n" +
 	"\x04item\x18\x02 \x01(\tR\x04item\x12\x10\n" +
 	"\x03lot\x18\x03 \x01(\tR\x03lot\x12\x18\n" +
 	"\acounted\x18\x04 \x01(\x03R\acounted\x12\x1b\n" +
-	"\tstock_key\x18\x05 \x01(\tR\bstockKey\"\x83\x02\n" +
+	"\tstock_key\x18\x05 \x01(\tR\bstockKey\"\xf5\x02\n" +
 	"\n" +
 	"StockState\x12\x12\n" +
 	"\x04site\x18\x01 \x01(\tR\x04site\x12\x10\n" +
@@ -3426,7 +3676,11 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\aon_hand\x18\x06 \x01(\x03R\x06onHand\x128\n" +
 	"\tvariances\x18\a \x03(\v2\x1a.dockline.v1.CountVarianceR\tvariances\x12\x16\n" +
 	"\x06opened\x18\b \x01(\bR\x06opened\x12\x1b\n" +
-	"\topened_by\x18\t \x01(\tR\bopenedBy\"\x85\x02\n" +
+	"\topened_by\x18\t \x01(\tR\bopenedBy\x12\x14\n" +
+	"\x05owner\x18\x14 \x01(\tR\x05owner\x12\x14\n" +
+	"\x05moved\x18\x15 \x01(\x03R\x05moved\x12\x18\n" +
+	"\aopening\x18\x16 \x01(\x03R\aopening\x12*\n" +
+	"\x04rows\x18\x17 \x03(\v2\x16.dockline.v1.LedgerRowR\x04rows\"\xbd\x02\n" +
 	"\rCountVariance\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\tR\x05count\x12\x18\n" +
 	"\acounted\x18\x02 \x01(\x03R\acounted\x12\x1a\n" +
@@ -3435,7 +3689,23 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x05as_of\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12$\n" +
 	"\x0eas_of_movement\x18\x06 \x01(\x04R\fasOfMovement\x12\x1a\n" +
 	"\bstanding\x18\a \x01(\tR\bstanding\x12\x19\n" +
-	"\bevent_id\x18\b \x01(\tR\aeventIdB;Z9github.com/dockline/dockline/proto/dockline/v1;docklinev1b\x06proto3"
+	"\bevent_id\x18\b \x01(\tR\aeventId\x12\x1a\n" +
+	"\badjusted\x18\x14 \x01(\x03R\badjusted\x12\x1a\n" +
+	"\bdecision\x18\x15 \x01(\tR\bdecision\"\x81\x02\n" +
+	"\tLedgerRow\x12\x19\n" +
+	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x12\n" +
+	"\x04item\x18\x02 \x01(\tR\x04item\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x04 \x01(\tR\x02to\x12\x1a\n" +
+	"\bquantity\x18\x05 \x01(\x03R\bquantity\x12;\n" +
+	"\voccurred_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"occurredAt\x12\x16\n" +
+	"\x06source\x18\a \x01(\tR\x06source\x12\x1a\n" +
+	"\bmovement\x18\b \x01(\x04R\bmovement\x12\x14\n" +
+	"\x05count\x18\t \x01(\tR\x05count\"R\n" +
+	"\fLedgerRecord\x12*\n" +
+	"\x04rows\x18\x01 \x03(\v2\x16.dockline.v1.LedgerRowR\x04rows\x12\x16\n" +
+	"\x06former\x18\x02 \x03(\tR\x06formerB;Z9github.com/dockline/dockline/proto/dockline/v1;docklinev1b\x06proto3"
 
 var (
 	file_dockline_v1_state_proto_rawDescOnce sync.Once
@@ -3449,7 +3719,7 @@ func file_dockline_v1_state_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_state_proto_rawDescData
 }
 
-var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_dockline_v1_state_proto_goTypes = []any{
 	(*OrderState)(nil),            // 0: dockline.v1.OrderState
 	(*OrderHold)(nil),             // 1: dockline.v1.OrderHold
@@ -3473,69 +3743,74 @@ var file_dockline_v1_state_proto_goTypes = []any{
 	(*CountLineState)(nil),        // 19: dockline.v1.CountLineState
 	(*StockState)(nil),            // 20: dockline.v1.StockState
 	(*CountVariance)(nil),         // 21: dockline.v1.CountVariance
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
-	(*Invoice)(nil),               // 23: dockline.v1.Invoice
-	(*Line)(nil),                  // 24: dockline.v1.Line
-	(*CreditMemo)(nil),            // 25: dockline.v1.CreditMemo
+	(*LedgerRow)(nil),             // 22: dockline.v1.LedgerRow
+	(*LedgerRecord)(nil),          // 23: dockline.v1.LedgerRecord
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*Invoice)(nil),               // 25: dockline.v1.Invoice
+	(*Line)(nil),                  // 26: dockline.v1.Line
+	(*CreditMemo)(nil),            // 27: dockline.v1.CreditMemo
 }
 var file_dockline_v1_state_proto_depIdxs = []int32{
-	22, // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
-	22, // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
+	24, // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
+	24, // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
 	4,  // 2: dockline.v1.OrderState.lines:type_name -> dockline.v1.OrderLineState
 	5,  // 3: dockline.v1.OrderState.shipments:type_name -> dockline.v1.ShipmentState
-	23, // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
+	25, // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
 	1,  // 5: dockline.v1.OrderState.holds:type_name -> dockline.v1.OrderHold
 	2,  // 6: dockline.v1.OrderState.backorders:type_name -> dockline.v1.OrderBackorder
 	3,  // 7: dockline.v1.OrderState.cancel_request:type_name -> dockline.v1.OrderCancelRequest
-	22, // 8: dockline.v1.OrderHold.until:type_name -> google.protobuf.Timestamp
-	22, // 9: dockline.v1.OrderHold.since:type_name -> google.protobuf.Timestamp
-	22, // 10: dockline.v1.OrderBackorder.promised_at:type_name -> google.protobuf.Timestamp
-	22, // 11: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
-	24, // 12: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
+	24, // 8: dockline.v1.OrderHold.until:type_name -> google.protobuf.Timestamp
+	24, // 9: dockline.v1.OrderHold.since:type_name -> google.protobuf.Timestamp
+	24, // 10: dockline.v1.OrderBackorder.promised_at:type_name -> google.protobuf.Timestamp
+	24, // 11: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
+	26, // 12: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
 	6,  // 13: dockline.v1.ShipmentState.steps:type_name -> dockline.v1.StatusStep
 	8,  // 14: dockline.v1.ShipmentState.milestones:type_name -> dockline.v1.Milestone
 	7,  // 15: dockline.v1.ShipmentState.parcels:type_name -> dockline.v1.TransportState
 	11, // 16: dockline.v1.ShipmentState.proofs:type_name -> dockline.v1.DeliveryProof
 	12, // 17: dockline.v1.ShipmentState.goods:type_name -> dockline.v1.ShipmentLineState
-	22, // 18: dockline.v1.ShipmentState.eta:type_name -> google.protobuf.Timestamp
+	24, // 18: dockline.v1.ShipmentState.eta:type_name -> google.protobuf.Timestamp
 	9,  // 19: dockline.v1.ShipmentState.etas:type_name -> dockline.v1.EtaChange
 	10, // 20: dockline.v1.ShipmentState.problems:type_name -> dockline.v1.TransportProblem
-	22, // 21: dockline.v1.ShipmentState.delivered_at:type_name -> google.protobuf.Timestamp
-	22, // 22: dockline.v1.StatusStep.at:type_name -> google.protobuf.Timestamp
-	22, // 23: dockline.v1.TransportState.at:type_name -> google.protobuf.Timestamp
-	22, // 24: dockline.v1.TransportState.eta:type_name -> google.protobuf.Timestamp
-	22, // 25: dockline.v1.Milestone.at:type_name -> google.protobuf.Timestamp
-	22, // 26: dockline.v1.EtaChange.told_at:type_name -> google.protobuf.Timestamp
-	22, // 27: dockline.v1.EtaChange.eta:type_name -> google.protobuf.Timestamp
-	22, // 28: dockline.v1.EtaChange.former_eta:type_name -> google.protobuf.Timestamp
-	22, // 29: dockline.v1.TransportProblem.at:type_name -> google.protobuf.Timestamp
-	24, // 30: dockline.v1.TransportProblem.lines:type_name -> dockline.v1.Line
-	22, // 31: dockline.v1.DeliveryProof.at:type_name -> google.protobuf.Timestamp
-	22, // 32: dockline.v1.ReturnState.expires_at:type_name -> google.protobuf.Timestamp
+	24, // 21: dockline.v1.ShipmentState.delivered_at:type_name -> google.protobuf.Timestamp
+	24, // 22: dockline.v1.StatusStep.at:type_name -> google.protobuf.Timestamp
+	24, // 23: dockline.v1.TransportState.at:type_name -> google.protobuf.Timestamp
+	24, // 24: dockline.v1.TransportState.eta:type_name -> google.protobuf.Timestamp
+	24, // 25: dockline.v1.Milestone.at:type_name -> google.protobuf.Timestamp
+	24, // 26: dockline.v1.EtaChange.told_at:type_name -> google.protobuf.Timestamp
+	24, // 27: dockline.v1.EtaChange.eta:type_name -> google.protobuf.Timestamp
+	24, // 28: dockline.v1.EtaChange.former_eta:type_name -> google.protobuf.Timestamp
+	24, // 29: dockline.v1.TransportProblem.at:type_name -> google.protobuf.Timestamp
+	26, // 30: dockline.v1.TransportProblem.lines:type_name -> dockline.v1.Line
+	24, // 31: dockline.v1.DeliveryProof.at:type_name -> google.protobuf.Timestamp
+	24, // 32: dockline.v1.ReturnState.expires_at:type_name -> google.protobuf.Timestamp
 	6,  // 33: dockline.v1.ReturnState.steps:type_name -> dockline.v1.StatusStep
 	14, // 34: dockline.v1.ReturnState.lines:type_name -> dockline.v1.ReturnLineState
 	7,  // 35: dockline.v1.ReturnState.parcels:type_name -> dockline.v1.TransportState
 	8,  // 36: dockline.v1.ReturnState.milestones:type_name -> dockline.v1.Milestone
-	25, // 37: dockline.v1.ReturnState.credit_memos:type_name -> dockline.v1.CreditMemo
+	27, // 37: dockline.v1.ReturnState.credit_memos:type_name -> dockline.v1.CreditMemo
 	15, // 38: dockline.v1.ReturnState.discrepancies:type_name -> dockline.v1.Discrepancy
 	9,  // 39: dockline.v1.ReturnState.etas:type_name -> dockline.v1.EtaChange
-	22, // 40: dockline.v1.ReturnState.eta:type_name -> google.protobuf.Timestamp
-	22, // 41: dockline.v1.InboundState.expected_at:type_name -> google.protobuf.Timestamp
+	24, // 40: dockline.v1.ReturnState.eta:type_name -> google.protobuf.Timestamp
+	24, // 41: dockline.v1.InboundState.expected_at:type_name -> google.protobuf.Timestamp
 	6,  // 42: dockline.v1.InboundState.steps:type_name -> dockline.v1.StatusStep
 	17, // 43: dockline.v1.InboundState.lines:type_name -> dockline.v1.InboundLineState
 	15, // 44: dockline.v1.InboundState.discrepancies:type_name -> dockline.v1.Discrepancy
-	22, // 45: dockline.v1.InboundState.last_received_at:type_name -> google.protobuf.Timestamp
+	24, // 45: dockline.v1.InboundState.last_received_at:type_name -> google.protobuf.Timestamp
 	7,  // 46: dockline.v1.InboundState.parcels:type_name -> dockline.v1.TransportState
 	8,  // 47: dockline.v1.InboundState.milestones:type_name -> dockline.v1.Milestone
-	22, // 48: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
+	24, // 48: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
 	19, // 49: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
 	21, // 50: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
-	22, // 51: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	22, // 51: dockline.v1.StockState.rows:type_name -> dockline.v1.LedgerRow
+	24, // 52: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
+	24, // 53: dockline.v1.LedgerRow.occurred_at:type_name -> google.protobuf.Timestamp
+	22, // 54: dockline.v1.LedgerRecord.rows:type_name -> dockline.v1.LedgerRow
+	55, // [55:55] is the sub-list for method output_type
+	55, // [55:55] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_state_proto_init() }
@@ -3550,7 +3825,7 @@ func file_dockline_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_state_proto_rawDesc), len(file_dockline_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -10,7 +10,7 @@ import (
 // Limits of what is read. An EPCIS event of a full trailer has some thousand serials.
 const (
 	// MaxEventBytes is the size of one event, or of one other member of the document, as it stands in the file.
-	MaxEventBytes = 2 << 20
+	MaxEventBytes = 1 << 20
 	// MaxDepth is how deep objects and lists may be nested within an event.
 	MaxDepth = 24
 )
