@@ -137,11 +137,12 @@ type folded struct {
 	body []byte
 }
 
-// states are those of all keys, by key, and the documents that are wanted, by posting.
+// states are those of all keys, by key, and the documents that are wanted, by posting. A key of which no fact is left, because the event that
+// touched it gave way to another one under its id, has the state of nothing: whether it has a row says only what came first.
 func states(ctx context.Context, d *db.DB) (map[string]folded, error) {
 	all := map[string]folded{}
 	err := d.Read(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT fold_key, hash, body FROM state UNION ALL SELECT 'posting ' || target || ' ' || kind || ' ' || natural_key, document_hash, document FROM posting
+		rows, err := tx.Query(ctx, `SELECT fold_key, hash, body FROM state WHERE fact_count > 0 UNION ALL SELECT 'posting ' || target || ' ' || kind || ' ' || natural_key, document_hash, document FROM posting
 			WHERE wanted = 1 AND state <> 'superseded' AND chain_number = 1 AND kind = 'crm_status'`)
 		if err != nil {
 			return err
