@@ -14,6 +14,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/ownership"
+	"github.com/dockline/dockline/collector/rebuild"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/wire"
 )
@@ -182,4 +183,25 @@ func (w *world) compare(ctx context.Context, other *db.DB) error {
 		}
 	}
 	return nil
+}
+
+// rebuild: the product's own check, which holds every fact and state against the event log, agrees.
+func (w *world) rebuild(ctx context.Context) error {
+	return w.centre.quietly(func() error {
+		b := w.centre.members[0].stages.Rebuild
+		run, err := b.Begin(ctx, rebuild.Check, rebuild.Key{})
+		if err != nil {
+			return err
+		}
+		for !run.Done() {
+			if err := b.Step(ctx, run); err != nil {
+				return err
+			}
+		}
+		found, err := b.Differences(ctx, run, 5)
+		for _, d := range found {
+			w.breaks("rebuild equals live: %s %s: %s", d.Key.Key, d.What, d.Text)
+		}
+		return err
+	})
 }

@@ -168,17 +168,16 @@ func (w *world) step(ctx context.Context) error {
 	case n < 26:
 		w.erp.invoices()
 		return nil
-	case n < 28 && w.wild:
+	case n < 31 && w.wild:
 		w.wildly()
 		return nil
 	case n < 60:
 		return w.siteStep(ctx, w.sites[w.r.IntN(len(w.sites))])
 	default:
-		if w.chance(w.weather.restart) {
-			return w.centre.crash(ctx)
+		if w.chance(w.weather.restore) {
+			return w.centre.backupOrRestore(ctx)
 		}
-		_, err := w.centre.run(ctx, w.centre.steps[w.r.IntN(len(w.centre.steps))])
-		return err
+		return w.centre.any(ctx)
 	}
 }
 
