@@ -131,8 +131,11 @@ func (w *Worker) Compare(ctx context.Context, keys []Key, corrections map[Key][]
 
 func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, corrections map[Key][]FactRow) ([]Refolded, error) {
 	b := &batch{worker: w, tx: tx, now: w.now(), large: true} // large: it only reads
-	rows := rowsOf(keys)
-	if err := b.loadFacts(ctx, rows); err != nil {
+	if err := b.loadLinks(ctx, keys); err != nil {
+		return nil, err
+	}
+	all, rows := b.withLinked(keys), rowsOf(keys)
+	if err := b.loadFacts(ctx, rowsOf(all)); err != nil {
 		return nil, err
 	}
 	for _, part := range []func(context.Context, [][]any) error{b.loadStates, b.loadReasons, b.loadWaits} {
@@ -146,7 +149,7 @@ func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, cor
 		}
 	}
 	b.streams = make(map[siteKey][]streamRow)
-	for _, key := range keys {
+	for _, key := range all {
 		b.facts[key] = corrected(b.facts[key], corrections[Key{key.tenant, key.key}])
 	}
 	b.decode(keys)
@@ -254,14 +257,14 @@ func (w *Worker) compareLarge(ctx context.Context, key foldKey) (r Refolded, err
 	if err != nil {
 		return r, err
 	}
-	r.Facts = len(facts)
+	r.Facts = ownFacts(facts)
 	err = w.DB.Read(ctx, func(tx *db.Tx) error {
 		r.Differences = nil
 		pending, err := pendingOf(ctx, tx, []foldKey{key}, w.now().UnixMicro())
 		if r.Pending = pending[key]; err != nil || r.Pending {
 			return err
 		}
-		b := &batch{worker: w, tx: tx, now: w.now(), large: true, factCount: len(facts)}
+		b := &batch{worker: w, tx: tx, now: w.now(), large: true, factCount: r.Facts}
 		if err := b.loadLarge(ctx, key); err != nil {
 			return err
 		}
@@ -282,6 +285,7 @@ func (b *batch) compare(ctx context.Context, key foldKey, r *Refolded) error {
 		differ("%v", err)
 		return nil
 	}
+	v.own = r.Facts
 	stored, err := posting.Of(ctx, b.tx, key.tenant, key.key)
 	if err != nil {
 		return err
@@ -302,6 +306,9 @@ func (b *batch) compare(ctx context.Context, key foldKey, r *Refolded) error {
 	comparePostings(out, stored, differ)
 	if !maps.Equal(b.reasons[key], out.reasons) {
 		differ("why events lead to no document reads otherwise")
+	}
+	if len(out.links) > 0 {
+		differ("of %d links it reads otherwise whether they hold", len(out.links))
 	}
 	return nil
 }
