@@ -98,6 +98,13 @@ func (w *world) owned(ctx context.Context) error {
 	for _, text := range homeless {
 		w.breaks("every problem is somebody's: exception %s has no team, class or title", text)
 	}
+	if err != nil {
+		return err
+	}
+	stuck, err := w.centre.texts(ctx, `SELECT subject || ': ' || text FROM exception WHERE state = 'open' AND code = 'fold_failed' ORDER BY number`)
+	for _, text := range stuck {
+		w.breaks("every key can be folded: %s", text)
+	}
 	return err
 }
 

@@ -57,7 +57,7 @@ func newWorld(ctx context.Context, c Config, dir string) (*world, error) {
 	}
 	w.batch = []int{0, 3, 10}[w.r.IntN(3)]
 	w.large = []int{0, 0, 8}[w.r.IntN(3)]
-	w.keep = []time.Duration{0, time.Hour}[w.r.IntN(2)]
+	w.keep = []time.Duration{0, 7 * 24 * time.Hour}[w.r.IntN(2)]
 	w.wild = w.r.IntN(3) == 0
 	w.office = &office{world: w, most: 4 + w.r.IntN(6)}
 	w.erp, w.crm = w.newSystem("erp"), w.newSystem("crm")
