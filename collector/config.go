@@ -31,6 +31,7 @@ type Config struct {
 	HTTP       HTTPConfig        `yaml:"http"`
 	Policy     PolicyConfig      `yaml:"policy"`
 	Connectors []ConnectorConfig `yaml:"connectors"`
+	EPCIS      []EPCISConfig     `yaml:"epcis"`
 	Check      CheckConfig       `yaml:"check"`
 	Console    ConsoleConfig     `yaml:"console"`
 	Log        LogConfig         `yaml:"log"`
@@ -192,6 +193,7 @@ func (c *Config) validate() configfile.Faults {
 			bad(key+".kind", "%q: http or tryton", n.Kind)
 		}
 	}
+	c.validateEPCIS(bad)
 	if _, err := rebuild.ParseClock(c.Check.At); c.Check.At != "" && err != nil {
 		bad("check.at", "%v; leave it empty for never", err)
 	}

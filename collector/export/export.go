@@ -26,11 +26,17 @@ type Format interface {
 	Footer(w io.Writer) error
 }
 
+// Asker is a Format that looks other events up; it is asked before the header.
+type Asker interface {
+	Ask(ctx context.Context, log *eventlog.Log)
+}
+
 // Formats are the forms by the name that --format takes.
 var Formats = map[string]func() Format{
 	"jsonl":             func() Format { return jsonLines{} },
 	"cloudevents":       func() Format { return &cloudEvents{} },
 	"cloudevents-batch": func() Format { return &cloudEvents{batch: true} },
+	"epcis":             func() Format { return &EPCIS{} },
 }
 
 // Names of the forms, sorted.
@@ -55,6 +61,9 @@ func Write(ctx context.Context, to io.Writer, log *eventlog.Log, s eventlog.Sele
 	}
 	r := Result{Upto: max(s.After, s.Upto)}
 	w := bufio.NewWriterSize(to, 1<<16)
+	if asker, ok := f.(Asker); ok {
+		asker.Ask(ctx, log)
+	}
 	if err := f.Header(w); err != nil {
 		return r, err
 	}

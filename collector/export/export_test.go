@@ -34,6 +34,13 @@ func fill(t *testing.T, d *db.DB, events ...*docklinev1.Event) *eventlog.Log {
 		}
 		return nil
 	}}
+	appendAll(t, d, log, events...)
+	return log
+}
+
+// appendAll appends events, and gives them their offsets.
+func appendAll(t *testing.T, d *db.DB, log *eventlog.Log, events ...*docklinev1.Event) {
+	t.Helper()
 	recorded := make([]eventlog.Recorded, len(events))
 	for i, e := range events {
 		recorded[i].Event = e
@@ -51,7 +58,6 @@ func fill(t *testing.T, d *db.DB, events ...*docklinev1.Event) *eventlog.Log {
 			t.Fatal(err)
 		}
 	}
-	return log
 }
 
 // told is the sample of each kind with an id of its own, in order of kinds.

@@ -131,12 +131,11 @@ func (w *Worker) Compare(ctx context.Context, keys []Key, corrections map[Key][]
 
 func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, corrections map[Key][]FactRow) ([]Refolded, error) {
 	b := &batch{worker: w, tx: tx, now: w.now(), large: true} // large: it only reads
-	rows := rowsOf(keys)
 	if err := b.loadLinks(ctx, keys); err != nil {
 		return nil, err
 	}
-	withLinked := b.withLinked(keys)
-	if err := b.loadFacts(ctx, rowsOf(withLinked)); err != nil {
+	all, rows := b.withLinked(keys), rowsOf(keys)
+	if err := b.loadFacts(ctx, rowsOf(all)); err != nil {
 		return nil, err
 	}
 	for _, part := range []func(context.Context, [][]any) error{b.loadStates, b.loadReasons, b.loadWaits} {
@@ -150,7 +149,7 @@ func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, cor
 		}
 	}
 	b.streams = make(map[siteKey][]streamRow)
-	for _, key := range withLinked {
+	for _, key := range all {
 		b.facts[key] = corrected(b.facts[key], corrections[Key{key.tenant, key.key}])
 	}
 	b.decode(keys)

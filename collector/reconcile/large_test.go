@@ -55,6 +55,9 @@ func randomDay(random *rand.Rand) (portions [][]*docklinev1.Event) {
 			events = append(events, Accepted(number, "2", ordered[:1]...))
 		}
 		if len(left) > 0 {
+			if random.IntN(2) == 0 {
+				events = append(events, Delayed(second+40, "c"+number, "T-S"+number))
+			}
 			events = append(events, Pack(second+20, "k"+number, "HU"+number, left...), Shipment(second+30, "S"+number, left...))
 		}
 		switch random.IntN(6) {
@@ -151,6 +154,7 @@ func (w *world) tables(times bool) string {
 			WHERE code <> 'very_many_events' ORDER BY origin, code, subject`,
 		`SELECT x.origin, x.code, x.subject, e.event_id FROM exception_event e JOIN exception x ON x.number = e.number ORDER BY x.origin, x.code, x.subject, e.event_id`,
 		`SELECT event_id, fold_key, reason FROM no_document ORDER BY event_id, fold_key`,
+		`SELECT link_key, part_of, event_id, in_force FROM link ORDER BY link_key, part_of, event_id`,
 		`SELECT site, event_id, level FROM receipt ORDER BY event_id`,
 		`SELECT site, command_key, version, body_hash, outcome, outcome_text, created_at FROM command ORDER BY site, command_key`,
 		`SELECT fold_key, site FROM stream_wait ORDER BY fold_key, site`,

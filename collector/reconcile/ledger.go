@@ -26,10 +26,10 @@ type books struct {
 // account is what the tables say of one account, and what the batch has made of it.
 type account struct {
 	foldKey
-	kind, site, item       string
+	kind, site, item string
 	moved, balance   int64
 	changed          bool
-	closings               []*closing
+	closings         []*closing
 }
 
 // closing is what movements had brought into a bucket by the moment of one of its counts.
@@ -262,7 +262,9 @@ func (b accountBook) Near(at state.Moment) []string {
 
 // closing finds what had been moved by a moment. Where it was not asked for before, all that came after it is taken from the whole.
 func (b accountBook) closing(at state.Moment) *closing {
-	i := slices.IndexFunc(b.closings, func(c *closing) bool { return c.at.Source == at.Source && c.at.Movement == at.Movement && c.at.At.Equal(at.At) })
+	i := slices.IndexFunc(b.closings, func(c *closing) bool {
+		return c.at.Source == at.Source && c.at.Movement == at.Movement && c.at.At.Equal(at.At)
+	})
 	if i < 0 {
 		after := must(b.view.movedAfter(b.foldKey, at))
 		b.closings = append(b.closings, &closing{at: at, moved: b.moved - after, uncertainty: -1, changed: true})

@@ -14,11 +14,13 @@ import (
 
 // customerStatus is what a customer is told, by the order's own status. What is not listed is accepted.
 var customerStatus = map[string]string{
-	state.PartiallyShipped: "partly_shipped",
-	state.Shipped:          "shipped",
-	state.Closed:           "invoiced",
-	state.Cancelled:        "cancelled",
-	state.Rejected:         "cancelled",
+	state.PartiallyShipped:   "partly_shipped",
+	state.Shipped:            "shipped",
+	state.PartiallyDelivered: "shipped",
+	state.Delivered:          "shipped",
+	state.Closed:             "invoiced",
+	state.Cancelled:          "cancelled",
+	state.Rejected:           "cancelled",
 }
 
 // orderStatus restates the order for customer service.

@@ -82,7 +82,9 @@ func MomentOfRow(r *docklinev1.LedgerRow) Moment {
 }
 
 // numbered: one source has given both a number.
-func (m Moment) numbered(n Moment) bool { return m.Movement > 0 && n.Movement > 0 && m.Source == n.Source }
+func (m Moment) numbered(n Moment) bool {
+	return m.Movement > 0 && n.Movement > 0 && m.Source == n.Source
+}
 
 // Compare says which of two was first: by their source's own numbers where both have one, else by time.
 func (m Moment) Compare(n Moment) int {

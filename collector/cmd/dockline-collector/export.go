@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/export"
@@ -15,7 +16,7 @@ import (
 
 type exportCommand struct {
 	Tenant string   `required:"" help:"Name of the tenant."`
-	Format string   `default:"cloudevents" enum:"${formats}" help:"One of ${formats}. cloudevents is CloudEvents 1.0, one JSON object a line; cloudevents-batch the same as one JSON array; jsonl is Dockline's own form."`
+	Format string   `default:"cloudevents" enum:"${formats}" help:"One of ${formats}. cloudevents is CloudEvents 1.0, one JSON object a line; cloudevents-batch the same as one JSON array; epcis is one GS1 EPCIS 2.0 document (docs/epcis.md); jsonl is Dockline's own form."`
 	After  uint64   `help:"Only events behind this offset: what the export before said was its last."`
 	Upto   uint64   `help:"Only events up to this offset, and it."`
 	Since  string   `help:"Only what happened since a time (2026-03-01T06:00:00Z), or so long ago (36h)."`
@@ -23,6 +24,7 @@ type exportCommand struct {
 	Site   []string `help:"Only of this site; several with commas. centre is what the systems at the centre told."`
 	Kind   []string `help:"Only of this kind (pick.confirmed), or of all kinds of an object (pick.*); several with commas."`
 	Order  []string `help:"Only what concerns this order; several with commas."`
+	Plain  bool     `help:"EPCIS only: leave out what only Dockline understands, such as who did it. What is written so cannot be read back whole."`
 	Out    string   `type:"path" help:"Write to this file instead of the standard output. It is there when it is whole."`
 }
 
@@ -32,10 +34,20 @@ func (c *exportCommand) Run(all *commands) error {
 	if err != nil {
 		return err
 	}
+	format := export.Formats[c.Format]()
+	if f, ok := format.(*export.EPCIS); ok {
+		config, err := collector.LoadConfig(all.Config)
+		if err != nil {
+			return err
+		}
+		f.Tenant, f.Plain = config.EPCISTenant, c.Plain
+	} else if c.Plain {
+		return fmt.Errorf("--plain is for --format epcis; %s is written whole", c.Format)
+	}
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
 		var done export.Result
 		err := into(c.Out, func(w io.Writer) (err error) {
-			done, err = export.Write(ctx, w, &eventlog.Log{DB: d}, selection, export.Formats[c.Format]())
+			done, err = export.Write(ctx, w, &eventlog.Log{DB: d}, selection, format)
 			return err
 		})
 		if err != nil {

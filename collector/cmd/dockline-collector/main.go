@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // Windows has no time zones of its own
 
 	"github.com/alecthomas/kong"
 
@@ -26,9 +27,11 @@ type commands struct {
 	Init     initCommand     `cmd:"" help:"Write a commented collector.yaml."`
 	Run      runCommand      `cmd:"" help:"Run in the foreground until interrupted."`
 	Site     siteCommand     `cmd:"" help:"Make sites known, and say how they are."`
+	Show     showCommand     `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
 	Identity identityCommand `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker   brokerCommand   `cmd:"" help:"Set up a broker other than the embedded one."`
-	Export   exportCommand   `cmd:"" help:"Write the event log in a form that others read: CloudEvents, JSON."`
+	Export   exportCommand   `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON."`
+	Import   importCommand   `cmd:"" help:"Take a document of others into the event log: EPCIS."`
 	Backup   backupCommand   `cmd:"" help:"Copy the database into a file, also while the collector runs."`
 	Restore  restoreCommand  `cmd:"" help:"Put a backup back, or say that the database was put back."`
 	Rebuild  rebuildCommand  `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`

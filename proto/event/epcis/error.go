@@ -17,7 +17,7 @@ type Correction struct {
 	Reason string
 	// By are the events that say what is right.
 	By []*docklinev1.Event
-	// Declared is the error.declared event that says so; nil where a later revision of the record does.
+	// Declared is the error.declared event that says so; nil where another event implies it: a later revision, a void.
 	Declared *docklinev1.Event
 }
 
@@ -41,7 +41,7 @@ func (x *Exporter) Errors(c Correction) (events []*Object, none string) {
 		switch {
 		case x.Plain:
 		case c.Declared == nil:
-			d.Set(named("superseded"), true)
+			d.Set(named("implied"), true)
 		default:
 			d.Set(named("event"), ownEvent(c.Declared, &draft{}, 0, 1))
 			if c.Declared.GetCapturedAt() != nil {

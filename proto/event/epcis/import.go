@@ -1,6 +1,7 @@
 package epcis
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -112,8 +113,8 @@ func (im *Importer) own(c *Captured, own *Object, context Context) []*docklinev1
 		events = []*docklinev1.Event{e}
 	}
 	declared := object(c.Event.Get("errorDeclaration"))
-	if superseded, _ := context.find(declared, "superseded").(bool); declared == nil || superseded || part > 1 {
-		return events // a revision says by itself what it replaces
+	if implied, _ := context.find(declared, "implied").(bool); declared == nil || implied || part > 1 {
+		return events // another event says so by itself
 	}
 	correction, f := im.ownDeclaration(c, e, declared, context)
 	if f != nil {
@@ -258,6 +259,20 @@ func (im *Importer) refuse(c *Captured, f *fault) []*docklinev1.Event {
 	}
 	e.Payload = &docklinev1.Event_DeadLetter{DeadLetter: letter}
 	return []*docklinev1.Event{e}
+}
+
+// Differs keeps an event that the log has under the same id with another content.
+func (im *Importer) Differs(e *docklinev1.Event) *docklinev1.Event {
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
+	if err != nil {
+		body = fmt.Appendf(nil, "%v", err)
+	}
+	f := wrong("epcis_differs", "", "the event log has event %s with another content, which stays; find out which of them is right", e.GetId())
+	key := "differs " + hex.EncodeToString(event.BodyHash(e))
+	return &docklinev1.Event{Tenant: e.GetTenant(), Source: im.Source, Kind: docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED, Subject: e.GetSubject(), SourceKey: key,
+		Id: ImportedID(e.GetTenant(), im.Source, key), OccurredAt: e.GetOccurredAt(), CapturedAt: timestamppb.New(im.Received.UTC()),
+		Payload: &docklinev1.Event_DeadLetter{DeadLetter: &docklinev1.DeadLetter{Class: docklinev1.FaultClass_FAULT_CLASS_DATA, Code: f.code,
+			Text: event.KindName(e.GetKind()) + " " + e.GetSubject() + ": " + f.text, File: im.File, RefusedEvent: body}}}
 }
 
 // key is the EPCIS id of an event, or the hash of what it says where it has none.
