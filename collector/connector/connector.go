@@ -19,6 +19,8 @@ const (
 	StockAdjustment Kind = "stock_adjust"
 	OrderStatus     Kind = "crm_status"
 	ServiceCase     Kind = "crm_case"
+	// OrderAmendment changes what is ordered: another item, less, or a remainder under a document of its own.
+	OrderAmendment Kind = "order_amend"
 )
 
 // Style is how a kind is written to a target; DESIGN.md section 5 says what each promises.

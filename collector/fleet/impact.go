@@ -115,7 +115,7 @@ func (i *Impact) add(o *docklinev1.OrderState, now time.Time, sums map[string]*b
 	}
 	for _, l := range o.GetLines() {
 		price, ok := new(big.Rat).SetString(l.GetUnitPrice())
-		open := l.GetOrdered() - l.GetCancelled() - l.GetShipped()
+		open := l.GetOrdered() - l.GetCancelled() - l.GetSubstitutedOut() + l.GetSubstitutedIn() - l.GetShipped() + l.GetVoided()
 		if !ok || open <= 0 || strings.ContainsAny(l.GetUnitPrice(), "/eE") {
 			continue
 		}

@@ -90,7 +90,7 @@ func (c *compiler) routing() {
 				c.bad(file, fmt.Sprintf("%s.targets[%d]", key, j), "%q is not in targets.yaml", name)
 			}
 		}
-		r := route{kind: connector.Kind(spec.Kind), targets: names}
+		r := route{kind: connector.Kind(spec.Kind), targets: names, named: spec.Role == ""}
 		if spec.When != "" {
 			program, err := compileWhen(spec.When)
 			if err != nil {
@@ -138,7 +138,7 @@ func (c *compiler) timing() {
 	if file == nil {
 		return
 	}
-	if t.OrphanWait < 0 || t.SubmitWait < 0 || t.CountWait < 0 || t.PickWait < 0 || t.ReceiptWait < 0 || t.ClockUncertainty < 0 {
+	if t.OrphanWait < 0 || t.SubmitWait < 0 || t.CountWait < 0 || t.PickWait < 0 || t.RemainderWait < 0 || t.ReceiptWait < 0 || t.ClockUncertainty < 0 {
 		c.bad(file, "", "a time to wait cannot be below zero")
 	}
 	if t.ReceiptWait == 0 { // a folder from before there was such a time

@@ -25,7 +25,7 @@ import (
 var builtIn embed.FS
 
 // Files of a policy folder. One that a folder does not have is the built-in one.
-var fileNames = []string{"limits.yaml", "mapping.yaml", "owners.yaml", "ownership.yaml", "routing.yaml", "targets.yaml", "timing.yaml"}
+var fileNames = []string{"fulfilment.yaml", "limits.yaml", "mapping.yaml", "owners.yaml", "ownership.yaml", "routing.yaml", "targets.yaml", "timing.yaml"}
 
 // Policy is one version of the rules. It does not change and is safe for concurrent use.
 type Policy struct {
@@ -38,9 +38,10 @@ type Policy struct {
 	Mapping   *Mapping
 	Ownership ownership.Registry
 
-	routes []route
-	owners Owners
-	files  map[string][]byte
+	fulfilment fulfilments
+	routes     []route
+	owners     Owners
+	files      map[string][]byte
 }
 
 // Target is a system that is told things, by the name of its connector.
@@ -68,17 +69,13 @@ type Limits struct {
 	tolerance int64
 }
 
-// OverTolerance tells whether so many millionths beyond ordered are more than tolerated.
-func (l Limits) OverTolerance(over, ordered int64) bool {
-	return over > mulDiv(max(0, ordered), l.tolerance, 100_000_000)
-}
-
 // Timing is how long facts wait for others; default/timing.yaml says what each is.
 type Timing struct {
 	OrphanWait       time.Duration `yaml:"orphan_wait"`
 	SubmitWait       time.Duration `yaml:"submit_wait"`
 	CountWait        time.Duration `yaml:"count_wait"`
 	PickWait         time.Duration `yaml:"pick_wait"`
+	RemainderWait    time.Duration `yaml:"remainder_wait"`
 	ReceiptWait      time.Duration `yaml:"receipt_wait"`
 	ClockUncertainty time.Duration `yaml:"clock_uncertainty"`
 }
@@ -167,7 +164,11 @@ func FromBody(body []byte) (*Policy, error) {
 	if err := json.Unmarshal(body, &files); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	return compile(files)
+	p, err := compile(files)
+	if err == nil {
+		p.Version = version(files) // of a body that was kept before there was some file, what it was then
+	}
+	return p, err
 }
 
 // compile checks files, those that are missing being the built-in ones.
@@ -191,6 +192,7 @@ func compile(files map[string][]byte) (*Policy, error) {
 	c.routing()
 	c.mapping()
 	c.limits()
+	c.fulfilment()
 	c.timing()
 	c.owners()
 	c.ownership()
@@ -266,5 +268,8 @@ var severities = map[string]docklinev1.Severity{
 	"error":   docklinev1.Severity_SEVERITY_ERROR,
 }
 
+const amendment = connector.OrderAmendment
+
 // kinds are the postings that a route can name.
-var kinds = []connector.Kind{connector.GoodsIssue, connector.InvoiceTrigger, connector.StockAdjustment, connector.OrderStatus, connector.ServiceCase}
+var kinds = []connector.Kind{connector.GoodsIssue, connector.InvoiceTrigger, connector.StockAdjustment, connector.OrderStatus, connector.ServiceCase,
+	connector.OrderAmendment}

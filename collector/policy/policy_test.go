@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -169,14 +170,62 @@ units: {EA: "1"}
 }
 
 func TestOverShipTolerance(t *testing.T) {
-	limits := load(t, map[string]string{"limits.yaml": "over_ship_tolerance: '2.5'\nover_ship: post\n"}).Limits
+	rule := load(t, map[string]string{"limits.yaml": "over_ship_tolerance: '2.5'\nover_ship: post\n"}).Fulfilment("C-1", "A", "dc-east")
 	for _, c := range []struct {
 		over, ordered int64
 		want          bool
 	}{{2_500_000, 100_000_000, false}, {2_500_001, 100_000_000, true}, {1, 0, true}, {0, 0, false}} {
-		if got := limits.OverTolerance(c.over, c.ordered); got != c.want {
+		if got := c.over > rule.Tolerated(c.ordered); got != c.want {
 			t.Errorf("%d over %d: %t", c.over, c.ordered, got)
 		}
+	}
+}
+
+// TestFulfilmentIsInherited: each key of its own, customer before item before site before default, and limits.yaml is the default's default.
+func TestFulfilmentIsInherited(t *testing.T) {
+	p := load(t, map[string]string{"limits.yaml": "over_ship_tolerance: '2'\nover_ship: hold\n", "fulfilment.yaml": `default: {remainder: keep}
+sites:
+  dc-east: {remainder: split, substitution: forbid, over_ship: post}
+items:
+  A: {substitution: allow, over_ship_tolerance: "5"}
+customers:
+  C-1: {remainder: cancel, invoice: ordered, proof_of_delivery: required}
+`})
+	for _, c := range []struct{ customer, item, site, want string }{
+		{"", "", "", "keep approval 2 hold shipped false"}, {"C-9", "", "dc-east", "split forbid 2 post shipped false"},
+		{"C-9", "A", "dc-east", "split allow 5 post shipped false"}, {"C-1", "A", "dc-east", "cancel allow 5 post ordered true"},
+	} {
+		f := p.Fulfilment(c.customer, c.item, c.site)
+		if got := fmt.Sprint(f.Remainder, " ", f.Substitution, " ", f.OverShipTolerance, " ", f.OverShip, " ", f.Invoice, " ", f.ProofRequired()); got != c.want {
+			t.Errorf("%v: %s", c, got)
+		}
+	}
+	_, err := policy.Load(folder(map[string]string{"fulfilment.yaml": "default: {remainder: maybe}\nsites:\n  dc-east: {proof_of_delivery: required}\nitems:\n  A:\n    remainder: keep\n    over_ship_tolerance: lots\n"}))
+	for _, want := range []string{"fulfilment.yaml:1: default.remainder", "fulfilment.yaml:3: sites.dc-east.proof_of_delivery", "fulfilment.yaml:6: items.A.remainder", "fulfilment.yaml:7: items.A.over_ship_tolerance"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no fault %q in %v", want, err)
+		}
+	}
+}
+
+// TestAPolicyKeptBeforeThereWasAFileHasTheVersionThatItHad, so that what was decided by it is found again.
+func TestAPolicyKeptBeforeThereWasAFileHasTheVersionThatItHad(t *testing.T) {
+	files := make(map[string][]byte)
+	if err := json.Unmarshal(policy.Default().Body(), &files); err != nil {
+		t.Fatal(err)
+	}
+	delete(files, "fulfilment.yaml")
+	body, err := json.Marshal(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := policy.FromBody(body)
+	if err != nil || old.Version == policy.Default().Version || old.Fulfilment("", "", "").Remainder != policy.RemainderNone {
+		t.Errorf("%v, %v", old, err)
+	}
+	again, err := policy.FromBody(body)
+	if err != nil || again.Version != old.Version {
+		t.Errorf("its version changes: %v", err)
 	}
 }
 

@@ -25,7 +25,9 @@ type routeSpec struct {
 type route struct {
 	kind    connector.Kind
 	targets []string
-	when    cel.Program
+	// named: by name, not by role.
+	named bool
+	when  cel.Program
 }
 
 // costLimit ends an expression that would take long. A plain comparison costs below ten.

@@ -38,6 +38,7 @@ var kindNames = map[connector.Kind]string{
 	connector.StockAdjustment: "Stock adjustment",
 	connector.OrderStatus:     "Order status",
 	connector.ServiceCase:     "Service case",
+	connector.OrderAmendment:  "Order amendment",
 }
 
 func kindName(k connector.Kind) string {
@@ -91,6 +92,8 @@ func orderOf(d *docklinev1.Document) (order, customer string) {
 		return v.OrderStatus.GetOrder(), v.OrderStatus.GetCustomer()
 	case *docklinev1.Document_ServiceCase:
 		return v.ServiceCase.GetOrder(), v.ServiceCase.GetCustomer()
+	case *docklinev1.Document_OrderAmendment:
+		return v.OrderAmendment.GetOrder(), ""
 	}
 	return "", ""
 }

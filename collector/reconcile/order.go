@@ -8,6 +8,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -16,7 +17,7 @@ import (
 
 // order decides what follows from the facts of an order.
 func (v *view) order(number string) {
-	fold := state.FoldOrder(number, v.facts, v.policy.Mapping)
+	fold := state.FoldOrder(number, v.facts, rules{v.policy.Mapping, v.policy})
 	s := fold.State
 	o := &v.outcome
 	o.state, o.status, o.site, o.customer = s, s.GetStatus(), s.GetSite(), s.GetCustomer()
@@ -33,7 +34,9 @@ func (v *view) order(number string) {
 		v.replaced(fold.Former, byRevision)
 		return
 	}
-	fed := v.issues(&fold)
+	v.cancelRequested(&fold)
+	fed := v.issues(&fold, v.substituted(&fold))
+	v.remainders(&fold, fed)
 	v.orderStatus(&fold)
 	v.shorts(&fold)
 	v.afterTheEnd(&fold)
@@ -73,7 +76,7 @@ func (v *view) orphans(fold *state.OrderFold) {
 }
 
 // issues wants a goods issue and an invoice for each shipment, and returns the events that feed one, also one that is still held.
-func (v *view) issues(fold *state.OrderFold) map[string]bool {
+func (v *view) issues(fold *state.OrderFold, changed amended) map[string]bool {
 	fed := make(map[string]bool)
 	keys := make(map[string]bool)
 	for i := range fold.Issues {
@@ -83,10 +86,14 @@ func (v *view) issues(fold *state.OrderFold) map[string]bool {
 			key = naturalKey(fold.State.GetNumber(), issue.Shipment.GetNumber(), issue.Shipment.GetSite())
 		}
 		keys[key] = true
+		if issue.Voided {
+			v.takenBack(fold, issue)
+			continue
+		}
 		held := v.overShipped(fold, issue)
-		held = issue.Unresolved || held
+		held = issue.Unresolved || awaitsAmendment(fold, issue) || held
 		held = !held && v.awaitsPicks(issue) || held
-		v.issue(fold, issue, key, held, fed)
+		v.issue(fold, issue, key, held, changed, fed)
 	}
 	return fed
 }
@@ -108,7 +115,7 @@ func (v *view) awaitsPicks(issue *state.Issue) bool {
 }
 
 // issue wants the goods issue and the invoice of one shipment from each target.
-func (v *view) issue(fold *state.OrderFold, issue *state.Issue, key string, held bool, fed map[string]bool) {
+func (v *view) issue(fold *state.OrderFold, issue *state.Issue, key string, held bool, changed amended, fed map[string]bool) {
 	s, shipment := fold.State, issue.Shipment
 	document := &docklinev1.Document{Document: &docklinev1.Document_GoodsIssue{GoodsIssue: &docklinev1.GoodsIssue{Order: s.GetNumber(), Shipment: shipment.GetNumber(),
 		Site: shipment.GetSite(), DepartedAt: shipment.GetDepartedAt(), Carrier: shipment.GetCarrier(), Tracking: shipment.GetTracking(), Lines: issue.Lines}}}
@@ -123,31 +130,27 @@ func (v *view) issue(fold *state.OrderFold, issue *state.Issue, key string, held
 	}
 	for _, target := range sortedNames(routes) {
 		d := posting.Desired{Target: target, Kind: connector.GoodsIssue, Key: key, SerialKey: event.OrderKey(s.GetNumber()), Site: shipment.GetSite(),
-			CorrelationID: s.GetCorrelationId(), Document: document, EventIDs: issue.EventIDs, Style: routes[target]}
+			CorrelationID: s.GetCorrelationId(), Document: document, EventIDs: issue.EventIDs, Style: routes[target], Needs: changed.of(target, issue)}
 		if e, ok := v.effective(d.Ref()); ok {
 			d.Document = settled(e.Document, document, held)
 		} else if held {
 			continue
 		}
 		v.want(d)
-		v.invoice(fold, shipment, d)
+		v.invoice(fold, issue, d)
 	}
 }
 
 // invoice wants the invoice of a goods issue, once that is confirmed.
-func (v *view) invoice(fold *state.OrderFold, shipment *docklinev1.ShipmentState, goods posting.Desired) {
-	s := fold.State
-	document := &docklinev1.Document{Document: &docklinev1.Document_InvoiceTrigger{InvoiceTrigger: &docklinev1.InvoiceTrigger{Order: s.GetNumber(), Shipment: shipment.GetNumber()}}}
+func (v *view) invoice(fold *state.OrderFold, issue *state.Issue, goods posting.Desired) {
+	s, shipment := fold.State, issue.Shipment
+	document := &docklinev1.Document{Document: &docklinev1.Document_InvoiceTrigger{InvoiceTrigger: &docklinev1.InvoiceTrigger{Order: s.GetNumber(), Shipment: shipment.GetNumber(),
+		Lines: v.billable(fold, issue)}}}
 	style, ok := v.targets(connector.InvoiceTrigger, shipment.GetSite(), s, document, v.policy)[goods.Target]
 	if !ok {
 		return
 	}
-	var departures []string
-	for _, e := range fold.Facts {
-		if e.GetShipment().GetNumber() == shipment.GetNumber() && e.GetSite() == shipment.GetSite() {
-			departures = append(departures, e.GetId())
-		}
-	}
+	departures := departuresOf(fold, issue)
 	// An invoice that is refused must not hold up the next shipment, so it is not in one row with goods issues.
 	v.want(posting.Desired{Target: goods.Target, Kind: connector.InvoiceTrigger, Key: goods.Key, SerialKey: event.Key("invoice", s.GetNumber()), Site: goods.Site,
 		CorrelationID: goods.CorrelationID, Document: document, Needs: []posting.Ref{goods.Ref()}, EventIDs: departures, Style: style})
@@ -186,34 +189,112 @@ func sameButBins(a, b *docklinev1.GoodsIssue) bool {
 // overShipped opens a case where more has left than ordered and tolerated, and tells whether the policy holds the goods issue.
 func (v *view) overShipped(fold *state.OrderFold, issue *state.Issue) bool {
 	var texts []string
-	value := ""
+	value, hold := "", false
 	for _, over := range issue.Over {
 		line := fold.State.GetLines()[over.Line]
-		if v.policy.Limits.OverTolerance(over.Quantity, line.GetOrdered()) {
-			texts = append(texts, fmt.Sprintf("line %s (item %s): %s more than the %s ordered", line.GetOrderLine(), line.GetItem(), event.FormatQuantity(over.Quantity), event.FormatQuantity(line.GetOrdered())))
+		rule, asked := v.policy.Fulfilment(fold.State.GetCustomer(), line.GetItem(), issue.Shipment.GetSite()), askedFor(fold, line)
+		if over.Quantity > rule.Tolerated(asked) {
+			texts = append(texts, fmt.Sprintf("line %s (item %s): %s more than the %s ordered", line.GetOrderLine(), line.GetItem(), event.FormatQuantity(over.Quantity), event.FormatQuantity(asked)))
+			hold = hold || rule.OverShip == policy.Hold
 			value = cmp.Or(value, worth(over.Quantity, line.GetUnitPrice()))
 		}
 	}
 	if len(texts) == 0 {
 		return false
 	}
-	hold := v.policy.Limits.OverShip == "hold"
 	what := "The goods issue is posted as it left."
 	if hold {
 		what = "The goods issue of this shipment is held, so the book still has the goods; it follows by itself once the order covers them."
 	}
 	s := issue.Shipment
-	var departures []string
-	for _, e := range fold.Facts {
-		if e.GetShipment().GetNumber() == s.GetNumber() && e.GetSite() == s.GetSite() {
-			departures = append(departures, e.GetId())
-		}
-	}
 	v.raise(exception.Desired{Code: "over_shipped", Class: process, Subject: s.GetSite() + " " + s.GetNumber(), Site: s.GetSite(), Order: fold.State.GetNumber(), Customer: fold.State.GetCustomer(),
-		Value: value, EventIDs: departures, Title: fmt.Sprintf("Shipment %s took more than order %s", s.GetNumber(), fold.State.GetNumber()),
+		Value: value, EventIDs: departuresOf(fold, issue), Title: fmt.Sprintf("Shipment %s took more than order %s", s.GetNumber(), fold.State.GetNumber()),
 		Text: fmt.Sprintf("With shipment %s more has left than order %s asked for: %s. %s Change the order in the system of record, or have the goods brought back.",
 			s.GetNumber(), fold.State.GetNumber(), strings.Join(texts, "; "), what)})
 	return hold
+}
+
+// askedFor is what a line is to bring, before the end of the whole order.
+func askedFor(fold *state.OrderFold, line *docklinev1.OrderLineState) int64 {
+	if fold.Cancelled {
+		return line.GetOrdered() - line.GetSubstitutedOut() + line.GetSubstitutedIn()
+	}
+	return line.GetNet()
+}
+
+// billable is what may be invoiced of a shipment by line, where the rules allow less than left; nil for all of it.
+func (v *view) billable(fold *state.OrderFold, issue *state.Issue) []*docklinev1.DocumentLine {
+	excess := make(map[string]int64) // by order line
+	for _, over := range issue.Over {
+		line := fold.State.GetLines()[over.Line]
+		rule := v.policy.Fulfilment(fold.State.GetCustomer(), line.GetItem(), issue.Shipment.GetSite())
+		switch rule.Invoice {
+		case policy.InvoiceOrdered:
+			excess[line.GetOrderLine()] = over.Quantity
+		case policy.InvoiceTolerance:
+			excess[line.GetOrderLine()] = max(0, over.Quantity-rule.Tolerated(askedFor(fold, line)))
+		}
+	}
+	var lines []*docklinev1.DocumentLine
+	less := false
+	for _, l := range issue.Lines {
+		base, _ := event.ParseQuantity(l.GetQuantity())
+		cut := min(base, excess[l.GetOrderLine()])
+		excess[l.GetOrderLine()] -= cut
+		less = less || cut > 0
+		if base > cut {
+			lines = append(lines, &docklinev1.DocumentLine{OrderLine: l.GetOrderLine(), Item: l.GetItem(), Quantity: event.FormatQuantity(base - cut)})
+		}
+	}
+	if !less {
+		return nil
+	}
+	return lines
+}
+
+// takenBack gives the reason for a shipment that was voided; where its goods issue has had its effect, the posting itself is a case.
+func (v *view) takenBack(fold *state.OrderFold, issue *state.Issue) {
+	for _, id := range departuresOf(fold, issue) {
+		v.outcome.reasons[id] = "the shipment was taken back"
+	}
+	for _, e := range fold.Facts {
+		if e.GetShipmentVoid().GetNumber() == issue.Shipment.GetNumber() && e.GetSite() != "" {
+			v.outcome.reasons[e.GetId()] = "it takes the shipment back, and nothing is posted of that"
+		}
+	}
+}
+
+// cancelRequested opens a case where somebody asked to take an order, or lines of it, back, and nobody has answered.
+func (v *view) cancelRequested(fold *state.OrderFold) {
+	s := fold.State
+	r := s.GetCancelRequest()
+	if r == nil {
+		return
+	}
+	what := "order " + s.GetNumber()
+	if len(r.GetOrderLines()) > 0 {
+		what = fmt.Sprintf("line %s of order %s", strings.Join(r.GetOrderLines(), ", "), s.GetNumber())
+	}
+	var done, ids []string
+	for _, p := range []struct {
+		word string
+		sum  func(*docklinev1.OrderLineState) int64
+	}{{"shipped", (*docklinev1.OrderLineState).GetOut}, {"packed", (*docklinev1.OrderLineState).GetPacked}, {"picked", (*docklinev1.OrderLineState).GetPicked}} {
+		if slices.ContainsFunc(s.GetLines(), func(l *docklinev1.OrderLineState) bool { return p.sum(l) > 0 }) {
+			done = append(done, p.word)
+		}
+	}
+	far := "Nothing of it has been picked: cancel it in the system of record, and the site is told by itself, or refuse."
+	switch {
+	case slices.Contains(done, "shipped"):
+		far = "Goods of it have left: refuse, or recall the shipment with its carrier, or arrange a return and a credit."
+	case len(done) > 0:
+		far = "Goods of it have been " + done[0] + ", and have not left: cancel it in the system of record, and the site is told to put them back, or refuse."
+	}
+	ids = append(ids, r.GetEventId())
+	v.raise(exception.Desired{Code: "cancel_requested", Class: process, Subject: s.GetNumber(), Site: s.GetSite(), Order: s.GetNumber(), Customer: s.GetCustomer(), EventIDs: ids,
+		Title: "Cancel " + what + "?",
+		Text:  fmt.Sprintf("It was asked to take back %s (by %s: %s). %s This closes by itself when the system of record has answered.", what, cmp.Or(r.GetRequester(), "nobody named"), cmp.Or(r.GetReason(), "no reason given"), far)})
 }
 
 // afterTheEnd opens a case where goods left for an order that was taken back: goods are the truth.
@@ -244,7 +325,7 @@ func (v *view) reasonsOfOrder(fold *state.OrderFold, fed map[string]bool) {
 		state.Cancelled: "the order was cancelled; the goods stay in stock", state.Rejected: "the order was rejected",
 	}[fold.State.GetStatus()]
 	for _, e := range fold.Facts {
-		if e.GetSite() == "" || fed[e.GetId()] {
+		if e.GetSite() == "" || fed[e.GetId()] || v.outcome.reasons[e.GetId()] != "" {
 			continue
 		}
 		switch {

@@ -176,8 +176,14 @@ func foldPure(key string, facts []state.Fact) (proto.Message, string, error) {
 		f := state.FoldOrder(parts[0], facts, anyCode{})
 		folded, rest = f.State, fmt.Sprint(f.Issues, f.Shorts, f.Findings, f.Rank, idsOf(f.Facts), idsOf(f.Former), idsOf(f.Refused))
 	case state.KindShipment:
-		s, found := state.FoldShipment(facts)
-		folded, rest = s, fmt.Sprint(found)
+		f := state.FoldShipment(parts[0], parts[1], facts, anyCode{})
+		folded, rest = f.State, fmt.Sprint(f.Findings, idsOf(f.Facts), idsOf(f.Former))
+	case state.KindReturn:
+		f := state.FoldReturn(parts[0], facts, anyCode{})
+		folded, rest = f.State, fmt.Sprint(f.Findings, idsOf(f.Facts), idsOf(f.Former))
+	case state.KindInbound:
+		f := state.FoldInbound(parts[0], parts[1], facts, anyCode{})
+		folded, rest = f.State, fmt.Sprint(f.Findings, idsOf(f.Facts), idsOf(f.Former))
 	case state.KindCount:
 		f := state.FoldCount(parts[0], parts[1], facts, anyCode{})
 		folded, rest = f.State, fmt.Sprint(f.Findings, idsOf(f.Facts), idsOf(f.Former))

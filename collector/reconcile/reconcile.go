@@ -101,6 +101,7 @@ var usualStyles = map[connector.Kind]connector.Style{
 	connector.StockAdjustment: connector.CreateOnce,
 	connector.OrderStatus:     connector.Level,
 	connector.ServiceCase:     connector.Level,
+	connector.OrderAmendment:  connector.CreateOnce,
 }
 
 // Run folds until ctx ends.

@@ -40,7 +40,9 @@ func (v *view) release(fold *state.OrderFold) {
 	for _, row := range v.batch.commands[v.foldKey] {
 		told[row.site] = row
 	}
-	if row, ok := told[site]; site != "" && (!ok || status != state.Shipped && status != state.Closed) && len(fold.Order.GetLines()) > 0 {
+	held := len(s.GetHolds()) > 0 // what is to be told of it waits until nobody holds it any more
+	done := status == state.Shipped || status == state.PartiallyDelivered || status == state.Delivered || status == state.Closed
+	if row, ok := told[site]; site != "" && !held && (!ok || !done) && len(fold.Order.GetLines()) > 0 {
 		v.command(fold, site, row, ok, &docklinev1.Command{Work: &docklinev1.Command_ReleaseOrder{ReleaseOrder: &docklinev1.ReleaseOrder{Order: fold.Order}}})
 	}
 	if ended && allShipped(s) {
@@ -55,7 +57,7 @@ func (v *view) release(fold *state.OrderFold) {
 
 func allShipped(s *docklinev1.OrderState) bool {
 	for _, line := range s.GetLines() {
-		if line.GetShipped() < line.GetOrdered() {
+		if line.GetOut() < line.GetOrdered()-line.GetSubstitutedOut()+line.GetSubstitutedIn() {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dockline/dockline/collector/connector"
@@ -30,12 +31,18 @@ func (v *view) orderStatus(fold *state.OrderFold) {
 	if !ok {
 		status = "accepted"
 	}
+	if s.GetStatus() == state.Held && slices.ContainsFunc(s.GetLines(), func(l *docklinev1.OrderLineState) bool { return l.GetOut() > 0 }) {
+		status = customerStatus[state.PartiallyShipped]
+	}
 	told := &docklinev1.OrderStatus{Order: s.GetNumber(), Customer: s.GetCustomer(), CustomerReference: s.GetCustomerReference(), Status: status}
 	for _, line := range s.GetLines() {
 		told.Lines = append(told.Lines, &docklinev1.OrderStatusLine{OrderLine: line.GetOrderLine(), Item: strings.TrimPrefix(line.GetItem(), state.UnmappedPrefix),
-			Ordered: event.FormatQuantity(line.GetOrdered()), Shipped: event.FormatQuantity(line.GetShipped())})
+			Ordered: event.FormatQuantity(askedFor(fold, line)), Shipped: event.FormatQuantity(line.GetOut())})
 	}
 	for _, shipment := range s.GetShipments() {
+		if slices.Contains(s.GetVoidedShipments(), shipment.GetNumber()) {
+			continue
+		}
 		if shipment.GetTracking() != "" {
 			told.Tracking = append(told.Tracking, shipment.GetTracking())
 		}

@@ -22,7 +22,7 @@ func (v *view) shipment(site, number string) {
 	v.noDocument(fold.Facts, shipmentReasons)
 	v.replaced(slices.DeleteFunc(slices.Clone(fold.Former), func(e *docklinev1.Event) bool { return e.GetShipment() != nil }), byRevision) // departures are their orders'
 	v.undeparted(&fold)
-	v.takenBack(&fold)
+	v.movesAllTheSame(&fold)
 	v.underWay(&fold)
 	v.partlyRefused(&fold)
 }
@@ -113,8 +113,8 @@ func (v *view) mayStillCome(site string, e *docklinev1.Event, ids []string) bool
 	return true
 }
 
-// takenBack makes a case of a shipment that was taken back and moves, or was delivered, all the same: goods are the truth.
-func (v *view) takenBack(fold *state.ShipmentFold) {
+// movesAllTheSame makes a case of a shipment that was taken back and moves, or was delivered, all the same: goods are the truth.
+func (v *view) movesAllTheSame(fold *state.ShipmentFold) {
 	s := fold.State
 	ids := idsOf(append(slices.Clone(fold.Voids), fold.Carried...))
 	switch {

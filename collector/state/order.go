@@ -74,6 +74,8 @@ type OrderFold struct {
 	Shorts []Short
 	// Substitutions has one entry for each line of a pick of another item.
 	Substitutions []Substitution
+	// Amended is how much of another item the order itself lets a line stand for, in millionths, by place of the line.
+	Amended map[int]int64
 	// Refused are results of commands that a site refused and that no later version has overtaken.
 	Refused []*docklinev1.Event
 	// Facts are the events that count, as they happened; Former those that a revision of their record has replaced.

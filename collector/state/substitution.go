@@ -85,6 +85,12 @@ func (f *orderFold) substitutions() {
 		})
 	}
 	for _, c := range f.children {
+		if c.order {
+			if f.out.Amended == nil {
+				f.out.Amended = make(map[int]int64)
+			}
+			f.out.Amended[c.at] += c.out
+		}
 		line, parent := f.out.State.Lines[c.at], f.out.State.Lines[c.parent]
 		line.SubstitutedIn, line.StandsForQuantity = max(c.in, c.toldIn), max(c.out, c.toldOut)
 		line.StandsForLine, line.StandsForItem, line.InOrder = parent.OrderLine, parent.Item, c.order
@@ -119,6 +125,7 @@ func (f *orderFold) substitute(e *docklinev1.Event, i int32, line *docklinev1.Li
 	}
 	if s.Permission == NeedsApproval && s.Approval != "" {
 		s.Permission = Allowed
+		f.shorts = append(f.shorts, movement{event: e, line: line, at: parent}) // it was short until somebody approved
 	}
 	if s.Permission != Allowed {
 		f.refusedPicks[[2]int32{f.at, i}] = true

@@ -76,6 +76,23 @@ func (c *Client) Adjustments(ctx context.Context) ([]Adjustment, error) {
 	return sandbox.All[Adjustment](ctx, &c.Client, "/api/stock-adjustments")
 }
 
+// Amendments lists all amendments of orders.
+func (c *Client) Amendments(ctx context.Context) ([]Amendment, error) {
+	return sandbox.All[Amendment](ctx, &c.Client, "/api/order-amendments")
+}
+
+// Backorders lists the documents that hold remainders.
+func (c *Client) Backorders(ctx context.Context) ([]Backorder, error) {
+	return sandbox.All[Backorder](ctx, &c.Client, "/api/backorders")
+}
+
+// ReleaseBackorder says that what a backorder holds can be delivered now.
+func (c *Client) ReleaseBackorder(ctx context.Context, number string) (Backorder, error) {
+	var out Backorder
+	err := c.Do(ctx, http.MethodPost, "/api/backorders/"+url.PathEscape(number)+"/release", nil, &out)
+	return out, err
+}
+
 // Stock lists the book of a site; an empty site is all.
 func (c *Client) Stock(ctx context.Context, site string) ([]StockLine, error) {
 	var out struct{ Items []StockLine }

@@ -43,6 +43,12 @@ type OrderLine struct {
 	Issued      decimal.Decimal `json:"issued"`
 	Cancelled   decimal.Decimal `json:"cancelled"`
 	Open        decimal.Decimal `json:"open"`
+	// Wanted is Quantity without what amendments took out of the line.
+	Wanted decimal.Decimal `json:"wanted"`
+	// A line that came by substitution names the line and the item that it stands for, and how much of it.
+	StandsForLine     string          `json:"stands_for_line,omitempty"`
+	StandsForItem     string          `json:"stands_for_item,omitempty"`
+	StandsForQuantity decimal.Decimal `json:"stands_for_quantity"`
 }
 
 // GoodsIssue says that goods of an order left.
@@ -84,7 +90,16 @@ type Invoice struct {
 	PostedAt          time.Time       `json:"posted_at"`
 	Currency          string          `json:"currency"`
 	Total             decimal.Decimal `json:"total"`
-	Revision          int64           `json:"revision"`
+	// Lines are what is billed where that is less than the goods issue has.
+	Lines    []InvoiceLine `json:"lines,omitempty"`
+	Revision int64         `json:"revision"`
+}
+
+// InvoiceLine bills some of a goods issue.
+type InvoiceLine struct {
+	OrderLine string          `json:"order_line"`
+	Item      string          `json:"item"`
+	Quantity  decimal.Decimal `json:"quantity"`
 }
 
 // Adjustment is a delta on the book.
@@ -109,6 +124,8 @@ const (
 	KindIssue      = "goods_issue"
 	KindInvoice    = "invoice"
 	KindAdjustment = "stock_adjustment"
+	KindAmendment  = "order_amendment"
+	KindBackorder  = "backorder"
 )
 
 // Change is one entry of the feed: the record as it stood after the action.
@@ -118,7 +135,7 @@ type Change struct {
 	Kind     string    `json:"kind"`
 	ID       string    `json:"id"`
 	Revision int64     `json:"revision"`
-	// Action is created, confirmed, rejected, cancelled, issued or posted.
+	// Action is created, confirmed, amended, rejected, cancelled, issued, posted or released.
 	Action string          `json:"action"`
 	Record json.RawMessage `json:"record"`
 }

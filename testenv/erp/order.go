@@ -75,7 +75,7 @@ func (w *work) newOrder(in NewOrder) (Order, error) {
 			price = *l.UnitPrice
 		}
 		order.Lines = append(order.Lines, OrderLine{Line: fmt.Sprint(10 * (i + 1)), Item: item.Code, Description: item.Description,
-			Unit: item.Unit, UnitPrice: price, Quantity: l.Quantity, Open: l.Quantity})
+			Unit: item.Unit, UnitPrice: price, Quantity: l.Quantity, Wanted: l.Quantity, Open: l.Quantity})
 	}
 	return order, nil
 }

@@ -14,6 +14,8 @@ import (
 type NewInvoice struct {
 	ExternalReference string `json:"external_reference"`
 	GoodsIssue        string `json:"goods_issue"`
+	// Lines are what to bill where that is not all of the goods issue.
+	Lines []InvoiceLine `json:"lines,omitempty"`
 }
 
 func createInvoice(w *work) (any, error) {
@@ -31,8 +33,17 @@ func createInvoice(w *work) (any, error) {
 		prices[l.Line] = l.UnitPrice
 	}
 	invoice := Invoice{Number: fmt.Sprintf("IN%d", 300001+len(w.invoices.numbers)), ExternalReference: in.ExternalReference, Order: issue.Order,
-		GoodsIssue: issue.Number, Shipment: issue.Shipment, PostedAt: w.at, Currency: order.Currency, Revision: 1}
-	for _, l := range issue.Lines {
+		GoodsIssue: issue.Number, Shipment: issue.Shipment, PostedAt: w.at, Currency: order.Currency, Lines: in.Lines, Revision: 1}
+	billed := in.Lines
+	if len(billed) == 0 {
+		for _, l := range issue.Lines {
+			billed = append(billed, InvoiceLine{OrderLine: l.OrderLine, Item: l.Item, Quantity: l.Quantity})
+		}
+	}
+	for _, l := range billed {
+		if _, known := prices[l.OrderLine]; !known {
+			return nil, sandbox.Refuse(http.StatusUnprocessableEntity, "unknown_line", "order %s has no line %q", issue.Order, l.OrderLine)
+		}
 		invoice.Total = invoice.Total.Add(l.Quantity.Mul(prices[l.OrderLine]).Round(2))
 	}
 	return invoice, w.put(KindInvoice, invoice.Number, "posted", invoice.Revision, invoice)

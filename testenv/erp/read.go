@@ -56,6 +56,16 @@ func (s *Server) readDocuments(get func(string, func(http.ResponseWriter, *http.
 			return sandbox.Matches(r, "external_reference", a.ExternalReference) && sandbox.Matches(r, "site", a.Site)
 		}))
 	})
+	get("/api/order-amendments", func(w http.ResponseWriter, r *http.Request) {
+		sandbox.WritePage(w, r, s.store.amendments.list(func(a Amendment) bool {
+			return sandbox.Matches(r, "external_reference", a.ExternalReference) && sandbox.Matches(r, "order", a.Order)
+		}))
+	})
+	get("/api/backorders", func(w http.ResponseWriter, r *http.Request) {
+		sandbox.WritePage(w, r, s.store.backorders.list(func(b Backorder) bool { return sandbox.Matches(r, "order", b.Order) }))
+	})
+	getOne(get, "/api/order-amendments/{number}", &s.store.amendments)
+	getOne(get, "/api/backorders/{number}", &s.store.backorders)
 	getOne(get, "/api/sales-orders/{number}", &s.store.orders)
 	getOne(get, "/api/goods-issues/{number}", &s.store.issues)
 	getOne(get, "/api/invoices/{number}", &s.store.invoices)

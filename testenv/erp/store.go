@@ -36,6 +36,8 @@ type store struct {
 	issues      documents[GoodsIssue]
 	invoices    documents[Invoice]
 	adjustments documents[Adjustment]
+	amendments  documents[Amendment]
+	backorders  documents[Backorder]
 	changes     []Change
 	calls       []sandbox.Call
 }
@@ -68,7 +70,8 @@ func newStore() *store {
 		stock:  map[stockKey]decimal.Decimal{},
 		orders: documents[Order]{byNumber: map[string]Order{}}, issues: documents[GoodsIssue]{byNumber: map[string]GoodsIssue{}},
 		invoices:    documents[Invoice]{byNumber: map[string]Invoice{}},
-		adjustments: documents[Adjustment]{byNumber: map[string]Adjustment{}}}
+		adjustments: documents[Adjustment]{byNumber: map[string]Adjustment{}}, amendments: documents[Amendment]{byNumber: map[string]Amendment{}},
+		backorders: documents[Backorder]{byNumber: map[string]Backorder{}}}
 }
 
 // apply adds one line of the ledger.
@@ -120,6 +123,10 @@ func (s *store) change(c Change) error {
 		return decodeInto(&s.invoices, c)
 	case KindAdjustment:
 		return decodeInto(&s.adjustments, c)
+	case KindAmendment:
+		return decodeInto(&s.amendments, c)
+	case KindBackorder:
+		return decodeInto(&s.backorders, c)
 	}
 	return fmt.Errorf("change %d: unknown kind %q", c.Seq, c.Kind)
 }

@@ -72,12 +72,13 @@ type lateEffect struct {
 
 var steps = []string{"bind", "pick", "done"}
 
-// Kinds: a goods issue is advanced, invoices and adjustments are created once, status and cases restated.
+// Kinds: a goods issue is advanced, invoices, adjustments and amendments are created once, status and cases restated.
 func (m *Memory) Kinds() map[connector.Kind]connector.Style {
 	return map[connector.Kind]connector.Style{
 		connector.GoodsIssue:      connector.Advance,
 		connector.InvoiceTrigger:  connector.CreateOnce,
 		connector.StockAdjustment: connector.CreateOnce,
+		connector.OrderAmendment:  connector.CreateOnce,
 		connector.OrderStatus:     connector.Level,
 		connector.ServiceCase:     connector.Level,
 	}

@@ -30,6 +30,8 @@ func fresh(kind connector.Kind) *connector.Posting {
 		p.Document = &docklinev1.Document{Document: &docklinev1.Document_InvoiceTrigger{InvoiceTrigger: &docklinev1.InvoiceTrigger{Order: order}}}
 	case connector.StockAdjustment:
 		p.Document = &docklinev1.Document{Document: &docklinev1.Document_StockAdjustment{StockAdjustment: &docklinev1.StockAdjustment{Count: order, Delta: "2"}}}
+	case connector.OrderAmendment:
+		p.Document = &docklinev1.Document{Document: &docklinev1.Document_OrderAmendment{OrderAmendment: &docklinev1.OrderAmendment{Order: order, Action: "cancel"}}}
 	case connector.ServiceCase:
 		p.Document = &docklinev1.Document{Document: &docklinev1.Document_ServiceCase{ServiceCase: &docklinev1.ServiceCase{Order: order}}}
 	default:

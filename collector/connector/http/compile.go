@@ -26,6 +26,7 @@ var documentOf = map[connector.Kind]struct {
 	connector.StockAdjustment: {"posting.stock_adjustment", &docklinev1.StockAdjustment{}},
 	connector.OrderStatus:     {"posting.order_status", &docklinev1.OrderStatus{}},
 	connector.ServiceCase:     {"posting.service_case", &docklinev1.ServiceCase{}},
+	connector.OrderAmendment:  {"posting.order_amendment", &docklinev1.OrderAmendment{}},
 }
 
 // payloadOf is the message that an event of a kind carries; the kinds are those that a system of record reports.
@@ -35,6 +36,20 @@ var payloadOf = map[docklinev1.EventKind]proto.Message{
 	docklinev1.EventKind_EVENT_KIND_ORDER_REJECTED:  &docklinev1.Order{},
 	docklinev1.EventKind_EVENT_KIND_ORDER_CANCELLED: &docklinev1.OrderCancelled{},
 	docklinev1.EventKind_EVENT_KIND_INVOICE_POSTED:  &docklinev1.Invoice{},
+	docklinev1.EventKind_EVENT_KIND_INVOICE_VOIDED:  &docklinev1.InvoiceVoid{},
+
+	docklinev1.EventKind_EVENT_KIND_QUOTE_APPROVED:         &docklinev1.Quote{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_CANCEL_REQUESTED: &docklinev1.CancelRequest{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_CANCEL_REFUSED:   &docklinev1.CancelRequest{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_HELD:             &docklinev1.Hold{},
+	docklinev1.EventKind_EVENT_KIND_ORDER_HOLD_RELEASED:    &docklinev1.Hold{},
+	docklinev1.EventKind_EVENT_KIND_BACKORDER_CREATED:      &docklinev1.Backorder{},
+	docklinev1.EventKind_EVENT_KIND_BACKORDER_RELEASED:     &docklinev1.Backorder{},
+	docklinev1.EventKind_EVENT_KIND_RETURN_REQUESTED:       &docklinev1.ReturnAuthorisation{},
+	docklinev1.EventKind_EVENT_KIND_RETURN_AUTHORISED:      &docklinev1.ReturnAuthorisation{},
+	docklinev1.EventKind_EVENT_KIND_RETURN_DENIED:          &docklinev1.ReturnAuthorisation{},
+	docklinev1.EventKind_EVENT_KIND_RETURN_CANCELLED:       &docklinev1.ReturnAuthorisation{},
+	docklinev1.EventKind_EVENT_KIND_CREDIT_MEMO_POSTED:     &docklinev1.CreditMemo{},
 }
 
 func objectType(m proto.Message) *cel.Type {

@@ -60,6 +60,8 @@ func TestConformanceERP(t *testing.T) {
 			case connector.StockAdjustment:
 				counts++
 				p = adjustmentOf(fmt.Sprintf("CC%d", counts), "SKU-1002", "A-01-02", "-3")
+			case connector.OrderAmendment:
+				p = amendmentOf(w.order(t, "10").Number, "p1", erp.Substitute, amendmentLine("10", "SKU-1001", "4", "SKU-1002", "2"))
 			}
 			p.SourceVersion = 10
 			return p
@@ -71,14 +73,20 @@ func TestConformanceERP(t *testing.T) {
 				return issueOf(w.order(t, "10").Number, "S1", line("10", "SKU-9", "4", ""))
 			case connector.StockAdjustment:
 				return adjustmentOf("CC-unknown", "SKU-9", "A-01-02", "-3")
+			case connector.OrderAmendment:
+				return amendmentOf(w.order(t, "10").Number, "p1", erp.Substitute, amendmentLine("10", "SKU-1001", "4", "SKU-9", "2"))
 			}
 			return nil
 		},
 		Closed: func(t *testing.T, kind connector.Kind) *connector.Posting {
-			if kind != connector.GoodsIssue {
+			order, _, _ := issued(t)
+			switch kind {
+			case connector.OrderAmendment:
+				return amendmentOf(order, "S2", erp.CancelLines, amendmentLine("10", "SKU-1001", "1", "", ""))
+			case connector.GoodsIssue:
+			default:
 				return nil
 			}
-			order, _, _ := issued(t)
 			return issueOf(order, "S2", line("10", "SKU-1001", "1", ""))
 		},
 		Duplicate: func(t *testing.T, p *connector.Posting) bool {
@@ -109,7 +117,7 @@ func TestConformanceERP(t *testing.T) {
 }
 
 var erpPaths = map[connector.Kind]string{connector.GoodsIssue: "/api/goods-issues", connector.InvoiceTrigger: "/api/invoices",
-	connector.StockAdjustment: "/api/stock-adjustments"}
+	connector.StockAdjustment: "/api/stock-adjustments", connector.OrderAmendment: "/api/order-amendments"}
 
 func (w *erpWorld) effects(t *testing.T, kind connector.Kind, key string) int {
 	t.Helper()
@@ -140,6 +148,9 @@ func (w *erpWorld) duplicate(t *testing.T, p *connector.Posting) {
 		body = erp.NewInvoice{ExternalReference: p.Key, GoodsIssue: p.Needs[0].Number}
 	case connector.StockAdjustment:
 		body = erp.NewAdjustment{ExternalReference: p.Key, Site: "dc-east", Bin: "A-01-02", Item: "SKU-1002", Delta: decimal.NewFromInt(1)}
+	case connector.OrderAmendment:
+		body = erp.NewAmendment{ExternalReference: p.Key, Order: p.Document.GetOrderAmendment().Order, Action: erp.CancelLines,
+			Lines: []erp.AmendmentLine{{OrderLine: "10", Item: "SKU-1001", Quantity: decimal.NewFromInt(1)}}}
 	}
 	if err := w.client.Do(t.Context(), "POST", erpPaths[p.Kind], body, nil); err != nil {
 		t.Fatal(err)

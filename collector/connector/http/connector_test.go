@@ -103,6 +103,15 @@ func adjustmentOf(count, item, bin, delta string) *connector.Posting {
 			AsOf: timestamppb.New(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)), AsOfMovement: 41}}})
 }
 
+func amendmentOf(order, cause, action string, lines ...*docklinev1.OrderAmendmentLine) *connector.Posting {
+	return posting(connector.OrderAmendment, order+"/"+action+"/"+cause, &docklinev1.Document{Document: &docklinev1.Document_OrderAmendment{
+		OrderAmendment: &docklinev1.OrderAmendment{Order: order, Action: action, Lines: lines, Reason: "out of stock", Approval: "chief of shift", Site: "dc-east"}}})
+}
+
+func amendmentLine(orderLine, item, quantity, substitute, substituteQuantity string) *docklinev1.OrderAmendmentLine {
+	return &docklinev1.OrderAmendmentLine{OrderLine: orderLine, Item: item, Quantity: quantity, Substitute: substitute, SubstituteQuantity: substituteQuantity}
+}
+
 func statusOf(order, status string, version int64) *connector.Posting {
 	p := posting(connector.OrderStatus, order, &docklinev1.Document{Document: &docklinev1.Document_OrderStatus{OrderStatus: &docklinev1.OrderStatus{
 		Order: order, Customer: "C-1002", CustomerReference: "PO 7", Status: status, Tracking: []string{"JD0146"},

@@ -18,6 +18,7 @@ import (
 	"github.com/dockline/dockline/collector/connector"
 	connectorhttp "github.com/dockline/dockline/collector/connector/http"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/testenv/crm"
 	"github.com/dockline/dockline/testenv/erp"
 	"github.com/dockline/dockline/testenv/sandbox"
@@ -104,6 +105,8 @@ func TestBodiesOfEachKind(t *testing.T) {
 		{"goods_issue", "erp", issueOf(order, "S/1", line("10", "SKU-1001", "4", "A-01-01"), line("20", "SKU-1002", "3", ""))},
 		{"invoice_trigger", "erp", invoiceOf(order, "S/1", "GI200001")},
 		{"stock_adjust", "erp", adjustmentOf("CC1", "SKU-1002", "A-01-02", "-3")},
+		{"order_amend", "erp", amendmentOf(order, "p1", erp.Substitute, amendmentLine("10", "SKU-1001", "4", "SKU-1002", "2"))},
+		{"order_amend_cancel", "erp", amendmentOf(order, "S1", erp.CancelLines, amendmentLine("10", "SKU-1001", "2", "", ""))},
 		{"crm_status", "crm", statusOf(order, "partly_shipped", 2)},
 		{"crm_status_again", "crm", statusOf(order, "shipped", 3)},
 		{"crm_case", "crm", caseOf(order, false, 1)},
@@ -161,6 +164,34 @@ func TestChangesBecomeFacts(t *testing.T) {
 	}
 	// protojson varies its blanks on purpose; indenting takes them out.
 	golden(t, "changes.golden", text.Bytes())
+}
+
+// What an amendment changed comes back: the order as it stands now with the line that stands for another, the remainder's document, and a
+// new order where it was split.
+func TestAmendmentsComeBackAsFacts(t *testing.T) {
+	w := openERP(t, noFaults, connectorhttp.Config{})
+	order := w.order(t, "10", "8").Number
+	settle(t, w.connector, amendmentOf(order, "p1", erp.Substitute, amendmentLine("10", "SKU-1001", "4", "SKU-1003", "2")))
+	settle(t, w.connector, amendmentOf(order, "S1", erp.KeepOwing, amendmentLine("10", "SKU-1001", "3", "", "")))
+	settle(t, w.connector, amendmentOf(order, "S2", erp.Split, amendmentLine("20", "SKU-1002", "5", "", "")))
+	settle(t, w.connector, amendmentOf(order, "S3", erp.CancelLines, amendmentLine("20", "SKU-1002", "1", "", "")))
+	got, err := w.connector.Changes(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	for _, e := range got.Events {
+		fmt.Fprintf(&text, "%s %s %s", event.KindName(e.Kind), e.Subject, e.GetBackorder().GetRule())
+		for _, l := range event.Lines(e) {
+			fmt.Fprintf(&text, " [%s/%s %s %s", l.Order, l.OrderLine, l.Item, l.Quantity.GetValue())
+			if l.OriginalItem != "" {
+				fmt.Fprintf(&text, " for %s %s", l.OriginalQuantity.GetValue(), l.OriginalItem)
+			}
+			text.WriteString("]")
+		}
+		text.WriteString("\n")
+	}
+	golden(t, "amendments.golden", text.Bytes())
 }
 
 // The feed is read page by page until there is no more.
