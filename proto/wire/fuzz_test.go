@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -36,7 +37,7 @@ func FuzzSplitToken(f *testing.F) {
 	f.Add("acme.dc-east.secret")
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, token string) {
-		if tenant, site, secret, ok := wire.SplitToken(token); ok && wire.JoinToken(tenant, site, secret) != token {
+		if tenant, site, secret, ok := wire.SplitToken(token); ok && wire.JoinToken(tenant, site, secret) != strings.TrimSpace(token) {
 			t.Fatalf("%q is %q, %q and %q", token, tenant, site, secret)
 		}
 	})
