@@ -36,6 +36,9 @@ func TestAwkward(t *testing.T) {
 		{"an order cancelled before it is seen stays cancelled", nil, cancelBeforeOrder},
 		{"an order cancelled after goods have left: goods are the truth", nil, cancelAfterShip},
 		{"an order that leaves in two shipments is posted twice and invoiced twice", nil, partial},
+		{"another item is picked with approval: the ERP's order is changed first", nil, substituted},
+		{"another item is picked and nobody approved it", nil, substitutionRefused},
+		{"the rest of a line is cancelled where policy says so", map[string]string{"fulfilment.yaml": "default: {remainder: cancel}\n"}, remainderCancelled},
 		{"more leaves than was ordered: it is held until the order covers it", nil, overShipped},
 		{"more leaves than was ordered, within what is tolerated", map[string]string{"limits.yaml": "over_ship_tolerance: \"20\"\nover_ship: hold\n"}, overShippedTolerated},
 		{"a shipment is taken back before it is told", nil, voidFirst},
@@ -217,7 +220,9 @@ func overShippedTolerated(w *world) {
 	if over := w.cases()["over_shipped"]; over.Code != "" {
 		w.t.Errorf("what is tolerated is a case: %+v", over)
 	}
-	sent := slices.ContainsFunc(w.postings(order), func(p posting.Entry) bool { return p.Kind == connector.GoodsIssue && p.Attempts > 0 || p.State == posting.Confirmed })
+	sent := slices.ContainsFunc(w.postings(order), func(p posting.Entry) bool {
+		return p.Kind == connector.GoodsIssue && p.Attempts > 0 || p.State == posting.Confirmed
+	})
 	if !sent {
 		w.t.Errorf("what is tolerated is held: %+v", w.postings(order))
 	}
