@@ -41,6 +41,9 @@ func shaken(t *rapid.T, e *docklinev1.Event) *docklinev1.Event {
 		tr = proto.CloneOf(tr)
 		for i, l := range tr.Outputs {
 			tr.Outputs[i] = shakenLine(t, e, l, i)
+			if tr.Outputs[i].Lot == "" { // what was relabelled has a lot
+				tr.Outputs[i].Lot = l.Lot
+			}
 		}
 		e.Payload = &docklinev1.Event_Transformation{Transformation: tr}
 	}
@@ -67,6 +70,9 @@ func shakenLine(t *rapid.T, e *docklinev1.Event, base *docklinev1.Line, i int) *
 		l.Quantity.Value = "-" + l.Quantity.Value
 	}
 	l.Ordered = &docklinev1.Quantity{Value: "1000000000"}
+	if l.Refused != nil { // no more than was brought
+		l.Refused = proto.CloneOf(l.Quantity)
+	}
 	l.Serials = nil
 	for j := range rapid.IntRange(0, 3).Draw(t, name("serials")) {
 		l.Serials = append(l.Serials, maybe(t, fmt.Sprintf("serial%d.%d", i, j)))
