@@ -177,10 +177,13 @@ func foldPure(key string, facts []state.Fact) (proto.Message, string, error) {
 		folded, rest = f.State, fmt.Sprint(f.Issues, f.Shorts, f.Findings, f.Rank, idsOf(f.Facts), idsOf(f.Former), idsOf(f.Refused))
 	case state.KindShipment:
 		f := state.FoldShipment(parts[0], parts[1], facts, anyCode{})
-		folded, rest = f.State, fmt.Sprint(f.Findings, idsOf(f.Facts), idsOf(f.Former))
+		folded, rest = f.State, fmt.Sprint(f.Findings, f.Departed, idsOf(f.Facts), idsOf(f.Former), idsOf(f.Carried), idsOf(f.Voids))
 	case state.KindReturn:
 		f := state.FoldReturn(parts[0], facts, anyCode{})
-		folded, rest = f.State, fmt.Sprint(f.Findings, idsOf(f.Facts), idsOf(f.Former))
+		folded, rest = f.State, fmt.Sprint(f.Findings, f.Known, idsOf(f.Facts), idsOf(f.Former))
+	case state.KindBlindReturn:
+		f := state.FoldBlindReturn(parts[0], parts[1], facts, anyCode{})
+		folded, rest = f.State, fmt.Sprint(f.Findings, f.Matched, idsOf(f.Facts), idsOf(f.Former))
 	case state.KindInbound:
 		f := state.FoldInbound(parts[0], parts[1], facts, anyCode{})
 		folded, rest = f.State, fmt.Sprint(f.Findings, idsOf(f.Facts), idsOf(f.Former))

@@ -80,7 +80,7 @@ func (w *world) deliver() bool {
 	switch {
 	case !p.down:
 		w.trace.add(w.now, "arrive %d", p.number)
-		w.centre.offered = append(w.centre.offered, p.m)
+		w.centre.hear(p.m)
 	case p.site.line.up:
 		w.trace.add(w.now, "arrive %d", p.number)
 		p.site.hear(p.m)
