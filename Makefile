@@ -9,8 +9,8 @@ export CGO_ENABLED ?= 0
 .PHONY: archives cross build demo deps test bench package lint proto verify sim
 
 build: ## every binary, into bin/
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./agent/cmd/... ./collector/cmd/... ./testenv/cmd/...
-	for plugin in wms-file sim; do go build -trimpath -ldflags '$(LDFLAGS)' -o "bin/dockline-plugin-$$plugin$$(go env GOEXE)" "./plugins/$$plugin"; done
+	go build -tags grpcnotrace -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./agent/cmd/... ./collector/cmd/... ./testenv/cmd/...
+	for plugin in wms-file sim; do go build -tags grpcnotrace -trimpath -ldflags '$(LDFLAGS)' -o "bin/dockline-plugin-$$plugin$$(go env GOEXE)" "./plugins/$$plugin"; done
 
 demo: ## the whole system on this machine; ONCE=1 runs one day and checks it, ERP=tryton takes the real ERP, ORDERS=FILE, SEED=n
 	@$(TESTENV) demo
