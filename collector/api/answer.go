@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
@@ -47,11 +48,21 @@ func (s *server) event(q *request) (any, error) {
 		return nil, err
 	}
 	found := EventWithReceipt{Event: eventOf(&bodies[0]), Others: eachOf(bodies[1:], eventOf)}
+	declared, err := s.log.Declarations(q.Context(), q.tenant, id)
+	if err != nil {
+		return nil, err
+	}
+	found.ToldInError = eachOf(declared, eventOf)
 	err = s.DB.Read(q.Context(), func(tx *db.Tx) error {
 		receipts, err := view.ReceiptsOf(q.Context(), tx, q.tenant, []string{id})
+		if err != nil {
+			return err
+		}
 		if r := receipts[id]; r != nil {
 			found.Receipt = &Message{r}
 		}
+		correlations, err := view.Correlations(q.Context(), tx, q.tenant, []string{id})
+		found.CorrelationID = cmp.Or(bodies[0].Event.GetCorrelationId(), correlations[id])
 		return err
 	})
 	return found, err

@@ -135,3 +135,32 @@ func TestEachNameFindsTheInstance(t *testing.T) {
 		}
 	})
 }
+
+// TestAnEventThatNamesNoOrderBelongsToIt: what a carrier said of a tracking number is on the order's track, with the order's correlation id, and what was declared an error says so
+// and names what is right.
+func TestAnEventThatNamesNoOrderBelongsToIt(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		delayed := Delayed(60, "c9", "T-SH-1")
+		told(t, d, append(sale(), delayed, InError(61, "d1", delayed, "right"))...)
+		sequencer := &eventlog.Sequencer{DB: d, Holder: "test"}
+		if _, err := sequencer.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h := api.New(api.Config{DB: d})
+		var e struct {
+			CorrelationID string            `json:"correlation_id"`
+			ToldInError   []json.RawMessage `json:"told_in_error"`
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/events/"+delayed.GetId(), nil))
+		if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || e.CorrelationID != event.CorrelationID(Tenant, "SO1") || len(e.ToldInError) != 1 ||
+			!strings.Contains(string(e.ToldInError[0]), `"right"`) {
+			t.Errorf("the event: %v %s", err, w.Body)
+		}
+		w = httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/orders/SO1", nil))
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), delayed.GetId()) {
+			t.Errorf("the order's track lacks what the carrier said: %d %s", w.Code, w.Body)
+		}
+	})
+}

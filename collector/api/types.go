@@ -124,6 +124,10 @@ type EventWithReceipt struct {
 	Event
 	Receipt *Message `json:"receipt,omitempty"`
 	Others  []Event  `json:"others"`
+	// CorrelationID is that of its order, also where the event itself does not name it, as far as it is known by now.
+	CorrelationID string `json:"correlation_id,omitempty"`
+	// ToldInError are the declarations that say so; each names the events that say what is right.
+	ToldInError []Event `json:"told_in_error"`
 }
 
 // Orders answers GET /api/v1/orders?after=NUMBER&limit=N&status=S&site=ID: orders by number, in the order of bytes.

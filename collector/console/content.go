@@ -158,6 +158,8 @@ type eventData struct {
 	Texts   []string
 	Order   string
 	Receipt *docklinev1.EventReceipt
+	// Declared are the declarations that it was told in error.
+	Declared []eventlog.Entry
 }
 
 func (s *server) event(q *request) (*content, error) {
@@ -167,6 +169,9 @@ func (s *server) event(q *request) (*content, error) {
 		return nil, err
 	}
 	data := &eventData{Bodies: bodies, Order: state.Order(bodies[0].Event)}
+	if data.Declared, err = s.log.Declarations(q.Context(), q.tenant, id); err != nil {
+		return nil, err
+	}
 	for _, b := range bodies {
 		data.Texts = append(data.Texts, protojson.MarshalOptions{Multiline: true, UseProtoNames: true}.Format(b.Event))
 	}

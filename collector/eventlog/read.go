@@ -50,6 +50,18 @@ func (l *Log) OfKey(ctx context.Context, tenant, key string) ([]Entry, error) {
 		WHERE f.tenant = ? AND f.fold_key = ? AND e.log_offset IS NOT NULL ORDER BY e.log_offset`, tenant, key)
 }
 
+// OfLinked returns the events in force under keys that are linked to a key and still belong to it, whole, in the order of offsets.
+func (l *Log) OfLinked(ctx context.Context, tenant, key string) ([]Entry, error) {
+	return l.entries(ctx, `SELECT `+entryColumns+` FROM event e WHERE e.log_offset IS NOT NULL AND e.log_id IN (SELECT f.log_id FROM link k JOIN fact f ON f.tenant = k.tenant AND f.fold_key = k.link_key
+		WHERE k.tenant = ? AND k.part_of = ? AND k.in_force = 1) ORDER BY e.log_offset`, tenant, key)
+}
+
+// Declarations returns what was declared about an event: that it was told in error.
+func (l *Log) Declarations(ctx context.Context, tenant, id string) ([]Entry, error) {
+	return l.entries(ctx, `SELECT `+entryColumns+` FROM declared d JOIN event e ON e.log_id = d.log_id WHERE d.tenant = ? AND d.event_id = ? AND e.log_offset IS NOT NULL
+		ORDER BY e.log_offset`, tenant, id)
+}
+
 // Get returns the bodies under one id, the one in force first, or ErrNoEvent.
 func (l *Log) Get(ctx context.Context, tenant, id string) ([]Entry, error) {
 	found, err := l.entries(ctx, `SELECT `+entryColumns+` FROM event_identity i JOIN event e ON e.log_id = i.log_id

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -41,6 +43,11 @@ func OneTrack(ctx context.Context, d *db.DB, tenant, number string) (*Track, err
 	if t.Events, err = (&eventlog.Log{DB: d}).OfKey(ctx, tenant, key); err != nil {
 		return nil, err
 	}
+	linked, err := (&eventlog.Log{DB: d}).OfLinked(ctx, tenant, key)
+	if err != nil {
+		return nil, err
+	}
+	t.addLinked(key, linked)
 	ids := make([]string, len(t.Events))
 	for i, e := range t.Events {
 		ids[i] = e.Event.GetId()
@@ -73,6 +80,17 @@ func OneTrack(ctx context.Context, d *db.DB, tenant, number string) (*Track, err
 		return nil, err
 	}
 	return t, nil
+}
+
+// addLinked adds the events that say something to the order through a link, as its fold sees them.
+func (t *Track) addLinked(key string, linked []eventlog.Entry) {
+	for _, e := range linked {
+		have := slices.ContainsFunc(t.Events, func(own eventlog.Entry) bool { return own.Event.GetId() == e.Event.GetId() })
+		if _, concerns := state.Concerning(key, e.Event); !have && concerns && state.Follows(e.Event.GetKind()) {
+			t.Events = append(t.Events, e)
+		}
+	}
+	slices.SortStableFunc(t.Events, func(a, b eventlog.Entry) int { return cmp.Compare(a.Offset, b.Offset) })
 }
 
 // Step is one thing of a track with its time; exactly one of Event, Posting and Exception is set.
