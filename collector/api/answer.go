@@ -57,8 +57,16 @@ func (s *server) event(q *request) (any, error) {
 	return found, err
 }
 
-var orderStatuses = []string{state.Unknown, state.Rejected, state.Cancelled, state.Closed, state.Shipped, state.PartiallyShipped, state.Packed,
-	state.Picking, state.Released, state.Accepted}
+var orderStatuses = append(state.Statuses(), state.Progresses()...)
+
+// OrdersOf is a page of orders that began after a number.
+func OrdersOf(found []view.Order, after string) Orders {
+	page := Orders{Orders: eachOf(found, OrderOf), Next: after}
+	if len(found) > 0 {
+		page.Next = found[len(found)-1].State.GetNumber()
+	}
+	return page
+}
 
 func (s *server) orders(q *request) (any, error) {
 	status, err := oneOf(q, "status", orderStatuses)
@@ -73,11 +81,7 @@ func (s *server) orders(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := Orders{Orders: eachOf(found, orderOf), Next: q.query.Get("after")}
-	if len(found) > 0 {
-		page.Next = found[len(found)-1].State.GetNumber()
-	}
-	return page, nil
+	return OrdersOf(found, q.query.Get("after")), nil
 }
 
 func (s *server) order(q *request) (any, error) {
@@ -85,7 +89,7 @@ func (s *server) order(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := Track{Order: orderOf(&t.Order), Events: make([]TrackEvent, len(t.Events)), Postings: make([]TrackPosting, len(t.Postings)),
+	found := Track{Order: OrderOf(&t.Order), Events: make([]TrackEvent, len(t.Events)), Postings: make([]TrackPosting, len(t.Postings)),
 		Exceptions: eachOf(t.Exceptions, exceptionOf)}
 	for i := range t.Events {
 		found.Events[i].Event = eventOf(&t.Events[i])

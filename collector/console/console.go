@@ -69,6 +69,7 @@ func New(c Config) http.Handler {
 		"/exceptions":                     s.exceptions,
 		"/events":                         s.events,
 		"/events/{id}":                    s.event,
+		"/find":                           s.find,
 	} {
 		mux.HandleFunc("GET "+path, s.page(body))
 	}

@@ -114,10 +114,13 @@ func (v *view) decide() (out *outcome, err error) {
 		v.record()
 	case kind == state.KindReference:
 		v.reference(parts[0], parts[1])
+	case kind == state.KindDeclaration:
+		v.declaration(parts[0])
 	default:
 		return nil, fmt.Errorf("nothing is known about keys of kind %q", kind)
 	}
 	v.strangers()
+	v.reasonsOfDeclared()
 	v.demand()
 	v.tellWholes(kind)
 	v.holdLinks()
@@ -133,8 +136,12 @@ func must[T any](value T, err error) T {
 
 // disown takes out the facts that their sources may not state.
 func (v *view) disown() {
+	about := v.declaredHere()
 	v.facts = slices.DeleteFunc(v.facts, func(f state.Fact) bool {
-		strange := !v.policy.Ownership.Allows(f.Event.GetKind(), v.policy.RoleOf(f.Event))
+		strange := !v.policy.Ownership.Allows(f.Event.GetKind(), v.policy.RoleOf(f.Event)) || f.Event.GetErrorDeclaration() != nil && !v.mayDeclare(f.Event, about)
+		if d := f.Event.GetErrorDeclaration(); strange && d != nil && v.key != state.DeclarationKey(d.GetEventId()) {
+			return true // told once, where it is declared
+		}
 		if strange && f.Via == "" && !event.IsElsewhere(f.Event) { // what came through a link is told where it came from
 			v.strange = append(v.strange, f.Event)
 		}
