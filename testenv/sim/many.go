@@ -21,8 +21,8 @@ type Summary struct {
 	Failed []*Result
 }
 
-// Many simulates count days from the seed first on, each processor one at a time, and tells out of each that failed.
-func Many(ctx context.Context, first uint64, count int, plant Plant, out io.Writer) (*Summary, error) {
+// Many simulates count days like one from its seed on, each processor one at a time, and tells out of each that failed.
+func Many(ctx context.Context, like Config, count int, out io.Writer) (*Summary, error) {
 	s := &Summary{Faults: map[string]int{}}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
@@ -32,7 +32,9 @@ func Many(ctx context.Context, first uint64, count int, plant Plant, out io.Writ
 			if ctx.Err() != nil {
 				return nil
 			}
-			r, err := Run(ctx, Config{Seed: first + uint64(i), Plant: plant})
+			day := like
+			day.Seed += uint64(i)
+			r, err := Run(ctx, day)
 			if err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ const (
 
 // FaultNames are the faults that every few days together must have met.
 func FaultNames() []string {
-	return []string{messageLost, messageDoubled, messageLate, lineCut, agentCrashed, clockSet, collectorRestarted, diskFull, diskFailsSyncing, sinkAway, sinkSilent, targetSlow, changesFail, recordCorrected, recordRepeated, recordBad, orderUnknown, databaseRestored}
+	return []string{messageLost, messageDoubled, messageLate, lineCut, agentCrashed, clockSet, collectorRestarted, diskFull, diskFailsSyncing, sinkAway, sinkSilent, targetSlow, changesFail, recordCorrected, recordRepeated, recordBad, orderUnknown}
 }
 
 // weather is what a day does to the world: shares of what may happen, each often none at all, so that some days show one fault alone.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,6 +18,8 @@ type simCommand struct {
 	First uint64 `env:"FIRST" default:"1" help:"The seed of the first of them."`
 	Seed  uint64 `env:"SEED" help:"One day alone, with every line of its trace on standard output, twice: both must be the same."`
 	Plant string `env:"PLANT" help:"Give every day a mistake that must be found: trim-on-puback, no-dedup, blind-retry, ignore-revisions or forgetful-worker."`
+
+	Restores bool `env:"RESTORES" help:"Also put the centre's database back to backups. Not every such day comes to its end yet."`
 }
 
 // Run simulates that many days, each with a seed of its own.
@@ -26,7 +29,7 @@ func (c *simCommand) Run() error {
 	if c.Seed != 0 {
 		return c.one(ctx)
 	}
-	s, err := sim.Many(ctx, c.First, cmp.Or(c.Seeds, testenv.Count("sim.seeds")), sim.Plant(c.Plant), os.Stdout)
+	s, err := sim.Many(ctx, c.day(c.First, nil), cmp.Or(c.Seeds, testenv.Count("sim.seeds")), os.Stdout)
 	if err != nil {
 		return err
 	}
@@ -37,13 +40,17 @@ func (c *simCommand) Run() error {
 	return nil
 }
 
+func (c *simCommand) day(seed uint64, trace io.Writer) sim.Config {
+	return sim.Config{Seed: seed, Plant: sim.Plant(c.Plant), Restores: c.Restores, Trace: trace}
+}
+
 // one shows a day, and that it is the same day again.
 func (c *simCommand) one(ctx context.Context) error {
-	first, err := sim.Run(ctx, sim.Config{Seed: c.Seed, Plant: sim.Plant(c.Plant), Trace: os.Stdout})
+	first, err := sim.Run(ctx, c.day(c.Seed, os.Stdout))
 	if err != nil {
 		return err
 	}
-	second, err := sim.Run(ctx, sim.Config{Seed: c.Seed, Plant: sim.Plant(c.Plant)})
+	second, err := sim.Run(ctx, c.day(c.Seed, nil))
 	if err != nil {
 		return err
 	}
