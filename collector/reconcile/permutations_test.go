@@ -366,7 +366,7 @@ func compareTellings(ctx context.Context, d *db.DB, first uint64) (keys int, err
 			}
 			for j := range max(len(want), len(got)) {
 				if j >= len(want) || j >= len(got) || want[j] != got[j] {
-					return 0, fmt.Errorf("seed %d told otherwise comes to\n%q\nnot to\n%q", seed, at(got, j), at(want, j))
+					return 0, fmt.Errorf("seed %d told otherwise comes to\n%q\nnot to\n%q", seed, lineAt(got, j), lineAt(want, j))
 				}
 			}
 		}
@@ -374,7 +374,7 @@ func compareTellings(ctx context.Context, d *db.DB, first uint64) (keys int, err
 	return keys, nil
 }
 
-func at(list []string, i int) string {
+func lineAt(list []string, i int) string {
 	if i < len(list) {
 		return list[i]
 	}
