@@ -225,3 +225,27 @@ func TestCheckDigitsAreLookedAt(t *testing.T) {
 		t.Errorf("a load: %v", got)
 	}
 }
+
+// A carton that is scanned into a trailer twice is one deed; scanned into another trailer it is another, with a warning.
+func TestLoadingIsProtectedByUnitAndTrailer(t *testing.T) {
+	const loaded = docklinev1.EventKind_EVENT_KIND_LOAD_LOADED
+	r := rule.New(rule.Config{Doubles: []rule.Double{{Step: loaded, Within: within}}})
+	n := r.Begin(noon)
+	scan := func(id, trailer string) *docklinev1.Event {
+		e := &docklinev1.Event{Id: id, Kind: loaded, SourceKey: id, OccurredAt: timestamppb.New(noon),
+			Payload: &docklinev1.Event_Load{Load: &docklinev1.Load{Trailer: trailer, HandlingUnits: []string{"CARTON-7"}}}}
+		if fault := n.Look(e); fault != nil {
+			t.Fatal(fault)
+		}
+		return e
+	}
+	if first := scan("1", "TR-1"); first.GetDoubleOf() != "" || len(first.GetWarnings()) > 0 {
+		t.Errorf("the first scan: %v", first)
+	}
+	if again := scan("2", "TR-1"); again.GetDoubleOf() != "1" {
+		t.Errorf("the second scan: %v", again)
+	}
+	if other := scan("3", "TR-2"); other.GetDoubleOf() != "" || len(other.GetWarnings()) != 1 || other.GetWarnings()[0].GetCode() != rule.CodeOther {
+		t.Errorf("another trailer: %v", other)
+	}
+}

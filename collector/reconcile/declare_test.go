@@ -13,8 +13,8 @@ import (
 	"github.com/dockline/dockline/testenv"
 )
 
-// at has another site tell an event.
-func at(site string, e *docklinev1.Event) *docklinev1.Event {
+// elsewhere has another site tell an event.
+func elsewhere(site string, e *docklinev1.Event) *docklinev1.Event {
 	e = proto.CloneOf(e)
 	e.Site = site
 	return Moved(e, 0)
@@ -31,7 +31,7 @@ func TestWhatWasToldInErrorNeverCounts(t *testing.T) {
 		first, second := Revised(Pick(10, "p1", In(L("SO1", "1", "A", "2"), "B-01", "")), "1"), Revised(Pick(10, "p1", In(L("SO2", "1", "A", "2"), "B-02", "")), "2")
 		kept, mistaken := Shipment(31, "S2", L("SO2", "1", "A", "3")), Delayed(60, "c1", "T-S1-B")
 		mistake := InError(70, "d3", kept)
-		foreign := at("dc-west", InError(71, "d4", right))
+		foreign := elsewhere("dc-west", InError(71, "d4", right))
 		declared := InError(69, "d1", wrong, right.GetId())
 		events := []*docklinev1.Event{wrong, right, first, second, kept, mistaken, Accepted("SO1", "1", L("", "1", "A", "2")), Accepted("SO2", "1", L("", "1", "A", "3")),
 			Pick(11, "p2", In(L("SO2", "1", "A", "3"), "B-02", "")), declared, InError(69, "d2", second), mistake, InError(72, "d5", mistake), foreign,
