@@ -115,7 +115,9 @@ func (t *teller) takeBack(number string, lines []*docklinev1.Line) {
 	for _, l := range taken {
 		t.Truth.Voided[LineName(l.Order, l.OrderLine)] += pieces(l)
 	}
-	t.Truth.TakenBack[number] = len(void.Lines) == 0
+	if len(void.Lines) == 0 {
+		t.takenBack[number] = lines
+	}
 	key := t.key("V")
 	e := local(docklinev1.EventKind_EVENT_KIND_SHIPMENT_VOIDED, t.second(), number)
 	e.Payload = &docklinev1.Event_ShipmentVoid{ShipmentVoid: void}
@@ -183,6 +185,11 @@ func (t *teller) transport() {
 
 func (t *teller) delivery() {
 	shipment := t.anyShipment()
+	// What was delivered has left: a void of all of it counts no longer.
+	for _, l := range t.takenBack[shipment] {
+		t.Truth.Voided[LineName(l.Order, l.OrderLine)] -= pieces(l)
+	}
+	delete(t.takenBack, shipment)
 	t.record(t.key("D"), func(int) *docklinev1.Event {
 		e := local(docklinev1.EventKind_EVENT_KIND_DELIVERY_PROVED, t.second(), shipment)
 		d := &docklinev1.Delivery{Signer: "M. Maier", Place: "ramp 2"}

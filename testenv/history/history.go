@@ -24,7 +24,7 @@ type Truth struct {
 	// Shipped and Voided are in pieces, by order and order line. Voided is never more than Shipped.
 	Shipped, Voided map[string]int64
 	// Departed are the shipments that left, with those that were taken back whole.
-	Departed, TakenBack map[string]bool
+	Departed map[string]bool
 	// Known are the orders of which a system of record has told; of others nothing is counted.
 	Known map[string]bool
 }
@@ -40,12 +40,14 @@ type teller struct {
 	*rand.Rand
 	History
 	records int
+	// takenBack are the lines of shipments that were taken back whole, and not delivered all the same.
+	takenBack map[string][]*docklinev1.Line
 }
 
 // Random makes the history of a seed.
 func Random(seed uint64) *History {
-	t := &teller{Rand: rand.New(rand.NewPCG(seed, 59))}
-	t.Truth = Truth{Shipped: map[string]int64{}, Voided: map[string]int64{}, Departed: map[string]bool{}, TakenBack: map[string]bool{}, Known: map[string]bool{}}
+	t := &teller{Rand: rand.New(rand.NewPCG(seed, 59)), takenBack: make(map[string][]*docklinev1.Line)}
+	t.Truth = Truth{Shipped: map[string]int64{}, Voided: map[string]int64{}, Departed: map[string]bool{}, Known: map[string]bool{}}
 	t.tell(Snapshot(0, In(L("", "", "A", "90"), "B-01", ""), In(L("", "", "B", "90"), "B-01", ""), In(L("", "", "C", "90"), "B-02", "L7")))
 	t.order("SO1")
 	t.order("SO2")
