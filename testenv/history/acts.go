@@ -3,7 +3,8 @@ package history
 import (
 	"fmt"
 
-	. "github.com/dockline/dockline/collector/state/statetest" //nolint:staticcheck // the words in which tests tell of a day
+	//lint:ignore ST1001 the words in which tests tell of a day
+	. "github.com/dockline/dockline/collector/state/statetest"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -156,10 +157,11 @@ func (t *teller) load() {
 	})
 }
 
-// anyShipment is one that departed so far, or one that nobody knows.
+// anyShipment is one that departed so far and was not taken back (what was delivered has left, whatever is said), or one that nobody knows.
 func (t *teller) anyShipment() string {
 	for i := t.records; i > 0; i-- {
-		if number := fmt.Sprintf("S%d", i); t.Truth.Departed[number] && t.chance(2) {
+		number := fmt.Sprintf("S%d", i)
+		if _, back := t.Truth.TakenBack[number]; t.Truth.Departed[number] && !back && t.chance(2) {
 			return number
 		}
 	}

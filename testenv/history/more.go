@@ -3,7 +3,8 @@ package history
 import (
 	"fmt"
 
-	. "github.com/dockline/dockline/collector/state/statetest" //nolint:staticcheck // the words in which tests tell of a day
+	//lint:ignore ST1001 the words in which tests tell of a day
+	. "github.com/dockline/dockline/collector/state/statetest"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
