@@ -7,6 +7,7 @@ import (
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
+	"github.com/dockline/dockline/collector/stock"
 )
 
 func (s *server) sites(q *request) (any, error) {
@@ -67,8 +68,16 @@ func (s *server) event(q *request) (any, error) {
 	return found, err
 }
 
-var orderStatuses = []string{state.Unknown, state.Rejected, state.Cancelled, state.Closed, state.Shipped, state.PartiallyShipped, state.Packed,
-	state.Picking, state.Released, state.Accepted}
+var orderStatuses = append(state.Statuses(), state.Progresses()...)
+
+// OrdersOf is a page of orders that began after a number.
+func OrdersOf(found []view.Order, after string) Orders {
+	page := Orders{Orders: eachOf(found, OrderOf), Next: after}
+	if len(found) > 0 {
+		page.Next = found[len(found)-1].State.GetNumber()
+	}
+	return page
+}
 
 func (s *server) orders(q *request) (any, error) {
 	status, err := oneOf(q, "status", orderStatuses)
@@ -83,11 +92,7 @@ func (s *server) orders(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := Orders{Orders: eachOf(found, orderOf), Next: q.query.Get("after")}
-	if len(found) > 0 {
-		page.Next = found[len(found)-1].State.GetNumber()
-	}
-	return page, nil
+	return OrdersOf(found, q.query.Get("after")), nil
 }
 
 func (s *server) order(q *request) (any, error) {
@@ -95,7 +100,7 @@ func (s *server) order(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := Track{Order: orderOf(&t.Order), Events: make([]TrackEvent, len(t.Events)), Postings: make([]TrackPosting, len(t.Postings)),
+	found := Track{Order: OrderOf(&t.Order), Events: make([]TrackEvent, len(t.Events)), Postings: make([]TrackPosting, len(t.Postings)),
 		Exceptions: eachOf(t.Exceptions, exceptionOf)}
 	for i := range t.Events {
 		found.Events[i].Event = eventOf(&t.Events[i])
@@ -178,6 +183,20 @@ func (s *server) stock(q *request) (any, error) {
 		page.Next = found[len(found)-1].Key
 	}
 	return page, nil
+}
+
+// promised answers GET /api/v1/stock/atp?item=ITEM&site=ID&site=ID.
+func (s *server) promised(q *request) (any, error) {
+	item := q.query.Get("item")
+	if item == "" {
+		return nil, bad("Add item=: what can be promised is worked out for one item.")
+	}
+	var p stock.Promise
+	err := s.DB.Read(q.Context(), func(tx *db.Tx) (err error) {
+		p, err = stock.Promised(q.Context(), tx, q.tenant, item, q.query["site"], s.now())
+		return err
+	})
+	return p, err
 }
 
 func (s *server) receipts(q *request) (any, error) {

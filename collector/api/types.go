@@ -147,7 +147,8 @@ type Order struct {
 	ChangedAt *time.Time `json:"changed_at"`
 }
 
-func orderOf(o *view.Order) Order {
+// OrderOf is an order as the API shows it.
+func OrderOf(o *view.Order) Order {
 	return Order{Number: o.State.GetNumber(), Status: o.State.GetStatus(), State: Message{o.State}, Facts: o.Facts, Policy: o.Policy,
 		FirstAt: when(o.FirstAt), ChangedAt: when(o.ChangedAt)}
 }

@@ -64,6 +64,7 @@ func New(c Config) http.Handler {
 		"/returns/{number}":               s.oneGoods(state.KindReturn, "Return", "number"),
 		"/blind-returns/{site}/{receipt}": s.oneGoods(state.KindBlindReturn, "Blind return", "site", "receipt"),
 		"/inbound/{site}/{reference}":     s.oneGoods(state.KindInbound, "Inbound", "site", "reference"),
+		"/stock":                          s.stock,
 		"/postings":                       s.postings,
 		"/exceptions":                     s.exceptions,
 		"/events":                         s.events,

@@ -27,12 +27,13 @@ type choice struct {
 type ordersData struct {
 	Status  string
 	Choices []choice
-	Orders  []view.Order
+	// Progresses are stages that not all of an order has reached.
+	Progresses []string
+	Orders     []view.Order
 }
 
-// statuses is the order in which orders go on; the fold names them by precedence.
-var statuses = []string{state.Accepted, state.Released, state.Picking, state.Packed, state.PartiallyShipped, state.Shipped, state.Closed, state.Cancelled,
-	state.Rejected, state.Unknown}
+// statuses is the order in which orders go on; progresses are offered beside them, without a count.
+var statuses, progresses = state.Statuses(), []string{"partially_picked", "partially_packed", "partially_shipped", "partially_delivered", "partially_received", "partially_credited"}
 
 func (s *server) orders(q *request) (*content, error) {
 	var data *ordersData
@@ -47,6 +48,7 @@ func (s *server) orders(q *request) (*content, error) {
 				data.Choices = append(data.Choices, choice{status, counts[status]})
 			}
 		}
+		data.Progresses = progresses
 		data.Orders, err = view.LatestOrders(ctx, tx, q.tenant, view.OrderFilter{Status: data.Status, Limit: rows})
 		return err
 	})

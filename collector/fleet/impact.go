@@ -34,7 +34,7 @@ type Value struct {
 const dueSoon = 4 * time.Hour
 
 // openStatuses are those of orders that a site has work with.
-const openStatuses = `'accepted', 'released', 'picking', 'packed', 'partially_shipped'`
+const openStatuses = `'accepted', 'held', 'backordered', 'released', 'allocated', 'picking', 'partially_packed', 'packed', 'partially_shipped'`
 
 // AddImpact works out what waits for each of the sites.
 func (f *Fleet) AddImpact(ctx context.Context, sites []*Site) error {

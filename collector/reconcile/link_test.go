@@ -118,7 +118,7 @@ func TestANumberThatIsKnownAtLastClosesItsCase(t *testing.T) {
 			t.Errorf("nobody is told: %s", got)
 		}
 		w.tell(Tracked(30, "S1", "1", "1Z1", L("SO1", "1", "A", "2")))
-		if got := w.codes(); got != "transport_delayed" {
+		if got := w.codes(); got != "transport_delayed" { // of the shipment that has the number
 			t.Errorf("the number is known, and the cases are %q", got)
 		}
 		w.tell(Tracked(30, "S1", "2", "1Z7", L("SO1", "1", "A", "2")))

@@ -43,7 +43,9 @@ type viewFault struct{ err error }
 
 // outcome is what follows from the facts of one key.
 type outcome struct {
-	state                  proto.Message
+	state proto.Message
+	// gone: without a state, the one that there was goes too.
+	gone                   bool
 	status, site, customer string
 	postings               []posting.Desired
 	exceptions             []exception.Desired
@@ -56,6 +58,9 @@ type outcome struct {
 	waits map[string]bool
 	// wakeAt is when to fold again without a new fact, zero for never.
 	wakeAt time.Time
+	// demand is what the key says of stock that lies in no bucket; demands: it is a key that says such things.
+	demand  []state.Demand
+	demands bool
 	// also are other keys that must be folded again.
 	also []string
 	// links are those that hold otherwise than they did.
@@ -99,6 +104,8 @@ func (v *view) decide() (out *outcome, err error) {
 		v.stock()
 	case kind == state.KindMovement:
 		v.movement()
+	case kind == state.KindAllocation:
+		v.allocation(parts[0])
 	case kind == state.KindOpening:
 		v.opening(parts[0])
 	case kind == state.KindSubmission:
@@ -114,6 +121,7 @@ func (v *view) decide() (out *outcome, err error) {
 	}
 	v.strangers()
 	v.reasonsOfDeclared()
+	v.demand()
 	v.tellWholes(kind)
 	v.holdLinks()
 	return &v.outcome, nil

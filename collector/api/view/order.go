@@ -31,7 +31,7 @@ type Order struct {
 
 // OrderFilter narrows a list of orders. An empty field is not a limit.
 type OrderFilter struct {
-	// Status is one of state.Accepted and its like.
+	// Status is one of state.Statuses or state.Progresses: an order is in it, or one of its stages has come so far.
 	Status string
 	Site   string
 	// Limit is at most how many; 0 is 100.
@@ -100,7 +100,7 @@ func (f OrderFilter) limit() int {
 func (f OrderFilter) where(tenant string) (string, []any) {
 	where, args := []string{"tenant = ? AND fold_key > 'order/' AND fold_key < 'order0'"}, []any{tenant}
 	if f.Status != "" {
-		where, args = append(where, "status = ?"), append(args, f.Status)
+		where, args = append(where, "(status = ? OR progress LIKE ?)"), append(args, f.Status, "% "+f.Status+" %")
 	}
 	if f.Site != "" {
 		where, args = append(where, "site = ?"), append(args, f.Site)

@@ -28,7 +28,9 @@ type commands struct {
 	Run      runCommand      `cmd:"" help:"Run in the foreground until interrupted."`
 	Find     findCommand     `cmd:"" help:"Find what a number or name leads to: an order, shipment, return, invoice, tracking number, SSCC."`
 	Site     siteCommand     `cmd:"" help:"Make sites known, and say how they are."`
+	Order    orderCommand    `cmd:"" help:"Orders, how far they have come, and what their statuses follow from."`
 	Show     showCommand     `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
+	Stock    stockCommand    `cmd:"" help:"Say what lies where, and what of it can be promised."`
 	Identity identityCommand `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker   brokerCommand   `cmd:"" help:"Set up a broker other than the embedded one."`
 	Export   exportCommand   `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON."`
@@ -42,7 +44,7 @@ type commands struct {
 func main() {
 	var c commands
 	parser := kong.Must(&c, kong.Name("dockline-collector"), kong.Description("Takes what happens at the docks to the systems that run the business, exactly once."),
-		kong.UsageOnError(), kong.Vars{"config": defaultConfig(), "formats": strings.Join(export.Names(), ",")})
+		kong.UsageOnError(), kong.Vars{"config": defaultConfig(), "formats": strings.Join(export.Names(), ","), "orderStatuses": strings.Join(orderStatuses(), ", ")})
 	ctx, err := parser.Parse(os.Args[1:])
 	if err != nil {
 		parser.Errorf("%s", err)
