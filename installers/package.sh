@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# package.sh VERSION LDFLAGS: one archive for every system that Dockline supports, with checksums, in dist/.
+# package.sh VERSION FLAGS...: with these flags of go build, one archive for every system that Dockline supports, with checksums, in dist/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-version=$1 ldflags=$2
+version=$1
+shift
 most=20000000 # bytes that an agent may have: sites load it over thin lines
 # grpcnotrace leaves out gRPC's request tracing, which nothing here shows: 120 KB of every binary.
 rm -rf dist && mkdir -p dist
@@ -14,7 +15,7 @@ for target in linux/amd64 linux/arm64 linux/arm windows/amd64; do
 	for main in agent/cmd/dockline-agent collector/cmd/dockline-collector plugins/wms-file plugins/sim; do
 		binary=$(basename "$main")
 		case $main in plugins/*) binary=dockline-plugin-$binary ;; esac
-		CGO_ENABLED=0 GOOS=$os GOARCH=$arch GOARM=7 go build -tags grpcnotrace -trimpath -ldflags "$ldflags" -o "dist/$name/$binary$suffix" "./$main"
+		CGO_ENABLED=0 GOOS=$os GOARCH=$arch GOARM=7 go build "$@" -o "dist/$name/$binary$suffix" "./$main"
 	done
 	size=$(stat -c %s "dist/$name/dockline-agent$suffix")
 	echo "dockline-agent for $os/$arch: $size bytes"
