@@ -2,6 +2,8 @@ package collector
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/dockline/dockline/collector/connector"
@@ -45,6 +47,9 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	r.downlink = &downlink.Downlink{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "downlink")}
 	r.keeper = m.newKeeper(l, log)
 	r.night = m.newNight(log, r.worker)
+	if err := m.activate(ctx, appendFacts); err != nil {
+		return nil, err
+	}
 	for _, s := range m.connectors {
 		r.senders = append(r.senders, &posting.Sender{DB: m.db, Target: s.config.Name, Connector: s.connector, Holder: m.name, Cases: m.cases, Receipts: m.receipts,
 			CallTimeout: s.config.Timeout, Now: m.clock, Random: m.jitter, Log: m.log.With("part", "posting", "target", s.config.Name)})
@@ -65,6 +70,27 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 			return m.report(ctx, tx, tenant, origin, desired)
 		}})
 	return r, err
+}
+
+// activate puts the policy in force for every tenant that there is, before anything is folded under it.
+func (m *Collector) activate(ctx context.Context, appendFacts reconcile.Append) error {
+	tenants := make(map[string]bool)
+	for _, s := range m.connectors {
+		tenants[s.config.Tenant] = true
+	}
+	sites, err := (&fleet.Fleet{DB: m.db, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock}).Sites(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, site := range sites {
+		tenants[site.Tenant] = true
+	}
+	for _, tenant := range slices.Sorted(maps.Keys(tenants)) {
+		if err := reconcile.Activate(ctx, m.db, tenant, m.policy, appendFacts, m.now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newLog is the event log, with the keys that the mapping in force gives.

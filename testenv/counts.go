@@ -19,6 +19,8 @@ var counts = map[string]struct{ commit, full int }{
 	"once.agent-kills":       {20, 20},
 	"rebuild.orders":         {24, 120},
 	"rebuild.troubles":       {10, 50},
+	"permutations.pure":      {300, 10000},
+	"permutations.database":  {40, 10000},
 	"once.tryton-orders":     {8, 60},
 	"downlink.releases":      {100, 1000},
 	"demo.orders":            {200, 200},

@@ -13,6 +13,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/state"
 )
 
 //go:embed assets
@@ -54,17 +55,24 @@ func New(c Config) http.Handler {
 	s := &server{Config: c, fleet: &fleet.Fleet{DB: c.DB, OfflineAfter: c.OfflineAfter, Now: c.Now}, log: &eventlog.Log{DB: c.DB}}
 	mux := http.NewServeMux()
 	for path, body := range map[string]bodyOf{
-		"/{$}":             s.sites,
-		"/sites/{id}":      s.site,
-		"/days":            s.days,
-		"/orders":          s.orders,
-		"/orders/{number}": s.track,
-		"/postings":        s.postings,
-		"/exceptions":      s.exceptions,
-		"/events":          s.events,
-		"/events/{id}":     s.event,
+		"/{$}":                            s.sites,
+		"/sites/{id}":                     s.site,
+		"/days":                           s.days,
+		"/orders":                         s.orders,
+		"/orders/{number}":                s.track,
+		"/shipments/{site}/{number}":      s.oneGoods(state.KindShipment, "Shipment", "site", "number"),
+		"/returns/{number}":               s.oneGoods(state.KindReturn, "Return", "number"),
+		"/blind-returns/{site}/{receipt}": s.oneGoods(state.KindBlindReturn, "Blind return", "site", "receipt"),
+		"/inbound/{site}/{reference}":     s.oneGoods(state.KindInbound, "Inbound", "site", "reference"),
+		"/postings":                       s.postings,
+		"/exceptions":                     s.exceptions,
+		"/events":                         s.events,
+		"/events/{id}":                    s.event,
 	} {
 		mux.HandleFunc("GET "+path, s.page(body))
+	}
+	for path := range goodsPages {
+		mux.HandleFunc("GET "+path, s.page(s.goodsList(path)))
 	}
 	mux.Handle("GET /assets/", http.FileServerFS(assets))
 	if c.Drill != "" {
@@ -98,7 +106,7 @@ func failure(err error) (status int, text string) {
 	switch {
 	case errors.Is(err, errNoPage):
 		return http.StatusNotFound, "There is no such page."
-	case errors.Is(err, view.ErrNoOrder), errors.Is(err, eventlog.ErrNoEvent), errors.Is(err, errNoTenant), errors.Is(err, fleet.ErrNoSite):
+	case errors.Is(err, view.ErrNoOrder), errors.Is(err, view.ErrNoGoods), errors.Is(err, eventlog.ErrNoEvent), errors.Is(err, errNoTenant), errors.Is(err, fleet.ErrNoSite):
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, errDrill):
 		return http.StatusBadGateway, err.Error()

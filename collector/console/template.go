@@ -16,28 +16,29 @@ import (
 //go:embed pages
 var pages embed.FS
 
-var templates = parse("failure", "sites", "wall", "site", "days", "orders", "track", "postings", "exceptions", "events", "event", "drill")
+var templates = parse("failure", "sites", "wall", "site", "days", "orders", "track", "goods", "shipment", "return", "inbound", "postings", "exceptions", "events", "event", "drill")
 
 func parse(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("").Funcs(template.FuncMap{
-		"esc":      url.PathEscape,
-		"words":    words,
-		"kind":     event.KindName,
-		"quantity": event.FormatQuantity,
-		"class":    func(c docklinev1.FaultClass) string { return lower(c.String(), "FAULT_CLASS_") },
-		"severity": func(s docklinev1.Severity) string { return lower(s.String(), "SEVERITY_") },
-		"level":    func(l docklinev1.ReceiptLevel) string { return words(lower(l.String(), "RECEIPT_LEVEL_")) },
-		"time":     moment,
-		"stamp":    func(t interface{ AsTime() time.Time }) string { return moment(t.AsTime()) },
-		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
-		"short":    short,
-		"facts":    factsOf,
-		"counters": view.Counters,
-		"tone":     tone,
-		"sign":     sign,
-		"age":      age,
-		"number":   number,
-		"bytes":    bytesText,
+		"esc":       url.PathEscape,
+		"goodsPath": goodsPath,
+		"words":     words,
+		"kind":      event.KindName,
+		"quantity":  event.FormatQuantity,
+		"class":     func(c docklinev1.FaultClass) string { return lower(c.String(), "FAULT_CLASS_") },
+		"severity":  func(s docklinev1.Severity) string { return lower(s.String(), "SEVERITY_") },
+		"level":     func(l docklinev1.ReceiptLevel) string { return words(lower(l.String(), "RECEIPT_LEVEL_")) },
+		"time":      moment,
+		"stamp":     func(t interface{ AsTime() time.Time }) string { return moment(t.AsTime()) },
+		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+		"short":     short,
+		"facts":     factsOf,
+		"counters":  view.Counters,
+		"tone":      tone,
+		"sign":      sign,
+		"age":       age,
+		"number":    number,
+		"bytes":     bytesText,
 	}).ParseFS(pages, "pages/layout.html"))
 	found := make(map[string]*template.Template)
 	for _, name := range names {
@@ -65,8 +66,10 @@ func short(id string) string { return id[:min(len(id), 10)] }
 // tones are what a status, state, severity or level means to whoever looks: well, on its way, to be looked at, or wrong.
 var tones = map[string]string{
 	"online": "good", "info": "good", "confirmed": "good", "shipped": "good", "closed": "good", "resolved": "good", "no document": "good", "no_document": "good",
-	"warning": "warn", "unknown": "warn", "partially_shipped": "warn", "held": "warn", "backordered": "warn", "partially_packed": "warn", "partially_delivered": "warn", "delivered": "good", "lost": "bad", "partially_lost": "bad",
-	"damaged": "bad", "partially_damaged": "bad", "partially_refused": "bad", "correcting": "warn", "blocked": "warn", "never seen": "warn", "open": "warn", "exception": "warn",
+	"warning": "warn", "unknown": "warn", "partially_shipped": "warn", "correcting": "warn", "blocked": "warn", "never seen": "warn", "open": "warn", "exception": "warn",
+	"delivered": "good", "credited": "good", "matched": "good", "partially_delivered": "warn", "delayed": "warn", "damaged": "bad", "lost": "bad",
+	"returning": "warn", "returned_to_sender": "warn", "voided": "warn", "quarantined": "warn", "partially_received": "warn", "denied": "bad",
+	"held": "warn", "backordered": "warn", "partially_packed": "warn", "partially_lost": "bad", "partially_damaged": "bad", "partially_refused": "bad",
 	"error": "bad", "offline": "bad", "difference": "bad", "waiting": "warn", "rejected": "bad", "diverged": "bad", "refused": "bad",
 }
 

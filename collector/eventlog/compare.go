@@ -19,13 +19,14 @@ const (
 	FactMissing = "missing" // the event touches the key, and there is no row
 	FactExtra   = "extra"   // there is a row, and no event says so
 	FactOther   = "other"   // the row says something else
+	LinkMissing = "link"    // the event says that something is part of the key, and there is no row
 )
 
 // FactDifference is a fact row that is not what the events say.
 type FactDifference struct {
 	Tenant, Key, EventID string
 	LogID                int64
-	// What is FactMissing, FactExtra or FactOther.
+	// What is FactMissing, FactExtra, FactOther or LinkMissing.
 	What string
 	// Ordinal, Seq and Body are as they should be; Body is nil where there should be no row.
 	Ordinal, Seq int64
@@ -55,7 +56,11 @@ func (l *Log) CompareFacts(ctx context.Context, after int64, most int) (Compared
 		if !c.Done {
 			c.Through = page[len(page)-1].logID
 		}
-		c.Facts, c.Differences, err = l.compareFacts(ctx, tx, page, after, c.Through)
+		if c.Facts, c.Differences, err = l.compareFacts(ctx, tx, page, after, c.Through); err != nil {
+			return err
+		}
+		links, err := l.missingLinks(ctx, tx, page)
+		c.Differences = append(c.Differences, links...)
 		return err
 	})
 	if err != nil {
@@ -104,6 +109,16 @@ func (l *Log) restoreFacts(ctx context.Context, tx *db.Tx, id int64) (int, error
 		return 0, err
 	}
 	r := l.newRows()
+	links, err := l.missingLinks(ctx, tx, page)
+	if err != nil {
+		return 0, err
+	}
+	if len(links) > 0 {
+		r.addLinks(page[0].event)
+	}
+	for _, d := range links {
+		r.dirty = append(r.dirty, dirtyKey{d.Tenant, d.Key})
+	}
 	for _, d := range differences {
 		if _, err := tx.Exec(ctx, `DELETE FROM fact WHERE tenant = ? AND fold_key = ? AND log_id = ?`, d.Tenant, d.Key, d.LogID); err != nil {
 			return 0, err
@@ -113,7 +128,7 @@ func (l *Log) restoreFacts(ctx context.Context, tx *db.Tx, id int64) (int, error
 		}
 		r.dirty = append(r.dirty, dirtyKey{d.Tenant, d.Key})
 	}
-	return len(differences), r.write(ctx, tx)
+	return len(differences) + len(links), r.write(ctx, tx)
 }
 
 // stored is an event as its row has it.
@@ -142,6 +157,41 @@ func pageOf(ctx context.Context, tx *db.Tx, after int64, most int) ([]*stored, e
 		page = append(page, s)
 	}
 	return page, rows.Err()
+}
+
+// missingLinks are the links that events of a page say and that have no row. One that no event says does no harm: a fold follows only those
+// that a fact of its own names.
+func (l *Log) missingLinks(ctx context.Context, tx *db.Tx, page []*stored) (found []FactDifference, err error) {
+	r := l.newRows()
+	events := make(map[string]*stored)
+	for _, s := range page {
+		if s.variant == 0 {
+			r.addLinks(s.event)
+			events[s.event.GetTenant()+"\x00"+s.event.GetId()] = s
+		}
+	}
+	keys := make([][]any, 0, len(r.links))
+	missing := make(map[[4]string]bool)
+	for _, row := range r.links {
+		at := [4]string{row[0].(string), row[1].(string), row[2].(string), row[3].(string)}
+		if !missing[at] {
+			missing[at] = true
+			keys = append(keys, row[:4])
+		}
+	}
+	columns := []string{"tenant", "link_key", "part_of", "event_id"}
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "link", Columns: columns, Key: columns, Rows: keys})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		delete(missing, [4]string{row[0].(string), row[1].(string), row[2].(string), row[3].(string)})
+	}
+	for _, at := range slices.SortedFunc(maps.Keys(missing), func(a, b [4]string) int { return slices.Compare(a[:], b[:]) }) {
+		s := events[at[0]+"\x00"+at[3]]
+		found = append(found, FactDifference{Tenant: at[0], Key: at[2], EventID: at[3], LogID: s.logID, What: LinkMissing})
+	}
+	return found, nil
 }
 
 // factPlace names a fact row.

@@ -21,6 +21,8 @@ type Filter struct {
 	Order string
 	Team  string
 	Code  string
+	// Origin is what wants it: "fold/order/SO00017".
+	Origin string
 	// EventID is an event that cannot be settled because of the exception.
 	EventID string
 	// After, where it is not nil, lists by number, beginning behind this one.
@@ -69,6 +71,7 @@ func (f Filter) where(tenant string) (string, []any) {
 	limit("order_number", f.Order)
 	limit("team", f.Team)
 	limit("code", f.Code)
+	limit("origin", f.Origin)
 	if f.EventID != "" {
 		where = append(where, "number IN (SELECT number FROM exception_event WHERE tenant = ? AND event_id = ?)")
 		args = append(args, tenant, f.EventID)

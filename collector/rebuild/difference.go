@@ -57,9 +57,13 @@ func (b *Rebuild) save(ctx context.Context, r *Run, found []Difference) error {
 }
 
 func saveIn(ctx context.Context, tx *db.Tx, r *Run, found []Difference) error {
-	rows := make([][]any, len(found))
-	for i, d := range found {
-		rows[i] = []any{r.Number, d.Tenant, d.Key.Key, d.logID, d.EventID, d.What, d.Text, d.settled}
+	rows := make([][]any, 0, len(found))
+	seen := make(map[Difference]bool)
+	for _, d := range found {
+		if at := (Difference{Key: d.Key, logID: d.logID}); !seen[at] { // of one event and key the first says enough
+			seen[at] = true
+			rows = append(rows, []any{r.Number, d.Tenant, d.Key.Key, d.logID, d.EventID, d.What, d.Text, d.settled})
+		}
 	}
 	if err := tx.Upsert(ctx, db.Insert{Table: "rebuild_difference", Columns: []string{"number", "tenant", "fold_key", "log_id", "event_id", "what", "detail", "settled"},
 		Conflict: []string{"number", "tenant", "fold_key", "log_id"}, Update: []string{"what", "detail", "settled"}, Rows: rows}); err != nil {

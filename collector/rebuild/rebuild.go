@@ -27,7 +27,7 @@ type Fact struct {
 	Key
 	LogID, Ordinal, Seq int64
 	EventID             string
-	// What is "missing", "extra" or "other".
+	// What is "missing", "extra" or "other", or "link" for a link that is missing.
 	What string
 	Body []byte
 }
@@ -218,6 +218,7 @@ var factTexts = map[string]string{
 	"missing": "the event says something of the key, and its fact is not there",
 	"extra":   "there is a fact that no event says",
 	"other":   "the fact says something else than its event",
+	"link":    "the event says that something is part of it, and the link is not there",
 }
 
 func (r *Run) covers(key Key) bool {

@@ -28,6 +28,7 @@ var spoils = []struct{ name, key, what, words, query string }{
 	{"a status changed", "order/SO1", "state", `status is "picking"`, `UPDATE state SET status = 'picking' WHERE fold_key = 'order/SO1'`},
 	{"a customer changed", "order/SO3", "state", `customer is "C-9"`, `UPDATE state SET customer = 'C-9' WHERE fold_key = 'order/SO3'`},
 	{"a posting deleted", "order/SO1", "state", "is wanted and not there", `DELETE FROM posting WHERE kind = 'goods_issue' AND natural_key = 'SO1/S1'`},
+	{"a link deleted", "shipment/dc-east/S1", "link_fact", "is part of it", `DELETE FROM link WHERE part_of = 'shipment/dc-east/S1'`},
 	{"a reason deleted", "order/SO2", "state", "reads otherwise", `DELETE FROM no_document WHERE fold_key = 'order/SO2'`},
 }
 

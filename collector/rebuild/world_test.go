@@ -50,6 +50,12 @@ func newWorld(t *testing.T, d *db.DB) *world {
 		}
 		return touches
 	}}
+	w.log.Links = func(e *docklinev1.Event) (links []eventlog.Link) {
+		for _, l := range state.Links(e) {
+			links = append(links, eventlog.Link(l))
+		}
+		return links
+	}
 	w.worker = &reconcile.Worker{DB: d, Policy: p, Now: now, Append: w.append}
 	return w
 }

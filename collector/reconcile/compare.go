@@ -257,14 +257,14 @@ func (w *Worker) compareLarge(ctx context.Context, key foldKey) (r Refolded, err
 	if err != nil {
 		return r, err
 	}
-	r.Facts = len(facts)
+	r.Facts = ownFacts(facts)
 	err = w.DB.Read(ctx, func(tx *db.Tx) error {
 		r.Differences = nil
 		pending, err := pendingOf(ctx, tx, []foldKey{key}, w.now().UnixMicro())
 		if r.Pending = pending[key]; err != nil || r.Pending {
 			return err
 		}
-		b := &batch{worker: w, tx: tx, now: w.now(), large: true, factCount: len(facts)}
+		b := &batch{worker: w, tx: tx, now: w.now(), large: true, factCount: r.Facts}
 		if err := b.loadLarge(ctx, key); err != nil {
 			return err
 		}
@@ -285,6 +285,7 @@ func (b *batch) compare(ctx context.Context, key foldKey, r *Refolded) error {
 		differ("%v", err)
 		return nil
 	}
+	v.own = r.Facts
 	stored, err := posting.Of(ctx, b.tx, key.tenant, key.key)
 	if err != nil {
 		return err
@@ -305,6 +306,9 @@ func (b *batch) compare(ctx context.Context, key foldKey, r *Refolded) error {
 	comparePostings(out, stored, differ)
 	if !maps.Equal(b.reasons[key], out.reasons) {
 		differ("why events lead to no document reads otherwise")
+	}
+	if len(out.links) > 0 {
+		differ("of %d links it reads otherwise whether they hold", len(out.links))
 	}
 	return nil
 }

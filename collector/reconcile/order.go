@@ -320,8 +320,8 @@ func (v *view) afterTheEnd(fold *state.OrderFold) {
 func (v *view) reasonsOfOrder(fold *state.OrderFold, fed map[string]bool) {
 	v.replaced(fold.Former, byRevision)
 	over := map[string]string{
-		state.Shipped: "the order is complete without it", state.Delivered: "the order is complete without it", state.PartiallyDelivered: "the order is complete without it",
-		state.Closed:    "the order is complete without it",
+		state.Shipped: "the order is complete without it", state.Closed: "the order is complete without it",
+		state.Delivered: "the order is complete without it", state.PartiallyDelivered: "the order is complete without it",
 		state.Cancelled: "the order was cancelled; the goods stay in stock", state.Rejected: "the order was rejected",
 	}[fold.State.GetStatus()]
 	for _, e := range fold.Facts {

@@ -11,16 +11,6 @@ import (
 	"github.com/dockline/dockline/proto/event"
 )
 
-// shipment keeps what left under one number, over all orders; what follows from it follows where its orders are folded.
-func (v *view) shipment(site string) {
-	shipment, found := state.FoldShipment(v.facts)
-	v.outcome.state, v.outcome.site, v.outcome.status = shipment, site, "departed"
-	if shipment.GetNumber() == "" {
-		v.outcome.status = "corrected" // it left under another number
-	}
-	v.raiseFindings(found, "", "")
-}
-
 // opening keeps which snapshot opened a site's stock; when that is another one, every bucket of the site is folded again.
 func (v *view) opening(site string) {
 	opening := state.FoldOpening(site, v.facts)

@@ -86,7 +86,13 @@ func (v *view) decide() (out *outcome, err error) {
 	case kind == state.KindOrder:
 		v.order(parts[0])
 	case kind == state.KindShipment:
-		v.shipment(parts[0])
+		v.shipment(parts[0], parts[1])
+	case kind == state.KindReturn:
+		v.returned(parts[0])
+	case kind == state.KindBlindReturn:
+		v.blindReturn(parts[0], parts[1])
+	case kind == state.KindInbound:
+		v.inbound(parts[0], parts[1])
 	case kind == state.KindCount:
 		v.counted(parts[0], parts[1])
 	case kind == state.KindStock:

@@ -103,6 +103,7 @@ func byLine(e *docklinev1.Event, lines []*docklinev1.Line, keyOf func(*docklinev
 	}
 	return touches
 }
+
 // grouped is lines by key, and the keys in the order of their first line; a line without a key is left out.
 func grouped(lines []*docklinev1.Line, keyOf func(*docklinev1.Line) string) (groups map[string][]*docklinev1.Line, keys []string) {
 	groups = make(map[string][]*docklinev1.Line)

@@ -13,10 +13,10 @@ import (
 func TestAShipmentToldAgainIsSeenOnce(t *testing.T) {
 	first, again := Shipment(10, "S1", L("SO1", "1", "A", "3")), Shipment(11, "S1", L("SO1", "1", "A", "4"))
 	key := event.ShipmentKey(first.GetSite(), "S1")
-	if _, found := state.FoldShipment(facts(key, first, again)); len(found) != 0 {
+	if found := state.FoldShipment(Site, "S1", facts(key, first, again), codes{}).Findings; len(found) != 0 {
 		t.Errorf("what SO1 tells is told twice: %+v", found)
 	}
-	_, found := state.FoldShipment(facts(key, Shipment(10, "S1", L("", "", "A", "3")), Shipment(11, "S1", L("", "", "A", "4"))))
+	found := state.FoldShipment(Site, "S1", facts(key, Shipment(10, "S1", L("", "", "A", "3")), Shipment(11, "S1", L("", "", "A", "4"))), codes{}).Findings
 	if len(found) != 1 || found[0].Code != state.CodeChangedRecord || len(found[0].EventIDs) != 2 {
 		t.Errorf("found %+v", found)
 	}

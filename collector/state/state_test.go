@@ -414,8 +414,8 @@ func summary(t *testing.T, key string, known []state.Fact) string {
 		for _, a := range fold.Asserted {
 			rest = fmt.Sprint(rest, a.Count, a.EventIDs, a.Tied, a.Last.GetId())
 		}
-	case state.KindShipment:
-		folded, _ = state.FoldShipment(known)
+	default:
+		folded, rest = foldedGoods(t, key, known)
 	}
 	hash, err := state.Hash(folded)
 	if err != nil {

@@ -78,13 +78,14 @@ func linked(facts []Fact) []Fact {
 // oneOfEach leaves one fact of each event: the whole of it where that came, else what its handling units got of it, together.
 func oneOfEach(via []Fact) []Fact {
 	slices.SortFunc(via, func(a, b Fact) int {
-		return cmp.Or(cmp.Compare(a.Event.GetId(), b.Event.GetId()), cmp.Compare(wholeness(a), wholeness(b)), cmp.Compare(a.Via, b.Via))
+		return cmp.Or(cmp.Compare(a.Event.GetId(), b.Event.GetId()), cmp.Compare(wholeness(a), wholeness(b)), cmp.Compare(a.Via, b.Via), byJournal(a, b))
 	})
 	var list []Fact
 	for i, fact := range via {
 		switch {
 		case i == 0 || via[i-1].Event.GetId() != fact.Event.GetId():
 			list = append(list, fact)
+		case via[i-1].Via == fact.Via: // told twice, or with another body
 		case wholeness(fact) == ofOneUnit && wholeness(list[len(list)-1]) == ofOneUnit:
 			last := &list[len(list)-1]
 			last.Event = withUnit(last.Event, fact.Event)

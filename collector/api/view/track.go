@@ -25,6 +25,8 @@ type Track struct {
 	Feeds    [][]string
 	// Exceptions are the open and the resolved ones, the last changed first.
 	Exceptions []exception.Exception
+	// Goods are its shipments and returns.
+	Goods []Goods
 }
 
 // exceptionLimit is more exceptions than one order ever has.
@@ -49,6 +51,9 @@ func OneTrack(ctx context.Context, d *db.DB, tenant, number string) (*Track, err
 			return err
 		}
 		t.Order = *order
+		if t.Goods, err = goodsOf(ctx, tx, tenant, number); err != nil {
+			return err
+		}
 		if t.Receipts, err = ReceiptsOf(ctx, tx, tenant, ids); err != nil {
 			return err
 		}

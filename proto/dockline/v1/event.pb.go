@@ -2187,7 +2187,7 @@ type Shipment struct {
 	// Standard carrier alpha code.
 	Scac         string `protobuf:"bytes,10,opt,name=scac,proto3" json:"scac,omitempty"`
 	FreightTerms string `protobuf:"bytes,11,opt,name=freight_terms,json=freightTerms,proto3" json:"freight_terms,omitempty"`
-	// Further tracking numbers, one for each parcel.
+	// Tracking numbers of the parcels, one for each, where there are several; tracking is then one of them, or the number of all of it.
 	Parcels []string `protobuf:"bytes,12,rep,name=parcels,proto3" json:"parcels,omitempty"`
 	// Handling units that left, where lines do not name them.
 	HandlingUnits []string `protobuf:"bytes,13,rep,name=handling_units,json=handlingUnits,proto3" json:"handling_units,omitempty"`

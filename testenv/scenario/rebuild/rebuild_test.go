@@ -58,7 +58,7 @@ func day(t *testing.T, c world.Config) {
 	worldtest.Settle(t, w, patience)
 	var r result
 	worldtest.Until(t, "everything folded", patience, func() (bool, error) { r = report(t, w, true); return r.Pending == 0, nil })
-	testenv.Figure(t, "derived anew", r.Events, "events,", r.Facts, "facts and", r.Keys, "keys: differing", r.Differing)
+	testenv.Figure(t, "events derived anew", r.Events, "facts", r.Facts, "keys", r.Keys, "keys that differ", r.Differing)
 	if r.Events < 100 || r.Facts < r.Events || r.Keys < 50 {
 		t.Errorf("too little happened: %+v", r.Run)
 	}
