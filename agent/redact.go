@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/dockline/dockline/proto/configfile"
 )
 
 // hidden stands where a secret stood.
@@ -103,7 +105,7 @@ func newRedactor(c *Config, sources ...string) *redactor {
 // learn reads YAML or JSON and knows what stands under telling keys, in addresses, and in files and variables that it refers to.
 func (r *redactor) learn(text []byte) {
 	var tree any
-	if yaml.Unmarshal(text, &tree) != nil {
+	if configfile.Unmarshal(text, &tree) != nil {
 		return
 	}
 	walk("", tree, func(key, value string) {
@@ -195,7 +197,7 @@ func outline(node any) any {
 // redactConfig is agent.yaml without comments and secrets: known sections as they are, those of plugins as outlines.
 func (r *redactor) redactConfig(text []byte) string {
 	var tree map[string]any
-	if err := yaml.Unmarshal(text, &tree); err != nil {
+	if err := configfile.Unmarshal(text, &tree); err != nil {
 		return "# It does not read as YAML, so it is left out: a secret could stand anywhere in it.\n"
 	}
 	plugins, _ := tree["plugins"].([]any)

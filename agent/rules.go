@@ -17,6 +17,8 @@ import (
 type RulesConfig struct {
 	DoubleScan []DoubleScanRule `yaml:"double_scan"`
 	Unknown    UnknownRules     `yaml:"unknown"`
+	// CheckDigits is what is done about a GTIN or SSCC whose check digit does not fit.
+	CheckDigits rule.Answer `yaml:"check_digits"`
 }
 
 // DoubleScanRule protects a step, an event kind, from a second scan within a time.
@@ -45,6 +47,8 @@ func (u UnknownRules) answers() map[docklinev1.MasterKind]rule.Answer {
 	}
 }
 
+var answers = []rule.Answer{rule.Ignore, rule.Warn, rule.Refuse}
+
 func (r RulesConfig) validate(bad func(key, format string, args ...any)) {
 	seen := map[string]bool{}
 	for i, d := range r.DoubleScan {
@@ -61,18 +65,25 @@ func (r RulesConfig) validate(bad func(key, format string, args ...any)) {
 			bad(key+".within", "%s: give %s to %s", d.Within, minWithin, maxWithin)
 		}
 	}
-	answers := r.Unknown.answers()
+	if !slices.Contains(answers, r.CheckDigits) {
+		bad("rules.check_digits", "%q: one of ignore, warn, refuse", string(r.CheckDigits))
+	}
+	byKind := r.Unknown.answers()
 	for _, check := range rule.Checks {
-		if a := answers[check.Kind]; !slices.Contains([]rule.Answer{rule.Ignore, rule.Warn, rule.Refuse}, a) {
+		if a := byKind[check.Kind]; !slices.Contains(answers, a) {
 			bad("rules.unknown."+check.Name, "%q: one of ignore, warn, refuse", string(a))
 		}
 	}
 }
 
+// unscanned are kinds, or objects of kinds, that nobody scans at a site.
+var unscanned = []string{"order.", "invoice.", "credit_memo.", "quote.", "backorder.", "transport.", "inbound.", "command.", "stream.", "record.", "policy.", "exception.",
+	"agent.", "error.", "stock.snapshot", "count.approved", "shipment.over_shipped", "return.requested", "return.authorised", "return.denied", "return.cancelled"}
+
 // protectable says whether a kind is a scan at a site, and no word of the centre or of the machinery.
 func protectable(kind docklinev1.EventKind) bool {
 	name := event.KindName(kind)
-	return !slices.ContainsFunc([]string{"order.", "invoice.", "command.", "stream.", "record.", "policy.", "stock.snapshot"}, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+	return !slices.ContainsFunc(unscanned, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // clone shares nothing with r: what the centre gives is read into it.
@@ -82,12 +93,12 @@ func (r RulesConfig) clone() RulesConfig {
 }
 
 func (r RulesConfig) equal(other RulesConfig) bool {
-	return r.Unknown == other.Unknown && slices.Equal(r.DoubleScan, other.DoubleScan)
+	return r.Unknown == other.Unknown && r.CheckDigits == other.CheckDigits && slices.Equal(r.DoubleScan, other.DoubleScan)
 }
 
 // newRules makes the rules that the configuration asks for.
 func newRules(c RulesConfig, known func(kind docklinev1.MasterKind, code string) bool) *rule.Rules {
-	config := rule.Config{Codes: c.Unknown.answers(), Known: known}
+	config := rule.Config{Codes: c.Unknown.answers(), CheckDigits: c.CheckDigits, Known: known}
 	for _, d := range c.DoubleScan {
 		kind, _ := event.ParseKind(d.Step)
 		config.Doubles = append(config.Doubles, rule.Double{Step: kind, Within: d.Within})

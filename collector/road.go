@@ -39,6 +39,9 @@ type road struct {
 func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	r := &road{}
 	log := m.newLog()
+	if err := makeLedger(ctx, m.db, log, m.log.Info); err != nil {
+		return nil, err
+	}
 	r.sequencer = &eventlog.Sequencer{DB: m.db, Holder: m.name, Now: m.clock, OnPlaced: func() { r.downlink.Wake() }, Slog: m.log.With("part", "sequencer")}
 	r.filler = &eventlog.Filler{Log: log, Slog: m.log.With("part", "eventlog"), OnFilled: func() { r.sequencer.Wake(); r.worker.Wake.Set() }}
 	appendFacts := appending(log)
@@ -53,11 +56,12 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	for _, s := range m.connectors {
 		r.senders = append(r.senders, &posting.Sender{DB: m.db, Target: s.config.Name, Connector: s.connector, Holder: m.name, Cases: m.cases, Receipts: m.receipts,
 			CallTimeout: s.config.Timeout, Now: m.clock, Random: m.jitter, Log: m.log.With("part", "posting", "target", s.config.Name)})
-		if s.config.Role != string(ownership.SystemOfRecord) {
-			continue
+		in := &connector.Intake{DB: m.db, Connector: s.connector, Name: s.config.Name, Tenant: s.config.Tenant, Append: appendFacts,
+			Cases: m.intakeCases, Poll: s.config.Poll, Timeout: s.config.Timeout, Now: m.clock, Log: m.log.With("part", "intake")}
+		if s.config.Role == string(ownership.SystemOfRecord) { // its book opens the sites' stock; others only tell what happened
+			in.Sites = m.sites(s.config.Tenant)
 		}
-		r.intakes = append(r.intakes, &connector.Intake{DB: m.db, Connector: s.connector, Name: s.config.Name, Tenant: s.config.Tenant, Append: appendFacts,
-			Sites: m.sites(s.config.Tenant), Cases: m.intakeCases, Poll: s.config.Poll, Timeout: s.config.Timeout, Now: m.clock, Log: m.log.With("part", "intake")})
+		r.intakes = append(r.intakes, in)
 	}
 	var err error
 	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "ingest"),

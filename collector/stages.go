@@ -15,6 +15,7 @@ import (
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/rebuild"
 	"github.com/dockline/dockline/collector/reconcile"
 	"github.com/dockline/dockline/proto/wire"
 )
@@ -54,6 +55,8 @@ type Stages struct {
 	Intakes   []*connector.Intake
 	Downlink  *downlink.Downlink
 	Keeper    *fleet.Keeper
+	// Rebuild holds what is derived against the event log. It reports to nobody.
+	Rebuild *rebuild.Rebuild
 }
 
 // NewStages wires them, as a collector does that has just been started.
@@ -70,7 +73,9 @@ func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stages{Ingest: r.ingest, Filler: r.filler, Sequencer: r.sequencer, Worker: r.worker, Senders: r.senders, Intakes: r.intakes, Downlink: r.downlink, Keeper: r.keeper}, nil
+	whole := NewRebuild(m.db, r.filler.Log, r.worker, m.name)
+	whole.Now = m.clock
+	return &Stages{Rebuild: whole, Ingest: r.ingest, Filler: r.filler, Sequencer: r.sequencer, Worker: r.worker, Senders: r.senders, Intakes: r.intakes, Downlink: r.downlink, Keeper: r.keeper}, nil
 }
 
 type surroundingLink Surroundings

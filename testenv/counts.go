@@ -18,6 +18,7 @@ var counts = map[string]struct{ commit, full int }{
 	"posting.sequences":      {100, 2000},
 	"once.agent-kills":       {20, 20},
 	"rebuild.orders":         {24, 120},
+	"epcis.orders":           {24, 120},
 	"rebuild.troubles":       {10, 50},
 	"permutations.pure":      {300, 10000},
 	"permutations.database":  {40, 10000},

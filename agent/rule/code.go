@@ -25,10 +25,10 @@ type Check struct {
 
 // Checks are the kinds of codes that are looked up.
 var Checks = []Check{
-	{docklinev1.MasterKind_MASTER_KIND_ITEM, "item", "item", func(l *docklinev1.Line) []string { return []string{l.GetItem()} }},
+	{docklinev1.MasterKind_MASTER_KIND_ITEM, "item", "item", func(l *docklinev1.Line) []string { return []string{l.GetItem(), l.GetOriginalItem()} }},
 	{docklinev1.MasterKind_MASTER_KIND_GTIN, "gtin", "GTIN", func(l *docklinev1.Line) []string { return []string{l.GetGtin()} }},
 	{docklinev1.MasterKind_MASTER_KIND_UNIT, "unit", "unit", func(l *docklinev1.Line) []string {
-		return []string{l.GetQuantity().GetUnit(), l.GetOrdered().GetUnit()}
+		return []string{l.GetQuantity().GetUnit(), l.GetOrdered().GetUnit(), l.GetExpected().GetUnit(), l.GetRefused().GetUnit(), l.GetOriginalQuantity().GetUnit()}
 	}},
 	{docklinev1.MasterKind_MASTER_KIND_BIN, "bin", "bin", func(l *docklinev1.Line) []string { return []string{l.GetBin(), l.GetToBin()} }},
 	{docklinev1.MasterKind_MASTER_KIND_REASON, "reason", "reason code", func(l *docklinev1.Line) []string { return []string{l.GetReason()} }},
@@ -75,7 +75,7 @@ func (r *Rules) notKnown(check Check, e *docklinev1.Event) (codes []string) {
 		look(e.GetOrder().GetCustomer())
 		return codes
 	}
-	for _, line := range event.Lines(e) {
+	for _, line := range linesOf(e) {
 		for _, code := range check.codes(line) {
 			look(code)
 		}

@@ -151,6 +151,11 @@ func deedOf(e *docklinev1.Event) (of deed, units string) {
 	if unit := e.GetPack().GetHandlingUnit(); unit != "" {
 		set[unit] = true
 	}
+	if p, ok := event.Payload(e).(interface{ GetHandlingUnits() []string }); ok {
+		for _, unit := range p.GetHandlingUnits() {
+			set[unit] = true
+		}
+	}
 	for _, line := range event.Lines(e) {
 		if unit := line.GetHandlingUnit(); unit != "" {
 			set[unit] = true
@@ -172,12 +177,18 @@ func deedOf(e *docklinev1.Event) (of deed, units string) {
 	return of, strings.Join(all, ", ")
 }
 
-// contentOf is a hash of what the lines say was moved and for whom. Weights, times and tasks may differ from scan to scan; goods may not.
+// contentOf is a hash of what was moved, for whom, and where to. Weights, times and tasks may differ from scan to scan; goods may not.
 func contentOf(e *docklinev1.Event) (content [16]byte) {
 	h := sha256.New()
-	for _, l := range event.Lines(e) {
+	if l := e.GetLoad(); l != nil { // the same carton in another trailer is no second scan
+		part(h, l.GetTrailer())
+		part(h, l.GetDock())
+		part(h, strings.Join(l.GetShipments(), "\x00"))
+	}
+	for _, l := range linesOf(e) {
 		for _, text := range []string{l.GetOrder(), l.GetOrderLine(), l.GetItem(), l.GetGtin(), l.GetQuantity().GetValue(), l.GetQuantity().GetUnit(), l.GetLot(), strings.Join(l.GetSerials(), "\x00"),
-			l.GetHandlingUnit(), l.GetBin(), l.GetToBin(), l.GetStockStatus()} {
+			l.GetHandlingUnit(), l.GetBin(), l.GetToBin(), l.GetStockStatus(), l.GetOriginalItem(), l.GetToStatus(), l.GetToLot(), l.GetToHandlingUnit(), l.GetOwner(), l.GetToOwner(),
+			l.GetCondition(), l.GetDisposition()} {
 			part(h, text)
 		}
 	}

@@ -33,6 +33,8 @@ type Config struct {
 	Doubles []Double
 	// Codes says what is done about a code of a kind that the centre does not know; an absent kind is not looked at.
 	Codes map[docklinev1.MasterKind]Answer
+	// CheckDigits says what is done about a GTIN or SSCC whose check digit is wrong.
+	CheckDigits Answer
 	// Known says whether the centre knows a code, and must say yes where the centre has told of no code of that kind.
 	Known func(kind docklinev1.MasterKind, code string) bool
 }
@@ -73,7 +75,11 @@ func (n *Entry) Look(e *docklinev1.Event) *event.Fault {
 	if fault != nil {
 		return fault
 	}
-	e.Warnings = warnings
+	odd, fault := n.rules.digits(e)
+	if fault != nil {
+		return fault
+	}
+	e.Warnings = append(warnings, odd...)
 	n.double(e)
 	return nil
 }

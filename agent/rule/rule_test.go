@@ -10,6 +10,7 @@ import (
 
 	"github.com/dockline/dockline/agent/rule"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -195,5 +196,56 @@ func TestCodesThatTheCentreDoesNotKnow(t *testing.T) {
 	}
 	if got := told(t, rules(map[docklinev1.MasterKind]rule.Answer{item: rule.Ignore}), odd()); got != "" {
 		t.Errorf("ignore: %q", got)
+	}
+}
+
+// A check digit that does not fit is a warning by name, once for each code, wherever the code stands; plates of the site are its own affair.
+func TestCheckDigitsAreLookedAt(t *testing.T) {
+	const gtin, sscc = "4006381333932", "034012345000000018"
+	look := func(answer rule.Answer, e *docklinev1.Event) ([]*docklinev1.SiteWarning, *event.Fault) {
+		fault := rule.New(rule.Config{CheckDigits: answer}).Begin(time.Now()).Look(e)
+		return e.GetWarnings(), fault
+	}
+	line := func(gtin, unit string) *docklinev1.Line { return &docklinev1.Line{Gtin: gtin, HandlingUnit: unit} }
+	made := func() *docklinev1.Event {
+		return &docklinev1.Event{Payload: &docklinev1.Event_Transformation{Transformation: &docklinev1.Transformation{
+			Lines: []*docklinev1.Line{line("4006381333931", "TOTE-7"), line(gtin, "")}, Outputs: []*docklinev1.Line{line(gtin, sscc)}}}}
+	}
+	got, fault := look(rule.Warn, made())
+	if fault != nil || len(got) != 2 || got[0].GetCode() != rule.CodeDigit || !strings.Contains(got[0].GetText(), "GTIN "+gtin) || !strings.Contains(got[1].GetText(), "SSCC "+sscc) {
+		t.Errorf("%v, %v", got, fault)
+	}
+	if got, fault := look(rule.Refuse, made()); fault == nil || fault.Code != rule.CodeDigit || len(got) > 0 {
+		t.Errorf("refused: %v, %v", got, fault)
+	}
+	if got, fault := look(rule.Ignore, made()); fault != nil || len(got) > 0 {
+		t.Errorf("ignored: %v, %v", got, fault)
+	}
+	if got, _ := look(rule.Warn, &docklinev1.Event{Payload: &docklinev1.Event_Load{Load: &docklinev1.Load{HandlingUnits: []string{sscc, sscc}}}}); len(got) != 1 {
+		t.Errorf("a load: %v", got)
+	}
+}
+
+// A carton that is scanned into a trailer twice is one deed; scanned into another trailer it is another, with a warning.
+func TestLoadingIsProtectedByUnitAndTrailer(t *testing.T) {
+	const loaded = docklinev1.EventKind_EVENT_KIND_LOAD_LOADED
+	r := rule.New(rule.Config{Doubles: []rule.Double{{Step: loaded, Within: within}}})
+	n := r.Begin(noon)
+	scan := func(id, trailer string) *docklinev1.Event {
+		e := &docklinev1.Event{Id: id, Kind: loaded, SourceKey: id, OccurredAt: timestamppb.New(noon),
+			Payload: &docklinev1.Event_Load{Load: &docklinev1.Load{Trailer: trailer, HandlingUnits: []string{"CARTON-7"}}}}
+		if fault := n.Look(e); fault != nil {
+			t.Fatal(fault)
+		}
+		return e
+	}
+	if first := scan("1", "TR-1"); first.GetDoubleOf() != "" || len(first.GetWarnings()) > 0 {
+		t.Errorf("the first scan: %v", first)
+	}
+	if again := scan("2", "TR-1"); again.GetDoubleOf() != "1" {
+		t.Errorf("the second scan: %v", again)
+	}
+	if other := scan("3", "TR-2"); other.GetDoubleOf() != "" || len(other.GetWarnings()) != 1 || other.GetWarnings()[0].GetCode() != rule.CodeOther {
+		t.Errorf("another trailer: %v", other)
 	}
 }

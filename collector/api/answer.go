@@ -6,6 +6,7 @@ import (
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
+	"github.com/dockline/dockline/collector/stock"
 )
 
 func (s *server) sites(q *request) (any, error) {
@@ -171,6 +172,20 @@ func (s *server) stock(q *request) (any, error) {
 		page.Next = found[len(found)-1].Key
 	}
 	return page, nil
+}
+
+// promised answers GET /api/v1/stock/atp?item=ITEM&site=ID&site=ID.
+func (s *server) promised(q *request) (any, error) {
+	item := q.query.Get("item")
+	if item == "" {
+		return nil, bad("Add item=: what can be promised is worked out for one item.")
+	}
+	var p stock.Promise
+	err := s.DB.Read(q.Context(), func(tx *db.Tx) (err error) {
+		p, err = stock.Promised(q.Context(), tx, q.tenant, item, q.query["site"], s.now())
+		return err
+	})
+	return p, err
 }
 
 func (s *server) receipts(q *request) (any, error) {

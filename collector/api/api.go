@@ -52,10 +52,13 @@ func New(c Config) http.Handler {
 		"/api/v1/events/{id}":     s.event,
 		"/api/v1/orders":          s.orders,
 		"/api/v1/orders/{number}": s.order,
+		"/api/v1/goods":           s.goods,
 		"/api/v1/postings":        s.postings,
 		"/api/v1/exceptions":      s.exceptions,
 		"/api/v1/stock":           s.stock,
+		"/api/v1/stock/atp":       s.promised,
 		"/api/v1/receipts":        s.receipts,
+		"/api/v1/search":          s.find,
 	} {
 		mux.HandleFunc("GET "+pattern, s.handle(answer))
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
@@ -100,7 +103,7 @@ func (s *server) handle(answer func(*request) (any, error)) http.HandlerFunc {
 			send(w, http.StatusOK, "application/json", body)
 			return
 		case errors.As(err, &problem):
-		case errors.Is(err, view.ErrNoOrder), errors.Is(err, eventlog.ErrNoEvent):
+		case errors.Is(err, view.ErrNoOrder), errors.Is(err, view.ErrNoGoods), errors.Is(err, eventlog.ErrNoEvent):
 			problem = &Problem{Status: http.StatusNotFound, Detail: err.Error()}
 		case r.Context().Err() != nil:
 			return

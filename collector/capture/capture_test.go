@@ -151,12 +151,18 @@ func TestAPartnersDocument(t *testing.T) {
 		{"type":"ObjectEvent","eventTime":"2026-11-02T08:00:00+01:00","eventTimeZoneOffset":"+01:00","epcList":["urn:epc:id:sscc:4012345.0000000333"],
 		 "quantityList":[{"epcClass":"urn:epc:class:lgtin:4012345.012345.998877","quantity":200,"uom":"KGM"}],"action":"OBSERVE","bizStep":"receiving","disposition":"in_progress",
 		 "readPoint":{"id":"urn:epc:id:sgln:4012345.00005.0"},"bizTransactionList":[{"type":"po","bizTransaction":"urn:epcglobal:cbv:bt:4012345000009:PO-7"}]},
-		{"type":"ObjectEvent","eventTime":"2026-11-02T08:00:00+01:00","eventTimeZoneOffset":"+01:00","epcList":["urn:epc:id:sscc:4012345.0000000333"],"action":"OBSERVE","bizStep":"encoding"}]}}`
+		{"type":"ObjectEvent","eventID":"urn:uuid:1","eventTime":"2026-11-02T08:00:00+01:00","eventTimeZoneOffset":"+01:00","epcList":["urn:epc:id:sscc:4012345.0000000333"],"action":"OBSERVE","bizStep":"encoding"},
+		{"type":"ObjectEvent","eventID":"urn:uuid:1","eventTime":"2026-11-02T08:00:00+01:00","eventTimeZoneOffset":"+01:00","epcList":["urn:epc:id:sscc:4012345.0000000333"],"action":"OBSERVE","bizStep":"encoding",
+		 "errorDeclaration":{"declarationTime":"2026-11-02T09:00:00Z","reason":"incorrect_data"}}]}}`
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
 		c, log := opened(d)
 		done, err := c.EPCIS(t.Context(), strings.NewReader(document), importer())
-		if err != nil || done.Read != 2 || done.Taken != 2 || done.Refused != 1 || !strings.HasPrefix(done.Reasons[0], "epcisBody.eventList[1].bizStep: ") {
+		if err != nil || done.Read != 3 || done.Taken != 3 || done.Refused != 2 || !strings.HasPrefix(done.Reasons[0], "epcisBody.eventList[1].bizStep: ") {
 			t.Fatalf("%+v, %v", done, err)
+		}
+		again, err := c.EPCIS(t.Context(), strings.NewReader(document), importer())
+		if err != nil || again.Taken != 0 || again.Known != 3 || again.Refused != 2 {
+			t.Errorf("taken in again: %+v, %v", again, err)
 		}
 		for _, e := range all(t, d, log) {
 			if letter := e.Event.GetDeadLetter(); letter != nil {

@@ -64,10 +64,12 @@ func New(c Config) http.Handler {
 		"/returns/{number}":               s.oneGoods(state.KindReturn, "Return", "number"),
 		"/blind-returns/{site}/{receipt}": s.oneGoods(state.KindBlindReturn, "Blind return", "site", "receipt"),
 		"/inbound/{site}/{reference}":     s.oneGoods(state.KindInbound, "Inbound", "site", "reference"),
+		"/stock":                          s.stock,
 		"/postings":                       s.postings,
 		"/exceptions":                     s.exceptions,
 		"/events":                         s.events,
 		"/events/{id}":                    s.event,
+		"/find":                           s.find,
 	} {
 		mux.HandleFunc("GET "+path, s.page(body))
 	}

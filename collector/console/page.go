@@ -37,6 +37,11 @@ type content struct {
 	Data     any
 }
 
+// redirect is a path of the console that answers better than the one that was asked for.
+type redirect string
+
+func (r redirect) Error() string { return "see " + string(r) }
+
 type bodyOf func(*request) (*content, error)
 
 // frame is what the layout needs beside the content.
@@ -73,6 +78,11 @@ func (s *server) page(body bodyOf) http.HandlerFunc {
 		q := &request{Request: r}
 		found, err := s.body(q, body)
 		status := http.StatusOK
+		var better redirect
+		if errors.As(err, &better) {
+			http.Redirect(w, r, withTenant(string(better), q.tenant, q.tenants), http.StatusSeeOther)
+			return
+		}
 		if err != nil {
 			if r.Context().Err() != nil {
 				return

@@ -16,7 +16,7 @@ import (
 //go:embed pages
 var pages embed.FS
 
-var templates = parse("failure", "sites", "wall", "site", "days", "orders", "track", "goods", "shipment", "return", "inbound", "postings", "exceptions", "events", "event", "drill")
+var templates = parse("failure", "sites", "wall", "site", "days", "orders", "track", "goods", "shipment", "return", "inbound", "stock", "postings", "exceptions", "events", "event", "find", "drill")
 
 func parse(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("").Funcs(template.FuncMap{
@@ -66,10 +66,10 @@ func short(id string) string { return id[:min(len(id), 10)] }
 // tones are what a status, state, severity or level means to whoever looks: well, on its way, to be looked at, or wrong.
 var tones = map[string]string{
 	"online": "good", "info": "good", "confirmed": "good", "shipped": "good", "closed": "good", "resolved": "good", "no document": "good", "no_document": "good",
-	"warning": "warn", "unknown": "warn", "partially_shipped": "warn", "correcting": "warn", "blocked": "warn", "never seen": "warn", "open": "warn", "exception": "warn",
-	"delivered": "good", "credited": "good", "matched": "good", "partially_delivered": "warn", "delayed": "warn", "damaged": "bad", "lost": "bad",
-	"returning": "warn", "returned_to_sender": "warn", "voided": "warn", "quarantined": "warn", "partially_received": "warn", "denied": "bad",
-	"held": "warn", "backordered": "warn", "partially_packed": "warn", "partially_lost": "bad", "partially_damaged": "bad", "partially_refused": "bad",
+	"warning": "warn", "unknown": "warn", "partially_shipped": "warn", "held": "warn", "backordered": "warn", "partially_packed": "warn", "correcting": "warn",
+	"blocked": "warn", "never seen": "warn", "open": "warn", "exception": "warn", "delivered": "good", "credited": "good", "matched": "good", "partially_delivered": "warn",
+	"delayed": "warn", "damaged": "bad", "lost": "bad", "partially_lost": "bad", "partially_damaged": "bad", "partially_refused": "bad", "returning": "warn",
+	"returned_to_sender": "warn", "voided": "warn", "quarantined": "warn", "partially_received": "warn", "denied": "bad",
 	"error": "bad", "offline": "bad", "difference": "bad", "waiting": "warn", "rejected": "bad", "diverged": "bad", "refused": "bad",
 }
 

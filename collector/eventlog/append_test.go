@@ -158,7 +158,7 @@ func TestTwoBodiesUnderOneID(t *testing.T) {
 func (w *world) wipe() {
 	w.t.Helper()
 	if err := w.db.Write(w.t.Context(), func(tx *db.Tx) error {
-		for _, table := range []string{"event", "event_identity", "record_first", "record_later", "fact", "link", "dirty", "receipt", "received", "epoch", "inbox", "stream", "plugin_cursor", "gap"} {
+		for _, table := range []string{"event", "event_identity", "record_first", "record_later", "fact", "link", "declared", "dirty", "receipt", "received", "epoch", "inbox", "stream", "plugin_cursor", "gap"} {
 			if _, err := tx.Exec(w.t.Context(), `DELETE FROM `+table); err != nil {
 				return err
 			}

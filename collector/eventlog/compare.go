@@ -274,8 +274,12 @@ func (l *Log) expectFacts(ctx context.Context, tx *db.Tx, page []*stored) (map[f
 	if err != nil {
 		return nil, err
 	}
+	declared, err := l.expectDeclared(ctx, tx, page)
+	if err != nil {
+		return nil, err
+	}
 	expected := make(map[factPlace]FactDifference, len(r.facts))
-	for _, row := range append(r.facts, elsewhere...) {
+	for _, row := range slices.Concat(r.facts, elsewhere, declared) {
 		d := FactDifference{Tenant: row[0].(string), Key: row[1].(string), LogID: row[2].(int64), EventID: row[3].(string), Ordinal: whole(row[4]), Seq: whole(row[5]), Body: row[6].([]byte)}
 		if inPage[d.LogID] {
 			expected[factPlace{d.Tenant, d.Key, d.LogID}] = d

@@ -207,7 +207,55 @@ func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b, replaced *body) erro
 	if err := r.write(ctx, tx); err != nil {
 		return err
 	}
-	return l.replaceVersion(ctx, tx, replaced.Event, former, b.Event, b.logID)
+	if err := l.moveDeclaration(ctx, tx, replaced, b); err != nil {
+		return err
+	}
+	if err := l.replaceVersion(ctx, tx, replaced.Event, former, b.Event, b.logID); err != nil {
+		return err
+	}
+	ids, err := versionsOf(ctx, tx, replaced.Event, b.Event)
+	if err != nil {
+		return err
+	}
+	return l.retellDeclared(ctx, tx, append(ids, identityKey{tenant, id}))
+}
+
+// versionsOf is the events of the records of some.
+func versionsOf(ctx context.Context, tx *db.Tx, events ...*docklinev1.Event) ([]identityKey, error) {
+	var records []int64
+	for _, e := range events {
+		if record, ok := recordNumber(e); ok && !slices.Contains(records, record) {
+			records = append(records, record)
+		}
+	}
+	if len(records) == 0 {
+		return nil, nil
+	}
+	versions, err := readVersions(ctx, tx, records)
+	return eventsOf(versions), err
+}
+
+// moveDeclaration has the body that is in force now declare what it declares, and the one that it replaced nothing any more.
+func (l *Log) moveDeclaration(ctx context.Context, tx *db.Tx, replaced, b *body) error {
+	if d := replaced.Event.GetErrorDeclaration(); d != nil {
+		if _, err := tx.Exec(ctx, `DELETE FROM declared WHERE tenant = ? AND event_id = ? AND log_id = ?`, replaced.Event.GetTenant(), d.GetEventId(), replaced.logID); err != nil {
+			return err
+		}
+		if err := dropTold(ctx, tx, replaced.Event.GetTenant(), d.GetEventId()); err != nil {
+			return err
+		}
+	}
+	if b.Event.GetErrorDeclaration() == nil {
+		return nil
+	}
+	return l.declarations(ctx, tx, []*arrival{&b.arrival})
+}
+
+// dropTold takes back what the key of declarations about an event was told of the event, where nobody declares anything about it any more.
+func dropTold(ctx context.Context, tx *db.Tx, tenant, id string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM fact WHERE tenant = ? AND fold_key = ? AND event_id = ? AND NOT EXISTS (SELECT 1 FROM declared d WHERE d.tenant = ? AND d.event_id = ?)`,
+		tenant, declarationKey(id), id, tenant, id)
+	return err
 }
 
 func twoBodies(e *docklinev1.Event, n int) Exception {

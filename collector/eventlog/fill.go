@@ -22,6 +22,8 @@ type Filler struct {
 	// MaxBytes bounds what the events of one transaction unfold to; one envelope is always taken whole. 0 is 32 MiB. As much again is held
 	// of the next.
 	MaxBytes int
+	// NoAhead opens no envelopes of the next step beside this one, so that a step is over when it returns and asks the database in one order.
+	NoAhead bool
 	// OnFilled is called after a commit that put events into the log. May be nil.
 	OnFilled func()
 	// Poll is how often the inbox is looked at when nobody calls Wake, as when another collector has received. 0 is 250 ms.
@@ -181,7 +183,7 @@ func (f *Filler) fill(ctx context.Context, tx *db.Tx, ids []int64) (Filled, erro
 	envelopes = openAll(envelopes, cmp.Or(f.MaxBytes, 32<<20))
 	slices.SortFunc(envelopes, func(a, b *waiting) int { return cmp.Compare(a.id, b.id) })
 	filled.Envelopes = len(envelopes)
-	if countOf(envelopes) >= f.maxEvents()/2 {
+	if !f.NoAhead && countOf(envelopes) >= f.maxEvents()/2 {
 		f.ahead.look(ctx, f.Log.DB, ids, f.maxEvents(), cmp.Or(f.MaxBytes, 32<<20))
 	}
 	var recorded []Recorded

@@ -51,6 +51,9 @@ func (l *Log) insert(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
 	if err := l.linkVersions(ctx, tx, fresh); err != nil {
 		return err
 	}
+	if err := l.declarations(ctx, tx, fresh); err != nil {
+		return err
+	}
 	return writeReceipts(ctx, tx, fresh)
 }
 

@@ -22,8 +22,9 @@ import (
 // recordNumber is the number of an event's record in the tables; false where no other event can be a version of it.
 func recordNumber(e *docklinev1.Event) (int64, bool) {
 	switch e.GetPayload().(type) {
-	case *docklinev1.Event_DeadLetter, *docklinev1.Event_StreamGap, *docklinev1.Event_CommandResult, *docklinev1.Event_PolicyActivated:
-		return 0, false // their key is the record
+	case *docklinev1.Event_DeadLetter, *docklinev1.Event_StreamGap, *docklinev1.Event_CommandResult, *docklinev1.Event_PolicyActivated,
+		*docklinev1.Event_ErrorDeclaration:
+		return 0, false // their key is the record, and a declaration is only taken back by another one
 	}
 	name := event.Record(e)
 	if name == "" {
@@ -118,7 +119,21 @@ func (l *Log) tellVersions(ctx context.Context, tx *db.Tx, records []int64) erro
 	for _, row := range told {
 		r.dirty = append(r.dirty, dirtyKey{row[0].(string), row[1].(string)})
 	}
-	return r.mark(ctx, tx)
+	if err := r.mark(ctx, tx); err != nil || len(told) == 0 {
+		return err
+	}
+	return l.tellDeclared(ctx, tx, eventsOf(versions))
+}
+
+// eventsOf is the events of versions.
+func eventsOf(versions map[string][]version) []identityKey {
+	var ids []identityKey
+	for _, of := range versions {
+		for _, v := range of {
+			ids = append(ids, identityKey{v.event.GetTenant(), v.event.GetId()})
+		}
+	}
+	return ids
 }
 
 // factsElsewhere are the facts of each version for the keys that only others touch.

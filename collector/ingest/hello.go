@@ -38,11 +38,11 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 			return err
 		}
 	}
-	received, err := receivedOf(ctx, tx, site, h.GetEpochs())
+	received, through, err := receivedOf(ctx, tx, site, h.GetEpochs())
 	if err != nil {
 		return err
 	}
-	if err := i.compare(ctx, tx, b, position{site, h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough(), h.GetEpochs()}, received); err != nil {
+	if err := i.compare(ctx, tx, b, position{site, h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough(), h.GetEpochs()}, through); err != nil {
 		return err
 	}
 	cursors, err := i.c.Log.Cursors(ctx, tx, site.tenant, site.site)
@@ -216,8 +216,8 @@ func openEpochsOf(ctx context.Context, tx *db.Tx, site siteKey) ([]*epochState, 
 	return epochs, readEpochs(ctx, tx, byKey, keys)
 }
 
-// receivedOf says what is here of the epochs that the site named.
-func receivedOf(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange) ([]*docklinev1.EpochRange, error) {
+// receivedOf says what is here of the epochs that the site named, and up to where everything of each is.
+func receivedOf(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange) (out []*docklinev1.EpochRange, through map[string]uint64, err error) {
 	byKey := make(map[epochKey]*epochState)
 	var keys [][]any
 	for _, e := range epochs {
@@ -229,16 +229,17 @@ func receivedOf(ctx context.Context, tx *db.Tx, site siteKey, epochs []*dockline
 		}
 	}
 	if err := readEpochs(ctx, tx, byKey, keys); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []*docklinev1.EpochRange
+	through = make(map[string]uint64)
 	for _, key := range keys {
 		s := byKey[keyOf(key)]
+		through[s.epoch] = s.received.ack("", s.epoch, s.lost).GetWatermark()
 		r := &docklinev1.EpochRange{Epoch: s.epoch, Ordinal: s.ordinal, Ranges: s.received.ranges()}
 		if n := len(s.received); n > 0 {
 			r.LastSeq = s.received[n-1].hi
 		}
 		out = append(out, r)
 	}
-	return out, nil
+	return out, through, nil
 }

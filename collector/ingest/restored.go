@@ -30,10 +30,11 @@ func (i *Ingest) refresh(ctx context.Context, tx *db.Tx) error {
 	return err
 }
 
-// ahead says in what a site is ahead of this database, "" where it is not. What it says of another database is no matter.
-func (i *Ingest) ahead(ctx context.Context, tx *db.Tx, p position, received []*docklinev1.EpochRange) (string, error) {
+// ahead says in what a site is ahead of this database, "" where it is not. What it says of another database is no matter. through is up to
+// where everything of its epochs is here: one that is there beyond a hole may be older than the Ack that the site has.
+func (i *Ingest) ahead(ctx context.Context, tx *db.Tx, p position, through map[string]uint64) (string, error) {
 	for _, e := range p.epochs {
-		if e.GetAcknowledgedBy() != i.incarnation || e.GetAcknowledged() == 0 || covers(received, e.GetEpoch(), e.GetAcknowledged()) {
+		if e.GetAcknowledgedBy() != i.incarnation || e.GetAcknowledged() == 0 || e.GetAcknowledged() <= through[e.GetEpoch()] {
 			continue
 		}
 		return fmt.Sprintf("it holds an acknowledgement of everything through %d of epoch %s", e.GetAcknowledged(), e.GetEpoch()), nil
@@ -58,20 +59,6 @@ func (i *Ingest) ahead(ctx context.Context, tx *db.Tx, p position, received []*d
 		}
 	}
 	return "", nil
-}
-
-func covers(received []*docklinev1.EpochRange, epoch string, seq uint64) bool {
-	for _, e := range received {
-		if e.GetEpoch() != epoch {
-			continue
-		}
-		for _, r := range e.GetRanges() {
-			if r.GetFirst() <= seq && seq <= r.GetLast() {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // renew gives the database a new incarnation because a site is ahead of it, so that all sites send again what is missing, and says so to
@@ -112,8 +99,8 @@ func (i *Ingest) agrees(ctx context.Context, tx *db.Tx, b *batch, site siteKey) 
 }
 
 // compare holds what a site says of its place against this database and does what follows.
-func (i *Ingest) compare(ctx context.Context, tx *db.Tx, b *batch, p position, received []*docklinev1.EpochRange) error {
-	how, err := i.ahead(ctx, tx, p, received)
+func (i *Ingest) compare(ctx context.Context, tx *db.Tx, b *batch, p position, through map[string]uint64) error {
+	how, err := i.ahead(ctx, tx, p, through)
 	if err != nil {
 		return err
 	}

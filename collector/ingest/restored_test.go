@@ -19,6 +19,9 @@ func TestADatabasePutBackIsKnownByTheSites(t *testing.T) {
 		"acknowledged": func(h *docklinev1.Hello) {
 			h.Epochs[0].Acknowledged, h.Epochs[0].AcknowledgedBy = 20, h.Incarnation
 		},
+		"acknowledged, and what is there of it lies beyond a hole": func(h *docklinev1.Hello) {
+			h.Epochs[0].Acknowledged, h.Epochs[0].AcknowledgedBy = 30, h.Incarnation
+		},
 		"receipts": func(h *docklinev1.Hello) { h.ReceiptsThrough = 4 },
 		"commands": func(h *docklinev1.Hello) { h.CommandsThrough = 1 },
 	} {
@@ -31,12 +34,13 @@ func TestADatabasePutBackIsKnownByTheSites(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.send(w.envelope(envelope("dc-east", "e1", 1, 10, "")))
+				w.send(w.envelope(envelope("dc-east", "e1", 21, 30, "")))
 				first, err := d.Incarnation(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
 				hello := func(incarnation string, change func(*docklinev1.Hello)) string {
-					h := &docklinev1.Hello{Tenant: tenant, Site: "dc-east", Session: "s1", Incarnation: incarnation, ReceiptsThrough: 3, Epochs: []*docklinev1.EpochRange{epochRange("e1", "", 1, 20)}}
+					h := &docklinev1.Hello{Tenant: tenant, Site: "dc-east", Session: "s1", Incarnation: incarnation, ReceiptsThrough: 3, Epochs: []*docklinev1.EpochRange{epochRange("e1", "", 1, 30)}}
 					h.Epochs[0].Acknowledged, h.Epochs[0].AcknowledgedBy = 10, incarnation
 					if change != nil {
 						change(h)

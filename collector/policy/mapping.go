@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/dockline/dockline/proto/event"
 )
@@ -71,11 +72,11 @@ func newMapping(spec mappingSpec) (*Mapping, []mappingFault) {
 		for j, code := range item.Codes {
 			addCode(fmt.Sprintf("%s.codes[%d]", key, j), code, item.Item)
 		}
-		if have, ok := m.gtins[item.GTIN]; ok && item.GTIN != "" && have != item.Item {
+		if have, ok := m.gtins[gtin14(item.GTIN)]; ok && item.GTIN != "" && have != item.Item {
 			bad(key+".gtin", "%s is item %s and item %s", item.GTIN, have, item.Item)
 		}
 		if item.GTIN != "" {
-			m.gtins[item.GTIN] = item.Item
+			m.gtins[gtin14(item.GTIN)] = item.Item
 		}
 		addUnits(key+".units", item.Item, item.Units)
 	}
@@ -93,7 +94,7 @@ func (m *Mapping) Item(site, code, gtin string) (string, bool) {
 		}
 	}
 	if gtin != "" {
-		if item, ok := m.gtins[gtin]; ok {
+		if item, ok := m.gtins[gtin14(gtin)]; ok {
 			return item, true
 		}
 	}
@@ -104,6 +105,14 @@ func (m *Mapping) Item(site, code, gtin string) (string, bool) {
 		code = gtin
 	}
 	return code, code != ""
+}
+
+// gtin14 is a GTIN in its form of 14 digits: scanners give 8, 12 or 13 of the same number, EPCIS always 14.
+func gtin14(code string) string {
+	if n := len(code); (n == 8 || n == 12 || n == 13) && strings.Trim(code, "0123456789") == "" {
+		return strings.Repeat("0", 14-n) + code
+	}
+	return code
 }
 
 // Base is a quantity in the item's base unit; all are millionths. ok is false where a strict mapping does not know the unit, and where

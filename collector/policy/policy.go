@@ -25,7 +25,7 @@ import (
 var builtIn embed.FS
 
 // Files of a policy folder. One that a folder does not have is the built-in one.
-var fileNames = []string{"fulfilment.yaml", "limits.yaml", "mapping.yaml", "owners.yaml", "ownership.yaml", "routing.yaml", "targets.yaml", "timing.yaml"}
+var fileNames = []string{"fulfilment.yaml", "limits.yaml", "mapping.yaml", "owners.yaml", "ownership.yaml", "routing.yaml", "stock.yaml", "targets.yaml", "timing.yaml"}
 
 // Policy is one version of the rules. It does not change and is safe for concurrent use.
 type Policy struct {
@@ -34,6 +34,7 @@ type Policy struct {
 	Targets []Target
 	Limits  Limits
 	Timing  Timing
+	Stock   Stock
 	// Mapping resolves items and units; it is what package state folds with.
 	Mapping   *Mapping
 	Ownership ownership.Registry
@@ -194,6 +195,7 @@ func compile(files map[string][]byte) (*Policy, error) {
 	c.limits()
 	c.fulfilment()
 	c.timing()
+	c.stock()
 	c.owners()
 	c.ownership()
 	if err := c.faults.Err(); err != nil {

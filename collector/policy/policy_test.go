@@ -142,7 +142,7 @@ units: {EA: "1"}
 		ok                     bool
 	}{
 		{"dc-east", "4711", "", "SKU-1", true}, {"dc-west", "4711", "", "", false}, {"dc-west", "OLD-1", "", "SKU-1", true},
-		{"", "SKU-1", "", "SKU-1", true}, {"", "", "4006381333931", "SKU-1", true}, {"", "", "", "", false},
+		{"", "SKU-1", "", "SKU-1", true}, {"", "", "4006381333931", "SKU-1", true}, {"", "", "04006381333931", "SKU-1", true}, {"", "", "14006381333931", "", false}, {"", "", "", "", false},
 	} {
 		if got, ok := strict.Item(c.site, c.code, c.gtin); got != c.want || ok != c.ok {
 			t.Errorf("%+v: %q %t", c, got, ok)

@@ -99,7 +99,11 @@ func (v *view) stock() {
 		Decided:  v.decisions(bucket.Site),
 	})
 	o := &v.outcome
-	o.state, o.site = fold.State, bucket.Site
+	if o.site = bucket.Site; len(v.facts) == 0 && fold.State.GetOnHand() == 0 {
+		o.gone = true // nothing lies there, and nobody has opened or counted it: that it once was otherwise must not show
+		return
+	}
+	o.state = fold.State
 	had := v.hadStock()
 	v.batch.book(v, true, state.RowsMinus(fold.State.GetRows(), had.GetRows()))
 	v.raiseFindings(v.toldHere(fold.Findings), "", "")
@@ -238,6 +242,10 @@ func (v *view) variance(b state.Bucket, stock *docklinev1.StockState, variance *
 	}
 	at := variance.GetAsOf().AsTime().Add(v.policy.Timing.ClockUncertainty) // a movement that close may have been before it
 	lagging = append(lagging, v.lagging(b.Site, at, variance.GetAsOfMovement())...)
+	if len(lagging) == 0 && !v.settled(variance) && v.unfolded(b.Site, at) {
+		lagging = []string{"movements before it are in the event log, and not in the ledger yet"}
+		v.wake(v.now.Add(firstLook))
+	}
 	if len(lagging) == 0 {
 		variance.Standing = state.StandingFinal
 		v.adjust(b, variance, told, true)
@@ -261,6 +269,37 @@ func (v *view) variance(b state.Bucket, stock *docklinev1.StockState, variance *
 			Text: fmt.Sprintf("Count %s of %s at site %s waits, because movements before it may still be missing: %s. Look why, or repeat the count later; it is settled by itself when they are there, and nothing is booked until then.",
 				told.Count, where, b.Site, strings.Join(lagging, "; "))})
 	}
+}
+
+// settled tells whether the count stood just so when the bucket was last folded.
+func (v *view) settled(variance *docklinev1.CountVariance) bool {
+	return slices.ContainsFunc(v.hadStock().GetVariances(), func(had *docklinev1.CountVariance) bool {
+		return had.GetCount() == variance.GetCount() && had.GetStanding() == state.StandingFinal && had.GetVariance() == variance.GetVariance() && had.GetEventId() == variance.GetEventId()
+	})
+}
+
+// unfolded tells whether a movement at the site up to a moment is in the event log and not in the ledger yet: a bucket may be folded before
+// what moved its goods is.
+func (v *view) unfolded(site string, at time.Time) bool {
+	rows, err := v.batch.tx.Query(v.ctx, `SELECT DISTINCT d.fold_key FROM dirty d JOIN fact f ON f.tenant = d.tenant AND f.fold_key = d.fold_key JOIN event e ON e.log_id = f.log_id
+		WHERE d.tenant = ? AND d.fold_key >= 'movement/' AND d.fold_key < 'movement0' AND d.due_at <= ? AND e.site = ? AND e.occurred_at <= ? LIMIT ?`,
+		v.tenant, v.now.UnixMicro(), site, at.UnixMicro(), len(v.batch.inBatch)+1)
+	if err != nil {
+		panic(viewFault{fmt.Errorf("movements of %s that are not folded yet: %w", site, err)})
+	}
+	defer rows.Close()
+	found := false
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			panic(viewFault{err})
+		}
+		found = found || !v.batch.inBatch[foldKey{v.tenant, key}] // those of the batch are in the ledger
+	}
+	if err := rows.Err(); err != nil {
+		panic(viewFault{err})
+	}
+	return found
 }
 
 // recountAsked: the approver wants the bin counted once more.

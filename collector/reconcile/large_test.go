@@ -166,7 +166,8 @@ func (w *world) tables(times bool) string {
 	return b.String()
 }
 
-// TestABatchComesToTheSameAsKeyByKey: many keys in one transaction leave byte for byte what the same keys leave one after the other.
+// TestABatchComesToTheSameAsKeyByKey: many keys in one transaction leave byte for byte what the same keys leave one after the other. When
+// something changed is left out: key by key a bucket may be folded between two movements that come to nothing together.
 func TestABatchComesToTheSameAsKeyByKey(t *testing.T) {
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
 		for seed := range days(d) {
@@ -175,7 +176,7 @@ func TestABatchComesToTheSameAsKeyByKey(t *testing.T) {
 				w := newWorld(t, again(t, d), nil)
 				w.worker.Batch = batch
 				w.live(randomDay(rand.New(rand.NewPCG(seed, 5))))
-				tables[i] = w.tables(true)
+				tables[i] = w.tables(false)
 			}
 			for _, part := range []string{"goods_issue", "short_pick", "stock_adjust", "changed_record"} {
 				if seed == 0 && !strings.Contains(tables[0], part) {

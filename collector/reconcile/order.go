@@ -333,6 +333,7 @@ func (v *view) reasonsOfOrder(fold *state.OrderFold, fed map[string]bool) {
 			v.outcome.reasons[e.GetId()] = "the result of a command: nothing is to be posted"
 		case e.GetKind() == docklinev1.EventKind_EVENT_KIND_PICK_SHORT && !moves(e):
 			v.outcome.reasons[e.GetId()] = "nothing was picked, so nothing is posted; customer service sees what is missing"
+		case e.GetReturn() != nil: // its return says why
 		case e.GetShipment() == nil && over != "":
 			v.outcome.reasons[e.GetId()] = over
 		}

@@ -72,8 +72,12 @@ func moveFacts(ctx context.Context, tx *db.Tx, tenant, from string, m state.Mapp
 	facts := db.Insert{Table: "fact", Columns: []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"},
 		Conflict: []string{"tenant", "fold_key", "log_id"}, Update: []string{"body"}}
 	marks := map[string]bool{}
+	about := declaredIn(records)
 	for _, name := range slices.Sorted(maps.Keys(records)) {
 		versions, targets := records[name], map[string]bool{}
+		if versions[0].event.GetErrorDeclaration() != nil {
+			continue // goes with what it is about
+		}
 		for _, w := range versions {
 			for _, touch := range w.touches {
 				targets[touch.Key] = true
@@ -82,7 +86,7 @@ func moveFacts(ctx context.Context, tx *db.Tx, tenant, from string, m state.Mapp
 		if targets[from] {
 			continue // still not known
 		}
-		for _, w := range versions {
+		for _, w := range withDeclarations(versions, about) {
 			for _, key := range slices.Sorted(maps.Keys(targets)) {
 				part, err := proto.Marshal(w.partFor(key))
 				if err != nil {
@@ -107,7 +111,36 @@ func moveFacts(ctx context.Context, tx *db.Tx, tenant, from string, m state.Mapp
 	return tx.InsertAll(ctx, dirty)
 }
 
+// declaredIn are the declarations among events, by what they are about.
+func declaredIn(records map[string][]*whole) map[string][]*whole {
+	about := make(map[string][]*whole)
+	for _, versions := range records {
+		for _, w := range versions {
+			if d := w.event.GetErrorDeclaration(); d != nil {
+				about[d.GetEventId()] = append(about[d.GetEventId()], w)
+			}
+		}
+	}
+	return about
+}
+
+// withDeclarations adds to events what was declared about them, and about that.
+func withDeclarations(events []*whole, about map[string][]*whole) []*whole {
+	all := slices.Clone(events)
+	for i := 0; i < len(all); i++ {
+		for _, d := range about[all[i].id] {
+			if !slices.Contains(all, d) {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
+}
+
 func (w *whole) partFor(key string) *docklinev1.Event {
+	if w.event.GetErrorDeclaration() != nil {
+		return w.event
+	}
 	for _, touch := range w.touches {
 		if touch.Key == key {
 			return touch.Event

@@ -43,7 +43,9 @@ type viewFault struct{ err error }
 
 // outcome is what follows from the facts of one key.
 type outcome struct {
-	state                  proto.Message
+	state proto.Message
+	// gone: without a state, the one that there was goes too.
+	gone                   bool
 	status, site, customer string
 	postings               []posting.Desired
 	exceptions             []exception.Desired
@@ -56,6 +58,9 @@ type outcome struct {
 	waits map[string]bool
 	// wakeAt is when to fold again without a new fact, zero for never.
 	wakeAt time.Time
+	// demand is what the key says of stock that lies in no bucket; demands: it is a key that says such things.
+	demand  []state.Demand
+	demands bool
 	// also are other keys that must be folded again.
 	also []string
 	// links are those that hold otherwise than they did.
@@ -99,6 +104,8 @@ func (v *view) decide() (out *outcome, err error) {
 		v.stock()
 	case kind == state.KindMovement:
 		v.movement()
+	case kind == state.KindAllocation:
+		v.allocation(parts[0])
 	case kind == state.KindOpening:
 		v.opening(parts[0])
 	case kind == state.KindSubmission:
@@ -107,10 +114,14 @@ func (v *view) decide() (out *outcome, err error) {
 		v.record()
 	case kind == state.KindReference:
 		v.reference(parts[0], parts[1])
+	case kind == state.KindDeclaration:
+		v.declaration(parts[0])
 	default:
 		return nil, fmt.Errorf("nothing is known about keys of kind %q", kind)
 	}
 	v.strangers()
+	v.reasonsOfDeclared()
+	v.demand()
 	v.tellWholes(kind)
 	v.holdLinks()
 	return &v.outcome, nil
@@ -125,8 +136,12 @@ func must[T any](value T, err error) T {
 
 // disown takes out the facts that their sources may not state.
 func (v *view) disown() {
+	about := v.declaredHere()
 	v.facts = slices.DeleteFunc(v.facts, func(f state.Fact) bool {
-		strange := !v.policy.Ownership.Allows(f.Event.GetKind(), v.policy.RoleOf(f.Event))
+		strange := !v.policy.Ownership.Allows(f.Event.GetKind(), v.policy.RoleOf(f.Event)) || f.Event.GetErrorDeclaration() != nil && !v.mayDeclare(f.Event, about)
+		if d := f.Event.GetErrorDeclaration(); strange && d != nil && v.key != state.DeclarationKey(d.GetEventId()) {
+			return true // told once, where it is declared
+		}
 		if strange && f.Via == "" && !event.IsElsewhere(f.Event) { // what came through a link is told where it came from
 			v.strange = append(v.strange, f.Event)
 		}

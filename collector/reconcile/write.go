@@ -23,13 +23,14 @@ import (
 
 // writes is what a batch will write, gathered so that each table gets few statements.
 type writes struct {
-	newStates, newReasons, newWaits, newMarks [][]any
-	oldReasons, oldWaits                      [][]any
-	newCommands                               [][]any
-	newLinks                                  [][]any
-	released                                  []*docklinev1.Event
-	receipts                                  map[string]map[string]bool // by tenant, event ids
-	marked                                    map[foldKey]bool
+	oldStates, newStates, newReasons, newWaits, newMarks [][]any
+	oldReasons, oldWaits                                 [][]any
+	newCommands                                          [][]any
+	newLinks                                             [][]any
+	released                                             []*docklinev1.Event
+	receipts                                             map[string]map[string]bool // by tenant, event ids
+	marked                                               map[foldKey]bool
+	demands                                              map[foldKey][]state.Demand
 }
 
 // note brings what was decided about a key beside what is known of it, and notes the difference. Postings and exceptions compare for
@@ -38,6 +39,9 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	changed, err := b.noteState(v, out)
 	if err != nil {
 		return err
+	}
+	if changed {
+		b.noteDemand(v.foldKey, out)
 	}
 	if changed && !b.large {
 		b.refresh(v.tenant, b.postings.Feeding(v.posting())) // whatever became of these meanwhile
@@ -97,7 +101,10 @@ func (b *batch) noteState(v *view, out *outcome) (bool, error) {
 		facts = int64(b.factCount)
 	}
 	if out.state == nil {
-		return true, nil // a record
+		if out.gone && v.had != nil {
+			b.oldStates = append(b.oldStates, []any{v.tenant, v.key})
+		}
+		return true, nil // a record, or nothing
 	}
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(out.state)
 	if err != nil {
@@ -167,8 +174,13 @@ func (b *batch) noteCommands(ctx context.Context, v *view, out *outcome) error {
 		if err != nil {
 			return err
 		}
-		row := []any{v.tenant, c.site, c.body.GetKey(), c.body.GetVersion(), body, c.hash, b.now.UnixMicro()}
+		row := []any{v.tenant, c.site, c.body.GetKey(), c.body.GetVersion(), body, c.hash, b.now.UnixMicro(), int64(0), "", int64(0)}
 		if c.fresh {
+			// In a database that was put back the site's answer may be told before the command is made again.
+			if e := answerTo(c, out.results); e != nil {
+				r := e.GetCommandResult()
+				row[7], row[8], row[9] = int64(r.GetOutcome()), r.GetText(), e.GetOccurredAt().AsTime().UnixMicro()
+			}
 			b.newCommands = append(b.newCommands, row)
 		} else if _, err := b.tx.Exec(ctx, `UPDATE command SET version = ?, position = NULL, body = ?, body_hash = ?, outcome = 0, outcome_text = '', created_at = ?, completed_at = 0
 			WHERE tenant = ? AND site = ? AND command_key = ?`, row[3], row[4], row[5], row[6], row[0], row[1], row[2]); err != nil {
@@ -187,6 +199,16 @@ func (b *batch) noteCommands(ctx context.Context, v *view, out *outcome) error {
 			AND (outcome <> ? OR outcome_text <> ?)`, r.GetOutcome(), r.GetText(), e.GetOccurredAt().AsTime().UnixMicro(), v.tenant, e.GetSite(), r.GetKey(), r.GetVersion(),
 			r.GetOutcome(), r.GetText()); err != nil {
 			return fmt.Errorf("result of command %s: %w", r.GetKey(), err)
+		}
+	}
+	return nil
+}
+
+// answerTo is what its site has said of a command, nil for nothing.
+func answerTo(c command, results []*docklinev1.Event) *docklinev1.Event {
+	for _, e := range results {
+		if r := e.GetCommandResult(); e.GetSite() == c.site && r.GetKey() == c.body.GetKey() && r.GetVersion() == c.body.GetVersion() {
+			return e
 		}
 	}
 	return nil
@@ -244,9 +266,15 @@ func (b *batch) write(ctx context.Context) error {
 	if err := b.closeBooks(ctx); err != nil {
 		return err
 	}
+	if err := b.writeDemand(ctx); err != nil {
+		return err
+	}
 	if err := b.tx.Upsert(ctx, db.Insert{Table: "state", Rows: b.newStates, Conflict: byKey,
 		Columns: []string{"tenant", "fold_key", "body", "hash", "status", "site", "customer", "fact_count", "policy_version", "first_at", "changed_at", "progress"},
 		Update:  []string{"body", "hash", "status", "site", "customer", "fact_count", "policy_version", "changed_at", "progress"}}); err != nil {
+		return err
+	}
+	if err := b.tx.DeleteAll(ctx, "state", byKey, b.oldStates); err != nil {
 		return err
 	}
 	if err := b.tx.DeleteAll(ctx, "no_document", []string{"tenant", "event_id", "fold_key"}, b.oldReasons); err != nil {
@@ -261,7 +289,7 @@ func (b *batch) write(ctx context.Context) error {
 	if err := b.tx.InsertAll(ctx, db.Insert{Table: "stream_wait", Columns: []string{"tenant", "fold_key", "site"}, Rows: b.newWaits}); err != nil {
 		return err
 	}
-	if err := b.tx.InsertAll(ctx, db.Insert{Table: "command", Columns: []string{"tenant", "site", "command_key", "version", "body", "body_hash", "created_at"}, Rows: b.newCommands}); err != nil {
+	if err := b.tx.InsertAll(ctx, db.Insert{Table: "command", Columns: []string{"tenant", "site", "command_key", "version", "body", "body_hash", "created_at", "outcome", "outcome_text", "completed_at"}, Rows: b.newCommands}); err != nil {
 		return err
 	}
 	if _, err := b.tx.UpdateAll(ctx, db.Update{Table: "link", Key: []string{"tenant", "link_key", "part_of", "event_id"}, Set: []string{"in_force"}, Rows: b.newLinks}); err != nil {

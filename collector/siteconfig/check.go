@@ -79,7 +79,7 @@ func Check(text string) error {
 			Step string `yaml:"step"`
 		} `yaml:"double_scan"`
 	}
-	if yaml.Unmarshal(d.Rules, &rules) == nil { // what is wrong with the rest of them the site says
+	if configfile.Unmarshal(d.Rules, &rules) == nil { // what is wrong with the rest of them the site says
 		for i, r := range rules.DoubleScan {
 			if _, known := event.ParseKind(r.Step); !known {
 				bad(fmt.Sprintf("rules.double_scan[%d].step", i), "%q: there is no such step; give one like pick.confirmed, pack.confirmed or shipment.departed", r.Step)

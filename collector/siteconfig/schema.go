@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
@@ -134,7 +133,7 @@ func sectionFaults(section []byte, schema string) ([]sectionFault, error) {
 	}
 	var value any = map[string]any{}
 	if !blank(string(section)) {
-		if err := yaml.Unmarshal(section, &value); err != nil {
+		if err := configfile.Unmarshal(section, &value); err != nil {
 			return []sectionFault{{text: err.Error()}}, nil
 		}
 	}

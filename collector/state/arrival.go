@@ -53,6 +53,20 @@ func (f *orderFold) deliveries() {
 	}
 }
 
+// proved is the shipments, by key, of which a consignee has signed for something.
+func (f *orderFold) proved() map[string]bool {
+	keys := make(map[string]bool)
+	names := f.shipmentNames()
+	f.each(func(e *docklinev1.Event) {
+		if s, name, _ := f.arrival(e); s == delivered {
+			for _, key := range names.of(name) {
+				keys[key] = true
+			}
+		}
+	})
+	return keys
+}
+
 func (f *orderFold) fateOf(key string) *fate {
 	of := &fate{whole: none, carried: make(map[int]int64), lines: make(map[stage]map[int]int64), facts: make(map[stage][]int32), parcels: make(map[stage]map[string]bool)}
 	for _, w := range f.carried[key] {

@@ -29,6 +29,11 @@ func BookOf(b Bucket, facts []Fact, m Mapping, uncertainty time.Duration) Book {
 	return book
 }
 
+// BookOfRows is the book of a bucket from rows of the ledger.
+func BookOfRows(b Bucket, rows []*docklinev1.LedgerRow, uncertainty time.Duration) Book {
+	return &factBook{key: b.Key(), rows: rows, uncertainty: uncertainty}
+}
+
 // factBook is a book in memory.
 type factBook struct {
 	key         string

@@ -279,7 +279,8 @@ func TestAShipmentIsTakenBack(t *testing.T) {
 	if s := shipment(three(), void, Milestone(60, "m", by("T1"), "arrived")).State; s.GetStatus() != state.ShipmentVoided || !slices.Contains(s.GetFlags(), state.FlagVoidUnderWay) {
 		t.Errorf("under way all the same: %v", s)
 	}
-	if s := shipment(three(), void, Proof(60, "d", wholly)).State; s.GetStatus() != state.ShipmentDelivered || !slices.Contains(s.GetFlags(), state.FlagVoidDelivered) {
+	if s := shipment(three(), void, Proof(60, "d", wholly)).State; s.GetStatus() != state.ShipmentDelivered || !slices.Contains(s.GetFlags(), state.FlagVoidDelivered) ||
+		s.GetGoods()[0].GetVoided() != 0 || s.GetGoods()[0].GetAccepted() != 10*unit {
 		t.Errorf("delivered all the same: %v", s)
 	}
 }

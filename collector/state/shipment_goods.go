@@ -121,6 +121,9 @@ func (f *shipmentFold) void(e *docklinev1.Event) {
 		reached = f.goods.moves
 	}
 	f.goods.pending = f.goods.pending || len(reached) == 0
+	if len(e.GetShipmentVoid().GetLines()) == 0 && f.anyDelivered() {
+		return // goods are the truth: what was delivered has left
+	}
 	if len(e.GetShipmentVoid().GetLines()) == 0 {
 		for _, m := range reached {
 			m.line.Voided, m.base = m.line.Voided+m.base, 0
@@ -140,6 +143,10 @@ func (f *shipmentFold) void(e *docklinev1.Event) {
 		}
 		f.goods.pending = f.goods.pending || base > 0
 	}
+}
+
+func (f *shipmentFold) anyDelivered() bool {
+	return slices.ContainsFunc(f.transport.parcels, func(p *docklinev1.TransportState) bool { return p.Status == ShipmentDelivered })
 }
 
 // deliver takes what a proof of delivery says of lines.

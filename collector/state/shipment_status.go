@@ -180,7 +180,7 @@ func (f *shipmentFold) flags() {
 	flag(!f.out.Departed && len(t.facts) > 0, FlagNoDeparture)
 	flag(f.goods.pending, FlagPendingVoid)
 	flag(f.voided() && !delivered && moves, FlagVoidUnderWay)
-	flag(len(f.out.Voids) > 0 && delivered && f.voided(), FlagVoidDelivered)
+	flag(delivered && f.wholeVoid(), FlagVoidDelivered)
 	flag(delivered && len(s.Proofs) == 0, FlagNoProof)
 	flag(accepted > 0 && refused > 0, FlagPartlyRefused)
 	flag(t.open(milestoneDelayed), FlagDelayed)
@@ -193,6 +193,11 @@ func (f *shipmentFold) flags() {
 // voided tells whether everything that left was taken back; also a void alone, since the departure may still be told.
 func (f *shipmentFold) voided() bool {
 	return len(f.out.Voids) > 0 && (!f.out.Departed || f.goods.allVoided())
+}
+
+// wholeVoid tells whether all of the shipment is taken back, as opposed to some of its lines.
+func (f *shipmentFold) wholeVoid() bool {
+	return slices.ContainsFunc(f.out.Voids, func(e *docklinev1.Event) bool { return len(e.GetShipmentVoid().GetLines()) == 0 })
 }
 
 // movesAfterVoid tells whether a carrier says that goods move which were taken back before.

@@ -24,6 +24,8 @@ type Mapping struct {
 	when   *expression
 	// kinds are those that the expression can give, as far as can be told beforehand.
 	kinds []docklinev1.EventKind
+	// signed: some kind may have quantities below zero.
+	signed bool
 }
 
 // column is one mapped column, by its header.
@@ -34,6 +36,8 @@ type column struct {
 	number   Number
 	dates    moments
 	required bool
+	// words translates what stands in a cell, by the source's word in lower case.
+	words map[string]string
 }
 
 // ConfigFault says what is wrong with a Spec, at a path of keys below it: "columns.qty".
@@ -67,6 +71,7 @@ func Compile(stream string, spec Spec) (*Mapping, []ConfigFault) {
 	if len(c.faults) > 0 {
 		return nil, c.faults
 	}
+	c.out.signed = slices.ContainsFunc(c.out.Kinds(), func(k docklinev1.EventKind) bool { return plans[k].lines.Negative })
 	return c.out, nil
 }
 
@@ -90,7 +95,10 @@ func (c *compiler) compileColumns() {
 	filledBy := map[string]string{}
 	for _, header := range slices.Sorted(maps.Keys(c.spec.Columns)) {
 		spec, path := c.spec.Columns[header], "columns."+header
-		col := column{header: header, join: spec.Join, number: c.spec.Number, required: spec.Required}
+		col := column{header: header, join: spec.Join, number: c.spec.Number, required: spec.Required, words: map[string]string{}}
+		for word, means := range spec.Words {
+			col.words[strings.ToLower(strings.TrimSpace(word))] = means
+		}
 		if spec.Number != nil {
 			col.number = *spec.Number
 			for _, text := range spec.Number.Faults() {
@@ -104,7 +112,7 @@ func (c *compiler) compileColumns() {
 			c.fault(path, "it fills no field; write %s: order or %s: {field: order}", header, header)
 		}
 		for _, name := range spec.Field {
-			f, ok := fieldsByName[name]
+			f, ok := fieldNamed(name)
 			if !ok {
 				c.fault(path, "field %q is not known; %s", name, nearest(name))
 				continue
@@ -160,7 +168,7 @@ func (c *compiler) faultOnce(path, text string) {
 func (c *compiler) compileConstants() {
 	for _, name := range slices.Sorted(maps.Keys(c.spec.Constants)) {
 		path := "constants." + name
-		f, ok := fieldsByName[name]
+		f, ok := fieldNamed(name)
 		if !ok {
 			c.fault(path, "field %q is not known; %s", name, nearest(name))
 			continue
@@ -202,16 +210,16 @@ func (c *compiler) compileKey() {
 }
 
 // kindShape is what a kind looks like: an expression gives one in quotation marks, or has more than one word.
-var kindShape = regexp.MustCompile(`^[a-z]+\.[a-z_]+$`)
+var kindShape = regexp.MustCompile(`^[a-z_]+\.[a-z_]+$`)
 
 func (c *compiler) compileExpressions() {
 	switch k, ok := event.ParseKind(c.spec.Kind); {
 	case c.spec.Kind == "":
 		c.fault("kind", "no kind: write one (%s) or a CEL expression that gives one", kindList())
-	case ok && needs[k] != nil:
+	case ok && plans[k] != nil:
 		c.out.kind, c.out.kinds = k, []docklinev1.EventKind{k}
 	case ok:
-		c.fault("kind", "kind %s does not come from records; choose one of %s", c.spec.Kind, kindList())
+		c.fault("kind", "kind %s is not for a site to tell: it comes from a system at the centre or from Dockline itself; choose one of %s", c.spec.Kind, kindList())
 	case kindShape.MatchString(c.spec.Kind):
 		c.fault("kind", "kind %q is not known; choose one of %s", c.spec.Kind, kindList())
 	default:
@@ -236,8 +244,12 @@ func (c *compiler) compileKind() {
 	c.out.kindOf = x
 	for _, name := range x.results() {
 		k, ok := event.ParseKind(name)
-		if !ok || needs[k] == nil {
+		switch {
+		case !ok:
 			c.fault("kind", "kind %q is not known; choose one of %s", name, kindList())
+			continue
+		case plans[k] == nil:
+			c.fault("kind", "kind %s is not for a site to tell; choose one of %s", name, kindList())
 			continue
 		}
 		if !slices.Contains(c.out.kinds, k) {
@@ -255,7 +267,7 @@ func (c *compiler) filled() map[string]field {
 		}
 	}
 	for name := range c.out.constants {
-		names[name] = fieldsByName[name]
+		names[name], _ = fieldNamed(name)
 	}
 	return names
 }
@@ -263,7 +275,7 @@ func (c *compiler) filled() map[string]field {
 func (c *compiler) checkNeeds() {
 	filled := c.filled()
 	for _, kind := range c.out.kinds {
-		for _, need := range needs[kind] {
+		for _, need := range plans[kind].needs {
 			if !slices.ContainsFunc(strings.Split(need, "|"), func(name string) bool { _, ok := filled[name]; return ok }) {
 				c.faultOnce("columns", fmt.Sprintf("%s needs %s; map a column to it", event.KindName(kind), strings.ReplaceAll(need, "|", " or ")))
 			}
@@ -282,6 +294,9 @@ func kindList() string {
 // nearest helps with a slip of the hand: it names the fields that look alike, or all.
 func nearest(name string) string {
 	var alike, all []string
+	if strings.HasPrefix(name, customPrefix) {
+		return "the name of a custom field has lower-case letters, digits and underscores, a letter first: custom.route"
+	}
 	for _, f := range fields {
 		all = append(all, f.name)
 		if distance(name, f.name) <= 2 || len(name) > 3 && (strings.Contains(f.name, name) || strings.Contains(name, f.name)) {

@@ -3,6 +3,7 @@ package mapping
 import (
 	"bytes"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +55,8 @@ func (m *Mapping) Event(occurrence int, records ...*Record) (*docklinev1.Event, 
 	if m.ByRow() {
 		e.SourceKey += "/" + strconv.Itoa(occurrence)
 	}
-	setPayload(e, head, lines(records))
+	setPayload(e, head, records)
+	setCustom(e, head)
 	if f := event.Validate(e); f != nil {
 		return nil, []Fault{{Class: f.Class, Code: f.Code, Text: f.Text}}
 	}
@@ -68,8 +70,10 @@ func (r *Record) stamp(name string) *timestamppb.Timestamp {
 	if !ok {
 		return nil
 	}
-	return timestamppb.New(v.time)
+	return stampOf(v)
 }
+
+func stampOf(v value) *timestamppb.Timestamp { return timestamppb.New(v.time) }
 
 func (r *Record) hash() []byte { return event.ContentHash(r.mapped) }
 
@@ -110,7 +114,8 @@ func merge(records []*Record) (*Record, *Fault) {
 			return nil, &f
 		}
 	}
-	for _, f := range fields {
+	for _, name := range fieldsOf(records) {
+		f, _ := fieldNamed(name)
 		v, fault := mergeField(f, records)
 		if fault != nil {
 			return nil, fault
@@ -120,6 +125,17 @@ func merge(records []*Record) (*Record, *Fault) {
 		}
 	}
 	return out, nil
+}
+
+// fieldsOf are the names of the fields that any of the records fills, sorted, so that the first fault is always the same.
+func fieldsOf(records []*Record) []string {
+	names := map[string]bool{}
+	for _, r := range records {
+		for name := range r.values {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 func mergeField(f field, records []*Record) (*value, *Fault) {
@@ -138,6 +154,14 @@ func mergeField(f field, records []*Record) (*value, *Fault) {
 	case f.merge == latest:
 		v := slices.MaxFunc(found, later(f.typ))
 		return &v, nil
+	case f.merge == union:
+		var all []string
+		for _, v := range found {
+			all = append(all, v.list...)
+		}
+		slices.Sort(all)
+		all = slices.Compact(all)
+		return &value{text: strings.Join(all, ","), list: all}, nil
 	case f.merge == joined:
 		texts := make([]string, len(found))
 		for i, v := range found {

@@ -1,12 +1,11 @@
 package mapping
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // valueType is how a cell of a field is read, and what CEL sees of it.
@@ -29,6 +28,7 @@ const (
 	same                   // must be the same in all rows
 	joined                 // different ones are named one behind the other
 	latest                 // the greatest counts
+	union                  // all that is named in any row
 )
 
 // field is something that a column can be mapped to.
@@ -80,6 +80,64 @@ var fields = []field{
 	{"ordered_at", moment, same, "when it was ordered (orders)"},
 	{"promised_at", moment, same, "promised date (orders)"},
 	{"ship_to", text, same, "ship-to address, lines separated by | (orders)"},
+
+	{"original_item", text, perLine, "item that the order names, where another was picked"},
+	{"original_quantity", number, perLine, "how much of that item it stands for"},
+	{"to_status", text, perLine, "stock status after the change"},
+	{"to_lot", text, perLine, "lot after the change"},
+	{"to_handling_unit", text, perLine, "handling unit after the change"},
+	{"owner", text, perLine, "whose goods they are, where not the operator's own"},
+	{"to_owner", text, perLine, "whose goods they are after the change"},
+	{"expires_at", moment, perLine, "best-before or expiry date of the lot"},
+	{"condition", text, perLine, "what was seen of the goods: good, opened, damaged, wrong_item, expired"},
+	{"disposition", text, perLine, "what is done with returned goods: restock, refurbish, quarantine, scrap, to_vendor"},
+	{"claim", text, perLine, "claim that damage or loss is followed under"},
+	{"expected", number, perLine, "how much was expected (receipts)"},
+	{"refused", number, perLine, "how much of the quantity the consignee refused (deliveries)"},
+	{"output", flag, perLine, "yes: this row is what came out; no: what went in (kits, repacking)"},
+
+	{"document", text, same, "the record's own number: of a reservation, backorder, adjustment, status change or work order"},
+	{"reserved_until", moment, same, "when a reservation ends by itself"},
+	{"requester", text, same, "who asks"},
+	{"approval", text, same, "who approved a substitution, or the approval's number"},
+	{"rule", text, same, "which rule made a backorder"},
+	{"dimensions_cm", text, same, "length, width and height of the handling unit in centimetres: 60x40x30"},
+	{"children", list, union, "handling units within this one"},
+	{"bill_of_lading", text, same, "bill of lading"},
+	{"dock", text, same, "dock door"},
+	{"trailer", text, same, "trailer"},
+	{"seal", text, same, "seal of the trailer"},
+	{"scac", text, same, "standard carrier alpha code"},
+	{"freight_terms", text, same, "freight terms: prepaid, collect"},
+	{"parcels", list, union, "further tracking numbers, one for each parcel"},
+	{"shipments", list, union, "shipment numbers that are staged or loaded"},
+	{"handling_units", list, union, "handling units where no lines name them"},
+	{"to_site", text, same, "site that a transfer goes to"},
+	{"did_not_occur", flag, same, "yes: the departure never happened; no: the goods came back"},
+	{"shipment_site", text, same, "site of the shipment, where it is another's"},
+	{"milestone_code", text, same, "milestone as the carrier codes it: X3, AF, D1"},
+	{"milestone", text, same, "what it means: picked_up, departed, arrived, out_for_delivery, delivery_attempted, delivered, returning, returned_to_sender, customs"},
+	{"place", text, same, "where it is"},
+	{"eta", moment, same, "when it is expected to arrive"},
+	{"former_eta", moment, same, "when it was expected before"},
+	{"cause", text, same, "why it is late, lost or damaged"},
+	{"evidence", list, union, "photographs and papers, by reference"},
+	{"signer", text, same, "who signed for it"},
+	{"latitude", text, same, "degrees north, decimal with a point"},
+	{"longitude", text, same, "degrees east, decimal with a point"},
+	{"receipt", text, same, "number of the receipt at this site"},
+	{"advice", text, same, "supplier's advance ship notice"},
+	{"purchase_order", text, same, "purchase order, where lines do not name it in order"},
+	{"supplier", text, same, "supplier number"},
+	{"expected_at", moment, same, "when it is expected"},
+	{"stage", text, same, "where damage was found: receive, pick, pack, store, load, return"},
+	{"ledger_hint", text, same, "account that an adjustment belongs to"},
+	{"witness", text, same, "who saw goods destroyed"},
+	{"approver", text, same, "who decided on a count"},
+	{"decision", text, same, "approve, reject or recount (counts)"},
+	{"variance_value", number, same, "value of a count's variance"},
+	{"tolerance", number, same, "what may be approved without asking"},
+	{"rma", text, same, "number of the return; empty for a blind return"},
 }
 
 var fieldsByName = func() map[string]field {
@@ -90,6 +148,18 @@ var fieldsByName = func() map[string]field {
 	return m
 }()
 
+// customPrefix is how columns name custom fields: custom.route.
+const customPrefix = "custom."
+
+// fieldNamed finds a field, or makes the custom field of that name.
+func fieldNamed(name string) (field, bool) {
+	if custom, ok := strings.CutPrefix(name, customPrefix); ok {
+		return field{name, text, joined, "custom field"}, event.IsCustomName(custom)
+	}
+	f, ok := fieldsByName[name]
+	return f, ok
+}
+
 // FieldNames lists every field that a column can be mapped to, with a phrase on each; for proposals and messages.
 func FieldNames() (names []string, about map[string]string) {
 	about = make(map[string]string, len(fields))
@@ -98,29 +168,6 @@ func FieldNames() (names []string, about map[string]string) {
 		about[f.name] = f.about
 	}
 	return names, about
-}
-
-// needs says what a record of a kind must have. Each entry is one field, or several of which one is enough.
-var needs = map[docklinev1.EventKind][]string{
-	docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED:    {"occurred_at", "order", "item|gtin", "quantity"},
-	docklinev1.EventKind_EVENT_KIND_PICK_SHORT:        {"occurred_at", "order", "item|gtin", "quantity", "ordered|short"},
-	docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED:    {"occurred_at", "order", "item|gtin", "quantity"},
-	docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED: {"occurred_at", "shipment", "order", "item|gtin", "quantity"},
-	docklinev1.EventKind_EVENT_KIND_COUNT_OBSERVED:    {"occurred_at", "count", "bin", "item|gtin", "quantity"},
-	docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED:   {"occurred_at|ordered_at", "order", "item|gtin", "quantity"},
-	docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED:    {"occurred_at|ordered_at", "order", "item|gtin", "quantity"},
-	docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED:     {"occurred_at|ordered_at", "order", "item|gtin", "quantity"},
-	docklinev1.EventKind_EVENT_KIND_ORDER_CANCELLED:   {"occurred_at", "order"},
-}
-
-// Kinds are those that a mapping can give, in order of their number.
-func Kinds() []docklinev1.EventKind {
-	kinds := make([]docklinev1.EventKind, 0, len(needs))
-	for k := range needs {
-		kinds = append(kinds, k)
-	}
-	slices.Sort(kinds)
-	return kinds
 }
 
 // value is one cell, read. text is its canonical form, which the content hash is made of.

@@ -246,25 +246,3 @@ func TestGroupThatContradictsItself(t *testing.T) {
 		t.Errorf("got %v, %v", e, faults)
 	}
 }
-
-func TestEveryKindCanBeMapped(t *testing.T) {
-	cells := map[string]string{"occurred_at": "2026-07-04T10:00:00Z", "order": "SO1", "item": "A", "quantity": "2", "ordered": "3", "shipment": "S1", "count": "C1", "bin": "B1",
-		"customer": "K1", "ship_to": "Main St 1 | Springfield", "serials": "a b"}
-	spec := Spec{Key: Key{"order"}, Zone: "UTC", Columns: map[string]Column{}}
-	var header, row []string
-	for name, cell := range cells {
-		spec.Columns[name] = Column{Field: Fields{name}}
-		header, row = append(header, name), append(row, cell)
-	}
-	kinds := []string{"pick.confirmed", "pick.short", "pack.confirmed", "shipment.departed", "count.observed", "order.submitted", "order.accepted", "order.changed", "order.cancelled"}
-	for _, kind := range kinds {
-		spec.Kind = kind
-		m, b := bind(t, "all", spec, header)
-		if e := one(t, m, b, row...); e.Payload == nil {
-			t.Errorf("%s has no payload", kind)
-		}
-	}
-	if len(Kinds()) != len(kinds) {
-		t.Errorf("%d kinds are mapped, %d tested", len(Kinds()), len(kinds))
-	}
-}

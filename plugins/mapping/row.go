@@ -172,6 +172,9 @@ func (b *Binding) readCells(r *Record, cells []string) (faults []Fault) {
 			}
 		}
 		cell := strings.Join(parts, " ")
+		if word, ok := col.words[strings.ToLower(cell)]; ok {
+			cell = word
+		}
 		if cell == "" {
 			if col.required {
 				faults = append(faults, dataFault("field_missing", col.header, "the cell is empty, but the configuration requires it"))
@@ -184,8 +187,8 @@ func (b *Binding) readCells(r *Record, cells []string) (faults []Fault) {
 				faults = append(faults, dataFault(codeOf(f.typ), col.header, "%q cannot be read as %s: %v", short(cell), f.name, err))
 				break
 			}
-			if f.typ == number && f.name != "unit_price" && strings.HasPrefix(v.text, "-") {
-				faults = append(faults, dataFault("quantity_negative", col.header, "%s is negative; a reversal is not a %s of its own: correct the row in the source", short(cell), f.name))
+			if f.typ == number && !slices.Contains(signed, f.name) && strings.HasPrefix(v.text, "-") && !b.mapping.signed {
+				faults = append(faults, negative(cell, f.name, col.header))
 				break
 			}
 			r.values[f.name] = v
@@ -193,6 +196,13 @@ func (b *Binding) readCells(r *Record, cells []string) (faults []Fault) {
 		}
 	}
 	return faults
+}
+
+// signed are numbers that may be below zero whatever the kind: they are no quantities of goods.
+var signed = []string{"unit_price", "variance_value", "tolerance"}
+
+func negative(cell, name, header string) Fault {
+	return dataFault("quantity_negative", header, "%s is negative; a reversal is not a %s of its own: correct the row in the source", short(cell), name)
 }
 
 func codeOf(t valueType) string {
@@ -324,7 +334,7 @@ func (b *Binding) decide(r *Record, cells []string) (skip bool, fault *Fault) {
 		return false, &f
 	}
 	kind, ok := event.ParseKind(fmt.Sprint(name))
-	if !ok || needs[kind] == nil {
+	if !ok || plans[kind] == nil {
 		f := dataFault("kind_unknown", "", "the kind would be %q, which is none; correct the expression for kind in the configuration", name)
 		return false, &f
 	}
@@ -334,7 +344,7 @@ func (b *Binding) decide(r *Record, cells []string) (skip bool, fault *Fault) {
 
 // checkNeeds names every field that the kind needs and the row leaves empty.
 func (b *Binding) checkNeeds(r *Record) (faults []Fault) {
-	for _, need := range needs[r.Kind] {
+	for _, need := range plans[r.Kind].needs {
 		names := strings.Split(need, "|")
 		if slices.ContainsFunc(names, func(n string) bool { return r.values[n].text != "" }) {
 			continue

@@ -43,6 +43,9 @@ type Column struct {
 	Date   Dates   `yaml:"date"`
 	// Join names columns whose cells are put behind this one, with a blank between: a time behind its date.
 	Join []string `yaml:"join"`
+	// Words translates the source's own words into those that a field takes: {A: good, D: damaged}. Case does not matter; a word that is
+	// not named stays as it is.
+	Words map[string]string `yaml:"words"`
 	// Required: an empty cell is a fault, also where the kind does not need the field.
 	Required bool `yaml:"required"`
 }

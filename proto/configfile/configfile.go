@@ -8,7 +8,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 )
 
 // Fault is one thing wrong with a file. Line counts from 1; 0 is unknown.
@@ -61,7 +60,7 @@ func Parse(name string, text []byte) (*File, error) {
 	if err := shallow(name, text); err != nil {
 		return nil, err
 	}
-	tree, err := parser.ParseBytes(text, 0)
+	tree, err := parse(text)
 	if err != nil {
 		return nil, Faults{fromYAML(name, text, err)}
 	}

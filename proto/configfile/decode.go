@@ -36,7 +36,7 @@ func Decode(name string, text []byte, out any) (*File, error) {
 // looked for.
 func decode(name string, text []byte, body ast.Node, out any) (faults Faults) {
 	for len(faults) < maxFaults {
-		err := yaml.NodeToValue(body, out, yaml.Strict())
+		err := valueOf(body, out)
 		if err == nil {
 			break
 		}

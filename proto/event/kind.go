@@ -51,3 +51,17 @@ func ParseKind(name string) (docklinev1.EventKind, bool) {
 
 // Kinds is every kind, in order of its number.
 func Kinds() []docklinev1.EventKind { return slices.Sorted(maps.Keys(kindNames)) }
+
+// stockMoving are the kinds that change what lies where at a site, or of which status it is.
+var stockMoving = map[docklinev1.EventKind]bool{
+	docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED: true, docklinev1.EventKind_EVENT_KIND_PICK_SHORT: true, docklinev1.EventKind_EVENT_KIND_PICK_SUBSTITUTED: true,
+	// A shipment takes what nobody reported picked; one that is taken back brings it.
+	docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED: true, docklinev1.EventKind_EVENT_KIND_SHIPMENT_VOIDED: true,
+	docklinev1.EventKind_EVENT_KIND_RECEIPT_RECEIVED: true, docklinev1.EventKind_EVENT_KIND_PUTAWAY_CONFIRMED: true, docklinev1.EventKind_EVENT_KIND_STOCK_MOVED: true,
+	docklinev1.EventKind_EVENT_KIND_STOCK_STATUS_CHANGED: true, docklinev1.EventKind_EVENT_KIND_STOCK_DAMAGED: true, docklinev1.EventKind_EVENT_KIND_STOCK_ADJUSTED: true,
+	docklinev1.EventKind_EVENT_KIND_STOCK_SCRAPPED: true, docklinev1.EventKind_EVENT_KIND_LOT_RELABELLED: true, docklinev1.EventKind_EVENT_KIND_KIT_BUILT: true,
+	docklinev1.EventKind_EVENT_KIND_STOCK_REPACKED: true, docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED: true, docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED: true,
+}
+
+// MovesStock says whether a count must wait for events of this kind.
+func MovesStock(k docklinev1.EventKind) bool { return stockMoving[k] }

@@ -60,6 +60,7 @@ type area struct {
 var areas = []area{
 	{"journal", "the journal in process, beside bbolt and the disk", (*Suite).journal},
 	{"centre", "inbox, event log, fold and duplicates, beside what the databases do at best", (*Suite).centre},
+	{"fold", "one more fact of a key of 10, of 10,000 and of a million", (*Suite).fold},
 	{"flow", "from a plugin to the event log, through broker and database", (*Suite).flow},
 	{"memory", "the agent's memory: idle, with plugins, in full flow", (*Suite).memory},
 	{"start", "starting offline, over a million events; size of the program", (*Suite).start},

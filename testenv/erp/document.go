@@ -124,6 +124,8 @@ const (
 	KindIssue      = "goods_issue"
 	KindInvoice    = "invoice"
 	KindAdjustment = "stock_adjustment"
+	KindReturn     = "return"
+	KindCreditMemo = "credit_memo"
 	KindAmendment  = "order_amendment"
 	KindBackorder  = "backorder"
 )

@@ -68,6 +68,10 @@ func (s *Server) readDocuments(get func(string, func(http.ResponseWriter, *http.
 	getOne(get, "/api/backorders/{number}", &s.store.backorders)
 	getOne(get, "/api/sales-orders/{number}", &s.store.orders)
 	getOne(get, "/api/goods-issues/{number}", &s.store.issues)
+	get("/api/credit-memos", func(w http.ResponseWriter, r *http.Request) {
+		sandbox.WritePage(w, r, s.store.credits.list(func(CreditMemo) bool { return true }))
+	})
+	getOne(get, "/api/returns/{number}", &s.store.returns)
 	getOne(get, "/api/invoices/{number}", &s.store.invoices)
 	getOne(get, "/api/stock-adjustments/{number}", &s.store.adjustments)
 }

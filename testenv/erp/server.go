@@ -129,6 +129,8 @@ func (s *Server) routes() http.Handler {
 		"POST /api/goods-issues":                  createIssue,
 		"POST /api/invoices":                      createInvoice,
 		"POST /api/stock-adjustments":             createAdjustment,
+		"POST /api/returns":                       createReturn,
+		"POST /api/credit-memos":                  createCredit,
 		"POST /api/order-amendments":              createAmendment,
 		"POST /api/backorders/{number}/release":   releaseBackorder,
 	}

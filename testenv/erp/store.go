@@ -36,6 +36,8 @@ type store struct {
 	issues      documents[GoodsIssue]
 	invoices    documents[Invoice]
 	adjustments documents[Adjustment]
+	returns     documents[Return]
+	credits     documents[CreditMemo]
 	amendments  documents[Amendment]
 	backorders  documents[Backorder]
 	changes     []Change
@@ -70,8 +72,9 @@ func newStore() *store {
 		stock:  map[stockKey]decimal.Decimal{},
 		orders: documents[Order]{byNumber: map[string]Order{}}, issues: documents[GoodsIssue]{byNumber: map[string]GoodsIssue{}},
 		invoices:    documents[Invoice]{byNumber: map[string]Invoice{}},
-		adjustments: documents[Adjustment]{byNumber: map[string]Adjustment{}}, amendments: documents[Amendment]{byNumber: map[string]Amendment{}},
-		backorders: documents[Backorder]{byNumber: map[string]Backorder{}}}
+		adjustments: documents[Adjustment]{byNumber: map[string]Adjustment{}},
+		returns:     documents[Return]{byNumber: map[string]Return{}}, credits: documents[CreditMemo]{byNumber: map[string]CreditMemo{}},
+		amendments: documents[Amendment]{byNumber: map[string]Amendment{}}, backorders: documents[Backorder]{byNumber: map[string]Backorder{}}}
 }
 
 // apply adds one line of the ledger.
@@ -123,6 +126,10 @@ func (s *store) change(c Change) error {
 		return decodeInto(&s.invoices, c)
 	case KindAdjustment:
 		return decodeInto(&s.adjustments, c)
+	case KindReturn:
+		return decodeInto(&s.returns, c)
+	case KindCreditMemo:
+		return decodeInto(&s.credits, c)
 	case KindAmendment:
 		return decodeInto(&s.amendments, c)
 	case KindBackorder:

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ func (w *world) deliver() bool {
 	switch {
 	case !p.down:
 		w.trace.add(w.now, "arrive %d", p.number)
-		w.centre.offered = append(w.centre.offered, p.m)
+		w.centre.hear(p.m)
 	case p.site.line.up:
 		w.trace.add(w.now, "arrive %d", p.number)
 		p.site.hear(p.m)
@@ -92,11 +93,30 @@ func (w *world) deliver() bool {
 
 // hear takes a message from the collector.
 func (s *site) hear(m wire.Message) {
+	w := s.world
 	answer := &docklinev1.Answer{}
-	if strings.HasSuffix(m.Topic, wire.AckName) && proto.Unmarshal(m.Payload, answer) == nil && answer.GetHelloReply() != nil {
-		s.world.incarnation = answer.GetHelloReply().GetIncarnation()
+	if strings.HasSuffix(m.Topic, wire.AckName) && proto.Unmarshal(m.Payload, answer) == nil {
+		switch a := answer.GetAnswer().(type) {
+		case *docklinev1.Answer_HelloReply:
+			w.incarnation = a.HelloReply.GetIncarnation()
+			w.trace.add(w.now, "%s: is greeted by %.8s, which has %s", s.name, w.incarnation, ranges(a.HelloReply.GetReceived()))
+		case *docklinev1.Answer_Ack:
+			w.trace.add(w.now, "%s: %.8s has epoch %.8s through %d", s.name, a.Ack.GetIncarnation(), a.Ack.GetEpoch(), a.Ack.GetWatermark())
+		case *docklinev1.Answer_Refusal:
+			w.trace.add(w.now, "%s: refused: %s", s.name, a.Refusal.GetText())
+		}
 	}
 	s.hand.Take(m)
+}
+
+func ranges(epochs []*docklinev1.EpochRange) string {
+	var out []string
+	for _, e := range epochs {
+		for _, r := range e.GetRanges() {
+			out = append(out, fmt.Sprintf("%.8s %d-%d", e.GetEpoch(), r.GetFirst(), r.GetLast()))
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // connect makes a site's connection, with its birth going first.

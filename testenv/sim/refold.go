@@ -14,6 +14,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/ownership"
+	"github.com/dockline/dockline/collector/rebuild"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/wire"
 )
@@ -77,6 +78,7 @@ func (w *world) foldInto(ctx context.Context, other *db.DB, facts []eventlog.Rec
 	if err != nil {
 		return err
 	}
+	stages.Worker.Append = nil // what was released to sites is among the facts
 	if err := w.copyStreams(ctx, other); err != nil {
 		return err
 	}
@@ -130,22 +132,30 @@ func (w *world) copyStreams(ctx context.Context, other *db.DB) error {
 	return other.Write(ctx, func(tx *db.Tx) error { return tx.InsertAll(ctx, in) })
 }
 
-// states are the hash of each key's state, by key, and of each document that is wanted, by posting.
-func states(ctx context.Context, d *db.DB) (map[string]string, error) {
-	all := map[string]string{}
+// folded is what a key was folded into, or a document that is wanted.
+type folded struct {
+	hash string
+	body []byte
+}
+
+// states are those of all keys, by key, and the documents that are wanted, by posting. A key of which no fact is left, because the event that
+// touched it gave way to another one under its id, has the state of nothing: whether it has a row says only what came first.
+func states(ctx context.Context, d *db.DB) (map[string]folded, error) {
+	all := map[string]folded{}
 	err := d.Read(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT fold_key, hash FROM state UNION ALL SELECT 'posting ' || target || ' ' || kind || ' ' || natural_key, document_hash FROM posting
+		rows, err := tx.Query(ctx, `SELECT fold_key, hash, body FROM state WHERE fact_count > 0 UNION ALL SELECT 'posting ' || target || ' ' || kind || ' ' || natural_key, document_hash, document FROM posting
 			WHERE wanted = 1 AND state <> 'superseded' AND chain_number = 1 AND kind = 'crm_status'`)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var key, hash string
-			if err := rows.Scan(&key, &hash); err != nil {
+			var key string
+			var f folded
+			if err := rows.Scan(&key, &f.hash, &f.body); err != nil {
 				return err
 			}
-			all[key] = hash
+			all[key] = f
 		}
 		return rows.Err()
 	})
@@ -153,7 +163,7 @@ func states(ctx context.Context, d *db.DB) (map[string]string, error) {
 }
 
 func (w *world) compare(ctx context.Context, other *db.DB) error {
-	var live map[string]string
+	var live map[string]folded
 	err := w.centre.quietly(func() (err error) { live, err = states(ctx, w.centre.db); return err })
 	if err != nil {
 		return err
@@ -163,14 +173,35 @@ func (w *world) compare(ctx context.Context, other *db.DB) error {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(live)) {
-		if again[key] != live[key] {
-			w.breaks("same facts, same state: %s folded again from the same facts in another order is not what it was (%.8s, now %.8s)", key, live[key], again[key])
+		if again[key].hash != live[key].hash {
+			w.breaks("same facts, same state: %s folded again from the same facts in another order is not what it was:%s", key, difference(key, live[key].body, again[key].body))
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(again)) {
 		if _, known := live[key]; !known {
-			w.breaks("same facts, same state: %s comes up only when the facts are folded again", key)
+			w.breaks("same facts, same state: %s comes up only when the facts are folded again:%s", key, difference(key, nil, again[key].body))
 		}
 	}
 	return nil
+}
+
+// rebuild: the product's own check, which holds every fact and state against the event log, agrees.
+func (w *world) rebuild(ctx context.Context) error {
+	return w.centre.quietly(func() error {
+		b := w.centre.members[0].stages.Rebuild
+		run, err := b.Begin(ctx, rebuild.Check, rebuild.Key{})
+		if err != nil {
+			return err
+		}
+		for !run.Done() {
+			if err := b.Step(ctx, run); err != nil {
+				return err
+			}
+		}
+		found, err := b.Differences(ctx, run, 5)
+		for _, d := range found {
+			w.breaks("rebuild equals live: %s %s: %s", d.Key.Key, d.What, d.Text)
+		}
+		return err
+	})
 }

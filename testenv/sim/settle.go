@@ -22,8 +22,7 @@ const patience = 70 * time.Minute
 func (w *world) settle(ctx context.Context) error {
 	w.trace.add(w.now, "everything works again")
 	w.weather = calm
-	w.centre.offered = nil
-	if err := w.centre.start(ctx); err != nil {
+	if err := w.centre.startAll(ctx); err != nil {
 		return err
 	}
 	left, aged := "nothing was looked at", false
@@ -73,12 +72,14 @@ func (w *world) round(ctx context.Context) error {
 	w.pass(50 * time.Millisecond)
 	for w.deliver() {
 	}
-	for _, step := range w.centre.steps {
-		for more := true; more; {
-			var err error
-			w.steps++
-			if more, err = w.centre.run(ctx, step); err != nil {
-				return err
+	for _, m := range w.centre.members {
+		for _, step := range m.steps {
+			for more := true; more; {
+				var err error
+				w.steps++
+				if more, err = w.centre.run(ctx, m, step); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -118,7 +119,10 @@ func (w *world) left(ctx context.Context) (string, error) {
 	if !w.done() {
 		what = append(what, "work on the floors")
 	}
-	note(int64(len(w.inFlight)+len(w.centre.offered)), "messages")
+	note(int64(len(w.inFlight)), "messages")
+	for _, m := range w.centre.members {
+		note(int64(len(m.offered)), "messages at collector "+m.name)
+	}
 	for _, s := range w.sites {
 		note(int64(s.journal.Stats().Events), "events in the journal of "+s.name)
 		pending, err := s.inbox.Pending()

@@ -29,6 +29,8 @@ type world struct {
 	office  *office
 	// batch is how many events or keys a stage takes at once, large the number of facts beyond which a key is folded apart; 0 as the product.
 	batch, large int
+	// wild: anything may be told about anything, so that only that must hold which always must.
+	wild bool
 	// keep is how long journals keep what is acknowledged.
 	keep time.Duration
 
@@ -55,7 +57,8 @@ func newWorld(ctx context.Context, c Config, dir string) (*world, error) {
 	}
 	w.batch = []int{0, 3, 10}[w.r.IntN(3)]
 	w.large = []int{0, 0, 8}[w.r.IntN(3)]
-	w.keep = []time.Duration{0, time.Hour}[w.r.IntN(2)]
+	w.keep = []time.Duration{0, 7 * 24 * time.Hour}[w.r.IntN(2)]
+	w.wild = w.r.IntN(3) == 0
 	w.office = &office{world: w, most: 4 + w.r.IntN(6)}
 	w.erp, w.crm = w.newSystem("erp"), w.newSystem("crm")
 	for i := range 1 + w.r.IntN(3) {
@@ -122,6 +125,9 @@ func (w *world) done() bool {
 	if len(w.office.orders) < w.office.most {
 		return false
 	}
+	if w.wild {
+		return w.steps >= longest/2 && !w.moving() // an order may be held, or taken back, and never be begun
+	}
 	for _, o := range w.office.orders {
 		for _, s := range w.sites {
 			if s.name == o.Site && !s.dock.Started(o.Number) {
@@ -162,14 +168,16 @@ func (w *world) step(ctx context.Context) error {
 	case n < 26:
 		w.erp.invoices()
 		return nil
+	case n < 31 && w.wild:
+		w.wildly()
+		return nil
 	case n < 60:
 		return w.siteStep(ctx, w.sites[w.r.IntN(len(w.sites))])
 	default:
-		if w.chance(w.weather.restart) {
-			return w.centre.crash(ctx)
+		if w.chance(w.weather.restore) {
+			return w.centre.backupOrRestore(ctx)
 		}
-		_, err := w.centre.run(ctx, w.centre.steps[w.r.IntN(len(w.centre.steps))])
-		return err
+		return w.centre.any(ctx)
 	}
 }
 

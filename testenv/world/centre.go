@@ -84,6 +84,11 @@ func (w *World) connectors() string {
 	if w.host != nil {
 		suffix = "-" + w.Config.Tenant
 	}
+	carrier := ""
+	if w.CarrierHTTP != nil {
+		carrier = fmt.Sprintf("  - name: carrier%s\n    tenant: %s\n    kind: http\n    role: carrier\n    poll: 500ms\n    timeout: %s\n    settings: {url: %q, definition: sandbox-carrier}\n",
+			suffix, w.Config.Tenant, w.Config.CallTimeout, w.CarrierHTTP.URL())
+	}
 	return fmt.Sprintf(`  - name: erp%[1]s
     tenant: %[2]s
     role: system_of_record
@@ -94,7 +99,7 @@ func (w *World) connectors() string {
     role: crm
     timeout: %[5]s
     settings: {url: %[4]q, definition: sandbox-crm}
-`, suffix, w.Config.Tenant, w.ERP.connector(), w.CRMHTTP.URL(), w.Config.CallTimeout)
+`, suffix, w.Config.Tenant, w.ERP.connector(), w.CRMHTTP.URL(), w.Config.CallTimeout) + carrier
 }
 
 // RestartCollector stops the collector if it runs, starts it, and waits until it answers.

@@ -92,6 +92,7 @@ func (w *World) count(ctx context.Context, list, state string) (int, error) {
 // Exception is one as the API shows it.
 type Exception struct {
 	Number uint64 `json:"number"`
+	State  string `json:"state"`
 	Class  string `json:"class"`
 	Code   string `json:"code"`
 	Team   string `json:"team"`

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/testenv"
+	"github.com/dockline/dockline/testenv/carrier"
 	"github.com/dockline/dockline/testenv/crm"
 	"github.com/dockline/dockline/testenv/erp"
 	"github.com/dockline/dockline/testenv/sandbox"
@@ -52,6 +53,8 @@ type Config struct {
 	Master *erp.Master
 	// Plugins are more plugins of a site's agent, by site.
 	Plugins map[string][]Plugin
+	// Carrier has a sandbox carrier, which tells where goods under way are.
+	Carrier bool
 	// Also is one more check; it adds to the report's mismatches.
 	Also func(ctx context.Context, w *World, r *Report) error
 	// Log tells of progress; default nobody.
@@ -69,6 +72,9 @@ type World struct {
 	ERP       ERP
 	CRM       *crm.Server
 	CRMHTTP   *sandbox.Server
+	// Carrier and CarrierHTTP are nil where Config.Carrier is not set.
+	Carrier     *carrier.Server
+	CarrierHTTP *sandbox.Server
 	// ConsoleURL ends with a slash.
 	ConsoleURL string
 	// Mosquitto carries the line, and CollectorLine lies between it and the collector; both nil with the embedded broker.
@@ -182,8 +188,21 @@ func (w *World) openSystems(ctx context.Context) (err error) {
 	if err := w.CRMHTTP.Start(); err != nil {
 		return err
 	}
+	if w.Config.Carrier {
+		if err := w.openCarrier(); err != nil {
+			return fmt.Errorf("carrier: %w", err)
+		}
+	}
 	w.opening, err = w.ERP.Stock(ctx, "")
 	return err
+}
+
+func (w *World) openCarrier() (err error) {
+	if w.Carrier, err = carrier.New(carrier.Config{Dir: w.dir("carrier"), Seed: w.Config.Seed}); err != nil {
+		return err
+	}
+	w.CarrierHTTP = sandbox.NewServer("127.0.0.1:0", w.Carrier)
+	return w.CarrierHTTP.Start()
 }
 
 func (w *World) dir(parts ...string) string {
@@ -229,6 +248,12 @@ func (w *World) Close() error {
 	}
 	if w.CRM != nil {
 		w.fault(w.CRM.Close())
+	}
+	if w.CarrierHTTP != nil {
+		w.CarrierHTTP.Stop()
+	}
+	if w.Carrier != nil {
+		w.fault(w.Carrier.Close())
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -55,7 +55,7 @@ func (c *exportCommand) Run(all *commands) error {
 		}
 		fmt.Fprintf(os.Stderr, "%d events written", done.Written)
 		if done.LeftOut > 0 {
-			fmt.Fprintf(os.Stderr, ", %d left out: %s has no form for their kinds", done.LeftOut, c.Format)
+			fmt.Fprintf(os.Stderr, ", %d left out: %s has no form for them", done.LeftOut, c.Format)
 		}
 		fmt.Fprintf(os.Stderr, "; to go on from here: --after %d\n", done.Upto)
 		return nil

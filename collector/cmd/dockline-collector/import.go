@@ -58,7 +58,7 @@ func (c *importCommand) Run(all *commands) error {
 			err = printed
 		}
 	} else {
-		fmt.Printf("%d EPCIS events read: %d events are new, %d were there\n", done.Read, done.Taken, done.Known)
+		fmt.Printf("%d EPCIS events read. In the event log %d are new, %d were there; %d of them are refused\n", done.Read, done.Taken, done.Known, done.Refused)
 		for _, reason := range done.Reasons {
 			fmt.Printf("refused: %s\n", reason)
 		}

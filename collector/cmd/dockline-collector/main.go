@@ -26,9 +26,11 @@ type commands struct {
 
 	Init     initCommand     `cmd:"" help:"Write a commented collector.yaml."`
 	Run      runCommand      `cmd:"" help:"Run in the foreground until interrupted."`
+	Find     findCommand     `cmd:"" help:"Find what a number or name leads to: an order, shipment, return, invoice, tracking number, SSCC."`
 	Site     siteCommand     `cmd:"" help:"Make sites known, and say how they are."`
 	Order    orderCommand    `cmd:"" help:"Orders, how far they have come, and what their statuses follow from."`
 	Show     showCommand     `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
+	Stock    stockCommand    `cmd:"" help:"Say what lies where, and what of it can be promised."`
 	Identity identityCommand `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker   brokerCommand   `cmd:"" help:"Set up a broker other than the embedded one."`
 	Export   exportCommand   `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON."`

@@ -2,17 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
 
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/dockline/dockline/collector/api"
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
@@ -23,7 +21,7 @@ import (
 type showCommand struct {
 	Tenant string `required:"" help:"Name of the tenant."`
 	Key    string `arg:"" help:"What to show: shipment/SITE/NUMBER, return/RMA, blind_return/SITE/RECEIPT or inbound/SITE/REFERENCE; a slash within a part is written %2F."`
-	JSON   bool   `name:"json" help:"Print everything, for scripts."`
+	JSON   bool   `name:"json" help:"Print everything, for scripts; the fields are those of GET /api/v1/goods."`
 }
 
 // Run prints where goods under way are, and from which facts that is known.
@@ -34,37 +32,10 @@ func (c *showCommand) Run(all *commands) error {
 			return err
 		}
 		if c.JSON {
-			return printGoodsJSON(t)
+			return printJSON(api.GoodsTrackOf(t))
 		}
 		return printGoods(os.Stdout, t)
 	})
-}
-
-// printGoodsJSON prints the state as its schema names it, with what is known beside it.
-func printGoodsJSON(t *view.GoodsTrack) error {
-	var message proto.Message = t.Shipment
-	switch {
-	case t.Return != nil:
-		message = t.Return
-	case t.Inbound != nil:
-		message = t.Inbound
-	}
-	body, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(message)
-	if err != nil {
-		return err
-	}
-	type short struct {
-		Number uint64 `json:"number"`
-		Code   string `json:"code"`
-		State  string `json:"state"`
-		Team   string `json:"team"`
-		Title  string `json:"title"`
-	}
-	exceptions := []short{}
-	for _, e := range t.Exceptions {
-		exceptions = append(exceptions, short{e.Number, e.Code, string(e.State), e.Team, e.Title})
-	}
-	return printJSON(map[string]any{"key": t.Key, "tenant": t.Tenant, "status": t.Status, "facts": t.Facts, "policy": t.Policy, "state": json.RawMessage(body), "exceptions": exceptions})
 }
 
 func printGoods(to io.Writer, t *view.GoodsTrack) error {

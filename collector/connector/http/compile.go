@@ -10,6 +10,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/dockline/dockline/collector/connector"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -29,27 +30,28 @@ var documentOf = map[connector.Kind]struct {
 	connector.OrderAmendment:  {"posting.order_amendment", &docklinev1.OrderAmendment{}},
 }
 
-// payloadOf is the message that an event of a kind carries; the kinds are those that a system of record reports.
-var payloadOf = map[docklinev1.EventKind]proto.Message{
-	docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED:  &docklinev1.Order{},
-	docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED:   &docklinev1.Order{},
-	docklinev1.EventKind_EVENT_KIND_ORDER_REJECTED:  &docklinev1.Order{},
-	docklinev1.EventKind_EVENT_KIND_ORDER_CANCELLED: &docklinev1.OrderCancelled{},
-	docklinev1.EventKind_EVENT_KIND_INVOICE_POSTED:  &docklinev1.Invoice{},
-	docklinev1.EventKind_EVENT_KIND_INVOICE_VOIDED:  &docklinev1.InvoiceVoid{},
+// centreKinds are the kinds that a system at the centre may report: what names its order, shipment or return without the site that tells it.
+// Which system may tell which is for the policy's ownership to say. A book has a section of its own.
+var centreKinds = []docklinev1.EventKind{
+	docklinev1.EventKind_EVENT_KIND_QUOTE_APPROVED, docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED, docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED,
+	docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED, docklinev1.EventKind_EVENT_KIND_ORDER_REJECTED, docklinev1.EventKind_EVENT_KIND_ORDER_CANCELLED,
+	docklinev1.EventKind_EVENT_KIND_ORDER_CANCEL_REQUESTED, docklinev1.EventKind_EVENT_KIND_ORDER_CANCEL_REFUSED, docklinev1.EventKind_EVENT_KIND_ORDER_HELD,
+	docklinev1.EventKind_EVENT_KIND_ORDER_HOLD_RELEASED, docklinev1.EventKind_EVENT_KIND_BACKORDER_CREATED, docklinev1.EventKind_EVENT_KIND_BACKORDER_RELEASED,
+	docklinev1.EventKind_EVENT_KIND_INVOICE_POSTED, docklinev1.EventKind_EVENT_KIND_INVOICE_VOIDED, docklinev1.EventKind_EVENT_KIND_CREDIT_MEMO_POSTED,
+	docklinev1.EventKind_EVENT_KIND_SHIPMENT_VOIDED, docklinev1.EventKind_EVENT_KIND_TRANSPORT_MILESTONE, docklinev1.EventKind_EVENT_KIND_TRANSPORT_DELAYED,
+	docklinev1.EventKind_EVENT_KIND_TRANSPORT_REFUSED, docklinev1.EventKind_EVENT_KIND_TRANSPORT_LOST, docklinev1.EventKind_EVENT_KIND_TRANSPORT_DAMAGED,
+	docklinev1.EventKind_EVENT_KIND_DELIVERY_PROVED, docklinev1.EventKind_EVENT_KIND_INBOUND_ADVISED, docklinev1.EventKind_EVENT_KIND_COUNT_APPROVED,
+	docklinev1.EventKind_EVENT_KIND_RETURN_REQUESTED, docklinev1.EventKind_EVENT_KIND_RETURN_AUTHORISED, docklinev1.EventKind_EVENT_KIND_RETURN_DENIED,
+	docklinev1.EventKind_EVENT_KIND_RETURN_CANCELLED, docklinev1.EventKind_EVENT_KIND_ERROR_DECLARED,
+}
 
-	docklinev1.EventKind_EVENT_KIND_QUOTE_APPROVED:         &docklinev1.Quote{},
-	docklinev1.EventKind_EVENT_KIND_ORDER_CANCEL_REQUESTED: &docklinev1.CancelRequest{},
-	docklinev1.EventKind_EVENT_KIND_ORDER_CANCEL_REFUSED:   &docklinev1.CancelRequest{},
-	docklinev1.EventKind_EVENT_KIND_ORDER_HELD:             &docklinev1.Hold{},
-	docklinev1.EventKind_EVENT_KIND_ORDER_HOLD_RELEASED:    &docklinev1.Hold{},
-	docklinev1.EventKind_EVENT_KIND_BACKORDER_CREATED:      &docklinev1.Backorder{},
-	docklinev1.EventKind_EVENT_KIND_BACKORDER_RELEASED:     &docklinev1.Backorder{},
-	docklinev1.EventKind_EVENT_KIND_RETURN_REQUESTED:       &docklinev1.ReturnAuthorisation{},
-	docklinev1.EventKind_EVENT_KIND_RETURN_AUTHORISED:      &docklinev1.ReturnAuthorisation{},
-	docklinev1.EventKind_EVENT_KIND_RETURN_DENIED:          &docklinev1.ReturnAuthorisation{},
-	docklinev1.EventKind_EVENT_KIND_RETURN_CANCELLED:       &docklinev1.ReturnAuthorisation{},
-	docklinev1.EventKind_EVENT_KIND_CREDIT_MEMO_POSTED:     &docklinev1.CreditMemo{},
+// payloadOf is the message that an event of such a kind carries, nil for any other kind.
+func payloadOf(kind docklinev1.EventKind) proto.Message {
+	if !slices.Contains(centreKinds, kind) {
+		return nil
+	}
+	e := (&docklinev1.Event{}).ProtoReflect()
+	return e.NewField(e.Descriptor().Fields().ByName(protoreflect.Name(event.RequirementOf(kind).Payload))).Message().Interface()
 }
 
 func objectType(m proto.Message) *cel.Type {
@@ -197,9 +199,13 @@ func (c *compiler) changes(s *changesSource) *changes {
 
 func (c *compiler) eventRule(key string, s eventSource) eventRule {
 	kind, known := event.ParseKind(s.Kind)
-	payload := payloadOf[kind]
-	if !known || payload == nil {
-		c.fault(key+".kind", "%q is no kind that a system of record reports", s.Kind)
+	payload := payloadOf(kind)
+	switch {
+	case !known:
+		c.fault(key+".kind", "%q is no kind; docs/events.md lists them", s.Kind)
+		return eventRule{}
+	case payload == nil:
+		c.fault(key+".kind", "%q is no kind that a system at the centre reports: it comes from a site or from Dockline itself", s.Kind)
 		return eventRule{}
 	}
 	rule := eventRule{kind: kind, when: c.required(key+".when", s.When, cel.BoolType, itemVars),

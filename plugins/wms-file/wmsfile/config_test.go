@@ -5,6 +5,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/dockline/dockline/plugins/mapping"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 func sampleConfig(t testing.TB, name string) []byte {
@@ -25,6 +29,23 @@ func TestSamplesAreGood(t *testing.T) {
 		}
 		if len(s.streams) < 3 || s.sheets[releaseOrder] == nil {
 			t.Errorf("%s: %d streams, sheets %v", name, len(s.streams), s.sheets)
+		}
+	}
+}
+
+// The journal's sample has a row of every kind that a site may tell.
+func TestTheJournalSampleHasEveryKind(t *testing.T) {
+	out, err := trier().Try(&docklinev1.TryRequest{Config: sampleConfig(t, "sample-journal.yaml"), FileName: "journal-0001.csv", Sample: testdata(t, "sample/journal-0001.csv")})
+	if err != nil || len(out.GetFaults()) > 0 {
+		t.Fatalf("%v, %v", out.GetFaults(), err)
+	}
+	told := map[docklinev1.EventKind]bool{}
+	for _, e := range out.GetEvents() {
+		told[e.GetKind()] = true
+	}
+	for _, kind := range mapping.Kinds() {
+		if !told[kind] {
+			t.Errorf("no row of %s", event.KindName(kind))
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/plugins/mapping"
-	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // stream is one configured sort of file: what the files of one pattern tell, in order of their stamps.
@@ -24,10 +24,7 @@ type stream struct {
 
 func newStream(s *setup, f File, compiled *mapping.Mapping) *stream {
 	out := &stream{File: f, mapping: compiled, digest: digestOf(f), maxBytes: int64(s.MaxMB) << 20, outbound: s.Outbound}
-	// A count waits for what changes a bin: picks, and shipments where nobody reported the pick.
-	out.movesStock = slices.ContainsFunc(compiled.Kinds(), func(k docklinev1.EventKind) bool {
-		return k == docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED || k == docklinev1.EventKind_EVENT_KIND_PICK_SHORT || k == docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED
-	})
+	out.movesStock = slices.ContainsFunc(compiled.Kinds(), event.MovesStock)
 	if f.MovesStock != nil {
 		out.movesStock = *f.MovesStock
 	}

@@ -34,7 +34,8 @@ func trier() *Plugin {
 // Every sample file, read with its sample configuration, gives the events in the golden files.
 func TestGolden(t *testing.T) {
 	for file, config := range map[string]string{
-		"sample/picks-0001.csv": "sample.yaml", "sample/packs-0001.csv": "sample.yaml", "sample/ships-0001.csv": "sample.yaml", "sample/counts-0001.csv": "sample.yaml",
+		"sample/journal-0001.csv": "sample-journal.yaml",
+		"sample/picks-0001.csv":   "sample.yaml", "sample/packs-0001.csv": "sample.yaml", "sample/ships-0001.csv": "sample.yaml", "sample/counts-0001.csv": "sample.yaml",
 		"german/KOMM_20260704.csv": "sample-german.yaml", "german/VERS_20260704.csv": "sample-german.yaml", "german/INV_0815.txt": "sample-german.yaml",
 	} {
 		out, err := trier().Try(&docklinev1.TryRequest{Config: sampleConfig(t, config), FileName: filepath.Base(file), Sample: testdata(t, file)})

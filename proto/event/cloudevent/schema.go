@@ -30,7 +30,7 @@ func Schema(kind docklinev1.EventKind) map[string]any {
 		}
 	}
 	properties[s.rule.Payload] = s.payload(payload.Message())
-	return object{"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SchemaID(kind), "title": event.KindName(kind), "type": "object",
+	return object{"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SchemaID(kind), "title": event.KindName(kind), "description": About(kind), "type": "object",
 		"properties": properties, "required": []string{s.rule.Payload}, "$defs": s.defs}
 }
 

@@ -48,6 +48,9 @@ func (x *Exporter) Events(e *docklinev1.Event) (events []*Object, none string) {
 	case site.Steps && f.fine != "":
 		f.step = f.fine
 	}
+	if e.GetTransport().GetMilestone() == "arrived" && f.step == "transporting" && f.disposition == "in_transit" {
+		f.step = "arriving" // at a stop
+	}
 	drafts := x.drafts(e, f, t)
 	for i, d := range drafts {
 		o := x.build(e, d, t, site)
@@ -95,6 +98,9 @@ func (x *Exporter) build(e *docklinev1.Event, d *draft, t *Tenant, site Site) *O
 			g.add(t.unit(l.GetHandlingUnit()))
 		}
 		g.line(t, l)
+	}
+	if e.GetKind() == docklinev1.EventKind_EVENT_KIND_TRAILER_SEALED && e.GetLoad().GetTrailer() != "" {
+		g.add(t.uri("trailer", e.GetLoad().GetTrailer()))
 	}
 	parent := x.parent(e, d, t)
 	if eventType == AggregationEvent && (parent == "" || action == actionAdd && len(g.epcs)+len(g.quantities) == 0) {

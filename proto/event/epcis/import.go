@@ -1,6 +1,7 @@
 package epcis
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -112,6 +113,12 @@ func (im *Importer) own(c *Captured, own *Object, context Context) []*docklinev1
 	} else {
 		events = []*docklinev1.Event{e}
 	}
+	for i, e := range events {
+		// The hash is no signature: whoever writes the event can compute it.
+		if f := event.Validate(e); f != nil && e.GetDeadLetter() == nil {
+			events[i] = im.refuse(c, wrong("epcis_own", Prefix+":event", "as %s it is not valid: %s", event.KindName(e.GetKind()), f.Text))[0]
+		}
+	}
 	declared := object(c.Event.Get("errorDeclaration"))
 	if implied, _ := context.find(declared, "implied").(bool); declared == nil || implied || part > 1 {
 		return events // another event says so by itself
@@ -132,8 +139,8 @@ func (im *Importer) readEvent(o, own *Object, context Context) (e *docklinev1.Ev
 		switch strings.TrimPrefix(context.key(m.name), "{"+Namespace+"}") {
 		case "kind":
 			kind, ok := event.ParseKind(text(m.value))
-			if !ok {
-				return nil, nil, 0, 0, fmt.Errorf("kind %q is not known; a newer version wrote it", text(m.value))
+			if !ok || !HasForm(kind) {
+				return nil, nil, 0, 0, fmt.Errorf("kind %q is none that EPCIS has a form for; a newer version wrote it", text(m.value))
 			}
 			e.Kind = kind
 		case "part":
@@ -240,9 +247,8 @@ func (im *Importer) refuse(c *Captured, f *fault) []*docklinev1.Event {
 	if err != nil {
 		raw = fmt.Appendf(nil, "%v", err)
 	}
-	key := im.key(c)
-	e := &docklinev1.Event{Tenant: im.Tenant.Name, Source: im.Source, Kind: docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED, SourceKey: key,
-		Id: event.ID(event.Cause{Tenant: im.Tenant.Name, Source: im.Source, SourceKey: key, Kind: "epcis refused " + f.code}), CapturedAt: timestamppb.New(im.Received.UTC())}
+	e := &docklinev1.Event{Tenant: im.Tenant.Name, Source: im.Source, Kind: docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED, SourceKey: im.key(c),
+		CapturedAt: timestamppb.New(im.Received.UTC())}
 	at, err := parseTime(text(c.Event.Get("eventTime")))
 	if err != nil || at.Year() < 1990 || at.After(im.Received) {
 		at = im.Received
@@ -258,6 +264,10 @@ func (im *Importer) refuse(c *Captured, f *fault) []*docklinev1.Event {
 		letter.Text += fmt.Sprintf(" (of its %d bytes the first %d are kept)", len(raw), maxRaw)
 	}
 	e.Payload = &docklinev1.Event_DeadLetter{DeadLetter: letter}
+	// What it says and where it stood is part of the id: the same event refused for two reasons, or at two places, is no contradiction.
+	said := sha256.Sum256(fmt.Appendf(slices.Clip(raw), "\x00%s\x00%d", letter.Text, at.UnixNano()))
+	e.ContentHash = said[:]
+	e.Id = event.ID(event.Cause{Tenant: e.Tenant, Source: e.Source, SourceKey: e.SourceKey, ContentHash: e.ContentHash, Kind: event.KindName(e.Kind)})
 	return []*docklinev1.Event{e}
 }
 
@@ -277,7 +287,7 @@ func (im *Importer) Differs(e *docklinev1.Event) *docklinev1.Event {
 
 // key is the EPCIS id of an event, or the hash of what it says where it has none.
 func (im *Importer) key(c *Captured) string {
-	if id := text(c.Event.Get("eventID")); id != "" && len(id) <= event.MaxSourceKeyBytes {
+	if id := firstOf(text(c.Event.Get("eventID")), text(c.Event.Get("id"))); id != "" && len(id) <= event.MaxSourceKeyBytes {
 		return id
 	}
 	return EventHash(c.Event, c.Context, c.Ignore...)

@@ -94,29 +94,57 @@ func (o *Object) clone() *Object {
 
 // MarshalJSON writes the members in their order, and characters such as & as they are.
 func (o *Object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	write := func(value any) error {
-		err := encoder.Encode(value)
-		b.Truncate(b.Len() - 1) // the encoder's line feed
-		return err
+	w := &jsonWriter{}
+	w.encoder = json.NewEncoder(&w.b)
+	w.encoder.SetEscapeHTML(false)
+	err := w.value(o)
+	return w.b.Bytes(), err
+}
+
+// jsonWriter writes objects and lists itself: left to the library, each level would be read through again.
+type jsonWriter struct {
+	b       bytes.Buffer
+	encoder *json.Encoder
+}
+
+func (w *jsonWriter) value(value any) error {
+	switch v := value.(type) {
+	case *Object:
+		w.b.WriteByte('{')
+		for i, m := range v.all() {
+			if i > 0 {
+				w.b.WriteByte(',')
+			}
+			if err := w.scalar(m.name); err != nil {
+				return err
+			}
+			w.b.WriteByte(':')
+			if err := w.value(m.value); err != nil {
+				return err
+			}
+		}
+		w.b.WriteByte('}')
+		return nil
+	case []any:
+		w.b.WriteByte('[')
+		for i, element := range v {
+			if i > 0 {
+				w.b.WriteByte(',')
+			}
+			if err := w.value(element); err != nil {
+				return err
+			}
+		}
+		w.b.WriteByte(']')
+		return nil
 	}
-	b.WriteByte('{')
-	for i, m := range o.all() {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		if err := write(m.name); err != nil {
-			return nil, err
-		}
-		b.WriteByte(':')
-		if err := write(m.value); err != nil {
-			return nil, err
-		}
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	return w.scalar(value)
+}
+
+func (w *jsonWriter) scalar(value any) error {
+	err := w.encoder.Encode(value)
+	w.b.Truncate(max(0, w.b.Len()-1)) // the encoder's line feed
+	return err
 }
 
 func text(value any) string {

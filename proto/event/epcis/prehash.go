@@ -75,7 +75,7 @@ func preHash(event *Object, context Context, r reading, ignore []string) string 
 }
 
 // standardFields of an event are written in their own order, or not at all; the rest is extensions.
-var standardFields = set(`@context type eventTime eventTimeZoneOffset recordTime eventID certificationInfo errorDeclaration epcList parentID inputEPCList
+var standardFields = set(`@context type id eventTime eventTimeZoneOffset recordTime eventID certificationInfo errorDeclaration epcList parentID inputEPCList
 	childEPCs quantityList childQuantityList inputQuantityList outputEPCList outputQuantityList action transformationID bizStep disposition
 	persistentDisposition readPoint bizLocation bizTransactionList sourceList destinationList sensorElementList ilmd comment rdfs:comment`)
 

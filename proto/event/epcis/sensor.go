@@ -22,7 +22,7 @@ func (h *hasher) sensors(event *Object) {
 			reports = append(reports, "sensorReport"+h.inOrder(object(report), reportOrder))
 		}
 		part.sorted(reports)
-		part.b.WriteString(h.extensions(element, map[string]bool{"sensorMetadata": true, "sensorReport": true}))
+		part.b.WriteString(h.extensions(element, map[string]bool{"type": true, "sensorMetadata": true, "sensorReport": true}))
 		found = append(found, "sensorElement"+part.b.String())
 	}
 	if len(found) > 0 {
@@ -33,7 +33,7 @@ func (h *hasher) sensors(event *Object) {
 
 func (h *hasher) inOrder(o *Object, order []string) string {
 	part := &hasher{context: h.context}
-	skip := map[string]bool{}
+	skip := map[string]bool{"type": true} // where it is no field, it says that a report is a report
 	for _, name := range order {
 		skip[name] = true
 		form := h.value

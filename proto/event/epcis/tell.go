@@ -31,7 +31,14 @@ func (s *scene) tell(e *docklinev1.Event) *fault {
 }
 
 func (s *scene) unknown() *fault {
-	return wrong("epcis_step", "bizStep", "Dockline has no event for %s with the action %s and the step %s", s.eventType, firstOf(s.action, "none"), firstOf(s.step, "none"))
+	described := s.eventType
+	if s.action != "" {
+		described += " with the action " + s.action
+	}
+	if s.step == "" {
+		return wrong("epcis_step", "bizStep", "it does not say in which business step it was; Dockline has no event for an %s without one", described)
+	}
+	return wrong("epcis_step", "bizStep", "Dockline has no event for the step %s of an %s", s.step, described)
 }
 
 // set gives an event its kind and what a person calls it by.
@@ -116,7 +123,7 @@ func (s *scene) staged(e *docklinev1.Event) *fault {
 	if s.disposition == "container_closed" {
 		e.Kind = docklinev1.EventKind_EVENT_KIND_TRAILER_SEALED
 	}
-	e.Payload = &docklinev1.Event_Load{Load: &docklinev1.Load{Shipments: s.numbers("desadv"), HandlingUnits: s.units, Lines: s.lines}}
+	e.Payload = &docklinev1.Event_Load{Load: &docklinev1.Load{Trailer: s.trailer, Shipments: s.numbers("desadv"), HandlingUnits: s.units, Lines: s.lines}}
 	return nil
 }
 
@@ -136,10 +143,8 @@ func (s *scene) shipped(e *docklinev1.Event) *fault {
 	if f := firstFault(s.here(), s.ordered("order")); f != nil {
 		return f
 	}
-	number := firstOf(s.number("desadv"), s.number("bol"), s.number(typeTracking))
-	if number == "" {
-		return wrong("epcis_shipment", "bizTransactionList", "it names no shipment: a despatch advice (desadv) or a bill of lading (bol)")
-	}
+	// A shipment that nobody gave a number is known by the event that tells of it.
+	number := firstOf(s.number("desadv"), s.number("bol"), s.number(typeTracking), e.GetSourceKey())
 	s.carried()
 	kindOf(e, docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED, number)
 	shipment := &docklinev1.Shipment{Number: number, Carrier: s.carrier, BillOfLading: s.number("bol"), HandlingUnits: s.units, Lines: s.lines}
@@ -169,6 +174,8 @@ func (s *scene) transported(e *docklinev1.Event) *fault {
 	switch {
 	case s.step == "arriving":
 		milestone = "arrived"
+	case s.step == "holding":
+		kind, milestone = docklinev1.EventKind_EVENT_KIND_TRANSPORT_REFUSED, ""
 	case s.disposition == "damaged":
 		kind, milestone = docklinev1.EventKind_EVENT_KIND_TRANSPORT_DAMAGED, ""
 	case s.disposition == "unknown":
@@ -230,6 +237,8 @@ func (s *scene) inbound(e *docklinev1.Event, kind docklinev1.EventKind) *fault {
 			l.Condition = "damaged"
 		case s.set["mismatch_class"]:
 			l.Condition = "wrong_item"
+		case kind == docklinev1.EventKind_EVENT_KIND_RECEIPT_DISCREPANCY:
+			l.Reason = "mismatch"
 		}
 	}
 	p := &docklinev1.Inbound{Number: s.number("recadv"), Advice: s.number("desadv"), PurchaseOrder: s.number("po", "purchase_order"), Supplier: s.supplier,

@@ -24,10 +24,13 @@ func (s *scene) stored(e *docklinev1.Event) *fault {
 	return nil
 }
 
-// held: with a disposition of its own goods have another status; outside our sites a consignee has refused them.
+// held: at a site goods have another status by their disposition; elsewhere, under the papers of a shipment, somebody did not take them.
 func (s *scene) held(e *docklinev1.Event) *fault {
 	if s.number("rma") != "" {
 		return s.disposed(e)
+	}
+	if s.site == "" && firstOf(s.number("desadv"), s.number("bol"), s.number(typeTracking)) != "" {
+		return s.transported(e)
 	}
 	if f := s.here(); f != nil {
 		return f
@@ -104,7 +107,7 @@ func (s *scene) transformed(e *docklinev1.Event) *fault {
 	}
 	number := firstOf(s.number("prodorder"), s.number("transformation"))
 	switch s.step {
-	case "assembling":
+	case "assembling", "commissioning", "creating_class_instance": // what is made of something else
 		kindOf(e, docklinev1.EventKind_EVENT_KIND_KIT_BUILT, number)
 	case "repackaging":
 		kindOf(e, docklinev1.EventKind_EVENT_KIND_STOCK_REPACKED, number)

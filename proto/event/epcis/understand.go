@@ -1,7 +1,11 @@
 package epcis
 
 import (
+	"slices"
 	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
@@ -17,7 +21,7 @@ type scene struct {
 	papers                         []paper
 	lines, outputs                 []*docklinev1.Line
 	units                          []string
-	parent                         string
+	parent, trailer                string
 	supplier, customer, carrier    string
 	place                          string
 }
@@ -46,7 +50,8 @@ func (im *Importer) understand(c *Captured, context Context) (*docklinev1.Event,
 		e.Warnings = append(e.Warnings, &docklinev1.SiteWarning{Code: "epcis_id_differs", Text: "its eventID is not the hash of what it says: it was changed after it had its id, or the id is of another version of the algorithm"})
 	}
 	if f := event.Validate(e); f != nil {
-		return nil, wrong("epcis_incomplete", "", "as %s, %s", event.KindName(e.Kind), f.Text)
+		what, _, _ := strings.Cut(f.Text, "; ") // what to do is said for mappings of columns
+		return nil, wrong("epcis_incomplete", "", "as %s, %s; nothing that EPCIS has a field for says it", event.KindName(e.Kind), what)
 	}
 	return e, nil
 }
@@ -75,7 +80,34 @@ func (im *Importer) look(o *Object, context Context) (*scene, *fault) {
 		s.papers = append(s.papers, paper{transactionTypes.word(expand(object(v).Get("type"))), number, noun})
 	}
 	s.transfer(o, expand)
-	return s, s.things(o)
+	f := s.things(o)
+	if f == nil {
+		s.born(object(o.Get("ilmd")), context)
+	}
+	return s, f
+}
+
+// born reads what holds for goods from where they come into being: their lot, and when it expires.
+func (s *scene) born(master *Object, context Context) {
+	lines := s.lines
+	if s.eventType == TransformationEvent {
+		lines = s.outputs
+	}
+	for _, m := range master.all() {
+		switch context.key(m.name) {
+		case "{" + mdaNamespace + "}lotNumber":
+			for _, l := range lines {
+				l.Lot = firstOf(l.GetLot(), text(m.value))
+			}
+		case "{" + mdaNamespace + "}itemExpirationDate":
+			day, err := time.Parse(time.DateOnly, text(m.value))
+			for _, l := range lines {
+				if err == nil {
+					l.ExpiresAt = timestamppb.New(day)
+				}
+			}
+		}
+	}
 }
 
 // transfer reads who hands over and who takes over.
@@ -120,17 +152,22 @@ func (s *scene) partner(uri string, hands bool) {
 
 // things reads the goods.
 func (s *scene) things(o *Object) *fault {
-	read := func(epcs, quantities string) ([]*docklinev1.Line, []string, *fault) {
-		lines, units, why := s.tenant.goodsOf(list(o.Get(epcs)), list(o.Get(quantities)))
+	read := func(name string, epcs []any, quantities string) ([]*docklinev1.Line, []string, *fault) {
+		lines, units, why := s.tenant.goodsOf(epcs, list(o.Get(quantities)))
 		if why != "" {
-			return nil, nil, wrong("epcis_goods", epcs+"/"+quantities, "%s", why)
+			return nil, nil, wrong("epcis_goods", name+"/"+quantities, "%s", why)
 		}
 		return lines, units, nil
 	}
 	var f *fault
 	switch s.eventType {
 	case ObjectEvent, TransactionEvent:
-		s.lines, s.units, f = read("epcList", "quantityList")
+		epcs := slices.DeleteFunc(slices.Clone(list(o.Get("epcList"))), func(v any) bool {
+			trailer, ok := s.tenant.code(text(v), "trailer")
+			s.trailer = firstOf(trailer, s.trailer)
+			return ok
+		})
+		s.lines, s.units, f = read("epcList", epcs, "quantityList")
 	case AggregationEvent:
 		if parent := text(o.Get("parentID")); parent != "" {
 			code, ok := s.tenant.unitCode(parent)
@@ -142,16 +179,16 @@ func (s *scene) things(o *Object) *fault {
 			}
 			s.parent = code
 		}
-		s.lines, s.units, f = read("childEPCs", "childQuantityList")
+		s.lines, s.units, f = read("childEPCs", list(o.Get("childEPCs")), "childQuantityList")
 	case TransformationEvent:
-		if s.lines, s.units, f = read("inputEPCList", "inputQuantityList"); f == nil {
-			s.outputs, _, f = read("outputEPCList", "outputQuantityList")
+		if s.lines, s.units, f = read("inputEPCList", list(o.Get("inputEPCList")), "inputQuantityList"); f == nil {
+			s.outputs, _, f = read("outputEPCList", list(o.Get("outputEPCList")), "outputQuantityList")
 		}
 		if number, ok := s.tenant.code(text(o.Get("transformationID")), "transformation"); ok {
 			s.papers = append(s.papers, paper{"transformation", number, ""})
 		}
 	default:
-		return wrong("epcis_type", "type", "Dockline has no event that a %s tells of", firstOf(s.eventType, "event without a type"))
+		return wrong("epcis_type", "type", "Dockline has no event for the type %s", firstOf(s.eventType, "of an event that names none"))
 	}
 	return f
 }
@@ -159,20 +196,11 @@ func (s *scene) things(o *Object) *fault {
 // number is the number of the first paper of a type; noun narrows it to those of ours that are called so.
 func (s *scene) number(kind string, nouns ...string) string {
 	for _, p := range s.papers {
-		if p.kind == kind && (len(nouns) == 0 || p.noun == "" || contains(nouns, p.noun)) {
+		if p.kind == kind && (len(nouns) == 0 || p.noun == "" || slices.Contains(nouns, p.noun)) {
 			return p.number
 		}
 	}
 	return ""
-}
-
-func contains(list []string, s string) bool {
-	for _, one := range list {
-		if one == s {
-			return true
-		}
-	}
-	return false
 }
 
 // ordered gives every line the one order that the event names; a fault where it names several and does not say which goods are for which.

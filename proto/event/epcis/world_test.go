@@ -89,6 +89,14 @@ func same(t testing.TB, want, got *docklinev1.Event) {
 	}
 }
 
+// schemaIfHere is GS1's schema, nil where its material is not here.
+func schemaIfHere(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	var s *jsonschema.Schema
+	t.Run("with GS1's schema", func(t *testing.T) { s = schema(t) })
+	return s
+}
+
 // schema is GS1's JSON Schema of EPCIS 2.0 documents and events.
 func schema(t testing.TB) *jsonschema.Schema {
 	t.Helper()

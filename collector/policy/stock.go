@@ -1,0 +1,65 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/dockline/dockline/proto/event"
+)
+
+// Stock is what may be promised of stock; default/stock.yaml says what each is.
+type Stock struct {
+	InboundHorizon time.Duration `yaml:"inbound_horizon"`
+	Safety         []Safety      `yaml:"safety"`
+}
+
+// Safety is a quantity in base units that is never promised: of an item, at a site, or of an item at a site.
+type Safety struct {
+	Site     string `yaml:"site"`
+	Item     string `yaml:"item"`
+	Quantity string `yaml:"quantity"`
+
+	quantity int64
+}
+
+// SafetyOf is the safety stock of an item at a site, in millionths.
+func (s Stock) SafetyOf(site, item string) int64 {
+	best, found := 0, int64(0)
+	for _, each := range s.Safety {
+		if each.Site != "" && each.Site != site || each.Item != "" && each.Item != item {
+			continue
+		}
+		rank := 1
+		if each.Site != "" {
+			rank++
+		}
+		if each.Item != "" {
+			rank += 2
+		}
+		if rank > best {
+			best, found = rank, each.quantity
+		}
+	}
+	return found
+}
+
+func (c *compiler) stock() {
+	var s Stock
+	file := c.read("stock.yaml", &s)
+	if file == nil {
+		return
+	}
+	if s.InboundHorizon < 0 {
+		c.bad(file, "inbound_horizon", "a time ahead cannot be below zero")
+	}
+	for i := range s.Safety {
+		each := &s.Safety[i]
+		var err error
+		if each.quantity, err = event.ParseQuantity(each.Quantity); err != nil || each.quantity < 0 {
+			c.bad(file, "safety", "%q: give the quantity as a decimal number, like \"12\"", each.Quantity)
+		}
+		if each.Site == "" && each.Item == "" {
+			c.bad(file, "safety", "an entry names a site, an item, or both")
+		}
+	}
+	c.policy.Stock = s
+}
