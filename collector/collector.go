@@ -9,11 +9,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dockline/dockline/collector/broker"
+	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/enrol"
 	"github.com/dockline/dockline/collector/identity"
@@ -79,6 +82,9 @@ func (m *Collector) open(ctx context.Context) (err error) {
 	if m.policy, err = loadPolicy(m.config); err != nil {
 		return err
 	}
+	if err := m.amendable(); err != nil {
+		return err
+	}
 	if err := m.openIdentity(ctx); err != nil {
 		return err
 	}
@@ -101,6 +107,20 @@ func OpenDatabase(ctx context.Context, c *Config) (*db.DB, error) {
 		return nil, errors.Join(fmt.Errorf("database: %w", err), d.Close())
 	}
 	return d, nil
+}
+
+// amendable refuses a policy that sends order amendments by name to a system that takes none. By role they go to those that do.
+func (m *Collector) amendable() error {
+	texts := m.policy.Unsupported(func(target string) bool {
+		return slices.ContainsFunc(m.connectors, func(s *system) bool {
+			_, ok := s.connector.Kinds()[connector.OrderAmendment]
+			return s.config.Name == target && ok
+		})
+	})
+	if len(texts) > 0 {
+		return fmt.Errorf("policy: %s", strings.Join(texts, "; "))
+	}
+	return nil
 }
 
 func loadPolicy(c *Config) (*policy.Policy, error) {

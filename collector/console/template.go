@@ -32,13 +32,13 @@ func parse(names ...string) map[string]*template.Template {
 		"stamp":     func(t interface{ AsTime() time.Time }) string { return moment(t.AsTime()) },
 		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"short":     short,
+		"facts":     factsOf,
+		"counters":  view.Counters,
 		"tone":      tone,
 		"sign":      sign,
 		"age":       age,
 		"number":    number,
 		"bytes":     bytesText,
-		"facts":     factsOf,
-		"counters":  view.Counters,
 	}).ParseFS(pages, "pages/layout.html"))
 	found := make(map[string]*template.Template)
 	for _, name := range names {

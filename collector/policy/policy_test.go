@@ -248,3 +248,15 @@ func TestRoleOfASource(t *testing.T) {
 		t.Errorf("systems of record: %v", got)
 	}
 }
+
+// TestAnAmendmentByNameNeedsATargetThatTakesIt: by role it goes to those that do, and where none does a person is told.
+func TestAnAmendmentByNameNeedsATargetThatTakesIt(t *testing.T) {
+	takes := func(target string) bool { return target == "erp" }
+	byName := load(t, map[string]string{"routing.yaml": "routes:\n  - {kind: order_amend, targets: [erp]}\n  - {kind: order_amend, targets: [crm]}\n"})
+	if got := byName.Unsupported(takes); len(got) != 1 || !strings.Contains(got[0], "route 2: crm takes no order_amend: not supported") {
+		t.Errorf("by name: %q", got)
+	}
+	if got := policy.Default().Unsupported(func(string) bool { return false }); len(got) != 0 {
+		t.Errorf("by role: %q", got)
+	}
+}
