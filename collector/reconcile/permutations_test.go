@@ -397,9 +397,7 @@ func derivedOf(ctx context.Context, d *db.DB, tenant string) (lines []string, er
 				if err := rows.Scan(&line, &body); err != nil {
 					return err
 				}
-				if !emptyBucket(line, body) {
-					lines = append(lines, names.Replace(line+" "+string(body)))
-				}
+				lines = append(lines, names.Replace(line+" "+string(body)))
 			}
 			if err := rows.Err(); err != nil {
 				return err
@@ -409,13 +407,6 @@ func derivedOf(ctx context.Context, d *db.DB, tenant string) (lines []string, er
 	})
 	slices.Sort(lines)
 	return lines, err
-}
-
-// emptyBucket tells whether this is the state of a bucket in which nothing is and nothing was counted: it stays where goods were booked that a
-// correction, or a second scan that stood in for its first, has taken out again, and says the same as none.
-func emptyBucket(line string, body []byte) bool {
-	s := &docklinev1.StockState{}
-	return strings.HasPrefix(line, "state stock/") && proto.Unmarshal(body, s) == nil && s.GetOnHand() == 0 && s.GetMoved() == 0 && len(s.GetRows()) == 0 && len(s.GetVariances()) == 0
 }
 
 func truthInDatabase(ctx context.Context, d *db.DB, tenant string, h *history.History) error {

@@ -61,7 +61,7 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 					t.Fatal(err)
 				}
 				if len(r.Broken) > 0 {
-					t.Log(fmt.Sprintf("seed %d: %s", seed, r.Broken[0]))
+					t.Logf("seed %d: %s", seed, r.Broken[0])
 					return
 				}
 			}
