@@ -115,12 +115,10 @@ func (u *Uplink) greeted(reply *docklinev1.HelloReply, now time.Time) error {
 		return u.fork("the collector's answer to hello does not agree with this disk", now)
 	}
 	u.c.Journal.UseDictionary(wire.CommonDictionary(reply.Dictionaries))
-	if s.end, err = u.c.Journal.End(); err != nil {
+	if err := u.begins(s); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
-	s.incarnation = reply.Incarnation
-	s.greeted, s.flights, s.ahead, s.lanes = true, map[key]*flight{}, map[key]bool{}, [lanes]lane{}
-	s.lanes[liveLane].at = Position{Epoch: s.end.Epoch, Seq: s.end.LastSeq}
+	s.incarnation, s.greeted, s.tooLarge = reply.Incarnation, true, false
 	most := max(1, u.c.Window-u.c.Window/4)
 	s.breadth = breadth{now: min(firstBreadth, most), most: most}
 	u.note(func(st *Stats) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dockline/dockline/agent/journal"
 	"github.com/dockline/dockline/agent/uplink"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 // Behind a broker that stays up the collector's database is put back to an empty one: no link falls, and the first Ack that names the
@@ -37,6 +38,52 @@ func TestAnotherDatabaseBehindTheSameBroker(t *testing.T) {
 		}
 		if s := u.Stats(); !s.Greeted || s.Forks != 0 {
 			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
+// The collector's database is put back, under the same name, to where it had the beginning of what is held but not what it had acknowledged
+// beyond a hole. Nobody says so, no link falls and the watermark is no lower than the site knows it: all that is held is sent again, once.
+func TestWhatWasAcknowledgedBeyondAHoleIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, err := journal.Open(t.TempDir(), journal.Options{Tenant: tenant, Site: site})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Close()
+		c := newCentre(t)
+		capture(t, j, 0, 450)
+		hole := true
+		c.refuse = func(e *docklinev1.Envelope) *docklinev1.Refusal {
+			if hole && e.FirstSeq > 100 && e.FirstSeq <= 200 {
+				return &docklinev1.Refusal{Reason: docklinev1.RefusalReason_REFUSAL_REASON_BUSY}
+			}
+			return nil
+		}
+		u, l := start(t, uplink.Config{Journal: store{j}}, c)
+		l.connect()
+		pass(10 * time.Second)
+		if held := j.Stats().Events; held < 300 || c.count() < 300 {
+			t.Fatalf("%d events are held and %d arrived, with a hole", held, c.count())
+		}
+		c.set(func() {
+			for _, has := range c.has {
+				for seq := range has {
+					if seq > 200 {
+						delete(has, seq)
+					}
+				}
+			}
+			hole = false
+		})
+		pass(3 * time.Minute)
+		if held := j.Stats().Events; held != 0 {
+			t.Errorf("%d events are still held, the collector has acknowledged through less", held)
+		}
+		sent := u.Stats().Sent
+		pass(time.Hour)
+		if again := u.Stats().Sent - sent; again != 0 {
+			t.Errorf("%d envelopes were sent although nothing is held", again)
 		}
 	})
 }

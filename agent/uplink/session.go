@@ -34,6 +34,12 @@ type session struct {
 	paced   time.Time // the backlog waits for the rate until then
 	flights map[key]*flight
 	begun   uint64 // how many flights there were
+	// rested is since when all that was sent is answered, zero where it is not; sweep is how long that may be so before all that is still
+	// held is sent again.
+	rested time.Time
+	sweep  time.Duration
+	// tooLarge: something stays here because the broker does not take it.
+	tooLarge bool
 }
 
 // inOrder are the flights as they began.
@@ -115,6 +121,9 @@ func (u *Uplink) step(now time.Time) time.Duration {
 		return next.Sub(now)
 	}
 	u.fill(s, now)
+	if again := u.sweep(s, now); again.Before(next) {
+		next = again
+	}
 	for _, l := range s.lanes {
 		if l.pause.After(now) && l.pause.Before(next) {
 			next = l.pause
@@ -141,6 +150,49 @@ func (u *Uplink) step(now time.Time) time.Duration {
 	}
 	u.note(func(st *Stats) { st.InFlight = len(s.flights) })
 	return next.Sub(now)
+}
+
+// sweep sends again all that is held where everything was answered long ago and is not acknowledged to its end: what the collector had beyond
+// its watermark is gone, with a database that was put back, and it asks for nothing. It returns when to look again.
+func (u *Uplink) sweep(s *session, now time.Time) time.Time {
+	if len(s.flights) > 0 || s.tooLarge {
+		s.rested = time.Time{}
+		return now.Add(time.Hour)
+	}
+	if s.rested.IsZero() {
+		s.rested = now
+	}
+	s.sweep = max(s.sweep, lastResend)
+	if at := s.rested.Add(s.sweep); now.Before(at) {
+		return at
+	}
+	s.rested = now
+	if !u.holds() {
+		return now.Add(s.sweep)
+	}
+	u.c.Log.Warn("uplink: all that is held was answered and is not acknowledged to its end; it is sent again", "after", s.sweep)
+	if err := u.begins(s); err != nil {
+		u.c.Log.Error("uplink: read the journal", "err", err)
+		return now.Add(s.sweep)
+	}
+	s.sweep = min(2*s.sweep, time.Hour)
+	u.fill(s, now)
+	return now.Add(s.sweep)
+}
+
+// holds tells whether the journal has events that no Ack has covered to their end.
+func (u *Uplink) holds() bool {
+	return slices.ContainsFunc(u.c.Journal.Epochs(), func(e *docklinev1.EpochRange) bool { return e.Acknowledged < e.LastSeq })
+}
+
+// begins sets the lanes to the beginning of what is held.
+func (u *Uplink) begins(s *session) (err error) {
+	if s.end, err = u.c.Journal.End(); err != nil {
+		return err
+	}
+	s.flights, s.ahead, s.lanes = map[key]*flight{}, map[key]bool{}, [lanes]lane{}
+	s.lanes[liveLane].at = Position{Epoch: s.end.Epoch, Seq: s.end.LastSeq}
+	return nil
 }
 
 // fill brings envelopes on their way as far as the window allows. A quarter of it is kept free of backlog.
@@ -324,6 +376,7 @@ func (u *Uplink) tooLarge(s *session, f *flight, reason error, now time.Time) {
 		text = fmt.Sprintf("events %d to %d of epoch %s: %v; they cannot be sent apart: %v", f.first, f.last, f.epoch, reason, err)
 	}
 	u.refused(text)
+	s.tooLarge = true
 	u.note(func(st *Stats) { st.TooLarge += int(f.last - f.first + 1); st.TooLargeText = text })
 }
 

@@ -79,7 +79,7 @@ type logged struct {
 	}
 }
 
-// log reads the whole event log.
+// log reads the whole event log, as far as sites have told of it: that a policy came into force is a fact of the centre.
 func (c *collector) log() (events []logged) {
 	c.t.Helper()
 	for after := uint64(0); ; {
@@ -93,7 +93,12 @@ func (c *collector) log() (events []logged) {
 		if len(page.Events) == 0 {
 			return events
 		}
-		events, after = append(events, page.Events...), page.Next
+		for _, e := range page.Events {
+			if e.Epoch != "" {
+				events = append(events, e)
+			}
+		}
+		after = page.Next
 	}
 }
 
