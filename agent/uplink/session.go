@@ -34,8 +34,8 @@ type session struct {
 	paced   time.Time // the backlog waits for the rate until then
 	flights map[key]*flight
 	begun   uint64 // how many flights there were
-	// rested is since when all that was sent is answered, zero where it is not; sweep is how long that may be so before all that is still
-	// held is sent again.
+	// rested is since when all that was sent is answered, zero where it is not; sweep is how long that may be so before Hello is said again
+	// because something is still held.
 	rested time.Time
 	sweep  time.Duration
 	// tooLarge: something stays here because the broker does not take it.
@@ -152,8 +152,8 @@ func (u *Uplink) step(now time.Time) time.Duration {
 	return next.Sub(now)
 }
 
-// sweep sends again all that is held where everything was answered long ago and is not acknowledged to its end: what the collector had beyond
-// its watermark is gone, with a database that was put back, and it asks for nothing. It returns when to look again.
+// sweep says Hello again where everything was answered long ago and is not acknowledged to its end: what the collector had is gone, with a
+// database that was put back, and it asks for nothing. Its answer to what Hello says settles what is sent again. It returns when to look again.
 func (u *Uplink) sweep(s *session, now time.Time) time.Time {
 	if len(s.flights) > 0 || s.tooLarge {
 		s.rested = time.Time{}
@@ -170,14 +170,10 @@ func (u *Uplink) sweep(s *session, now time.Time) time.Time {
 	if !u.holds() {
 		return now.Add(s.sweep)
 	}
-	u.c.Log.Warn("uplink: all that is held was answered and is not acknowledged to its end; it is sent again", "after", s.sweep)
-	if err := u.begins(s); err != nil {
-		u.c.Log.Error("uplink: read the journal", "err", err)
-		return now.Add(s.sweep)
-	}
-	s.sweep = min(2*s.sweep, time.Hour)
-	u.fill(s, now)
-	return now.Add(s.sweep)
+	u.c.Log.Warn("uplink: all that is held was answered and is not acknowledged to its end; hello again", "after", s.sweep)
+	s.greeted, s.helloDue, s.sweep = false, now, min(2*s.sweep, time.Hour)
+	u.note(func(st *Stats) { st.Greeted = false })
+	return now
 }
 
 // holds tells whether the journal has events that no Ack has covered to their end.
