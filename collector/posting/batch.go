@@ -21,6 +21,9 @@ type FoldKey struct {
 // statements for all of them.
 type Batch struct {
 	now int64
+	// least is the lowest version that a statement may have. Where the database was put back to an older state, statements of the time that
+	// it lost are at the targets, with versions that nothing here knows: those made since are newer by the time of that.
+	least int64
 	// rows are all that are loaded or new, folds those of each key as they were loaded, by id.
 	rows  map[place]*row
 	folds map[FoldKey][]*row
@@ -41,6 +44,13 @@ var columnNames = strings.Fields(strings.ReplaceAll(columns, ",", " "))
 func Load(ctx context.Context, tx *db.Tx, keys []FoldKey, now time.Time) (*Batch, error) {
 	b := &Batch{now: now.UnixMicro(), rows: make(map[place]*row), folds: make(map[FoldKey][]*row), needs: make(map[place][]Ref), events: make(map[place][]string),
 		oldNeeds: make(map[place][]Ref), oldEvents: make(map[place][]string)}
+	_, restored, err := tx.Incarnation(ctx, false)
+	if err != nil {
+		return nil, fmt.Errorf("postings of folds: %w", err)
+	}
+	if !restored.IsZero() {
+		b.least = restored.UnixMilli()
+	}
 	lookup := db.Lookup{Table: "posting", Columns: columnNames, Key: []string{"tenant", "fold_key"}, Hold: true, Order: []string{"id"}}
 	for _, key := range keys {
 		lookup.Rows = append(lookup.Rows, []any{key.Tenant, key.Key})

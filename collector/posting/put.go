@@ -95,7 +95,7 @@ func (p *put) want(w wish) error {
 func (p *put) insert(w wish) {
 	r := &row{body: w.body, hash: hashOf(w.body), Entry: Entry{Tenant: p.tenant, Ref: w.Ref(), FoldKey: p.foldKey,
 		SerialKey: w.SerialKey, Site: w.Site, CorrelationID: w.CorrelationID, Style: w.Style, Document: w.Document,
-		SourceVersion: w.SourceVersion, PolicyVersion: p.policyVersion}}
+		SourceVersion: max(w.SourceVersion, p.batch.least), PolicyVersion: p.policyVersion}}
 	if isChain(r) && delta(r.Document) == 0 {
 		return
 	}
@@ -122,7 +122,7 @@ func (p *put) restate(r *row, d Desired, body []byte, needsChanged bool) error {
 	changed := hash != r.hash
 	if changed {
 		r.body, r.hash, r.Document = body, hash, d.Document
-		r.SourceVersion = max(d.SourceVersion, r.SourceVersion+1)
+		r.SourceVersion = max(d.SourceVersion, r.SourceVersion+1, p.batch.least)
 		r.PolicyVersion = p.policyVersion
 		r.touch()
 	}

@@ -64,3 +64,30 @@ func TestARestoredDatabaseLooksBeforeItSends(t *testing.T) {
 		}
 	})
 }
+
+// A statement of the time that the database has lost stands at the target with a version that nothing here knows. What is stated since is newer.
+func TestAStatementOfTheLostTimeIsOvertaken(t *testing.T) {
+	each(t, func(w *world) {
+		s := w.sender("c1")
+		w.put("order/SO1", status("SO1", "picking", 4))
+		w.quiet(s)
+		if _, err := w.target.Apply(t.Context(), &connector.Posting{Tenant: tenant, Kind: connector.OrderStatus, Key: "SO1", SourceVersion: 9, Document: status("SO1", "shipped", 9).Document}); err != nil {
+			t.Fatal(err)
+		}
+		w.write(func(tx *db.Tx) error {
+			_, err := tx.NewIncarnation(t.Context(), w.clock.Now())
+			return err
+		})
+		w.put("order/SO1", status("SO1", "closed", 5))
+		w.put("order/SO2", status("SO2", "closed", 5))
+		w.pass(s, settleTime+10*time.Second)
+		if got := w.target.Document(connector.OrderStatus, "SO1").GetOrderStatus().GetStatus(); got != "closed" {
+			t.Errorf("the target shows %q", got)
+		}
+		for _, key := range []string{"SO1", "SO2"} {
+			if e := w.expect(key, posting.Confirmed); e.SourceVersion < w.clock.Now().Add(-time.Hour).UnixMilli() {
+				t.Errorf("%s was stated with version %d", key, e.SourceVersion)
+			}
+		}
+	})
+}
