@@ -112,7 +112,7 @@ func (c *stockATPCommand) Run(all *commands) error {
 
 func printPromise(out io.Writer, p stock.Promise) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "site\ton hand\ton hold\tallocated\tordered\tsafety\tinbound\tcan be promised\tas of\t")
+	fmt.Fprintln(w, "SITE\tON HAND\tON HOLD\tALLOCATED\tORDERED\tSAFETY\tINBOUND\tCAN BE PROMISED\tAS OF\t")
 	for _, s := range p.Sites {
 		asOf := "never told"
 		if s.AsOf != nil {
