@@ -73,7 +73,7 @@ func printStockJSON(w io.Writer, found []view.Stock) error {
 
 func printStock(out io.Writer, found []view.Stock) error {
 	if len(found) == 0 {
-		_, err := fmt.Fprintln(out, "no stock is known here; a connector that is the system of record opens it by a snapshot of its book")
+		_, err := fmt.Fprintln(out, "no stock is known of that tenant, site and item; where none at all is known, a connector that is the system of record opens it by a snapshot of its book")
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
