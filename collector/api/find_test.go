@@ -115,6 +115,11 @@ func TestEachNameFindsTheInstance(t *testing.T) {
 				}
 			}
 		}
+		for _, written := range []string{"340123450000000017", "(00)340123450000000017"} { // the site wrote it as the label has it
+			if hits := search(t, h, written); len(hits) != 2 || hits[0].Key != "order/SO1" || !hits[0].Exact {
+				t.Errorf("the SSCC %s leads to %+v", written, hits)
+			}
+		}
 		if hits := search(t, h, "po-77"); len(hits) != 2 || hits[0].Key != "order/SO1" || hits[1].Key != "order/SO2" { // the customer gave both orders one reference
 			t.Errorf("the customer's reference leads to %+v", hits)
 		}

@@ -259,7 +259,7 @@ func (v *view) takenBack(fold *state.OrderFold, issue *state.Issue) {
 	}
 	for _, e := range fold.Facts {
 		if e.GetShipmentVoid().GetNumber() == issue.Shipment.GetNumber() && e.GetSite() != "" {
-			v.outcome.reasons[e.GetId()] = "it takes the shipment back, and nothing is posted of that"
+			v.outcome.reasons[e.GetId()] = shipmentReasons[e.GetKind()]
 		}
 	}
 }
@@ -334,6 +334,8 @@ func (v *view) reasonsOfOrder(fold *state.OrderFold, fed map[string]bool) {
 		case e.GetKind() == docklinev1.EventKind_EVENT_KIND_PICK_SHORT && !moves(e):
 			v.outcome.reasons[e.GetId()] = "nothing was picked, so nothing is posted; customer service sees what is missing"
 		case e.GetReturn() != nil: // its return says why
+		case over != "" && shipmentReasons[e.GetKind()] != "": // as its shipment says, which may have other orders that are not complete
+			v.outcome.reasons[e.GetId()] = shipmentReasons[e.GetKind()]
 		case e.GetShipment() == nil && over != "":
 			v.outcome.reasons[e.GetId()] = over
 		}

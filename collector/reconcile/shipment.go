@@ -32,7 +32,7 @@ var shipmentReasons = map[docklinev1.EventKind]string{
 	docklinev1.EventKind_EVENT_KIND_LOAD_STAGED:         "goods that wait at a door: nothing is posted until they leave",
 	docklinev1.EventKind_EVENT_KIND_LOAD_LOADED:         "goods that are loaded: nothing is posted until they leave",
 	docklinev1.EventKind_EVENT_KIND_TRAILER_SEALED:      "a trailer that was sealed: nothing is posted until it leaves",
-	docklinev1.EventKind_EVENT_KIND_SHIPMENT_VOIDED:     "it takes a shipment back: what was posted of it is corrected, and nothing is posted for it",
+	docklinev1.EventKind_EVENT_KIND_SHIPMENT_VOIDED:     "it takes a shipment back: nothing is posted for it, and a case says what is to be reversed where the goods issue was posted",
 	docklinev1.EventKind_EVENT_KIND_TRANSPORT_MILESTONE: "where goods under way are: nothing is to be posted",
 	docklinev1.EventKind_EVENT_KIND_TRANSPORT_DELAYED:   "a delay under way: nothing is to be posted",
 	docklinev1.EventKind_EVENT_KIND_TRANSPORT_REFUSED:   "goods refused by their consignee: a case follows it, and nothing is posted until they are back",

@@ -219,7 +219,7 @@ func (c *compiler) compileExpressions() {
 	case ok && plans[k] != nil:
 		c.out.kind, c.out.kinds = k, []docklinev1.EventKind{k}
 	case ok:
-		c.fault("kind", "kind %s is not for a site to tell: it comes from a system at the centre or from Dockline itself; choose one of %s", c.spec.Kind, kindList())
+		c.fault("kind", "kind %s is not for a mapping to give: it comes from elsewhere (docs/events.md says from whom); choose one of %s", c.spec.Kind, kindList())
 	case kindShape.MatchString(c.spec.Kind):
 		c.fault("kind", "kind %q is not known; choose one of %s", c.spec.Kind, kindList())
 	default:
@@ -249,7 +249,7 @@ func (c *compiler) compileKind() {
 			c.fault("kind", "kind %q is not known; choose one of %s", name, kindList())
 			continue
 		case plans[k] == nil:
-			c.fault("kind", "kind %s is not for a site to tell; choose one of %s", name, kindList())
+			c.fault("kind", "kind %s is not for a mapping to give: it comes from elsewhere (docs/events.md says from whom); choose one of %s", name, kindList())
 			continue
 		}
 		if !slices.Contains(c.out.kinds, k) {

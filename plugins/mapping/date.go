@@ -175,6 +175,9 @@ func (f dateFormat) parse(cell string, zone *time.Location) (time.Time, error) {
 		}
 		return inZone(wall, zone)
 	}
+	if f.pattern == "iso" {
+		return time.Time{}, errors.New(`it does not fit the date format "iso", as in 2026-03-01T14:05:00 or 2026-03-01`)
+	}
 	return time.Time{}, fmt.Errorf("it does not fit the date format %q", f.pattern)
 }
 

@@ -138,7 +138,7 @@ func TestKindsThatASiteMayNotTell(t *testing.T) {
 			spec := picks()
 			spec.Kind = source
 			m, faults := Compile("picks", spec)
-			if m != nil || len(faults) != 1 || faults[0].Path != "kind" || !strings.Contains(faults[0].Text, "not for a site to tell") {
+			if m != nil || len(faults) != 1 || faults[0].Path != "kind" || !strings.Contains(faults[0].Text, "not for a mapping to give") {
 				t.Errorf("%s: %v", source, faults)
 			}
 		}

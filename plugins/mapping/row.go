@@ -334,8 +334,12 @@ func (b *Binding) decide(r *Record, cells []string) (skip bool, fault *Fault) {
 		return false, &f
 	}
 	kind, ok := event.ParseKind(fmt.Sprint(name))
-	if !ok || plans[kind] == nil {
-		f := dataFault("kind_unknown", "", "the kind would be %q, which is none; correct the expression for kind in the configuration", name)
+	switch {
+	case !ok:
+		f := dataFault("kind_unknown", "", "the kind would be %q, which is none: let the expression for kind in the configuration translate the source's own word into a kind, or correct the word", name)
+		return false, &f
+	case plans[kind] == nil:
+		f := dataFault("kind_unknown", "", "the kind would be %q, which no mapping can give; choose another in the expression for kind in the configuration", name)
 		return false, &f
 	}
 	r.Kind = kind

@@ -33,7 +33,7 @@ const FindFrom = 4
 const Waits = "waits"
 
 // Find returns up to limit things to which a name leads: the number of an order, shipment, return, invoice, credit memo, purchase order, advice or
-// quote, a customer's reference, an SSCC, a licence plate, a tracking number or a bill of lading. Case does not matter. Where the name leads nowhere, names that begin
+// quote, a customer's reference, an SSCC, a licence plate, a tracking number or a bill of lading. Case does not matter, nor whether an SSCC has its identifier 00. Where the name leads nowhere, names that begin
 // with it are found, if it is long enough.
 func Find(ctx context.Context, tx *db.Tx, tenant, value string, limit int) ([]Hit, error) {
 	f := finder{ctx: ctx, tx: tx, tenant: tenant, limit: cmp.Or(max(limit, 0), defaultLimit)}
@@ -42,7 +42,7 @@ func Find(ctx context.Context, tx *db.Tx, tenant, value string, limit int) ([]Hi
 		return nil, nil
 	}
 	for _, part := range []func() error{
-		func() error { return f.links(true, `name = ?`, name) },
+		func() error { names := spellings(name); return f.links(true, `name IN `+db.List(len(names)), names...) },
 		func() error { return f.numbers(strings.TrimSpace(value)) },
 		func() error { return f.waiting(strings.TrimSpace(value)) },
 		func() error {
@@ -61,6 +61,19 @@ func Find(ctx context.Context, tx *db.Tx, tenant, value string, limit int) ([]Hi
 		return cmp.Or(cmp.Compare(rank(a.Key), rank(b.Key)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name))
 	})
 	return f.hits[:min(len(f.hits), f.limit)], nil
+}
+
+// spellings are the ways to write a name. A label's bar code has the identifier 00 before the 18 digits of an SSCC (GS1 General Specifications,
+// section 3.2), and print has it in brackets; most systems keep it without. Any other name has one spelling.
+func spellings(name string) []any {
+	digits := strings.Replace(name, "(00)", "00", 1)
+	if len(digits) == 20 {
+		digits = strings.TrimPrefix(digits, "00")
+	}
+	if len(digits) != 18 || strings.Trim(digits, "0123456789") != "" {
+		return []any{name}
+	}
+	return []any{digits, "00" + digits, "(00)" + digits}
 }
 
 // rank has the whole before its parts: an order before its shipments.

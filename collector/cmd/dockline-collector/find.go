@@ -13,7 +13,7 @@ import (
 )
 
 type findCommand struct {
-	Value  string `arg:"" help:"Number of an order, shipment, return, invoice, credit memo, purchase order, advice or quote; a customer's reference; a tracking number, bill of lading, SSCC or licence plate. Case does not matter, and from four characters on its beginning is enough."`
+	Value  string `arg:"" help:"Number of an order, shipment, return, invoice, credit memo, purchase order, advice or quote; a customer's reference; a tracking number, bill of lading, SSCC, with or without its identifier 00, or licence plate. Case does not matter, and from four characters on its beginning is enough."`
 	Tenant string `default:"" help:"Only this tenant's."`
 	Limit  int    `default:"100" help:"At most so many."`
 	JSON   bool   `name:"json" help:"Print everything, for scripts; the fields are those of GET /api/v1/search."`

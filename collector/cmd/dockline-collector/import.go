@@ -53,11 +53,14 @@ func (c *importCommand) Run(all *commands) error {
 	}
 	im := &epcis.Importer{Tenant: config.EPCISTenant(c.Tenant), Source: c.Source, File: filepath.Base(c.File), Received: time.Now().UTC().Truncate(time.Microsecond)}
 	done, err := capture.EPCIS(ctx, file, im)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", c.File, err)
+	}
 	if c.JSON {
 		if printed := printJSON(done); err == nil {
 			err = printed
 		}
-	} else {
+	} else if err == nil || done.Read > 0 {
 		fmt.Printf("%d EPCIS events read. In the event log %d are new, %d were there; %d of them are refused\n", done.Read, done.Taken, done.Known, done.Refused)
 		for _, reason := range done.Reasons {
 			fmt.Printf("refused: %s\n", reason)

@@ -97,9 +97,9 @@ func (c *orderShowCommand) Run(all *commands) error {
 }
 
 func printOrder(out io.Writer, s *docklinev1.OrderState) error {
-	fmt.Fprintf(out, "Order %s is %s, from %s.\n", s.GetNumber(), s.GetStatus(), factsText(s.GetStatusFacts(), s.GetStatusFactCount()))
+	fmt.Fprintf(out, "Order %s is %s, from %s.\n", s.GetNumber(), plain(s.GetStatus()), factsText(s.GetStatusFacts(), s.GetStatusFactCount()))
 	for _, part := range []struct{ name, text string }{
-		{"Customer", strings.TrimSpace(s.GetCustomer() + " " + s.GetCustomerName())}, {"Progress", strings.Join(s.GetProgress(), ", ")}, {"Flags", strings.Join(s.GetFlags(), ", ")},
+		{"Customer", strings.TrimSpace(s.GetCustomer() + " " + s.GetCustomerName())}, {"Progress", plain(strings.Join(s.GetProgress(), ", "))}, {"Flags", plain(strings.Join(s.GetFlags(), ", "))},
 		{"Returns", strings.Join(s.GetReturns(), ", ")}, {"Credit memos", strings.Join(s.GetCreditMemos(), ", ")}, {"Quote", s.GetQuote()},
 	} {
 		if part.text != "" {
@@ -119,7 +119,7 @@ func printOrder(out io.Writer, s *docklinev1.OrderState) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "LINE\tITEM\tSTATUS\tCOUNTERS\tFROM")
 	for _, l := range s.GetLines() {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.GetOrderLine(), l.GetItem(), l.GetStatus(), countersText(l), factsText(l.GetStatusFacts(), l.GetStatusFactCount()))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.GetOrderLine(), l.GetItem(), plain(l.GetStatus()), countersText(l), factsText(l.GetStatusFacts(), l.GetStatusFactCount()))
 	}
 	return w.Flush()
 }
@@ -130,7 +130,7 @@ func factsText(ids []string, all uint32) string {
 		return "no fact"
 	}
 	newest := ids[len(ids)-1]
-	text := newest[:min(len(newest), 12)]
+	text := "event " + newest[:min(len(newest), 12)]
 	if all > 1 {
 		text += fmt.Sprintf(" and %d before", all-1)
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -24,10 +27,25 @@ type showCommand struct {
 	JSON   bool   `name:"json" help:"Print everything, for scripts; the fields are those of GET /api/v1/goods."`
 }
 
+// Validate refuses what is no key of goods.
+func (c *showCommand) Validate() error {
+	kind, _, err := event.ParseKey(c.Key)
+	if kind == state.KindOrder {
+		return fmt.Errorf("%q is an order: dockline-collector order show prints it", c.Key)
+	}
+	if err != nil || !slices.Contains(view.GoodsKinds(), kind) {
+		return fmt.Errorf("%q: write shipment/SITE/NUMBER, return/RMA, blind_return/SITE/RECEIPT or inbound/SITE/REFERENCE; dockline-collector find finds it by any of its numbers", c.Key)
+	}
+	return nil
+}
+
 // Run prints where goods under way are, and from which facts that is known.
 func (c *showCommand) Run(all *commands) error {
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
 		t, err := view.OneGoods(ctx, d, c.Tenant, c.Key)
+		if errors.Is(err, view.ErrNoGoods) {
+			return fmt.Errorf("%w; dockline-collector find finds it by any of its numbers", err)
+		}
 		if err != nil {
 			return err
 		}
@@ -79,20 +97,38 @@ func printShipment(line func(string, string, ...any), s *docklinev1.ShipmentStat
 	if s == nil {
 		return
 	}
-	line("Carrier", "%s %s, tracking %s, bill of lading %s", orElse(s.GetCarrier(), "-"), s.GetScac(), orElse(s.GetTracking(), "-"), orElse(s.GetBillOfLading(), "-"))
+	carrier := strings.TrimSpace(s.GetCarrier() + " " + s.GetScac())
+	line("Carrier", "%s, tracking %s, bill of lading %s", orElse(carrier, "-"), orElse(s.GetTracking(), "-"), orElse(s.GetBillOfLading(), "-"))
 	if s.GetEta() != nil && s.GetDeliveredAt() == nil {
 		line("Expected", "%s", stampOf(s.GetEta()))
 	}
 	for _, p := range s.GetParcels() {
-		line("Parcel "+orElse(p.GetTracking(), p.GetHandlingUnit()), "%s %s", plain(p.GetStatus()), p.GetPlace())
+		where := plain(p.GetStatus())
+		if p.GetPlace() != "" {
+			where += ", " + p.GetPlace()
+		}
+		line("Parcel "+orElse(p.GetTracking(), p.GetHandlingUnit()), "%s", where)
 	}
 	for _, p := range s.GetProofs() {
 		line("Signed for", "%s by %s, %s", stampOf(p.GetAt()), orElse(p.GetSigner(), "-"), orElse(p.GetPlace(), "-"))
 	}
 	for _, g := range s.GetGoods() {
-		line("Order "+g.GetOrder()+" line "+g.GetOrderLine(), "%s: %s left, %s taken back, %s accepted, %s refused, %s lost, %s damaged", g.GetItem(), event.FormatQuantity(g.GetDeparted()),
-			event.FormatQuantity(g.GetVoided()), event.FormatQuantity(g.GetAccepted()), event.FormatQuantity(g.GetRefused()), event.FormatQuantity(g.GetLost()), event.FormatQuantity(g.GetDamaged()))
+		line("Order "+g.GetOrder()+" line "+g.GetOrderLine(), "%s: %s", g.GetItem(), goodsText(g))
 	}
+}
+
+// goodsText is what left of a line, and what was told of it since. What a carrier tells of a shipment as a whole is its status, and counts no line.
+func goodsText(g *docklinev1.ShipmentLineState) string {
+	text := event.FormatQuantity(g.GetDeparted()) + " left"
+	for _, c := range []struct {
+		n    int64
+		name string
+	}{{g.GetVoided(), "taken back"}, {g.GetAccepted(), "accepted"}, {g.GetRefused(), "refused"}, {g.GetLost(), "lost"}, {g.GetDamaged(), "damaged"}} {
+		if c.n != 0 {
+			text += ", " + event.FormatQuantity(c.n) + " " + c.name
+		}
+	}
+	return text
 }
 
 // names are the kinds of events by their ids, each with the beginning of its id.

@@ -73,7 +73,7 @@ func printStockJSON(w io.Writer, found []view.Stock) error {
 
 func printStock(out io.Writer, found []view.Stock) error {
 	if len(found) == 0 {
-		_, err := fmt.Fprintln(out, "no stock is known here; a connector that is the system of record opens it by a snapshot of its book")
+		_, err := fmt.Fprintln(out, "no stock is known of that tenant, site and item; where none at all is known, a connector that is the system of record opens it by a snapshot of its book")
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -112,7 +112,7 @@ func (c *stockATPCommand) Run(all *commands) error {
 
 func printPromise(out io.Writer, p stock.Promise) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "site\ton hand\ton hold\tallocated\tordered\tsafety\tinbound\tcan be promised\tas of\t")
+	fmt.Fprintln(w, "SITE\tON HAND\tON HOLD\tALLOCATED\tORDERED\tSAFETY\tINBOUND\tCAN BE PROMISED\tAS OF\t")
 	for _, s := range p.Sites {
 		asOf := "never told"
 		if s.AsOf != nil {

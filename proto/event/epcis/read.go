@@ -58,7 +58,7 @@ type reader struct {
 func (r *reader) document() error {
 	token, err := r.json.Token()
 	if err != nil {
-		return unexpected(err)
+		return fmt.Errorf("this is no EPCIS document in JSON: %w", unexpected(err))
 	}
 	switch token {
 	case json.Delim('['):
