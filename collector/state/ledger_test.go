@@ -202,3 +202,17 @@ func TestAVoidReachesWhatHadLeft(t *testing.T) {
 		}
 	}
 }
+
+// TestHugeQuantitiesDoNotGoRound: more than a dock moves, by its unit, is left out and told of, and stands under its code until somebody looks.
+func TestHugeQuantitiesDoNotGoRound(t *testing.T) {
+	huge := In(L("SO1", "1", "A", "999999999"), "B-01", "")
+	huge.Quantity.Unit = "CS"
+	fold := whole(Accepted("SO1", "1", L("", "1", "A", "5")), Pick(10, "p1", huge, In(L("SO1", "1", "A", "2"), "B-01", "")))
+	if l := fold.State.Lines[0]; l.GetPicked() != 2*unit || len(fold.Findings) != 1 || fold.Findings[0].Code != state.CodeBadQuantity {
+		t.Errorf("picked %d, %v", l.GetPicked(), fold.Findings)
+	}
+	_, held, _ := ledgerOf(t, []*docklinev1.Event{Snapshot(0, In(L("", "", "A", "50"), "B-01", "")), Pick(10, "p1", huge)})
+	if held["stock/dc-east/B-01/A//available"] != 50*unit {
+		t.Errorf("the bin holds %d", held["stock/dc-east/B-01/A//available"])
+	}
+}
