@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dockline/dockline/collector/db"
 	. "github.com/dockline/dockline/collector/state/statetest"
@@ -96,4 +97,26 @@ func wantedOf(w *world, kind string) map[string]string {
 		}
 	}
 	return wanted
+}
+
+// TestTheRestOfEachSite: two sites number shipments of one order alike, and both could not bring all; the rest of the second is told as well.
+func TestTheRestOfEachSite(t *testing.T) {
+	w := newWorld(t, testenv.SQLite(t), map[string]string{"fulfilment.yaml": "default: {remainder: cancel}\n"})
+	brings := func(second int, site, line string) {
+		pick := ShortPick(second, "p"+line, Asked(In(L("SO1", line, "SKU-"+line, "6"), "B-01", ""), "10"))
+		ship := Shipment(second+5, "S1", L("SO1", line, "SKU-"+line, "6"))
+		pick.Site, ship.Site = site, site
+		w.tell(Keyed(pick, "p"+line), Keyed(ship, "d"+line))
+		w.pass(48 * time.Hour)
+	}
+	w.tell(Accepted("SO1", "1", L("", "1", "SKU-1", "10"), L("", "2", "SKU-2", "10")))
+	brings(10, "dc-east", "1")
+	w.confirm("order_amend")
+	w.tell(Accepted("SO1", "2", L("", "1", "SKU-1", "6"), L("", "2", "SKU-2", "10")))
+	brings(100, "dc-west", "2")
+	got := wantedOf(w, "order_amend")
+	first, second := got["SO1/remainder/S1"], got["SO1/remainder/S1/dc-west"]
+	if len(got) != 2 || !strings.Contains(first, "confirmed") || !strings.Contains(first, `order_line:"1"`) || !strings.Contains(second, `order_line:"2"`) || !strings.Contains(second, `quantity:"4"`) {
+		t.Errorf("%v", got)
+	}
 }
