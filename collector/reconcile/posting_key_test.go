@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dockline/dockline/collector/db"
 	. "github.com/dockline/dockline/collector/state/statetest"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/testenv"
@@ -60,29 +59,27 @@ func TestAKeyStaysWithWhatItTold(t *testing.T) {
 	}
 	for _, c := range stages {
 		t.Run(c.what, func(t *testing.T) {
-			testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
-				w := newWorld(t, d, nil)
-				w.tell(order, Snapshot(0, In(L("", "", "SKU-1", "100"), "B-01", "")))
-				for _, events := range c.told {
-					w.tell(events...)
-					for ref, p := range wantedOf(w, c.kind) {
-						if strings.Contains(p, " diverged ") {
-							t.Errorf("%s has another content now: %s", ref, p)
-						}
-					}
-					w.confirm(c.kind)
-					w.settle()
-				}
-				got := wantedOf(w, c.kind)
-				for ref, p := range got {
-					if quantity, ok := c.want[ref]; !ok || !strings.Contains(p, ":"+quantity) {
-						t.Errorf("wanted: %s", p)
+			w := newWorld(t, testenv.SQLite(t), nil)
+			w.tell(order, Snapshot(0, In(L("", "", "SKU-1", "100"), "B-01", "")))
+			for _, events := range c.told {
+				w.tell(events...)
+				for ref, p := range wantedOf(w, c.kind) {
+					if strings.Contains(p, " diverged ") {
+						t.Errorf("%s has another content now: %s", ref, p)
 					}
 				}
-				if len(got) != len(c.want) {
-					t.Errorf("%d are wanted, not %d", len(got), len(c.want))
+				w.confirm(c.kind)
+				w.settle()
+			}
+			got := wantedOf(w, c.kind)
+			for ref, p := range got {
+				if quantity, ok := c.want[ref]; !ok || !strings.Contains(p, ":"+quantity) {
+					t.Errorf("wanted: %s", p)
 				}
-			})
+			}
+			if len(got) != len(c.want) {
+				t.Errorf("%d are wanted, not %d", len(got), len(c.want))
+			}
 		})
 	}
 }
