@@ -200,3 +200,38 @@ func TestADocumentThatBreaksOff(t *testing.T) {
 		}
 	})
 }
+
+// TestADocumentNeverOutranksTheSource: an event that a document says first, and its own source says otherwise when its line is back, is what the
+// source says. The id of an event proves nothing of what a document says of it.
+func TestADocumentNeverOutranksTheSource(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		c, log := opened(d)
+		events, text := exported(t)
+		if _, err := c.EPCIS(t.Context(), bytes.NewReader(text), importer()); err != nil {
+			t.Fatal(err)
+		}
+		for i, e := range events {
+			own := proto.CloneOf(e)
+			if own.OccurredAt.Seconds -= 60; i%2 == 0 {
+				own = e
+			}
+			if err := d.Write(t.Context(), func(tx *db.Tx) error {
+				r := eventlog.Recorded{Event: own}
+				if e.GetSite() != "" {
+					r.Epoch, r.EpochOrdinal, r.Seq = strings.Repeat("0", 32), 7, uint64(i+1)
+				}
+				_, err := log.Append(t.Context(), tx, []eventlog.Recorded{r})
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			got := all(t, d, log)[e.GetId()]
+			if !bytes.Equal(event.BodyHash(got.Event), event.BodyHash(own)) {
+				t.Errorf("%s %s: the document's word is in force", event.KindName(e.GetKind()), e.GetId())
+			}
+			if e.GetSite() != "" && (got.EpochOrdinal != 7 || got.Seq != uint64(i+1)) {
+				t.Errorf("%s %s stands at %d/%d, not where the journal had it", event.KindName(e.GetKind()), e.GetId(), got.EpochOrdinal, got.Seq)
+			}
+		}
+	})
+}

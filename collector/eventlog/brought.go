@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -18,8 +19,11 @@ type Brought struct {
 	Differing []*docklinev1.Event
 }
 
+// broughtOrdinal is the place of what was brought: behind every journal's, and behind what a connector told.
+const broughtOrdinal = math.MaxInt64
+
 // Bring takes in events that came by no journal of a site: only those whose id is new. What a document says of an event never outranks what
-// its own source said, nor moves its place in the site's journal.
+// its own source said, nor moves its place in the site's journal, whichever of the two comes first.
 func (l *Log) Bring(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) (Brought, error) {
 	var b Brought
 	var keys [][]any
@@ -45,7 +49,7 @@ func (l *Log) Bring(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) 
 		switch {
 		case !ok:
 			taken[key] = hash
-			fresh = append(fresh, Recorded{Event: e, hash: hash})
+			fresh = append(fresh, Recorded{Event: e, EpochOrdinal: broughtOrdinal, hash: hash})
 		case bytes.Equal(have, hash):
 			b.Known++
 		default:

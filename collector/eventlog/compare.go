@@ -123,6 +123,10 @@ func (l *Log) restoreFacts(ctx context.Context, tx *db.Tx, id int64) (int, error
 		if _, err := tx.Exec(ctx, `DELETE FROM fact WHERE tenant = ? AND fold_key = ? AND log_id = ?`, d.Tenant, d.Key, d.LogID); err != nil {
 			return 0, err
 		}
+		// what a name is part of may have been told of it as it is put right now, and folded without it since
+		if _, err := tx.Exec(ctx, `UPDATE link SET told = 0 WHERE tenant = ? AND link_key = ? AND told <> 0`, d.Tenant, d.Key); err != nil {
+			return 0, err
+		}
 		if d.Body != nil {
 			r.facts = append(r.facts, []any{d.Tenant, d.Key, d.LogID, d.EventID, d.Ordinal, d.Seq, d.Body})
 		}

@@ -60,18 +60,54 @@ func (v *view) substituted(fold *state.OrderFold) amended {
 		}
 		byPick[s.EventID] = append(byPick[s.EventID], s)
 	}
-	keys := make(map[string]bool)
 	booked := make(map[string]map[int]int64) // by target and child, what is in the order and no amendment of ours has brought there
-	for _, id := range picks {
-		pick := byPick[id]
-		cause := cmp.Or(pick[0].Task, id[:min(12, len(id))])
-		if keys[cause] {
-			cause += " " + id[:min(12, len(id))]
-		}
-		keys[cause] = true
-		v.substitution(fold, pick, naturalKey(fold.State.GetNumber(), "substitution", cause), needs, booked)
+	keys := v.amendmentKeys(fold, picks, byPick)
+	for i, id := range picks {
+		v.substitution(fold, byPick[id], keys[i], needs, booked)
 	}
 	return needs
+}
+
+// amendmentKeys are the keys of the amendments for picks, by place: order and task, and part of the event's id too where several picks are of one
+// task. A key that has, or may have, had its effect stays with the record of the pick that it told of, also when an earlier pick of the task is
+// told late.
+func (v *view) amendmentKeys(fold *state.OrderFold, picks []string, byPick map[string][]state.Substitution) []string {
+	number := fold.State.GetNumber()
+	records := make(map[string]string) // by event id
+	for _, e := range slices.Concat(fold.Facts, fold.Former) {
+		records[e.GetId()] = cmp.Or(event.Record(e), e.GetId())
+	}
+	posted := make(map[string]string) // record by key; another one where its pick counts no longer
+	of := make(map[string]string)     // key by record
+	for _, e := range v.entries(connector.OrderAmendment, naturalKey(number, "substitution")+"/") {
+		if _, sent := v.effective(e.Ref); !sent {
+			continue
+		}
+		posted[e.Key] = ""
+		for _, id := range must(posting.EventIDs(v.ctx, v.batch.tx, v.tenant, e.Ref)) {
+			if record := records[id]; record != "" {
+				posted[e.Key], of[record] = record, e.Key
+			}
+		}
+	}
+	keys, used := make([]string, len(picks)), make(map[string]bool)
+	for i, id := range picks {
+		if key := of[records[id]]; key != "" && !used[key] {
+			keys[i], used[key] = key, true
+		}
+	}
+	for i, id := range picks {
+		if keys[i] != "" {
+			continue
+		}
+		short := id[:min(12, len(id))]
+		key := naturalKey(number, "substitution", cmp.Or(byPick[id][0].Task, short))
+		if _, other := posted[key]; other || used[key] {
+			key = naturalKey(number, "substitution", cmp.Or(byPick[id][0].Task, short)+" "+short)
+		}
+		keys[i], used[key] = key, true
+	}
+	return keys
 }
 
 // substitution wants the amendment for one pick from each target that takes it; where none does, a person enters it.

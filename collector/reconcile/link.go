@@ -3,11 +3,15 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/state"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // linkRow is one event's word that what is told of a key concerns another one.
@@ -15,6 +19,8 @@ type linkRow struct {
 	key, partOf, eventID string
 	// inForce is 1 while that event counts for what the key is part of.
 	inForce int64
+	// told is what the key held when partOf was last told of it, 0 for never.
+	told int64
 }
 
 var (
@@ -42,13 +48,13 @@ func (b *batch) loadLinks(ctx context.Context, keys []foldKey) (err error) {
 
 // readLinks reads the links of keys by one of their ends.
 func readLinks(ctx context.Context, tx *db.Tx, end string, keys []foldKey) (map[foldKey][]linkRow, error) {
-	rows, err := tx.Lookup(ctx, db.Lookup{Table: "link", Columns: []string{"tenant", end, "link_key", "part_of", "event_id", "in_force"}, Key: []string{"tenant", end}, Rows: rowsOf(keys)})
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "link", Columns: []string{"tenant", end, "link_key", "part_of", "event_id", "in_force", "told"}, Key: []string{"tenant", end}, Rows: rowsOf(keys)})
 	if err != nil {
 		return nil, err
 	}
 	links := make(map[foldKey][]linkRow)
 	for _, row := range rows {
-		links[keyOf(row)] = append(links[keyOf(row)], linkRow{row[2].(string), row[3].(string), row[4].(string), row[5].(int64)})
+		links[keyOf(row)] = append(links[keyOf(row)], linkRow{row[2].(string), row[3].(string), row[4].(string), row[5].(int64), row[6].(int64)})
 	}
 	return links, nil
 }
@@ -146,15 +152,34 @@ func ownFacts(facts []state.Fact) (n int) {
 }
 
 // tellWholes has what the key is part of folded again where the key has something to say to it. Of a key with a state, which others may be
-// linked to in a circle, only what is new is told.
+// linked to in a circle, only what is new is told. A name is folded too when something else gets it: then only that is told, since a name such
+// as "N/A" may be that of very many.
 func (v *view) tellWholes(kind string) {
 	links := v.batch.partOf[v.foldKey]
 	if len(links) == 0 || kind != state.KindReference && !v.news() {
 		return
 	}
-	for _, l := range links {
-		v.outcome.also = append(v.outcome.also, l.partOf)
+	holds := int64(0)
+	if kind == state.KindReference {
+		holds = v.holds()
 	}
+	for _, l := range links {
+		if holds == 0 || l.told != holds {
+			v.outcome.also = append(v.outcome.also, l.partOf)
+			v.outcome.told = holds
+		}
+	}
+}
+
+// holds is what the facts of a name come to, never 0.
+func (v *view) holds() int64 {
+	var all []string
+	for _, f := range v.facts {
+		all = append(all, f.Event.GetId()+string(event.BodyHash(f.Event))+fmt.Sprint(event.IsElsewhere(f.Event)))
+	}
+	slices.Sort(all)
+	sum := sha256.Sum256([]byte(strings.Join(all, "\x00")))
+	return int64(binary.BigEndian.Uint64(sum[:]) | 1)
 }
 
 // news tells whether something that others follow was told since the key was last folded.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/reconcile"
+	"github.com/dockline/dockline/collector/state"
 	. "github.com/dockline/dockline/collector/state/statetest"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/testenv"
@@ -175,6 +176,42 @@ func TestLinksWhileManyFold(t *testing.T) {
 		if got := w.rows(`SELECT COUNT(*) FROM no_document n JOIN event e ON e.id = n.event_id WHERE n.fold_key LIKE 'order/%' AND e.kind = ?`,
 			int(docklinev1.EventKind_EVENT_KIND_TRANSPORT_DELAYED)); got != fmt.Sprintln(orders) {
 			t.Errorf("%s orders have heard of their shipment", strings.TrimSpace(got))
+		}
+	})
+}
+
+// TestANameOfVeryManyIsToldOnce: where a site gives every shipment the same tracking number, such as "N/A", and a carrier has told of that, one
+// more shipment under it has only its own keys folded again, and what is told of the name then still reaches all.
+func TestANameOfVeryManyIsToldOnce(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d, nil)
+		ship := func(n int) []*docklinev1.Event {
+			order, number := fmt.Sprintf("SO%d", n), fmt.Sprintf("S%d", n)
+			return []*docklinev1.Event{Accepted(order, "1", L("", "1", "SKU-1", "4")), Tracked(30+n, number, "1", "N/A", L(order, "1", "SKU-1", "4"))}
+		}
+		const many = 40
+		for n := range many {
+			w.hear(ship(n)...)
+		}
+		w.settle()
+		w.tell(Milestone(500, "m1", Names{Tracking: "N/A"}, "arrived"))
+		w.hear(ship(many)...)
+		folded := 0
+		for n := 1; n > 0; folded += n {
+			var err error
+			if n, err = w.worker.Step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if folded > 20 {
+			t.Errorf("one more shipment had %d keys folded", folded)
+		}
+		w.tell(Delivery(700, "N/A"))
+		for n := range many + 1 {
+			s := &docklinev1.ShipmentState{}
+			if w.stateOf(fmt.Sprintf("shipment/dc-east/S%d", n), s); s.GetStatus() != state.ShipmentDelivered {
+				t.Errorf("shipment S%d is %s", n, s.GetStatus())
+			}
 		}
 	})
 }

@@ -3,6 +3,8 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -154,12 +156,22 @@ func (v *view) adjustFor(e *docklinev1.Event, number, reason string, rows []*doc
 		routes := v.targets(connector.StockAdjustment, b.Site, nil, document, v.policy)
 		for _, target := range sortedNames(routes) {
 			posted = true
-			v.want(posting.Desired{Target: target, Kind: connector.StockAdjustment, Key: naturalKey(event.KindName(e.GetKind()), number, b.Item, b.Lot, b.Bin, b.Site),
-				SerialKey: key, Site: b.Site, CorrelationID: event.CorrelationID(v.tenant, v.key), Document: document, EventIDs: siteEvents([]*docklinev1.Event{e}),
-				Style: routes[target]})
+			v.want(posting.Desired{Target: target, Kind: connector.StockAdjustment, Key: adjustmentKey(e, number, b), SerialKey: key, Site: b.Site,
+				CorrelationID: event.CorrelationID(v.tenant, v.key), Document: document, EventIDs: siteEvents([]*docklinev1.Event{e}), Style: routes[target]})
 		}
 	}
 	return posted
+}
+
+// adjustmentKey names what one record changes in one bucket. A source may tell several records under one number: where the number is not the
+// record's own key, that is part of the name.
+func adjustmentKey(e *docklinev1.Event, number string, b state.Bucket) string {
+	parts := []string{event.KindName(e.GetKind()), number, b.Item, b.Lot, b.Bin, b.Site}
+	if record := cmp.Or(e.GetSourceKey(), e.GetId()); record != number || e.GetOrdinal() > 0 {
+		sum := sha256.Sum256([]byte(cmp.Or(event.Record(e), record)))
+		parts = append(parts, hex.EncodeToString(sum[:6]))
+	}
+	return naturalKey(parts...)
 }
 
 // loadScans reads, for second scans, whether the log has the first, and for all movements whether there are second scans of them.

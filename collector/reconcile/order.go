@@ -78,14 +78,9 @@ func (v *view) orphans(fold *state.OrderFold) {
 // issues wants a goods issue and an invoice for each shipment, and returns the events that feed one, also one that is still held.
 func (v *view) issues(fold *state.OrderFold, changed amended) map[string]bool {
 	fed := make(map[string]bool)
-	keys := make(map[string]bool)
+	keys := v.issueKeys(fold)
 	for i := range fold.Issues {
-		issue := &fold.Issues[i]
-		key := naturalKey(fold.State.GetNumber(), issue.Shipment.GetNumber())
-		if keys[key] { // two sites number shipments of one order alike
-			key = naturalKey(fold.State.GetNumber(), issue.Shipment.GetNumber(), issue.Shipment.GetSite())
-		}
-		keys[key] = true
+		issue, key := &fold.Issues[i], keys[i]
 		if issue.Voided {
 			v.takenBack(fold, issue)
 			continue
@@ -96,6 +91,42 @@ func (v *view) issues(fold *state.OrderFold, changed amended) map[string]bool {
 		v.issue(fold, issue, key, held, changed, fed)
 	}
 	return fed
+}
+
+// issueKeys are the keys of an order's goods issues, by place: order and shipment, and the site too where two sites number shipments of one
+// order alike. A key that has, or may have, had its effect stays with the site whose goods it told of, whatever is told later: the other way
+// round a departure that is told late would have what was posted posted again under another key.
+func (v *view) issueKeys(fold *state.OrderFold) []string {
+	number := fold.State.GetNumber()
+	posted := make(map[string]string) // site by key
+	for _, e := range v.entries(connector.GoodsIssue, naturalKey(number)+"/") {
+		if _, sent := v.effective(e.Ref); sent {
+			posted[e.Key] = e.Site
+		}
+	}
+	keys, used := make([]string, len(fold.Issues)), make(map[string]bool)
+	for _, settled := range []bool{true, false} {
+		for i := range fold.Issues {
+			shipment := fold.Issues[i].Shipment
+			plain, long := naturalKey(number, shipment.GetNumber()), naturalKey(number, shipment.GetNumber(), shipment.GetSite())
+			site, sent := posted[plain]
+			_, own := posted[long]
+			switch {
+			case settled && own:
+				keys[i] = long
+			case settled && sent && site == shipment.GetSite():
+				keys[i] = plain
+			case settled || keys[i] != "":
+				continue
+			case sent || used[plain]:
+				keys[i] = long
+			default:
+				keys[i] = plain
+			}
+			used[keys[i]] = true
+		}
+	}
+	return keys
 }
 
 // awaitsPicks tells whether a shipment must wait for picks that explain it. What is missing may still come, so this follows from

@@ -23,7 +23,7 @@ func (v *view) remainders(fold *state.OrderFold, fed map[string]bool) {
 		return
 	}
 	issue := deciding(fold)
-	if issue == nil || told[issue.Shipment.GetNumber()] {
+	if issue == nil || told[remainderKeys(fold, issue)[1]] {
 		return
 	}
 	s, site := fold.State, issue.Shipment.GetSite()
@@ -103,8 +103,15 @@ func (v *view) remainder(fold *state.OrderFold, issue *state.Issue, a *docklinev
 		v.askRemainder(fold, issue, a, ids)
 		return
 	}
+	keys := remainderKeys(fold, issue)
+	key := keys[0]
+	for _, e := range v.entries(connector.OrderAmendment, key) {
+		if _, sent := v.effective(e.Ref); sent && e.Key == key && e.Site != site {
+			key = keys[1] // two sites number shipments of one order alike
+		}
+	}
 	for _, target := range sortedNames(routes) {
-		v.want(posting.Desired{Target: target, Kind: connector.OrderAmendment, Key: remainderKey(s.GetNumber(), issue.Shipment.GetNumber()), SerialKey: event.OrderKey(s.GetNumber()),
+		v.want(posting.Desired{Target: target, Kind: connector.OrderAmendment, Key: key, SerialKey: event.OrderKey(s.GetNumber()),
 			Site: site, CorrelationID: s.GetCorrelationId(), Document: document, EventIDs: ids, Style: routes[target]})
 		for _, id := range ids {
 			fed[id] = true
@@ -112,16 +119,20 @@ func (v *view) remainder(fold *state.OrderFold, issue *state.Issue, a *docklinev
 	}
 }
 
-func remainderKey(order, shipment string) string { return naturalKey(order, "remainder", shipment) }
+// remainderKeys are the keys that the amendment for a shipment may have: the short one, and that with its site.
+func remainderKeys(fold *state.OrderFold, issue *state.Issue) [2]string {
+	order, number := fold.State.GetNumber(), issue.Shipment.GetNumber()
+	return [2]string{naturalKey(order, "remainder", number), naturalKey(order, "remainder", number, issue.Shipment.GetSite())}
+}
 
-// toldRemainders goes on wanting what has, or may have, had its effect, and returns the shipments that decided it.
+// toldRemainders goes on wanting what has, or may have, had its effect, and returns the shipments that decided it, by their key with the site.
 func (v *view) toldRemainders(fold *state.OrderFold, fed map[string]bool) map[string]bool {
 	told := make(map[string]bool)
 	for i := range fold.Issues {
 		issue := &fold.Issues[i]
-		key := remainderKey(fold.State.GetNumber(), issue.Shipment.GetNumber())
-		for _, e := range v.entries(connector.OrderAmendment, key) {
-			if _, sent := v.effective(e.Ref); e.Key != key || !sent || told[issue.Shipment.GetNumber()+" "+e.Target] {
+		keys := remainderKeys(fold, issue)
+		for _, e := range v.entries(connector.OrderAmendment, keys[0]) {
+			if _, sent := v.effective(e.Ref); !sent || e.Site != issue.Shipment.GetSite() || e.Key != keys[0] && e.Key != keys[1] {
 				continue
 			}
 			ids := departuresOf(fold, issue)
@@ -131,7 +142,7 @@ func (v *view) toldRemainders(fold *state.OrderFold, fed map[string]bool) map[st
 			for _, id := range ids {
 				fed[id] = true
 			}
-			told[issue.Shipment.GetNumber()], told[issue.Shipment.GetNumber()+" "+e.Target] = true, true
+			told[keys[1]] = true
 			v.want(posting.Desired{Target: e.Target, Kind: e.Kind, Key: e.Key, SerialKey: e.SerialKey, Site: e.Site, CorrelationID: e.CorrelationID,
 				Document: e.Document, EventIDs: ids, Style: e.Style})
 		}

@@ -63,6 +63,8 @@ type outcome struct {
 	demands bool
 	// also are other keys that must be folded again.
 	also []string
+	// told is what a name holds, where those that have it are told: 0 where nobody is.
+	told int64
 	// links are those that hold otherwise than they did.
 	links []linkRow
 }

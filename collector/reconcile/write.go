@@ -63,6 +63,11 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	for _, l := range out.links {
 		b.newLinks = append(b.newLinks, []any{v.tenant, l.key, l.partOf, l.eventID, l.inForce})
 	}
+	if out.told != 0 {
+		if _, err := b.tx.Exec(ctx, `UPDATE link SET told = ? WHERE tenant = ? AND link_key = ? AND told <> ?`, out.told, v.tenant, v.key, out.told); err != nil {
+			return err
+		}
+	}
 	if !out.wakeAt.IsZero() {
 		b.mark(v.foldKey, out.wakeAt)
 	}

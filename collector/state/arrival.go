@@ -41,7 +41,7 @@ func (f *orderFold) deliveries() {
 		if s == none {
 			return
 		}
-		for _, key := range names.of(name) {
+		for _, key := range f.meant(names, name, e) {
 			if fates[key] == nil {
 				fates[key] = f.fateOf(key)
 			}
@@ -59,7 +59,7 @@ func (f *orderFold) proved() map[string]bool {
 	names := f.shipmentNames()
 	f.each(func(e *docklinev1.Event) {
 		if s, name, _ := f.arrival(e); s == delivered {
-			for _, key := range names.of(name) {
+			for _, key := range f.meant(names, name, e) {
 				keys[key] = true
 			}
 		}
@@ -237,6 +237,11 @@ func (n shipmentNames) add(kind, value, key string) {
 	if at := [2]string{kind, value}; value != "" && !slices.Contains(n[at], key) {
 		n[at] = append(n[at], key)
 	}
+}
+
+// meant are the keys that a fact means by its names.
+func (f *orderFold) meant(names shipmentNames, name shipmentName, e *docklinev1.Event) []string {
+	return slices.DeleteFunc(names.of(name), func(key string) bool { return ofFormerUse(e, f.departed[key]) })
 }
 
 // of are the keys that a name means: by the shipment's number where there is one, else by what else it gives.

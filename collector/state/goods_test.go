@@ -171,6 +171,35 @@ func TestTheNumberOfAllParcels(t *testing.T) {
 	}
 }
 
+// TestAToteThatIsUsedAgain: what was told of it with its former goods says nothing of those that leave with it the next day, neither of their
+// shipment nor of their order; while what is told a little too early, by a carrier whose clock or day differs, does.
+func TestAToteThatIsUsedAgain(t *testing.T) {
+	const nextDay = 90_000
+	order := Accepted("SO1", "1", L("", "1", "A", "10"))
+	again := Shipment(nextDay, "S1", Unit(L("SO1", "1", "A", "10"), "TOTE-1"))
+	tote := Names{Units: []string{"TOTE-1"}}
+	for _, c := range []struct {
+		at     int
+		status string
+		moved  int64
+	}{{100, state.ShipmentDeparted, 0}, {nextDay - 3600, state.ShipmentDelivered, 10}, {nextDay + 3600, state.ShipmentDelivered, 10}} {
+		proof := Proof(c.at, "d", tote)
+		if s := shipment(again, proof).State; s.GetStatus() != c.status || s.GetGoods()[0].GetAccepted() != c.moved*unit {
+			t.Errorf("a proof at second %d: the shipment is %s, of it %v", c.at, s.GetStatus(), s.GetGoods())
+		}
+		fold := state.FoldOrder("SO1", about(order, again, proof), codes{})
+		if got := fold.State.Lines[0].GetDelivered(); got != c.moved*unit {
+			t.Errorf("a proof at second %d: of the order %d are delivered", c.at, got/unit)
+		}
+	}
+	if s := shipment(again, Said(lost, 100, "l", tote, "")).State; s.GetStatus() != state.ShipmentDeparted || len(s.GetFlags()) != 0 {
+		t.Errorf("lost with its former goods: %v", s)
+	}
+	if s := shipment(again, Proof(100, "d", wholly)).State; s.GetStatus() != state.ShipmentDelivered {
+		t.Errorf("by its number, whatever the clock: %v", s)
+	}
+}
+
 // TestProblemsUnderWayEnd: each by what ends it, and by nothing else.
 func TestProblemsUnderWayEnd(t *testing.T) {
 	one := Departed(30, "S1", "", []string{"T1"}, L("SO1", "1", "A", "10"))

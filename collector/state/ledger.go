@@ -51,7 +51,7 @@ func FoldMovement(key string, facts []Fact, m Mapping, firstThere bool) Movement
 	}
 	force := inForce(facts)
 	l := &ledger{mapping: m, found: force.found}
-	var shipped []*docklinev1.LedgerRow
+	var shipped []gone
 	fold := MovementFold{State: &docklinev1.LedgerRecord{}, Former: force.former()}
 	for _, fact := range force.Facts {
 		e := fact.Event
@@ -61,7 +61,10 @@ func FoldMovement(key string, facts []Fact, m Mapping, firstThere bool) Movement
 			// when all that left is known
 		case *docklinev1.Event_Shipment:
 			rows := l.of(e)
-			shipped = append(shipped, rows...)
+			for _, row := range rows {
+				rest := row.GetQuantity()
+				shipped = append(shipped, gone{row, e, &rest})
+			}
 			fold.State.Rows = append(fold.State.Rows, rows...)
 		default:
 			fold.State.Rows = append(fold.State.Rows, l.of(e)...)
@@ -214,43 +217,65 @@ func returnAccounts(e *docklinev1.Event, line *docklinev1.Line, b Bucket) (from,
 }
 
 // after is what takes back, or loses, what left under one number. Neither can concern more than had left: where a void is told of goods
-// whose departure is not known yet, it waits for it.
-func (l *ledger) after(shipped []*docklinev1.LedgerRow, facts []*docklinev1.Event) []*docklinev1.LedgerRow {
-	rest := make([]int64, len(shipped))
-	for i, row := range shipped {
-		rest[i] = row.GetQuantity()
-	}
+// whose departure is not known yet, it waits for it. A void reaches what had left by then, so that the same number may leave once more.
+func (l *ledger) after(shipped []gone, facts []*docklinev1.Event) []*docklinev1.LedgerRow {
 	var all []*docklinev1.LedgerRow
 	for _, e := range facts {
-		var rows []*docklinev1.LedgerRow
-		kind, lines := e.GetKind(), event.Lines(e)
 		if e.GetShipmentVoid() == nil && e.GetTransport() == nil {
 			continue
 		}
-		take := func(item string, most int64) {
-			for i, row := range shipped {
-				if item != "" && row.GetItem() != item || rest[i] == 0 || most == 0 {
-					continue
+		reached := shipped
+		if e.GetShipmentVoid() != nil {
+			reached = leftBefore(shipped, e)
+		}
+		var rows []*docklinev1.LedgerRow
+		take := func(most int64, fits func(*docklinev1.LedgerRow) bool) {
+			for _, g := range slices.Backward(reached) {
+				if n := min(*g.rest, most); n > 0 && fits(g.LedgerRow) {
+					*g.rest -= n
+					most -= n
+					rows = add(rows, e, g.GetItem(), n, g.GetTo(), backTo(e.GetKind(), g.LedgerRow))
 				}
-				n := min(rest[i], most)
-				rest[i] -= n
-				most -= n
-				rows = add(rows, e, row.GetItem(), n, row.GetTo(), backTo(kind, row))
 			}
 		}
+		lines := event.Lines(e)
 		if len(lines) == 0 {
-			take("", 1<<62)
+			take(1<<62, func(*docklinev1.LedgerRow) bool { return true })
 		}
 		for _, line := range lines {
 			if item, base, fault := quantity(l.mapping, e, line, line.GetQuantity()); fault == nil {
-				take(item, base)
+				take(base, lineOf(line, item))
 			} else if raw, err := event.ParseQuantity(line.GetQuantity().GetValue()); err == nil {
-				take(UnmappedPrefix+rawCode(line), raw)
+				take(raw, lineOf(line, UnmappedPrefix+rawCode(line)))
 			}
 		}
 		all = append(all, rows...)
 	}
 	return all
+}
+
+// gone is a row of a departure, and what of it is still away.
+type gone struct {
+	*docklinev1.LedgerRow
+	event *docklinev1.Event
+	rest  *int64
+}
+
+// leftBefore is what did not leave after a void; all where nothing else is there, since then the clocks are wrong.
+func leftBefore(shipped []gone, void *docklinev1.Event) []gone {
+	earlier := slices.DeleteFunc(slices.Clone(shipped), func(g gone) bool { return after(g.event, void) })
+	if len(earlier) == 0 {
+		return shipped
+	}
+	return earlier
+}
+
+// lineOf tells the rows that a line may mean: one that names no lot, or no owner, may mean any.
+func lineOf(line *docklinev1.Line, item string) func(*docklinev1.LedgerRow) bool {
+	return func(row *docklinev1.LedgerRow) bool {
+		b, err := ParseBucket(row.GetFrom())
+		return row.GetItem() == item && (err != nil || (line.GetLot() == "" || b.Lot == "" || line.GetLot() == b.Lot) && (line.GetOwner() == "" || line.GetOwner() == b.Owner))
+	}
 }
 
 // backTo is where goods are after they left: back among what is picked, or with the carrier's loss.

@@ -171,3 +171,48 @@ func TestDamageHasStatusAndClaim(t *testing.T) {
 		}
 	}
 }
+
+// TestAVoidReachesWhatHadLeft: a number that leaves once more after it was taken back is away, a second word of the same void takes nothing more,
+// and of two lots that one comes back which the void names. The order and the ledger say the same of it.
+func TestAVoidReachesWhatHadLeft(t *testing.T) {
+	order := Accepted("SO1", "1", L("", "1", "A", "20"))
+	leaves := func(second int, key string) *docklinev1.Event {
+		return Keyed(Shipment(second, "S1", In(L("SO1", "1", "A", "4"), "", "L1"), In(L("SO1", "1", "A", "3"), "", "L2")), key)
+	}
+	for _, c := range []struct {
+		what             string
+		events           []*docklinev1.Event
+		away, one, other int64 // with the customer, and of each lot among what is picked
+	}{
+		{"left again", []*docklinev1.Event{leaves(30, "d1"), Voided(40, "S1"), leaves(50, "d2")}, 7, -4, -3},
+		{"taken back twice, and left again", []*docklinev1.Event{leaves(30, "d1"), Voided(40, "S1"), Voided(45, "S1"), leaves(50, "d2")}, 7, -4, -3},
+		{"taken back before it left: a clock is wrong", []*docklinev1.Event{Voided(20, "S1"), leaves(30, "d1")}, 0, 0, 0},
+		{"the second lot", []*docklinev1.Event{leaves(30, "d1"), Voided(40, "S1", In(L("SO1", "1", "A", "3"), "", "L2"))}, 4, -4, 0},
+		{"one of each lot", []*docklinev1.Event{leaves(30, "d1"), Voided(40, "S1", In(L("SO1", "1", "A", "1"), "", "L2"), In(L("SO1", "1", "A", "1"), "", "L1"))}, 5, -3, -2},
+		{"more of a lot than left", []*docklinev1.Event{leaves(30, "d1"), Voided(40, "S1", In(L("SO1", "1", "A", "9"), "", "L2"))}, 4, -4, 0},
+	} {
+		_, held, _ := ledgerOf(t, c.events)
+		for account, want := range map[string]int64{"account/customer/dc-east/A": c.away, "stock/dc-east//A/L1/picked": c.one, "stock/dc-east//A/L2/picked": c.other} {
+			if held[account] != want*unit {
+				t.Errorf("%s: %s holds %d, want %d", c.what, account, held[account]/unit, want)
+			}
+		}
+		if l := whole(append(c.events, order)...).State.Lines[0]; l.GetOut() != c.away*unit {
+			t.Errorf("%s: of the order %d are out, want %d", c.what, l.GetOut()/unit, c.away)
+		}
+	}
+}
+
+// TestHugeQuantitiesDoNotGoRound: more than a dock moves, by its unit, is left out and told of, and stands under its code until somebody looks.
+func TestHugeQuantitiesDoNotGoRound(t *testing.T) {
+	huge := In(L("SO1", "1", "A", "999999999"), "B-01", "")
+	huge.Quantity.Unit = "CS"
+	fold := whole(Accepted("SO1", "1", L("", "1", "A", "5")), Pick(10, "p1", huge, In(L("SO1", "1", "A", "2"), "B-01", "")))
+	if l := fold.State.Lines[0]; l.GetPicked() != 2*unit || len(fold.Findings) != 1 || fold.Findings[0].Code != state.CodeBadQuantity {
+		t.Errorf("picked %d, %v", l.GetPicked(), fold.Findings)
+	}
+	_, held, _ := ledgerOf(t, []*docklinev1.Event{Snapshot(0, In(L("", "", "A", "50"), "B-01", "")), Pick(10, "p1", huge)})
+	if held["stock/dc-east/B-01/A//available"] != 50*unit {
+		t.Errorf("the bin holds %d", held["stock/dc-east/B-01/A//available"])
+	}
+}

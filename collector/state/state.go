@@ -106,6 +106,9 @@ func byHappening(a, b Fact) int {
 
 func occurred(e *docklinev1.Event) time.Time { return e.GetOccurredAt().AsTime() }
 
+// mostBase bounds a line in its base unit as the site's own unit is bounded: thousands of such lines still add up without going round.
+const mostBase = event.MaxQuantity * event.Scale
+
 // quantity is the line's quantity in millionths of the base unit. item is "" where the code is not known; the finding then
 // says so, or that the unit or the number is not.
 func quantity(m Mapping, e *docklinev1.Event, line *docklinev1.Line, q *docklinev1.Quantity) (item string, base int64, fault *Finding) {
@@ -120,6 +123,9 @@ func quantity(m Mapping, e *docklinev1.Event, line *docklinev1.Line, q *dockline
 	base, ok = m.Base(item, q.GetUnit(), raw)
 	if !ok {
 		return item, 0, unknownUnit(e, line, q.GetUnit())
+	}
+	if base > mostBase || base < -mostBase {
+		return item, 0, badQuantity(e, line, fmt.Errorf("%s %s is %s in its base unit, more than any dock moves", q.GetValue(), q.GetUnit(), event.FormatQuantity(base)))
 	}
 	return item, base, nil
 }

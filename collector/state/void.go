@@ -20,7 +20,7 @@ func (f *orderFold) reopen() {
 		unit := e.GetPack().GetHandlingUnit()
 		var reached []*movement
 		for i := range f.packs {
-			if m := &f.packs[i]; m.line.GetHandlingUnit() == unit && m.base > 0 {
+			if m := &f.packs[i]; m.line.GetHandlingUnit() == unit {
 				reached = append(reached, m)
 			}
 		}
@@ -52,9 +52,7 @@ func (f *orderFold) takeBackShipments(byShipment map[string][]*want) {
 		}
 		var reached []*movement
 		for _, w := range byShipment[key] {
-			if w.base > 0 {
-				reached = append(reached, &w.movement)
-			}
+			reached = append(reached, &w.movement)
 		}
 		reached = before(reached, e)
 		if len(reached) == 0 {
@@ -82,13 +80,14 @@ func (f *orderFold) voidedShipment(e *docklinev1.Event) string {
 	return event.ShipmentKey("", v.GetNumber())
 }
 
-// before keeps what did not happen after a fact, all where nothing else is there.
+// before keeps what did not happen after a fact, all where nothing else is there, and of that what is not taken back yet: who takes back the
+// same a second time does not reach what came later.
 func before(list []*movement, e *docklinev1.Event) []*movement {
 	earlier := slices.DeleteFunc(slices.Clone(list), func(m *movement) bool { return after(m.event, e) })
 	if len(earlier) == 0 {
-		return list
+		earlier = list
 	}
-	return earlier
+	return slices.DeleteFunc(slices.Clone(earlier), func(m *movement) bool { return m.base == 0 })
 }
 
 // takeBack gives back what lines say of what movements brought, the last first, or all of it where there are no lines.
