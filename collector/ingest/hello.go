@@ -171,6 +171,9 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 			if top == 0 && len(have) > 0 {
 				top = have[len(have)-1].hi
 			}
+			// Of what it has given since it said Hello it says nothing: that Hello may be older than what is here, as where another collector
+			// was faster. Where its disk was put back instead, it opens a new epoch, and says so.
+			top = min(top, e.GetLastSeq())
 			have = have.add(span{lo: top + 1, hi: maxSeq})
 		}
 		sources := ""

@@ -25,3 +25,21 @@ func TestEpochsOfOneHelloFollowEachOtherByOrdinal(t *testing.T) {
 		w.expect("the first epoch's ordinal", 1, `SELECT ordinal FROM epoch ORDER BY seen_at, ordinal LIMIT 1`)
 	})
 }
+
+// A Hello that another collector answers late says nothing of what the site has given since: what lies between is on its way, not lost.
+func TestALateHelloLosesNothing(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.hello("s1", epochRange("e1", "", 1, 8))
+		w.send(w.envelope(envelope("dc-east", "e1", 1, 8, "")), w.envelope(envelope("dc-east", "e1", 10, 10, "")))
+		late := epochRange("e1", "", 1, 8)
+		late.Ranges = nil // all of it was acknowledged
+		w.hello("s1", late)
+		w.expect("lost ranges", 0, `SELECT count(*) FROM gap`)
+		answers := w.send(w.envelope(envelope("dc-east", "e1", 9, 9, "")))
+		if len(answers) != 1 || answers[0].GetAck().GetWatermark() != 10 {
+			t.Errorf("answers %v", answers)
+		}
+		w.expect("received ranges", 1, `SELECT count(*) FROM received`)
+	})
+}

@@ -82,7 +82,7 @@ func withoutDeclared(facts []Fact) (counting, declared []Fact) {
 	}
 	for _, fact := range facts {
 		switch {
-		case len(about[fact.Event.GetId()]) > 0:
+		case len(about[fact.Event.GetId()]) > 0 && !ofMachinery(fact.Event.GetKind()):
 			if fact.Event.GetErrorDeclaration() == nil {
 				declared = append(declared, fact)
 			}
@@ -91,4 +91,15 @@ func withoutDeclared(facts []Fact) (counting, declared []Fact) {
 		}
 	}
 	return counting, declared
+}
+
+// ofMachinery tells whether a kind is told by Dockline itself: what became of a command, a hole, a record that could not be read. These are so,
+// whatever a source declares.
+func ofMachinery(kind docklinev1.EventKind) bool {
+	switch kind {
+	case docklinev1.EventKind_EVENT_KIND_COMMAND_COMPLETED, docklinev1.EventKind_EVENT_KIND_STREAM_GAP, docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED,
+		docklinev1.EventKind_EVENT_KIND_POLICY_ACTIVATED:
+		return true
+	}
+	return false
 }
