@@ -78,7 +78,7 @@ func (s *Suite) centreRound(ctx context.Context, engine string, postgres *testen
 		func() error { return st.accept(ctx) },
 		note("read", func() (float64, error) { return st.readFacts(ctx) }),
 		note("fold", func() (float64, error) { return st.fold(ctx, "order/") }),
-		note("stock", func() (float64, error) { return st.fold(ctx, "stock/") }),
+		note("movements", func() (float64, error) { return st.fold(ctx, "movement/") }),
 		note("again", func() (float64, error) { return st.takeIn(ctx, 2) }),
 		note("duplicates", func() (float64, error) { return st.fill(ctx) }),
 	} {
@@ -99,7 +99,7 @@ func (s *Suite) centreMeasures(engine string, runs map[string][]float64) {
 		s.beside(engine+", event log, and COPY", v("log"), "events/s", reference{name: "COPY, 5,000 rows a commit", value: v("copy")}, atLeast(0.25))
 	}
 	s.beside(engine+", fold of 5-event orders", v("fold"), "orders/s", reference{name: "bare read of the same facts", value: v("read")}, atLeast(0.1))
-	s.say("%s: %.0f stock keys of one event a second", engine, v("stock"))
+	s.say("%s: %.0f stock movements a second", engine, v("movements"))
 	s.beside(engine+", refused duplicates", v("duplicates"), "events/s", limit, atLeast(1))
 }
 
