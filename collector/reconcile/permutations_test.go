@@ -195,7 +195,7 @@ func foldPure(key string, facts []state.Fact) (proto.Message, string, error) {
 		if err != nil {
 			return nil, "", err
 		}
-		f := state.FoldStock(bucket, facts, anyCode{}, "", 2*time.Second)
+		f := FoldStock(bucket, facts, anyCode{}, "", 2*time.Second)
 		folded, rest = f.State, fmt.Sprint(f.Findings, idsOf(f.Facts))
 	case state.KindOpening:
 		folded = state.FoldOpening(parts[0], facts)

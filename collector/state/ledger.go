@@ -338,3 +338,14 @@ func RowsMinus(want, had []*docklinev1.LedgerRow) []*docklinev1.LedgerRow {
 	sortRows(list)
 	return list
 }
+
+// InAccount is what a row brings into an account, below zero where it takes away.
+func InAccount(row *docklinev1.LedgerRow, account string) int64 {
+	switch account {
+	case row.GetTo():
+		return row.GetQuantity()
+	case row.GetFrom():
+		return -row.GetQuantity()
+	}
+	return 0
+}

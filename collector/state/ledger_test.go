@@ -53,7 +53,7 @@ func ledgerOf(t *testing.T, events []*docklinev1.Event) (folded map[string]strin
 		if err != nil {
 			t.Fatal(err)
 		}
-		around := state.Surroundings{Book: state.BookOfRows(bucket, moved, 2*time.Second), Decided: map[string]string{}}
+		around := state.Surroundings{Book: BookOf(bucket, moved, 2*time.Second), Decided: map[string]string{}}
 		for _, number := range []string{"CC1", "CC2"} {
 			around.Decided[number] = state.FoldCount(Site, number, byKey[event.CountKey(Site, number)], codes{}).State.GetDecision()
 		}

@@ -310,7 +310,7 @@ func TestRefusedCommandIsOvertaken(t *testing.T) {
 
 func bin(openedBy string, events ...*docklinev1.Event) state.StockFold {
 	b := state.Bucket{Site: Site, Bin: "B-01", Item: "A", Status: "available"}
-	return state.FoldStock(b, facts(b.Key(), events...), codes{}, openedBy, 2*time.Second)
+	return FoldStock(b, facts(b.Key(), events...), codes{}, openedBy, 2*time.Second)
 }
 
 func TestVarianceOfACount(t *testing.T) {
@@ -409,7 +409,7 @@ func summary(t *testing.T, key string, known []state.Fact) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fold := state.FoldStock(bucket, known, codes{}, "", 2*time.Second)
+		fold := FoldStock(bucket, known, codes{}, "", 2*time.Second)
 		rest, folded = fmt.Sprint(fold.Findings, ids(fold.Facts)), fold.State
 		for _, a := range fold.Asserted {
 			rest = fmt.Sprint(rest, a.Count, a.EventIDs, a.Tied, a.Last.GetId())

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -65,12 +64,6 @@ type Surroundings struct {
 	OpenedBy string
 	// Decided is what was decided about counts, by number.
 	Decided map[string]string
-}
-
-// FoldStock folds one bucket from the facts of every movement, together with its own. Movements within uncertainty of a count, where
-// movement numbers do not tell, make it a case for a recount.
-func FoldStock(b Bucket, facts []Fact, m Mapping, openedBy string, uncertainty time.Duration) StockFold {
-	return FoldBucket(b, facts, m, Surroundings{Book: BookOf(b, facts, m, uncertainty), OpenedBy: openedBy})
 }
 
 // FoldBucket folds the facts of a bucket on top of its book: openings, counts, and what the site itself booked for these.

@@ -20,6 +20,7 @@ import (
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/receipt"
 	"github.com/dockline/dockline/collector/state"
+	"github.com/dockline/dockline/collector/state/statetest"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -132,7 +133,7 @@ func (d *Day) fold(number string, events ...*docklinev1.Event) {
 func (d *Day) stock(pick *docklinev1.Event) {
 	d.t.Helper()
 	bucket := state.Bucket{Site: Site, Bin: "01-01", Item: "A-1", Status: "available"}
-	d.row(bucket.Key(), state.FoldStock(bucket, []state.Fact{{Event: pick, Seq: 1}}, codes{}, "", 0).State, "", Site, 1)
+	d.row(bucket.Key(), statetest.FoldStock(bucket, []state.Fact{{Event: pick, Seq: 1}}, codes{}, "", 0).State, "", Site, 1)
 }
 
 func (d *Day) row(key string, m proto.Message, status, site string, facts int) {
