@@ -165,7 +165,7 @@ func openToRead(dir string) (epochs []*epoch, faults []error, err error) {
 			}
 			if errors.Is(err, bbolterrors.ErrTimeout) {
 				for _, open := range epochs {
-					_ = guard(open.db.Close)
+					_ = guard(open.db.Close) // read only: what is told is why it cannot be read
 				}
 				return nil, nil, fmt.Errorf("%s: %w: an agent that does not answer has it open; where it has only just been started, try again in a moment", filepath.Base(file.path), ErrLocked)
 			}

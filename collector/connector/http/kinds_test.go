@@ -57,7 +57,9 @@ func TestADefinitionTellsEveryKindOfTheCentre(t *testing.T) {
 		fmt.Fprintf(&rules, "    - {when: 'item.kind == %q', kind: %s, subject: 'item.number', key: 'item.kind', revision: '\"1\"', payload: '%s'}\n", kind, kind, payload)
 	}
 	server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"changes": changes, "next": "9"})
+		if err := json.NewEncoder(w).Encode(map[string]any{"changes": changes, "next": "9"}); err != nil {
+			t.Error(err)
+		}
 	}))
 	t.Cleanup(server.Close)
 	c, err := connectorhttp.New(connectorhttp.Config{URL: server.URL, Definition: definition(t, rules.String())})

@@ -145,7 +145,7 @@ func FuzzHeaders(f *testing.F) {
 				t.Fatalf("%s was %q and is %q", name, value, back.Attributes[name])
 			}
 		}
-		_, _, _ = c.Dockline()
+		_, _, _ = c.Dockline() // a stranger's event may be none of ours: that it says so without a panic is all
 	})
 }
 
