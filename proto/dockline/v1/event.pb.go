@@ -1796,7 +1796,12 @@ type Order struct {
 	Lines             []*Line                `protobuf:"bytes,9,rep,name=lines,proto3" json:"lines,omitempty"`
 	Reason            string                 `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Ship-to as lines of text, outermost last.
-	ShipTo        []string `protobuf:"bytes,11,rep,name=ship_to,json=shipTo,proto3" json:"ship_to,omitempty"`
+	ShipTo []string `protobuf:"bytes,11,rep,name=ship_to,json=shipTo,proto3" json:"ship_to,omitempty"`
+	// The price list that the prices are of, and its version.
+	PriceList        string `protobuf:"bytes,80,opt,name=price_list,json=priceList,proto3" json:"price_list,omitempty"`
+	PriceListVersion string `protobuf:"bytes,81,opt,name=price_list_version,json=priceListVersion,proto3" json:"price_list_version,omitempty"`
+	// What the system of record found when it checked the order, one for each check.
+	Verdicts      []*Verdict `protobuf:"bytes,82,rep,name=verdicts,proto3" json:"verdicts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1908,6 +1913,90 @@ func (x *Order) GetShipTo() []string {
 	return nil
 }
 
+func (x *Order) GetPriceList() string {
+	if x != nil {
+		return x.PriceList
+	}
+	return ""
+}
+
+func (x *Order) GetPriceListVersion() string {
+	if x != nil {
+		return x.PriceListVersion
+	}
+	return ""
+}
+
+func (x *Order) GetVerdicts() []*Verdict {
+	if x != nil {
+		return x.Verdicts
+	}
+	return nil
+}
+
+// Verdict is what a system of record found in one check of an order, and why.
+type Verdict struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "credit", "tax", "terms", "structure", or a word of its own.
+	Check string `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	// "pass", "hold", "fail".
+	Outcome       string `protobuf:"bytes,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Verdict) Reset() {
+	*x = Verdict{}
+	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Verdict) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Verdict) ProtoMessage() {}
+
+func (x *Verdict) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
+func (*Verdict) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Verdict) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *Verdict) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *Verdict) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type OrderCancelled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -1918,7 +2007,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	mi := &file_dockline_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +2019,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	mi := &file_dockline_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +2032,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OrderCancelled) GetNumber() string {
@@ -1973,7 +2062,7 @@ type OrderReleased struct {
 
 func (x *OrderReleased) Reset() {
 	*x = OrderReleased{}
-	mi := &file_dockline_v1_event_proto_msgTypes[9]
+	mi := &file_dockline_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2074,7 @@ func (x *OrderReleased) String() string {
 func (*OrderReleased) ProtoMessage() {}
 
 func (x *OrderReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[9]
+	mi := &file_dockline_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2087,7 @@ func (x *OrderReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReleased.ProtoReflect.Descriptor instead.
 func (*OrderReleased) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OrderReleased) GetNumber() string {
@@ -2043,7 +2132,7 @@ type Pick struct {
 
 func (x *Pick) Reset() {
 	*x = Pick{}
-	mi := &file_dockline_v1_event_proto_msgTypes[10]
+	mi := &file_dockline_v1_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2055,7 +2144,7 @@ func (x *Pick) String() string {
 func (*Pick) ProtoMessage() {}
 
 func (x *Pick) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[10]
+	mi := &file_dockline_v1_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2068,7 +2157,7 @@ func (x *Pick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pick.ProtoReflect.Descriptor instead.
 func (*Pick) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Pick) GetTask() string {
@@ -2109,7 +2198,7 @@ type Pack struct {
 
 func (x *Pack) Reset() {
 	*x = Pack{}
-	mi := &file_dockline_v1_event_proto_msgTypes[11]
+	mi := &file_dockline_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2121,7 +2210,7 @@ func (x *Pack) String() string {
 func (*Pack) ProtoMessage() {}
 
 func (x *Pack) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[11]
+	mi := &file_dockline_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2134,7 +2223,7 @@ func (x *Pack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pack.ProtoReflect.Descriptor instead.
 func (*Pack) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Pack) GetHandlingUnit() string {
@@ -2199,7 +2288,7 @@ type Shipment struct {
 
 func (x *Shipment) Reset() {
 	*x = Shipment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[12]
+	mi := &file_dockline_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2300,7 @@ func (x *Shipment) String() string {
 func (*Shipment) ProtoMessage() {}
 
 func (x *Shipment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[12]
+	mi := &file_dockline_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2313,7 @@ func (x *Shipment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shipment.ProtoReflect.Descriptor instead.
 func (*Shipment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Shipment) GetNumber() string {
@@ -2338,7 +2427,7 @@ type Count struct {
 
 func (x *Count) Reset() {
 	*x = Count{}
-	mi := &file_dockline_v1_event_proto_msgTypes[13]
+	mi := &file_dockline_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2350,7 +2439,7 @@ func (x *Count) String() string {
 func (*Count) ProtoMessage() {}
 
 func (x *Count) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[13]
+	mi := &file_dockline_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2363,7 +2452,7 @@ func (x *Count) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Count.ProtoReflect.Descriptor instead.
 func (*Count) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Count) GetNumber() string {
@@ -2407,7 +2496,7 @@ type StockSnapshot struct {
 
 func (x *StockSnapshot) Reset() {
 	*x = StockSnapshot{}
-	mi := &file_dockline_v1_event_proto_msgTypes[14]
+	mi := &file_dockline_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2419,7 +2508,7 @@ func (x *StockSnapshot) String() string {
 func (*StockSnapshot) ProtoMessage() {}
 
 func (x *StockSnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[14]
+	mi := &file_dockline_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2432,7 +2521,7 @@ func (x *StockSnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockSnapshot.ProtoReflect.Descriptor instead.
 func (*StockSnapshot) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StockSnapshot) GetSite() string {
@@ -2471,7 +2560,7 @@ type Invoice struct {
 
 func (x *Invoice) Reset() {
 	*x = Invoice{}
-	mi := &file_dockline_v1_event_proto_msgTypes[15]
+	mi := &file_dockline_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2483,7 +2572,7 @@ func (x *Invoice) String() string {
 func (*Invoice) ProtoMessage() {}
 
 func (x *Invoice) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[15]
+	mi := &file_dockline_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2496,7 +2585,7 @@ func (x *Invoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Invoice.ProtoReflect.Descriptor instead.
 func (*Invoice) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Invoice) GetNumber() string {
@@ -2554,7 +2643,7 @@ type StreamGap struct {
 
 func (x *StreamGap) Reset() {
 	*x = StreamGap{}
-	mi := &file_dockline_v1_event_proto_msgTypes[16]
+	mi := &file_dockline_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2566,7 +2655,7 @@ func (x *StreamGap) String() string {
 func (*StreamGap) ProtoMessage() {}
 
 func (x *StreamGap) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[16]
+	mi := &file_dockline_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2579,7 +2668,7 @@ func (x *StreamGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamGap.ProtoReflect.Descriptor instead.
 func (*StreamGap) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StreamGap) GetEpoch() string {
@@ -2631,7 +2720,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_dockline_v1_event_proto_msgTypes[17]
+	mi := &file_dockline_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +2732,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[17]
+	mi := &file_dockline_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +2745,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeadLetter) GetClass() FaultClass {
@@ -2724,7 +2813,7 @@ type PolicyActivated struct {
 
 func (x *PolicyActivated) Reset() {
 	*x = PolicyActivated{}
-	mi := &file_dockline_v1_event_proto_msgTypes[18]
+	mi := &file_dockline_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2736,7 +2825,7 @@ func (x *PolicyActivated) String() string {
 func (*PolicyActivated) ProtoMessage() {}
 
 func (x *PolicyActivated) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[18]
+	mi := &file_dockline_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2749,7 +2838,7 @@ func (x *PolicyActivated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyActivated.ProtoReflect.Descriptor instead.
 func (*PolicyActivated) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PolicyActivated) GetVersion() string {
@@ -2773,7 +2862,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	mi := &file_dockline_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2785,7 +2874,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	mi := &file_dockline_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2798,7 +2887,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CommandResult) GetKey() string {
@@ -2854,7 +2943,7 @@ type Quote struct {
 
 func (x *Quote) Reset() {
 	*x = Quote{}
-	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2866,7 +2955,7 @@ func (x *Quote) String() string {
 func (*Quote) ProtoMessage() {}
 
 func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2879,7 +2968,7 @@ func (x *Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quote.ProtoReflect.Descriptor instead.
 func (*Quote) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Quote) GetNumber() string {
@@ -2953,7 +3042,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2965,7 +3054,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2978,7 +3067,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CancelRequest) GetNumber() string {
@@ -3025,7 +3114,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3037,7 +3126,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3050,7 +3139,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Hold) GetNumber() string {
@@ -3101,7 +3190,7 @@ type Allocation struct {
 
 func (x *Allocation) Reset() {
 	*x = Allocation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3113,7 +3202,7 @@ func (x *Allocation) String() string {
 func (*Allocation) ProtoMessage() {}
 
 func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3126,7 +3215,7 @@ func (x *Allocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
 func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Allocation) GetNumber() string {
@@ -3165,7 +3254,7 @@ type Backorder struct {
 
 func (x *Backorder) Reset() {
 	*x = Backorder{}
-	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3177,7 +3266,7 @@ func (x *Backorder) String() string {
 func (*Backorder) ProtoMessage() {}
 
 func (x *Backorder) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3190,7 +3279,7 @@ func (x *Backorder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backorder.ProtoReflect.Descriptor instead.
 func (*Backorder) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Backorder) GetNumber() string {
@@ -3236,7 +3325,7 @@ type Load struct {
 
 func (x *Load) Reset() {
 	*x = Load{}
-	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3248,7 +3337,7 @@ func (x *Load) String() string {
 func (*Load) ProtoMessage() {}
 
 func (x *Load) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3261,7 +3350,7 @@ func (x *Load) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Load.ProtoReflect.Descriptor instead.
 func (*Load) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Load) GetDock() string {
@@ -3323,7 +3412,7 @@ type ShipmentVoid struct {
 
 func (x *ShipmentVoid) Reset() {
 	*x = ShipmentVoid{}
-	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3335,7 +3424,7 @@ func (x *ShipmentVoid) String() string {
 func (*ShipmentVoid) ProtoMessage() {}
 
 func (x *ShipmentVoid) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3348,7 +3437,7 @@ func (x *ShipmentVoid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentVoid.ProtoReflect.Descriptor instead.
 func (*ShipmentVoid) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ShipmentVoid) GetNumber() string {
@@ -3403,7 +3492,7 @@ type OverShipment struct {
 
 func (x *OverShipment) Reset() {
 	*x = OverShipment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3415,7 +3504,7 @@ func (x *OverShipment) String() string {
 func (*OverShipment) ProtoMessage() {}
 
 func (x *OverShipment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3428,7 +3517,7 @@ func (x *OverShipment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverShipment.ProtoReflect.Descriptor instead.
 func (*OverShipment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{27}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *OverShipment) GetNumber() string {
@@ -3503,7 +3592,7 @@ type Transport struct {
 
 func (x *Transport) Reset() {
 	*x = Transport{}
-	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +3604,7 @@ func (x *Transport) String() string {
 func (*Transport) ProtoMessage() {}
 
 func (x *Transport) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +3617,7 @@ func (x *Transport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transport.ProtoReflect.Descriptor instead.
 func (*Transport) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{28}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Transport) GetShipment() string {
@@ -3659,7 +3748,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3671,7 +3760,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3684,7 +3773,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{29}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Delivery) GetShipment() string {
@@ -3791,7 +3880,7 @@ type Inbound struct {
 
 func (x *Inbound) Reset() {
 	*x = Inbound{}
-	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3803,7 +3892,7 @@ func (x *Inbound) String() string {
 func (*Inbound) ProtoMessage() {}
 
 func (x *Inbound) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3816,7 +3905,7 @@ func (x *Inbound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inbound.ProtoReflect.Descriptor instead.
 func (*Inbound) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{30}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Inbound) GetNumber() string {
@@ -3893,7 +3982,7 @@ type StockMove struct {
 
 func (x *StockMove) Reset() {
 	*x = StockMove{}
-	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3905,7 +3994,7 @@ func (x *StockMove) String() string {
 func (*StockMove) ProtoMessage() {}
 
 func (x *StockMove) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3918,7 +4007,7 @@ func (x *StockMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockMove.ProtoReflect.Descriptor instead.
 func (*StockMove) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{31}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *StockMove) GetTask() string {
@@ -3952,7 +4041,7 @@ type StockStatusChange struct {
 
 func (x *StockStatusChange) Reset() {
 	*x = StockStatusChange{}
-	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3964,7 +4053,7 @@ func (x *StockStatusChange) String() string {
 func (*StockStatusChange) ProtoMessage() {}
 
 func (x *StockStatusChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3977,7 +4066,7 @@ func (x *StockStatusChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockStatusChange.ProtoReflect.Descriptor instead.
 func (*StockStatusChange) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{32}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *StockStatusChange) GetNumber() string {
@@ -4046,7 +4135,7 @@ type Adjustment struct {
 
 func (x *Adjustment) Reset() {
 	*x = Adjustment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4058,7 +4147,7 @@ func (x *Adjustment) String() string {
 func (*Adjustment) ProtoMessage() {}
 
 func (x *Adjustment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4071,7 +4160,7 @@ func (x *Adjustment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adjustment.ProtoReflect.Descriptor instead.
 func (*Adjustment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{33}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Adjustment) GetNumber() string {
@@ -4128,7 +4217,7 @@ type Transformation struct {
 
 func (x *Transformation) Reset() {
 	*x = Transformation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4140,7 +4229,7 @@ func (x *Transformation) String() string {
 func (*Transformation) ProtoMessage() {}
 
 func (x *Transformation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4153,7 +4242,7 @@ func (x *Transformation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transformation.ProtoReflect.Descriptor instead.
 func (*Transformation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{34}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Transformation) GetNumber() string {
@@ -4196,7 +4285,7 @@ type CountApproval struct {
 
 func (x *CountApproval) Reset() {
 	*x = CountApproval{}
-	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4208,7 +4297,7 @@ func (x *CountApproval) String() string {
 func (*CountApproval) ProtoMessage() {}
 
 func (x *CountApproval) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4221,7 +4310,7 @@ func (x *CountApproval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountApproval.ProtoReflect.Descriptor instead.
 func (*CountApproval) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{35}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CountApproval) GetNumber() string {
@@ -4297,7 +4386,7 @@ type ReturnAuthorisation struct {
 
 func (x *ReturnAuthorisation) Reset() {
 	*x = ReturnAuthorisation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4309,7 +4398,7 @@ func (x *ReturnAuthorisation) String() string {
 func (*ReturnAuthorisation) ProtoMessage() {}
 
 func (x *ReturnAuthorisation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4322,7 +4411,7 @@ func (x *ReturnAuthorisation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnAuthorisation.ProtoReflect.Descriptor instead.
 func (*ReturnAuthorisation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{36}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReturnAuthorisation) GetNumber() string {
@@ -4427,7 +4516,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4439,7 +4528,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4452,7 +4541,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{37}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Return) GetNumber() string {
@@ -4516,7 +4605,7 @@ type InvoiceVoid struct {
 
 func (x *InvoiceVoid) Reset() {
 	*x = InvoiceVoid{}
-	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4528,7 +4617,7 @@ func (x *InvoiceVoid) String() string {
 func (*InvoiceVoid) ProtoMessage() {}
 
 func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4541,7 +4630,7 @@ func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvoiceVoid.ProtoReflect.Descriptor instead.
 func (*InvoiceVoid) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{38}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *InvoiceVoid) GetNumber() string {
@@ -4582,7 +4671,7 @@ type CreditMemo struct {
 
 func (x *CreditMemo) Reset() {
 	*x = CreditMemo{}
-	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4594,7 +4683,7 @@ func (x *CreditMemo) String() string {
 func (*CreditMemo) ProtoMessage() {}
 
 func (x *CreditMemo) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4607,7 +4696,7 @@ func (x *CreditMemo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditMemo.ProtoReflect.Descriptor instead.
 func (*CreditMemo) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{39}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CreditMemo) GetNumber() string {
@@ -4681,7 +4770,7 @@ type ErrorDeclaration struct {
 
 func (x *ErrorDeclaration) Reset() {
 	*x = ErrorDeclaration{}
-	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4693,7 +4782,7 @@ func (x *ErrorDeclaration) String() string {
 func (*ErrorDeclaration) ProtoMessage() {}
 
 func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4706,7 +4795,7 @@ func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDeclaration.ProtoReflect.Descriptor instead.
 func (*ErrorDeclaration) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{40}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ErrorDeclaration) GetEventId() string {
@@ -4751,7 +4840,7 @@ type ExceptionNotice struct {
 
 func (x *ExceptionNotice) Reset() {
 	*x = ExceptionNotice{}
-	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4763,7 +4852,7 @@ func (x *ExceptionNotice) String() string {
 func (*ExceptionNotice) ProtoMessage() {}
 
 func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4776,7 +4865,7 @@ func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExceptionNotice.ProtoReflect.Descriptor instead.
 func (*ExceptionNotice) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{41}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ExceptionNotice) GetNumber() uint64 {
@@ -4881,7 +4970,7 @@ type AgentHealth struct {
 
 func (x *AgentHealth) Reset() {
 	*x = AgentHealth{}
-	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	mi := &file_dockline_v1_event_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4893,7 +4982,7 @@ func (x *AgentHealth) String() string {
 func (*AgentHealth) ProtoMessage() {}
 
 func (x *AgentHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	mi := &file_dockline_v1_event_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4906,7 +4995,7 @@ func (x *AgentHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentHealth.ProtoReflect.Descriptor instead.
 func (*AgentHealth) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{42}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *AgentHealth) GetStatus() string {
@@ -5071,7 +5160,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"5\n" +
 	"\vSiteWarning\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\x91\x03\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x90\x04\n" +
 	"\x05Order\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x1a\n" +
 	"\bcustomer\x18\x02 \x01(\tR\bcustomer\x12#\n" +
@@ -5086,7 +5175,15 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x05lines\x18\t \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x16\n" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x12\x17\n" +
-	"\aship_to\x18\v \x03(\tR\x06shipTo\"@\n" +
+	"\aship_to\x18\v \x03(\tR\x06shipTo\x12\x1d\n" +
+	"\n" +
+	"price_list\x18P \x01(\tR\tpriceList\x12,\n" +
+	"\x12price_list_version\x18Q \x01(\tR\x10priceListVersion\x120\n" +
+	"\bverdicts\x18R \x03(\v2\x14.dockline.v1.VerdictR\bverdicts\"Q\n" +
+	"\aVerdict\x12\x14\n" +
+	"\x05check\x18\x01 \x01(\tR\x05check\x12\x18\n" +
+	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"@\n" +
 	"\x0eOrderCancelled\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x85\x01\n" +
@@ -5448,7 +5545,7 @@ func file_dockline_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_dockline_v1_event_proto_goTypes = []any{
 	(EventKind)(0),                // 0: dockline.v1.EventKind
 	(FaultClass)(0),               // 1: dockline.v1.FaultClass
@@ -5461,140 +5558,142 @@ var file_dockline_v1_event_proto_goTypes = []any{
 	(*CustomField)(nil),           // 8: dockline.v1.CustomField
 	(*SiteWarning)(nil),           // 9: dockline.v1.SiteWarning
 	(*Order)(nil),                 // 10: dockline.v1.Order
-	(*OrderCancelled)(nil),        // 11: dockline.v1.OrderCancelled
-	(*OrderReleased)(nil),         // 12: dockline.v1.OrderReleased
-	(*Pick)(nil),                  // 13: dockline.v1.Pick
-	(*Pack)(nil),                  // 14: dockline.v1.Pack
-	(*Shipment)(nil),              // 15: dockline.v1.Shipment
-	(*Count)(nil),                 // 16: dockline.v1.Count
-	(*StockSnapshot)(nil),         // 17: dockline.v1.StockSnapshot
-	(*Invoice)(nil),               // 18: dockline.v1.Invoice
-	(*StreamGap)(nil),             // 19: dockline.v1.StreamGap
-	(*DeadLetter)(nil),            // 20: dockline.v1.DeadLetter
-	(*PolicyActivated)(nil),       // 21: dockline.v1.PolicyActivated
-	(*CommandResult)(nil),         // 22: dockline.v1.CommandResult
-	(*Quote)(nil),                 // 23: dockline.v1.Quote
-	(*CancelRequest)(nil),         // 24: dockline.v1.CancelRequest
-	(*Hold)(nil),                  // 25: dockline.v1.Hold
-	(*Allocation)(nil),            // 26: dockline.v1.Allocation
-	(*Backorder)(nil),             // 27: dockline.v1.Backorder
-	(*Load)(nil),                  // 28: dockline.v1.Load
-	(*ShipmentVoid)(nil),          // 29: dockline.v1.ShipmentVoid
-	(*OverShipment)(nil),          // 30: dockline.v1.OverShipment
-	(*Transport)(nil),             // 31: dockline.v1.Transport
-	(*Delivery)(nil),              // 32: dockline.v1.Delivery
-	(*Inbound)(nil),               // 33: dockline.v1.Inbound
-	(*StockMove)(nil),             // 34: dockline.v1.StockMove
-	(*StockStatusChange)(nil),     // 35: dockline.v1.StockStatusChange
-	(*Adjustment)(nil),            // 36: dockline.v1.Adjustment
-	(*Transformation)(nil),        // 37: dockline.v1.Transformation
-	(*CountApproval)(nil),         // 38: dockline.v1.CountApproval
-	(*ReturnAuthorisation)(nil),   // 39: dockline.v1.ReturnAuthorisation
-	(*Return)(nil),                // 40: dockline.v1.Return
-	(*InvoiceVoid)(nil),           // 41: dockline.v1.InvoiceVoid
-	(*CreditMemo)(nil),            // 42: dockline.v1.CreditMemo
-	(*ErrorDeclaration)(nil),      // 43: dockline.v1.ErrorDeclaration
-	(*ExceptionNotice)(nil),       // 44: dockline.v1.ExceptionNotice
-	(*AgentHealth)(nil),           // 45: dockline.v1.AgentHealth
-	(*timestamppb.Timestamp)(nil), // 46: google.protobuf.Timestamp
+	(*Verdict)(nil),               // 11: dockline.v1.Verdict
+	(*OrderCancelled)(nil),        // 12: dockline.v1.OrderCancelled
+	(*OrderReleased)(nil),         // 13: dockline.v1.OrderReleased
+	(*Pick)(nil),                  // 14: dockline.v1.Pick
+	(*Pack)(nil),                  // 15: dockline.v1.Pack
+	(*Shipment)(nil),              // 16: dockline.v1.Shipment
+	(*Count)(nil),                 // 17: dockline.v1.Count
+	(*StockSnapshot)(nil),         // 18: dockline.v1.StockSnapshot
+	(*Invoice)(nil),               // 19: dockline.v1.Invoice
+	(*StreamGap)(nil),             // 20: dockline.v1.StreamGap
+	(*DeadLetter)(nil),            // 21: dockline.v1.DeadLetter
+	(*PolicyActivated)(nil),       // 22: dockline.v1.PolicyActivated
+	(*CommandResult)(nil),         // 23: dockline.v1.CommandResult
+	(*Quote)(nil),                 // 24: dockline.v1.Quote
+	(*CancelRequest)(nil),         // 25: dockline.v1.CancelRequest
+	(*Hold)(nil),                  // 26: dockline.v1.Hold
+	(*Allocation)(nil),            // 27: dockline.v1.Allocation
+	(*Backorder)(nil),             // 28: dockline.v1.Backorder
+	(*Load)(nil),                  // 29: dockline.v1.Load
+	(*ShipmentVoid)(nil),          // 30: dockline.v1.ShipmentVoid
+	(*OverShipment)(nil),          // 31: dockline.v1.OverShipment
+	(*Transport)(nil),             // 32: dockline.v1.Transport
+	(*Delivery)(nil),              // 33: dockline.v1.Delivery
+	(*Inbound)(nil),               // 34: dockline.v1.Inbound
+	(*StockMove)(nil),             // 35: dockline.v1.StockMove
+	(*StockStatusChange)(nil),     // 36: dockline.v1.StockStatusChange
+	(*Adjustment)(nil),            // 37: dockline.v1.Adjustment
+	(*Transformation)(nil),        // 38: dockline.v1.Transformation
+	(*CountApproval)(nil),         // 39: dockline.v1.CountApproval
+	(*ReturnAuthorisation)(nil),   // 40: dockline.v1.ReturnAuthorisation
+	(*Return)(nil),                // 41: dockline.v1.Return
+	(*InvoiceVoid)(nil),           // 42: dockline.v1.InvoiceVoid
+	(*CreditMemo)(nil),            // 43: dockline.v1.CreditMemo
+	(*ErrorDeclaration)(nil),      // 44: dockline.v1.ErrorDeclaration
+	(*ExceptionNotice)(nil),       // 45: dockline.v1.ExceptionNotice
+	(*AgentHealth)(nil),           // 46: dockline.v1.AgentHealth
+	(*timestamppb.Timestamp)(nil), // 47: google.protobuf.Timestamp
 }
 var file_dockline_v1_event_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.Line.quantity:type_name -> dockline.v1.Quantity
 	3,  // 1: dockline.v1.Line.ordered:type_name -> dockline.v1.Quantity
 	3,  // 2: dockline.v1.Line.original_quantity:type_name -> dockline.v1.Quantity
-	46, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
+	47, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
 	3,  // 4: dockline.v1.Line.expected:type_name -> dockline.v1.Quantity
 	3,  // 5: dockline.v1.Line.refused:type_name -> dockline.v1.Quantity
 	5,  // 6: dockline.v1.DocumentReferences.documents:type_name -> dockline.v1.DocumentReference
 	0,  // 7: dockline.v1.Event.kind:type_name -> dockline.v1.EventKind
-	46, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	46, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
+	47, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	47, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
 	5,  // 10: dockline.v1.Event.documents:type_name -> dockline.v1.DocumentReference
 	9,  // 11: dockline.v1.Event.warnings:type_name -> dockline.v1.SiteWarning
 	8,  // 12: dockline.v1.Event.custom:type_name -> dockline.v1.CustomField
 	10, // 13: dockline.v1.Event.order:type_name -> dockline.v1.Order
-	11, // 14: dockline.v1.Event.order_cancelled:type_name -> dockline.v1.OrderCancelled
-	12, // 15: dockline.v1.Event.order_released:type_name -> dockline.v1.OrderReleased
-	13, // 16: dockline.v1.Event.pick:type_name -> dockline.v1.Pick
-	14, // 17: dockline.v1.Event.pack:type_name -> dockline.v1.Pack
-	15, // 18: dockline.v1.Event.shipment:type_name -> dockline.v1.Shipment
-	16, // 19: dockline.v1.Event.count:type_name -> dockline.v1.Count
-	17, // 20: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
-	18, // 21: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
-	22, // 22: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
-	19, // 23: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
-	20, // 24: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
-	21, // 25: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
-	23, // 26: dockline.v1.Event.quote:type_name -> dockline.v1.Quote
-	24, // 27: dockline.v1.Event.cancel_request:type_name -> dockline.v1.CancelRequest
-	25, // 28: dockline.v1.Event.hold:type_name -> dockline.v1.Hold
-	26, // 29: dockline.v1.Event.allocation:type_name -> dockline.v1.Allocation
-	27, // 30: dockline.v1.Event.backorder:type_name -> dockline.v1.Backorder
-	28, // 31: dockline.v1.Event.load:type_name -> dockline.v1.Load
-	29, // 32: dockline.v1.Event.shipment_void:type_name -> dockline.v1.ShipmentVoid
-	30, // 33: dockline.v1.Event.over_shipment:type_name -> dockline.v1.OverShipment
-	31, // 34: dockline.v1.Event.transport:type_name -> dockline.v1.Transport
-	32, // 35: dockline.v1.Event.delivery:type_name -> dockline.v1.Delivery
-	33, // 36: dockline.v1.Event.inbound:type_name -> dockline.v1.Inbound
-	34, // 37: dockline.v1.Event.stock_move:type_name -> dockline.v1.StockMove
-	35, // 38: dockline.v1.Event.stock_status_change:type_name -> dockline.v1.StockStatusChange
-	36, // 39: dockline.v1.Event.adjustment:type_name -> dockline.v1.Adjustment
-	37, // 40: dockline.v1.Event.transformation:type_name -> dockline.v1.Transformation
-	38, // 41: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
-	39, // 42: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
-	40, // 43: dockline.v1.Event.return:type_name -> dockline.v1.Return
-	41, // 44: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
-	42, // 45: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
-	43, // 46: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
-	44, // 47: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
-	45, // 48: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
-	46, // 49: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
-	46, // 50: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
+	12, // 14: dockline.v1.Event.order_cancelled:type_name -> dockline.v1.OrderCancelled
+	13, // 15: dockline.v1.Event.order_released:type_name -> dockline.v1.OrderReleased
+	14, // 16: dockline.v1.Event.pick:type_name -> dockline.v1.Pick
+	15, // 17: dockline.v1.Event.pack:type_name -> dockline.v1.Pack
+	16, // 18: dockline.v1.Event.shipment:type_name -> dockline.v1.Shipment
+	17, // 19: dockline.v1.Event.count:type_name -> dockline.v1.Count
+	18, // 20: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
+	19, // 21: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
+	23, // 22: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
+	20, // 23: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
+	21, // 24: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
+	22, // 25: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
+	24, // 26: dockline.v1.Event.quote:type_name -> dockline.v1.Quote
+	25, // 27: dockline.v1.Event.cancel_request:type_name -> dockline.v1.CancelRequest
+	26, // 28: dockline.v1.Event.hold:type_name -> dockline.v1.Hold
+	27, // 29: dockline.v1.Event.allocation:type_name -> dockline.v1.Allocation
+	28, // 30: dockline.v1.Event.backorder:type_name -> dockline.v1.Backorder
+	29, // 31: dockline.v1.Event.load:type_name -> dockline.v1.Load
+	30, // 32: dockline.v1.Event.shipment_void:type_name -> dockline.v1.ShipmentVoid
+	31, // 33: dockline.v1.Event.over_shipment:type_name -> dockline.v1.OverShipment
+	32, // 34: dockline.v1.Event.transport:type_name -> dockline.v1.Transport
+	33, // 35: dockline.v1.Event.delivery:type_name -> dockline.v1.Delivery
+	34, // 36: dockline.v1.Event.inbound:type_name -> dockline.v1.Inbound
+	35, // 37: dockline.v1.Event.stock_move:type_name -> dockline.v1.StockMove
+	36, // 38: dockline.v1.Event.stock_status_change:type_name -> dockline.v1.StockStatusChange
+	37, // 39: dockline.v1.Event.adjustment:type_name -> dockline.v1.Adjustment
+	38, // 40: dockline.v1.Event.transformation:type_name -> dockline.v1.Transformation
+	39, // 41: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
+	40, // 42: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
+	41, // 43: dockline.v1.Event.return:type_name -> dockline.v1.Return
+	42, // 44: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
+	43, // 45: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
+	44, // 46: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
+	45, // 47: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
+	46, // 48: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
+	47, // 49: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
+	47, // 50: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
 	4,  // 51: dockline.v1.Order.lines:type_name -> dockline.v1.Line
-	4,  // 52: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
-	4,  // 53: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
-	4,  // 54: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
-	46, // 55: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
-	4,  // 56: dockline.v1.Count.lines:type_name -> dockline.v1.Line
-	4,  // 57: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
-	4,  // 58: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
-	1,  // 59: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
-	2,  // 60: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
-	1,  // 61: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
-	46, // 62: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
-	4,  // 63: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
-	4,  // 64: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
-	46, // 65: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
-	46, // 66: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 67: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
-	46, // 68: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 69: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
-	4,  // 70: dockline.v1.Load.lines:type_name -> dockline.v1.Line
-	4,  // 71: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
-	4,  // 72: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
-	46, // 73: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
-	46, // 74: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
-	4,  // 75: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
-	4,  // 76: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
-	46, // 77: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
-	4,  // 78: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
-	4,  // 79: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
-	4,  // 80: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
-	4,  // 81: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
-	4,  // 82: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
-	4,  // 83: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
-	46, // 84: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 85: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
-	4,  // 86: dockline.v1.Return.lines:type_name -> dockline.v1.Line
-	4,  // 87: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
-	1,  // 88: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
-	46, // 89: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
-	46, // 90: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
-	91, // [91:91] is the sub-list for method output_type
-	91, // [91:91] is the sub-list for method input_type
-	91, // [91:91] is the sub-list for extension type_name
-	91, // [91:91] is the sub-list for extension extendee
-	0,  // [0:91] is the sub-list for field type_name
+	11, // 52: dockline.v1.Order.verdicts:type_name -> dockline.v1.Verdict
+	4,  // 53: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
+	4,  // 54: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
+	4,  // 55: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
+	47, // 56: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
+	4,  // 57: dockline.v1.Count.lines:type_name -> dockline.v1.Line
+	4,  // 58: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
+	4,  // 59: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
+	1,  // 60: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
+	2,  // 61: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
+	1,  // 62: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
+	47, // 63: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
+	4,  // 64: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
+	4,  // 65: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
+	47, // 66: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
+	47, // 67: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 68: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
+	47, // 69: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 70: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
+	4,  // 71: dockline.v1.Load.lines:type_name -> dockline.v1.Line
+	4,  // 72: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
+	4,  // 73: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
+	47, // 74: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
+	47, // 75: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
+	4,  // 76: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
+	4,  // 77: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
+	47, // 78: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
+	4,  // 79: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
+	4,  // 80: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
+	4,  // 81: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
+	4,  // 82: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
+	4,  // 83: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
+	4,  // 84: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
+	47, // 85: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 86: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
+	4,  // 87: dockline.v1.Return.lines:type_name -> dockline.v1.Line
+	4,  // 88: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
+	1,  // 89: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
+	47, // 90: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
+	47, // 91: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
+	92, // [92:92] is the sub-list for method output_type
+	92, // [92:92] is the sub-list for method input_type
+	92, // [92:92] is the sub-list for extension type_name
+	92, // [92:92] is the sub-list for extension extendee
+	0,  // [0:92] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_event_proto_init() }
@@ -5646,7 +5745,7 @@ func file_dockline_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_event_proto_rawDesc), len(file_dockline_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   43,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
