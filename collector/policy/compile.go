@@ -172,19 +172,6 @@ func (c *compiler) owners() {
 	for name, o := range content.Codes {
 		check("codes."+name, o)
 	}
+	c.teamsOfOwners(file, content)
 	c.policy.owners = content
-}
-
-func (c *compiler) ownership() {
-	var content struct {
-		Ownership ownership.Registry `yaml:"ownership"`
-	}
-	file := c.read("ownership.yaml", &content)
-	if file == nil {
-		return
-	}
-	for i, text := range content.Ownership.Check() {
-		c.bad(file, fmt.Sprintf("ownership[%d]", i), "%s", text)
-	}
-	c.policy.Ownership = content.Ownership
 }

@@ -2,7 +2,6 @@
 package policy
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -36,9 +35,11 @@ type Policy struct {
 	Timing  Timing
 	Stock   Stock
 	// Mapping resolves items and units; it is what package state folds with.
-	Mapping   *Mapping
-	Ownership ownership.Registry
+	Mapping *Mapping
+	// Ownership is who owns what where nothing else is said; OwnershipIn knows places too.
+	Ownership *ownership.Registry
 
+	owned      owned
 	fulfilment fulfilments
 	routes     []route
 	owners     Owners
@@ -83,15 +84,20 @@ type Timing struct {
 
 // Owner is who must act on an exception, how bad it is and how long he has (0: no limit).
 type Owner struct {
-	Team     string        `yaml:"team"`
+	Team string `yaml:"team"`
+	// About is what the exception is about, as ownership.yaml names it: without a team, its owner's team must act.
+	About    string        `yaml:"about"`
 	Severity string        `yaml:"severity"`
 	Due      time.Duration `yaml:"due"`
 }
 
-// Owners gives exceptions to teams, by code or else by class.
+// Owners gives exceptions to teams: by code, else by who owns what they are about, else by class.
 type Owners struct {
 	Classes map[string]Owner `yaml:"classes"`
 	Codes   map[string]Owner `yaml:"codes"`
+	// Roles and Systems are the teams of those who own things, a system's by the name of its connector.
+	Roles   map[ownership.Role]string `yaml:"roles"`
+	Systems map[string]string         `yaml:"systems"`
 }
 
 // Default is the built-in policy.
@@ -243,11 +249,9 @@ func (p *Policy) OfRole(role ownership.Role) []string {
 	return names
 }
 
-// Owner is who must act on an exception of this code and class.
+// Owner is who must act on an exception of this code and class, wherever it is.
 func (p *Policy) Owner(code string, class docklinev1.FaultClass) Owner {
-	byClass := p.owners.Classes[classNames[class]]
-	byCode := p.owners.Codes[code]
-	return Owner{Team: cmp.Or(byCode.Team, byClass.Team), Severity: cmp.Or(byCode.Severity, byClass.Severity), Due: cmp.Or(byCode.Due, byClass.Due)}
+	return p.OwnerOf(code, class, "", "", "")
 }
 
 var classNames = map[docklinev1.FaultClass]string{

@@ -168,9 +168,10 @@ const (
 	process   = docklinev1.FaultClass_FAULT_CLASS_PROCESS
 )
 
-// raise adds an exception; whose it is the policy says.
+// raise adds an exception; whose it is the policy says: that in force now, whatever version the key is folded under, for people are where they are.
 func (v *view) raise(d exception.Desired) {
-	owner := v.policy.Owner(d.Code, d.Class)
+	owner := v.batch.worker.Policy.OwnerOf(d.Code, d.Class, d.About, v.tenant, d.Site)
+	d.About = owner.About
 	d.Team, d.Severity, d.Due = owner.Team, owner.SeverityOf(), owner.Due
 	v.outcome.exceptions = append(v.outcome.exceptions, d)
 }
