@@ -9,6 +9,7 @@ import (
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/proto/configfile"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // owned is the rules of ownership.yaml, and the registries that were asked for.
@@ -54,6 +55,17 @@ func (p *Policy) OwnershipIn(tenant, site string) *ownership.Registry {
 		o.in[scope] = o.rules.In(scope)
 	}
 	return o.in[scope]
+}
+
+// OwnershipOf is who owns what where a fact of a tenant happened: at its site, or at the one that it names.
+func (p *Policy) OwnershipOf(tenant string, e *docklinev1.Event) *ownership.Registry {
+	site := e.GetSite()
+	if len(p.owned.rules.Sites)+len(p.owned.rules.Regions) > 0 && site == "" {
+		if named, ok := event.Payload(e).(interface{ GetSite() string }); ok {
+			site = named.GetSite()
+		}
+	}
+	return p.OwnershipIn(tenant, site)
 }
 
 // TeamOf is who must act on what is about a field, a change of status, a kind of fact or an object: the team of its owner, that of the owner's

@@ -11,14 +11,14 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/policy"
-	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
 
 // Activate records that a policy version is in force for a tenant from now on, as a row and as the fact policy.activated, where it is
-// not the one in force already. Keys that met a code which the former mapping did not know are folded again, and stock that lay under such a code goes
-// to its item; all others stay under their version. It is called before the first Worker runs.
+// not the one in force already. Keys with open exceptions are folded again: those that met a code which the former mapping did not know under this
+// version, the others under their own, with their exceptions going to who must act on them by this one. Stock that lay under an unknown code goes to its
+// item. It is called before the first Worker runs.
 func Activate(ctx context.Context, d *db.DB, tenant string, p *policy.Policy, appendFacts Append, now time.Time) error {
 	err := d.Write(ctx, func(tx *db.Tx) error { return activate(ctx, tx, tenant, p, appendFacts, now) })
 	if err != nil {
@@ -44,7 +44,7 @@ func activate(ctx context.Context, tx *db.Tx, tenant string, p *policy.Policy, a
 		return err
 	}
 	if _, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key) SELECT DISTINCT tenant, substr(origin, 6) FROM exception
-		WHERE tenant = ? AND state <> 'resolved' AND code IN (?, ?) AND origin LIKE 'fold/%'`, tenant, state.CodeUnknownItem, state.CodeUnknownUnit); err != nil {
+		WHERE tenant = ? AND state <> 'resolved' AND origin LIKE 'fold/%'`, tenant); err != nil {
 		return err
 	}
 	if err := rekey(ctx, tx, tenant, p.Mapping); err != nil {

@@ -17,7 +17,8 @@ import (
 
 // order decides what follows from the facts of an order.
 func (v *view) order(number string) {
-	fold := state.FoldOrder(number, v.facts, rules{v.policy.Mapping, v.policy})
+	fold := state.FoldOrder(number, v.facts, fieldRules{rules{v.policy.Mapping, v.policy}, v})
+	fold.Rank += uint64(v.owned.Taken) // what others gave changes what a site is told, like what the system of record says
 	s := fold.State
 	o := &v.outcome
 	o.state, o.status, o.site, o.customer = s, s.GetStatus(), s.GetSite(), s.GetCustomer()

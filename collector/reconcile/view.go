@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/big"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -34,8 +33,10 @@ type view struct {
 	had *stateRow
 
 	stored  map[posting.Ref]posting.Entry
-	strange []*docklinev1.Event
 	outcome outcome
+	// owned is the facts once everybody has said only what is his; claims are what others say, as far as this key tells of it.
+	owned  state.Owned
+	claims []state.Claim
 }
 
 // viewFault is a fault met while a decision looked something up.
@@ -85,10 +86,7 @@ func (v *view) decide() (out *outcome, err error) {
 	if err != nil {
 		return nil, err
 	}
-	v.disown()
-	if kind == state.KindSubmission { // what a stranger says of an order is a case of that order
-		v.strange = slices.DeleteFunc(v.strange, func(e *docklinev1.Event) bool { return e.GetKind() != docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED })
-	}
+	v.disown(kind)
 	switch {
 	case kind == state.KindOrder:
 		v.order(parts[0])
@@ -134,32 +132,6 @@ func must[T any](value T, err error) T {
 		panic(viewFault{err})
 	}
 	return value
-}
-
-// disown takes out the facts that their sources may not state.
-func (v *view) disown() {
-	about := v.declaredHere()
-	v.facts = slices.DeleteFunc(v.facts, func(f state.Fact) bool {
-		strange := !v.policy.Ownership.Allows(f.Event.GetKind(), v.policy.RoleOf(f.Event)) || f.Event.GetErrorDeclaration() != nil && !v.mayDeclare(f.Event, about)
-		if d := f.Event.GetErrorDeclaration(); strange && d != nil && v.key != state.DeclarationKey(d.GetEventId()) {
-			return true // told once, where it is declared
-		}
-		if strange && f.Via == "" && !event.IsElsewhere(f.Event) { // what came through a link is told where it came from
-			v.strange = append(v.strange, f.Event)
-		}
-		return strange
-	})
-}
-
-// strangers makes an exception of each fact that its source may not state.
-func (v *view) strangers() {
-	for _, e := range v.strange {
-		kind := event.KindName(e.GetKind())
-		v.raise(exception.Desired{Code: "not_owner", Class: process, Subject: e.GetId(), Site: e.GetSite(), EventIDs: []string{e.GetId()},
-			Title: fmt.Sprintf("%s from %s, which does not own it", kind, e.GetSource()),
-			Text: fmt.Sprintf("%s %s was told by %s (%s), but only %v may. It is kept and not applied: make the change there, or change ownership.yaml, and targets.yaml where the source is a system that it does not name.",
-				kind, e.GetSubject(), e.GetSource(), v.policy.RoleOf(e), v.policy.Ownership.Owners(e.GetKind()))})
-	}
 }
 
 const (
