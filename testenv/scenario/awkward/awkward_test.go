@@ -44,6 +44,7 @@ func TestAwkward(t *testing.T) {
 		{"a shipment is taken back before it is told", nil, voidFirst},
 		{"goods are picked for an order that is complete", nil, pickAfterClose},
 		{"an event that comes days late opens a closed order again", nil, daysLate},
+		{"what is told behind a hole in the site's journal counts at once, but counts and books wait for the hole", nil, gapInSequence},
 		{"a clock that is wrong by a day changes nothing but what people read", nil, wrongClock},
 		{"an item that nobody knows is left out until the mapping knows it", map[string]string{"mapping.yaml": strict}, unknownItem},
 		{"a unit that nobody knows is left out until the mapping knows it", map[string]string{"mapping.yaml": strict}, unknownUnit},
