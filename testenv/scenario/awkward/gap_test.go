@@ -151,4 +151,3 @@ func TestGapAccepted(t *testing.T) {
 		}
 	})
 }
-
