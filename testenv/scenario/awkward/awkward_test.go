@@ -34,6 +34,7 @@ func TestAwkward(t *testing.T) {
 		{"a WMS that corrects a record is believed, the highest revision", nil, corrected},
 		{"a record that changes without a revision is shown to a person", nil, changedSilently},
 		{"goods that leave before their order is known wait for it", nil, shipBeforeOrder},
+		{"goods are signed for, and some come back, before their order is known", nil, backBeforeOrder},
 		{"an order cancelled before it is seen stays cancelled", nil, cancelBeforeOrder},
 		{"an order cancelled after goods have left: goods are the truth", nil, cancelAfterShip},
 		{"an order that leaves in two shipments is posted twice and invoiced twice", nil, partial},
@@ -208,6 +209,31 @@ func shipBeforeOrder(w *world) {
 	w.expectFlag(order, state.FlagOrphan, false)
 	w.expectCases()
 	w.expectStatus(order, state.Closed)
+}
+
+// backBeforeOrder: everything that can be told of an order is told before the order.
+func backBeforeOrder(w *world) {
+	order := w.draft(4)
+	back := Back(docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED, 9000, "R1", "RMA-7", "RR-1", line(order, "10", "BOLT", 1))
+	w.tell(back, Delivery(900, "T-S1"), Shipment(60, "S1", line(order, "10", "BOLT", 4)), Pick(10, "P1", line(order, "10", "BOLT", 4)))
+	w.expectStatus(order, state.Unknown)
+	w.expectFlag(order, state.FlagOrphan, true)
+	w.pass(11 * time.Minute)
+	if c := w.cases()["unknown_order"]; c.Class != docklinev1.FaultClass_FAULT_CLASS_DATA || c.Order != order {
+		w.t.Errorf("cases: %v", w.cases())
+	}
+	if _, err := w.desk.ConfirmOrder(w.t.Context(), order); err != nil {
+		w.t.Fatal(err)
+	}
+	w.work()
+	w.expectIssued(order, "S1: 10 BOLT 4")
+	w.expectFlag(order, state.FlagOrphan, false)
+	if l := w.state(order).GetLines()[0]; l.GetShipped() != 4e6 || l.GetDelivered() != 4e6 || l.GetReturned() != 1e6 {
+		w.t.Errorf("what was told before counts: %v", l)
+	}
+	if c := w.cases()["unknown_order"]; c.Code != "" {
+		w.t.Errorf("the order is known: %+v", c)
+	}
 }
 
 func cancelBeforeOrder(w *world) {
