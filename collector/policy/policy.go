@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dockline/dockline/collector/calendar"
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/proto/configfile"
@@ -25,7 +26,7 @@ import (
 var builtIn embed.FS
 
 // Files of a policy folder. One that a folder does not have is the built-in one.
-var fileNames = []string{"fulfilment.yaml", "limits.yaml", "mapping.yaml", "owners.yaml", "ownership.yaml", "routing.yaml", "stock.yaml", "targets.yaml", "timing.yaml"}
+var fileNames = []string{"calendars.yaml", "fulfilment.yaml", "limits.yaml", "mapping.yaml", "owners.yaml", "ownership.yaml", "routing.yaml", "stock.yaml", "targets.yaml", "timing.yaml"}
 
 // Policy is one version of the rules. It does not change and is safe for concurrent use.
 type Policy struct {
@@ -39,6 +40,7 @@ type Policy struct {
 	Mapping   *Mapping
 	Ownership ownership.Registry
 
+	calendars  map[string]*calendar.Calendar
 	fulfilment fulfilments
 	routes     []route
 	owners     Owners
@@ -196,6 +198,7 @@ func compile(files map[string][]byte) (*Policy, error) {
 	c.fulfilment()
 	c.timing()
 	c.stock()
+	c.calendars()
 	c.owners()
 	c.ownership()
 	if err := c.faults.Err(); err != nil {
