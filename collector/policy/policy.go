@@ -25,9 +25,6 @@ import (
 //go:embed default/*.yaml
 var builtIn embed.FS
 
-// Files of a policy folder. One that a folder does not have is the built-in one.
-var fileNames = []string{"calendars.yaml", "fulfilment.yaml", "limits.yaml", "mapping.yaml", "owners.yaml", "ownership.yaml", "routing.yaml", "stock.yaml", "targets.yaml", "timing.yaml"}
-
 // Policy is one version of the rules. It does not change and is safe for concurrent use.
 type Policy struct {
 	// Version is 16 hex digits of the hash of all files.
@@ -41,10 +38,13 @@ type Policy struct {
 	Ownership ownership.Registry
 
 	calendars  map[string]*calendar.Calendar
-	fulfilment fulfilments
+	regions    map[string]string // by site
+	fulfilment *scoped[Fulfilment]
 	routes     []route
 	owners     Owners
 	files      map[string][]byte
+	warnings   configfile.Faults
+	scopes     []named
 }
 
 // Target is a system that is told things, by the name of its connector.
@@ -118,8 +118,8 @@ func Load(folder fs.FS) (*Policy, error) {
 		if entry.IsDir() || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
 			continue
 		}
-		if !slices.Contains(fileNames, name) {
-			faults = append(faults, configfile.Fault{File: name, Text: "not a file of a policy; those are " + strings.Join(fileNames, ", ")})
+		if !slices.Contains(fileNames(), name) {
+			faults = append(faults, configfile.Fault{File: name, Text: "not a file of a policy; those are " + strings.Join(fileNames(), ", ")})
 			continue
 		}
 		if files[name], err = fs.ReadFile(folder, name); err != nil {
@@ -180,7 +180,7 @@ func compile(files map[string][]byte) (*Policy, error) {
 	if files == nil {
 		files = make(map[string][]byte)
 	}
-	for _, name := range fileNames {
+	for _, name := range fileNames() {
 		if _, ok := files[name]; !ok {
 			text, err := builtIn.ReadFile("default/" + name)
 			if err != nil {
@@ -191,16 +191,10 @@ func compile(files map[string][]byte) (*Policy, error) {
 	}
 	p := &Policy{files: files, Version: version(files)}
 	c := &compiler{policy: p}
-	c.targets()
-	c.routing()
-	c.mapping()
-	c.limits()
-	c.fulfilment()
-	c.timing()
-	c.stock()
-	c.calendars()
-	c.owners()
-	c.ownership()
+	for _, part := range parts {
+		part.read(c)
+	}
+	p.warnings, p.scopes = c.warnings, c.scopes
 	if err := c.faults.Err(); err != nil {
 		return nil, err
 	}
