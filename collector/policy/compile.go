@@ -14,8 +14,9 @@ import (
 
 // compiler checks the files of one policy and gathers every fault.
 type compiler struct {
-	policy *Policy
-	faults configfile.Faults
+	policy           *Policy
+	faults, warnings configfile.Faults
+	scopes           []named
 }
 
 // read decodes a file; nil where it could not be, the faults then say so.
@@ -34,6 +35,11 @@ func (c *compiler) read(name string, out any) *configfile.File {
 
 func (c *compiler) bad(file *configfile.File, key, format string, args ...any) {
 	c.faults = append(c.faults, file.Fault(key, format, args...))
+}
+
+// warn notes what is not wrong, but most likely not meant.
+func (c *compiler) warn(file *configfile.File, key, format string, args ...any) {
+	c.warnings = append(c.warnings, file.Fault(key, format, args...))
 }
 
 func (c *compiler) targets() {

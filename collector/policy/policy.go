@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dockline/dockline/collector/calendar"
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/proto/configfile"
@@ -23,9 +24,6 @@ import (
 
 //go:embed default/*.yaml
 var builtIn embed.FS
-
-// Files of a policy folder. One that a folder does not have is the built-in one.
-var fileNames = []string{"fulfilment.yaml", "limits.yaml", "mapping.yaml", "owners.yaml", "ownership.yaml", "routing.yaml", "stock.yaml", "targets.yaml", "timing.yaml"}
 
 // Policy is one version of the rules. It does not change and is safe for concurrent use.
 type Policy struct {
@@ -39,10 +37,14 @@ type Policy struct {
 	Mapping   *Mapping
 	Ownership ownership.Registry
 
-	fulfilment fulfilments
+	calendars  map[string]*calendar.Calendar
+	regions    map[string]string // by site
+	fulfilment *scoped[Fulfilment]
 	routes     []route
 	owners     Owners
 	files      map[string][]byte
+	warnings   configfile.Faults
+	scopes     []named
 }
 
 // Target is a system that is told things, by the name of its connector.
@@ -116,8 +118,8 @@ func Load(folder fs.FS) (*Policy, error) {
 		if entry.IsDir() || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
 			continue
 		}
-		if !slices.Contains(fileNames, name) {
-			faults = append(faults, configfile.Fault{File: name, Text: "not a file of a policy; those are " + strings.Join(fileNames, ", ")})
+		if !slices.Contains(fileNames(), name) {
+			faults = append(faults, configfile.Fault{File: name, Text: "not a file of a policy; those are " + strings.Join(fileNames(), ", ")})
 			continue
 		}
 		if files[name], err = fs.ReadFile(folder, name); err != nil {
@@ -178,7 +180,7 @@ func compile(files map[string][]byte) (*Policy, error) {
 	if files == nil {
 		files = make(map[string][]byte)
 	}
-	for _, name := range fileNames {
+	for _, name := range fileNames() {
 		if _, ok := files[name]; !ok {
 			text, err := builtIn.ReadFile("default/" + name)
 			if err != nil {
@@ -189,15 +191,10 @@ func compile(files map[string][]byte) (*Policy, error) {
 	}
 	p := &Policy{files: files, Version: version(files)}
 	c := &compiler{policy: p}
-	c.targets()
-	c.routing()
-	c.mapping()
-	c.limits()
-	c.fulfilment()
-	c.timing()
-	c.stock()
-	c.owners()
-	c.ownership()
+	for _, part := range parts {
+		part.read(c)
+	}
+	p.warnings, p.scopes = c.warnings, c.scopes
 	if err := c.faults.Err(); err != nil {
 		return nil, err
 	}
