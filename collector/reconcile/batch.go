@@ -78,6 +78,9 @@ type batch struct {
 	large     bool
 	factCount int
 	later     []string
+
+	// under is the policy to fold under, only to see what would follow; nil is that of each key.
+	under *policy.Policy
 }
 
 // run folds keys. Marks are read before facts: what comes in between leaves a mark of its own.
@@ -229,6 +232,9 @@ func (b *batch) decodeKey(key foldKey) decoded {
 // policyOf is the version in force at the key's first fact; where an open exception says that a code was unknown, and for the
 // ledger, which has no first fact to speak of, it is the version in force now.
 func (b *batch) policyOf(ctx context.Context, key foldKey) (*policy.Policy, error) {
+	if b.under != nil {
+		return b.under, nil
+	}
 	had := b.states[key]
 	if had == nil || had.policy == b.worker.Policy.Version || isLedger(key.key) || b.unmapped[key] || had.status == statusUnmapped {
 		return b.worker.Policy, nil

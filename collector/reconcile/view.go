@@ -168,6 +168,9 @@ const (
 	process   = docklinev1.FaultClass_FAULT_CLASS_PROCESS
 )
 
+// scope is whom a rule of the policy is asked for.
+func (v *view) scope(site, customer string) policy.Scope { return v.policy.Scope(v.tenant, site, customer) }
+
 // raise adds an exception; whose it is the policy says.
 func (v *view) raise(d exception.Desired) {
 	owner := v.policy.Owner(d.Code, d.Class)
