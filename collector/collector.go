@@ -33,7 +33,7 @@ type Collector struct {
 	log        *slog.Logger
 	lock       *os.File // nil where several collectors may share the database
 	db         *db.DB
-	policy     *policy.Policy
+	inForce    atomic.Pointer[policy.Policy]
 	connectors []*system
 	authority  *identity.Authority
 	keeper     *enrol.Keeper
