@@ -24,6 +24,7 @@ func init() {
 		{"stock.yaml", (*compiler).stock},
 		{"owners.yaml", (*compiler).owners},
 		{"ownership.yaml", (*compiler).ownership},
+		{"approvals.yaml", (*compiler).readApprovals},
 	}
 }
 

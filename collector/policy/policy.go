@@ -41,6 +41,7 @@ type Policy struct {
 	routes     []route
 	owners     Owners
 	files      map[string][]byte
+	approvals  approvals
 	warnings   configfile.Faults
 	scopes     []named
 }
@@ -133,6 +134,9 @@ func Load(folder fs.FS) (*Policy, error) {
 	}
 	return p, faults.Err()
 }
+
+// Warnings are what is not wrong but most likely not meant.
+func (p *Policy) Warnings() configfile.Faults { return p.warnings }
 
 // WithTargets is p with other targets, for a collector without a policy folder whose connectors are the targets.
 func (p *Policy) WithTargets(targets []Target) (*Policy, error) {

@@ -11,13 +11,15 @@ CREATE TABLE policy_proposal (
     proposed_at BIGINT NOT NULL,
     PRIMARY KEY (version)
 );
+-- A yes is to the change from base to version: when another version is in force, it is about another change.
 CREATE TABLE policy_approval (
     version     {{text}} NOT NULL,
+    base        {{text}} NOT NULL,
     team        {{text}} NOT NULL,
     approved_by {{text}} NOT NULL,
     reason      {{text}} NOT NULL,
     approved_at BIGINT NOT NULL,
-    PRIMARY KEY (version, team)
+    PRIMARY KEY (version, base, team)
 );
 -- One row each time that a version came in force. log_id is that of the fact policy.activated: keys whose first fact has a higher one come under
 -- this version, until the next.
