@@ -25,6 +25,7 @@ func init() {
 		{"calendars.yaml", (*compiler).calendars},
 		{"owners.yaml", (*compiler).owners},
 		{"ownership.yaml", (*compiler).ownership},
+		{"approvals.yaml", (*compiler).readApprovals},
 	}
 }
 

@@ -169,7 +169,9 @@ const (
 )
 
 // scope is whom a rule of the policy is asked for.
-func (v *view) scope(site, customer string) policy.Scope { return v.policy.Scope(v.tenant, site, customer) }
+func (v *view) scope(site, customer string) policy.Scope {
+	return v.policy.Scope(v.tenant, site, customer)
+}
 
 // raise adds an exception; whose it is the policy says.
 func (v *view) raise(d exception.Desired) {
