@@ -40,6 +40,7 @@ type Policy struct {
 	calendars  map[string]*calendar.Calendar
 	regions    map[string]string // by site
 	fulfilment *scoped[Fulfilment]
+	milestones *milestones
 	routes     []route
 	owners     Owners
 	files      map[string][]byte
