@@ -49,6 +49,7 @@ type Policy struct {
 	warnings    configfile.Faults
 	scopes      []named
 	approvals   approvals
+	milestones  *milestones
 }
 
 // Target is a system that is told things, by the name of its connector.

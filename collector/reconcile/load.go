@@ -10,6 +10,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	"github.com/dockline/dockline/proto/event"
@@ -28,6 +29,7 @@ type known struct {
 	postings   *posting.Batch
 	reasons    map[foldKey]map[string]string
 	waits      map[foldKey]map[string]bool
+	clocks     *milestone.Batch
 	commands   map[foldKey][]commandRow
 	streams    map[siteKey][]streamRow
 	// openings are the snapshots that opened sites, as far as the batch has asked or folded them; opening keys sort before stock keys.
@@ -99,6 +101,9 @@ func (b *batch) load(ctx context.Context, keys []foldKey) error {
 		return fmt.Errorf("load: %w", err)
 	}
 	if err := b.loadCommands(ctx, keys); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	if err := b.loadClocks(ctx, keys); err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
 	b.streams = make(map[siteKey][]streamRow)
@@ -182,6 +187,9 @@ func (b *batch) loadExceptions(ctx context.Context, keys []foldKey) (err error) 
 	var origins []exception.Origin
 	for _, key := range keys {
 		origins = append(origins, exception.Origin{Tenant: key.tenant, Name: key.origin()}, exception.Origin{Tenant: key.tenant, Name: key.failure()})
+		if hasClocks(key.key) {
+			origins = append(origins, exception.Origin{Tenant: key.tenant, Name: key.clocks()})
+		}
 	}
 	if b.exceptions, err = exception.Load(ctx, b.tx, origins, b.now); err != nil {
 		return err
