@@ -37,6 +37,24 @@ func Known(about string) bool {
 	return slices.Contains(Objects(), object) && (!one || slices.ContainsFunc(Fields(object), func(name string) bool { return name == field || strings.HasPrefix(name, field+".") }))
 }
 
+// All are everything that can be asked about: kinds of facts, changes of status, and fields with their objects, sorted.
+func All() []string {
+	var all []string
+	for _, kind := range event.Kinds() {
+		all = append(all, event.KindName(kind))
+	}
+	for i := range transitions {
+		all = append(all, transitions[i].Name())
+	}
+	for _, object := range Objects() {
+		for _, field := range Fields(object) {
+			all = append(all, object+"."+field)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 func transitionOf(name string) *Transition {
 	at := slices.IndexFunc(transitions, func(t Transition) bool { return t.Name() == name })
 	if at < 0 {

@@ -63,6 +63,21 @@ func (r Rules) In(s Scope) *Registry {
 	return newRegistry(slices.Concat(r.Sites[s.Site], r.Regions[s.Region], r.Tenants[s.Tenant], r.Everywhere))
 }
 
+// Scopes are those that have rules of their own, and the one of everywhere.
+func (r Rules) Scopes() []Scope {
+	scopes := []Scope{{}}
+	for name := range r.Tenants {
+		scopes = append(scopes, Scope{Tenant: name})
+	}
+	for name := range r.Regions {
+		scopes = append(scopes, Scope{Region: name})
+	}
+	for name := range r.Sites {
+		scopes = append(scopes, Scope{Site: name})
+	}
+	return scopes
+}
+
 // Registry is who owns what in one scope. It does not change and is safe for concurrent use.
 type Registry struct {
 	rules []Rule

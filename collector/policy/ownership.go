@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -33,18 +32,18 @@ func (c *compiler) ownership() {
 	c.policy.owned = owned{rules: rules, mu: new(sync.Mutex), in: make(map[ownership.Scope]*ownership.Registry)}
 }
 
-// OwnershipIn is who owns what at a site of a tenant; empty names are none.
-func (p *Policy) OwnershipIn(tenant, site string) *ownership.Registry {
+// OwnershipIn is who owns what in a scope; customers have no registry of their own.
+func (p *Policy) OwnershipIn(of Scope) *ownership.Registry {
 	o := &p.owned
-	if len(o.rules.Tenants)+len(o.rules.Regions)+len(o.rules.Sites) == 0 {
-		return p.Ownership
+	scope := ownership.Scope{}
+	if _, ok := o.rules.Tenants[of.Tenant]; ok {
+		scope.Tenant = of.Tenant
 	}
-	scope := ownership.Scope{Tenant: tenant, Site: site}
-	if _, ok := o.rules.Tenants[tenant]; !ok {
-		scope.Tenant = ""
+	if _, ok := o.rules.Regions[of.Region]; ok {
+		scope.Region = of.Region
 	}
-	if _, ok := o.rules.Sites[site]; !ok {
-		scope.Site = ""
+	if _, ok := o.rules.Sites[of.Site]; ok {
+		scope.Site = of.Site
 	}
 	if scope == (ownership.Scope{}) {
 		return p.Ownership
@@ -65,58 +64,54 @@ func (p *Policy) OwnershipOf(tenant string, e *docklinev1.Event) *ownership.Regi
 			site = named.GetSite()
 		}
 	}
-	return p.OwnershipIn(tenant, site)
+	return p.OwnershipIn(p.Scope(tenant, site, ""))
 }
 
 // TeamOf is who must act on what is about a field, a change of status, a kind of fact or an object: the team of its owner, that of the owner's
-// system going before that of its role. ok is false where nobody owns it or the owner has no team.
-func (p *Policy) TeamOf(about, tenant, site string) (team string, owner ownership.Role, ok bool) {
-	answer, ok := p.OwnershipIn(tenant, site).About(about)
+// system going before that of its role; "" where nobody owns it or the owner has no team. owner is the role.
+func (p *Policy) TeamOf(of Scope, about string) (team string, owner ownership.Role) {
+	answer, ok := p.OwnershipIn(of).About(about)
 	if !ok {
-		return "", "", false
+		return "", ""
 	}
 	owner = answer.Owner()
+	parts := p.owners.parts(of, "")
+	slices.Reverse(parts)
 	for _, name := range p.OfRole(owner) {
-		if team := p.owners.Systems[name]; team != "" {
-			return team, owner, true
+		for _, part := range parts {
+			if team := part.value.Systems[name]; team != "" {
+				return team, owner
+			}
 		}
 	}
-	team = p.owners.Roles[owner]
-	return team, owner, team != ""
-}
-
-// OwnerOf is who must act on an exception: by its code where owners.yaml gives that a team, else the team of who owns what it is about, else by
-// its class. An empty about is what owners.yaml says of the code.
-func (p *Policy) OwnerOf(code string, class docklinev1.FaultClass, about, tenant, site string) Owner {
-	byCode, byClass := p.owners.Codes[code], p.owners.Classes[classNames[class]]
-	o := Owner{About: cmp.Or(about, byCode.About), Severity: cmp.Or(byCode.Severity, byClass.Severity), Due: cmp.Or(byCode.Due, byClass.Due)}
-	if o.Team = byCode.Team; o.Team == "" && o.About != "" {
-		o.Team, _, _ = p.TeamOf(o.About, tenant, site)
+	for _, part := range parts {
+		if team := part.value.Roles[owner]; team != "" {
+			return team, owner
+		}
 	}
-	o.Team = cmp.Or(o.Team, byClass.Team)
-	return o
+	return "", owner
 }
 
-func (c *compiler) teamsOfOwners(file *configfile.File, o Owners) {
+func (c *compiler) teamsOfOwners(file *configfile.File, key string, o *OwnerRules) {
+	team := func(at, name string) {
+		if name == "" {
+			c.bad(file, at, "name the team")
+		} else if _, ok := c.policy.teams[name]; !ok {
+			c.policy.teams[name] = Team{}
+		}
+	}
 	for _, role := range slices.Sorted(maps.Keys(o.Roles)) {
-		switch {
-		case !slices.Contains(ownership.Roles(), role):
-			c.bad(file, "roles."+string(role), "%q: one of %v", role, ownership.Roles())
-		case o.Roles[role] == "":
-			c.bad(file, "roles."+string(role), "the role needs a team")
+		at := join(key, "roles."+string(role))
+		if !slices.Contains(ownership.Roles(), role) {
+			c.bad(file, at, "%q: one of %v", role, ownership.Roles())
 		}
+		team(at, o.Roles[role])
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Systems)) {
-		switch {
-		case !slices.ContainsFunc(c.policy.Targets, func(t Target) bool { return t.Name == name }):
-			c.bad(file, "systems."+name, "%q is not in targets.yaml", name)
-		case o.Systems[name] == "":
-			c.bad(file, "systems."+name, "the system needs a team")
+		at := join(key, "systems."+name)
+		if !slices.ContainsFunc(c.policy.Targets, func(t Target) bool { return t.Name == name }) {
+			c.bad(file, at, "%q is not in targets.yaml", name)
 		}
-	}
-	for _, code := range slices.Sorted(maps.Keys(o.Codes)) {
-		if about := o.Codes[code].About; about != "" && !ownership.Known(about) {
-			c.bad(file, "codes."+code+".about", "%q is no field, change of status, kind of event or object: write it as ownership.yaml does", about)
-		}
+		team(at, o.Systems[name])
 	}
 }

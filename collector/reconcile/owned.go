@@ -168,7 +168,7 @@ type fieldRules struct {
 
 // Owner is the role that owns a field of the order.
 func (r fieldRules) Owner(field string) string {
-	answer, _ := r.view.policy.OwnershipIn(r.view.tenant, "").About(field)
+	answer, _ := r.view.policy.OwnershipIn(r.view.scope("", "")).About(field)
 	return string(answer.Owner())
 }
 

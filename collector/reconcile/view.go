@@ -12,6 +12,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
@@ -32,7 +33,9 @@ type view struct {
 	own int
 	had *stateRow
 
-	stored  map[posting.Ref]posting.Entry
+	stored map[posting.Ref]posting.Entry
+	// acts are what people told the clocks of its milestones.
+	acts    []milestone.Act
 	outcome outcome
 	// owned is the facts once everybody has said only what is his; claims are what others say, as far as this key tells of it.
 	owned  state.Owned
@@ -57,6 +60,10 @@ type outcome struct {
 	reasons map[string]string
 	// waits are the sites of which a stream must go on before something can be decided.
 	waits map[string]bool
+	// clocks are those of its milestones, breaches the cases that follow from them, and clockWaits the sites that they wait for.
+	clocks     []milestone.Entry
+	breaches   []exception.Desired
+	clockWaits map[string]bool
 	// wakeAt is when to fold again without a new fact, zero for never.
 	wakeAt time.Time
 	// demand is what the key says of stock that lies in no bucket; demands: it is a key that says such things.
@@ -81,12 +88,13 @@ func (v *view) decide() (out *outcome, err error) {
 			err = fmt.Errorf("fold panicked: %v\n%s", r, debug.Stack())
 		}
 	}()
-	v.outcome.reasons, v.outcome.waits = make(map[string]string), make(map[string]bool)
+	v.outcome.reasons, v.outcome.waits, v.outcome.clockWaits = make(map[string]string), make(map[string]bool), make(map[string]bool)
 	kind, parts, err := event.ParseKey(v.key)
 	if err != nil {
 		return nil, err
 	}
 	v.disown(kind)
+	v.acts = v.takeActs()
 	switch {
 	case kind == state.KindOrder:
 		v.order(parts[0])
@@ -140,9 +148,18 @@ const (
 	process   = docklinev1.FaultClass_FAULT_CLASS_PROCESS
 )
 
+// scope is whom a rule of the policy is asked for.
+func (v *view) scope(site, customer string) policy.Scope {
+	return v.policy.Scope(v.tenant, site, customer)
+}
+
 // raise adds an exception; whose it is the policy says: that in force now, whatever version the key is folded under, for people are where they are.
 func (v *view) raise(d exception.Desired) {
-	owner := v.batch.worker.Policy.OwnerOf(d.Code, d.Class, d.About, v.tenant, d.Site)
+	p := v.batch.worker.Policy
+	if v.batch.under != nil {
+		p = v.batch.under
+	}
+	owner := p.OwnerAbout(p.Scope(v.tenant, d.Site, d.Customer), d.Code, d.Class, d.About)
 	d.About = owner.About
 	d.Team, d.Severity, d.Due = owner.Team, owner.SeverityOf(), owner.Due
 	v.outcome.exceptions = append(v.outcome.exceptions, d)
