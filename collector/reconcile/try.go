@@ -303,7 +303,9 @@ func changedExceptions(was, would result) (list []TriedException) {
 			add(Closed, e, e.Number, "")
 		}
 	}
-	slices.SortFunc(list, func(a, b TriedException) int { return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Subject, b.Subject)) })
+	slices.SortFunc(list, func(a, b TriedException) int {
+		return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Subject, b.Subject))
+	})
 	return list
 }
 

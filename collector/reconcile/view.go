@@ -34,7 +34,7 @@ type view struct {
 	own int
 	had *stateRow
 
-	stored  map[posting.Ref]posting.Entry
+	stored map[posting.Ref]posting.Entry
 	// acts are what people told the clocks of its milestones.
 	acts    []milestone.Act
 	strange []*docklinev1.Event
@@ -177,7 +177,9 @@ const (
 )
 
 // scope is whom a rule of the policy is asked for.
-func (v *view) scope(site, customer string) policy.Scope { return v.policy.Scope(v.tenant, site, customer) }
+func (v *view) scope(site, customer string) policy.Scope {
+	return v.policy.Scope(v.tenant, site, customer)
+}
 
 // raise adds an exception; whose it is the policy says.
 func (v *view) raise(d exception.Desired) {
