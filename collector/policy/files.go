@@ -26,6 +26,7 @@ func init() {
 		{"milestones.yaml", (*compiler).milestones},
 		{"owners.yaml", (*compiler).owners},
 		{"ownership.yaml", (*compiler).ownership},
+		{"approvals.yaml", (*compiler).readApprovals},
 	}
 }
 

@@ -227,7 +227,7 @@ func (w *Worker) writeReasons(ctx context.Context, t *largeTurn, d *decision) er
 			for _, row := range append(slices.Clone(old), fresh...) {
 				ids = append(ids, row[1].(string))
 			}
-			return receipt.Refresh(ctx, tx, d.tenant, ids, w.Policy.OfRole(ownership.SystemOfRecord), w.now())
+			return receipt.Refresh(ctx, tx, d.tenant, ids, w.inForce().OfRole(ownership.SystemOfRecord), w.now())
 		})
 	}
 	for part := range slices.Chunk(d.batch.oldReasons, laneRows) {
@@ -311,7 +311,7 @@ func (w *Worker) writeRest(ctx context.Context, t *largeTurn, rest *posting.Rest
 			if err := t.renew(ctx, tx, w.now()); err != nil {
 				return err
 			}
-			return receipt.Refresh(ctx, tx, t.tenant, part, w.Policy.OfRole(ownership.SystemOfRecord), w.now())
+			return receipt.Refresh(ctx, tx, t.tenant, part, w.inForce().OfRole(ownership.SystemOfRecord), w.now())
 		}); err != nil {
 			return err
 		}

@@ -3,8 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +11,6 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/milestone"
-	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	"github.com/dockline/dockline/proto/event"
@@ -281,32 +278,4 @@ func (b *batch) recorded(ctx context.Context, tenant string, ids []string) (firs
 		}
 	}
 	return first, last, nil
-}
-
-// version is a policy that was in force before, the present one where it is not known any more.
-func (w *Worker) version(ctx context.Context, tx *db.Tx, tenant, version string) (*policy.Policy, error) {
-	w.mu.Lock()
-	p := w.policies[version]
-	w.mu.Unlock()
-	if p != nil {
-		return p, nil
-	}
-	var body []byte
-	err := tx.QueryRow(ctx, `SELECT body FROM policy_version WHERE tenant = ? AND version = ?`, tenant, version).Scan(&body)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return w.Policy, nil
-	case err != nil:
-		return nil, fmt.Errorf("policy version %s: %w", version, err)
-	}
-	if p, err = policy.FromBody(body); err != nil {
-		return nil, fmt.Errorf("policy version %s: %w", version, err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.policies == nil {
-		w.policies = make(map[string]*policy.Policy)
-	}
-	w.policies[version] = p
-	return p, nil
 }

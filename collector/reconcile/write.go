@@ -324,7 +324,7 @@ func (b *batch) write(ctx context.Context) error {
 			return fmt.Errorf("append releases: %w", err)
 		}
 	}
-	systems := b.worker.Policy.OfRole(ownership.SystemOfRecord)
+	systems := b.inForce().OfRole(ownership.SystemOfRecord)
 	for _, tenant := range slices.Sorted(maps.Keys(b.receipts)) {
 		if err := receipt.Refresh(ctx, b.tx, tenant, slices.Sorted(maps.Keys(b.receipts[tenant])), systems, b.now); err != nil {
 			return err
