@@ -41,6 +41,7 @@ type Policy struct {
 	calendars   map[string]*calendar.Calendar
 	regions     map[string]string // by site
 	fulfilment  *scoped[Fulfilment]
+	milestones  *milestones
 	routes      []route
 	owners      *scoped[OwnerRules]
 	teams       map[string]Team
@@ -49,7 +50,6 @@ type Policy struct {
 	warnings    configfile.Faults
 	scopes      []named
 	approvals   approvals
-	milestones  *milestones
 }
 
 // Target is a system that is told things, by the name of its connector.

@@ -34,7 +34,7 @@ type view struct {
 	own int
 	had *stateRow
 
-	stored  map[posting.Ref]posting.Entry
+	stored map[posting.Ref]posting.Entry
 	// acts are what people told the clocks of its milestones.
 	acts    []milestone.Act
 	strange []*docklinev1.Event
