@@ -31,10 +31,7 @@ func AcceptEvent(ctx context.Context, c *Config, a Acceptance) (done eventlog.Ac
 	if m.db, err = OpenDatabase(ctx, c); err != nil {
 		return done, err
 	}
-	if m.policy, err = loadPolicy(c); err != nil {
-		return done, err
-	}
-	if err = m.policyInForce(ctx); err != nil {
+	if err = m.readPolicy(ctx); err != nil {
 		return done, err
 	}
 	return m.accept(ctx, m.newLog(), a)

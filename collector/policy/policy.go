@@ -48,6 +48,8 @@ type Policy struct {
 	files       map[string][]byte
 	warnings    configfile.Faults
 	scopes      []named
+	approvals   approvals
+	milestones  *milestones
 }
 
 // Target is a system that is told things, by the name of its connector.
@@ -125,6 +127,9 @@ func Load(folder fs.FS) (*Policy, error) {
 	}
 	return p, faults.Err()
 }
+
+// Warnings are what is not wrong but most likely not meant.
+func (p *Policy) Warnings() configfile.Faults { return p.warnings }
 
 // WithTargets is p with other targets, for a collector without a policy folder whose connectors are the targets.
 func (p *Policy) WithTargets(targets []Target) (*Policy, error) {

@@ -151,7 +151,7 @@ func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, how
 			return nil, err
 		}
 	}
-	for _, part := range []func(context.Context, []foldKey) error{b.loadExceptions, b.loadCommands, b.knowOpenings} {
+	for _, part := range []func(context.Context, []foldKey) error{b.loadExceptions, b.loadCommands, b.knowOpenings, b.loadClocks} {
 		if err := part(ctx, keys); err != nil {
 			return nil, err
 		}
@@ -317,6 +317,9 @@ func (b *batch) compare(ctx context.Context, key foldKey, r *Refolded, how refol
 	comparePostings(out, stored, differ)
 	if !maps.Equal(b.reasons[key], out.reasons) {
 		differ("why events lead to no document reads otherwise")
+	}
+	if hasClocks(key.key) {
+		r.Differences = append(r.Differences, b.clocks.Differences(key.milestone(), out.clocks)...)
 	}
 	if len(out.links) > 0 {
 		differ("of %d links it reads otherwise whether they hold", len(out.links))

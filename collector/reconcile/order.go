@@ -27,6 +27,7 @@ func (v *view) order(number string) {
 			o.results = append(o.results, e)
 		}
 	}
+	v.clocksOfOrder(&fold)
 	v.release(&fold)
 	v.refusals(&fold)
 	if fold.Order == nil {
