@@ -277,7 +277,9 @@ func TestWorkThatIsMadeAgain(t *testing.T) {
 	w.step()
 	w.wantGot("cancel/A@1 release/A@1001")
 	w.sink.got = nil
-	w.sink.answer = func(*docklinev1.Command) (*docklinev1.CommandResult, error) { return nil, errors.New("it took it and did not answer") }
+	w.sink.answer = func(*docklinev1.Command) (*docklinev1.CommandResult, error) {
+		return nil, errors.New("it took it and did not answer")
+	}
 	put(t, w.store, 4, release("A", 1002, 5))
 	w.step()
 	w.sink.answer = nil
