@@ -154,34 +154,6 @@ func (c *compiler) timing() {
 	c.policy.Timing = t
 }
 
-func (c *compiler) owners() {
-	var content Owners
-	file := c.read("owners.yaml", &content)
-	if file == nil {
-		return
-	}
-	for _, name := range classNames {
-		if content.Classes[name].Team == "" {
-			c.bad(file, "classes."+name, "exceptions of class %s need a team", name)
-		}
-	}
-	check := func(key string, o Owner) {
-		if _, ok := severities[o.Severity]; !ok && o.Severity != "" {
-			c.bad(file, key+".severity", "%q: info, warning or error", o.Severity)
-		}
-		if o.Due < 0 {
-			c.bad(file, key+".due", "%s is below zero", o.Due)
-		}
-	}
-	for name, o := range content.Classes {
-		check("classes."+name, o)
-	}
-	for name, o := range content.Codes {
-		check("codes."+name, o)
-	}
-	c.policy.owners = content
-}
-
 func (c *compiler) ownership() {
 	var content struct {
 		Ownership ownership.Registry `yaml:"ownership"`

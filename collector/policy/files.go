@@ -22,6 +22,7 @@ func init() {
 		{"fulfilment.yaml", (*compiler).fulfilment},
 		{"timing.yaml", (*compiler).timing},
 		{"stock.yaml", (*compiler).stock},
+		{"calendars.yaml", (*compiler).calendars},
 		{"owners.yaml", (*compiler).owners},
 		{"ownership.yaml", (*compiler).ownership},
 		{"approvals.yaml", (*compiler).readApprovals},

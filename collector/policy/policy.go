@@ -2,7 +2,6 @@
 package policy
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dockline/dockline/collector/calendar"
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/proto/configfile"
@@ -35,15 +35,20 @@ type Policy struct {
 	// Mapping resolves items and units; it is what package state folds with.
 	Mapping   *Mapping
 	Ownership ownership.Registry
+	// Notices are how people are told of exceptions.
+	Notices Notices
 
-	regions    map[string]string // by site
-	fulfilment *scoped[Fulfilment]
-	routes     []route
-	owners     Owners
-	files      map[string][]byte
-	approvals  approvals
-	warnings   configfile.Faults
-	scopes     []named
+	calendars   map[string]*calendar.Calendar
+	regions     map[string]string // by site
+	fulfilment  *scoped[Fulfilment]
+	routes      []route
+	owners      *scoped[OwnerRules]
+	teams       map[string]Team
+	escalations map[string]Escalation
+	approvals   approvals
+	files       map[string][]byte
+	warnings    configfile.Faults
+	scopes      []named
 }
 
 // Target is a system that is told things, by the name of its connector.
@@ -80,19 +85,6 @@ type Timing struct {
 	RemainderWait    time.Duration `yaml:"remainder_wait"`
 	ReceiptWait      time.Duration `yaml:"receipt_wait"`
 	ClockUncertainty time.Duration `yaml:"clock_uncertainty"`
-}
-
-// Owner is who must act on an exception, how bad it is and how long he has (0: no limit).
-type Owner struct {
-	Team     string        `yaml:"team"`
-	Severity string        `yaml:"severity"`
-	Due      time.Duration `yaml:"due"`
-}
-
-// Owners gives exceptions to teams, by code or else by class.
-type Owners struct {
-	Classes map[string]Owner `yaml:"classes"`
-	Codes   map[string]Owner `yaml:"codes"`
 }
 
 // Default is the built-in policy.
@@ -240,33 +232,6 @@ func (p *Policy) OfRole(role ownership.Role) []string {
 		}
 	}
 	return names
-}
-
-// Owner is who must act on an exception of this code and class.
-func (p *Policy) Owner(code string, class docklinev1.FaultClass) Owner {
-	byClass := p.owners.Classes[classNames[class]]
-	byCode := p.owners.Codes[code]
-	return Owner{Team: cmp.Or(byCode.Team, byClass.Team), Severity: cmp.Or(byCode.Severity, byClass.Severity), Due: cmp.Or(byCode.Due, byClass.Due)}
-}
-
-var classNames = map[docklinev1.FaultClass]string{
-	docklinev1.FaultClass_FAULT_CLASS_TECHNICAL: "technical",
-	docklinev1.FaultClass_FAULT_CLASS_DATA:      "data",
-	docklinev1.FaultClass_FAULT_CLASS_PROCESS:   "process",
-}
-
-// SeverityOf is the owner's severity for the wire, a warning where nothing is said.
-func (o Owner) SeverityOf() docklinev1.Severity {
-	if s, ok := severities[o.Severity]; ok {
-		return s
-	}
-	return docklinev1.Severity_SEVERITY_WARNING
-}
-
-var severities = map[string]docklinev1.Severity{
-	"info":    docklinev1.Severity_SEVERITY_INFO,
-	"warning": docklinev1.Severity_SEVERITY_WARNING,
-	"error":   docklinev1.Severity_SEVERITY_ERROR,
 }
 
 const amendment = connector.OrderAmendment
