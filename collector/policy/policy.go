@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dockline/dockline/collector/calendar"
@@ -46,6 +47,7 @@ type Policy struct {
 	teams       map[string]Team
 	escalations map[string]Escalation
 	approvals   approvals
+	places      sync.Map // files that were asked where something stands, by name
 	files       map[string][]byte
 	warnings    configfile.Faults
 	scopes      []named
