@@ -16,8 +16,8 @@ type Answer struct {
 	Owners []Role
 	// By is what the rule names: "field", "transition" or "kind".
 	By string
-	// Where is the line of ownership.yaml that says so.
-	Where int
+	// Key is where the rule stands in ownership.yaml.
+	Key string
 }
 
 // Owner is the record.
@@ -94,7 +94,7 @@ func (r *Registry) answer(about, by string, at int) (Answer, bool) {
 	if at < 0 {
 		return Answer{About: about}, false
 	}
-	return Answer{About: about, By: by, Owners: r.rules[at].Owners, Where: r.rules[at].Where}, true
+	return Answer{About: about, By: by, Owners: r.rules[at].Owners, Key: r.rules[at].Key}, true
 }
 
 // Writing is what one role may state in facts of one kind.

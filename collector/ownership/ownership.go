@@ -40,8 +40,8 @@ type Rule struct {
 	Fields      []string `yaml:"fields"`
 	Transitions []string `yaml:"transitions"`
 	Owners      []Role   `yaml:"owners"`
-	// Where is the line of ownership.yaml that it stands in, 0 where it stands in none.
-	Where int `yaml:"-"`
+	// Key is where it stands in the file: "ownership[3]", "sites.dc-east[0]".
+	Key string `yaml:"-"`
 }
 
 // Scope is whose facts are looked at; an empty name is none.

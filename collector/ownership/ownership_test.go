@@ -15,7 +15,7 @@ var rules = ownership.Rules{
 		{Kinds: []string{"order.*", "invoice.*"}, Owners: []ownership.Role{ownership.SystemOfRecord}},
 		{Kinds: []string{"pick.*", "shipment.*"}, Owners: []ownership.Role{ownership.Site}},
 		{Fields: []string{"order.ship_to"}, Owners: []ownership.Role{ownership.CRM}},
-		{Fields: []string{"customer.*"}, Owners: []ownership.Role{ownership.SystemOfRecord}, Where: 9},
+		{Fields: []string{"customer.*"}, Owners: []ownership.Role{ownership.SystemOfRecord}, Key: "ownership[4]"},
 		{Transitions: []string{"order.*>cancelled"}, Owners: []ownership.Role{ownership.CRM, ownership.SystemOfRecord}},
 	},
 	Sites: map[string][]ownership.Rule{"dc-east": {{Transitions: []string{"shipment.loaded>departed"}, Owners: []ownership.Role{ownership.Carrier}}}},
@@ -85,8 +85,8 @@ func TestWhoOwnsWhat(t *testing.T) {
 			t.Errorf("%s is owned by %s, want %s", about, got, want)
 		}
 	}
-	if answer, _ := registry.About("customer.tax"); answer.Where != 9 {
-		t.Errorf("customer.tax stands in line %d", answer.Where)
+	if answer, _ := registry.About("customer.tax"); answer.Key != "ownership[4]" {
+		t.Errorf("customer.tax stands at %s", answer.Key)
 	}
 }
 

@@ -27,7 +27,7 @@ func (c *compiler) ownership() {
 	for _, fault := range rules.Check() {
 		c.bad(file, fault.Key, "%s", fault.Text)
 	}
-	rules.Each(func(key string, rule *ownership.Rule) { rule.Where = file.Line(key) })
+	rules.Each(func(key string, rule *ownership.Rule) { rule.Key = key })
 	c.policy.Ownership = rules.In(ownership.Scope{})
 	c.policy.owned = owned{rules: rules, mu: new(sync.Mutex), in: make(map[ownership.Scope]*ownership.Registry)}
 }

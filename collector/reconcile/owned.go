@@ -85,6 +85,7 @@ func (v *view) foreignFact(c state.Claim) {
 		_, to, _ := strings.Cut(change, ">")
 		what += " (a change to " + words(to) + ")"
 	}
+	v.rule(DecidedOwnership, c.Record, "refused", v.policy.WhyOwner(v.scope(e.GetSite(), ""), about), map[string]any{"kind": kind, "source": e.GetSource(), "role": v.policy.RoleOf(e), "event": e.GetId()})
 	v.raise(exception.Desired{Code: codeNotOwner, Class: process, Subject: c.Record, Site: e.GetSite(), Order: v.orderNumber(), Customer: v.outcome.customer, About: about, EventIDs: []string{e.GetId()},
 		Title: fmt.Sprintf("%s from %s, which does not own it", kind, e.GetSource()),
 		Text: fmt.Sprintf("%s was told by %s (%s), but only %v may, and nobody of these says so. It is kept and not applied: make the change there, or have %s take it back; this closes by itself when the two agree. Who owns what is in ownership.yaml, and which role a system has in targets.yaml.",
@@ -111,6 +112,8 @@ func (v *view) foreignFields(c state.Claim) {
 	}
 	for _, g := range groups {
 		owner := g.answer.Owner()
+		v.rule(DecidedOwnership, c.Record+" "+string(owner), "refused in part", v.policy.WhyOwner(v.scope(e.GetSite(), ""), g.answer.About),
+			map[string]any{"kind": event.KindName(e.GetKind()), "source": e.GetSource(), "role": v.policy.RoleOf(e), "event": e.GetId(), "field": g.answer.About})
 		v.raise(exception.Desired{Code: codeNotOwner, Class: process, Subject: strings.TrimSpace(c.Record + " " + string(owner)), Site: e.GetSite(), Order: v.orderNumber(), Customer: v.outcome.customer, About: g.answer.About,
 			EventIDs: []string{e.GetId()}, Title: fmt.Sprintf("%s says otherwise of %s than %s, which owns it", e.GetSource(), fieldName(g.list), owner),
 			Text: fmt.Sprintf("%s %s, told by %s (%s): %s. What %s says holds, the other is kept and not applied. Change it there, or have %s say the same; this closes by itself when the two agree. Who owns what is in ownership.yaml.",

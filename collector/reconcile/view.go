@@ -40,6 +40,8 @@ type view struct {
 	// owned is the facts once everybody has said only what is his; claims are what others say, as far as this key tells of it.
 	owned  state.Owned
 	claims []state.Claim
+	// routes are those that were looked at.
+	routes []asked
 }
 
 // viewFault is a fault met while a decision looked something up.
@@ -75,6 +77,8 @@ type outcome struct {
 	told int64
 	// links are those that hold otherwise than they did.
 	links []linkRow
+	// ruled is what rules of the policy decided.
+	ruled []ruled
 }
 
 // decide folds the key and says what follows. Whatever goes wrong within lies in this key and must not hold up others.
@@ -249,7 +253,9 @@ func (v *view) effective(ref posting.Ref) (posting.Entry, bool) {
 // targets are those to be told of a document, each with how it takes the kind.
 func (v *view) targets(kind connector.Kind, site string, order *docklinev1.OrderState, d *docklinev1.Document, p *policy.Policy) map[string]connector.Style {
 	styles := make(map[string]connector.Style)
-	for _, name := range must(p.Route(kind, site, order, d)) {
+	routes := must(p.Routes(kind, site, order, d))
+	v.notTaken(kind, site, d, routes)
+	for _, name := range policy.TargetsOf(routes) {
 		if style, ok := v.batch.worker.style(v.tenant, name, kind); ok {
 			styles[name] = style
 		}
