@@ -17,8 +17,7 @@ const (
 	Return   = "return"
 )
 
-// Definition is what a policy says of one milestone. A field that is not set is inherited from the wider scope; pointers and nil lists say so
-// where the zero value means something.
+// Definition is what a policy says of one milestone.
 type Definition struct {
 	// Name is its key in milestones.yaml.
 	Name string `yaml:"-"`
@@ -28,8 +27,8 @@ type Definition struct {
 	// the first that was reached counts.
 	Start []string `yaml:"start"`
 	Stop  []string `yaml:"stop"`
-	// Within is how long it has, in working time of the calendar. By names a time that the facts tell ("promised_at") in its place, Lead how long
-	// before that it is due.
+	// Within is how long it has, in working time of the calendar. By names a time that the facts tell ("promised_at") and goes before it; Lead is
+	// how long before that it is due.
 	Within time.Duration `yaml:"within"`
 	By     string        `yaml:"by"`
 	Lead   time.Duration `yaml:"lead"`
@@ -41,18 +40,18 @@ type Definition struct {
 	// Forecast names a time that the facts expect ("eta"): one later than due is a breach at once.
 	Forecast string `yaml:"forecast"`
 	// Warn is how long before it is due people are told. Wait is how long after it a breach waits for a site that has not told everything up to
-	// then.
-	Warn time.Duration  `yaml:"warn"`
-	Wait *time.Duration `yaml:"wait"`
+	// then; 0 is two hours.
+	Warn time.Duration `yaml:"warn"`
+	Wait time.Duration `yaml:"wait"`
 	// Code is that of the exception at a breach, by which owners.yaml finds who must act; Team and Severity go before those.
 	Code     string `yaml:"code"`
 	Team     string `yaml:"team"`
 	Severity string `yaml:"severity"`
 	// Level is the name of the service level and Target how many percent must be met.
-	Level  string   `yaml:"level"`
-	Target *float64 `yaml:"target"`
+	Level  string  `yaml:"level"`
+	Target float64 `yaml:"target"`
 	// Off: there is no such milestone in this scope.
-	Off *bool `yaml:"off"`
+	Off bool `yaml:"off"`
 }
 
 // DefaultCode is that of a breach whose definition names none; DueSoon that of the warning before it.
@@ -66,63 +65,11 @@ const defaultWait = 2 * time.Hour
 
 // Waits is how long a breach waits for a site that has not told everything.
 func (d Definition) Waits() time.Duration {
-	if d.Wait == nil {
+	if d.Wait == 0 {
 		return defaultWait
 	}
-	return *d.Wait
+	return d.Wait
 }
-
-// Over lays what d says over what the wider scope says.
-func (d Definition) Over(wider Definition) Definition {
-	out := wider
-	text := func(to *string, from string) {
-		if from != "" {
-			*to = from
-		}
-	}
-	list := func(to *[]string, from []string) {
-		if from != nil {
-			*to = from
-		}
-	}
-	text(&out.Name, d.Name)
-	text(&out.Of, d.Of)
-	list(&out.Start, d.Start)
-	list(&out.Stop, d.Stop)
-	switch { // one of the two says when it is due
-	case d.Within != 0:
-		out.Within, out.By, out.Lead = d.Within, "", 0
-	case d.By != "":
-		out.By, out.Within = d.By, 0
-	}
-	if d.Lead != 0 {
-		out.Lead = d.Lead
-	}
-	text(&out.Calendar, d.Calendar)
-	list(&out.Pause, d.Pause)
-	list(&out.Drop, d.Drop)
-	text(&out.Forecast, d.Forecast)
-	if d.Warn != 0 {
-		out.Warn = d.Warn
-	}
-	if d.Wait != nil {
-		out.Wait = d.Wait
-	}
-	text(&out.Code, d.Code)
-	text(&out.Team, d.Team)
-	text(&out.Severity, d.Severity)
-	text(&out.Level, d.Level)
-	if d.Target != nil {
-		out.Target = d.Target
-	}
-	if d.Off != nil {
-		out.Off = d.Off
-	}
-	return out
-}
-
-// RoundTheClock is the name by which a narrower scope takes a calendar away.
-const RoundTheClock = "always"
 
 // signalPrefix stands before the name of what a person signals.
 const signalPrefix = "signal:"
@@ -181,7 +128,7 @@ func (d Definition) Check(isKind func(string) bool) map[string]string {
 		}
 	}
 	switch {
-	case d.Within < 0 || d.Lead < 0 || d.Warn < 0 || d.Waits() < 0:
+	case d.Within < 0 || d.Lead < 0 || d.Warn < 0 || d.Wait < 0:
 		faults["within"] = "durations are not negative"
 	case d.Within == 0 && d.By == "":
 		faults["within"] = "say within how long it is due, as \"4h\", or by which time, as by: promised_at"
@@ -191,8 +138,8 @@ func (d Definition) Check(isKind func(string) bool) map[string]string {
 	if d.Forecast != "" && !slices.Contains(times[d.Of], d.Forecast) && !isCustom(d.Forecast) {
 		faults["forecast"] = fmt.Sprintf("%q is no time of a %s: one of %s, or custom.NAME", d.Forecast, d.Of, strings.Join(times[d.Of], ", "))
 	}
-	if d.Target != nil && (*d.Target < 0 || *d.Target > 100) {
-		faults["target"] = fmt.Sprintf("%g: give percent, from 0 to 100", *d.Target)
+	if d.Target < 0 || d.Target > 100 {
+		faults["target"] = fmt.Sprintf("%g: give percent, from 0 to 100", d.Target)
 	}
 	return faults
 }

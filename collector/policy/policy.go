@@ -43,6 +43,7 @@ type Policy struct {
 	calendars   map[string]*calendar.Calendar
 	regions     map[string]string // by site
 	fulfilment  *scoped[Fulfilment]
+	milestones  *milestones
 	routes      []route
 	owners      *scoped[OwnerRules]
 	teams       map[string]Team

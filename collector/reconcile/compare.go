@@ -151,7 +151,7 @@ func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, how
 			return nil, err
 		}
 	}
-	for _, part := range []func(context.Context, []foldKey) error{b.loadExceptions, b.loadCommands, b.knowOpenings} {
+	for _, part := range []func(context.Context, []foldKey) error{b.loadExceptions, b.loadCommands, b.knowOpenings, b.loadClocks} {
 		if err := part(ctx, keys); err != nil {
 			return nil, err
 		}
@@ -318,6 +318,9 @@ func (b *batch) compare(ctx context.Context, key foldKey, r *Refolded, how refol
 	if !maps.Equal(b.reasons[key], out.reasons) {
 		differ("why events lead to no document reads otherwise")
 	}
+	if hasClocks(key.key) {
+		r.Differences = append(r.Differences, b.clocks.Differences(key.milestone(), out.clocks)...)
+	}
 	if len(out.links) > 0 {
 		differ("of %d links it reads otherwise whether they hold", len(out.links))
 	}
@@ -410,8 +413,7 @@ func comparePostings(out *outcome, stored []posting.Entry, differ func(string, .
 		}
 	}
 	for _, e := range stored {
-		followUp := e.Kind == connector.StockAdjustment && strings.Contains(e.Key, "#")
-		if e.Wanted && e.State != posting.Superseded && !wanted[e.Ref] && !followUp && len(out.waits) == 0 {
+		if e.Wanted && e.State != posting.Superseded && !wanted[e.Ref] && e.Follows == "" && len(out.waits) == 0 {
 			differ("posting %s is there and not wanted", e.Ref)
 		}
 	}

@@ -200,6 +200,9 @@ func (b *batch) loadLarge(ctx context.Context, key foldKey) error {
 	if err := b.loadExceptions(ctx, []foldKey{key}); err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
+	if err := b.loadClocks(ctx, []foldKey{key}); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
 	b.streams = make(map[siteKey][]streamRow)
 	return b.loadCommands(ctx, []foldKey{key})
 }
@@ -325,7 +328,7 @@ func (b *batch) stillSo(ctx context.Context, d *decision) (bool, error) {
 			return false, fmt.Errorf("load: %w", err)
 		}
 	}
-	for _, part := range []func(context.Context, []foldKey) error{b.loadPostings, b.loadExceptions, b.loadCommands} {
+	for _, part := range []func(context.Context, []foldKey) error{b.loadPostings, b.loadExceptions, b.loadCommands, b.loadClocks} {
 		if err := part(ctx, keys); err != nil {
 			return false, fmt.Errorf("load: %w", err)
 		}

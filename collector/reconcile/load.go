@@ -10,6 +10,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	"github.com/dockline/dockline/proto/event"
@@ -28,8 +29,11 @@ type known struct {
 	postings   *posting.Batch
 	reasons    map[foldKey]map[string]string
 	waits      map[foldKey]map[string]bool
+	clocks     *milestone.Batch
 	commands   map[foldKey][]commandRow
-	streams    map[siteKey][]streamRow
+	// leastVersion is the lowest version that a command may have, see db.Tx.LeastVersion.
+	leastVersion int64
+	streams      map[siteKey][]streamRow
 	// openings are the snapshots that opened sites, as far as the batch has asked or folded them; opening keys sort before stock keys.
 	openings map[siteKey]string
 	// scans are, of the events that second scans name, those that the log has; doubled the movement keys with second scans that were folded before.
@@ -99,6 +103,9 @@ func (b *batch) load(ctx context.Context, keys []foldKey) error {
 		return fmt.Errorf("load: %w", err)
 	}
 	if err := b.loadCommands(ctx, keys); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	if err := b.loadClocks(ctx, keys); err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
 	b.streams = make(map[siteKey][]streamRow)
@@ -182,6 +189,9 @@ func (b *batch) loadExceptions(ctx context.Context, keys []foldKey) (err error) 
 	var origins []exception.Origin
 	for _, key := range keys {
 		origins = append(origins, exception.Origin{Tenant: key.tenant, Name: key.origin()}, exception.Origin{Tenant: key.tenant, Name: key.failure()})
+		if hasClocks(key.key) {
+			origins = append(origins, exception.Origin{Tenant: key.tenant, Name: key.clocks()})
+		}
 	}
 	if b.exceptions, err = exception.Load(ctx, b.tx, origins, b.now); err != nil {
 		return err
@@ -209,6 +219,9 @@ func (b *batch) loadCommands(ctx context.Context, keys []foldKey) error {
 	}
 	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "command", Key: []string{"tenant", "command_key"}, Rows: rows,
 		Columns: []string{"tenant", "command_key", "site", "body_hash", "outcome_text", "version", "outcome"}})
+	if err == nil && len(rows) > 0 {
+		b.leastVersion, err = b.tx.LeastVersion(ctx)
+	}
 	b.commands = make(map[foldKey][]commandRow)
 	for _, row := range found {
 		key := byCommand[keyOf(row)]

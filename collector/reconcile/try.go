@@ -226,12 +226,13 @@ func asideOf(v *view, out *outcome, stored []posting.Entry) (*aside, error) {
 		}
 		a.would.postings = append(a.would.postings, posting.Entry{Ref: d.Ref(), State: have[d.Ref()], Document: d.Document})
 	}
-	for _, e := range v.batch.exceptions.Of(exception.Origin{Tenant: v.tenant, Name: v.origin()}) {
+	mine := v.batch.exceptions.Of(exception.Origin{Tenant: v.tenant, Name: v.origin()})
+	for _, e := range append(slices.Clone(mine), v.batch.exceptions.Of(exception.Origin{Tenant: v.tenant, Name: v.clocks()})...) {
 		if e.State != exception.Resolved {
 			a.kept.exceptions = append(a.kept.exceptions, *e)
 		}
 	}
-	for _, d := range out.exceptions {
+	for _, d := range append(slices.Clone(out.exceptions), out.breaches...) {
 		a.would.exceptions = append(a.would.exceptions, exception.Exception{Code: d.Code, Subject: d.Subject, Class: d.Class, Severity: d.Severity, Team: d.Team, Title: d.Title})
 	}
 	return a, nil

@@ -54,7 +54,7 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 		b.ruled[v.foldKey] = decidedBy{v.policy.Version, out.ruled}
 	}
 	b.noteReasons(v.foldKey, out.reasons)
-	b.noteWaits(v.foldKey, out.waits)
+	b.noteWaits(v.foldKey, out.allWaits())
 	if err := b.postings.Put(v.posting(), v.policy.Version, out.postings); err != nil {
 		return err
 	}
@@ -63,6 +63,12 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	}
 	if err := b.exceptions.Sync(exception.Origin{Tenant: v.tenant, Name: v.failure()}, nil); err != nil {
 		return err
+	}
+	if hasClocks(v.key) {
+		b.clocks.Put(v.milestone(), out.clocks)
+		if err := b.exceptions.Sync(exception.Origin{Tenant: v.tenant, Name: v.clocks()}, out.breaches); err != nil {
+			return err
+		}
 	}
 	if err := b.noteCommands(ctx, v, out); err != nil {
 		return err
@@ -178,6 +184,16 @@ func (b *batch) noteWaits(key foldKey, want map[string]bool) {
 			b.newWaits = append(b.newWaits, []any{key.tenant, key.key, site})
 		}
 	}
+}
+
+// allWaits are the sites that anything waits for.
+func (o *outcome) allWaits() map[string]bool {
+	if len(o.clockWaits) == 0 {
+		return o.waits
+	}
+	all := maps.Clone(o.waits)
+	maps.Copy(all, o.clockWaits)
+	return all
 }
 
 func (b *batch) noteCommands(ctx context.Context, v *view, out *outcome) error {
@@ -302,6 +318,9 @@ func (b *batch) write(ctx context.Context) error {
 		return err
 	}
 	if err := b.tx.InsertAll(ctx, db.Insert{Table: "stream_wait", Columns: []string{"tenant", "fold_key", "site"}, Rows: b.newWaits}); err != nil {
+		return err
+	}
+	if err := b.clocks.Write(ctx, b.tx); err != nil {
 		return err
 	}
 	if err := b.tx.InsertAll(ctx, db.Insert{Table: "command", Columns: []string{"tenant", "site", "command_key", "version", "body", "body_hash", "created_at", "outcome", "outcome_text", "completed_at"}, Rows: b.newCommands}); err != nil {

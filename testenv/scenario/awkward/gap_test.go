@@ -151,3 +151,39 @@ func TestGapAccepted(t *testing.T) {
 		}
 	})
 }
+
+// TestCountNumberUsedAgain counts a bin twice under one number, a month apart, as a system does that numbers its counts anew: each is booked for itself.
+// Rows of one count that are told apart are added up, as before.
+//
+// Shows: S58
+func TestCountNumberUsedAgain(t *testing.T) {
+	each(t, nil, func(w *world) {
+		const day, month = 7200, 30 * 86400
+		part := func(second int, quantity string) *docklinev1.Event {
+			return Keyed(Count(second, "C1", In(L("", "", "BOLT", quantity), bins["BOLT"], "")), "row-"+quantity)
+		}
+		w.send(1, day+600, 0, part(day, "60"), part(day+300, "35"))
+		if got := w.adjustments(); !slices.Equal(got, []string{"BOLT -5"}) {
+			t.Fatalf("100 in the book, 60 and 35 counted: booked %q", got)
+		}
+		w.pass(month * time.Second)
+		w.send(3, month+600, 0, part(month, "93"))
+		if got := w.adjustments(); !slices.Equal(got, []string{"BOLT -2", "BOLT -5"}) {
+			t.Errorf("95 in the book, 93 counted: booked %q", got)
+		}
+		if s := w.bucket("BOLT"); s.GetOnHand() != 93e6 {
+			t.Errorf("%d millionths lie there", s.GetOnHand())
+		}
+		w.expectCases()
+
+		// A row of the first count was stuck for a month: it is part of that one, which is corrected.
+		w.send(4, month+700, 0, part(day+60, "3"))
+		w.pass(time.Minute)
+		if got := w.adjustments(); !slices.Equal(got, []string{"BOLT -2", "BOLT -3", "BOLT -5", "BOLT 3"}) {
+			t.Errorf("60, 35 and 3 counted, then 93: booked %q", got)
+		}
+		if s := w.bucket("BOLT"); s.GetOnHand() != 93e6 || len(s.GetVariances()) != 2 || s.GetVariances()[0].GetVariance() != -2e6 || s.GetVariances()[1].GetVariance() != -5e6 {
+			t.Errorf("60, 35 and 3, then 93: %v", s)
+		}
+	})
+}
