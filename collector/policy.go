@@ -52,7 +52,7 @@ func (m *Collector) takePolicy(ctx context.Context, appendFacts reconcile.Append
 				return fmt.Errorf("activate policy %s: %w", p.Version, err)
 			}
 		}
-		return nil
+		return m.learnActivations(ctx, tx)
 	})
 }
 
@@ -105,8 +105,11 @@ func (m *Collector) readPolicy(ctx context.Context) (err error) {
 			return err
 		}
 		p, err := version.Load(ctx, tx, newest)
+		if err != nil {
+			return err
+		}
 		m.inForce.Store(p)
-		return err
+		return m.learnActivations(ctx, tx)
 	})
 }
 
@@ -173,6 +176,9 @@ func (w *policyWatch) step(ctx context.Context) error {
 		}
 		if newest != m.policy().Version {
 			if fresh, err = version.Load(ctx, tx, newest); err != nil {
+				return err
+			}
+			if err := m.learnActivations(ctx, tx); err != nil {
 				return err
 			}
 		}

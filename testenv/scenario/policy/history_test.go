@@ -222,6 +222,7 @@ func TestPolicyChangeLeavesHistory(t *testing.T) {
 		for i, order := range orders {
 			work(order, i)
 		}
+		s.tell(Count(30+n, "CC1", In(L("", "", "4711", "5"), "B-09", "")))
 		s.settle()
 		closed := `SELECT COUNT(*) FROM state WHERE fold_key LIKE 'order/%' AND status = 'closed'`
 		if got := s.count(closed); got != n {
