@@ -88,6 +88,9 @@ func (t *teller) ship() {
 		last = t.lines()
 		e := Shipment(t.second(), number, last...)
 		e.GetShipment().BillOfLading, e.GetShipment().Trailer = "BOL-1", "TR-1"
+		if t.chance(2) { // a pallet that is used again
+			e.GetShipment().HandlingUnits = []string{fmt.Sprintf("PAL%d", t.IntN(2))}
+		}
 		return e
 	})
 	t.Truth.Departed[number] = true
@@ -178,9 +181,12 @@ func (t *teller) transport() {
 	t.record(t.key("T"), func(int) *docklinev1.Event {
 		e := local(kind, t.second(), shipment)
 		m := &docklinev1.Transport{Code: "X3", Milestone: []string{"picked_up", "departed", "arrived", "out_for_delivery", "returning"}[t.IntN(5)], Place: "Kassel, DE", Eta: At(9000 + t.second()), Cause: "weather"}
-		if t.chance(2) {
+		switch t.IntN(3) {
+		case 0:
 			m.Tracking = "T-" + shipment
-		} else {
+		case 1:
+			m.HandlingUnits = []string{"PAL0", "PAL1"}[t.IntN(2):]
+		default:
 			m.Shipment, m.Site = shipment, Site
 		}
 		e.Payload = &docklinev1.Event_Transport{Transport: m}
