@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dockline/dockline/collector/calendar"
@@ -46,10 +47,11 @@ type Policy struct {
 	owners      *scoped[OwnerRules]
 	teams       map[string]Team
 	escalations map[string]Escalation
+	approvals   approvals
+	places      sync.Map // files that were asked where something stands, by name
 	files       map[string][]byte
 	warnings    configfile.Faults
 	scopes      []named
-	approvals   approvals
 }
 
 // Target is a system that is told things, by the name of its connector.
