@@ -122,8 +122,10 @@ func (r *road) loops() []func(context.Context) error {
 }
 
 // keys gives the event log the fold keys of an event, by the mapping in force.
-func (m *Collector) keys(e *docklinev1.Event) []eventlog.Touch {
-	touched := state.Keys(e, m.policy().Mapping)
+func (m *Collector) keys(e *docklinev1.Event) []eventlog.Touch { return touchesOf(e, m.policy()) }
+
+func touchesOf(e *docklinev1.Event, p *policy.Policy) []eventlog.Touch {
+	touched := state.Keys(e, p.Mapping)
 	out := make([]eventlog.Touch, len(touched))
 	for i, t := range touched {
 		out[i] = eventlog.Touch(t)
