@@ -18,7 +18,7 @@ func (m *Collector) newKeeper(l link, log *eventlog.Log) *fleet.Keeper {
 	closer.Report = func(ctx context.Context, tx *db.Tx, tenant, origin string, found []fleet.Exception) error {
 		desired := make([]exception.Desired, len(found))
 		for i, f := range found {
-			desired[i] = m.owned(f.Code, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text})
+			desired[i] = m.owned(tenant, f.Code, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text})
 		}
 		return m.report(ctx, tx, tenant, origin, desired)
 	}

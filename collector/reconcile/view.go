@@ -173,9 +173,7 @@ func (v *view) scope(site, customer string) policy.Scope { return v.policy.Scope
 
 // raise adds an exception; whose it is the policy says.
 func (v *view) raise(d exception.Desired) {
-	owner := v.policy.Owner(d.Code, d.Class)
-	d.Team, d.Severity, d.Due = owner.Team, owner.SeverityOf(), owner.Due
-	v.outcome.exceptions = append(v.outcome.exceptions, d)
+	v.outcome.exceptions = append(v.outcome.exceptions, d.Owned(v.policy, v.tenant))
 }
 
 // raiseFindings adds what the fold itself found.
