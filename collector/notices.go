@@ -11,12 +11,11 @@ import (
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/notice"
 	"github.com/dockline/dockline/collector/people"
-	"github.com/dockline/dockline/collector/policy"
 )
 
 // newEscalator makes what happens to exceptions by themselves.
 func (m *Collector) newEscalator() *exception.Escalator {
-	return &exception.Escalator{DB: m.db, Policy: func() *policy.Policy { return m.policy }, Holder: m.name, Tell: m.tell, Receipts: m.receipts, Now: m.clock,
+	return &exception.Escalator{DB: m.db, Policy: m.policy, Holder: m.name, Tell: m.tell, Receipts: m.receipts, Now: m.clock,
 		Log: m.log.With("part", "exceptions")}
 }
 
@@ -27,7 +26,7 @@ func (m *Collector) tell(ctx context.Context, tx *db.Tx, told []exception.Told, 
 		items[i] = notice.Item{Tenant: t.Exception.Tenant, Kind: t.Kind, Level: t.Level, Group: t.Exception.Group, Team: t.Team, Person: t.Person,
 			Severity: t.Exception.Severity, Number: t.Exception.Number, Title: t.Exception.Title}
 	}
-	n := m.policy.Notices
+	n := m.policy().Notices
 	return notice.Put(ctx, tx, items, notice.Times{Hold: n.Hold, Window: n.Window}, now)
 }
 
@@ -90,7 +89,7 @@ func about(e *exception.Exception) string {
 
 // recipients are the addresses of the team in policy, of its users, and of the person.
 func (m *Collector) recipients(ctx context.Context, tx *db.Tx, n *notice.Notice) ([]string, error) {
-	to := slices.Clone(m.policy.Team(n.Team).Mail)
+	to := slices.Clone(m.policy().Team(n.Team).Mail)
 	users, err := people.List(ctx, tx, n.Tenant)
 	if err != nil {
 		return nil, err

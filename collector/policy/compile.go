@@ -96,7 +96,8 @@ func (c *compiler) routing() {
 				c.bad(file, fmt.Sprintf("%s.targets[%d]", key, j), "%q is not in targets.yaml", name)
 			}
 		}
-		r := route{kind: connector.Kind(spec.Kind), targets: names, named: spec.Role == ""}
+		r := route{kind: connector.Kind(spec.Kind), targets: names, named: spec.Role == "", source: spec.When,
+			rule: Rule{File: file.Name, Line: file.Line(key), Key: key, BuiltIn: isBuiltIn(file.Name, c.policy.files[file.Name])}}
 		if spec.When != "" {
 			program, err := compileWhen(spec.When)
 			if err != nil {

@@ -23,8 +23,10 @@ func init() {
 		{"timing.yaml", (*compiler).timing},
 		{"stock.yaml", (*compiler).stock},
 		{"calendars.yaml", (*compiler).calendars},
+		{"milestones.yaml", (*compiler).milestones},
 		{"owners.yaml", (*compiler).owners},
 		{"ownership.yaml", (*compiler).ownership},
+		{"approvals.yaml", (*compiler).readApprovals},
 	}
 }
 

@@ -41,6 +41,7 @@ type Policy struct {
 	calendars   map[string]*calendar.Calendar
 	regions     map[string]string // by site
 	fulfilment  *scoped[Fulfilment]
+	milestones  *milestones
 	routes      []route
 	owners      *scoped[OwnerRules]
 	teams       map[string]Team
@@ -48,6 +49,7 @@ type Policy struct {
 	files       map[string][]byte
 	warnings    configfile.Faults
 	scopes      []named
+	approvals   approvals
 }
 
 // Target is a system that is told things, by the name of its connector.
@@ -125,6 +127,9 @@ func Load(folder fs.FS) (*Policy, error) {
 	}
 	return p, faults.Err()
 }
+
+// Warnings are what is not wrong but most likely not meant.
+func (p *Policy) Warnings() configfile.Faults { return p.warnings }
 
 // WithTargets is p with other targets, for a collector without a policy folder whose connectors are the targets.
 func (p *Policy) WithTargets(targets []Target) (*Policy, error) {

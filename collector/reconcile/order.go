@@ -17,7 +17,7 @@ import (
 
 // order decides what follows from the facts of an order.
 func (v *view) order(number string) {
-	fold := state.FoldOrder(number, v.facts, rules{v.policy.Mapping, v.policy, v.tenant})
+	fold := state.FoldOrder(number, v.withHolders(), rules{v.policy.Mapping, v.policy, v.tenant})
 	s := fold.State
 	o := &v.outcome
 	o.state, o.status, o.site, o.customer = s, s.GetStatus(), s.GetSite(), s.GetCustomer()
@@ -27,6 +27,7 @@ func (v *view) order(number string) {
 			o.results = append(o.results, e)
 		}
 	}
+	v.clocksOfOrder(&fold)
 	v.release(&fold)
 	v.refusals(&fold)
 	if fold.Order == nil {

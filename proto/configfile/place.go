@@ -38,6 +38,9 @@ func (f *File) Has(key string) bool {
 func (f *File) placed() map[string]place {
 	f.once.Do(func() {
 		f.places = make(map[string]place)
+		if f.tree == nil {
+			return
+		}
 		for _, doc := range f.tree.Docs {
 			f.find("", doc.Body)
 		}
