@@ -21,5 +21,6 @@ func Actions(p *policy.Policy) exception.Actions {
 	return slices.Concat(
 		human.Actions(),
 		postingActions(),
+		siteActions(),
 	)
 }

@@ -131,7 +131,7 @@ func SiteDetailOf(ctx context.Context, f *fleet.Fleet, s *fleet.Site, now time.T
 	}
 	err = f.DB.Read(ctx, func(tx *db.Tx) error {
 		open, err := exception.List(ctx, tx, s.Tenant, exception.Filter{Unresolved: true, Site: s.ID})
-		d.Exceptions = eachOf(open, exceptionOf)
+		d.Exceptions = eachOf(open, ExceptionOf)
 		return err
 	})
 	return d, err
