@@ -28,6 +28,7 @@ func (v *view) order(number string) {
 		}
 	}
 	v.clocksOfOrder(&fold)
+	v.wakeInvoiced(s)
 	v.release(&fold)
 	v.refusals(&fold)
 	if fold.Order == nil {

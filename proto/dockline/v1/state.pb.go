@@ -62,8 +62,10 @@ type OrderState struct {
 	Returns []string `protobuf:"bytes,26,rep,name=returns,proto3" json:"returns,omitempty"`
 	// Who asked to take the order back and why, while nobody has answered.
 	CancelRequest *OrderCancelRequest `protobuf:"bytes,27,opt,name=cancel_request,json=cancelRequest,proto3" json:"cancel_request,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Which invoices in force cover which of its shipments.
+	ShipmentInvoices []*ShipmentInvoice `protobuf:"bytes,50,rep,name=shipment_invoices,json=shipmentInvoices,proto3" json:"shipment_invoices,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *OrderState) Reset() {
@@ -281,6 +283,13 @@ func (x *OrderState) GetReturns() []string {
 func (x *OrderState) GetCancelRequest() *OrderCancelRequest {
 	if x != nil {
 		return x.CancelRequest
+	}
+	return nil
+}
+
+func (x *OrderState) GetShipmentInvoices() []*ShipmentInvoice {
+	if x != nil {
+		return x.ShipmentInvoices
 	}
 	return nil
 }
@@ -1185,6 +1194,83 @@ func (x *ShipmentState) GetDeliveredAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// ShipmentInvoice is an invoice that covers what one shipment took of an order.
+type ShipmentInvoice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Site          string                 `protobuf:"bytes,1,opt,name=site,proto3" json:"site,omitempty"`
+	Shipment      string                 `protobuf:"bytes,2,opt,name=shipment,proto3" json:"shipment,omitempty"`
+	Invoice       string                 `protobuf:"bytes,3,opt,name=invoice,proto3" json:"invoice,omitempty"`
+	EventId       string                 `protobuf:"bytes,4,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShipmentInvoice) Reset() {
+	*x = ShipmentInvoice{}
+	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShipmentInvoice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShipmentInvoice) ProtoMessage() {}
+
+func (x *ShipmentInvoice) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShipmentInvoice.ProtoReflect.Descriptor instead.
+func (*ShipmentInvoice) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ShipmentInvoice) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *ShipmentInvoice) GetShipment() string {
+	if x != nil {
+		return x.Shipment
+	}
+	return ""
+}
+
+func (x *ShipmentInvoice) GetInvoice() string {
+	if x != nil {
+		return x.Invoice
+	}
+	return ""
+}
+
+func (x *ShipmentInvoice) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *ShipmentInvoice) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 // StatusStep is one status that was reached, when, and which facts say so.
 type StatusStep struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -1199,7 +1285,7 @@ type StatusStep struct {
 
 func (x *StatusStep) Reset() {
 	*x = StatusStep{}
-	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	mi := &file_dockline_v1_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +1297,7 @@ func (x *StatusStep) String() string {
 func (*StatusStep) ProtoMessage() {}
 
 func (x *StatusStep) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	mi := &file_dockline_v1_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +1310,7 @@ func (x *StatusStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusStep.ProtoReflect.Descriptor instead.
 func (*StatusStep) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{6}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StatusStep) GetStatus() string {
@@ -1272,7 +1358,7 @@ type TransportState struct {
 
 func (x *TransportState) Reset() {
 	*x = TransportState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[7]
+	mi := &file_dockline_v1_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1370,7 @@ func (x *TransportState) String() string {
 func (*TransportState) ProtoMessage() {}
 
 func (x *TransportState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[7]
+	mi := &file_dockline_v1_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1383,7 @@ func (x *TransportState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransportState.ProtoReflect.Descriptor instead.
 func (*TransportState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{7}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TransportState) GetTracking() string {
@@ -1367,7 +1453,7 @@ type Milestone struct {
 
 func (x *Milestone) Reset() {
 	*x = Milestone{}
-	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	mi := &file_dockline_v1_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1379,7 +1465,7 @@ func (x *Milestone) String() string {
 func (*Milestone) ProtoMessage() {}
 
 func (x *Milestone) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	mi := &file_dockline_v1_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1392,7 +1478,7 @@ func (x *Milestone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Milestone.ProtoReflect.Descriptor instead.
 func (*Milestone) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{8}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Milestone) GetAt() *timestamppb.Timestamp {
@@ -1466,7 +1552,7 @@ type EtaChange struct {
 
 func (x *EtaChange) Reset() {
 	*x = EtaChange{}
-	mi := &file_dockline_v1_state_proto_msgTypes[9]
+	mi := &file_dockline_v1_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1564,7 @@ func (x *EtaChange) String() string {
 func (*EtaChange) ProtoMessage() {}
 
 func (x *EtaChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[9]
+	mi := &file_dockline_v1_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1577,7 @@ func (x *EtaChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EtaChange.ProtoReflect.Descriptor instead.
 func (*EtaChange) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{9}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *EtaChange) GetToldAt() *timestamppb.Timestamp {
@@ -1551,15 +1637,17 @@ type TransportProblem struct {
 	Lines []*Line `protobuf:"bytes,8,rep,name=lines,proto3" json:"lines,omitempty"`
 	Open  bool    `protobuf:"varint,9,opt,name=open,proto3" json:"open,omitempty"`
 	// The fact that ended it.
-	EndedBy       string `protobuf:"bytes,10,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
-	EventId       string `protobuf:"bytes,11,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	EndedBy string `protobuf:"bytes,10,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
+	EventId string `protobuf:"bytes,11,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// What it strikes of what left, where its carrier named no lines and that is known: all of it, or what was in its handling units.
+	Struck        []*Line `protobuf:"bytes,50,rep,name=struck,proto3" json:"struck,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TransportProblem) Reset() {
 	*x = TransportProblem{}
-	mi := &file_dockline_v1_state_proto_msgTypes[10]
+	mi := &file_dockline_v1_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1659,7 @@ func (x *TransportProblem) String() string {
 func (*TransportProblem) ProtoMessage() {}
 
 func (x *TransportProblem) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[10]
+	mi := &file_dockline_v1_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1672,7 @@ func (x *TransportProblem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransportProblem.ProtoReflect.Descriptor instead.
 func (*TransportProblem) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TransportProblem) GetKind() string {
@@ -1664,6 +1752,13 @@ func (x *TransportProblem) GetEventId() string {
 	return ""
 }
 
+func (x *TransportProblem) GetStruck() []*Line {
+	if x != nil {
+		return x.Struck
+	}
+	return nil
+}
+
 // DeliveryProof is what was signed for, by whom and where.
 type DeliveryProof struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1683,7 +1778,7 @@ type DeliveryProof struct {
 
 func (x *DeliveryProof) Reset() {
 	*x = DeliveryProof{}
-	mi := &file_dockline_v1_state_proto_msgTypes[11]
+	mi := &file_dockline_v1_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1790,7 @@ func (x *DeliveryProof) String() string {
 func (*DeliveryProof) ProtoMessage() {}
 
 func (x *DeliveryProof) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[11]
+	mi := &file_dockline_v1_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1803,7 @@ func (x *DeliveryProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveryProof.ProtoReflect.Descriptor instead.
 func (*DeliveryProof) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeliveryProof) GetAt() *timestamppb.Timestamp {
@@ -1799,7 +1894,7 @@ type ShipmentLineState struct {
 
 func (x *ShipmentLineState) Reset() {
 	*x = ShipmentLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[12]
+	mi := &file_dockline_v1_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1811,7 +1906,7 @@ func (x *ShipmentLineState) String() string {
 func (*ShipmentLineState) ProtoMessage() {}
 
 func (x *ShipmentLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[12]
+	mi := &file_dockline_v1_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1824,7 +1919,7 @@ func (x *ShipmentLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentLineState.ProtoReflect.Descriptor instead.
 func (*ShipmentLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ShipmentLineState) GetOrder() string {
@@ -1926,7 +2021,7 @@ type ReturnState struct {
 
 func (x *ReturnState) Reset() {
 	*x = ReturnState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[13]
+	mi := &file_dockline_v1_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2033,7 @@ func (x *ReturnState) String() string {
 func (*ReturnState) ProtoMessage() {}
 
 func (x *ReturnState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[13]
+	mi := &file_dockline_v1_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2046,7 @@ func (x *ReturnState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnState.ProtoReflect.Descriptor instead.
 func (*ReturnState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReturnState) GetNumber() string {
@@ -2139,7 +2234,7 @@ type ReturnLineState struct {
 
 func (x *ReturnLineState) Reset() {
 	*x = ReturnLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[14]
+	mi := &file_dockline_v1_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2246,7 @@ func (x *ReturnLineState) String() string {
 func (*ReturnLineState) ProtoMessage() {}
 
 func (x *ReturnLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[14]
+	mi := &file_dockline_v1_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2259,7 @@ func (x *ReturnLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnLineState.ProtoReflect.Descriptor instead.
 func (*ReturnLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReturnLineState) GetOrder() string {
@@ -2313,7 +2408,7 @@ type Discrepancy struct {
 
 func (x *Discrepancy) Reset() {
 	*x = Discrepancy{}
-	mi := &file_dockline_v1_state_proto_msgTypes[15]
+	mi := &file_dockline_v1_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2325,7 +2420,7 @@ func (x *Discrepancy) String() string {
 func (*Discrepancy) ProtoMessage() {}
 
 func (x *Discrepancy) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[15]
+	mi := &file_dockline_v1_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2338,7 +2433,7 @@ func (x *Discrepancy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Discrepancy.ProtoReflect.Descriptor instead.
 func (*Discrepancy) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Discrepancy) GetKind() string {
@@ -2434,7 +2529,7 @@ type InboundState struct {
 
 func (x *InboundState) Reset() {
 	*x = InboundState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[16]
+	mi := &file_dockline_v1_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2446,7 +2541,7 @@ func (x *InboundState) String() string {
 func (*InboundState) ProtoMessage() {}
 
 func (x *InboundState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[16]
+	mi := &file_dockline_v1_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2459,7 +2554,7 @@ func (x *InboundState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InboundState.ProtoReflect.Descriptor instead.
 func (*InboundState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *InboundState) GetReference() string {
@@ -2617,7 +2712,7 @@ type InboundLineState struct {
 
 func (x *InboundLineState) Reset() {
 	*x = InboundLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[17]
+	mi := &file_dockline_v1_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2629,7 +2724,7 @@ func (x *InboundLineState) String() string {
 func (*InboundLineState) ProtoMessage() {}
 
 func (x *InboundLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[17]
+	mi := &file_dockline_v1_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2642,7 +2737,7 @@ func (x *InboundLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InboundLineState.ProtoReflect.Descriptor instead.
 func (*InboundLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *InboundLineState) GetOrder() string {
@@ -2740,7 +2835,7 @@ type CountState struct {
 
 func (x *CountState) Reset() {
 	*x = CountState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[18]
+	mi := &file_dockline_v1_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2752,7 +2847,7 @@ func (x *CountState) String() string {
 func (*CountState) ProtoMessage() {}
 
 func (x *CountState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[18]
+	mi := &file_dockline_v1_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2765,7 +2860,7 @@ func (x *CountState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountState.ProtoReflect.Descriptor instead.
 func (*CountState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{18}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CountState) GetNumber() string {
@@ -2842,7 +2937,7 @@ type CountLineState struct {
 
 func (x *CountLineState) Reset() {
 	*x = CountLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[19]
+	mi := &file_dockline_v1_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2854,7 +2949,7 @@ func (x *CountLineState) String() string {
 func (*CountLineState) ProtoMessage() {}
 
 func (x *CountLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[19]
+	mi := &file_dockline_v1_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2867,7 +2962,7 @@ func (x *CountLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountLineState.ProtoReflect.Descriptor instead.
 func (*CountLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{19}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CountLineState) GetBin() string {
@@ -2947,7 +3042,7 @@ type StockState struct {
 
 func (x *StockState) Reset() {
 	*x = StockState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[20]
+	mi := &file_dockline_v1_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2959,7 +3054,7 @@ func (x *StockState) String() string {
 func (*StockState) ProtoMessage() {}
 
 func (x *StockState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[20]
+	mi := &file_dockline_v1_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2972,7 +3067,7 @@ func (x *StockState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockState.ProtoReflect.Descriptor instead.
 func (*StockState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{20}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *StockState) GetSite() string {
@@ -3090,7 +3185,7 @@ type CountVariance struct {
 
 func (x *CountVariance) Reset() {
 	*x = CountVariance{}
-	mi := &file_dockline_v1_state_proto_msgTypes[21]
+	mi := &file_dockline_v1_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3102,7 +3197,7 @@ func (x *CountVariance) String() string {
 func (*CountVariance) ProtoMessage() {}
 
 func (x *CountVariance) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[21]
+	mi := &file_dockline_v1_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3115,7 +3210,7 @@ func (x *CountVariance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountVariance.ProtoReflect.Descriptor instead.
 func (*CountVariance) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{21}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CountVariance) GetCount() string {
@@ -3217,7 +3312,7 @@ type LedgerRow struct {
 
 func (x *LedgerRow) Reset() {
 	*x = LedgerRow{}
-	mi := &file_dockline_v1_state_proto_msgTypes[22]
+	mi := &file_dockline_v1_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3229,7 +3324,7 @@ func (x *LedgerRow) String() string {
 func (*LedgerRow) ProtoMessage() {}
 
 func (x *LedgerRow) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[22]
+	mi := &file_dockline_v1_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3242,7 +3337,7 @@ func (x *LedgerRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerRow.ProtoReflect.Descriptor instead.
 func (*LedgerRow) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{22}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *LedgerRow) GetEventId() string {
@@ -3320,7 +3415,7 @@ type LedgerRecord struct {
 
 func (x *LedgerRecord) Reset() {
 	*x = LedgerRecord{}
-	mi := &file_dockline_v1_state_proto_msgTypes[23]
+	mi := &file_dockline_v1_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3332,7 +3427,7 @@ func (x *LedgerRecord) String() string {
 func (*LedgerRecord) ProtoMessage() {}
 
 func (x *LedgerRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[23]
+	mi := &file_dockline_v1_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3345,7 +3440,7 @@ func (x *LedgerRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerRecord.ProtoReflect.Descriptor instead.
 func (*LedgerRecord) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{23}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LedgerRecord) GetRows() []*LedgerRow {
@@ -3366,7 +3461,7 @@ var File_dockline_v1_state_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x17dockline/v1/state.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\b\n" +
+	"\x17dockline/v1/state.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\b\n" +
 	"\n" +
 	"OrderState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x16\n" +
@@ -3401,7 +3496,8 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x10voided_shipments\x18\x18 \x03(\tR\x0fvoidedShipments\x12!\n" +
 	"\fcredit_memos\x18\x19 \x03(\tR\vcreditMemos\x12\x18\n" +
 	"\areturns\x18\x1a \x03(\tR\areturns\x12F\n" +
-	"\x0ecancel_request\x18\x1b \x01(\v2\x1f.dockline.v1.OrderCancelRequestR\rcancelRequest\"\xcc\x01\n" +
+	"\x0ecancel_request\x18\x1b \x01(\v2\x1f.dockline.v1.OrderCancelRequestR\rcancelRequest\x12I\n" +
+	"\x11shipment_invoices\x182 \x03(\v2\x1c.dockline.v1.ShipmentInvoiceR\x10shipmentInvoices\"\xcc\x01\n" +
 	"\tOrderHold\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x16\n" +
@@ -3505,7 +3601,13 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x0ehandling_units\x18\x1b \x03(\tR\rhandlingUnits\x12\x16\n" +
 	"\x06orders\x18\x1c \x03(\tR\x06orders\x12\x1a\n" +
 	"\binvoices\x18\x1d \x03(\tR\binvoices\x12=\n" +
-	"\fdelivered_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\vdeliveredAt\"\x89\x01\n" +
+	"\fdelivered_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\vdeliveredAt\"\xa2\x01\n" +
+	"\x0fShipmentInvoice\x12\x12\n" +
+	"\x04site\x18\x01 \x01(\tR\x04site\x12\x1a\n" +
+	"\bshipment\x18\x02 \x01(\tR\bshipment\x12\x18\n" +
+	"\ainvoice\x18\x03 \x01(\tR\ainvoice\x12\x19\n" +
+	"\bevent_id\x18\x04 \x01(\tR\aeventId\x12*\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x89\x01\n" +
 	"\n" +
 	"StatusStep\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status\x12*\n" +
@@ -3536,7 +3638,7 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"former_eta\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tformerEta\x12\x14\n" +
 	"\x05cause\x18\x04 \x01(\tR\x05cause\x12\x1a\n" +
 	"\btracking\x18\x05 \x01(\tR\btracking\x12\x19\n" +
-	"\bevent_id\x18\x06 \x01(\tR\aeventId\"\xd0\x02\n" +
+	"\bevent_id\x18\x06 \x01(\tR\aeventId\"\xfb\x02\n" +
 	"\x10TransportProblem\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1a\n" +
 	"\btracking\x18\x02 \x01(\tR\btracking\x12%\n" +
@@ -3549,7 +3651,8 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x04open\x18\t \x01(\bR\x04open\x12\x19\n" +
 	"\bended_by\x18\n" +
 	" \x01(\tR\aendedBy\x12\x19\n" +
-	"\bevent_id\x18\v \x01(\tR\aeventId\"\xb5\x02\n" +
+	"\bevent_id\x18\v \x01(\tR\aeventId\x12)\n" +
+	"\x06struck\x182 \x03(\v2\x11.dockline.v1.LineR\x06struck\"\xb5\x02\n" +
 	"\rDeliveryProof\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
 	"\x06signer\x18\x02 \x01(\tR\x06signer\x12\x14\n" +
@@ -3749,7 +3852,7 @@ func file_dockline_v1_state_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_state_proto_rawDescData
 }
 
-var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_dockline_v1_state_proto_goTypes = []any{
 	(*OrderState)(nil),            // 0: dockline.v1.OrderState
 	(*OrderHold)(nil),             // 1: dockline.v1.OrderHold
@@ -3757,92 +3860,96 @@ var file_dockline_v1_state_proto_goTypes = []any{
 	(*OrderCancelRequest)(nil),    // 3: dockline.v1.OrderCancelRequest
 	(*OrderLineState)(nil),        // 4: dockline.v1.OrderLineState
 	(*ShipmentState)(nil),         // 5: dockline.v1.ShipmentState
-	(*StatusStep)(nil),            // 6: dockline.v1.StatusStep
-	(*TransportState)(nil),        // 7: dockline.v1.TransportState
-	(*Milestone)(nil),             // 8: dockline.v1.Milestone
-	(*EtaChange)(nil),             // 9: dockline.v1.EtaChange
-	(*TransportProblem)(nil),      // 10: dockline.v1.TransportProblem
-	(*DeliveryProof)(nil),         // 11: dockline.v1.DeliveryProof
-	(*ShipmentLineState)(nil),     // 12: dockline.v1.ShipmentLineState
-	(*ReturnState)(nil),           // 13: dockline.v1.ReturnState
-	(*ReturnLineState)(nil),       // 14: dockline.v1.ReturnLineState
-	(*Discrepancy)(nil),           // 15: dockline.v1.Discrepancy
-	(*InboundState)(nil),          // 16: dockline.v1.InboundState
-	(*InboundLineState)(nil),      // 17: dockline.v1.InboundLineState
-	(*CountState)(nil),            // 18: dockline.v1.CountState
-	(*CountLineState)(nil),        // 19: dockline.v1.CountLineState
-	(*StockState)(nil),            // 20: dockline.v1.StockState
-	(*CountVariance)(nil),         // 21: dockline.v1.CountVariance
-	(*LedgerRow)(nil),             // 22: dockline.v1.LedgerRow
-	(*LedgerRecord)(nil),          // 23: dockline.v1.LedgerRecord
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*Invoice)(nil),               // 25: dockline.v1.Invoice
-	(*Line)(nil),                  // 26: dockline.v1.Line
-	(*CreditMemo)(nil),            // 27: dockline.v1.CreditMemo
+	(*ShipmentInvoice)(nil),       // 6: dockline.v1.ShipmentInvoice
+	(*StatusStep)(nil),            // 7: dockline.v1.StatusStep
+	(*TransportState)(nil),        // 8: dockline.v1.TransportState
+	(*Milestone)(nil),             // 9: dockline.v1.Milestone
+	(*EtaChange)(nil),             // 10: dockline.v1.EtaChange
+	(*TransportProblem)(nil),      // 11: dockline.v1.TransportProblem
+	(*DeliveryProof)(nil),         // 12: dockline.v1.DeliveryProof
+	(*ShipmentLineState)(nil),     // 13: dockline.v1.ShipmentLineState
+	(*ReturnState)(nil),           // 14: dockline.v1.ReturnState
+	(*ReturnLineState)(nil),       // 15: dockline.v1.ReturnLineState
+	(*Discrepancy)(nil),           // 16: dockline.v1.Discrepancy
+	(*InboundState)(nil),          // 17: dockline.v1.InboundState
+	(*InboundLineState)(nil),      // 18: dockline.v1.InboundLineState
+	(*CountState)(nil),            // 19: dockline.v1.CountState
+	(*CountLineState)(nil),        // 20: dockline.v1.CountLineState
+	(*StockState)(nil),            // 21: dockline.v1.StockState
+	(*CountVariance)(nil),         // 22: dockline.v1.CountVariance
+	(*LedgerRow)(nil),             // 23: dockline.v1.LedgerRow
+	(*LedgerRecord)(nil),          // 24: dockline.v1.LedgerRecord
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(*Invoice)(nil),               // 26: dockline.v1.Invoice
+	(*Line)(nil),                  // 27: dockline.v1.Line
+	(*CreditMemo)(nil),            // 28: dockline.v1.CreditMemo
 }
 var file_dockline_v1_state_proto_depIdxs = []int32{
-	24, // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
-	24, // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
+	25, // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
+	25, // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
 	4,  // 2: dockline.v1.OrderState.lines:type_name -> dockline.v1.OrderLineState
 	5,  // 3: dockline.v1.OrderState.shipments:type_name -> dockline.v1.ShipmentState
-	25, // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
+	26, // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
 	1,  // 5: dockline.v1.OrderState.holds:type_name -> dockline.v1.OrderHold
 	2,  // 6: dockline.v1.OrderState.backorders:type_name -> dockline.v1.OrderBackorder
 	3,  // 7: dockline.v1.OrderState.cancel_request:type_name -> dockline.v1.OrderCancelRequest
-	24, // 8: dockline.v1.OrderHold.until:type_name -> google.protobuf.Timestamp
-	24, // 9: dockline.v1.OrderHold.since:type_name -> google.protobuf.Timestamp
-	24, // 10: dockline.v1.OrderBackorder.promised_at:type_name -> google.protobuf.Timestamp
-	24, // 11: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
-	26, // 12: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
-	6,  // 13: dockline.v1.ShipmentState.steps:type_name -> dockline.v1.StatusStep
-	8,  // 14: dockline.v1.ShipmentState.milestones:type_name -> dockline.v1.Milestone
-	7,  // 15: dockline.v1.ShipmentState.parcels:type_name -> dockline.v1.TransportState
-	11, // 16: dockline.v1.ShipmentState.proofs:type_name -> dockline.v1.DeliveryProof
-	12, // 17: dockline.v1.ShipmentState.goods:type_name -> dockline.v1.ShipmentLineState
-	24, // 18: dockline.v1.ShipmentState.eta:type_name -> google.protobuf.Timestamp
-	9,  // 19: dockline.v1.ShipmentState.etas:type_name -> dockline.v1.EtaChange
-	10, // 20: dockline.v1.ShipmentState.problems:type_name -> dockline.v1.TransportProblem
-	24, // 21: dockline.v1.ShipmentState.delivered_at:type_name -> google.protobuf.Timestamp
-	24, // 22: dockline.v1.StatusStep.at:type_name -> google.protobuf.Timestamp
-	24, // 23: dockline.v1.TransportState.at:type_name -> google.protobuf.Timestamp
-	24, // 24: dockline.v1.TransportState.eta:type_name -> google.protobuf.Timestamp
-	24, // 25: dockline.v1.Milestone.at:type_name -> google.protobuf.Timestamp
-	24, // 26: dockline.v1.EtaChange.told_at:type_name -> google.protobuf.Timestamp
-	24, // 27: dockline.v1.EtaChange.eta:type_name -> google.protobuf.Timestamp
-	24, // 28: dockline.v1.EtaChange.former_eta:type_name -> google.protobuf.Timestamp
-	24, // 29: dockline.v1.TransportProblem.at:type_name -> google.protobuf.Timestamp
-	26, // 30: dockline.v1.TransportProblem.lines:type_name -> dockline.v1.Line
-	24, // 31: dockline.v1.DeliveryProof.at:type_name -> google.protobuf.Timestamp
-	24, // 32: dockline.v1.ReturnState.expires_at:type_name -> google.protobuf.Timestamp
-	6,  // 33: dockline.v1.ReturnState.steps:type_name -> dockline.v1.StatusStep
-	14, // 34: dockline.v1.ReturnState.lines:type_name -> dockline.v1.ReturnLineState
-	7,  // 35: dockline.v1.ReturnState.parcels:type_name -> dockline.v1.TransportState
-	8,  // 36: dockline.v1.ReturnState.milestones:type_name -> dockline.v1.Milestone
-	27, // 37: dockline.v1.ReturnState.credit_memos:type_name -> dockline.v1.CreditMemo
-	15, // 38: dockline.v1.ReturnState.discrepancies:type_name -> dockline.v1.Discrepancy
-	9,  // 39: dockline.v1.ReturnState.etas:type_name -> dockline.v1.EtaChange
-	24, // 40: dockline.v1.ReturnState.eta:type_name -> google.protobuf.Timestamp
-	24, // 41: dockline.v1.InboundState.expected_at:type_name -> google.protobuf.Timestamp
-	6,  // 42: dockline.v1.InboundState.steps:type_name -> dockline.v1.StatusStep
-	17, // 43: dockline.v1.InboundState.lines:type_name -> dockline.v1.InboundLineState
-	15, // 44: dockline.v1.InboundState.discrepancies:type_name -> dockline.v1.Discrepancy
-	24, // 45: dockline.v1.InboundState.last_received_at:type_name -> google.protobuf.Timestamp
-	7,  // 46: dockline.v1.InboundState.parcels:type_name -> dockline.v1.TransportState
-	8,  // 47: dockline.v1.InboundState.milestones:type_name -> dockline.v1.Milestone
-	24, // 48: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
-	19, // 49: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
-	24, // 50: dockline.v1.CountLineState.again:type_name -> google.protobuf.Timestamp
-	21, // 51: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
-	22, // 52: dockline.v1.StockState.rows:type_name -> dockline.v1.LedgerRow
-	24, // 53: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
-	24, // 54: dockline.v1.CountVariance.again:type_name -> google.protobuf.Timestamp
-	24, // 55: dockline.v1.LedgerRow.occurred_at:type_name -> google.protobuf.Timestamp
-	22, // 56: dockline.v1.LedgerRecord.rows:type_name -> dockline.v1.LedgerRow
-	57, // [57:57] is the sub-list for method output_type
-	57, // [57:57] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	6,  // 8: dockline.v1.OrderState.shipment_invoices:type_name -> dockline.v1.ShipmentInvoice
+	25, // 9: dockline.v1.OrderHold.until:type_name -> google.protobuf.Timestamp
+	25, // 10: dockline.v1.OrderHold.since:type_name -> google.protobuf.Timestamp
+	25, // 11: dockline.v1.OrderBackorder.promised_at:type_name -> google.protobuf.Timestamp
+	25, // 12: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
+	27, // 13: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
+	7,  // 14: dockline.v1.ShipmentState.steps:type_name -> dockline.v1.StatusStep
+	9,  // 15: dockline.v1.ShipmentState.milestones:type_name -> dockline.v1.Milestone
+	8,  // 16: dockline.v1.ShipmentState.parcels:type_name -> dockline.v1.TransportState
+	12, // 17: dockline.v1.ShipmentState.proofs:type_name -> dockline.v1.DeliveryProof
+	13, // 18: dockline.v1.ShipmentState.goods:type_name -> dockline.v1.ShipmentLineState
+	25, // 19: dockline.v1.ShipmentState.eta:type_name -> google.protobuf.Timestamp
+	10, // 20: dockline.v1.ShipmentState.etas:type_name -> dockline.v1.EtaChange
+	11, // 21: dockline.v1.ShipmentState.problems:type_name -> dockline.v1.TransportProblem
+	25, // 22: dockline.v1.ShipmentState.delivered_at:type_name -> google.protobuf.Timestamp
+	25, // 23: dockline.v1.ShipmentInvoice.at:type_name -> google.protobuf.Timestamp
+	25, // 24: dockline.v1.StatusStep.at:type_name -> google.protobuf.Timestamp
+	25, // 25: dockline.v1.TransportState.at:type_name -> google.protobuf.Timestamp
+	25, // 26: dockline.v1.TransportState.eta:type_name -> google.protobuf.Timestamp
+	25, // 27: dockline.v1.Milestone.at:type_name -> google.protobuf.Timestamp
+	25, // 28: dockline.v1.EtaChange.told_at:type_name -> google.protobuf.Timestamp
+	25, // 29: dockline.v1.EtaChange.eta:type_name -> google.protobuf.Timestamp
+	25, // 30: dockline.v1.EtaChange.former_eta:type_name -> google.protobuf.Timestamp
+	25, // 31: dockline.v1.TransportProblem.at:type_name -> google.protobuf.Timestamp
+	27, // 32: dockline.v1.TransportProblem.lines:type_name -> dockline.v1.Line
+	27, // 33: dockline.v1.TransportProblem.struck:type_name -> dockline.v1.Line
+	25, // 34: dockline.v1.DeliveryProof.at:type_name -> google.protobuf.Timestamp
+	25, // 35: dockline.v1.ReturnState.expires_at:type_name -> google.protobuf.Timestamp
+	7,  // 36: dockline.v1.ReturnState.steps:type_name -> dockline.v1.StatusStep
+	15, // 37: dockline.v1.ReturnState.lines:type_name -> dockline.v1.ReturnLineState
+	8,  // 38: dockline.v1.ReturnState.parcels:type_name -> dockline.v1.TransportState
+	9,  // 39: dockline.v1.ReturnState.milestones:type_name -> dockline.v1.Milestone
+	28, // 40: dockline.v1.ReturnState.credit_memos:type_name -> dockline.v1.CreditMemo
+	16, // 41: dockline.v1.ReturnState.discrepancies:type_name -> dockline.v1.Discrepancy
+	10, // 42: dockline.v1.ReturnState.etas:type_name -> dockline.v1.EtaChange
+	25, // 43: dockline.v1.ReturnState.eta:type_name -> google.protobuf.Timestamp
+	25, // 44: dockline.v1.InboundState.expected_at:type_name -> google.protobuf.Timestamp
+	7,  // 45: dockline.v1.InboundState.steps:type_name -> dockline.v1.StatusStep
+	18, // 46: dockline.v1.InboundState.lines:type_name -> dockline.v1.InboundLineState
+	16, // 47: dockline.v1.InboundState.discrepancies:type_name -> dockline.v1.Discrepancy
+	25, // 48: dockline.v1.InboundState.last_received_at:type_name -> google.protobuf.Timestamp
+	8,  // 49: dockline.v1.InboundState.parcels:type_name -> dockline.v1.TransportState
+	9,  // 50: dockline.v1.InboundState.milestones:type_name -> dockline.v1.Milestone
+	25, // 51: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
+	20, // 52: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
+	25, // 53: dockline.v1.CountLineState.again:type_name -> google.protobuf.Timestamp
+	22, // 54: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
+	23, // 55: dockline.v1.StockState.rows:type_name -> dockline.v1.LedgerRow
+	25, // 56: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
+	25, // 57: dockline.v1.CountVariance.again:type_name -> google.protobuf.Timestamp
+	25, // 58: dockline.v1.LedgerRow.occurred_at:type_name -> google.protobuf.Timestamp
+	23, // 59: dockline.v1.LedgerRecord.rows:type_name -> dockline.v1.LedgerRow
+	60, // [60:60] is the sub-list for method output_type
+	60, // [60:60] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_state_proto_init() }
@@ -3857,7 +3964,7 @@ func file_dockline_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_state_proto_rawDesc), len(file_dockline_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
