@@ -65,7 +65,7 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	}
 	var err error
 	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "ingest"),
-		OnRestored: func(ctx context.Context, tx *db.Tx) error { return posting.Restored(ctx, tx, m.now()) },
+		OnRestored: func(ctx context.Context, tx *db.Tx) error { return Restored(ctx, tx, m.now()) },
 		Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []ingest.Exception) error {
 			desired := make([]exception.Desired, len(found))
 			for i, f := range found {

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dockline/dockline/collector/calendar"
@@ -41,15 +42,16 @@ type Policy struct {
 	calendars   map[string]*calendar.Calendar
 	regions     map[string]string // by site
 	fulfilment  *scoped[Fulfilment]
+	milestones  *milestones
 	routes      []route
 	owners      *scoped[OwnerRules]
 	teams       map[string]Team
 	escalations map[string]Escalation
+	approvals   approvals
+	places      sync.Map // files that were asked where something stands, by name
 	files       map[string][]byte
 	warnings    configfile.Faults
 	scopes      []named
-	approvals   approvals
-	milestones  *milestones
 }
 
 // Target is a system that is told things, by the name of its connector.

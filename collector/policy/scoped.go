@@ -59,7 +59,10 @@ func (r Rule) String() string {
 // ruleAt is the rule at a key of a file, read anew: only who asks why needs places.
 func (p *Policy) ruleAt(name, key string) Rule {
 	r := Rule{File: name, Key: key, BuiltIn: isBuiltIn(name, p.files[name])}
-	if file, err := configfile.Parse(name, p.files[name]); err == nil {
+	if file, known := p.places.Load(name); known {
+		r.Line = file.(*configfile.File).Line(key)
+	} else if file, err := configfile.Parse(name, p.files[name]); err == nil {
+		p.places.Store(name, file)
 		r.Line = file.Line(key)
 	}
 	return r

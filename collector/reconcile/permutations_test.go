@@ -16,6 +16,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/reconcile"
 	"github.com/dockline/dockline/collector/state"
@@ -298,6 +299,9 @@ func inOrder(seed uint64, telling int, tenant string, random *rand.Rand) []place
 			e.CorrelationId = "one" // else it names the tenant
 		}
 		list = append(list, placed{e, 1, uint64(i + 1)})
+		if i%5 == 0 {
+			list = append(list, placed{Event: spoken(e, i)})
+		}
 		if telling > 0 && random.IntN(4) == 0 {
 			list = append(list, placed{proto.CloneOf(e), 2, uint64(i + 1)})
 		}
@@ -306,6 +310,15 @@ func inOrder(seed uint64, telling int, tenant string, random *rand.Rand) []place
 		random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	}
 	return list
+}
+
+// spoken is what a person tells a clock of an order at about the time of an event.
+func spoken(e *docklinev1.Event, i int) *docklinev1.Event {
+	names := []string{"released", "picked", "shipped", "promised"}
+	actions := []string{milestone.Pause, milestone.Resume, milestone.Extend, milestone.Reset, milestone.Signal, milestone.Stop}
+	told := &docklinev1.MilestoneChange{Key: fmt.Sprintf("order/SO%d", 1+i%2), Name: names[i/5%len(names)], Action: actions[i/3%len(actions)], Reason: "agreed", Seconds: 3600}
+	return &docklinev1.Event{Id: fmt.Sprintf("spoken %d", i), Tenant: e.GetTenant(), Source: policy.Self, Kind: docklinev1.EventKind_EVENT_KIND_MILESTONE_CHANGED, Subject: told.Name, Actor: "ana",
+		SourceKey: fmt.Sprintf("spoken/%d", i), OccurredAt: e.GetOccurredAt(), CorrelationId: "one", Payload: &docklinev1.Event_MilestoneChange{MilestoneChange: told}}
 }
 
 // tellBatch appends the next few events of some tenants in one transaction.

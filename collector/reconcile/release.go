@@ -27,7 +27,7 @@ type command struct {
 
 // release works out what sites are to be told of an order: its own site to pick and ship it, every other site that was told before
 // to leave it, and all of them when it has ended. The version grows with every change; it follows from how many facts there are
-// about the order, so that the same facts give the same version.
+// about the order, so that the same facts give the same version, as long as the database has not been put back.
 func (v *view) release(fold *state.OrderFold) {
 	s := fold.State
 	status := s.GetStatus()
@@ -89,7 +89,7 @@ func (v *view) command(fold *state.OrderFold, site string, row commandRow, exist
 	if exists && row.hash == hash {
 		return
 	}
-	c.Version = max(fold.Rank, uint64(row.version)+1)
+	c.Version = max(fold.Rank, uint64(row.version)+1, uint64(v.batch.leastVersion))
 	c.Traceparent = event.Traceparent(c.CorrelationId, fmt.Sprintf("%s@%s/%d", c.Key, site, c.Version))
 	c.CreatedAt = timestamppb.New(v.now)
 	v.outcome.commands = append(v.outcome.commands, command{site: site, hash: hash, body: c, fresh: !exists})

@@ -34,11 +34,13 @@ type view struct {
 	own int
 	had *stateRow
 
-	stored  map[posting.Ref]posting.Entry
+	stored map[posting.Ref]posting.Entry
 	// acts are what people told the clocks of its milestones.
 	acts    []milestone.Act
 	strange []*docklinev1.Event
 	outcome outcome
+	// routes are those that were looked at.
+	routes []asked
 }
 
 // viewFault is a fault met while a decision looked something up.
@@ -74,6 +76,8 @@ type outcome struct {
 	told int64
 	// links are those that hold otherwise than they did.
 	links []linkRow
+	// ruled is what rules of the policy decided.
+	ruled []ruled
 }
 
 // decide folds the key and says what follows. Whatever goes wrong within lies in this key and must not hold up others.
@@ -163,6 +167,7 @@ func (v *view) disown() {
 func (v *view) strangers() {
 	for _, e := range v.strange {
 		kind := event.KindName(e.GetKind())
+		v.rule(DecidedOwnership, e.GetId(), "refused", v.policy.WhyOwners(e.GetKind()), map[string]any{"kind": kind, "source": e.GetSource(), "role": v.policy.RoleOf(e), "event": e.GetId()})
 		v.raise(exception.Desired{Code: "not_owner", Class: process, Subject: e.GetId(), Site: e.GetSite(), EventIDs: []string{e.GetId()},
 			Title: fmt.Sprintf("%s from %s, which does not own it", kind, e.GetSource()),
 			Text: fmt.Sprintf("%s %s was told by %s (%s), but only %v may. It is kept and not applied: make the change there, or change ownership.yaml, and targets.yaml where the source is a system that it does not name.",
@@ -272,7 +277,9 @@ func (v *view) effective(ref posting.Ref) (posting.Entry, bool) {
 // targets are those to be told of a document, each with how it takes the kind.
 func (v *view) targets(kind connector.Kind, site string, order *docklinev1.OrderState, d *docklinev1.Document, p *policy.Policy) map[string]connector.Style {
 	styles := make(map[string]connector.Style)
-	for _, name := range must(p.Route(kind, site, order, d)) {
+	routes := must(p.Routes(kind, site, order, d))
+	v.notTaken(kind, site, d, routes)
+	for _, name := range policy.TargetsOf(routes) {
 		if style, ok := v.batch.worker.style(v.tenant, name, kind); ok {
 			styles[name] = style
 		}
