@@ -50,6 +50,7 @@ type Policy struct {
 	scopes      []named
 	approvals   approvals
 	milestones  *milestones
+	postings    *postings
 }
 
 // Target is a system that is told things, by the name of its connector.
