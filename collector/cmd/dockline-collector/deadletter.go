@@ -153,7 +153,7 @@ type deadletterShowCommand struct {
 
 // Run prints one whole.
 func (c *deadletterShowCommand) Run(all *commands) error {
-	return withDesk(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) error {
+	return withLetters(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) error {
 		var out letterJSON
 		var correction *docklinev1.Event
 		err := centre.DB.Read(ctx, func(tx *db.Tx) error {
@@ -246,7 +246,7 @@ func (c *deadletterEditCommand) Run(all *commands) error {
 	if len(c.Set) == 0 && c.File == "" {
 		return errors.New("give --set FIELD=VALUE, or --file with the whole event")
 	}
-	return withDesk(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) error {
+	return withLetters(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) error {
 		who := deadletter.Who{By: c.name(), Reason: c.Reason}
 		var difference string
 		var entered *docklinev1.Event
@@ -321,7 +321,7 @@ func (c *deadletterRequeueCommand) Run(all *commands) error {
 	if len(c.IDs) == 0 && !c.All && !c.Envelopes {
 		return errors.New("name dead letters, or give --all or --envelopes")
 	}
-	return withDesk(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) error {
+	return withLetters(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) error {
 		if c.Envelopes {
 			return c.envelopes(ctx, centre)
 		}
@@ -428,7 +428,7 @@ type deadletterDiscardCommand struct {
 
 // Run discards one.
 func (c *deadletterDiscardCommand) Run(all *commands) error {
-	return withDesk(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) error {
+	return withLetters(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) error {
 		err := centre.DB.Write(ctx, func(tx *db.Tx) error {
 			return desk.Discard(ctx, tx, c.Tenant, c.ID, deadletter.Who{By: c.name(), Reason: c.Reason})
 		})
@@ -446,7 +446,7 @@ type deadletterExportCommand struct {
 
 // Run writes one JSON object a line.
 func (c *deadletterExportCommand) Run(all *commands) error {
-	return withDesk(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) (err error) {
+	return withLetters(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) (err error) {
 		out := io.Writer(os.Stdout)
 		if c.Out != "" {
 			file, err := os.OpenFile(c.Out, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
@@ -487,8 +487,8 @@ func (c *deadletterExportCommand) Run(all *commands) error {
 	})
 }
 
-// withDesk opens what settles dead letters.
-func withDesk(all *commands, f func(context.Context, *collector.Centre, *deadletter.Desk) error) (err error) {
+// withLetters opens what settles dead letters.
+func withLetters(all *commands, f func(context.Context, *collector.Centre, *deadletter.Desk) error) (err error) {
 	config, err := collector.LoadConfig(all.Config)
 	if err != nil {
 		return err
