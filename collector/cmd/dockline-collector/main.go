@@ -36,12 +36,15 @@ type commands struct {
 	Exceptions exceptionsCommand `cmd:"" help:"What needs a person: see it, say something about it, do something about it."`
 	User       userCommand       `cmd:"" help:"Who works with a tenant's collector, and what he may do."`
 	Audit      auditCommand      `cmd:"" help:"What people did, and whether the trail of it is whole."`
+	Milestone  milestoneCommand  `cmd:"" help:"Say what is due and overdue, and how service levels are kept; tell clocks what happened."`
+	Deadletter deadletterCommand `cmd:"" help:"Records that were refused: look at them, correct and enter them, or discard them."`
 	Identity   identityCommand   `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker     brokerCommand     `cmd:"" help:"Set up a broker other than the embedded one."`
 	Export     exportCommand     `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON."`
 	Import     importCommand     `cmd:"" help:"Take a document of others into the event log: EPCIS."`
 	Backup     backupCommand     `cmd:"" help:"Copy the database into a file, also while the collector runs."`
 	Restore    restoreCommand    `cmd:"" help:"Put a backup back, or say that the database was put back."`
+	Policy     policyCommand     `cmd:"" help:"The rules of the business: check, explain, compare, approve and activate versions of them."`
 	Rebuild    rebuildCommand    `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
@@ -55,7 +58,7 @@ func main() {
 		parser.Errorf("%s", err)
 		os.Exit(2)
 	}
-	if err := ctx.Run(&c); err != nil {
+	if err := ctx.Run(&c, milestoneVerb(ctx.Selected().Name)); err != nil {
 		if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Path == c.Config && errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("there is no configuration %s: `dockline-collector init` writes one; --config names another place", c.Config)
 		}
