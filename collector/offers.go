@@ -22,7 +22,7 @@ import (
 
 // Offers are what can be done with something, each with why it cannot be done now: an exception by its number, an order, a shipment or a return by
 // its fold key, a posting as posting/TARGET/KIND/KEY.
-func (d *ExceptionDesk) Offers(ctx context.Context, tx *db.Tx, tenant, key string) ([]exception.Offer, error) {
+func (d *Desk) Offers(ctx context.Context, tx *db.Tx, tenant, key string) ([]exception.Offer, error) {
 	if number, err := strconv.ParseUint(strings.TrimPrefix(key, "exception/"), 10, 64); err == nil {
 		e, err := exception.Get(ctx, tx, tenant, number)
 		if err != nil {

@@ -6,7 +6,8 @@ import "github.com/dockline/dockline/collector/policy"
 // has of whose working time. Class and severity are the finder's words, which the table may overrule.
 func (d Desired) Owned(p *policy.Policy, tenant string) Desired {
 	owner := p.OwnerAbout(p.Scope(tenant, d.Site, d.Customer), d.Code, d.Class, d.About)
-	d.About, d.Class, d.Severity = owner.About, owner.ClassOf(d.Class), owner.SeverityFor(d.Severity)
+	d.About = owner.About
+	d.Class, d.Severity = owner.ClassOf(d.Class), owner.SeverityFor(d.Severity)
 	d.Due, d.Calendar = owner.Due, p.Calendar(owner.Calendar)
 	if d.Team == "" { // a finder that names a team knows better: the owner of what was touched
 		d.Team = owner.Team

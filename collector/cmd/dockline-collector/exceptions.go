@@ -238,7 +238,7 @@ type shownException struct {
 
 // Run prints it with its history and its actions.
 func (c *exceptionsShowCommand) Run(all *commands) error {
-	return withExceptions(all, func(ctx context.Context, desk *collector.ExceptionDesk) error {
+	return withDesk(all, func(ctx context.Context, desk *collector.Desk) error {
 		var e *exception.Exception
 		shown := shownException{Notes: []exception.Note{}}
 		err := desk.DB.Read(ctx, func(tx *db.Tx) (err error) {
@@ -360,14 +360,14 @@ func (c *exceptionsNoticesCommand) Run(all *commands) error {
 }
 
 // withDesk opens the configured database and the policy in force for one command.
-func withExceptions(all *commands, f func(context.Context, *collector.ExceptionDesk) error) error {
+func withDesk(all *commands, f func(context.Context, *collector.Desk) error) error {
 	config, err := collector.LoadConfig(all.Config)
 	if err != nil {
 		return err
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	desk, err := collector.OpenExceptionDesk(ctx, config)
+	desk, err := collector.OpenDesk(ctx, config)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (c *exceptionsActCommand) Validate() error {
 
 // Run does it about one, or about many with counts; the exit code is 1 where it was done about none, or not about one that was named.
 func (c *exceptionsActCommand) Run(all *commands) error {
-	return withExceptions(all, func(ctx context.Context, desk *collector.ExceptionDesk) error {
+	return withDesk(all, func(ctx context.Context, desk *collector.Desk) error {
 		if c.All {
 			done, err := desk.ActOnAll(ctx, c.Tenant, c.filter(time.Now()), c.action, c.acting.acting(c.Set))
 			if printed := c.print(done); err == nil {
@@ -103,7 +103,7 @@ type oneAct struct {
 }
 
 func (c *oneAct) do(all *commands, action string, set map[string]string) error {
-	return withExceptions(all, func(ctx context.Context, desk *collector.ExceptionDesk) error {
+	return withDesk(all, func(ctx context.Context, desk *collector.Desk) error {
 		said, err := desk.Act(ctx, c.Tenant, c.Number, action, c.acting.acting(set))
 		if err == nil {
 			fmt.Printf("exception %d: %s\n", c.Number, said)
@@ -194,7 +194,7 @@ type exceptionsActionsCommand struct {
 
 // Run lists them, those that cannot be done now with the reason.
 func (c *exceptionsActionsCommand) Run(all *commands) error {
-	return withExceptions(all, func(ctx context.Context, desk *collector.ExceptionDesk) error {
+	return withDesk(all, func(ctx context.Context, desk *collector.Desk) error {
 		offers := []exception.Offer{}
 		err := desk.DB.Read(ctx, func(tx *db.Tx) error {
 			found, err := desk.Offers(ctx, tx, c.Tenant, c.Key)

@@ -33,11 +33,11 @@ type commands struct {
 	Show       showCommand       `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
 	Event      eventCommand      `cmd:"" help:"Look at an event, and decide where one id came with several contents."`
 	Stock      stockCommand      `cmd:"" help:"Say what lies where, and what of it can be promised."`
+	Milestone  milestoneCommand  `cmd:"" help:"Say what is due and overdue, and how service levels are kept; tell clocks what happened."`
+	Deadletter deadletterCommand `cmd:"" help:"Records that were refused: look at them, correct and enter them, or discard them."`
 	Exceptions exceptionsCommand `cmd:"" help:"What needs a person: see it, say something about it, do something about it."`
 	User       userCommand       `cmd:"" help:"Who works with a tenant's collector, and what he may do."`
 	Audit      auditCommand      `cmd:"" help:"What people did, and whether the trail of it is whole."`
-	Milestone  milestoneCommand  `cmd:"" help:"Say what is due and overdue, and how service levels are kept; tell clocks what happened."`
-	Deadletter deadletterCommand `cmd:"" help:"Records that were refused: look at them, correct and enter them, or discard them."`
 	Identity   identityCommand   `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker     brokerCommand     `cmd:"" help:"Set up a broker other than the embedded one."`
 	Export     exportCommand     `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON."`
