@@ -32,6 +32,7 @@ type Config struct {
 	Policy     PolicyConfig      `yaml:"policy"`
 	Connectors []ConnectorConfig `yaml:"connectors"`
 	EPCIS      []EPCISConfig     `yaml:"epcis"`
+	Notices    NoticesConfig     `yaml:"notices"`
 	Check      CheckConfig       `yaml:"check"`
 	Console    ConsoleConfig     `yaml:"console"`
 	Log        LogConfig         `yaml:"log"`
@@ -76,6 +77,8 @@ type HTTPConfig struct {
 // PolicyConfig names the policy folder; empty is the one that ships.
 type PolicyConfig struct {
 	Folder string `yaml:"folder"`
+	// Approval "required": a folder that has changed is only proposed at the start; "none": it is activated.
+	Approval string `yaml:"approval"`
 }
 
 // ConnectorConfig is one system of record or of engagement. Settings belong to the kind.
@@ -173,6 +176,9 @@ func (c *Config) validate() configfile.Faults {
 	} else if c.HTTP.TokenFile == "" && !isLoopback(host) {
 		bad("http.token_file", "console and API on %s need a token: name a file that holds one", c.HTTP.Listen)
 	}
+	if a := c.Policy.Approval; a != approvalNone && a != approvalRequired {
+		bad("policy.approval", "%q: %s or %s", a, approvalNone, approvalRequired)
+	}
 	seen := map[string]bool{}
 	for i, n := range c.Connectors {
 		key := fmt.Sprintf("connectors[%d]", i)
@@ -194,6 +200,7 @@ func (c *Config) validate() configfile.Faults {
 		}
 	}
 	c.validateEPCIS(bad)
+	c.validateNotices(bad)
 	if _, err := rebuild.ParseClock(c.Check.At); c.Check.At != "" && err != nil {
 		bad("check.at", "%v; leave it empty for never", err)
 	}

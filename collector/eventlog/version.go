@@ -23,7 +23,7 @@ import (
 func recordNumber(e *docklinev1.Event) (int64, bool) {
 	switch e.GetPayload().(type) {
 	case *docklinev1.Event_DeadLetter, *docklinev1.Event_StreamGap, *docklinev1.Event_CommandResult, *docklinev1.Event_PolicyActivated,
-		*docklinev1.Event_ErrorDeclaration:
+		*docklinev1.Event_ErrorDeclaration, *docklinev1.Event_MilestoneChange, *docklinev1.Event_RecordSettlement:
 		return 0, false // their key is the record, and a declaration is only taken back by another one
 	}
 	name := event.Record(e)
@@ -122,7 +122,7 @@ func (l *Log) tellVersions(ctx context.Context, tx *db.Tx, records []int64) erro
 	if err := r.mark(ctx, tx); err != nil || len(told) == 0 {
 		return err
 	}
-	return l.tellDeclared(ctx, tx, eventsOf(versions))
+	return l.tellDeclared(ctx, tx, eventsOf(versions), nil)
 }
 
 // eventsOf is the events of versions.
@@ -142,7 +142,7 @@ func (l *Log) factsElsewhere(versions []version) ([][]any, error) {
 	all := make(map[string]bool)
 	for i, v := range versions {
 		touched[i] = make(map[string]bool)
-		for _, touch := range l.touches(v.event) {
+		for _, touch := range l.touchesAt(v.event, v.logID) {
 			touched[i][touch.Key], all[touch.Key] = true, true
 		}
 	}

@@ -17,7 +17,8 @@ import (
 
 // order decides what follows from the facts of an order.
 func (v *view) order(number string) {
-	fold := state.FoldOrder(number, v.facts, rules{v.policy.Mapping, v.policy})
+	fold := state.FoldOrder(number, v.withHolders(), fieldRules{rules{v.policy.Mapping, v.policy, v.tenant}, v})
+	fold.Rank += uint64(v.owned.Taken) // what others gave changes what a site is told, like what the system of record says
 	s := fold.State
 	o := &v.outcome
 	o.state, o.status, o.site, o.customer = s, s.GetStatus(), s.GetSite(), s.GetCustomer()
@@ -27,6 +28,9 @@ func (v *view) order(number string) {
 			o.results = append(o.results, e)
 		}
 	}
+	v.clocksOfOrder(&fold)
+	v.wakeInvoiced(s)
+	v.refusedSubstitutions(&fold)
 	v.release(&fold)
 	v.refusals(&fold)
 	if fold.Order == nil {
@@ -223,10 +227,11 @@ func (v *view) overShipped(fold *state.OrderFold, issue *state.Issue) bool {
 	value, hold := "", false
 	for _, over := range issue.Over {
 		line := fold.State.GetLines()[over.Line]
-		rule, asked := v.policy.Fulfilment(fold.State.GetCustomer(), line.GetItem(), issue.Shipment.GetSite()), askedFor(fold, line)
+		rule, asked := v.policy.Fulfilment(v.scope(issue.Shipment.GetSite(), fold.State.GetCustomer()), line.GetItem()), askedFor(fold, line)
 		if over.Quantity > rule.Tolerated(asked) {
 			texts = append(texts, fmt.Sprintf("line %s (item %s): %s more than the %s ordered", line.GetOrderLine(), line.GetItem(), event.FormatQuantity(over.Quantity), event.FormatQuantity(asked)))
 			hold = hold || rule.OverShip == policy.Hold
+			v.ruleOver(fold, issue, line, over.Quantity, asked, rule)
 			value = cmp.Or(value, worth(over.Quantity, line.GetUnitPrice()))
 		}
 	}
@@ -258,7 +263,7 @@ func (v *view) billable(fold *state.OrderFold, issue *state.Issue) []*docklinev1
 	excess := make(map[string]int64) // by order line
 	for _, over := range issue.Over {
 		line := fold.State.GetLines()[over.Line]
-		rule := v.policy.Fulfilment(fold.State.GetCustomer(), line.GetItem(), issue.Shipment.GetSite())
+		rule := v.policy.Fulfilment(v.scope(issue.Shipment.GetSite(), fold.State.GetCustomer()), line.GetItem())
 		switch rule.Invoice {
 		case policy.InvoiceOrdered:
 			excess[line.GetOrderLine()] = over.Quantity
@@ -272,7 +277,10 @@ func (v *view) billable(fold *state.OrderFold, issue *state.Issue) []*docklinev1
 		base, _ := event.ParseQuantity(l.GetQuantity())
 		cut := min(base, excess[l.GetOrderLine()])
 		excess[l.GetOrderLine()] -= cut
-		less = less || cut > 0
+		if cut > 0 {
+			less = true
+			v.ruleInvoice(fold, issue, l, cut)
+		}
 		if base > cut {
 			lines = append(lines, &docklinev1.DocumentLine{OrderLine: l.GetOrderLine(), Item: l.GetItem(), Quantity: event.FormatQuantity(base - cut)})
 		}

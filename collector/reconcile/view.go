@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/big"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
@@ -33,9 +33,15 @@ type view struct {
 	own int
 	had *stateRow
 
-	stored  map[posting.Ref]posting.Entry
-	strange []*docklinev1.Event
+	stored map[posting.Ref]posting.Entry
+	// acts are what people told the clocks of its milestones.
+	acts    []milestone.Act
 	outcome outcome
+	// owned is the facts once everybody has said only what is his; claims are what others say, as far as this key tells of it.
+	owned  state.Owned
+	claims []state.Claim
+	// routes are those that were looked at.
+	routes []asked
 }
 
 // viewFault is a fault met while a decision looked something up.
@@ -56,6 +62,12 @@ type outcome struct {
 	reasons map[string]string
 	// waits are the sites of which a stream must go on before something can be decided.
 	waits map[string]bool
+	// clocks are those of its milestones, breaches the cases that follow from them, and clockWaits the sites that they wait for.
+	clocks     []milestone.Entry
+	breaches   []exception.Desired
+	clockWaits map[string]bool
+	// letter is the refused record that the key is of.
+	letter *letter
 	// wakeAt is when to fold again without a new fact, zero for never.
 	wakeAt time.Time
 	// demand is what the key says of stock that lies in no bucket; demands: it is a key that says such things.
@@ -67,6 +79,8 @@ type outcome struct {
 	told int64
 	// links are those that hold otherwise than they did.
 	links []linkRow
+	// ruled is what rules of the policy decided.
+	ruled []ruled
 }
 
 // decide folds the key and says what follows. Whatever goes wrong within lies in this key and must not hold up others.
@@ -80,15 +94,13 @@ func (v *view) decide() (out *outcome, err error) {
 			err = fmt.Errorf("fold panicked: %v\n%s", r, debug.Stack())
 		}
 	}()
-	v.outcome.reasons, v.outcome.waits = make(map[string]string), make(map[string]bool)
+	v.outcome.reasons, v.outcome.waits, v.outcome.clockWaits = make(map[string]string), make(map[string]bool), make(map[string]bool)
 	kind, parts, err := event.ParseKey(v.key)
 	if err != nil {
 		return nil, err
 	}
-	v.disown()
-	if kind == state.KindSubmission { // what a stranger says of an order is a case of that order
-		v.strange = slices.DeleteFunc(v.strange, func(e *docklinev1.Event) bool { return e.GetKind() != docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED })
-	}
+	v.disown(kind)
+	v.acts = v.takeActs()
 	switch {
 	case kind == state.KindOrder:
 		v.order(parts[0])
@@ -136,43 +148,24 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// disown takes out the facts that their sources may not state.
-func (v *view) disown() {
-	about := v.declaredHere()
-	v.facts = slices.DeleteFunc(v.facts, func(f state.Fact) bool {
-		strange := !v.policy.Ownership.Allows(f.Event.GetKind(), v.policy.RoleOf(f.Event)) || f.Event.GetErrorDeclaration() != nil && !v.mayDeclare(f.Event, about)
-		if d := f.Event.GetErrorDeclaration(); strange && d != nil && v.key != state.DeclarationKey(d.GetEventId()) {
-			return true // told once, where it is declared
-		}
-		if strange && f.Via == "" && !event.IsElsewhere(f.Event) { // what came through a link is told where it came from
-			v.strange = append(v.strange, f.Event)
-		}
-		return strange
-	})
-}
-
-// strangers makes an exception of each fact that its source may not state.
-func (v *view) strangers() {
-	for _, e := range v.strange {
-		kind := event.KindName(e.GetKind())
-		v.raise(exception.Desired{Code: "not_owner", Class: process, Subject: e.GetId(), Site: e.GetSite(), EventIDs: []string{e.GetId()},
-			Title: fmt.Sprintf("%s from %s, which does not own it", kind, e.GetSource()),
-			Text: fmt.Sprintf("%s %s was told by %s (%s), but only %v may. It is kept and not applied: make the change there, or change ownership.yaml, and targets.yaml where the source is a system that it does not name.",
-				kind, e.GetSubject(), e.GetSource(), v.policy.RoleOf(e), v.policy.Ownership.Owners(e.GetKind()))})
-	}
-}
-
 const (
 	technical = docklinev1.FaultClass_FAULT_CLASS_TECHNICAL
 	data      = docklinev1.FaultClass_FAULT_CLASS_DATA
 	process   = docklinev1.FaultClass_FAULT_CLASS_PROCESS
 )
 
-// raise adds an exception; whose it is the policy says.
+// scope is whom a rule of the policy is asked for.
+func (v *view) scope(site, customer string) policy.Scope {
+	return v.policy.Scope(v.tenant, site, customer)
+}
+
+// raise adds an exception; whose it is the policy says: that in force now, whatever version the key is folded under, for people are where they are.
 func (v *view) raise(d exception.Desired) {
-	owner := v.policy.Owner(d.Code, d.Class)
-	d.Team, d.Severity, d.Due = owner.Team, owner.SeverityOf(), owner.Due
-	v.outcome.exceptions = append(v.outcome.exceptions, d)
+	p := v.batch.inForce()
+	if v.batch.under != nil {
+		p = v.batch.under
+	}
+	v.outcome.exceptions = append(v.outcome.exceptions, d.Owned(p, v.tenant))
 }
 
 // raiseFindings adds what the fold itself found.
@@ -259,7 +252,9 @@ func (v *view) effective(ref posting.Ref) (posting.Entry, bool) {
 // targets are those to be told of a document, each with how it takes the kind.
 func (v *view) targets(kind connector.Kind, site string, order *docklinev1.OrderState, d *docklinev1.Document, p *policy.Policy) map[string]connector.Style {
 	styles := make(map[string]connector.Style)
-	for _, name := range must(p.Route(kind, site, order, d)) {
+	routes := must(p.Routes(kind, site, order, d))
+	v.notTaken(kind, site, d, routes)
+	for _, name := range policy.TargetsOf(routes) {
 		if style, ok := v.batch.worker.style(v.tenant, name, kind); ok {
 			styles[name] = style
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // Statuses of a shipment and of its parcels. Up to departed the site says so, then the carrier.
@@ -21,7 +22,7 @@ const (
 	ShipmentDelivered = "delivered"
 	// ShipmentPartly: some parcels, or some of the goods, were delivered and others were not.
 	ShipmentPartly = "partially_delivered"
-	// ShipmentClosed: delivered and invoiced, and nothing is open.
+	// ShipmentClosed: invoiced, delivered (or gone, where nobody must sign and no carrier tells), and nothing is open.
 	ShipmentClosed    = "closed"
 	ShipmentVoided    = "voided"
 	ShipmentRefused   = "refused"
@@ -67,15 +68,20 @@ var shipmentSteps = []string{ShipmentPlanned, ShipmentPicking, ShipmentPacked, S
 	ShipmentRefused, ShipmentLost, ShipmentDamaged, ShipmentReturning, ShipmentReturned, ShipmentVoided, ShipmentDelivered, ShipmentClosed}
 
 // FoldShipment folds the facts of one shipment: what left under its number, over all orders, and what its carriers say of it.
+// Facts may have departures of others that had its names (OtherDeparture).
 func FoldShipment(site, number string, facts []Fact, m Mapping) ShipmentFold {
+	facts, had := withoutOthers(facts)
 	force := inForce(facts)
 	f := &shipmentFold{mapping: m, found: force.found, steps: newSteps(shipmentSteps...), goods: newGoods()}
 	f.out = ShipmentFold{State: &docklinev1.ShipmentState{Number: number, Site: site}, Former: force.former()}
 	for _, fact := range force.Facts {
 		f.out.Facts = append(f.out.Facts, fact.Event)
 		f.site(fact.Event)
+		if fact.Event.GetShipment() != nil {
+			had = had.with(fact.Event)
+		}
 	}
-	f.transport = carriers(force.Facts, f.trackings, f.out.State.HandlingUnits, f.masters)
+	f.transport = carriers(force.Facts, f.trackings, f.out.State.HandlingUnits, f.masters, had, event.ShipmentKey(site, number))
 	f.out.Carried = f.transport.facts
 	f.takeGoods()
 	f.finish()
@@ -94,7 +100,10 @@ type shipmentFold struct {
 	// trackings are the numbers of parcels, masters those of the shipment as a whole where its parcels have numbers of their own.
 	trackings, masters []string
 	invoices           []*docklinev1.Event
-	packs              map[string]*docklinev1.Event // by unit, the last that packed or opened it
+	// covered: an invoice covers all of it, by the facts in billedBy. proof: somebody must have signed; unproved: it is known that nobody must.
+	covered, proof, unproved bool
+	billedBy                 []*docklinev1.Event
+	packs                    map[string]*docklinev1.Event // by unit, the last that packed or opened it
 }
 
 // site notes what the site, or a system of record, says of the shipment.
