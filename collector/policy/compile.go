@@ -153,17 +153,3 @@ func (c *compiler) timing() {
 	}
 	c.policy.Timing = t
 }
-
-func (c *compiler) ownership() {
-	var content struct {
-		Ownership ownership.Registry `yaml:"ownership"`
-	}
-	file := c.read("ownership.yaml", &content)
-	if file == nil {
-		return
-	}
-	for i, text := range content.Ownership.Check() {
-		c.bad(file, fmt.Sprintf("ownership[%d]", i), "%s", text)
-	}
-	c.policy.Ownership = content.Ownership
-}

@@ -35,14 +35,16 @@ type Policy struct {
 	Timing  Timing
 	Stock   Stock
 	// Mapping resolves items and units; it is what package state folds with.
-	Mapping   *Mapping
-	Ownership ownership.Registry
+	Mapping *Mapping
+	// Ownership is who owns what where nothing else is said; OwnershipIn knows places too.
+	Ownership *ownership.Registry
 	// Notices are how people are told of exceptions.
 	Notices Notices
 
 	calendars   map[string]*calendar.Calendar
 	regions     map[string]string // by site
 	fulfilment  *scoped[Fulfilment]
+	owned       owned
 	milestones  *milestones
 	routes      []route
 	owners      *scoped[OwnerRules]

@@ -1,9 +1,8 @@
 package policy
 
 import (
-	"fmt"
-
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // WhyFulfilment is the rule that decided one key of what holds for a scope and an item.
@@ -18,10 +17,14 @@ func (p *Policy) WhyFulfilment(of Scope, item, key string) Rule {
 
 // WhyOwners is the rule that says who may state a fact of a kind; its Key is "" where none does, so that anybody may.
 func (p *Policy) WhyOwners(kind docklinev1.EventKind) Rule {
-	for i := range p.Ownership {
-		if p.Ownership[i:i+1].Owners(kind) != nil {
-			return p.ruleAt("ownership.yaml", fmt.Sprintf("ownership[%d]", i))
-		}
+	return p.WhyOwner(Scope{}, event.KindName(kind))
+}
+
+// WhyOwner is the rule that says who owns a field, a change of status, a kind of fact or an object in a scope; its Key is "" where none does.
+func (p *Policy) WhyOwner(of Scope, about string) Rule {
+	answer, ok := p.OwnershipIn(of).About(about)
+	if !ok {
+		return Rule{File: "ownership.yaml"}
 	}
-	return Rule{File: "ownership.yaml"}
+	return p.ruleAt("ownership.yaml", answer.Key)
 }

@@ -54,7 +54,7 @@ func TestWhatRulesDecideIsWrittenDown(t *testing.T) {
 		for _, part := range []string{
 			"substitution [substitute/0/B] refused by fulfilment.yaml:5 items.A.substitution\n",
 			"over_ship [dc-east/S1/1] held by fulfilment.yaml:3 sites.dc-east.over_ship\n",
-			"ownership [stranger] refused by ownership.yaml:", "not taken by routing.yaml:5 routes[3]\n",
+			"ownership [somebody order sale,SO1 system_of_record] refused in part by ownership.yaml:", "not taken by routing.yaml:5 routes[3]\n",
 		} {
 			if !strings.Contains(got, part) {
 				t.Errorf("no %q in\n%s", part, got)

@@ -17,7 +17,8 @@ import (
 
 // order decides what follows from the facts of an order.
 func (v *view) order(number string) {
-	fold := state.FoldOrder(number, v.withHolders(), rules{v.policy.Mapping, v.policy, v.tenant})
+	fold := state.FoldOrder(number, v.withHolders(), fieldRules{rules{v.policy.Mapping, v.policy, v.tenant}, v})
+	fold.Rank += uint64(v.owned.Taken) // what others gave changes what a site is told, like what the system of record says
 	s := fold.State
 	o := &v.outcome
 	o.state, o.status, o.site, o.customer = s, s.GetStatus(), s.GetSite(), s.GetCustomer()
@@ -28,6 +29,7 @@ func (v *view) order(number string) {
 		}
 	}
 	v.clocksOfOrder(&fold)
+	v.wakeInvoiced(s)
 	v.refusedSubstitutions(&fold)
 	v.release(&fold)
 	v.refusals(&fold)

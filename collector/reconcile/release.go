@@ -43,7 +43,7 @@ func (v *view) release(fold *state.OrderFold) {
 	held := len(s.GetHolds()) > 0 // what is to be told of it waits until nobody holds it any more
 	done := status == state.Shipped || status == state.PartiallyDelivered || status == state.Delivered || status == state.Closed
 	if row, ok := told[site]; site != "" && !held && (!ok || !done) && len(fold.Order.GetLines()) > 0 {
-		v.command(fold, site, row, ok, &docklinev1.Command{Work: &docklinev1.Command_ReleaseOrder{ReleaseOrder: &docklinev1.ReleaseOrder{Order: fold.Order}}})
+		v.command(fold, site, row, ok, &docklinev1.Command{Work: &docklinev1.Command_ReleaseOrder{ReleaseOrder: &docklinev1.ReleaseOrder{Order: forSite(fold.Order)}}})
 	}
 	if ended && allShipped(s) {
 		return // there is nothing left that a site could leave
@@ -53,6 +53,16 @@ func (v *view) release(fold *state.OrderFold) {
 			v.command(fold, name, told[name], true, &docklinev1.Command{Work: &docklinev1.Command_CancelOrder{CancelOrder: &docklinev1.CancelOrder{Number: s.GetNumber(), Reason: endReason(fold)}}})
 		}
 	}
+}
+
+// forSite is an order without what is between the customer and the system of record.
+func forSite(o *docklinev1.Order) *docklinev1.Order {
+	if len(o.GetVerdicts()) == 0 && o.GetPriceList() == "" && o.GetPriceListVersion() == "" {
+		return o
+	}
+	o = proto.CloneOf(o)
+	o.Verdicts, o.PriceList, o.PriceListVersion = nil, "", ""
+	return o
 }
 
 func allShipped(s *docklinev1.OrderState) bool {

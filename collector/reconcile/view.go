@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/big"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -37,8 +36,10 @@ type view struct {
 	stored map[posting.Ref]posting.Entry
 	// acts are what people told the clocks of its milestones.
 	acts    []milestone.Act
-	strange []*docklinev1.Event
 	outcome outcome
+	// owned is the facts once everybody has said only what is his; claims are what others say, as far as this key tells of it.
+	owned  state.Owned
+	claims []state.Claim
 	// routes are those that were looked at.
 	routes []asked
 }
@@ -65,6 +66,8 @@ type outcome struct {
 	clocks     []milestone.Entry
 	breaches   []exception.Desired
 	clockWaits map[string]bool
+	// letter is the refused record that the key is of.
+	letter *letter
 	// wakeAt is when to fold again without a new fact, zero for never.
 	wakeAt time.Time
 	// demand is what the key says of stock that lies in no bucket; demands: it is a key that says such things.
@@ -96,11 +99,8 @@ func (v *view) decide() (out *outcome, err error) {
 	if err != nil {
 		return nil, err
 	}
-	v.disown()
+	v.disown(kind)
 	v.acts = v.takeActs()
-	if kind == state.KindSubmission { // what a stranger says of an order is a case of that order
-		v.strange = slices.DeleteFunc(v.strange, func(e *docklinev1.Event) bool { return e.GetKind() != docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED })
-	}
 	switch {
 	case kind == state.KindOrder:
 		v.order(parts[0])
@@ -148,33 +148,6 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// disown takes out the facts that their sources may not state.
-func (v *view) disown() {
-	about := v.declaredHere()
-	v.facts = slices.DeleteFunc(v.facts, func(f state.Fact) bool {
-		strange := !v.policy.Ownership.Allows(f.Event.GetKind(), v.policy.RoleOf(f.Event)) || f.Event.GetErrorDeclaration() != nil && !v.mayDeclare(f.Event, about)
-		if d := f.Event.GetErrorDeclaration(); strange && d != nil && v.key != state.DeclarationKey(d.GetEventId()) {
-			return true // told once, where it is declared
-		}
-		if strange && f.Via == "" && !event.IsElsewhere(f.Event) { // what came through a link is told where it came from
-			v.strange = append(v.strange, f.Event)
-		}
-		return strange
-	})
-}
-
-// strangers makes an exception of each fact that its source may not state.
-func (v *view) strangers() {
-	for _, e := range v.strange {
-		kind := event.KindName(e.GetKind())
-		v.rule(DecidedOwnership, e.GetId(), "refused", v.policy.WhyOwners(e.GetKind()), map[string]any{"kind": kind, "source": e.GetSource(), "role": v.policy.RoleOf(e), "event": e.GetId()})
-		v.raise(exception.Desired{Code: "not_owner", Class: process, Subject: e.GetId(), Site: e.GetSite(), EventIDs: []string{e.GetId()},
-			Title: fmt.Sprintf("%s from %s, which does not own it", kind, e.GetSource()),
-			Text: fmt.Sprintf("%s %s was told by %s (%s), but only %v may. It is kept and not applied: make the change there, or change ownership.yaml, and targets.yaml where the source is a system that it does not name.",
-				kind, e.GetSubject(), e.GetSource(), v.policy.RoleOf(e), v.policy.Ownership.Owners(e.GetKind()))})
-	}
-}
-
 const (
 	technical = docklinev1.FaultClass_FAULT_CLASS_TECHNICAL
 	data      = docklinev1.FaultClass_FAULT_CLASS_DATA
@@ -186,11 +159,13 @@ func (v *view) scope(site, customer string) policy.Scope {
 	return v.policy.Scope(v.tenant, site, customer)
 }
 
-// raise adds an exception; whose it is the policy says.
+// raise adds an exception; whose it is the policy says: that in force now, whatever version the key is folded under, for people are where they are.
 func (v *view) raise(d exception.Desired) {
-	owner := v.policy.Owner(d.Code, d.Class)
-	d.Team, d.Severity, d.Due = owner.Team, owner.SeverityOf(), owner.Due
-	v.outcome.exceptions = append(v.outcome.exceptions, d)
+	p := v.batch.inForce()
+	if v.batch.under != nil {
+		p = v.batch.under
+	}
+	v.outcome.exceptions = append(v.outcome.exceptions, d.Owned(p, v.tenant))
 }
 
 // raiseFindings adds what the fold itself found.

@@ -172,6 +172,7 @@ type orderFold struct {
 	// others are departures of other orders' goods, holders these and its own, once they are asked for.
 	others, holders holders
 	refused         bool // somebody asked to cancel and was told no, after the last request
+	owed            []owed
 }
 
 // each looks at every fact in force as it happened.
@@ -251,6 +252,7 @@ func (f *orderFold) describe(tenant string, o *docklinev1.Order) {
 	s.CorrelationId = event.CorrelationID(tenant, s.Number)
 	s.Customer, s.CustomerName, s.CustomerReference, s.Currency = o.GetCustomer(), o.GetCustomerName(), o.GetCustomerReference(), o.GetCurrency()
 	s.Site, s.OrderedAt, s.PromisedAt, s.ShipTo = o.GetSite(), o.GetOrderedAt(), o.GetPromisedAt(), o.GetShipTo()
+	s.PriceList, s.PriceListVersion = o.GetPriceList(), o.GetPriceListVersion()
 }
 
 // lineNumber is the number of an order's line, by its place where the source gives none.

@@ -28,7 +28,10 @@ func (t *teller) order(number string) {
 		for i, item := range Orders[number] {
 			lines = append(lines, L("", fmt.Sprint(i+1), item, fmt.Sprint(t.few()+2)))
 		}
-		t.tell(Accepted(number, fmt.Sprint(9+revision), lines...))
+		t.tell(Ordered(number, fmt.Sprint(9+revision), func(o *docklinev1.Order) {
+			o.PromisedAt, o.ShipTo, o.PriceList, o.PriceListVersion = At(90000+1000*(revision/2)), []string{"Old street 1"}, "retail", fmt.Sprint(revision)
+			o.Verdicts = []*docklinev1.Verdict{{Check: "credit", Outcome: []string{"hold", "pass", "fail"}[revision], Reason: "limit"}}
+		}, lines...))
 	}
 	if t.chance(5) {
 		t.tell(CancelledOrder(number, fmt.Sprint(9+t.IntN(4))))
