@@ -159,7 +159,7 @@ func (v *view) scope(site, customer string) policy.Scope {
 
 // raise adds an exception; whose it is the policy says: that in force now, whatever version the key is folded under, for people are where they are.
 func (v *view) raise(d exception.Desired) {
-	p := v.batch.worker.Policy
+	p := v.batch.inForce()
 	if v.batch.under != nil {
 		p = v.batch.under
 	}
