@@ -16,7 +16,7 @@ import (
 type compiler struct {
 	policy           *Policy
 	faults, warnings configfile.Faults
-	scopes           []named
+	scopes           []Named
 }
 
 // read decodes a file; nil where it could not be, the faults then say so.

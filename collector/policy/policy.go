@@ -2,6 +2,7 @@
 package policy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -50,10 +51,11 @@ type Policy struct {
 	teams       map[string]Team
 	escalations map[string]Escalation
 	approvals   approvals
-	places      sync.Map // files that were asked where something stands, by name
+	explainers  map[string]func(Scope, string) []Said // of files with sections, by name
+	places      sync.Map                              // files that were asked where something stands, by name
 	files       map[string][]byte
 	warnings    configfile.Faults
-	scopes      []named
+	scopes      []Named
 }
 
 // Target is a system that is told things, by the name of its connector.
@@ -118,8 +120,9 @@ func Load(folder fs.FS) (*Policy, error) {
 			faults = append(faults, configfile.Fault{File: name, Text: "not a file of a policy; those are " + strings.Join(fileNames(), ", ")})
 			continue
 		}
-		if files[name], err = fs.ReadFile(folder, name); err != nil {
-			return nil, fmt.Errorf("policy folder: %w", err)
+		if files[name], err = readBounded(folder, name); err != nil {
+			faults = append(faults, configfile.Fault{File: name, Text: err.Error()})
+			delete(files, name)
 		}
 	}
 	p, err := compile(files)
@@ -193,6 +196,9 @@ func compile(files map[string][]byte) (*Policy, error) {
 	for _, part := range parts {
 		part.read(c)
 	}
+	slices.SortFunc(c.scopes, func(a, b Named) int {
+		return cmp.Or(cmp.Compare(a.Rule.File, b.Rule.File), cmp.Compare(a.Rule.Line, b.Rule.Line), cmp.Compare(a.Name, b.Name))
+	})
 	p.warnings, p.scopes = c.warnings, c.scopes
 	if err := c.faults.Err(); err != nil {
 		return nil, err

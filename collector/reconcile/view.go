@@ -66,6 +66,8 @@ type outcome struct {
 	clocks     []milestone.Entry
 	breaches   []exception.Desired
 	clockWaits map[string]bool
+	// letter is the refused record that the key is of.
+	letter *letter
 	// wakeAt is when to fold again without a new fact, zero for never.
 	wakeAt time.Time
 	// demand is what the key says of stock that lies in no bucket; demands: it is a key that says such things.
