@@ -165,10 +165,7 @@ func (v *view) raise(d exception.Desired) {
 	if v.batch.under != nil {
 		p = v.batch.under
 	}
-	owner := p.OwnerAbout(p.Scope(v.tenant, d.Site, d.Customer), d.Code, d.Class, d.About)
-	d.About = owner.About
-	d.Team, d.Severity, d.Due = owner.Team, owner.SeverityOf(), owner.Due
-	v.outcome.exceptions = append(v.outcome.exceptions, d)
+	v.outcome.exceptions = append(v.outcome.exceptions, d.Owned(p, v.tenant))
 }
 
 // raiseFindings adds what the fold itself found.

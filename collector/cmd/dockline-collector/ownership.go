@@ -48,7 +48,7 @@ type owned struct {
 
 // Run lists what has an owner.
 func (c *ownershipListCommand) Run(all *commands) error {
-	return withDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		p, err := desk.Load(ctx, c.Policy)
 		if err != nil {
 			return err

@@ -51,7 +51,7 @@ func (c *policyExplainCommand) Run(all *commands) error {
 	if c.About != "" && !ownership.Known(c.About) {
 		return fmt.Errorf("--about %q: no such field, change of status, kind of event or object; `dockline-collector ownership list` names them", c.About)
 	}
-	return withDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		list, err := c.explain(ctx, desk)
 		if err != nil {
 			return err
