@@ -31,6 +31,7 @@ type writes struct {
 	receipts                                             map[string]map[string]bool // by tenant, event ids
 	marked                                               map[foldKey]bool
 	demands                                              map[foldKey][]state.Demand
+	ruled                                                map[foldKey]decidedBy
 }
 
 // note brings what was decided about a key beside what is known of it, and notes the difference. Postings and exceptions compare for
@@ -45,6 +46,12 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	}
 	if changed && !b.large {
 		b.refresh(v.tenant, b.postings.Feeding(v.posting())) // whatever became of these meanwhile
+	}
+	if !isLedger(v.key) {
+		if b.ruled == nil {
+			b.ruled = make(map[foldKey]decidedBy)
+		}
+		b.ruled[v.foldKey] = decidedBy{v.policy.Version, out.ruled}
 	}
 	b.noteReasons(v.foldKey, out.reasons)
 	b.noteWaits(v.foldKey, out.allWaits())
@@ -288,6 +295,9 @@ func (b *batch) write(ctx context.Context) error {
 		return err
 	}
 	if err := b.writeDemand(ctx); err != nil {
+		return err
+	}
+	if err := b.writeRuled(ctx); err != nil {
 		return err
 	}
 	if err := b.tx.Upsert(ctx, db.Insert{Table: "state", Rows: b.newStates, Conflict: byKey,

@@ -39,6 +39,7 @@ type commands struct {
 	Import   importCommand   `cmd:"" help:"Take a document of others into the event log: EPCIS."`
 	Backup   backupCommand   `cmd:"" help:"Copy the database into a file, also while the collector runs."`
 	Restore  restoreCommand  `cmd:"" help:"Put a backup back, or say that the database was put back."`
+	Policy   policyCommand   `cmd:"" help:"The rules of the business: check, explain, compare, approve and activate versions of them."`
 	Rebuild  rebuildCommand  `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
