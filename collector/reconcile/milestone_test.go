@@ -140,6 +140,7 @@ func TestMilestones(t *testing.T) {
 		{"rules by customer, site and region", "default:\n  picked: {of: order, start: [accepted], stop: [picked], within: 4h}\nsites:\n  dc-east: {picked: {within: 3h}}\ncustomers:\n  C-1001: {picked: {within: 2h}}\n", testScopes},
 		{"several collectors and a restart", picking, testCollectors},
 		{"a policy that changes keeps running clocks", picking, testPolicyChanges},
+		{"service levels", picking, testLevels},
 		{"signals of any name start and stop", "default:\n  loaded: {of: order, start: [\"signal:truck_called\"], stop: [\"signal:truck_here\", shipped], within: 1h}\n  any: {of: order, start: [accepted], stop: [closed], within: 9999h}\n", testSignals},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -380,4 +381,50 @@ func testSignals(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	w.expect("here", "order/SO1 any running due 9999h0m0s\norder/SO1 loaded met due 2h0m0s reached 1h30m0s\n", "")
+}
+
+func testLevels(t *testing.T, w *world) {
+	for i, c := range []struct {
+		customer string
+		at       time.Duration // when it was picked, 0 for not
+	}{{"C-1", time.Hour}, {"C-1", 2 * time.Hour}, {"C-1", 5 * time.Hour}, {"C-2", 0}, {"C-2", 4 * time.Hour}} {
+		number := fmt.Sprintf("SO%d", i)
+		e := w.accepted(number, Morning)
+		e.GetOrder().Customer = c.customer
+		w.tell(e)
+		if c.at > 0 {
+			w.tell(w.picked(number, Morning.Add(c.at)))
+		}
+	}
+	w.pass(24 * time.Hour)
+	w.told()
+	w.tell(w.accepted("SO9", w.clock))
+	report := func(f milestone.ReportFilter) string {
+		var b strings.Builder
+		err := w.d.Read(t.Context(), func(tx *db.Tx) error {
+			b.Reset()
+			list, err := milestone.Report(t.Context(), tx, Tenant, f)
+			for _, l := range list {
+				percent, _ := l.Percent()
+				fmt.Fprintf(&b, "%s: %d met, %d missed (%d overdue), %d run, %.0f%% of %g\n", strings.Join(l.Group, " "), l.Met, l.Missed, l.Overdue, l.Running, percent, l.Target)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	if got := report(milestone.ReportFilter{By: []string{"customer"}}); got != "C-1: 2 met, 1 missed (0 overdue), 0 run, 67% of 95\nC-1001: 0 met, 0 missed (0 overdue), 1 run, 0% of 95\nC-2: 1 met, 1 missed (1 overdue), 0 run, 50% of 95\n" {
+		t.Errorf("by customer:\n%s", got)
+	}
+	if got := report(milestone.ReportFilter{By: []string{"day", "milestone", "site"}}); got != "2026-11-24 picked dc-east: 3 met, 2 missed (1 overdue), 0 run, 60% of 95\n2026-11-25 picked dc-east: 0 met, 0 missed (0 overdue), 1 run, 0% of 95\n" {
+		t.Errorf("by day:\n%s", got)
+	}
+	if got := report(milestone.ReportFilter{To: Morning.Add(12 * time.Hour)}); got != ": 3 met, 2 missed (1 overdue), 0 run, 60% of 95\n" {
+		t.Errorf("of the first day:\n%s", got)
+	}
+	if got := report(milestone.ReportFilter{From: Morning.Add(240 * time.Hour)}); got != "" {
+		t.Errorf("of a day without any: %s", got)
+	}
 }

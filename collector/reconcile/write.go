@@ -27,6 +27,7 @@ type writes struct {
 	oldReasons, oldWaits                                 [][]any
 	newCommands                                          [][]any
 	newLinks                                             [][]any
+	letters                                              [][]any
 	released                                             []*docklinev1.Event
 	receipts                                             map[string]map[string]bool // by tenant, event ids
 	marked                                               map[foldKey]bool
@@ -63,6 +64,9 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	}
 	if err := b.exceptions.Sync(exception.Origin{Tenant: v.tenant, Name: v.failure()}, nil); err != nil {
 		return err
+	}
+	if out.letter != nil {
+		b.letters = append(b.letters, out.letter.row(v.foldKey))
 	}
 	if hasClocks(v.key) {
 		b.clocks.Put(v.milestone(), out.clocks)
@@ -318,6 +322,9 @@ func (b *batch) write(ctx context.Context) error {
 		return err
 	}
 	if err := b.tx.InsertAll(ctx, db.Insert{Table: "stream_wait", Columns: []string{"tenant", "fold_key", "site"}, Rows: b.newWaits}); err != nil {
+		return err
+	}
+	if err := b.tx.Upsert(ctx, db.Insert{Table: "dead_letter", Columns: letterColumns, Conflict: byKey, Update: letterColumns[2:], Rows: b.letters}); err != nil {
 		return err
 	}
 	if err := b.clocks.Write(ctx, b.tx); err != nil {
