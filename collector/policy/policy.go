@@ -55,8 +55,8 @@ type Policy struct {
 	places      sync.Map                              // files that were asked where something stands, by name
 	files       map[string][]byte
 	warnings    configfile.Faults
-	postings    *postings
 	scopes      []Named
+	postings    *postings
 }
 
 // Target is a system that is told things, by the name of its connector.
