@@ -105,13 +105,13 @@ func (l *Log) tellDeclared(ctx context.Context, tx *db.Tx, ids []identityKey) er
 		if err != nil {
 			return err
 		}
-		told, err := tx.InsertAbsent(ctx, db.Insert{Table: "fact", Columns: factColumns, Conflict: []string{"tenant", "fold_key", "log_id"}, Returning: []string{"tenant", "fold_key"}, Rows: facts})
+		told, err := tx.InsertAbsent(ctx, db.Insert{Table: "fact", Columns: factColumns, Conflict: []string{"tenant", "fold_key", "log_id"}, Returning: []string{"tenant", "fold_key", "log_id"}, Rows: facts})
 		if err != nil {
 			return fmt.Errorf("tell of what was told in error: %w", err)
 		}
 		r := l.newRows()
 		for _, row := range told {
-			r.dirty = append(r.dirty, dirtyKey{row[0].(string), row[1].(string)})
+			r.dirty = append(r.dirty, dirtyKey{row[0].(string), row[1].(string), row[2].(int64), row[2].(int64)})
 		}
 		if err := r.mark(ctx, tx); err != nil || len(told) == 0 {
 			return err
@@ -300,7 +300,7 @@ func (l *Log) keysTold(ctx context.Context, tx *db.Tx, id identityKey, seen map[
 	for _, touch := range l.touches(x.event) {
 		keys = append(keys, touch.Key)
 	}
-	if number, ok := recordNumber(x.event); ok {
+	if number, ok := event.RecordNumber(x.event); ok {
 		versions, err := readVersions(ctx, tx, []int64{number})
 		if err != nil {
 			return nil, nil, err

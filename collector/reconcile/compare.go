@@ -107,7 +107,7 @@ func (w *Worker) Compare(ctx context.Context, keys []Key, corrections map[Key][]
 	var large []foldKey
 	err := w.DB.Read(ctx, func(tx *db.Tx) error {
 		found, large = nil, nil
-		rest, apart, err := w.apart(ctx, tx, all)
+		rest, apart, err := w.apart(ctx, tx, all, false)
 		if err != nil {
 			return err
 		}

@@ -29,9 +29,11 @@ type view struct {
 	now    time.Time
 	policy *policy.Policy
 	facts  []state.Fact
-	// own is how many facts the key itself has.
-	own int
-	had *stateRow
+	// own is how many facts the key itself has, count how many there are with those that come through links.
+	own, count int
+	had        *stateRow
+	// whole: some facts stand for many, and what follows asks for each. alike: it would not.
+	whole, alike bool
 
 	stored  map[posting.Ref]posting.Entry
 	strange []*docklinev1.Event
@@ -85,6 +87,7 @@ func (v *view) decide() (out *outcome, err error) {
 	if err != nil {
 		return nil, err
 	}
+	v.count = countFacts(v.facts)
 	v.disown()
 	if kind == state.KindSubmission { // what a stranger says of an order is a case of that order
 		v.strange = slices.DeleteFunc(v.strange, func(e *docklinev1.Event) bool { return e.GetKind() != docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED })
@@ -144,6 +147,7 @@ func (v *view) disown() {
 		if d := f.Event.GetErrorDeclaration(); strange && d != nil && v.key != state.DeclarationKey(d.GetEventId()) {
 			return true // told once, where it is declared
 		}
+		v.whole = v.whole || strange && f.Group != nil
 		if strange && f.Via == "" && !event.IsElsewhere(f.Event) { // what came through a link is told where it came from
 			v.strange = append(v.strange, f.Event)
 		}
@@ -269,7 +273,7 @@ func (v *view) targets(kind connector.Kind, site string, order *docklinev1.Order
 
 // want adds a posting.
 func (v *view) want(d posting.Desired) {
-	d.SourceVersion = max(d.SourceVersion, int64(len(v.facts)))
+	d.SourceVersion = max(d.SourceVersion, int64(countFacts(v.facts)))
 	v.outcome.postings = append(v.outcome.postings, d)
 }
 

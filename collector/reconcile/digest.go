@@ -1,0 +1,191 @@
+package reconcile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// defaultDigestFrom is the number of facts from which an order has a digest: folding fewer takes no longer than to keep one.
+const defaultDigestFrom = 500
+
+// digest is what the facts of an order with very many come to: groups of those that mean the same to its fold, and the others, which stay
+// apart. To stand apart is always right; a fact may be in a group only while no other of the key names its record or its event.
+type digest struct {
+	foldKey
+	id    int64
+	ready bool
+	// through is how far one that is not ready has come; folded the count of facts in the key's state, as it was last written.
+	through, folded int64
+	groups          []*digestGroup
+	// places are those of the groups, by what their facts have in common.
+	places map[string]int
+	// named are the ids that facts apart name: what they double, or declare an error.
+	named map[string]bool
+	// apart are the facts apart, where they are loaded; apartCount how many there are.
+	apart      []factRow
+	apartCount int64
+
+	// members are facts that came in, with their groups, and left those that were taken out of one; short: a group does not know its newest facts any more.
+	members [][]any
+	left    []int64
+	short   bool
+}
+
+// digestGroup is one group of a digest.
+type digestGroup struct {
+	part    int64
+	alike   []byte
+	event   *docklinev1.Event
+	tally   tally
+	changed bool
+}
+
+// tally is what a group counts, as its row has it.
+type tally struct {
+	Quantities map[string]int64 `json:"quantities"`
+	Newest     []newest         `json:"newest"`
+}
+
+// newest is when one of the newest facts of a group happened.
+type newest struct {
+	Seconds  int64  `json:"s"`
+	Nanos    int64  `json:"n,omitempty"`
+	Movement uint64 `json:"m,omitempty"`
+	ID       string `json:"id"`
+}
+
+// keptNewest is how many of its newest facts a group keeps: more than it needs, since some may be taken out again.
+const keptNewest = 2 * state.MostNewest
+
+func (n newest) happening() state.Happening {
+	return state.Happening{At: time.Unix(n.Seconds, n.Nanos).UTC(), Movement: n.Movement, ID: n.ID}
+}
+
+func newestOf(e *docklinev1.Event) newest {
+	h := state.HappeningOf(e)
+	return newest{h.At.Unix(), int64(h.At.Nanosecond()), h.Movement, h.ID}
+}
+
+func compareNewest(a, b newest) int { return a.happening().Compare(b.happening()) }
+
+func (t *tally) count() int64 { return (&state.Group{Quantities: t.Quantities}).Count() }
+
+// add counts one fact more.
+func (t *tally) add(e *docklinev1.Event, quantity string) {
+	whole := int64(len(t.Newest)) == t.count()
+	t.Quantities[quantity]++
+	n := newestOf(e)
+	at, _ := slices.BinarySearchFunc(t.Newest, n, compareNewest)
+	if at == 0 && !whole {
+		return // what lies between it and those that are kept is not known
+	}
+	t.Newest = slices.Insert(t.Newest, at, n)
+	if len(t.Newest) > keptNewest {
+		t.Newest = slices.Delete(t.Newest, 0, len(t.Newest)-keptNewest)
+	}
+}
+
+// remove counts one fact less. ok is false where the group would not know its newest facts any more, or never had this one.
+func (t *tally) remove(e *docklinev1.Event, quantity string) (ok bool) {
+	if t.Quantities[quantity] == 0 {
+		return false
+	}
+	if t.Quantities[quantity]--; t.Quantities[quantity] == 0 {
+		delete(t.Quantities, quantity)
+	}
+	t.Newest = slices.DeleteFunc(t.Newest, func(n newest) bool { return n.ID == e.GetId() })
+	return t.known()
+}
+
+// known tells whether a group knows as many of its newest facts as a fold may ask for.
+func (t *tally) known() bool {
+	return int64(len(t.Newest)) >= min(t.count(), state.MostNewest)
+}
+
+// fact is what stands for a group in a fold; ok is false where there is nothing in it.
+func (g *digestGroup) fact() (fact state.Fact, ok bool) {
+	if len(g.tally.Quantities) == 0 {
+		return fact, false
+	}
+	group := &state.Group{Quantities: g.tally.Quantities}
+	for _, n := range g.tally.Newest {
+		group.Newest = append(group.Newest, n.happening())
+	}
+	return state.Fact{Event: g.event, Group: group}, true
+}
+
+// count is how many facts the key has.
+func (d *digest) count() int64 {
+	n := d.apartCount
+	for _, g := range d.groups {
+		n += g.tally.count()
+	}
+	return n
+}
+
+// appendGroups adds what stands for the groups.
+func (d *digest) appendGroups(facts []state.Fact) []state.Fact {
+	for _, g := range d.groups {
+		if fact, ok := g.fact(); ok {
+			facts = append(facts, fact)
+		}
+	}
+	return facts
+}
+
+// copy is a digest that can be changed apart from this one.
+func (d *digest) copy() *digest {
+	c := *d
+	c.members, c.left, c.apart = nil, nil, slices.Clone(d.apart)
+	c.places, c.named = maps.Clone(d.places), maps.Clone(d.named)
+	c.groups = make([]*digestGroup, len(d.groups))
+	for i, g := range d.groups {
+		copied := *g
+		copied.tally = tally{maps.Clone(g.tally.Quantities), slices.Clone(g.tally.Newest)}
+		copied.changed = false
+		c.groups[i] = &copied
+	}
+	return &c
+}
+
+// groupOf finds the group of facts like one, and makes it where there is none.
+func (d *digest) groupOf(like *docklinev1.Event) (*digestGroup, error) {
+	alike, err := proto.MarshalOptions{Deterministic: true}.Marshal(like)
+	if err != nil {
+		return nil, err
+	}
+	if at, ok := d.places[string(alike)]; ok {
+		return d.groups[at], nil
+	}
+	g := &digestGroup{part: int64(len(d.groups)) + 1, alike: alike, tally: tally{Quantities: make(map[string]int64)}, changed: true}
+	return g, d.addGroup(g)
+}
+
+func (d *digest) addGroup(g *digestGroup) error {
+	if err := g.read(); err != nil {
+		return err
+	}
+	if d.places == nil {
+		d.places = make(map[string]int)
+	}
+	d.places[string(g.alike)] = len(d.groups)
+	d.groups = append(d.groups, g)
+	return nil
+}
+
+// read makes the event that stands for the group. Its id is that of no other, and it has no record.
+func (g *digestGroup) read() error {
+	g.event = &docklinev1.Event{}
+	if err := proto.Unmarshal(g.alike, g.event); err != nil {
+		return err
+	}
+	g.event.Id = fmt.Sprintf("\x00group %d", g.part)
+	return nil
+}
