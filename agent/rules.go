@@ -78,7 +78,7 @@ func (r RulesConfig) validate(bad func(key, format string, args ...any)) {
 
 // unscanned are kinds, or objects of kinds, that nobody scans at a site.
 var unscanned = []string{"order.", "invoice.", "credit_memo.", "quote.", "backorder.", "transport.", "inbound.", "command.", "stream.", "record.", "policy.", "exception.",
-	"agent.", "error.", "stock.snapshot", "count.approved", "shipment.over_shipped", "return.requested", "return.authorised", "return.denied", "return.cancelled"}
+	"milestone.", "agent.", "error.", "stock.snapshot", "count.approved", "shipment.over_shipped", "return.requested", "return.authorised", "return.denied", "return.cancelled"}
 
 // protectable says whether a kind is a scan at a site, and no word of the centre or of the machinery.
 func protectable(kind docklinev1.EventKind) bool {

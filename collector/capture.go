@@ -19,10 +19,7 @@ func OpenCapture(ctx context.Context, c *Config) (*capture.Capture, func() error
 		if m.db, err = OpenDatabase(ctx, c); err != nil {
 			return err
 		}
-		if m.policy, err = loadPolicy(c); err != nil {
-			return err
-		}
-		return m.policyInForce(ctx)
+		return m.readPolicy(ctx)
 	}()
 	if err != nil {
 		return nil, nil, errors.Join(err, m.Close())

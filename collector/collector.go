@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -33,7 +34,8 @@ type Collector struct {
 	log        *slog.Logger
 	lock       *os.File // nil where several collectors may share the database
 	db         *db.DB
-	policy     *policy.Policy
+	configured *policy.Policy                // that of the folder
+	inForce    atomic.Pointer[policy.Policy] // what sites and people meet; it may become another while the collector runs
 	connectors []*system
 	authority  *identity.Authority
 	keeper     *enrol.Keeper
@@ -59,7 +61,7 @@ func Open(ctx context.Context, c *Config) (*Collector, error) {
 	if err := m.open(ctx); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	m.log.Info("collector", "version", wire.Version, "database", m.db.Engine(), "policy", m.policy.Version, "broker", m.BrokerURL(), "console", m.ConsoleURL())
+	m.log.Info("collector", "version", wire.Version, "database", m.db.Engine(), "policy", m.policy().Version, "broker", m.BrokerURL(), "console", m.ConsoleURL())
 	if len(c.Connectors) == 0 {
 		m.log.Warn("no system is configured under connectors: what sites tell is kept and folded, and nothing of it is posted")
 	}
@@ -79,10 +81,10 @@ func (m *Collector) open(ctx context.Context) (err error) {
 	if m.connectors, err = newSystems(m.config); err != nil {
 		return err
 	}
-	if m.policy, err = loadPolicy(m.config); err != nil {
+	if m.configured, err = loadPolicy(m.config); err != nil {
 		return err
 	}
-	if err := m.amendable(); err != nil {
+	if err := m.amendable(m.configured); err != nil {
 		return err
 	}
 	if err := m.openIdentity(ctx); err != nil {
@@ -110,8 +112,8 @@ func OpenDatabase(ctx context.Context, c *Config) (*db.DB, error) {
 }
 
 // amendable refuses a policy that sends order amendments by name to a system that takes none. By role they go to those that do.
-func (m *Collector) amendable() error {
-	texts := m.policy.Unsupported(func(target string) bool {
+func (m *Collector) amendable(p *policy.Policy) error {
+	texts := p.Unsupported(func(target string) bool {
 		return slices.ContainsFunc(m.connectors, func(s *system) bool {
 			_, ok := s.connector.Kinds()[connector.OrderAmendment]
 			return s.config.Name == target && ok
@@ -121,13 +123,6 @@ func (m *Collector) amendable() error {
 		return fmt.Errorf("policy: %s", strings.Join(texts, "; "))
 	}
 	return nil
-}
-
-func loadPolicy(c *Config) (*policy.Policy, error) {
-	if c.Policy.Folder != "" {
-		return policy.Load(os.DirFS(c.Path(c.Policy.Folder)))
-	}
-	return policy.Default().WithTargets(targets(c))
 }
 
 // Close closes what Open has opened. Run must have returned.

@@ -76,6 +76,8 @@ type HTTPConfig struct {
 // PolicyConfig names the policy folder; empty is the one that ships.
 type PolicyConfig struct {
 	Folder string `yaml:"folder"`
+	// Approval "required": a folder that has changed is only proposed at the start; "none": it is activated.
+	Approval string `yaml:"approval"`
 }
 
 // ConnectorConfig is one system of record or of engagement. Settings belong to the kind.
@@ -172,6 +174,9 @@ func (c *Config) validate() configfile.Faults {
 		bad("http.listen", "%q: give address and port, like 127.0.0.1:8080", c.HTTP.Listen)
 	} else if c.HTTP.TokenFile == "" && !isLoopback(host) {
 		bad("http.token_file", "console and API on %s need a token: name a file that holds one", c.HTTP.Listen)
+	}
+	if a := c.Policy.Approval; a != approvalNone && a != approvalRequired {
+		bad("policy.approval", "%q: %s or %s", a, approvalNone, approvalRequired)
 	}
 	seen := map[string]bool{}
 	for i, n := range c.Connectors {

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -26,10 +25,7 @@ func OpenRebuild(ctx context.Context, c *Config) (*rebuild.Rebuild, func() error
 		if m.connectors, err = newSystems(c); err != nil {
 			return err
 		}
-		if m.policy, err = loadPolicy(c); err != nil {
-			return err
-		}
-		return m.policyInForce(ctx)
+		return m.readPolicy(ctx)
 	}()
 	if err != nil {
 		return nil, nil, errors.Join(err, m.Close())
@@ -46,21 +42,6 @@ func OpenRebuild(ctx context.Context, c *Config) (*rebuild.Rebuild, func() error
 		return n+large > 0, err
 	}
 	return b, m.Close, nil
-}
-
-// policyInForce refuses to fold under a policy that no collector has put in force.
-func (m *Collector) policyInForce(ctx context.Context) error {
-	return m.db.Read(ctx, func(tx *db.Tx) error {
-		var newest string
-		err := tx.QueryRow(ctx, `SELECT version FROM policy_version ORDER BY activated_at DESC, version LIMIT 1`).Scan(&newest)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && newest == m.policy.Version {
-			return nil
-		}
-		if err == nil {
-			err = fmt.Errorf("policy %s is in force, and the configuration has %s: start the collector, or restart it, so that it is put in force first", newest, m.policy.Version)
-		}
-		return err
-	})
 }
 
 func (m *Collector) newNight(log *eventlog.Log, worker *reconcile.Worker) *rebuild.Night {

@@ -2,8 +2,6 @@ package collector
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/dockline/dockline/collector/connector"
@@ -34,6 +32,7 @@ type road struct {
 	downlink  *downlink.Downlink
 	keeper    *fleet.Keeper
 	night     *rebuild.Night // nil for never
+	watch     *policyWatch
 }
 
 func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
@@ -50,9 +49,10 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	r.downlink = &downlink.Downlink{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "downlink")}
 	r.keeper = m.newKeeper(l, log)
 	r.night = m.newNight(log, r.worker)
-	if err := m.activate(ctx, appendFacts); err != nil {
+	if err := m.takePolicy(ctx, appendFacts); err != nil {
 		return nil, err
 	}
+	r.watch = &policyWatch{collector: m, append: appendFacts, changed: func() { r.worker.Wake.Set() }}
 	for _, s := range m.connectors {
 		r.senders = append(r.senders, &posting.Sender{DB: m.db, Target: s.config.Name, Connector: s.connector, Holder: m.name, Cases: m.cases, Receipts: m.receipts,
 			CallTimeout: s.config.Timeout, Now: m.clock, Random: m.jitter, Log: m.log.With("part", "posting", "target", s.config.Name)})
@@ -74,27 +74,6 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 			return m.report(ctx, tx, tenant, origin, desired)
 		}})
 	return r, err
-}
-
-// activate puts the policy in force for every tenant that there is, before anything is folded under it.
-func (m *Collector) activate(ctx context.Context, appendFacts reconcile.Append) error {
-	tenants := make(map[string]bool)
-	for _, s := range m.connectors {
-		tenants[s.config.Tenant] = true
-	}
-	sites, err := (&fleet.Fleet{DB: m.db, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock}).Sites(ctx, "")
-	if err != nil {
-		return err
-	}
-	for _, site := range sites {
-		tenants[site.Tenant] = true
-	}
-	for _, tenant := range slices.Sorted(maps.Keys(tenants)) {
-		if err := reconcile.Activate(ctx, m.db, tenant, m.policy, appendFacts, m.now()); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // newLog is the event log, with the keys that the mapping in force gives.
@@ -122,14 +101,14 @@ func appending(log *eventlog.Log) func(ctx context.Context, tx *db.Tx, events []
 
 // newWorker folds with the policy in force.
 func (m *Collector) newWorker(log *eventlog.Log) *reconcile.Worker {
-	return &reconcile.Worker{DB: m.db, Policy: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile")}
+	return &reconcile.Worker{DB: m.db, InForce: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile")}
 }
 
 func (r *road) sequencerWake() { r.sequencer.Wake() }
 
 // loops are all that run for the road's sake.
 func (r *road) loops() []func(context.Context) error {
-	loops := []func(context.Context) error{r.ingest.Run, r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.keeper.Run}
+	loops := []func(context.Context) error{r.ingest.Run, r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.keeper.Run, r.watch.Run}
 	if r.night != nil {
 		loops = append(loops, r.night.Run)
 	}
@@ -144,7 +123,7 @@ func (r *road) loops() []func(context.Context) error {
 
 // keys gives the event log the fold keys of an event, by the mapping in force.
 func (m *Collector) keys(e *docklinev1.Event) []eventlog.Touch {
-	touched := state.Keys(e, m.policy.Mapping)
+	touched := state.Keys(e, m.policy().Mapping)
 	out := make([]eventlog.Touch, len(touched))
 	for i, t := range touched {
 		out[i] = eventlog.Touch(t)
@@ -175,7 +154,7 @@ func (m *Collector) style(tenant, target string, kind connector.Kind) (connector
 
 // owned completes an exception by the policy: who must act, how bad it is, and how long he has.
 func (m *Collector) owned(code string, class docklinev1.FaultClass, severity docklinev1.Severity, d exception.Desired) exception.Desired {
-	owner := m.policy.Owner(code, class)
+	owner := m.policy().Owner(code, class)
 	d.Code, d.Class, d.Team, d.Due = code, class, owner.Team, owner.Due
 	if d.Severity = severity; severity == docklinev1.Severity_SEVERITY_UNSPECIFIED {
 		d.Severity = owner.SeverityOf()
@@ -210,7 +189,7 @@ func (m *Collector) intakeCases(ctx context.Context, tx *db.Tx, tenant, origin s
 }
 
 func (m *Collector) receipts(ctx context.Context, tx *db.Tx, tenant string, eventIDs []string, now time.Time) error {
-	return receipt.Refresh(ctx, tx, tenant, eventIDs, m.policy.OfRole(ownership.SystemOfRecord), now)
+	return receipt.Refresh(ctx, tx, tenant, eventIDs, m.policy().OfRole(ownership.SystemOfRecord), now)
 }
 
 // sites lists a tenant's sites, whose books are to be opened.

@@ -64,7 +64,7 @@ func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Collector{config: &Config{}, log: s.Log, db: s.DB, policy: s.Policy, name: cmp.Or(s.Name, Name), clock: s.Now, jitter: s.Random}
+	m := &Collector{config: &Config{}, log: s.Log, db: s.DB, configured: s.Policy, name: cmp.Or(s.Name, Name), clock: s.Now, jitter: s.Random}
 	for _, told := range s.Systems {
 		m.connectors = append(m.connectors, &system{connector: told.Connector,
 			config: ConnectorConfig{Name: told.Name, Tenant: s.Tenant, Role: string(told.Role)}})

@@ -16,6 +16,7 @@ var counts = map[string]struct{ commit, full int }{
 	"reconcile.large-facts":  {50_000, 1_000_000},
 	"reconcile.random-days":  {4, 12},
 	"posting.sequences":      {100, 2000},
+	"posting.poison-orders":  {10_000, 10_000},
 	"once.agent-kills":       {20, 20},
 	"rebuild.orders":         {24, 120},
 	"epcis.orders":           {24, 120},

@@ -47,7 +47,7 @@ func (s *server) event(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := EventWithReceipt{Event: eventOf(&bodies[0]), Others: eachOf(bodies[1:], eventOf)}
+	found := BodiesOf(bodies)
 	declared, err := s.log.Declarations(q.Context(), q.tenant, id)
 	if err != nil {
 		return nil, err

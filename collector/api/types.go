@@ -105,7 +105,7 @@ type Event struct {
 	ID     string `json:"id"`
 	// Kind is the business name: "pick.confirmed".
 	Kind string `json:"kind"`
-	// Variant 0 is in force; another is a different body under the same id.
+	// Variant 0 is in force; 1 is a different body under the same id; 2 is one that a person has accepted as an event of its own.
 	Variant int `json:"variant"`
 	// Epoch and Seq are the event's place in the site's journal; absent for a fact of the centre.
 	Epoch      string     `json:"epoch,omitempty"`
@@ -128,6 +128,11 @@ type EventWithReceipt struct {
 	CorrelationID string `json:"correlation_id,omitempty"`
 	// ToldInError are the declarations that say so; each names the events that say what is right.
 	ToldInError []Event `json:"told_in_error"`
+}
+
+// BodiesOf is the bodies under one id, the one in force first.
+func BodiesOf(bodies []eventlog.Entry) EventWithReceipt {
+	return EventWithReceipt{Event: eventOf(&bodies[0]), Others: eachOf(bodies[1:], eventOf), ToldInError: []Event{}}
 }
 
 // Orders answers GET /api/v1/orders?after=NUMBER&limit=N&status=S&site=ID: orders by number, in the order of bytes.

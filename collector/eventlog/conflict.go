@@ -116,7 +116,9 @@ func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, er
 		}
 		b.Epoch, b.EpochOrdinal, b.Seq = a.Epoch, a.EpochOrdinal, a.Seq
 	}
-	lowest := slices.MinFunc(bodies, func(a, b *body) int {
+	// What a person has accepted as an event of its own counts under its own id.
+	undecided := slices.DeleteFunc(slices.Clone(bodies), func(b *body) bool { return b.variant == AcceptedVariant })
+	lowest := slices.MinFunc(undecided, func(a, b *body) int {
 		return cmp.Or(comparePlaces(a.place(), b.place()), bytes.Compare(a.hash, b.hash))
 	})
 	if lowest.variant != 0 {
@@ -129,9 +131,12 @@ func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, er
 		}
 	}
 	if same >= 0 {
+		if bodies[same].variant == AcceptedVariant {
+			return false, l.lowerAccepted(ctx, tx, bodies[same])
+		}
 		return false, nil
 	}
-	return true, l.report(ctx, tx, tenant, "event/"+id, []Exception{twoBodies(lowest.Event, len(bodies))})
+	return true, l.report(ctx, tx, tenant, bodiesOrigin(id), openBodies(lowest.Event, len(undecided)-1))
 }
 
 // readBodies reads the body in force, row inForce, and those beside it.
@@ -263,6 +268,7 @@ func twoBodies(e *docklinev1.Event, n int) Exception {
 		Severity: docklinev1.Severity_SEVERITY_ERROR, Site: e.GetSite(), EventIDs: []string{e.GetId()},
 		Title: "One event id with different contents",
 		Text: fmt.Sprintf("%s %s (source %s, record %q) arrived with %d different contents under one id. The one that the site's journal wrote first counts. "+
-			"Look at them in the event log, and find out whether the source uses a key again or an agent's disk is damaged.",
-			event.KindName(e.GetKind()), e.GetSubject(), e.GetSource(), e.GetSourceKey(), n)}
+			"Find out whether the source uses a key again or an agent's disk is damaged: dockline-collector event show %s --tenant %s prints them all. "+
+			"Where the source used a key again and both happened, dockline-collector event accept with the same arguments makes the other one an event of its own.",
+			event.KindName(e.GetKind()), e.GetSubject(), e.GetSource(), e.GetSourceKey(), n, e.GetId(), e.GetTenant())}
 }

@@ -20,7 +20,7 @@ type Entry struct {
 	// Offset is its number in the log, from 1.
 	Offset uint64
 	Event  *docklinev1.Event
-	// Variant 0 is in force; 1 is another body under the same id, kept beside it.
+	// Variant 0 is in force; 1 is another body under the same id, kept beside it; AcceptedVariant one that counts as an event of its own.
 	Variant int
 	// Partition is the key by which it is kept together with others.
 	Partition    string

@@ -14,8 +14,9 @@ import (
 
 // compiler checks the files of one policy and gathers every fault.
 type compiler struct {
-	policy *Policy
-	faults configfile.Faults
+	policy           *Policy
+	faults, warnings configfile.Faults
+	scopes           []named
 }
 
 // read decodes a file; nil where it could not be, the faults then say so.
@@ -34,6 +35,11 @@ func (c *compiler) read(name string, out any) *configfile.File {
 
 func (c *compiler) bad(file *configfile.File, key, format string, args ...any) {
 	c.faults = append(c.faults, file.Fault(key, format, args...))
+}
+
+// warn notes what is not wrong, but most likely not meant.
+func (c *compiler) warn(file *configfile.File, key, format string, args ...any) {
+	c.warnings = append(c.warnings, file.Fault(key, format, args...))
 }
 
 func (c *compiler) targets() {
@@ -90,7 +96,8 @@ func (c *compiler) routing() {
 				c.bad(file, fmt.Sprintf("%s.targets[%d]", key, j), "%q is not in targets.yaml", name)
 			}
 		}
-		r := route{kind: connector.Kind(spec.Kind), targets: names, named: spec.Role == ""}
+		r := route{kind: connector.Kind(spec.Kind), targets: names, named: spec.Role == "", source: spec.When,
+			rule: Rule{File: file.Name, Line: file.Line(key), Key: key, BuiltIn: isBuiltIn(file.Name, c.policy.files[file.Name])}}
 		if spec.When != "" {
 			program, err := compileWhen(spec.When)
 			if err != nil {
@@ -145,34 +152,6 @@ func (c *compiler) timing() {
 		t.ReceiptWait = 24 * time.Hour
 	}
 	c.policy.Timing = t
-}
-
-func (c *compiler) owners() {
-	var content Owners
-	file := c.read("owners.yaml", &content)
-	if file == nil {
-		return
-	}
-	for _, name := range classNames {
-		if content.Classes[name].Team == "" {
-			c.bad(file, "classes."+name, "exceptions of class %s need a team", name)
-		}
-	}
-	check := func(key string, o Owner) {
-		if _, ok := severities[o.Severity]; !ok && o.Severity != "" {
-			c.bad(file, key+".severity", "%q: info, warning or error", o.Severity)
-		}
-		if o.Due < 0 {
-			c.bad(file, key+".due", "%s is below zero", o.Due)
-		}
-	}
-	for name, o := range content.Classes {
-		check("classes."+name, o)
-	}
-	for name, o := range content.Codes {
-		check("codes."+name, o)
-	}
-	c.policy.owners = content
 }
 
 func (c *compiler) ownership() {

@@ -3,7 +3,6 @@ package policy
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/dockline/dockline/proto/configfile"
@@ -47,74 +46,49 @@ type Fulfilment struct {
 	OverShip          OverShip     `yaml:"over_ship"`
 	Invoice           string       `yaml:"invoice"`
 	ProofOfDelivery   string       `yaml:"proof_of_delivery"`
-
-	tolerance int64
 }
 
 // Tolerated is how much more than ordered may leave; all are millionths.
 func (f Fulfilment) Tolerated(ordered int64) int64 {
-	return mulDiv(max(0, ordered), f.tolerance, 100_000_000)
+	tolerance, err := event.ParseQuantity(f.OverShipTolerance)
+	if err != nil {
+		return 0 // nothing is said; what is said was checked
+	}
+	return mulDiv(max(0, ordered), tolerance, 100_000_000)
 }
 
 // ProofRequired: an order is closed only when its delivery is proved.
 func (f Fulfilment) ProofRequired() bool { return f.ProofOfDelivery == "required" }
 
-// fulfilments are the rules by scope.
-type fulfilments struct {
-	Default   Fulfilment            `yaml:"default"`
-	Sites     map[string]Fulfilment `yaml:"sites"`
-	Items     map[string]Fulfilment `yaml:"items"`
-	Customers map[string]Fulfilment `yaml:"customers"`
-}
-
-// Fulfilment is what holds for an item of a customer's order at a site; an empty name is none.
-func (p *Policy) Fulfilment(customer, item, site string) Fulfilment {
-	f := p.fulfilment.Customers[customer]
-	for _, next := range []Fulfilment{p.fulfilment.Items[item], p.fulfilment.Sites[site], p.fulfilment.Default} {
-		f.Remainder, f.Substitution = cmp.Or(f.Remainder, next.Remainder), cmp.Or(f.Substitution, next.Substitution)
-		f.OverShip, f.Invoice = cmp.Or(f.OverShip, next.OverShip), cmp.Or(f.Invoice, next.Invoice)
-		f.ProofOfDelivery = cmp.Or(f.ProofOfDelivery, next.ProofOfDelivery)
-		if f.OverShipTolerance == "" {
-			f.OverShipTolerance, f.tolerance = next.OverShipTolerance, next.tolerance
-		}
-	}
-	return f
-}
+// Fulfilment is what holds for a scope and an item of an order; an empty name is none.
+func (p *Policy) Fulfilment(of Scope, item string) Fulfilment { return p.fulfilment.of(of, item) }
 
 func (c *compiler) fulfilment() {
-	content := fulfilments{}
-	file := c.read("fulfilment.yaml", &content)
-	if file == nil {
+	rules := readScoped[Fulfilment](c, "fulfilment.yaml")
+	if rules == nil {
 		return
 	}
-	limits := c.policy.Limits
-	content.Default = c.checkFulfilment(file, "default", content.Default)
-	d := &content.Default
+	rules.each(func(section, key string, f *Fulfilment) {
+		c.checkFulfilment(rules.file, key, *f)
+		if section == "items" && f.Remainder != "" {
+			c.bad(rules.file, key+".remainder", "what becomes of a remainder is said by customer or site, not by item")
+		}
+		if (section == "sites" || section == "items") && f.ProofOfDelivery != "" {
+			c.bad(rules.file, key+".proof_of_delivery", "proof of delivery is asked for by customer, by tenant or by default")
+		}
+	})
+	d, limits := &rules.Default, c.policy.Limits
+	rules.fallback = make(map[string]Said)
+	for key, file := range map[string]string{"remainder": "fulfilment.yaml", "substitution": "fulfilment.yaml", "invoice": "fulfilment.yaml", "over_ship": "limits.yaml", "over_ship_tolerance": "limits.yaml"} {
+		rules.fallback[key] = Said{Key: key, Rule: c.policy.ruleAt(file, key)}
+	}
 	d.Remainder, d.Substitution = cmp.Or(d.Remainder, RemainderNone), cmp.Or(d.Substitution, SubstitutionApproval)
 	d.Invoice, d.OverShip = cmp.Or(d.Invoice, InvoiceShipped), cmp.Or(d.OverShip, limits.OverShip)
-	if d.OverShipTolerance == "" {
-		d.OverShipTolerance, d.tolerance = cmp.Or(limits.OverShipTolerance, "0"), limits.tolerance
-	}
-	for _, scope := range []struct {
-		name  string
-		rules map[string]Fulfilment
-	}{{"sites", content.Sites}, {"items", content.Items}, {"customers", content.Customers}} {
-		for _, name := range slices.Sorted(maps.Keys(scope.rules)) {
-			key := scope.name + "." + name
-			rule := c.checkFulfilment(file, key, scope.rules[name])
-			if scope.name == "items" && rule.Remainder != "" {
-				c.bad(file, key+".remainder", "what becomes of a remainder is said by customer or site, not by item")
-			}
-			if scope.name != "customers" && rule.ProofOfDelivery != "" {
-				c.bad(file, key+".proof_of_delivery", "proof of delivery is asked for by customer, or by default")
-			}
-			scope.rules[name] = rule
-		}
-	}
-	c.policy.fulfilment = content
+	d.OverShipTolerance = cmp.Or(d.OverShipTolerance, limits.OverShipTolerance, "0")
+	c.policy.fulfilment = rules
 }
 
-func (c *compiler) checkFulfilment(file *configfile.File, key string, f Fulfilment) Fulfilment {
+func (c *compiler) checkFulfilment(file *configfile.File, key string, f Fulfilment) {
 	check := func(field, value string, allowed ...string) {
 		if value != "" && !slices.Contains(allowed, value) {
 			c.bad(file, key+"."+field, "%q: one of %v", value, allowed)
@@ -130,9 +104,7 @@ func (c *compiler) checkFulfilment(file *configfile.File, key string, f Fulfilme
 		if err != nil || tolerance < 0 {
 			c.bad(file, key+".over_ship_tolerance", "%q: give percent as a decimal number, like \"2.5\"", f.OverShipTolerance)
 		}
-		f.tolerance = tolerance
 	}
-	return f
 }
 
 // Unsupported names the routes that send an order amendment, by name, to a target that takes none: what it is there for would never be told.

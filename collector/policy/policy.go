@@ -2,7 +2,6 @@
 package policy
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dockline/dockline/collector/calendar"
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/proto/configfile"
@@ -23,9 +23,6 @@ import (
 
 //go:embed default/*.yaml
 var builtIn embed.FS
-
-// Files of a policy folder. One that a folder does not have is the built-in one.
-var fileNames = []string{"fulfilment.yaml", "limits.yaml", "mapping.yaml", "owners.yaml", "ownership.yaml", "routing.yaml", "stock.yaml", "targets.yaml", "timing.yaml"}
 
 // Policy is one version of the rules. It does not change and is safe for concurrent use.
 type Policy struct {
@@ -38,11 +35,21 @@ type Policy struct {
 	// Mapping resolves items and units; it is what package state folds with.
 	Mapping   *Mapping
 	Ownership ownership.Registry
+	// Notices are how people are told of exceptions.
+	Notices Notices
 
-	fulfilment fulfilments
-	routes     []route
-	owners     Owners
-	files      map[string][]byte
+	calendars   map[string]*calendar.Calendar
+	regions     map[string]string // by site
+	fulfilment  *scoped[Fulfilment]
+	routes      []route
+	owners      *scoped[OwnerRules]
+	teams       map[string]Team
+	escalations map[string]Escalation
+	files       map[string][]byte
+	warnings    configfile.Faults
+	scopes      []named
+	approvals   approvals
+	milestones  *milestones
 }
 
 // Target is a system that is told things, by the name of its connector.
@@ -81,19 +88,6 @@ type Timing struct {
 	ClockUncertainty time.Duration `yaml:"clock_uncertainty"`
 }
 
-// Owner is who must act on an exception, how bad it is and how long he has (0: no limit).
-type Owner struct {
-	Team     string        `yaml:"team"`
-	Severity string        `yaml:"severity"`
-	Due      time.Duration `yaml:"due"`
-}
-
-// Owners gives exceptions to teams, by code or else by class.
-type Owners struct {
-	Classes map[string]Owner `yaml:"classes"`
-	Codes   map[string]Owner `yaml:"codes"`
-}
-
 // Default is the built-in policy.
 func Default() *Policy {
 	p, err := compile(nil)
@@ -116,8 +110,8 @@ func Load(folder fs.FS) (*Policy, error) {
 		if entry.IsDir() || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
 			continue
 		}
-		if !slices.Contains(fileNames, name) {
-			faults = append(faults, configfile.Fault{File: name, Text: "not a file of a policy; those are " + strings.Join(fileNames, ", ")})
+		if !slices.Contains(fileNames(), name) {
+			faults = append(faults, configfile.Fault{File: name, Text: "not a file of a policy; those are " + strings.Join(fileNames(), ", ")})
 			continue
 		}
 		if files[name], err = fs.ReadFile(folder, name); err != nil {
@@ -133,6 +127,9 @@ func Load(folder fs.FS) (*Policy, error) {
 	}
 	return p, faults.Err()
 }
+
+// Warnings are what is not wrong but most likely not meant.
+func (p *Policy) Warnings() configfile.Faults { return p.warnings }
 
 // WithTargets is p with other targets, for a collector without a policy folder whose connectors are the targets.
 func (p *Policy) WithTargets(targets []Target) (*Policy, error) {
@@ -178,7 +175,7 @@ func compile(files map[string][]byte) (*Policy, error) {
 	if files == nil {
 		files = make(map[string][]byte)
 	}
-	for _, name := range fileNames {
+	for _, name := range fileNames() {
 		if _, ok := files[name]; !ok {
 			text, err := builtIn.ReadFile("default/" + name)
 			if err != nil {
@@ -189,15 +186,10 @@ func compile(files map[string][]byte) (*Policy, error) {
 	}
 	p := &Policy{files: files, Version: version(files)}
 	c := &compiler{policy: p}
-	c.targets()
-	c.routing()
-	c.mapping()
-	c.limits()
-	c.fulfilment()
-	c.timing()
-	c.stock()
-	c.owners()
-	c.ownership()
+	for _, part := range parts {
+		part.read(c)
+	}
+	p.warnings, p.scopes = c.warnings, c.scopes
 	if err := c.faults.Err(); err != nil {
 		return nil, err
 	}
@@ -241,33 +233,6 @@ func (p *Policy) OfRole(role ownership.Role) []string {
 		}
 	}
 	return names
-}
-
-// Owner is who must act on an exception of this code and class.
-func (p *Policy) Owner(code string, class docklinev1.FaultClass) Owner {
-	byClass := p.owners.Classes[classNames[class]]
-	byCode := p.owners.Codes[code]
-	return Owner{Team: cmp.Or(byCode.Team, byClass.Team), Severity: cmp.Or(byCode.Severity, byClass.Severity), Due: cmp.Or(byCode.Due, byClass.Due)}
-}
-
-var classNames = map[docklinev1.FaultClass]string{
-	docklinev1.FaultClass_FAULT_CLASS_TECHNICAL: "technical",
-	docklinev1.FaultClass_FAULT_CLASS_DATA:      "data",
-	docklinev1.FaultClass_FAULT_CLASS_PROCESS:   "process",
-}
-
-// SeverityOf is the owner's severity for the wire, a warning where nothing is said.
-func (o Owner) SeverityOf() docklinev1.Severity {
-	if s, ok := severities[o.Severity]; ok {
-		return s
-	}
-	return docklinev1.Severity_SEVERITY_WARNING
-}
-
-var severities = map[string]docklinev1.Severity{
-	"info":    docklinev1.Severity_SEVERITY_INFO,
-	"warning": docklinev1.Severity_SEVERITY_WARNING,
-	"error":   docklinev1.Severity_SEVERITY_ERROR,
 }
 
 const amendment = connector.OrderAmendment

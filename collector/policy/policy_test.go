@@ -170,7 +170,7 @@ units: {EA: "1"}
 }
 
 func TestOverShipTolerance(t *testing.T) {
-	rule := load(t, map[string]string{"limits.yaml": "over_ship_tolerance: '2.5'\nover_ship: post\n"}).Fulfilment("C-1", "A", "dc-east")
+	rule := load(t, map[string]string{"limits.yaml": "over_ship_tolerance: '2.5'\nover_ship: post\n"}).Fulfilment(policy.Scope{Site: "dc-east", Customer: "C-1"}, "A")
 	for _, c := range []struct {
 		over, ordered int64
 		want          bool
@@ -195,7 +195,7 @@ customers:
 		{"", "", "", "keep approval 2 hold shipped false"}, {"C-9", "", "dc-east", "split forbid 2 post shipped false"},
 		{"C-9", "A", "dc-east", "split allow 5 post shipped false"}, {"C-1", "A", "dc-east", "cancel allow 5 post ordered true"},
 	} {
-		f := p.Fulfilment(c.customer, c.item, c.site)
+		f := p.Fulfilment(policy.Scope{Site: c.site, Customer: c.customer}, c.item)
 		if got := fmt.Sprint(f.Remainder, " ", f.Substitution, " ", f.OverShipTolerance, " ", f.OverShip, " ", f.Invoice, " ", f.ProofRequired()); got != c.want {
 			t.Errorf("%v: %s", c, got)
 		}
@@ -220,7 +220,7 @@ func TestAPolicyKeptBeforeThereWasAFileHasTheVersionThatItHad(t *testing.T) {
 		t.Fatal(err)
 	}
 	old, err := policy.FromBody(body)
-	if err != nil || old.Version == policy.Default().Version || old.Fulfilment("", "", "").Remainder != policy.RemainderNone {
+	if err != nil || old.Version == policy.Default().Version || old.Fulfilment(policy.Scope{}, "").Remainder != policy.RemainderNone {
 		t.Errorf("%v, %v", old, err)
 	}
 	again, err := policy.FromBody(body)

@@ -28,6 +28,9 @@ type route struct {
 	// named: by name, not by role.
 	named bool
 	when  cel.Program
+	// source is the text of when, and rule where the route stands.
+	source string
+	rule   Rule
 }
 
 // costLimit ends an expression that would take long. A plain comparison costs below ten.

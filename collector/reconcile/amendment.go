@@ -19,10 +19,11 @@ import (
 type rules struct {
 	*policy.Mapping
 	policy *policy.Policy
+	tenant string
 }
 
 func (r rules) Substitution(customer, site, original, _ string) state.Permission {
-	switch r.policy.Fulfilment(customer, original, site).Substitution {
+	switch r.policy.Fulfilment(r.policy.Scope(r.tenant, site, customer), original).Substitution {
 	case policy.SubstitutionAllowed:
 		return state.Allowed
 	case policy.SubstitutionForbidden:
@@ -32,7 +33,7 @@ func (r rules) Substitution(customer, site, original, _ string) state.Permission
 }
 
 func (r rules) ProofOfDelivery(customer string) bool {
-	return r.policy.Fulfilment(customer, "", "").ProofRequired()
+	return r.policy.Fulfilment(r.policy.Scope(r.tenant, "", customer), "").ProofRequired()
 }
 
 // Actions of an amendment.

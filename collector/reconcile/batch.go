@@ -85,6 +85,11 @@ type batch struct {
 	digests  map[foldKey]*digest
 	wasLarge map[foldKey]bool
 	parked   map[foldKey]span
+	// under is the policy to fold under, only to see what would follow; nil is that of each key.
+	under *policy.Policy
+	// present is the policy in force, and activated what came in force when, both as far as they were asked for.
+	present   *policy.Policy
+	activated map[string][]activation
 }
 
 // run folds keys. Marks are read before facts: what comes in between leaves a mark of its own.
@@ -265,23 +270,13 @@ func (b *batch) decodeKey(key foldKey, of *digest) decoded {
 	return d
 }
 
-// policyOf is the version in force at the key's first fact; where an open exception says that a code was unknown, and for the
-// ledger, which has no first fact to speak of, it is the version in force now.
-func (b *batch) policyOf(ctx context.Context, key foldKey) (*policy.Policy, error) {
-	had := b.states[key]
-	if had == nil || had.policy == b.worker.Policy.Version || isLedger(key.key) || b.unmapped[key] || had.status == statusUnmapped {
-		return b.worker.Policy, nil
-	}
-	return b.worker.version(ctx, b.tx, key.tenant, had.policy)
-}
-
 // setAside makes an exception of a key that cannot be folded, and has it tried again later, with what was told of it beside its marks.
 func (w *Worker) setAside(ctx context.Context, key foldKey, bad *foldError, told span) error {
 	if w.Log != nil {
 		w.Log.Error("cannot fold", "key", key.key, "err", bad.err)
 	}
 	class := docklinev1.FaultClass_FAULT_CLASS_TECHNICAL
-	owner := w.Policy.Owner(codeFoldFailed, class)
+	owner := w.inForce().Owner(codeFoldFailed, class)
 	desired := exception.Desired{Code: codeFoldFailed, Subject: key.key, Class: class, Severity: docklinev1.Severity_SEVERITY_ERROR, Team: owner.Team, Due: owner.Due,
 		Title: "The facts of " + key.key + " cannot be folded",
 		Text:  fmt.Sprintf("%v. Nothing that follows from its facts is done until this is put right; it is tried again every minute.", bad.err)}

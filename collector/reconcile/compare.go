@@ -15,6 +15,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -112,12 +113,12 @@ func (w *Worker) Compare(ctx context.Context, keys []Key, corrections map[Key][]
 			return err
 		}
 		large = apart
-		found, err = w.comparePage(ctx, tx, rest, corrections)
+		found, err = w.comparePage(ctx, tx, rest, refolding{corrections: corrections})
 		return err
 	})
 	for i := 0; i < len(large) && err == nil; i++ {
 		var one Refolded
-		one, err = w.compareLarge(ctx, large[i])
+		one, err = w.compareLarge(ctx, large[i], refolding{})
 		found = append(found, one)
 	}
 	if err != nil {
@@ -129,8 +130,15 @@ func (w *Worker) Compare(ctx context.Context, keys []Key, corrections map[Key][]
 	return found, nil
 }
 
-func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, corrections map[Key][]FactRow) ([]Refolded, error) {
-	b := &batch{worker: w, tx: tx, now: w.now(), large: true} // large: it only reads
+// refolding is how keys are folded anew: with which facts, under which policy (nil: that of each key), and who is told what came of it.
+type refolding struct {
+	corrections map[Key][]FactRow
+	under       *policy.Policy
+	told        func(v *view, out *outcome, stored []posting.Entry) error
+}
+
+func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, how refolding) ([]Refolded, error) {
+	b := &batch{worker: w, tx: tx, now: w.now(), large: true, under: how.under} // large: it only reads
 	if err := b.loadLinks(ctx, keys); err != nil {
 		return nil, err
 	}
@@ -143,14 +151,14 @@ func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, cor
 			return nil, err
 		}
 	}
-	for _, part := range []func(context.Context, []foldKey) error{b.loadExceptions, b.loadCommands, b.knowOpenings} {
+	for _, part := range []func(context.Context, []foldKey) error{b.loadExceptions, b.loadCommands, b.knowOpenings, b.loadClocks} {
 		if err := part(ctx, keys); err != nil {
 			return nil, err
 		}
 	}
 	b.streams = make(map[siteKey][]streamRow)
 	for _, key := range all {
-		b.facts[key] = corrected(b.facts[key], corrections[Key{key.tenant, key.key}])
+		b.facts[key] = corrected(b.facts[key], how.corrections[Key{key.tenant, key.key}])
 	}
 	b.decode(keys)
 	for _, part := range []func(context.Context, []foldKey) error{b.loadScans, b.sumAccounts} {
@@ -166,7 +174,7 @@ func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, cor
 	for _, key := range keys {
 		r := Refolded{Key: Key{key.tenant, key.key}, Facts: len(b.facts[key]), Pending: pending[key]}
 		if !r.Pending {
-			if err := b.compare(ctx, key, &r); err != nil {
+			if err := b.compare(ctx, key, &r, how); err != nil {
 				return nil, err
 			}
 		}
@@ -251,7 +259,7 @@ func pendingOf(ctx context.Context, tx *db.Tx, keys []foldKey, now int64) (map[f
 }
 
 // compareLarge reads the facts of a key page by page, so it asks afterwards whether more was told meanwhile.
-func (w *Worker) compareLarge(ctx context.Context, key foldKey) (r Refolded, err error) {
+func (w *Worker) compareLarge(ctx context.Context, key foldKey, how refolding) (r Refolded, err error) {
 	r.Key = Key{key.tenant, key.key}
 	facts, err := w.factsOf(ctx, key)
 	if err != nil {
@@ -264,7 +272,7 @@ func (w *Worker) compareLarge(ctx context.Context, key foldKey) (r Refolded, err
 		if r.Pending = pending[key]; err != nil || r.Pending {
 			return err
 		}
-		b := &batch{worker: w, tx: tx, now: w.now(), large: true, factCount: r.Facts}
+		b := &batch{worker: w, tx: tx, now: w.now(), large: true, factCount: r.Facts, under: how.under}
 		if err := b.loadLarge(ctx, key); err != nil {
 			return err
 		}
@@ -272,13 +280,13 @@ func (w *Worker) compareLarge(ctx context.Context, key foldKey) (r Refolded, err
 			return err
 		}
 		b.decoded = map[foldKey]decoded{key: {facts: facts}}
-		return b.compare(ctx, key, &r)
+		return b.compare(ctx, key, &r, how)
 	})
 	return r, err
 }
 
 // compare folds one key and notes how what there is differs.
-func (b *batch) compare(ctx context.Context, key foldKey, r *Refolded) error {
+func (b *batch) compare(ctx context.Context, key foldKey, r *Refolded, how refolding) error {
 	differ := func(format string, args ...any) { r.Differences = append(r.Differences, fmt.Sprintf(format, args...)) }
 	v, err := b.view(ctx, key)
 	if err != nil {
@@ -302,10 +310,16 @@ func (b *batch) compare(ctx context.Context, key foldKey, r *Refolded) error {
 		differ("it cannot be folded: %v", err)
 		return nil
 	}
+	if how.told != nil {
+		return how.told(v, out, stored)
+	}
 	compareState(v, out, r, differ)
 	comparePostings(out, stored, differ)
 	if !maps.Equal(b.reasons[key], out.reasons) {
 		differ("why events lead to no document reads otherwise")
+	}
+	if hasClocks(key.key) {
+		r.Differences = append(r.Differences, b.clocks.Differences(key.milestone(), out.clocks)...)
 	}
 	if len(out.links) > 0 {
 		differ("of %d links it reads otherwise whether they hold", len(out.links))

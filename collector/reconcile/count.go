@@ -30,16 +30,19 @@ func (v *view) counted(site, number string) {
 	for _, e := range fold.Decided {
 		o.reasons[e.GetId()] = "it decides about a count: what is booked follows from the count"
 	}
+	for _, e := range fold.Rejected {
+		o.reasons[e.GetId()] = "the count was rejected"
+	}
 	if fold.State.GetDecision() == state.DecisionReject {
 		o.status = "rejected"
-		for _, e := range fold.Facts {
-			o.reasons[e.GetId()] = "the count was rejected"
-		}
-		return
 	}
-	final, agree, other := true, true, false
+	final, agree, other, open := true, true, false, 0
 	for _, line := range fold.State.GetLines() {
-		variance := v.varianceOf(line.GetStockKey(), number)
+		if state.DecisionOf(fold.State, line) == state.DecisionReject {
+			continue
+		}
+		open++
+		variance := v.varianceOf(line.GetStockKey(), state.UseOf(number, line.GetAgain()))
 		switch {
 		case variance.GetStanding() != state.StandingFinal:
 			final = false
@@ -50,7 +53,7 @@ func (v *view) counted(site, number string) {
 			other = true
 		}
 	}
-	if !final || len(fold.State.GetLines()) == 0 {
+	if !final || open == 0 {
 		return
 	}
 	reason := "the count agrees with the book"
@@ -60,14 +63,18 @@ func (v *view) counted(site, number string) {
 	case other:
 		reason = "only stock that is available is adjusted"
 	}
-	o.status = "agrees"
+	if o.status == "counted" {
+		o.status = "agrees"
+	}
 	for _, e := range fold.Facts {
-		o.reasons[e.GetId()] = reason
+		if !slices.Contains(fold.Rejected, e) {
+			o.reasons[e.GetId()] = reason
+		}
 	}
 }
 
 // varianceOf is what a count came to in a bucket, nil where the bucket is not folded yet; its fold then wakes the count.
-func (v *view) varianceOf(stockKey, count string) *docklinev1.CountVariance {
+func (v *view) varianceOf(stockKey string, use state.Use) *docklinev1.CountVariance {
 	rows := must(v.batch.tx.Lookup(v.ctx, db.Lookup{Table: "state", Columns: []string{"body"}, Key: byKey, Rows: [][]any{{v.tenant, stockKey}}}))
 	for _, row := range rows {
 		stock := &docklinev1.StockState{}
@@ -75,12 +82,16 @@ func (v *view) varianceOf(stockKey, count string) *docklinev1.CountVariance {
 			panic(viewFault{fmt.Errorf("state of %s: %w", stockKey, err)})
 		}
 		for _, variance := range stock.GetVariances() {
-			if variance.GetCount() == count {
+			if useOf(variance) == use {
 				return variance
 			}
 		}
 	}
 	return nil
+}
+
+func useOf(variance *docklinev1.CountVariance) state.Use {
+	return state.UseOf(variance.GetCount(), variance.GetAgain())
 }
 
 // adjustable: the book of a system of record knows neither stock that is not available nor items that the mapping does not know.
@@ -129,8 +140,8 @@ func (v *view) hadStock() *docklinev1.StockState {
 	return old
 }
 
-// decisions are what was decided about the counts of this bucket, by number. The count's fold has the bucket folded again when that changes.
-func (v *view) decisions(site string) map[string]string {
+// decisions are what was decided about the counts of this bucket. The count's fold has the bucket folded again when that changes.
+func (v *view) decisions(site string) map[state.Use]string {
 	numbers := make(map[string]string)
 	var rows [][]any
 	for _, fact := range v.facts {
@@ -142,18 +153,22 @@ func (v *view) decisions(site string) map[string]string {
 			}
 		}
 	}
-	decided := make(map[string]string)
+	decided := make(map[state.Use]string)
 	for _, row := range must(v.batch.tx.Lookup(v.ctx, db.Lookup{Table: "state", Columns: []string{"fold_key", "body"}, Key: byKey, Rows: rows})) {
 		count := &docklinev1.CountState{}
 		if err := proto.Unmarshal(row[1].([]byte), count); err != nil {
 			panic(viewFault{fmt.Errorf("state of %s: %w", row[0], err)})
 		}
-		decided[numbers[row[0].(string)]] = count.GetDecision()
+		for _, line := range count.GetLines() {
+			if line.GetStockKey() == v.key {
+				decided[state.UseOf(numbers[row[0].(string)], line.GetAgain())] = state.DecisionOf(count, line)
+			}
+		}
 	}
 	return decided
 }
 
-// wakeBuckets has the buckets of a count folded again when something else was decided about it.
+// wakeBuckets has those buckets of a count folded again about which something else was decided.
 func (v *view) wakeBuckets(count *docklinev1.CountState) {
 	old := &docklinev1.CountState{}
 	if v.had != nil {
@@ -161,11 +176,20 @@ func (v *view) wakeBuckets(count *docklinev1.CountState) {
 			panic(viewFault{fmt.Errorf("state of %s: %w", v.key, err)})
 		}
 	}
-	if old.GetDecision() == count.GetDecision() {
-		return
+	decided := func(s *docklinev1.CountState) map[string]string {
+		by := make(map[string]string)
+		for _, line := range s.GetLines() {
+			if decision := state.DecisionOf(s, line); decision != "" {
+				by[line.GetStockKey()] += state.UseOf(decision, line.GetAgain()).Name() + ";"
+			}
+		}
+		return by
 	}
+	was, is := decided(old), decided(count)
 	for _, line := range append(old.GetLines(), count.GetLines()...) {
-		v.outcome.also = append(v.outcome.also, line.GetStockKey())
+		if key := line.GetStockKey(); was[key] != is[key] {
+			v.outcome.also = append(v.outcome.also, key)
+		}
 	}
 }
 
@@ -229,10 +253,10 @@ func (v *view) variance(b state.Bucket, stock *docklinev1.StockState, variance *
 			v.adjust(b, variance, told, false)
 			return
 		}
-		v.raise(exception.Desired{Code: "recount", Class: process, Subject: told.Count, Site: b.Site, EventIDs: told.EventIDs,
-			Title: fmt.Sprintf("Count %s of %s must be repeated", told.Count, where),
+		v.raise(exception.Desired{Code: "recount", Class: process, Subject: told.Name(), Site: b.Site, EventIDs: told.EventIDs,
+			Title: fmt.Sprintf("Count %s of %s must be repeated", told.Name(), where),
 			Text: fmt.Sprintf("Goods moved at %s of site %s within %s of count %s, and neither has a movement number, so nobody can say whether they were counted. Count the bin again while nothing moves there.",
-				where, b.Site, v.policy.Timing.ClockUncertainty, told.Count)})
+				where, b.Site, v.policy.Timing.ClockUncertainty, told.Name())})
 		v.adjust(b, variance, told, false)
 		return
 	}
@@ -264,17 +288,17 @@ func (v *view) variance(b state.Bucket, stock *docklinev1.StockState, variance *
 	v.waitFor(b.Site, until)
 	if !v.now.Before(until) {
 		v.outcome.wakeAt = v.now.Add(v.policy.Timing.CountWait + firstLook) // the streams wake it before
-		v.raise(exception.Desired{Code: "count_waiting", Class: data, Subject: told.Count, Site: b.Site, EventIDs: told.EventIDs,
-			Title: fmt.Sprintf("Count %s of %s cannot be settled", told.Count, where),
+		v.raise(exception.Desired{Code: "count_waiting", Class: data, Subject: told.Name(), Site: b.Site, EventIDs: told.EventIDs,
+			Title: fmt.Sprintf("Count %s of %s cannot be settled", told.Name(), where),
 			Text: fmt.Sprintf("Count %s of %s at site %s waits, because movements before it may still be missing: %s. Look why, or repeat the count later; it is settled by itself when they are there, and nothing is booked until then.",
-				told.Count, where, b.Site, strings.Join(lagging, "; "))})
+				told.Name(), where, b.Site, strings.Join(lagging, "; "))})
 	}
 }
 
 // settled tells whether the count stood just so when the bucket was last folded.
 func (v *view) settled(variance *docklinev1.CountVariance) bool {
 	return slices.ContainsFunc(v.hadStock().GetVariances(), func(had *docklinev1.CountVariance) bool {
-		return had.GetCount() == variance.GetCount() && had.GetStanding() == state.StandingFinal && had.GetVariance() == variance.GetVariance() && had.GetEventId() == variance.GetEventId()
+		return useOf(had) == useOf(variance) && had.GetStanding() == state.StandingFinal && had.GetVariance() == variance.GetVariance() && had.GetEventId() == variance.GetEventId()
 	})
 }
 
@@ -304,9 +328,9 @@ func (v *view) unfolded(site string, at time.Time) bool {
 
 // recountAsked: the approver wants the bin counted once more.
 func (v *view) recountAsked(b state.Bucket, where string, told state.Asserted) {
-	v.raise(exception.Desired{Code: "recount", Class: process, Subject: told.Count, Site: b.Site, EventIDs: told.EventIDs,
-		Title: fmt.Sprintf("Count %s of %s must be repeated", told.Count, where),
-		Text:  fmt.Sprintf("Whoever approves counts asked for count %s at %s of site %s to be repeated. Count the bin again; nothing is booked until then.", told.Count, where, b.Site)})
+	v.raise(exception.Desired{Code: "recount", Class: process, Subject: told.Name(), Site: b.Site, EventIDs: told.EventIDs,
+		Title: fmt.Sprintf("Count %s of %s must be repeated", told.Name(), where),
+		Text:  fmt.Sprintf("Whoever approves counts asked for count %s at %s of site %s to be repeated. Count the bin again; nothing is booked until then.", told.Name(), where, b.Site)})
 }
 
 // adjust wants the adjustment for a variance. Where it is not final it wants only what has, or may have, had its effect, as it
@@ -315,14 +339,14 @@ func (v *view) adjust(b state.Bucket, variance *docklinev1.CountVariance, told s
 	if !v.adjustable(v.key) {
 		return false
 	}
-	document := &docklinev1.Document{Document: &docklinev1.Document_StockAdjustment{StockAdjustment: &docklinev1.StockAdjustment{Count: told.Count, Site: b.Site, Bin: b.Bin,
+	document := &docklinev1.Document{Document: &docklinev1.Document_StockAdjustment{StockAdjustment: &docklinev1.StockAdjustment{Count: told.Name(), Site: b.Site, Bin: b.Bin,
 		Item: b.Item, Lot: b.Lot, Delta: event.FormatQuantity(variance.GetVariance()), AsOf: variance.GetAsOf(), AsOfMovement: variance.GetAsOfMovement(),
-		Reason: "cycle count " + told.Count}}}
-	routes := v.targets(connector.StockAdjustment, b.Site, nil, document, v.policyOfCount(b.Site, told.Count))
+		Reason: "cycle count " + told.Name()}}}
+	routes := v.targets(connector.StockAdjustment, b.Site, nil, document, v.policyOfCount(b.Site, told.Number))
 	kept := false
 	for _, target := range sortedNames(routes) {
-		d := posting.Desired{Target: target, Kind: connector.StockAdjustment, Key: naturalKey(told.Count, b.Item, b.Lot, b.Bin, b.Site), SerialKey: v.key, Site: b.Site,
-			CorrelationID: event.CorrelationID(v.tenant, event.CountKey(b.Site, told.Count)), Document: document, EventIDs: told.EventIDs, Style: routes[target]}
+		d := posting.Desired{Target: target, Kind: connector.StockAdjustment, Key: naturalKey(told.Name(), b.Item, b.Lot, b.Bin, b.Site), SerialKey: v.key, Site: b.Site,
+			CorrelationID: event.CorrelationID(v.tenant, event.CountKey(b.Site, told.Number)), Document: document, EventIDs: told.EventIDs, Style: routes[target]}
 		e, effective := v.effective(d.Ref())
 		switch {
 		case final && (variance.GetVariance() != 0 || effective):
@@ -349,12 +373,12 @@ func (v *view) policyOfCount(site, count string) *policy.Policy {
 
 // wakeCounts has those counts folded again of which the standing or the variance here is another than before.
 func (v *view) wakeCounts(site string, had, stock *docklinev1.StockState) {
-	before := make(map[string]string)
+	before := make(map[state.Use]string)
 	for _, variance := range had.GetVariances() {
-		before[variance.GetCount()] = fmt.Sprint(variance.GetStanding(), variance.GetVariance())
+		before[useOf(variance)] = fmt.Sprint(variance.GetStanding(), variance.GetVariance())
 	}
 	for _, variance := range stock.GetVariances() {
-		if before[variance.GetCount()] != fmt.Sprint(variance.GetStanding(), variance.GetVariance()) {
+		if before[useOf(variance)] != fmt.Sprint(variance.GetStanding(), variance.GetVariance()) {
 			v.outcome.also = append(v.outcome.also, event.CountKey(site, variance.GetCount()))
 		}
 	}

@@ -1,12 +1,12 @@
 package reconcile
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -50,45 +50,49 @@ type digestGroup struct {
 // tally is what a group counts, as its row has it.
 type tally struct {
 	Quantities map[string]int64 `json:"quantities"`
-	Newest     []newest         `json:"newest"`
+	Oldest     []happened       `json:"oldest"`
+	Newest     []happened       `json:"newest"`
 }
 
-// newest is when one of the newest facts of a group happened.
-type newest struct {
+// happened is when a fact of a group happened.
+type happened struct {
 	Seconds  int64  `json:"s"`
 	Nanos    int64  `json:"n,omitempty"`
 	Movement uint64 `json:"m,omitempty"`
 	ID       string `json:"id"`
 }
 
-// keptNewest is how many of its newest facts a group keeps: more than it needs, since some may be taken out again.
-const keptNewest = 2 * state.MostNewest
+// A group keeps more of its oldest and newest facts than it needs, since some may be taken out again.
+const (
+	keptNewest = 2 * state.MostNewest
+	keptOldest = 8
+)
 
-func (n newest) happening() state.Happening {
+func (n happened) happening() state.Happening {
 	return state.Happening{At: time.Unix(n.Seconds, n.Nanos).UTC(), Movement: n.Movement, ID: n.ID}
 }
 
-func newestOf(e *docklinev1.Event) newest {
+func happenedOf(e *docklinev1.Event) happened {
 	h := state.HappeningOf(e)
-	return newest{h.At.Unix(), int64(h.At.Nanosecond()), h.Movement, h.ID}
+	return happened{h.At.Unix(), int64(h.At.Nanosecond()), h.Movement, h.ID}
 }
 
-func compareNewest(a, b newest) int { return a.happening().Compare(b.happening()) }
+func compareHappened(a, b happened) int { return a.happening().Compare(b.happening()) }
 
 func (t *tally) count() int64 { return (&state.Group{Quantities: t.Quantities}).Count() }
 
 // add counts one fact more.
 func (t *tally) add(e *docklinev1.Event, quantity string) {
-	whole := int64(len(t.Newest)) == t.count()
+	had, n := t.count(), happenedOf(e)
 	t.Quantities[quantity]++
-	n := newestOf(e)
-	at, _ := slices.BinarySearchFunc(t.Newest, n, compareNewest)
-	if at == 0 && !whole {
-		return // what lies between it and those that are kept is not known
+	// Beyond those that are kept it is not known what lies between them and another one.
+	if at, _ := slices.BinarySearchFunc(t.Newest, n, compareHappened); at > 0 || int64(len(t.Newest)) == had {
+		t.Newest = slices.Insert(t.Newest, at, n)
+		t.Newest = t.Newest[max(0, len(t.Newest)-keptNewest):]
 	}
-	t.Newest = slices.Insert(t.Newest, at, n)
-	if len(t.Newest) > keptNewest {
-		t.Newest = slices.Delete(t.Newest, 0, len(t.Newest)-keptNewest)
+	if at, _ := slices.BinarySearchFunc(t.Oldest, n, compareHappened); at < len(t.Oldest) || int64(len(t.Oldest)) == had {
+		t.Oldest = slices.Insert(t.Oldest, at, n)
+		t.Oldest = t.Oldest[:min(len(t.Oldest), keptOldest)]
 	}
 }
 
@@ -100,13 +104,14 @@ func (t *tally) remove(e *docklinev1.Event, quantity string) (ok bool) {
 	if t.Quantities[quantity]--; t.Quantities[quantity] == 0 {
 		delete(t.Quantities, quantity)
 	}
-	t.Newest = slices.DeleteFunc(t.Newest, func(n newest) bool { return n.ID == e.GetId() })
+	isIt := func(n happened) bool { return n.ID == e.GetId() }
+	t.Newest, t.Oldest = slices.DeleteFunc(t.Newest, isIt), slices.DeleteFunc(t.Oldest, isIt)
 	return t.known()
 }
 
-// known tells whether a group knows as many of its newest facts as a fold may ask for.
+// known tells whether a group knows as many of its oldest and newest facts as a fold may ask for.
 func (t *tally) known() bool {
-	return int64(len(t.Newest)) >= min(t.count(), state.MostNewest)
+	return int64(len(t.Newest)) >= min(t.count(), state.MostNewest) && int64(len(t.Oldest)) >= min(t.count(), 1)
 }
 
 // fact is what stands for a group in a fold; ok is false where there is nothing in it.
@@ -118,6 +123,11 @@ func (g *digestGroup) fact() (fact state.Fact, ok bool) {
 	for _, n := range g.tally.Newest {
 		group.Newest = append(group.Newest, n.happening())
 	}
+	for _, n := range g.tally.Oldest {
+		group.Oldest = append(group.Oldest, n.happening())
+	}
+	first := group.Oldest[0]
+	g.event.Id, g.event.OccurredAt, g.event.Movement = first.ID, timestamppb.New(first.At), first.Movement
 	return state.Fact{Event: g.event, Group: group}, true
 }
 
@@ -148,7 +158,7 @@ func (d *digest) copy() *digest {
 	c.groups = make([]*digestGroup, len(d.groups))
 	for i, g := range d.groups {
 		copied := *g
-		copied.tally = tally{maps.Clone(g.tally.Quantities), slices.Clone(g.tally.Newest)}
+		copied.tally = tally{maps.Clone(g.tally.Quantities), slices.Clone(g.tally.Oldest), slices.Clone(g.tally.Newest)}
 		copied.changed = false
 		c.groups[i] = &copied
 	}
@@ -180,12 +190,8 @@ func (d *digest) addGroup(g *digestGroup) error {
 	return nil
 }
 
-// read makes the event that stands for the group. Its id is that of no other, and it has no record.
+// read makes the event that stands for the group. It has no record.
 func (g *digestGroup) read() error {
 	g.event = &docklinev1.Event{}
-	if err := proto.Unmarshal(g.alike, g.event); err != nil {
-		return err
-	}
-	g.event.Id = fmt.Sprintf("\x00group %d", g.part)
-	return nil
+	return proto.Unmarshal(g.alike, g.event)
 }

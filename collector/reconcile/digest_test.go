@@ -30,7 +30,7 @@ func pickedPortions(seed uint64) (portions [][]*docklinev1.Event) {
 func TestADigestComesToTheSame(t *testing.T) {
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
 		digests, groups, apart := 0, 0, 0
-		for seed := range 5 * days(d) {
+		for seed := range 4 * days(d) {
 			var tables [3]string
 			for i, how := range []struct{ from, large int }{{-1, 0}, {3, 0}, {3, 9}} {
 				w := newWorld(t, again(t, d), nil)
@@ -55,7 +55,7 @@ func TestADigestComesToTheSame(t *testing.T) {
 		if digests == 0 || groups < 5*digests || apart == 0 {
 			t.Errorf("%d digests with %d facts in groups, %d keys apart", digests, groups, apart)
 		}
-		testenv.Figure(t, "lives", int(5*days(d)), "digests", digests, "facts in groups", groups, "keys folded apart", apart)
+		testenv.Figure(t, "lives", int(4*days(d)), "digests", digests, "facts in groups", groups, "keys folded apart", apart)
 	})
 }
 

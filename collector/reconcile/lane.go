@@ -234,6 +234,9 @@ func (b *batch) loadLarge(ctx context.Context, key foldKey) error {
 	if err := b.loadExceptions(ctx, []foldKey{key}); err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
+	if err := b.loadClocks(ctx, []foldKey{key}); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
 	b.streams = make(map[siteKey][]streamRow)
 	return b.loadCommands(ctx, []foldKey{key})
 }
@@ -258,7 +261,7 @@ func (w *Worker) writeReasons(ctx context.Context, t *largeTurn, d *decision) er
 			for _, row := range append(slices.Clone(old), fresh...) {
 				ids = append(ids, row[1].(string))
 			}
-			return receipt.Refresh(ctx, tx, d.tenant, ids, w.Policy.OfRole(ownership.SystemOfRecord), w.now())
+			return receipt.Refresh(ctx, tx, d.tenant, ids, w.inForce().OfRole(ownership.SystemOfRecord), w.now())
 		})
 	}
 	for part := range slices.Chunk(d.batch.oldReasons, laneRows) {
@@ -345,7 +348,7 @@ func (w *Worker) writeRest(ctx context.Context, t *largeTurn, rest *posting.Rest
 			if err := t.renew(ctx, tx, w.now()); err != nil {
 				return err
 			}
-			return receipt.Refresh(ctx, tx, t.tenant, part, w.Policy.OfRole(ownership.SystemOfRecord), w.now())
+			return receipt.Refresh(ctx, tx, t.tenant, part, w.inForce().OfRole(ownership.SystemOfRecord), w.now())
 		}); err != nil {
 			return err
 		}
@@ -362,7 +365,7 @@ func (b *batch) stillSo(ctx context.Context, d *decision) (bool, error) {
 			return false, fmt.Errorf("load: %w", err)
 		}
 	}
-	for _, part := range []func(context.Context, []foldKey) error{b.loadPostings, b.loadExceptions, b.loadCommands} {
+	for _, part := range []func(context.Context, []foldKey) error{b.loadPostings, b.loadExceptions, b.loadCommands, b.loadClocks} {
 		if err := part(ctx, keys); err != nil {
 			return false, fmt.Errorf("load: %w", err)
 		}

@@ -3,8 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +10,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
-	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	"github.com/dockline/dockline/proto/event"
@@ -31,6 +29,7 @@ type known struct {
 	postings   *posting.Batch
 	reasons    map[foldKey]map[string]string
 	waits      map[foldKey]map[string]bool
+	clocks     *milestone.Batch
 	commands   map[foldKey][]commandRow
 	streams    map[siteKey][]streamRow
 	// openings are the snapshots that opened sites, as far as the batch has asked or folded them; opening keys sort before stock keys.
@@ -111,6 +110,9 @@ func (b *batch) loadAll(ctx context.Context, keys []foldKey) error {
 		if err := part(ctx, keys); err != nil {
 			return err
 		}
+	}
+	if err := b.loadClocks(ctx, keys); err != nil {
+		return fmt.Errorf("load: %w", err)
 	}
 	b.streams = make(map[siteKey][]streamRow)
 	return nil
@@ -198,6 +200,9 @@ func (b *batch) loadExceptions(ctx context.Context, keys []foldKey) (err error) 
 	var origins []exception.Origin
 	for _, key := range keys {
 		origins = append(origins, exception.Origin{Tenant: key.tenant, Name: key.origin()}, exception.Origin{Tenant: key.tenant, Name: key.failure()})
+		if hasClocks(key.key) {
+			origins = append(origins, exception.Origin{Tenant: key.tenant, Name: key.clocks()})
+		}
 	}
 	if b.exceptions, err = exception.Load(ctx, b.tx, origins, b.now); err != nil {
 		return err
@@ -286,32 +291,4 @@ func (b *batch) recorded(ctx context.Context, tenant string, ids []string) (firs
 		}
 	}
 	return first, last, nil
-}
-
-// version is a policy that was in force before, the present one where it is not known any more.
-func (w *Worker) version(ctx context.Context, tx *db.Tx, tenant, version string) (*policy.Policy, error) {
-	w.mu.Lock()
-	p := w.policies[version]
-	w.mu.Unlock()
-	if p != nil {
-		return p, nil
-	}
-	var body []byte
-	err := tx.QueryRow(ctx, `SELECT body FROM policy_version WHERE tenant = ? AND version = ?`, tenant, version).Scan(&body)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return w.Policy, nil
-	case err != nil:
-		return nil, fmt.Errorf("policy version %s: %w", version, err)
-	}
-	if p, err = policy.FromBody(body); err != nil {
-		return nil, fmt.Errorf("policy version %s: %w", version, err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.policies == nil {
-		w.policies = make(map[string]*policy.Policy)
-	}
-	w.policies[version] = p
-	return p, nil
 }

@@ -17,7 +17,7 @@ import (
 
 // order decides what follows from the facts of an order.
 func (v *view) order(number string) {
-	fold := state.FoldOrder(number, v.facts, rules{v.policy.Mapping, v.policy})
+	fold := state.FoldOrder(number, v.facts, rules{v.policy.Mapping, v.policy, v.tenant})
 	if fold.Whole || v.whole {
 		v.whole = true
 		return
@@ -31,6 +31,7 @@ func (v *view) order(number string) {
 			o.results = append(o.results, e)
 		}
 	}
+	v.clocksOfOrder(&fold)
 	v.release(&fold)
 	v.refusals(&fold)
 	if fold.Order == nil {
@@ -236,7 +237,7 @@ func (v *view) overShipped(fold *state.OrderFold, issue *state.Issue) bool {
 	value, hold := "", false
 	for _, over := range issue.Over {
 		line := fold.State.GetLines()[over.Line]
-		rule, asked := v.policy.Fulfilment(fold.State.GetCustomer(), line.GetItem(), issue.Shipment.GetSite()), askedFor(fold, line)
+		rule, asked := v.policy.Fulfilment(v.scope(issue.Shipment.GetSite(), fold.State.GetCustomer()), line.GetItem()), askedFor(fold, line)
 		if over.Quantity > rule.Tolerated(asked) {
 			texts = append(texts, fmt.Sprintf("line %s (item %s): %s more than the %s ordered", line.GetOrderLine(), line.GetItem(), event.FormatQuantity(over.Quantity), event.FormatQuantity(asked)))
 			hold = hold || rule.OverShip == policy.Hold
@@ -271,7 +272,7 @@ func (v *view) billable(fold *state.OrderFold, issue *state.Issue) []*docklinev1
 	excess := make(map[string]int64) // by order line
 	for _, over := range issue.Over {
 		line := fold.State.GetLines()[over.Line]
-		rule := v.policy.Fulfilment(fold.State.GetCustomer(), line.GetItem(), issue.Shipment.GetSite())
+		rule := v.policy.Fulfilment(v.scope(issue.Shipment.GetSite(), fold.State.GetCustomer()), line.GetItem())
 		switch rule.Invoice {
 		case policy.InvoiceOrdered:
 			excess[line.GetOrderLine()] = over.Quantity

@@ -174,7 +174,7 @@ func foldPure(key string, facts []state.Fact) (proto.Message, string, error) {
 	switch kind {
 	case state.KindOrder:
 		f := state.FoldOrder(parts[0], facts, anyCode{})
-		folded, rest = f.State, fmt.Sprint(f.Issues, f.Shorts, f.Findings, f.Rank, idsOf(f.Facts), idsOf(f.Former), idsOf(f.Refused))
+		folded, rest = f.State, fmt.Sprint(f.Issues, f.Shorts, f.Findings, f.Rank, f.Reached, idsOf(f.Facts), idsOf(f.Former), idsOf(f.Refused))
 	case state.KindShipment:
 		f := state.FoldShipment(parts[0], parts[1], facts, anyCode{})
 		folded, rest = f.State, fmt.Sprint(f.Findings, f.Departed, idsOf(f.Facts), idsOf(f.Former), idsOf(f.Carried), idsOf(f.Voids))
@@ -342,6 +342,7 @@ var derived = []string{
 	`SELECT 'state ' || fold_key || ' ' || status || ' ' || site || ' ' || customer, body FROM state WHERE tenant = ?`,
 	`SELECT 'posting ' || target || ' ' || kind || ' ' || natural_key || ' ' || document_hash || ' ' || CASE state WHEN 'planned' THEN 'ready' ELSE state END, NULL FROM posting WHERE tenant = ? AND state <> 'superseded'`,
 	`SELECT 'exception ' || origin || ' ' || code || ' ' || subject || ' ' || title || ' ' || text, NULL FROM exception WHERE tenant = ? AND state <> 'resolved'`,
+	`SELECT 'milestone ' || fold_key || ' ' || name || ' ' || standing || ' ' || breached || ' ' || started_at || ' ' || due_at || ' ' || reached_at || ' ' || paused_at || ' ' || waited || ' ' || remains || ' ' || expected_at || ' ' || facts, NULL FROM milestone WHERE tenant = ?`,
 	`SELECT 'reason ' || event_id || ' ' || fold_key || ' ' || reason, NULL FROM no_document WHERE tenant = ?`,
 }
 

@@ -27,6 +27,8 @@ type Worker struct {
 	DB *db.DB
 	// Policy is the version in force now. A key is folded under the version in force at its first fact.
 	Policy *policy.Policy
+	// InForce, where it is not nil, says which policy is in force in the place of Policy: it may become another while the worker runs.
+	InForce func() *policy.Policy
 	// Styles nil: every target takes every kind, each in its usual style.
 	Styles Styles
 	// Append takes order.released; nil: nothing is released to sites.

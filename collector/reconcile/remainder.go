@@ -27,7 +27,7 @@ func (v *view) remainders(fold *state.OrderFold, fed map[string]bool) {
 		return
 	}
 	s, site := fold.State, issue.Shipment.GetSite()
-	rule := v.policy.Fulfilment(s.GetCustomer(), "", site).Remainder
+	rule := v.policy.Fulfilment(v.scope(site, s.GetCustomer()), "").Remainder
 	if rule == policy.RemainderNone {
 		return
 	}

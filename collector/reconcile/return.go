@@ -67,6 +67,7 @@ func (v *view) keepReturn(fold *state.ReturnFold, name string) {
 	v.raiseFindings(fold.Findings, s.GetOrder(), s.GetCustomer())
 	v.noDocument(fold.Facts, returnReasons)
 	v.replaced(fold.Former, byRevision)
+	v.clocksOfReturn(fold, name)
 	for _, d := range s.GetDiscrepancies() {
 		v.returnDiscrepancy(fold, name, d)
 	}

@@ -21,6 +21,7 @@ func (v *view) shipment(site, number string) {
 	v.raiseFindings(fold.Findings, orderOf(s), "")
 	v.noDocument(fold.Facts, shipmentReasons)
 	v.replaced(slices.DeleteFunc(slices.Clone(fold.Former), func(e *docklinev1.Event) bool { return e.GetShipment() != nil }), byRevision) // departures are their orders'
+	v.clocksOfShipment(&fold)
 	v.undeparted(&fold)
 	v.movesAllTheSame(&fold)
 	v.underWay(&fold)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
@@ -35,7 +36,9 @@ type view struct {
 	// whole: some facts stand for many, and what follows asks for each. alike: it would not.
 	whole, alike bool
 
-	stored  map[posting.Ref]posting.Entry
+	stored map[posting.Ref]posting.Entry
+	// acts are what people told the clocks of its milestones.
+	acts    []milestone.Act
 	strange []*docklinev1.Event
 	outcome outcome
 }
@@ -58,6 +61,10 @@ type outcome struct {
 	reasons map[string]string
 	// waits are the sites of which a stream must go on before something can be decided.
 	waits map[string]bool
+	// clocks are those of its milestones, breaches the cases that follow from them, and clockWaits the sites that they wait for.
+	clocks     []milestone.Entry
+	breaches   []exception.Desired
+	clockWaits map[string]bool
 	// wakeAt is when to fold again without a new fact, zero for never.
 	wakeAt time.Time
 	// demand is what the key says of stock that lies in no bucket; demands: it is a key that says such things.
@@ -82,13 +89,14 @@ func (v *view) decide() (out *outcome, err error) {
 			err = fmt.Errorf("fold panicked: %v\n%s", r, debug.Stack())
 		}
 	}()
-	v.outcome.reasons, v.outcome.waits = make(map[string]string), make(map[string]bool)
+	v.outcome.reasons, v.outcome.waits, v.outcome.clockWaits = make(map[string]string), make(map[string]bool), make(map[string]bool)
 	kind, parts, err := event.ParseKey(v.key)
 	if err != nil {
 		return nil, err
 	}
 	v.count = countFacts(v.facts)
 	v.disown()
+	v.acts = v.takeActs()
 	if kind == state.KindSubmission { // what a stranger says of an order is a case of that order
 		v.strange = slices.DeleteFunc(v.strange, func(e *docklinev1.Event) bool { return e.GetKind() != docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED })
 	}
@@ -171,6 +179,11 @@ const (
 	data      = docklinev1.FaultClass_FAULT_CLASS_DATA
 	process   = docklinev1.FaultClass_FAULT_CLASS_PROCESS
 )
+
+// scope is whom a rule of the policy is asked for.
+func (v *view) scope(site, customer string) policy.Scope {
+	return v.policy.Scope(v.tenant, site, customer)
+}
 
 // raise adds an exception; whose it is the policy says.
 func (v *view) raise(d exception.Desired) {

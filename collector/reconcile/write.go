@@ -47,7 +47,7 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 		b.refresh(v.tenant, b.postings.Feeding(v.posting())) // whatever became of these meanwhile
 	}
 	b.noteReasons(v.foldKey, out.reasons)
-	b.noteWaits(v.foldKey, out.waits)
+	b.noteWaits(v.foldKey, out.allWaits())
 	if err := b.postings.Put(v.posting(), v.policy.Version, out.postings); err != nil {
 		return err
 	}
@@ -56,6 +56,12 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	}
 	if err := b.exceptions.Sync(exception.Origin{Tenant: v.tenant, Name: v.failure()}, nil); err != nil {
 		return err
+	}
+	if hasClocks(v.key) {
+		b.clocks.Put(v.milestone(), out.clocks)
+		if err := b.exceptions.Sync(exception.Origin{Tenant: v.tenant, Name: v.clocks()}, out.breaches); err != nil {
+			return err
+		}
 	}
 	if err := b.noteCommands(ctx, v, out); err != nil {
 		return err
@@ -171,6 +177,16 @@ func (b *batch) noteWaits(key foldKey, want map[string]bool) {
 			b.newWaits = append(b.newWaits, []any{key.tenant, key.key, site})
 		}
 	}
+}
+
+// allWaits are the sites that anything waits for.
+func (o *outcome) allWaits() map[string]bool {
+	if len(o.clockWaits) == 0 {
+		return o.waits
+	}
+	all := maps.Clone(o.waits)
+	maps.Copy(all, o.clockWaits)
+	return all
 }
 
 func (b *batch) noteCommands(ctx context.Context, v *view, out *outcome) error {
@@ -294,6 +310,9 @@ func (b *batch) write(ctx context.Context) error {
 	if err := b.tx.InsertAll(ctx, db.Insert{Table: "stream_wait", Columns: []string{"tenant", "fold_key", "site"}, Rows: b.newWaits}); err != nil {
 		return err
 	}
+	if err := b.clocks.Write(ctx, b.tx); err != nil {
+		return err
+	}
 	if err := b.tx.InsertAll(ctx, db.Insert{Table: "command", Columns: []string{"tenant", "site", "command_key", "version", "body", "body_hash", "created_at", "outcome", "outcome_text", "completed_at"}, Rows: b.newCommands}); err != nil {
 		return err
 	}
@@ -305,7 +324,7 @@ func (b *batch) write(ctx context.Context) error {
 			return fmt.Errorf("append releases: %w", err)
 		}
 	}
-	systems := b.worker.Policy.OfRole(ownership.SystemOfRecord)
+	systems := b.inForce().OfRole(ownership.SystemOfRecord)
 	for _, tenant := range slices.Sorted(maps.Keys(b.receipts)) {
 		if err := receipt.Refresh(ctx, b.tx, tenant, slices.Sorted(maps.Keys(b.receipts[tenant])), systems, b.now); err != nil {
 			return err

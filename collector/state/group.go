@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -15,8 +17,9 @@ import (
 type Group struct {
 	// Quantities says how many facts there are of each quantity, as the source writes it.
 	Quantities map[string]int64
-	// Newest are the newest of them, the oldest first: all, or at least as many as a status names.
-	Newest []Happening
+	// Oldest are the oldest and Newest the newest of them, the oldest first: all, or of the newest at least as many as a status names. The event
+	// of the fact that stands for them has the id and time of the oldest.
+	Oldest, Newest []Happening
 }
 
 // Happening is when something happened, by what facts are ordered.
@@ -59,7 +62,7 @@ func (f Fact) Counted() int64 {
 // group. Whoever groups facts must see to it that no other fact of the key names the same record or event.
 func Grouped(e *docklinev1.Event) (like *docklinev1.Event, quantity string, ok bool) {
 	lines := e.GetPick().GetLines()
-	if e.GetKind() != docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED || len(lines) != 1 || e.GetDoubleOf() != "" || e.GetId() == "" {
+	if e.GetKind() != docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED || len(lines) != 1 || e.GetDoubleOf() != "" || e.GetId() == "" || len(e.GetCustom()) > 0 {
 		return nil, "", false
 	}
 	line := lines[0]
@@ -99,6 +102,33 @@ func (f *orderFold) pickGroup(g *Group, like *docklinev1.Event) {
 		return
 	}
 	f.add(candidates[0], picked, base)
+}
+
+// first is the first of a group's facts by time and id alone; ok is false where it is not known which that is.
+func (g *Group) first() (first Happening, ok bool) {
+	for i, h := range g.Oldest {
+		switch {
+		case i == 0 || h.At.Equal(first.At) && h.ID < first.ID:
+			first = h
+		case h.At.After(first.At):
+			return first, true
+		}
+	}
+	return first, int64(len(g.Oldest)) == g.Count()
+}
+
+// groupsReached notes how far the order came with the picks of groups. When all of a line was picked only the picks themselves tell.
+func (f *orderFold) groupsReached() {
+	for _, at := range slices.Sorted(maps.Keys(f.groups)) {
+		first, ok := f.groups[at].first()
+		if !ok {
+			f.out.Whole = true
+			return
+		}
+		f.reached(ReachedPicking, &docklinev1.Event{Id: first.ID, OccurredAt: timestamppb.New(first.At)}, false)
+	}
+	short := slices.ContainsFunc(f.out.State.Lines, func(l *docklinev1.OrderLineState) bool { return l.Net > 0 && max(l.Picked, l.Packed) < l.Net })
+	f.out.Whole = f.out.Whole || len(f.groups) > 0 && !short
 }
 
 // group notes which of the facts in force stand for many.

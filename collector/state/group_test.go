@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/collector/state"
 	. "github.com/dockline/dockline/collector/state/statetest"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/testenv"
 )
@@ -35,20 +37,33 @@ func grouped(facts []state.Fact) (rest []state.Fact, n int) {
 		}
 		body, _ := proto.MarshalOptions{Deterministic: true}.Marshal(like)
 		if groups[string(body)] == nil {
-			like.Id = fmt.Sprint("\x00group ", len(groups))
 			groups[string(body)] = &state.Fact{Event: like, Group: &state.Group{Quantities: make(map[string]int64)}}
 		}
 		g := groups[string(body)].Group
 		g.Quantities[quantity]++
-		g.Newest = append(g.Newest, state.HappeningOf(f.Event))
+		g.Oldest, g.Newest = append(g.Oldest, state.HappeningOf(f.Event)), append(g.Newest, state.HappeningOf(f.Event))
+		slices.SortFunc(g.Oldest, state.Happening.Compare)
 		slices.SortFunc(g.Newest, state.Happening.Compare)
-		g.Newest = g.Newest[max(0, len(g.Newest)-state.MostNewest):]
+		g.Oldest, g.Newest = g.Oldest[:min(len(g.Oldest), 3)], g.Newest[max(0, len(g.Newest)-state.MostNewest):]
 		n++
 	}
 	for _, f := range groups {
+		first := f.Group.Oldest[0]
+		f.Event.Id, f.Event.OccurredAt, f.Event.Movement = first.ID, timestamppb.New(first.At), first.Movement
 		rest = append(rest, *f)
 	}
 	return rest, n
+}
+
+// firsts are the first fact of each kind, which clocks of milestones ask for.
+func firsts(events []*docklinev1.Event) string {
+	seen := make(map[docklinev1.EventKind]string)
+	for _, e := range events {
+		if seen[e.GetKind()] == "" {
+			seen[e.GetKind()] = e.GetId() + e.GetOccurredAt().String()
+		}
+	}
+	return fmt.Sprint(seen)
 }
 
 // TestGroupsFoldToTheSame: where a fold of groups does not ask for the facts themselves, it is what a fold of these is, whatever they are.
@@ -69,7 +84,7 @@ func TestGroupsFoldToTheSame(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return fmt.Sprint(hash, f.State, f.Issues, f.Shorts, f.Substitutions, f.Amended, f.Findings, f.Rank, f.Cancelled, f.Known, ids(f.Refused), ids(f.Former), state.OrderDemand(f.State, of, ruled{}))
+			return fmt.Sprint(hash, f.State, f.Issues, f.Shorts, f.Substitutions, f.Amended, f.Findings, f.Rank, f.Cancelled, f.Known, f.Reached, firsts(f.Facts), ids(f.Refused), ids(f.Former), state.OrderDemand(f.State, of, ruled{}))
 		}
 		if got, want := text(is, some), text(should, facts); got != want {
 			t.Fatalf("seed %d: of %d facts %d together fold to\n%s\nnot to\n%s", seed, len(facts), n, got, want)

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"strings"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -48,6 +49,10 @@ func businessTouches(e *docklinev1.Event) []Touch {
 		return whole(e, recordKey(e))
 	case *docklinev1.Event_ErrorDeclaration:
 		return whole(e, DeclarationKey(p.ErrorDeclaration.GetEventId()))
+	case *docklinev1.Event_MilestoneChange:
+		return aboutKey(e, p.MilestoneChange.GetKey(), KindOrder, KindShipment, KindReturn, KindBlindReturn)
+	case *docklinev1.Event_RecordSettlement:
+		return aboutKey(e, p.RecordSettlement.GetKey(), KindRecord)
 	}
 	t := newTouches(e)
 	if !t.ofOrder() && !t.ofGoods() {
@@ -55,6 +60,17 @@ func businessTouches(e *docklinev1.Event) []Touch {
 	}
 	return t.list
 }
+
+// aboutKey gives a person's word to the key that it names, where that is one of these kinds.
+func aboutKey(e *docklinev1.Event, key string, kinds ...string) []Touch {
+	if kind, _, err := event.ParseKey(key); err != nil || !slices.Contains(kinds, kind) {
+		return nil
+	}
+	return whole(e, key)
+}
+
+// RecordKey is the fold key of a record that was refused, as its dead letter has it.
+func RecordKey(e *docklinev1.Event) string { return recordKey(e) }
 
 func recordKey(e *docklinev1.Event) string {
 	key := e.GetSourceKey()

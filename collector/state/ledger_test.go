@@ -53,9 +53,14 @@ func ledgerOf(t *testing.T, events []*docklinev1.Event) (folded map[string]strin
 		if err != nil {
 			t.Fatal(err)
 		}
-		around := state.Surroundings{Book: BookOf(bucket, moved, 2*time.Second), Decided: map[string]string{}}
+		around := state.Surroundings{Book: BookOf(bucket, moved, 2*time.Second), Decided: map[state.Use]string{}}
 		for _, number := range []string{"CC1", "CC2"} {
-			around.Decided[number] = state.FoldCount(Site, number, byKey[event.CountKey(Site, number)], codes{}).State.GetDecision()
+			count := state.FoldCount(Site, number, byKey[event.CountKey(Site, number)], codes{}).State
+			for _, line := range count.GetLines() {
+				if line.GetStockKey() == key {
+					around.Decided[state.UseOf(number, line.GetAgain())] = state.DecisionOf(count, line)
+				}
+			}
 		}
 		fold := state.FoldBucket(bucket, facts, codes{}, around)
 		folded[key] = protojson.Format(fold.State) + fmt.Sprint(fold.Findings)

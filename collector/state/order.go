@@ -78,6 +78,8 @@ type OrderFold struct {
 	Amended map[int]int64
 	// Refused are results of commands that a site refused and that no later version has overtaken.
 	Refused []*docklinev1.Event
+	// Reached are the points that it came to, each once.
+	Reached []Reached
 	// Facts are the events that count, as they happened; Former those that a revision of their record has replaced.
 	Facts    []*docklinev1.Event
 	Former   []*docklinev1.Event
@@ -121,6 +123,7 @@ func FoldOrder(number string, facts []Fact, m Mapping) OrderFold {
 	f.bills()
 	f.returns()
 	f.finish()
+	f.reach()
 	f.out.Whole = f.out.Whole || f.needsEach()
 	f.out.Findings = f.found.sorted()
 	return f.out

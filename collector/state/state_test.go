@@ -329,13 +329,19 @@ func TestVarianceOfACount(t *testing.T) {
 		{"two counts", []*docklinev1.Event{open, Count(20, "CC1", line("90")), Pick(30, "p1", line("5")), Count(40, "CC2", line("84"))},
 			"CC1 counted 90 expected 100 waiting, CC2 counted 84 expected 85 waiting", 84},
 		{"a recount holds", []*docklinev1.Event{open, Count(20, "CC1", line("90")), Recount(60, "CC1", 1, line("99"))}, "CC1 counted 99 expected 100 waiting", 99},
+		{"a number used again the next day", []*docklinev1.Event{open, Count(20, "CC1", line("90")), Pick(30, "p1", line("5")), Keyed(Count(86420, "CC1", line("84")), "r2")},
+			"CC1 counted 90 expected 100 waiting, CC1 2026-11-25T08:00:20Z counted 84 expected 85 waiting", 84},
+		{"a recount the next day", []*docklinev1.Event{open, Count(20, "CC1", line("90")), Recount(86420, "CC1", 1, line("99"))}, "CC1 counted 99 expected 100 waiting", 99},
+		{"parts told within a shift", []*docklinev1.Event{open, Count(20, "CC1", line("40")), Keyed(Count(9000, "CC1", line("60")), "r2")}, "CC1 counted 100 expected 100 waiting", 100},
+		{"a number with a recount, used again with its recount", []*docklinev1.Event{open, Count(20, "CC1", line("90")), Recount(60, "CC1", 1, line("99")),
+			Keyed(Count(86420, "CC1", line("98")), "r3"), Keyed(Recount(86460, "CC1", 1, line("97")), "r4")}, "CC1 counted 99 expected 100 waiting, CC1 2026-11-25T08:00:20Z counted 97 expected 99 waiting", 97},
 		{"two lines of one count", []*docklinev1.Event{open, Count(20, "CC1", line("40"), line("60"))}, "CC1 counted 100 expected 100 waiting", 100},
 		{"a second snapshot is for comparing", []*docklinev1.Event{open, Snapshot(600, line("7")), Pick(10, "p1", line("5"))}, "", 95},
 	} {
 		fold := bin("", c.events...)
 		var got []string
 		for _, v := range fold.State.Variances {
-			got = append(got, fmt.Sprintf("%s counted %d expected %d %s", v.Count, v.Counted/unit, v.Expected/unit, v.Standing))
+			got = append(got, fmt.Sprintf("%s counted %d expected %d %s", state.UseOf(v.Count, v.Again).Name(), v.Counted/unit, v.Expected/unit, v.Standing))
 			if v.Variance != v.Counted-v.Expected {
 				t.Errorf("%s: variance %d", c.name, v.Variance)
 			}
@@ -412,7 +418,7 @@ func summary(t *testing.T, key string, known []state.Fact) string {
 		fold := FoldStock(bucket, known, codes{}, "", 2*time.Second)
 		rest, folded = fmt.Sprint(fold.Findings, ids(fold.Facts)), fold.State
 		for _, a := range fold.Asserted {
-			rest = fmt.Sprint(rest, a.Count, a.EventIDs, a.Tied, a.Last.GetId())
+			rest = fmt.Sprint(rest, a.Name(), a.EventIDs, a.Tied, a.Last.GetId())
 		}
 	default:
 		folded, rest = foldedGoods(t, key, known)
@@ -439,7 +445,7 @@ func life(random *rand.Rand) []*docklinev1.Event {
 	events = append(events, OrderLife(random)...)
 	for range random.IntN(3) {
 		number, recount := fmt.Sprint("CC", 1+random.IntN(2)), uint32(random.IntN(2))
-		events = append(events, Recount(random.IntN(60), number, recount, In(L("", "", "A", fmt.Sprint(1+random.IntN(4))), "B-01", "")))
+		events = append(events, Recount(random.IntN(60)+86400*random.IntN(2), number, recount, In(L("", "", "A", fmt.Sprint(1+random.IntN(4))), "B-01", "")))
 	}
 	return events
 }

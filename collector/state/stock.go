@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -39,7 +40,8 @@ type StockFold struct {
 
 // Asserted is what a count said of this bucket.
 type Asserted struct {
-	Count    string
+	// Count is its number; Use.Name is what it is known by.
+	Use
 	EventIDs []string
 	// Last is the event that gives the count its moment.
 	Last *docklinev1.Event
@@ -62,8 +64,8 @@ type Surroundings struct {
 	// OpenedBy is the event id of the snapshot that opened the site's stock, "" where that is not known: a bucket of which that snapshot has
 	// no line was empty.
 	OpenedBy string
-	// Decided is what was decided about counts, by number.
-	Decided map[string]string
+	// Decided is what was decided about counts.
+	Decided map[Use]string
 }
 
 // FoldBucket folds the facts of a bucket on top of its book: openings, counts, and what the site itself booked for these.
@@ -71,9 +73,17 @@ type Surroundings struct {
 // The opening holds whatever the time of a movement: the book learns of movements through us only, so at its opening it had none.
 func FoldBucket(b Bucket, facts []Fact, m Mapping, around Surroundings) StockFold {
 	force := inForce(facts)
-	s := &stockFold{mapping: m, found: force.found, around: around, key: b.Key()}
+	s := &stockFold{mapping: m, found: force.found, around: around, key: b.Key(), sittings: make(map[string]*sittings)}
 	s.state = &docklinev1.StockState{Site: b.Site, Bin: b.Bin, Item: b.Item, Lot: b.Lot, StockStatus: b.Status, Owner: b.Owner,
 		OpenedBy: around.OpenedBy, Opened: around.OpenedBy != "", Moved: around.Book.Moved()}
+	for _, fact := range force.Facts {
+		if c := fact.Event.GetCount(); c != nil {
+			if s.sittings[c.GetNumber()] == nil {
+				s.sittings[c.GetNumber()] = &sittings{}
+			}
+			s.sittings[c.GetNumber()].add(fact.Event)
+		}
+	}
 	for _, fact := range force.Facts {
 		s.facts = append(s.facts, fact.Event)
 		s.take(fact.Event)
@@ -95,6 +105,8 @@ type stockFold struct {
 	facts   []*docklinev1.Event
 	opening *docklinev1.Event
 	counts  []*assertion
+	// sittings are the uses of each count number.
+	sittings map[string]*sittings
 	// booked are what the site itself booked for counts.
 	booked []booking
 }
@@ -109,7 +121,7 @@ type booking struct {
 // assertion is what one count, in its highest recount, saw.
 type assertion struct {
 	number  string
-	recount uint32
+	sitting *sitting
 	counted int64
 	events  []*docklinev1.Event
 	// at is the event that gives the moment: the last one.
@@ -152,18 +164,16 @@ func (s *stockFold) sum(e *docklinev1.Event, lines []*docklinev1.Line) int64 {
 
 func (s *stockFold) assert(e *docklinev1.Event, counted int64) {
 	c := e.GetCount()
-	i := slices.IndexFunc(s.counts, func(a *assertion) bool { return a.number == c.GetNumber() })
+	sitting := s.sittings[c.GetNumber()].of(e)
+	if c.GetRecount() < sitting.recount {
+		return
+	}
+	i := slices.IndexFunc(s.counts, func(a *assertion) bool { return a.sitting == sitting })
 	if i < 0 {
-		s.counts = append(s.counts, &assertion{number: c.GetNumber()})
+		s.counts = append(s.counts, &assertion{number: c.GetNumber(), sitting: sitting})
 		i = len(s.counts) - 1
 	}
 	a := s.counts[i]
-	switch {
-	case c.GetRecount() < a.recount:
-		return
-	case c.GetRecount() > a.recount:
-		*a = assertion{number: a.number, recount: c.GetRecount()}
-	}
 	a.counted += counted
 	a.events = append(a.events, e)
 	a.at = e
@@ -173,7 +183,7 @@ func (s *stockFold) assert(e *docklinev1.Event, counted int64) {
 // from there.
 func (s *stockFold) compare() []Asserted {
 	slices.SortFunc(s.counts, func(a, b *assertion) int {
-		return cmp.Or(MomentOf(a.at).Compare(MomentOf(b.at)), cmp.Compare(a.number, b.number))
+		return cmp.Or(MomentOf(a.at).Compare(MomentOf(b.at)), cmp.Compare(a.number, b.number), cmp.Compare(a.sitting.number, b.sitting.number))
 	})
 	base := s.state.Opening // beside what movements brought
 	var asserted []Asserted
@@ -181,9 +191,10 @@ func (s *stockFold) compare() []Asserted {
 		at := MomentOf(a.at)
 		expected := base + s.around.Book.Through(at)
 		a.variance = a.counted - expected
-		v := &docklinev1.CountVariance{Count: a.number, Counted: a.counted, Expected: expected, Variance: a.variance, Decision: s.around.Decided[a.number],
+		use := UseOf(a.number, a.sitting.again())
+		v := &docklinev1.CountVariance{Count: a.number, Again: a.sitting.again(), Counted: a.counted, Expected: expected, Variance: a.variance, Decision: s.around.Decided[use],
 			AsOf: timestamppb.New(occurred(a.at)), AsOfMovement: a.at.GetMovement(), EventId: a.at.GetId()}
-		told := Asserted{Count: a.number, Tied: sortedSet(s.around.Book.Near(at)), Last: a.at}
+		told := Asserted{Use: use, Tied: sortedSet(s.around.Book.Near(at)), Last: a.at}
 		for _, e := range a.events {
 			told.EventIDs = append(told.EventIDs, e.GetId())
 		}
@@ -191,7 +202,7 @@ func (s *stockFold) compare() []Asserted {
 		v.Standing = standing(v.Decision, told.Tied)
 		if a.stands = v.Standing == StandingWaiting; a.stands {
 			base += a.variance
-			v.Adjusted = s.used(a.number)
+			v.Adjusted = s.used(a)
 		}
 		s.state.Variances = append(s.state.Variances, v)
 		asserted = append(asserted, told)
@@ -210,13 +221,26 @@ func standing(decision string, tied []string) string {
 }
 
 // used is what the site booked for a count that stands: it is part of the variance.
-func (s *stockFold) used(count string) (sum int64) {
+func (s *stockFold) used(a *assertion) (sum int64) {
 	for _, b := range s.booked {
-		if b.count == count {
+		if s.bookedFor(b) == a.sitting {
 			sum += b.delta
 		}
 	}
 	return sum
+}
+
+// bookedFor is the count for which the site booked something, nil where none is known.
+func (s *stockFold) bookedFor(b booking) *sitting {
+	of := s.sittings[b.count]
+	if of == nil || b.count == "" {
+		return nil
+	}
+	var began []time.Time
+	for _, sitting := range of.list {
+		began = append(began, sitting.began)
+	}
+	return of.list[useAt(began, occurred(b.event))]
 }
 
 // balance adds up what lies in the bucket now, and makes the rows of the ledger that follow here. What the site booked for a count that is
@@ -224,16 +248,16 @@ func (s *stockFold) used(count string) (sum int64) {
 func (s *stockFold) balance() {
 	s.state.OnHand = s.state.Opening + s.state.Moved
 	s.row(s.opening, "", s.state.Opening)
-	stands := make(map[string]bool)
+	stands := make(map[*sitting]bool)
 	for _, a := range s.counts {
 		if a.stands {
-			stands[a.number] = true
+			stands[a.sitting] = true
 			s.state.OnHand += a.variance
 			s.row(a.at, a.number, a.variance)
 		}
 	}
 	for _, b := range s.booked {
-		if !stands[b.count] {
+		if !stands[s.bookedFor(b)] {
 			s.state.OnHand += b.delta
 			s.row(b.event, b.count, b.delta)
 		}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -53,6 +53,9 @@ func (f Faults) Err() error {
 type File struct {
 	Name string
 	tree *ast.File
+
+	once   sync.Once
+	places map[string]place
 }
 
 // Parse reads YAML without decoding it, only to say where keys stand. Broken syntax is a Faults with its line.
@@ -83,30 +86,4 @@ func Read(path string, out any) (*File, error) {
 // is at fault, gets the line of the nearest key above it.
 func (f *File) Fault(key, format string, args ...any) Fault {
 	return Fault{File: f.Name, Line: f.Line(key), Key: key, Text: fmt.Sprintf(format, args...)}
-}
-
-// Line is where a key stands, 0 where neither it nor a key above it is in the file.
-func (f *File) Line(key string) int {
-	for key != "" {
-		path, err := yaml.PathString("$." + key)
-		if err == nil {
-			if node, err := path.FilterFile(f.tree); err == nil && node != nil {
-				return keyLine(node)
-			}
-		}
-		cut := strings.LastIndexAny(key, ".[")
-		if cut < 0 {
-			return 0
-		}
-		key = key[:cut]
-	}
-	return 0
-}
-
-// keyLine is the line of a value; for a mapping that of its first key.
-func keyLine(node ast.Node) int {
-	if mapping, ok := node.(*ast.MappingNode); ok && len(mapping.Values) > 0 {
-		return mapping.Values[0].Key.GetToken().Position.Line
-	}
-	return node.GetToken().Position.Line
 }

@@ -135,9 +135,13 @@ func (t *teller) void() {
 
 func (t *teller) count() {
 	number := fmt.Sprintf("CC%d", 1+t.IntN(2))
-	t.tell(Recount(t.second(), number, uint32(t.IntN(2)), In(L("", "", "A", fmt.Sprint(80+t.few())), "B-01", "")))
+	at := t.second()
+	if t.chance(3) { // the number is used again
+		at += 86400 * (1 + t.IntN(10))
+	}
+	t.tell(Recount(at, number, uint32(t.IntN(2)), In(L("", "", "A", fmt.Sprint(80+t.few())), "B-01", "")))
 	if t.chance(3) {
-		e := local(docklinev1.EventKind_EVENT_KIND_COUNT_APPROVED, t.second(), number)
+		e := local(docklinev1.EventKind_EVENT_KIND_COUNT_APPROVED, at+t.IntN(600)-100, number)
 		decision := []string{"approve", "reject", "recount"}[t.IntN(3)]
 		e.Payload = &docklinev1.Event_CountApproval{CountApproval: &docklinev1.CountApproval{Number: number, Approver: "lead", Decision: decision, Value: "12.50", Currency: "EUR"}}
 		t.tell(Keyed(e, t.key("CA")))

@@ -30,6 +30,7 @@ type commands struct {
 	Site     siteCommand     `cmd:"" help:"Make sites known, and say how they are."`
 	Order    orderCommand    `cmd:"" help:"Orders, how far they have come, and what their statuses follow from."`
 	Show     showCommand     `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
+	Event    eventCommand    `cmd:"" help:"Look at an event, and decide where one id came with several contents."`
 	Stock    stockCommand    `cmd:"" help:"Say what lies where, and what of it can be promised."`
 	Identity identityCommand `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker   brokerCommand   `cmd:"" help:"Set up a broker other than the embedded one."`

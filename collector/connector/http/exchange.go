@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/dockline/dockline/collector/connector"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -64,6 +65,10 @@ func (c *Connector) do(ctx context.Context, r *request, v values, traceparent st
 	// From the moment that the request has a connection it may be heard: only then is the outcome of a failure unknown.
 	var reached atomic.Bool
 	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }}))
+	// A process that was stopped and goes on may get here before its timers have told it that its time is over, and the posting another's.
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		return nil, technical("timeout", "the request was not sent: its time is over", "it will be tried again", context.DeadlineExceeded)
+	}
 	got, err := c.exchange(req)
 	if err != nil {
 		return nil, c.transportFault(req, err, r.writes() && reached.Load())

@@ -20,7 +20,13 @@ func PickedLife(random *rand.Rand) []*docklinev1.Event {
 		events = slices.DeleteFunc(events, func(e *docklinev1.Event) bool { return e.GetShipment() != nil || e.GetShipmentVoid() != nil })
 	}
 	if random.IntN(8) > 0 { // only of an order that somebody has told of picks are alike
-		events = append(events, l.order(9))
+		e := l.order(9)
+		for _, line := range e.GetOrder().GetLines() {
+			if random.IntN(3) > 0 {
+				line.Quantity.Value += "0" // so that not all of it is picked
+			}
+		}
+		events = append(slices.DeleteFunc(events, func(e *docklinev1.Event) bool { return e.GetOrder() != nil && random.IntN(3) > 0 }), e)
 	}
 	named := random.IntN(4) > 0 // every pick names its line
 	if named {
@@ -33,7 +39,7 @@ func PickedLife(random *rand.Rand) []*docklinev1.Event {
 	var picks []*docklinev1.Event
 	for i := range 5 + random.IntN(40) {
 		number := l.one("1", "2", "2", "3")
-		e := Pick(random.IntN(60), fmt.Sprintf("pick-%d", i), In(L(Order, number, map[string]string{"1": "A", "2": "B", "3": "A"}[number], l.one("1", "1", "2", "0.5", "0")), "B-0"+l.quantity(9), l.one("", "L1", "L2")))
+		e := Pick(random.IntN(400), fmt.Sprintf("pick-%d", i), In(L(Order, number, map[string]string{"1": "A", "2": "B", "3": "A"}[number], l.one("1", "1", "2", "0.5", "0")), "B-0"+l.quantity(9), l.one("", "L1", "L2")))
 		switch random.IntN(20) {
 		case 0:
 			if !named {

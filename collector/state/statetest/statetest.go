@@ -163,6 +163,14 @@ func Refused(second int, key, code, text string) *docklinev1.Event {
 	return finish(e)
 }
 
+// Gap is what a site says of a part of its journal that it has lost.
+func Gap(second int, epoch string, first, last uint64) *docklinev1.Event {
+	e := local(docklinev1.EventKind_EVENT_KIND_STREAM_GAP, second, fmt.Sprintf("%s/%d", epoch, first), epoch)
+	e.Source = "journal"
+	e.Payload = &docklinev1.Event_StreamGap{StreamGap: &docklinev1.StreamGap{Epoch: epoch, FirstSeq: first, LastSeq: last, Reason: "a damaged disk"}}
+	return finish(e)
+}
+
 // Moved gives an event the source's own movement number.
 func Moved(e *docklinev1.Event, movement uint64) *docklinev1.Event {
 	e.Movement = movement

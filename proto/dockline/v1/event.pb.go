@@ -110,6 +110,10 @@ const (
 	EventKind_EVENT_KIND_EXCEPTION_CHANGED  EventKind = 111
 	EventKind_EVENT_KIND_EXCEPTION_RESOLVED EventKind = 112
 	EventKind_EVENT_KIND_AGENT_HEALTH       EventKind = 113
+	// A person told the clock of a milestone something: reached, paused, extended, begun again.
+	EventKind_EVENT_KIND_MILESTONE_CHANGED EventKind = 150
+	// A person settled a record that was refused: its correction was taken, or it was discarded.
+	EventKind_EVENT_KIND_RECORD_SETTLED EventKind = 151
 )
 
 // Enum value maps for EventKind.
@@ -183,6 +187,8 @@ var (
 		111: "EVENT_KIND_EXCEPTION_CHANGED",
 		112: "EVENT_KIND_EXCEPTION_RESOLVED",
 		113: "EVENT_KIND_AGENT_HEALTH",
+		150: "EVENT_KIND_MILESTONE_CHANGED",
+		151: "EVENT_KIND_RECORD_SETTLED",
 	}
 	EventKind_value = map[string]int32{
 		"EVENT_KIND_UNSPECIFIED":            0,
@@ -253,6 +259,8 @@ var (
 		"EVENT_KIND_EXCEPTION_CHANGED":      111,
 		"EVENT_KIND_EXCEPTION_RESOLVED":     112,
 		"EVENT_KIND_AGENT_HEALTH":           113,
+		"EVENT_KIND_MILESTONE_CHANGED":      150,
+		"EVENT_KIND_RECORD_SETTLED":         151,
 	}
 )
 
@@ -910,6 +918,8 @@ type Event struct {
 	//	*Event_ErrorDeclaration
 	//	*Event_ExceptionNotice
 	//	*Event_AgentHealth
+	//	*Event_MilestoneChange
+	//	*Event_RecordSettlement
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1451,6 +1461,24 @@ func (x *Event) GetAgentHealth() *AgentHealth {
 	return nil
 }
 
+func (x *Event) GetMilestoneChange() *MilestoneChange {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_MilestoneChange); ok {
+			return x.MilestoneChange
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetRecordSettlement() *RecordSettlement {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_RecordSettlement); ok {
+			return x.RecordSettlement
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -1599,6 +1627,14 @@ type Event_AgentHealth struct {
 	AgentHealth *AgentHealth `protobuf:"bytes,92,opt,name=agent_health,json=agentHealth,proto3,oneof"`
 }
 
+type Event_MilestoneChange struct {
+	MilestoneChange *MilestoneChange `protobuf:"bytes,100,opt,name=milestone_change,json=milestoneChange,proto3,oneof"`
+}
+
+type Event_RecordSettlement struct {
+	RecordSettlement *RecordSettlement `protobuf:"bytes,101,opt,name=record_settlement,json=recordSettlement,proto3,oneof"`
+}
+
 func (*Event_Order) isEvent_Payload() {}
 
 func (*Event_OrderCancelled) isEvent_Payload() {}
@@ -1670,6 +1706,10 @@ func (*Event_ErrorDeclaration) isEvent_Payload() {}
 func (*Event_ExceptionNotice) isEvent_Payload() {}
 
 func (*Event_AgentHealth) isEvent_Payload() {}
+
+func (*Event_MilestoneChange) isEvent_Payload() {}
+
+func (*Event_RecordSettlement) isEvent_Payload() {}
 
 // CustomField is a value that only this source knows, by a name that its mapping gives: lower-case letters, digits and underscores. Dockline
 // carries it, shows it and lets policies read it; no status follows from it by itself.
@@ -2759,6 +2799,175 @@ func (x *PolicyActivated) GetVersion() string {
 	return ""
 }
 
+// MilestoneChange is what a person told the clock of a milestone; the event's actor says who. It holds from occurred_at on.
+type MilestoneChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The fold key of the order, shipment or return: "order/SO00017".
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// The milestone as milestones.yaml names it; for a signal that no milestone has as its name, the signal's.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// "signal": it is reached, or the signal of this name was given. "reset": it begins anew. "extend": it has longer. "pause" and "resume". "stop":
+	// it does not count for this one.
+	Action string `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Extend: until when, or by how many seconds of its calendar.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
+	Seconds       int64                  `protobuf:"varint,6,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MilestoneChange) Reset() {
+	*x = MilestoneChange{}
+	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MilestoneChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MilestoneChange) ProtoMessage() {}
+
+func (x *MilestoneChange) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MilestoneChange.ProtoReflect.Descriptor instead.
+func (*MilestoneChange) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *MilestoneChange) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *MilestoneChange) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MilestoneChange) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *MilestoneChange) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *MilestoneChange) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *MilestoneChange) GetSeconds() int64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+// RecordSettlement ends the case of a record that was refused; the event's actor says who.
+type RecordSettlement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The dead letter's event, and its fold key.
+	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Key     string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// "requeued": corrected_by was entered in its place. "discarded": it is to have no effect.
+	Outcome       string `protobuf:"bytes,3,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	CorrectedBy   string `protobuf:"bytes,5,opt,name=corrected_by,json=correctedBy,proto3" json:"corrected_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordSettlement) Reset() {
+	*x = RecordSettlement{}
+	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordSettlement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordSettlement) ProtoMessage() {}
+
+func (x *RecordSettlement) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordSettlement.ProtoReflect.Descriptor instead.
+func (*RecordSettlement) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RecordSettlement) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *RecordSettlement) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *RecordSettlement) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *RecordSettlement) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RecordSettlement) GetCorrectedBy() string {
+	if x != nil {
+		return x.CorrectedBy
+	}
+	return ""
+}
+
 // CommandResult is the payload of command.completed.
 type CommandResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2773,7 +2982,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2785,7 +2994,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2798,7 +3007,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CommandResult) GetKey() string {
@@ -2854,7 +3063,7 @@ type Quote struct {
 
 func (x *Quote) Reset() {
 	*x = Quote{}
-	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2866,7 +3075,7 @@ func (x *Quote) String() string {
 func (*Quote) ProtoMessage() {}
 
 func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2879,7 +3088,7 @@ func (x *Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quote.ProtoReflect.Descriptor instead.
 func (*Quote) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Quote) GetNumber() string {
@@ -2953,7 +3162,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2965,7 +3174,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2978,7 +3187,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CancelRequest) GetNumber() string {
@@ -3025,7 +3234,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3037,7 +3246,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3050,7 +3259,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Hold) GetNumber() string {
@@ -3101,7 +3310,7 @@ type Allocation struct {
 
 func (x *Allocation) Reset() {
 	*x = Allocation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3113,7 +3322,7 @@ func (x *Allocation) String() string {
 func (*Allocation) ProtoMessage() {}
 
 func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3126,7 +3335,7 @@ func (x *Allocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
 func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Allocation) GetNumber() string {
@@ -3165,7 +3374,7 @@ type Backorder struct {
 
 func (x *Backorder) Reset() {
 	*x = Backorder{}
-	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3177,7 +3386,7 @@ func (x *Backorder) String() string {
 func (*Backorder) ProtoMessage() {}
 
 func (x *Backorder) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3190,7 +3399,7 @@ func (x *Backorder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backorder.ProtoReflect.Descriptor instead.
 func (*Backorder) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Backorder) GetNumber() string {
@@ -3236,7 +3445,7 @@ type Load struct {
 
 func (x *Load) Reset() {
 	*x = Load{}
-	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3248,7 +3457,7 @@ func (x *Load) String() string {
 func (*Load) ProtoMessage() {}
 
 func (x *Load) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3261,7 +3470,7 @@ func (x *Load) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Load.ProtoReflect.Descriptor instead.
 func (*Load) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Load) GetDock() string {
@@ -3323,7 +3532,7 @@ type ShipmentVoid struct {
 
 func (x *ShipmentVoid) Reset() {
 	*x = ShipmentVoid{}
-	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3335,7 +3544,7 @@ func (x *ShipmentVoid) String() string {
 func (*ShipmentVoid) ProtoMessage() {}
 
 func (x *ShipmentVoid) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3348,7 +3557,7 @@ func (x *ShipmentVoid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentVoid.ProtoReflect.Descriptor instead.
 func (*ShipmentVoid) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ShipmentVoid) GetNumber() string {
@@ -3403,7 +3612,7 @@ type OverShipment struct {
 
 func (x *OverShipment) Reset() {
 	*x = OverShipment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3415,7 +3624,7 @@ func (x *OverShipment) String() string {
 func (*OverShipment) ProtoMessage() {}
 
 func (x *OverShipment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3428,7 +3637,7 @@ func (x *OverShipment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverShipment.ProtoReflect.Descriptor instead.
 func (*OverShipment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{27}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *OverShipment) GetNumber() string {
@@ -3503,7 +3712,7 @@ type Transport struct {
 
 func (x *Transport) Reset() {
 	*x = Transport{}
-	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +3724,7 @@ func (x *Transport) String() string {
 func (*Transport) ProtoMessage() {}
 
 func (x *Transport) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +3737,7 @@ func (x *Transport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transport.ProtoReflect.Descriptor instead.
 func (*Transport) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{28}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Transport) GetShipment() string {
@@ -3659,7 +3868,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3671,7 +3880,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3684,7 +3893,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{29}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Delivery) GetShipment() string {
@@ -3791,7 +4000,7 @@ type Inbound struct {
 
 func (x *Inbound) Reset() {
 	*x = Inbound{}
-	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3803,7 +4012,7 @@ func (x *Inbound) String() string {
 func (*Inbound) ProtoMessage() {}
 
 func (x *Inbound) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3816,7 +4025,7 @@ func (x *Inbound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inbound.ProtoReflect.Descriptor instead.
 func (*Inbound) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{30}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Inbound) GetNumber() string {
@@ -3893,7 +4102,7 @@ type StockMove struct {
 
 func (x *StockMove) Reset() {
 	*x = StockMove{}
-	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3905,7 +4114,7 @@ func (x *StockMove) String() string {
 func (*StockMove) ProtoMessage() {}
 
 func (x *StockMove) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3918,7 +4127,7 @@ func (x *StockMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockMove.ProtoReflect.Descriptor instead.
 func (*StockMove) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{31}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *StockMove) GetTask() string {
@@ -3952,7 +4161,7 @@ type StockStatusChange struct {
 
 func (x *StockStatusChange) Reset() {
 	*x = StockStatusChange{}
-	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3964,7 +4173,7 @@ func (x *StockStatusChange) String() string {
 func (*StockStatusChange) ProtoMessage() {}
 
 func (x *StockStatusChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3977,7 +4186,7 @@ func (x *StockStatusChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockStatusChange.ProtoReflect.Descriptor instead.
 func (*StockStatusChange) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{32}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *StockStatusChange) GetNumber() string {
@@ -4046,7 +4255,7 @@ type Adjustment struct {
 
 func (x *Adjustment) Reset() {
 	*x = Adjustment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4058,7 +4267,7 @@ func (x *Adjustment) String() string {
 func (*Adjustment) ProtoMessage() {}
 
 func (x *Adjustment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4071,7 +4280,7 @@ func (x *Adjustment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adjustment.ProtoReflect.Descriptor instead.
 func (*Adjustment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{33}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Adjustment) GetNumber() string {
@@ -4128,7 +4337,7 @@ type Transformation struct {
 
 func (x *Transformation) Reset() {
 	*x = Transformation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4140,7 +4349,7 @@ func (x *Transformation) String() string {
 func (*Transformation) ProtoMessage() {}
 
 func (x *Transformation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4153,7 +4362,7 @@ func (x *Transformation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transformation.ProtoReflect.Descriptor instead.
 func (*Transformation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{34}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Transformation) GetNumber() string {
@@ -4196,7 +4405,7 @@ type CountApproval struct {
 
 func (x *CountApproval) Reset() {
 	*x = CountApproval{}
-	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4208,7 +4417,7 @@ func (x *CountApproval) String() string {
 func (*CountApproval) ProtoMessage() {}
 
 func (x *CountApproval) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4221,7 +4430,7 @@ func (x *CountApproval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountApproval.ProtoReflect.Descriptor instead.
 func (*CountApproval) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{35}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CountApproval) GetNumber() string {
@@ -4297,7 +4506,7 @@ type ReturnAuthorisation struct {
 
 func (x *ReturnAuthorisation) Reset() {
 	*x = ReturnAuthorisation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4309,7 +4518,7 @@ func (x *ReturnAuthorisation) String() string {
 func (*ReturnAuthorisation) ProtoMessage() {}
 
 func (x *ReturnAuthorisation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4322,7 +4531,7 @@ func (x *ReturnAuthorisation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnAuthorisation.ProtoReflect.Descriptor instead.
 func (*ReturnAuthorisation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{36}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ReturnAuthorisation) GetNumber() string {
@@ -4427,7 +4636,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4439,7 +4648,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4452,7 +4661,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{37}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Return) GetNumber() string {
@@ -4516,7 +4725,7 @@ type InvoiceVoid struct {
 
 func (x *InvoiceVoid) Reset() {
 	*x = InvoiceVoid{}
-	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4528,7 +4737,7 @@ func (x *InvoiceVoid) String() string {
 func (*InvoiceVoid) ProtoMessage() {}
 
 func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4541,7 +4750,7 @@ func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvoiceVoid.ProtoReflect.Descriptor instead.
 func (*InvoiceVoid) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{38}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *InvoiceVoid) GetNumber() string {
@@ -4582,7 +4791,7 @@ type CreditMemo struct {
 
 func (x *CreditMemo) Reset() {
 	*x = CreditMemo{}
-	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4594,7 +4803,7 @@ func (x *CreditMemo) String() string {
 func (*CreditMemo) ProtoMessage() {}
 
 func (x *CreditMemo) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4607,7 +4816,7 @@ func (x *CreditMemo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditMemo.ProtoReflect.Descriptor instead.
 func (*CreditMemo) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{39}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CreditMemo) GetNumber() string {
@@ -4681,7 +4890,7 @@ type ErrorDeclaration struct {
 
 func (x *ErrorDeclaration) Reset() {
 	*x = ErrorDeclaration{}
-	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4693,7 +4902,7 @@ func (x *ErrorDeclaration) String() string {
 func (*ErrorDeclaration) ProtoMessage() {}
 
 func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4706,7 +4915,7 @@ func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDeclaration.ProtoReflect.Descriptor instead.
 func (*ErrorDeclaration) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{40}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ErrorDeclaration) GetEventId() string {
@@ -4751,7 +4960,7 @@ type ExceptionNotice struct {
 
 func (x *ExceptionNotice) Reset() {
 	*x = ExceptionNotice{}
-	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	mi := &file_dockline_v1_event_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4763,7 +4972,7 @@ func (x *ExceptionNotice) String() string {
 func (*ExceptionNotice) ProtoMessage() {}
 
 func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	mi := &file_dockline_v1_event_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4776,7 +4985,7 @@ func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExceptionNotice.ProtoReflect.Descriptor instead.
 func (*ExceptionNotice) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{41}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ExceptionNotice) GetNumber() uint64 {
@@ -4881,7 +5090,7 @@ type AgentHealth struct {
 
 func (x *AgentHealth) Reset() {
 	*x = AgentHealth{}
-	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	mi := &file_dockline_v1_event_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4893,7 +5102,7 @@ func (x *AgentHealth) String() string {
 func (*AgentHealth) ProtoMessage() {}
 
 func (x *AgentHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	mi := &file_dockline_v1_event_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4906,7 +5115,7 @@ func (x *AgentHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentHealth.ProtoReflect.Descriptor instead.
 func (*AgentHealth) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{42}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AgentHealth) GetStatus() string {
@@ -4990,7 +5199,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\tR\x06number\"R\n" +
 	"\x12DocumentReferences\x12<\n" +
-	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\xe8\x17\n" +
+	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\x81\x19\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -5064,7 +5273,9 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"creditMemo\x12L\n" +
 	"\x11error_declaration\x18Z \x01(\v2\x1d.dockline.v1.ErrorDeclarationH\x00R\x10errorDeclaration\x12I\n" +
 	"\x10exception_notice\x18[ \x01(\v2\x1c.dockline.v1.ExceptionNoticeH\x00R\x0fexceptionNotice\x12=\n" +
-	"\fagent_health\x18\\ \x01(\v2\x18.dockline.v1.AgentHealthH\x00R\vagentHealthB\t\n" +
+	"\fagent_health\x18\\ \x01(\v2\x18.dockline.v1.AgentHealthH\x00R\vagentHealth\x12I\n" +
+	"\x10milestone_change\x18d \x01(\v2\x1c.dockline.v1.MilestoneChangeH\x00R\x0fmilestoneChange\x12L\n" +
+	"\x11record_settlement\x18e \x01(\v2\x1d.dockline.v1.RecordSettlementH\x00R\x10recordSettlementB\t\n" +
 	"\apayload\"7\n" +
 	"\vCustomField\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -5154,7 +5365,20 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x03raw\x18\a \x01(\fR\x03raw\x12#\n" +
 	"\rrefused_event\x18\b \x01(\fR\frefusedEvent\"+\n" +
 	"\x0fPolicyActivated\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\tR\aversion\"\xb5\x01\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\"\xb3\x01\n" +
+	"\x0fMilestoneChange\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x120\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x18\n" +
+	"\aseconds\x18\x06 \x01(\x03R\aseconds\"\x94\x01\n" +
+	"\x10RecordSettlement\x12\x19\n" +
+	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x18\n" +
+	"\aoutcome\x18\x03 \x01(\tR\aoutcome\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12!\n" +
+	"\fcorrected_by\x18\x05 \x01(\tR\vcorrectedBy\"\xb5\x01\n" +
 	"\rCommandResult\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x125\n" +
@@ -5352,7 +5576,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\tdisk_free\x18\x04 \x01(\x04R\bdiskFree\x12\x1e\n" +
 	"\n" +
 	"conditions\x18\x05 \x03(\tR\n" +
-	"conditions*\x97\x11\n" +
+	"conditions*\xda\x11\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19EVENT_KIND_ORDER_ACCEPTED\x10\x01\x12\x1c\n" +
@@ -5422,7 +5646,9 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x1bEVENT_KIND_EXCEPTION_OPENED\x10n\x12 \n" +
 	"\x1cEVENT_KIND_EXCEPTION_CHANGED\x10o\x12!\n" +
 	"\x1dEVENT_KIND_EXCEPTION_RESOLVED\x10p\x12\x1b\n" +
-	"\x17EVENT_KIND_AGENT_HEALTH\x10q*s\n" +
+	"\x17EVENT_KIND_AGENT_HEALTH\x10q\x12!\n" +
+	"\x1cEVENT_KIND_MILESTONE_CHANGED\x10\x96\x01\x12\x1e\n" +
+	"\x19EVENT_KIND_RECORD_SETTLED\x10\x97\x01*s\n" +
 	"\n" +
 	"FaultClass\x12\x1b\n" +
 	"\x17FAULT_CLASS_UNSPECIFIED\x10\x00\x12\x19\n" +
@@ -5448,7 +5674,7 @@ func file_dockline_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_dockline_v1_event_proto_goTypes = []any{
 	(EventKind)(0),                // 0: dockline.v1.EventKind
 	(FaultClass)(0),               // 1: dockline.v1.FaultClass
@@ -5472,43 +5698,45 @@ var file_dockline_v1_event_proto_goTypes = []any{
 	(*StreamGap)(nil),             // 19: dockline.v1.StreamGap
 	(*DeadLetter)(nil),            // 20: dockline.v1.DeadLetter
 	(*PolicyActivated)(nil),       // 21: dockline.v1.PolicyActivated
-	(*CommandResult)(nil),         // 22: dockline.v1.CommandResult
-	(*Quote)(nil),                 // 23: dockline.v1.Quote
-	(*CancelRequest)(nil),         // 24: dockline.v1.CancelRequest
-	(*Hold)(nil),                  // 25: dockline.v1.Hold
-	(*Allocation)(nil),            // 26: dockline.v1.Allocation
-	(*Backorder)(nil),             // 27: dockline.v1.Backorder
-	(*Load)(nil),                  // 28: dockline.v1.Load
-	(*ShipmentVoid)(nil),          // 29: dockline.v1.ShipmentVoid
-	(*OverShipment)(nil),          // 30: dockline.v1.OverShipment
-	(*Transport)(nil),             // 31: dockline.v1.Transport
-	(*Delivery)(nil),              // 32: dockline.v1.Delivery
-	(*Inbound)(nil),               // 33: dockline.v1.Inbound
-	(*StockMove)(nil),             // 34: dockline.v1.StockMove
-	(*StockStatusChange)(nil),     // 35: dockline.v1.StockStatusChange
-	(*Adjustment)(nil),            // 36: dockline.v1.Adjustment
-	(*Transformation)(nil),        // 37: dockline.v1.Transformation
-	(*CountApproval)(nil),         // 38: dockline.v1.CountApproval
-	(*ReturnAuthorisation)(nil),   // 39: dockline.v1.ReturnAuthorisation
-	(*Return)(nil),                // 40: dockline.v1.Return
-	(*InvoiceVoid)(nil),           // 41: dockline.v1.InvoiceVoid
-	(*CreditMemo)(nil),            // 42: dockline.v1.CreditMemo
-	(*ErrorDeclaration)(nil),      // 43: dockline.v1.ErrorDeclaration
-	(*ExceptionNotice)(nil),       // 44: dockline.v1.ExceptionNotice
-	(*AgentHealth)(nil),           // 45: dockline.v1.AgentHealth
-	(*timestamppb.Timestamp)(nil), // 46: google.protobuf.Timestamp
+	(*MilestoneChange)(nil),       // 22: dockline.v1.MilestoneChange
+	(*RecordSettlement)(nil),      // 23: dockline.v1.RecordSettlement
+	(*CommandResult)(nil),         // 24: dockline.v1.CommandResult
+	(*Quote)(nil),                 // 25: dockline.v1.Quote
+	(*CancelRequest)(nil),         // 26: dockline.v1.CancelRequest
+	(*Hold)(nil),                  // 27: dockline.v1.Hold
+	(*Allocation)(nil),            // 28: dockline.v1.Allocation
+	(*Backorder)(nil),             // 29: dockline.v1.Backorder
+	(*Load)(nil),                  // 30: dockline.v1.Load
+	(*ShipmentVoid)(nil),          // 31: dockline.v1.ShipmentVoid
+	(*OverShipment)(nil),          // 32: dockline.v1.OverShipment
+	(*Transport)(nil),             // 33: dockline.v1.Transport
+	(*Delivery)(nil),              // 34: dockline.v1.Delivery
+	(*Inbound)(nil),               // 35: dockline.v1.Inbound
+	(*StockMove)(nil),             // 36: dockline.v1.StockMove
+	(*StockStatusChange)(nil),     // 37: dockline.v1.StockStatusChange
+	(*Adjustment)(nil),            // 38: dockline.v1.Adjustment
+	(*Transformation)(nil),        // 39: dockline.v1.Transformation
+	(*CountApproval)(nil),         // 40: dockline.v1.CountApproval
+	(*ReturnAuthorisation)(nil),   // 41: dockline.v1.ReturnAuthorisation
+	(*Return)(nil),                // 42: dockline.v1.Return
+	(*InvoiceVoid)(nil),           // 43: dockline.v1.InvoiceVoid
+	(*CreditMemo)(nil),            // 44: dockline.v1.CreditMemo
+	(*ErrorDeclaration)(nil),      // 45: dockline.v1.ErrorDeclaration
+	(*ExceptionNotice)(nil),       // 46: dockline.v1.ExceptionNotice
+	(*AgentHealth)(nil),           // 47: dockline.v1.AgentHealth
+	(*timestamppb.Timestamp)(nil), // 48: google.protobuf.Timestamp
 }
 var file_dockline_v1_event_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.Line.quantity:type_name -> dockline.v1.Quantity
 	3,  // 1: dockline.v1.Line.ordered:type_name -> dockline.v1.Quantity
 	3,  // 2: dockline.v1.Line.original_quantity:type_name -> dockline.v1.Quantity
-	46, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
+	48, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
 	3,  // 4: dockline.v1.Line.expected:type_name -> dockline.v1.Quantity
 	3,  // 5: dockline.v1.Line.refused:type_name -> dockline.v1.Quantity
 	5,  // 6: dockline.v1.DocumentReferences.documents:type_name -> dockline.v1.DocumentReference
 	0,  // 7: dockline.v1.Event.kind:type_name -> dockline.v1.EventKind
-	46, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	46, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
+	48, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	48, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
 	5,  // 10: dockline.v1.Event.documents:type_name -> dockline.v1.DocumentReference
 	9,  // 11: dockline.v1.Event.warnings:type_name -> dockline.v1.SiteWarning
 	8,  // 12: dockline.v1.Event.custom:type_name -> dockline.v1.CustomField
@@ -5521,80 +5749,83 @@ var file_dockline_v1_event_proto_depIdxs = []int32{
 	16, // 19: dockline.v1.Event.count:type_name -> dockline.v1.Count
 	17, // 20: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
 	18, // 21: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
-	22, // 22: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
+	24, // 22: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
 	19, // 23: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
 	20, // 24: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
 	21, // 25: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
-	23, // 26: dockline.v1.Event.quote:type_name -> dockline.v1.Quote
-	24, // 27: dockline.v1.Event.cancel_request:type_name -> dockline.v1.CancelRequest
-	25, // 28: dockline.v1.Event.hold:type_name -> dockline.v1.Hold
-	26, // 29: dockline.v1.Event.allocation:type_name -> dockline.v1.Allocation
-	27, // 30: dockline.v1.Event.backorder:type_name -> dockline.v1.Backorder
-	28, // 31: dockline.v1.Event.load:type_name -> dockline.v1.Load
-	29, // 32: dockline.v1.Event.shipment_void:type_name -> dockline.v1.ShipmentVoid
-	30, // 33: dockline.v1.Event.over_shipment:type_name -> dockline.v1.OverShipment
-	31, // 34: dockline.v1.Event.transport:type_name -> dockline.v1.Transport
-	32, // 35: dockline.v1.Event.delivery:type_name -> dockline.v1.Delivery
-	33, // 36: dockline.v1.Event.inbound:type_name -> dockline.v1.Inbound
-	34, // 37: dockline.v1.Event.stock_move:type_name -> dockline.v1.StockMove
-	35, // 38: dockline.v1.Event.stock_status_change:type_name -> dockline.v1.StockStatusChange
-	36, // 39: dockline.v1.Event.adjustment:type_name -> dockline.v1.Adjustment
-	37, // 40: dockline.v1.Event.transformation:type_name -> dockline.v1.Transformation
-	38, // 41: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
-	39, // 42: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
-	40, // 43: dockline.v1.Event.return:type_name -> dockline.v1.Return
-	41, // 44: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
-	42, // 45: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
-	43, // 46: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
-	44, // 47: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
-	45, // 48: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
-	46, // 49: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
-	46, // 50: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 51: dockline.v1.Order.lines:type_name -> dockline.v1.Line
-	4,  // 52: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
-	4,  // 53: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
-	4,  // 54: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
-	46, // 55: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
-	4,  // 56: dockline.v1.Count.lines:type_name -> dockline.v1.Line
-	4,  // 57: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
-	4,  // 58: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
-	1,  // 59: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
-	2,  // 60: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
-	1,  // 61: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
-	46, // 62: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
-	4,  // 63: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
-	4,  // 64: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
-	46, // 65: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
-	46, // 66: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 67: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
-	46, // 68: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 69: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
-	4,  // 70: dockline.v1.Load.lines:type_name -> dockline.v1.Line
-	4,  // 71: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
-	4,  // 72: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
-	46, // 73: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
-	46, // 74: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
-	4,  // 75: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
-	4,  // 76: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
-	46, // 77: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
-	4,  // 78: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
-	4,  // 79: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
-	4,  // 80: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
-	4,  // 81: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
-	4,  // 82: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
-	4,  // 83: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
-	46, // 84: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 85: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
-	4,  // 86: dockline.v1.Return.lines:type_name -> dockline.v1.Line
-	4,  // 87: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
-	1,  // 88: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
-	46, // 89: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
-	46, // 90: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
-	91, // [91:91] is the sub-list for method output_type
-	91, // [91:91] is the sub-list for method input_type
-	91, // [91:91] is the sub-list for extension type_name
-	91, // [91:91] is the sub-list for extension extendee
-	0,  // [0:91] is the sub-list for field type_name
+	25, // 26: dockline.v1.Event.quote:type_name -> dockline.v1.Quote
+	26, // 27: dockline.v1.Event.cancel_request:type_name -> dockline.v1.CancelRequest
+	27, // 28: dockline.v1.Event.hold:type_name -> dockline.v1.Hold
+	28, // 29: dockline.v1.Event.allocation:type_name -> dockline.v1.Allocation
+	29, // 30: dockline.v1.Event.backorder:type_name -> dockline.v1.Backorder
+	30, // 31: dockline.v1.Event.load:type_name -> dockline.v1.Load
+	31, // 32: dockline.v1.Event.shipment_void:type_name -> dockline.v1.ShipmentVoid
+	32, // 33: dockline.v1.Event.over_shipment:type_name -> dockline.v1.OverShipment
+	33, // 34: dockline.v1.Event.transport:type_name -> dockline.v1.Transport
+	34, // 35: dockline.v1.Event.delivery:type_name -> dockline.v1.Delivery
+	35, // 36: dockline.v1.Event.inbound:type_name -> dockline.v1.Inbound
+	36, // 37: dockline.v1.Event.stock_move:type_name -> dockline.v1.StockMove
+	37, // 38: dockline.v1.Event.stock_status_change:type_name -> dockline.v1.StockStatusChange
+	38, // 39: dockline.v1.Event.adjustment:type_name -> dockline.v1.Adjustment
+	39, // 40: dockline.v1.Event.transformation:type_name -> dockline.v1.Transformation
+	40, // 41: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
+	41, // 42: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
+	42, // 43: dockline.v1.Event.return:type_name -> dockline.v1.Return
+	43, // 44: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
+	44, // 45: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
+	45, // 46: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
+	46, // 47: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
+	47, // 48: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
+	22, // 49: dockline.v1.Event.milestone_change:type_name -> dockline.v1.MilestoneChange
+	23, // 50: dockline.v1.Event.record_settlement:type_name -> dockline.v1.RecordSettlement
+	48, // 51: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
+	48, // 52: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 53: dockline.v1.Order.lines:type_name -> dockline.v1.Line
+	4,  // 54: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
+	4,  // 55: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
+	4,  // 56: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
+	48, // 57: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
+	4,  // 58: dockline.v1.Count.lines:type_name -> dockline.v1.Line
+	4,  // 59: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
+	4,  // 60: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
+	1,  // 61: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
+	48, // 62: dockline.v1.MilestoneChange.until:type_name -> google.protobuf.Timestamp
+	2,  // 63: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
+	1,  // 64: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
+	48, // 65: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
+	4,  // 66: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
+	4,  // 67: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
+	48, // 68: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
+	48, // 69: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 70: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
+	48, // 71: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 72: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
+	4,  // 73: dockline.v1.Load.lines:type_name -> dockline.v1.Line
+	4,  // 74: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
+	4,  // 75: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
+	48, // 76: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
+	48, // 77: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
+	4,  // 78: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
+	4,  // 79: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
+	48, // 80: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
+	4,  // 81: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
+	4,  // 82: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
+	4,  // 83: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
+	4,  // 84: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
+	4,  // 85: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
+	4,  // 86: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
+	48, // 87: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 88: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
+	4,  // 89: dockline.v1.Return.lines:type_name -> dockline.v1.Line
+	4,  // 90: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
+	1,  // 91: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
+	48, // 92: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
+	48, // 93: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
+	94, // [94:94] is the sub-list for method output_type
+	94, // [94:94] is the sub-list for method input_type
+	94, // [94:94] is the sub-list for extension type_name
+	94, // [94:94] is the sub-list for extension extendee
+	0,  // [0:94] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_event_proto_init() }
@@ -5639,6 +5870,8 @@ func file_dockline_v1_event_proto_init() {
 		(*Event_ErrorDeclaration)(nil),
 		(*Event_ExceptionNotice)(nil),
 		(*Event_AgentHealth)(nil),
+		(*Event_MilestoneChange)(nil),
+		(*Event_RecordSettlement)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5646,7 +5879,7 @@ func file_dockline_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_event_proto_rawDesc), len(file_dockline_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   43,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -2826,12 +2826,16 @@ func (x *CountState) GetDecidedBy() string {
 
 // CountLineState carries the count's own facts; the variance is worked out where the stock key is folded.
 type CountLineState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Bin           string                 `protobuf:"bytes,1,opt,name=bin,proto3" json:"bin,omitempty"`
-	Item          string                 `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
-	Lot           string                 `protobuf:"bytes,3,opt,name=lot,proto3" json:"lot,omitempty"`
-	Counted       int64                  `protobuf:"varint,4,opt,name=counted,proto3" json:"counted,omitempty"`
-	StockKey      string                 `protobuf:"bytes,5,opt,name=stock_key,json=stockKey,proto3" json:"stock_key,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Bin      string                 `protobuf:"bytes,1,opt,name=bin,proto3" json:"bin,omitempty"`
+	Item     string                 `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
+	Lot      string                 `protobuf:"bytes,3,opt,name=lot,proto3" json:"lot,omitempty"`
+	Counted  int64                  `protobuf:"varint,4,opt,name=counted,proto3" json:"counted,omitempty"`
+	StockKey string                 `protobuf:"bytes,5,opt,name=stock_key,json=stockKey,proto3" json:"stock_key,omitempty"`
+	// When the number was used again for this bucket, and not for a recount: that is a count of its own. Empty for the first.
+	Again *timestamppb.Timestamp `protobuf:"bytes,50,opt,name=again,proto3" json:"again,omitempty"`
+	// What was decided about what was counted there, where that is not what was decided of the count; "none": nothing.
+	Decision      string `protobuf:"bytes,51,opt,name=decision,proto3" json:"decision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2897,6 +2901,20 @@ func (x *CountLineState) GetCounted() int64 {
 func (x *CountLineState) GetStockKey() string {
 	if x != nil {
 		return x.StockKey
+	}
+	return ""
+}
+
+func (x *CountLineState) GetAgain() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Again
+	}
+	return nil
+}
+
+func (x *CountLineState) GetDecision() string {
+	if x != nil {
+		return x.Decision
 	}
 	return ""
 }
@@ -3063,7 +3081,9 @@ type CountVariance struct {
 	// What the site itself booked for this count; it is part of the variance, and moves nothing further.
 	Adjusted int64 `protobuf:"varint,20,opt,name=adjusted,proto3" json:"adjusted,omitempty"`
 	// As in CountState.
-	Decision      string `protobuf:"bytes,21,opt,name=decision,proto3" json:"decision,omitempty"`
+	Decision string `protobuf:"bytes,21,opt,name=decision,proto3" json:"decision,omitempty"`
+	// As in CountLineState.
+	Again         *timestamppb.Timestamp `protobuf:"bytes,50,opt,name=again,proto3" json:"again,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3166,6 +3186,13 @@ func (x *CountVariance) GetDecision() string {
 		return x.Decision
 	}
 	return ""
+}
+
+func (x *CountVariance) GetAgain() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Again
+	}
+	return nil
 }
 
 // LedgerRow moves a quantity of one item from an account to another. Accounts are stock keys, and account/KIND/SITE/ITEM for what is no
@@ -3659,13 +3686,15 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\bdecision\x18\x14 \x01(\tR\bdecision\x12\x1a\n" +
 	"\bapprover\x18\x15 \x01(\tR\bapprover\x12\x1d\n" +
 	"\n" +
-	"decided_by\x18\x16 \x01(\tR\tdecidedBy\"\x7f\n" +
+	"decided_by\x18\x16 \x01(\tR\tdecidedBy\"\xcd\x01\n" +
 	"\x0eCountLineState\x12\x10\n" +
 	"\x03bin\x18\x01 \x01(\tR\x03bin\x12\x12\n" +
 	"\x04item\x18\x02 \x01(\tR\x04item\x12\x10\n" +
 	"\x03lot\x18\x03 \x01(\tR\x03lot\x12\x18\n" +
 	"\acounted\x18\x04 \x01(\x03R\acounted\x12\x1b\n" +
-	"\tstock_key\x18\x05 \x01(\tR\bstockKey\"\xf5\x02\n" +
+	"\tstock_key\x18\x05 \x01(\tR\bstockKey\x120\n" +
+	"\x05again\x182 \x01(\v2\x1a.google.protobuf.TimestampR\x05again\x12\x1a\n" +
+	"\bdecision\x183 \x01(\tR\bdecision\"\xf5\x02\n" +
 	"\n" +
 	"StockState\x12\x12\n" +
 	"\x04site\x18\x01 \x01(\tR\x04site\x12\x10\n" +
@@ -3680,7 +3709,7 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x05owner\x18\x14 \x01(\tR\x05owner\x12\x14\n" +
 	"\x05moved\x18\x15 \x01(\x03R\x05moved\x12\x18\n" +
 	"\aopening\x18\x16 \x01(\x03R\aopening\x12*\n" +
-	"\x04rows\x18\x17 \x03(\v2\x16.dockline.v1.LedgerRowR\x04rows\"\xbd\x02\n" +
+	"\x04rows\x18\x17 \x03(\v2\x16.dockline.v1.LedgerRowR\x04rows\"\xef\x02\n" +
 	"\rCountVariance\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\tR\x05count\x12\x18\n" +
 	"\acounted\x18\x02 \x01(\x03R\acounted\x12\x1a\n" +
@@ -3691,7 +3720,8 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\bstanding\x18\a \x01(\tR\bstanding\x12\x19\n" +
 	"\bevent_id\x18\b \x01(\tR\aeventId\x12\x1a\n" +
 	"\badjusted\x18\x14 \x01(\x03R\badjusted\x12\x1a\n" +
-	"\bdecision\x18\x15 \x01(\tR\bdecision\"\x81\x02\n" +
+	"\bdecision\x18\x15 \x01(\tR\bdecision\x120\n" +
+	"\x05again\x182 \x01(\v2\x1a.google.protobuf.TimestampR\x05again\"\x81\x02\n" +
 	"\tLedgerRow\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x12\n" +
 	"\x04item\x18\x02 \x01(\tR\x04item\x12\x12\n" +
@@ -3801,16 +3831,18 @@ var file_dockline_v1_state_proto_depIdxs = []int32{
 	8,  // 47: dockline.v1.InboundState.milestones:type_name -> dockline.v1.Milestone
 	24, // 48: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
 	19, // 49: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
-	21, // 50: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
-	22, // 51: dockline.v1.StockState.rows:type_name -> dockline.v1.LedgerRow
-	24, // 52: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
-	24, // 53: dockline.v1.LedgerRow.occurred_at:type_name -> google.protobuf.Timestamp
-	22, // 54: dockline.v1.LedgerRecord.rows:type_name -> dockline.v1.LedgerRow
-	55, // [55:55] is the sub-list for method output_type
-	55, // [55:55] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	24, // 50: dockline.v1.CountLineState.again:type_name -> google.protobuf.Timestamp
+	21, // 51: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
+	22, // 52: dockline.v1.StockState.rows:type_name -> dockline.v1.LedgerRow
+	24, // 53: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
+	24, // 54: dockline.v1.CountVariance.again:type_name -> google.protobuf.Timestamp
+	24, // 55: dockline.v1.LedgerRow.occurred_at:type_name -> google.protobuf.Timestamp
+	22, // 56: dockline.v1.LedgerRecord.rows:type_name -> dockline.v1.LedgerRow
+	57, // [57:57] is the sub-list for method output_type
+	57, // [57:57] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_state_proto_init() }

@@ -12,6 +12,11 @@ func machinery() map[docklinev1.EventKind]*docklinev1.Event {
 			Outcome: docklinev1.CommandOutcome_COMMAND_OUTCOME_REFUSED, Class: docklinev1.FaultClass_FAULT_CLASS_PROCESS, Text: "order is closed"}}},
 		docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED: {Payload: &docklinev1.Event_DeadLetter{DeadLetter: &docklinev1.DeadLetter{Class: docklinev1.FaultClass_FAULT_CLASS_DATA, Code: "number_format",
 			Text: "picks.csv, line 7, column qty: \"x\" is not a number", File: "picks.csv", Line: 7, Column: "qty", Raw: []byte("SO00017;x\n"), RefusedEvent: []byte{1, 2}}}},
+		docklinev1.EventKind_EVENT_KIND_MILESTONE_CHANGED: {Payload: &docklinev1.Event_MilestoneChange{MilestoneChange: &docklinev1.MilestoneChange{Key: "order/SO00017", Name: "shipped",
+			Action: "extend", Reason: "the customer takes it a day later", Until: Stamp(86400), Seconds: 3600}}},
+		docklinev1.EventKind_EVENT_KIND_RECORD_SETTLED: {Payload: &docklinev1.Event_RecordSettlement{RecordSettlement: &docklinev1.RecordSettlement{
+			EventId: "5c8f0c1e9d7a4b3f8e6d2c1b0a99887766554433221100ffeeddccbbaa998877", Key: "record/dc-east/wms/PICK-4711", Outcome: "requeued", Reason: "the quantity was 5",
+			CorrectedBy: "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90"}}},
 		docklinev1.EventKind_EVENT_KIND_ERROR_DECLARED: {Payload: &docklinev1.Event_ErrorDeclaration{ErrorDeclaration: &docklinev1.ErrorDeclaration{
 			EventId: "5c8f0c1e9d7a4b3f8e6d2c1b0a99887766554433221100ffeeddccbbaa998877", Reason: "incorrect_data",
 			CorrectiveEventIds: []string{"a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90"}}}},

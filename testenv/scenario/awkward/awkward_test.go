@@ -30,9 +30,11 @@ func TestAwkward(t *testing.T) {
 	}{
 		{"the same event told twice counts once", nil, toldTwice},
 		{"one id with two contents is kept twice, and what the journal wrote first counts", nil, twoContents},
+		{"one id with two contents, and a person says that the WMS has used its key again: both count", nil, keyUsedAgain},
 		{"a WMS that corrects a record is believed, the highest revision", nil, corrected},
 		{"a record that changes without a revision is shown to a person", nil, changedSilently},
 		{"goods that leave before their order is known wait for it", nil, shipBeforeOrder},
+		{"goods are signed for, and some come back, before their order is known", nil, backBeforeOrder},
 		{"an order cancelled before it is seen stays cancelled", nil, cancelBeforeOrder},
 		{"an order cancelled after goods have left: goods are the truth", nil, cancelAfterShip},
 		{"an order that leaves in two shipments is posted twice and invoiced twice", nil, partial},
@@ -44,6 +46,7 @@ func TestAwkward(t *testing.T) {
 		{"a shipment is taken back before it is told", nil, voidFirst},
 		{"goods are picked for an order that is complete", nil, pickAfterClose},
 		{"an event that comes days late opens a closed order again", nil, daysLate},
+		{"what is told behind a hole in the site's journal counts at once, but counts and books wait for the hole", nil, gapInSequence},
 		{"a clock that is wrong by a day changes nothing but what people read", nil, wrongClock},
 		{"an item that nobody knows is left out until the mapping knows it", map[string]string{"mapping.yaml": strict}, unknownItem},
 		{"a unit that nobody knows is left out until the mapping knows it", map[string]string{"mapping.yaml": strict}, unknownUnit},
@@ -105,6 +108,66 @@ func twoContents(w *world) {
 	}
 }
 
+// keyUsedAgain: the WMS numbers its shipments anew every day, so that two of them have one id.
+func keyUsedAgain(w *world) {
+	yesterday, today := w.order(4), w.order(7)
+	first := Revised(Shipment(60, "S1", line(yesterday, "10", "BOLT", 4)), "1")
+	other := Revised(Shipment(86460, "S2", line(today, "10", "BOLT", 7)), "1")
+	other.Id, other.SourceKey = first.GetId(), first.GetSourceKey()
+	w.tell(Pick(10, "P1", line(yesterday, "10", "BOLT", 4)), first)
+	w.tell(Pick(86410, "P2", line(today, "10", "BOLT", 7)), other)
+	w.expectCases("changed_event")
+	w.expectIssued(today)
+	if c := w.cases()["changed_event"]; !strings.Contains(c.Text, "event accept") {
+		w.t.Errorf("the case does not say what can be done: %s", c.Text)
+	}
+	accepted := w.accept(first.GetId(), "")
+	if accepted.Known || accepted.Left != 0 {
+		w.t.Errorf("accepted: %+v", accepted)
+	}
+	w.expectCases()
+	w.expectIssued(yesterday, "S1: 10 BOLT 4")
+	w.expectIssued(today, "S2: 10 BOLT 7")
+	w.expectStatus(today, state.Closed)
+	if r := w.receipt(accepted.Event); r.GetLevel() != docklinev1.ReceiptLevel_RECEIPT_LEVEL_CONFIRMED {
+		w.t.Errorf("the site is told %v", r)
+	}
+
+	// The journal is sent again, from a copy that had the second one first, and a person says it once more: nothing changes.
+	w.tellAt(eventlog.Recorded{Event: proto.CloneOf(other), Epoch: "e0", EpochOrdinal: 0, Seq: 1}, eventlog.Recorded{Event: proto.CloneOf(first), Epoch: "e0", EpochOrdinal: 0, Seq: 2})
+	if again := w.accept(first.GetId(), eventlog.BodyName(other)); !again.Known || again.Event.GetId() != accepted.Event.GetId() {
+		w.t.Errorf("accepted again: %+v", again)
+	}
+	w.expectCases()
+	w.expectIssued(yesterday, "S1: 10 BOLT 4")
+	w.expectIssued(today, "S2: 10 BOLT 7")
+	if r, err := w.stages.Rebuild.CompareFacts(w.t.Context(), 0, 1000); err != nil || len(r.Differences) != 0 {
+		w.t.Errorf("facts that differ from their events: %+v, %v", r.Differences, err)
+	}
+
+	// A third one is a case again.
+	third := Revised(Shipment(172860, "S3", line(today, "10", "BOLT", 1)), "1")
+	third.Id, third.SourceKey = first.GetId(), first.GetSourceKey()
+	w.tell(third)
+	w.expectCases("changed_event")
+	if c := w.cases()["changed_event"]; !strings.Contains(c.Text, "2 different contents") {
+		w.t.Errorf("what was decided is asked again: %s", c.Text)
+	}
+}
+
+func (w *world) accept(id, body string) (done eventlog.Accepted) {
+	w.t.Helper()
+	err := w.d.Write(w.t.Context(), func(tx *db.Tx) (err error) {
+		done, err = w.stages.Filler.Log.AcceptAsNew(w.t.Context(), tx, Tenant, id, body)
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.work()
+	return done
+}
+
 func corrected(w *world) {
 	order := w.order(10)
 	w.tell(Revised(Pick(10, "P1", line(order, "10", "BOLT", 6)), "1"), Revised(Pick(10, "P1", line(order, "10", "BOLT", 5)), "3"), Revised(Pick(10, "P1", line(order, "10", "BOLT", 7)), "2"))
@@ -146,6 +209,31 @@ func shipBeforeOrder(w *world) {
 	w.expectFlag(order, state.FlagOrphan, false)
 	w.expectCases()
 	w.expectStatus(order, state.Closed)
+}
+
+// backBeforeOrder: everything that can be told of an order is told before the order.
+func backBeforeOrder(w *world) {
+	order := w.draft(4)
+	back := Back(docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED, 9000, "R1", "RMA-7", "RR-1", line(order, "10", "BOLT", 1))
+	w.tell(back, Delivery(900, "T-S1"), Shipment(60, "S1", line(order, "10", "BOLT", 4)), Pick(10, "P1", line(order, "10", "BOLT", 4)))
+	w.expectStatus(order, state.Unknown)
+	w.expectFlag(order, state.FlagOrphan, true)
+	w.pass(11 * time.Minute)
+	if c := w.cases()["unknown_order"]; c.Class != docklinev1.FaultClass_FAULT_CLASS_DATA || c.Order != order {
+		w.t.Errorf("cases: %v", w.cases())
+	}
+	if _, err := w.desk.ConfirmOrder(w.t.Context(), order); err != nil {
+		w.t.Fatal(err)
+	}
+	w.work()
+	w.expectIssued(order, "S1: 10 BOLT 4")
+	w.expectFlag(order, state.FlagOrphan, false)
+	if l := w.state(order).GetLines()[0]; l.GetShipped() != 4e6 || l.GetDelivered() != 4e6 || l.GetReturned() != 1e6 {
+		w.t.Errorf("what was told before counts: %v", l)
+	}
+	if c := w.cases()["unknown_order"]; c.Code != "" {
+		w.t.Errorf("the order is known: %+v", c)
+	}
 }
 
 func cancelBeforeOrder(w *world) {

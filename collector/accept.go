@@ -1,0 +1,44 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/eventlog"
+)
+
+// Acceptance is a person's word that one of several contents under an event id is an event of its own.
+type Acceptance struct {
+	// Body is the beginning of the content's name, "" where there is only one beside the one that counts.
+	Tenant, Event, Body string
+	// By is who says so, and Reason why.
+	By, Reason string
+}
+
+// AcceptEvent takes a person's word in, beside a collector at work or without one.
+func AcceptEvent(ctx context.Context, c *Config, a Acceptance) (done eventlog.Accepted, err error) {
+	if strings.TrimSpace(a.Reason) == "" {
+		return done, errors.New("say why, for those who ask later: both contents count from now on")
+	}
+	m := &Collector{config: c, log: newLogger(c.Log), name: fmt.Sprintf("%s command %d", Name, os.Getpid())}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	if m.db, err = OpenDatabase(ctx, c); err != nil {
+		return done, err
+	}
+	if err = m.readPolicy(ctx); err != nil {
+		return done, err
+	}
+	return m.accept(ctx, m.newLog(), a)
+}
+
+func (m *Collector) accept(ctx context.Context, log *eventlog.Log, a Acceptance) (done eventlog.Accepted, err error) {
+	err = m.db.Write(ctx, func(tx *db.Tx) (err error) {
+		done, err = log.AcceptAsNew(ctx, tx, a.Tenant, a.Event, a.Body)
+		return err
+	})
+	return done, err
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/eventlog"
+	. "github.com/dockline/dockline/collector/state/statetest"
+)
+
+// A person looks at two contents under one id and accepts the other one, with the commands that the exception names.
+func TestAPersonAcceptsAnotherContent(t *testing.T) {
+	all := &commands{Config: filepath.Join(t.TempDir(), "collector.yaml")}
+	if err := (&initCommand{}).Run(all); err != nil {
+		t.Fatal(err)
+	}
+	first := Revised(Pick(10, "P1", L("SO1", "10", "BOLT", "4")), "1")
+	other := proto.CloneOf(first)
+	other.GetPick().Lines[0].Order = "SO2"
+	show := func() string {
+		var out bytes.Buffer
+		if err := withDatabase(all, func(ctx context.Context, d *db.DB) error {
+			found, err := (&eventlog.Log{DB: d}).Get(ctx, Tenant, first.GetId())
+			if err != nil {
+				return err
+			}
+			return printBodies(&out, found)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	if err := withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		return d.Write(ctx, func(tx *db.Tx) error {
+			_, err := (&eventlog.Log{DB: d}).Append(ctx, tx, []eventlog.Recorded{{Event: first, Epoch: "e1", EpochOrdinal: 1, Seq: 7}, {Event: other, Epoch: "e1", EpochOrdinal: 1, Seq: 9}})
+			if err == nil {
+				_, err = tx.Exec(ctx, `UPDATE event SET log_offset = log_id`) // as the running collector does
+			}
+			return err
+		})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{"this content counts", "SO1", "7 of epoch e1", "kept beside it, and does not count", "SO2", eventlog.BodyName(other)} {
+		if text := show(); !strings.Contains(text, words) {
+			t.Errorf("%q is not in\n%s", words, text)
+		}
+	}
+	accept := &eventAcceptCommand{oneEvent: oneEvent{ID: first.GetId(), Tenant: Tenant}, person: person{By: "mara"}}
+	if err := accept.Run(all); err == nil || !strings.Contains(err.Error(), "say why") {
+		t.Errorf("without a reason: %v", err)
+	}
+	accept.Reason = "the WMS counts from 1 every day"
+	for range 2 {
+		if err := accept.Run(all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := show(); !strings.Contains(text, "accepted as an event of its own, "+eventlog.AcceptedID(other)) {
+		t.Errorf("after that:\n%s", text)
+	}
+	config, err := collector.LoadConfig(all.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := collector.AcceptEvent(t.Context(), config, collector.Acceptance{Tenant: Tenant, Event: "nobody", Reason: "so"}); err == nil || !strings.Contains(err.Error(), "nobody") {
+		t.Errorf("an id that nobody has: %v", err)
+	}
+}

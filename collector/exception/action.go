@@ -1,0 +1,157 @@
+package exception
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dockline/dockline/collector/audit"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/people"
+)
+
+// Action is something that a person can do about exceptions. Whoever owns what it changes describes it; the parent gathers all of them.
+type Action struct {
+	// Name is what people and programs call it by: "retry".
+	Name string
+	// Title says in a few words what it does, with a capital: "Send it again".
+	Title string
+	// Scope is what the person must be allowed, of package people; "" is people.ExceptionAct.
+	Scope string
+	// Sets are the values that it takes, beside who and why.
+	Sets []Set
+	// For says whether it is ever something to do about this exception: by origin and code, without asking the database. Nil is always.
+	For func(e *Exception) bool
+	// Allowed is nil where it can be done now; else its error says in plain words why it cannot, and what would help. Nil is always.
+	Allowed func(ctx context.Context, tx *db.Tx, e *Exception) error
+	// Do does it in the caller's transaction, and says in one sentence what has become of it. It need not look at For and Allowed, nor
+	// record anything.
+	Do func(ctx context.Context, tx *db.Tx, e *Exception, a Acting) (string, error)
+}
+
+// Set is a value that an action takes: --set quantity=5.
+type Set struct {
+	Name, Help string
+	Required   bool
+}
+
+// Acting is who does something about an exception, and how.
+type Acting struct {
+	By, Reason string
+	// Set are the values by name; names that the action does not take are refused.
+	Set map[string]string
+	Now time.Time
+}
+
+// Offer is an action as it can be done about one exception.
+type Offer struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	Scope string `json:"scope"`
+	Sets  []Set  `json:"sets,omitempty"`
+	// Not says why it cannot be done now; "" where it can.
+	Not string `json:"not,omitempty"`
+}
+
+// Errors of Actions.Act.
+var (
+	ErrNoAction  = errors.New("there is no such action")
+	ErrNotNow    = errors.New("cannot be done now")
+	ErrIncorrect = errors.New("is not what the action takes")
+)
+
+// Actions are all that can be done, in the order in which people are offered them.
+type Actions []Action
+
+// Offers are the actions that there are for an exception, those that cannot be done now with the reason.
+func (all Actions) Offers(ctx context.Context, tx *db.Tx, e *Exception) []Offer {
+	var offers []Offer
+	for _, a := range all {
+		if a.For != nil && !a.For(e) {
+			continue
+		}
+		o := Offer{Name: a.Name, Title: a.Title, Scope: a.scope(), Sets: a.Sets}
+		if a.Allowed != nil {
+			if err := a.Allowed(ctx, tx, e); err != nil {
+				o.Not = err.Error()
+			}
+		}
+		offers = append(offers, o)
+	}
+	return offers
+}
+
+// Act does an action about an exception, where the person may and where it can be done now, and records it. It returns the action's own
+// sentence.
+func (all Actions) Act(ctx context.Context, tx *db.Tx, tenant string, number uint64, name string, acting Acting) (string, error) {
+	e, err := Get(ctx, tx, tenant, number)
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(all, func(a Action) bool { return a.Name == name && (a.For == nil || a.For(e)) })
+	if i < 0 {
+		return "", fmt.Errorf("exception %d (%s): %q: %w; there are %s", number, e.Code, name, ErrNoAction, strings.Join(all.names(e), ", "))
+	}
+	a := all[i]
+	if err := people.Allow(ctx, tx, tenant, acting.By, a.scope()); err != nil {
+		return "", err
+	}
+	if err := a.takes(acting); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	if a.Allowed != nil {
+		if err := a.Allowed(ctx, tx, e); err != nil {
+			return "", fmt.Errorf("exception %d: %s %w: %w", number, name, ErrNotNow, err)
+		}
+	}
+	said, err := a.Do(ctx, tx, e, acting)
+	if err != nil {
+		return "", fmt.Errorf("exception %d: %s: %w", number, name, err)
+	}
+	detail := map[string]any{"code": e.Code, "subject": e.Subject, "state": e.State}
+	if len(acting.Set) > 0 {
+		detail["set"] = acting.Set
+	}
+	return said, audit.Record(ctx, tx, audit.Act{Tenant: tenant, By: acting.By, Action: "exception." + name, Object: fmt.Sprintf("exception/%d", number),
+		Reason: acting.Reason, Detail: detail}, acting.Now)
+}
+
+func (all Actions) names(e *Exception) []string {
+	var names []string
+	for _, a := range all {
+		if a.For == nil || a.For(e) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
+func (a *Action) scope() string {
+	if a.Scope == "" {
+		return people.ExceptionAct
+	}
+	return a.Scope
+}
+
+// takes holds what is given against what the action takes.
+func (a *Action) takes(acting Acting) error {
+	if acting.Reason == "" {
+		return fmt.Errorf("%w: say why (reason)", ErrIncorrect)
+	}
+	var names []string
+	for _, s := range a.Sets {
+		names = append(names, s.Name)
+		if s.Required && acting.Set[s.Name] == "" {
+			return fmt.Errorf("%w: %s is missing: %s", ErrIncorrect, s.Name, s.Help)
+		}
+	}
+	for name := range acting.Set {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("%w: %s; it takes %s", ErrIncorrect, name, strings.Join(append(names, "nothing else"), ", "))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+// Package people keeps who works with a tenant's collector, by which roles and in which teams, and says who may do what.
+package people
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dockline/dockline/collector/db"
+)
+
+// What a role can allow.
+const (
+	PolicySet     = "policy.set"
+	PolicyApprove = "policy.approve"
+	PostingAct    = "posting.act"
+	ExceptionAct  = "exception.act"
+	Replay        = "replay"
+	DeadLetterAct = "deadletter.act"
+	UserManage    = "user.manage"
+	SiteAct       = "site.act"
+)
+
+// Scopes are all that a role can allow.
+var Scopes = []string{PolicySet, PolicyApprove, PostingAct, ExceptionAct, Replay, DeadLetterAct, UserManage, SiteAct}
+
+// ErrNotAllowed is returned to who may not do something; ErrAbsent where there is no such person or role.
+var (
+	ErrNotAllowed = errors.New("not allowed")
+	ErrAbsent     = errors.New("not known")
+)
+
+// User is a person who works with a tenant's collector.
+type User struct {
+	Tenant string   `json:"tenant"`
+	Name   string   `json:"name"`
+	Title  string   `json:"title,omitempty"`
+	Email  string   `json:"email,omitempty"`
+	Roles  []string `json:"roles"`
+	Teams  []string `json:"teams"`
+	// Scopes are what the roles allow, sorted.
+	Scopes     []string  `json:"scopes"`
+	CreatedAt  time.Time `json:"created_at"`
+	DisabledAt time.Time `json:"disabled_at,omitzero"`
+}
+
+// May says whether the person may do what needs this scope.
+func (u *User) May(scope string) bool {
+	return u.DisabledAt.IsZero() && slices.Contains(u.Scopes, scope)
+}
+
+// Allow is nil where by may do what needs the scope: while a tenant has no users, everybody who may use the machine; afterwards those with
+// a role that has it. The error says what is missing and who can give it.
+func Allow(ctx context.Context, tx *db.Tx, tenant, by, scope string) error {
+	if !slices.Contains(Scopes, scope) {
+		return fmt.Errorf("scope %q: one of %s", scope, strings.Join(Scopes, ", "))
+	}
+	users, err := List(ctx, tx, tenant)
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	var givers []string
+	missing := by + " is not a user of tenant " + tenant
+	for _, u := range users {
+		if u.May(UserManage) {
+			givers = append(givers, u.Name)
+		}
+		switch {
+		case u.Name != by:
+		case u.May(scope):
+			return nil
+		case !u.DisabledAt.IsZero():
+			missing = by + " is disabled since " + u.DisabledAt.Format("2006-01-02 15:04")
+		default:
+			missing = by + " has no role with the scope " + scope
+		}
+	}
+	return fmt.Errorf("%w: this needs the scope %s, and %s; %s can give it (dockline-collector user role)", ErrNotAllowed, scope, missing, strings.Join(givers, ", "))
+}
+
+// Get returns the user of this name, or ErrAbsent.
+func Get(ctx context.Context, tx *db.Tx, tenant, name string) (*User, error) {
+	users, err := List(ctx, tx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	for i := range users {
+		if users[i].Name == name {
+			return &users[i], nil
+		}
+	}
+	return nil, fmt.Errorf("user %s of tenant %s is %w", name, tenant, ErrAbsent)
+}
+
+// List returns the users of a tenant by name, those who are disabled too.
+func List(ctx context.Context, tx *db.Tx, tenant string) ([]User, error) {
+	rows, err := tx.Query(ctx, `SELECT name, title, email, created_at, disabled_at FROM person WHERE tenant = ? ORDER BY name`, tenant)
+	if err != nil {
+		return nil, fmt.Errorf("users of %s: %w", tenant, err)
+	}
+	defer rows.Close()
+	var users []User
+	for rows.Next() {
+		u := User{Tenant: tenant, Roles: []string{}, Teams: []string{}, Scopes: []string{}}
+		var created, disabled int64
+		if err := rows.Scan(&u.Name, &u.Title, &u.Email, &created, &disabled); err != nil {
+			return nil, err
+		}
+		if u.CreatedAt = time.UnixMicro(created).UTC(); disabled != 0 {
+			u.DisabledAt = time.UnixMicro(disabled).UTC()
+		}
+		users = append(users, u)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(users) == 0 {
+		return nil, err
+	}
+	return users, complete(ctx, tx, tenant, users)
+}
+
+// complete adds roles, teams and what they allow.
+func complete(ctx context.Context, tx *db.Tx, tenant string, users []User) error {
+	roles, err := pairs(ctx, tx, `SELECT name, role FROM person_role WHERE tenant = ? ORDER BY name, role`, tenant)
+	if err != nil {
+		return err
+	}
+	teams, err := pairs(ctx, tx, `SELECT name, team FROM person_team WHERE tenant = ? ORDER BY name, team`, tenant)
+	if err != nil {
+		return err
+	}
+	scopes, err := Roles(ctx, tx, tenant)
+	if err != nil {
+		return err
+	}
+	for i := range users {
+		u := &users[i]
+		u.Roles, u.Teams = append(u.Roles, roles[u.Name]...), append(u.Teams, teams[u.Name]...)
+		for _, role := range u.Roles {
+			u.Scopes = append(u.Scopes, scopes[role]...)
+		}
+		slices.Sort(u.Scopes)
+		u.Scopes = slices.Compact(u.Scopes)
+	}
+	return nil
+}
+
+func pairs(ctx context.Context, tx *db.Tx, query, tenant string) (map[string][]string, error) {
+	rows, err := tx.Query(ctx, query, tenant)
+	if err != nil {
+		return nil, fmt.Errorf("users of %s: %w", tenant, err)
+	}
+	defer rows.Close()
+	found := make(map[string][]string)
+	for rows.Next() {
+		var name, value string
+		if err := rows.Scan(&name, &value); err != nil {
+			return nil, err
+		}
+		found[name] = append(found[name], value)
+	}
+	return found, rows.Err()
+}

@@ -1,0 +1,233 @@
+package collector
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/collector/policy/version"
+	"github.com/dockline/dockline/collector/reconcile"
+)
+
+// policy is the version in force.
+func (m *Collector) policy() *policy.Policy {
+	if p := m.inForce.Load(); p != nil {
+		return p
+	}
+	return m.configured
+}
+
+func loadPolicy(c *Config) (*policy.Policy, error) {
+	if c.Policy.Folder != "" {
+		return policy.Load(os.DirFS(c.Path(c.Policy.Folder)))
+	}
+	return policy.Default().WithTargets(targets(c))
+}
+
+// takePolicy says which version is in force from the start on: where the folder has changed since the last start its content, if that needs
+// nobody's yes; else the one that was in force. It is put in force for tenants that have none yet.
+func (m *Collector) takePolicy(ctx context.Context, appendFacts reconcile.Append) error {
+	tenants, err := m.tenants(ctx)
+	if err != nil {
+		return err
+	}
+	who := reconcile.Who{By: policy.Self, Reason: "the policy folder has changed"}
+	return m.db.Write(ctx, func(tx *db.Tx) error {
+		if err := tx.Lock(ctx, "policy"); err != nil {
+			return err
+		}
+		p, err := m.chosenPolicy(ctx, tx, who)
+		if err != nil {
+			return err
+		}
+		m.inForce.Store(p) // facts get their keys by it
+		for _, tenant := range tenants {
+			if _, err := reconcile.ActivateBy(ctx, tx, tenant, p, who, appendFacts, m.now()); err != nil {
+				return fmt.Errorf("activate policy %s: %w", p.Version, err)
+			}
+		}
+		return nil
+	})
+}
+
+// chosenPolicy is the version to start with, and notes that the folder was looked at.
+func (m *Collector) chosenPolicy(ctx context.Context, tx *db.Tx, who reconcile.Who) (*policy.Policy, error) {
+	newest, err := version.Newest(ctx, tx)
+	if err != nil || newest == "" || newest == m.configured.Version {
+		return m.configured, errors.Join(err, noteFolder(ctx, tx, m.configured.Version, m.now()))
+	}
+	var last string
+	err = tx.QueryRow(ctx, `SELECT version FROM policy_folder WHERE name = ''`).Scan(&last)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
+	}
+	changed, required := last != m.configured.Version, m.config.Policy.Approval == approvalRequired
+	if changed {
+		if _, err := version.Propose(ctx, tx, m.configured, who.By, who.Reason, m.now()); err != nil {
+			return nil, err
+		}
+		if err := noteFolder(ctx, tx, m.configured.Version, m.now()); err != nil {
+			return nil, err
+		}
+		if !required {
+			return m.configured, nil
+		}
+	}
+	m.log.Warn("the policy in force is not that of the folder; `dockline-collector policy activate` changes it", "in_force", newest, "folder", m.configured.Version)
+	return version.Load(ctx, tx, newest)
+}
+
+// approvalRequired and approvalNone are what policy.approval can say.
+const (
+	approvalRequired = "required"
+	approvalNone     = "none"
+)
+
+func noteFolder(ctx context.Context, tx *db.Tx, version string, now time.Time) error {
+	return tx.Upsert(ctx, db.Insert{Table: "policy_folder", Columns: []string{"name", "version", "taken_at"}, Conflict: []string{"name"}, Update: []string{"version", "taken_at"},
+		Rows: [][]any{{"", version, now.UnixMicro()}}})
+}
+
+// readPolicy takes the version in force for a command beside a collector at work; where none has started yet, that of the folder.
+func (m *Collector) readPolicy(ctx context.Context) (err error) {
+	if m.configured, err = loadPolicy(m.config); err != nil {
+		return err
+	}
+	return m.db.Read(ctx, func(tx *db.Tx) error {
+		newest, err := version.Newest(ctx, tx)
+		if err != nil || newest == "" {
+			return err
+		}
+		p, err := version.Load(ctx, tx, newest)
+		m.inForce.Store(p)
+		return err
+	})
+}
+
+// tenants are those of the connectors and of the sites.
+func (m *Collector) tenants(ctx context.Context) ([]string, error) {
+	tenants := make(map[string]bool)
+	for _, s := range m.connectors {
+		tenants[s.config.Tenant] = true
+	}
+	err := m.db.Read(ctx, func(tx *db.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT DISTINCT tenant FROM site`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var tenant string
+			if err := rows.Scan(&tenant); err != nil {
+				return err
+			}
+			tenants[tenant] = true
+		}
+		return rows.Err()
+	})
+	return slices.Sorted(maps.Keys(tenants)), err
+}
+
+// policyWatch takes up a version that somebody has put in force, and puts it in force for tenants that came later.
+type policyWatch struct {
+	collector *Collector
+	append    reconcile.Append
+	changed   func()
+	// again is when the codes that were unknown are looked at once more: facts that were being told when the version came up have their keys by
+	// the former one.
+	again time.Time
+}
+
+const (
+	policyPoll  = time.Second
+	relearnWait = time.Minute
+)
+
+// Run looks until ctx ends. A database that is away is asked again.
+func (w *policyWatch) Run(ctx context.Context) error {
+	ticker := time.NewTicker(policyPoll)
+	defer ticker.Stop()
+	for {
+		if err := w.step(ctx); err != nil && ctx.Err() == nil {
+			w.collector.log.Warn("policy in force", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func (w *policyWatch) step(ctx context.Context) error {
+	m := w.collector
+	var fresh *policy.Policy
+	var without []string
+	err := m.db.Read(ctx, func(tx *db.Tx) error {
+		newest, err := version.Newest(ctx, tx)
+		if err != nil || newest == "" {
+			return err
+		}
+		if newest != m.policy().Version {
+			if fresh, err = version.Load(ctx, tx, newest); err != nil {
+				return err
+			}
+		}
+		without, err = tenantsWithout(ctx, tx, newest)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if fresh != nil {
+		m.inForce.Store(fresh)
+		m.log.Info("policy", "version", fresh.Version)
+		w.again = m.now().Add(relearnWait)
+		return w.relearn(ctx)
+	}
+	for _, tenant := range without {
+		if err := reconcile.Activate(ctx, m.db, tenant, m.policy(), w.append, m.now()); err != nil {
+			return err
+		}
+	}
+	if !w.again.IsZero() && !m.now().Before(w.again) {
+		w.again = time.Time{}
+		return w.relearn(ctx)
+	}
+	return nil
+}
+
+func (w *policyWatch) relearn(ctx context.Context) error {
+	defer w.changed()
+	tenants, err := w.collector.tenants(ctx)
+	for i := 0; i < len(tenants) && err == nil; i++ {
+		err = w.collector.db.Write(ctx, func(tx *db.Tx) error { return reconcile.Relearn(ctx, tx, tenants[i], w.collector.policy()) })
+	}
+	return err
+}
+
+// tenantsWithout are the tenants of sites for which a version is not in force.
+func tenantsWithout(ctx context.Context, tx *db.Tx, version string) ([]string, error) {
+	rows, err := tx.Query(ctx, `SELECT DISTINCT tenant FROM site WHERE tenant NOT IN (SELECT a.tenant FROM policy_activation a WHERE a.version = ?
+		AND a.number = (SELECT MAX(b.number) FROM policy_activation b WHERE b.tenant = a.tenant))`, version)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var tenants []string
+	for rows.Next() {
+		var tenant string
+		if err := rows.Scan(&tenant); err != nil {
+			return nil, err
+		}
+		tenants = append(tenants, tenant)
+	}
+	return tenants, rows.Err()
+}

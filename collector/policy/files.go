@@ -1,0 +1,41 @@
+package policy
+
+import "slices"
+
+// filePart is a file of a policy folder and what reads it. One that a folder does not have is the built-in one, in folder default.
+type filePart struct {
+	name string
+	read func(*compiler)
+}
+
+// parts are the files in the order in which they are read: targets before routing, which names them; regions before what has rules by region;
+// limits before fulfilment, whose defaults they are.
+var parts []filePart
+
+func init() {
+	parts = []filePart{
+		{"regions.yaml", (*compiler).readRegions},
+		{"targets.yaml", (*compiler).targets},
+		{"routing.yaml", (*compiler).routing},
+		{"mapping.yaml", (*compiler).mapping},
+		{"limits.yaml", (*compiler).limits},
+		{"fulfilment.yaml", (*compiler).fulfilment},
+		{"timing.yaml", (*compiler).timing},
+		{"stock.yaml", (*compiler).stock},
+		{"calendars.yaml", (*compiler).calendars},
+		{"milestones.yaml", (*compiler).milestones},
+		{"owners.yaml", (*compiler).owners},
+		{"ownership.yaml", (*compiler).ownership},
+		{"approvals.yaml", (*compiler).readApprovals},
+	}
+}
+
+// fileNames are the files of a policy folder, sorted.
+func fileNames() []string {
+	names := make([]string, len(parts))
+	for i, part := range parts {
+		names[i] = part.name
+	}
+	slices.Sort(names)
+	return names
+}
