@@ -50,6 +50,7 @@ type digestGroup struct {
 // tally is what a group counts, as its row has it.
 type tally struct {
 	Quantities map[string]int64 `json:"quantities"`
+	First      []happened       `json:"first"`
 	Oldest     []happened       `json:"oldest"`
 	Newest     []happened       `json:"newest"`
 }
@@ -62,7 +63,7 @@ type happened struct {
 	ID       string `json:"id"`
 }
 
-// A group keeps more of its oldest and newest facts than it needs, since some may be taken out again.
+// A group keeps more of its first, oldest and newest facts than it needs, since some may be taken out again.
 const (
 	keptNewest = 2 * state.MostNewest
 	keptOldest = 8
@@ -79,6 +80,8 @@ func happenedOf(e *docklinev1.Event) happened {
 
 func compareHappened(a, b happened) int { return a.happening().Compare(b.happening()) }
 
+func compareFirst(a, b happened) int { return a.happening().CompareFirst(b.happening()) }
+
 func (t *tally) count() int64 { return (&state.Group{Quantities: t.Quantities}).Count() }
 
 // add counts one fact more.
@@ -90,10 +93,15 @@ func (t *tally) add(e *docklinev1.Event, quantity string) {
 		t.Newest = slices.Insert(t.Newest, at, n)
 		t.Newest = t.Newest[max(0, len(t.Newest)-keptNewest):]
 	}
-	if at, _ := slices.BinarySearchFunc(t.Oldest, n, compareHappened); at < len(t.Oldest) || int64(len(t.Oldest)) == had {
-		t.Oldest = slices.Insert(t.Oldest, at, n)
-		t.Oldest = t.Oldest[:min(len(t.Oldest), keptOldest)]
+	t.Oldest, t.First = amongFirst(t.Oldest, n, had, compareHappened), amongFirst(t.First, n, had, compareFirst)
+}
+
+// amongFirst adds one to the first of so many, where it is one of them.
+func amongFirst(list []happened, n happened, had int64, compare func(a, b happened) int) []happened {
+	if at, _ := slices.BinarySearchFunc(list, n, compare); at < len(list) || int64(len(list)) == had {
+		list = slices.Insert(list, at, n)
 	}
+	return list[:min(len(list), keptOldest)]
 }
 
 // remove counts one fact less. ok is false where the group would not know its newest facts any more, or never had this one.
@@ -105,13 +113,13 @@ func (t *tally) remove(e *docklinev1.Event, quantity string) (ok bool) {
 		delete(t.Quantities, quantity)
 	}
 	isIt := func(n happened) bool { return n.ID == e.GetId() }
-	t.Newest, t.Oldest = slices.DeleteFunc(t.Newest, isIt), slices.DeleteFunc(t.Oldest, isIt)
+	t.Newest, t.Oldest, t.First = slices.DeleteFunc(t.Newest, isIt), slices.DeleteFunc(t.Oldest, isIt), slices.DeleteFunc(t.First, isIt)
 	return t.known()
 }
 
-// known tells whether a group knows as many of its oldest and newest facts as a fold may ask for.
+// known tells whether a group knows as many of its first, oldest and newest facts as a fold may ask for.
 func (t *tally) known() bool {
-	return int64(len(t.Newest)) >= min(t.count(), state.MostNewest) && int64(len(t.Oldest)) >= min(t.count(), 1)
+	return int64(len(t.Newest)) >= min(t.count(), state.MostNewest) && int64(min(len(t.Oldest), len(t.First))) >= min(t.count(), 1)
 }
 
 // fact is what stands for a group in a fold; ok is false where there is nothing in it.
@@ -119,14 +127,11 @@ func (g *digestGroup) fact() (fact state.Fact, ok bool) {
 	if len(g.tally.Quantities) == 0 {
 		return fact, false
 	}
-	group := &state.Group{Quantities: g.tally.Quantities}
+	group := &state.Group{Quantities: g.tally.Quantities, First: g.tally.First[0].happening()}
 	for _, n := range g.tally.Newest {
 		group.Newest = append(group.Newest, n.happening())
 	}
-	for _, n := range g.tally.Oldest {
-		group.Oldest = append(group.Oldest, n.happening())
-	}
-	first := group.Oldest[0]
+	first := g.tally.Oldest[0].happening()
 	g.event.Id, g.event.OccurredAt, g.event.Movement = first.ID, timestamppb.New(first.At), first.Movement
 	return state.Fact{Event: g.event, Group: group}, true
 }
@@ -158,7 +163,7 @@ func (d *digest) copy() *digest {
 	c.groups = make([]*digestGroup, len(d.groups))
 	for i, g := range d.groups {
 		copied := *g
-		copied.tally = tally{maps.Clone(g.tally.Quantities), slices.Clone(g.tally.Oldest), slices.Clone(g.tally.Newest)}
+		copied.tally = tally{maps.Clone(g.tally.Quantities), slices.Clone(g.tally.First), slices.Clone(g.tally.Oldest), slices.Clone(g.tally.Newest)}
 		copied.changed = false
 		c.groups[i] = &copied
 	}

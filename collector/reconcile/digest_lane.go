@@ -117,10 +117,6 @@ func (w *Worker) begin(ctx context.Context, tx *db.Tx, key foldKey) (*digest, er
 // page brings in the first facts of a span, and notes how far that is: the whole span, where there are no more. A digest that is still made
 // is ready then; one that turns out to be no good is made anew with the next turn.
 func (w *Worker) page(ctx context.Context, t *largeTurn, d *digest, told span) (*digest, error) {
-	page := w.Page
-	if page == 0 {
-		page = defaultPage
-	}
 	var next *digest
 	read := 0
 	err := w.DB.Write(ctx, func(tx *db.Tx) error {
@@ -131,7 +127,7 @@ func (w *Worker) page(ctx context.Context, t *largeTurn, d *digest, told span) (
 		if err := t.renew(ctx, tx, w.now()); err != nil {
 			return err
 		}
-		rows, last, err := next.newsPage(ctx, tx, told, page)
+		rows, last, err := next.newsPage(ctx, tx, told, w.pageSize())
 		if err != nil {
 			return err
 		}

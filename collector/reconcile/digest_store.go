@@ -29,27 +29,40 @@ func (d *digest) load(ctx context.Context, tx *db.Tx, most int) (ok bool, err er
 	if err := d.loadGroups(ctx, tx); err != nil {
 		return false, err
 	}
-	rows, err := tx.Query(ctx, `SELECT m.log_id, f.epoch_ordinal, f.seq, f.body FROM digest_fact m JOIN fact f ON f.tenant = ? AND f.fold_key = ? AND f.log_id = m.log_id
-		WHERE m.digest = ? AND m.part = 0 LIMIT ?`, d.tenant, d.key, d.id, most+1)
+	keys, err := d.apartKeys(ctx, tx, most+1)
+	if err != nil || len(keys) > most {
+		return false, err
+	}
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: factColumns, Key: []string{"tenant", "fold_key", "log_id"}, Rows: keys})
 	if err != nil {
 		return false, fmt.Errorf("facts apart: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var row factRow
-		if err := rows.Scan(&row.logID, &row.ordinal, &row.seq, &row.body); err != nil {
-			return false, err
-		}
-		if d.apartCount == int64(most) {
-			return false, nil
-		}
-		e := &docklinev1.Event{}
+	for _, found := range rows {
+		row, e := factRowOf(found), &docklinev1.Event{}
 		if err := proto.Unmarshal(row.body, e); err != nil {
 			return false, &foldError{d.foldKey, fmt.Errorf("a fact cannot be read: %w", err)}
 		}
 		d.setApart(row, e)
 	}
-	return true, rows.Err()
+	d.short = d.short || len(rows) < len(keys) // one is gone
+	return true, nil
+}
+
+// apartKeys are the keys of up to most facts apart.
+func (d *digest) apartKeys(ctx context.Context, tx *db.Tx, most int) (keys [][]any, err error) {
+	rows, err := tx.Query(ctx, `SELECT log_id FROM digest_fact WHERE digest = ? AND part = 0 ORDER BY log_id LIMIT ?`, d.id, most)
+	if err != nil {
+		return nil, fmt.Errorf("facts apart: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		keys = append(keys, []any{d.tenant, d.key, id})
+	}
+	return keys, rows.Err()
 }
 
 func (d *digest) loadGroups(ctx context.Context, tx *db.Tx) error {

@@ -112,30 +112,24 @@ func (w *Worker) foldLarge(ctx context.Context, t *largeTurn) (Stats, error) {
 
 // factsOf reads the facts of a key, page by page.
 func (w *Worker) factsOf(ctx context.Context, key foldKey) ([]state.Fact, error) {
-	page := w.Page
-	if page == 0 {
-		page = defaultPage
-	}
 	thin := newThinner()
-	facts, err := w.pages(ctx, key, "", page, thin, nil)
+	facts, err := w.pages(ctx, key, "", w.pageSize(), thin, nil)
 	if err != nil {
 		return nil, err
 	}
 	return w.linkedFacts(ctx, key, thin, facts)
 }
 
+func (w *Worker) pageSize() int { return cmp.Or(w.Page, defaultPage) }
+
 // linkedFacts adds to facts those that come to a key through links.
 func (w *Worker) linkedFacts(ctx context.Context, key foldKey, thin *thinner, facts []state.Fact) ([]state.Fact, error) {
-	page := w.Page
-	if page == 0 {
-		page = defaultPage
-	}
 	keys, err := w.linkedTo(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	for _, via := range keys {
-		if facts, err = w.pages(ctx, key, via, page, thin, facts); err != nil {
+		if facts, err = w.pages(ctx, key, via, w.pageSize(), thin, facts); err != nil {
 			return nil, err
 		}
 	}

@@ -17,9 +17,11 @@ import (
 type Group struct {
 	// Quantities says how many facts there are of each quantity, as the source writes it.
 	Quantities map[string]int64
-	// Oldest are the oldest and Newest the newest of them, the oldest first: all, or of the newest at least as many as a status names. The event
-	// of the fact that stands for them has the id and time of the oldest.
-	Oldest, Newest []Happening
+	// First is the first of them by time and id alone. The event of the fact that stands for them has time, number and id of the oldest as facts
+	// are ordered.
+	First Happening
+	// Newest are the newest of them, the oldest first: all, or at least as many as a status names.
+	Newest []Happening
 }
 
 // Happening is when something happened, by what facts are ordered.
@@ -37,6 +39,11 @@ func HappeningOf(e *docklinev1.Event) Happening {
 // Compare orders happenings as facts are.
 func (h Happening) Compare(other Happening) int {
 	return cmp.Or(h.At.Compare(other.At), cmp.Compare(h.Movement, other.Movement), cmp.Compare(h.ID, other.ID))
+}
+
+// CompareFirst orders happenings by time and id alone.
+func (h Happening) CompareFirst(other Happening) int {
+	return cmp.Or(h.At.Compare(other.At), cmp.Compare(h.ID, other.ID))
 }
 
 // MostNewest is how many happenings a group must know, where it has as many: as many as a status names.
@@ -104,27 +111,10 @@ func (f *orderFold) pickGroup(g *Group, like *docklinev1.Event) {
 	f.add(candidates[0], picked, base)
 }
 
-// first is the first of a group's facts by time and id alone; ok is false where it is not known which that is.
-func (g *Group) first() (first Happening, ok bool) {
-	for i, h := range g.Oldest {
-		switch {
-		case i == 0 || h.At.Equal(first.At) && h.ID < first.ID:
-			first = h
-		case h.At.After(first.At):
-			return first, true
-		}
-	}
-	return first, int64(len(g.Oldest)) == g.Count()
-}
-
 // groupsReached notes how far the order came with the picks of groups. When all of a line was picked only the picks themselves tell.
 func (f *orderFold) groupsReached() {
 	for _, at := range slices.Sorted(maps.Keys(f.groups)) {
-		first, ok := f.groups[at].first()
-		if !ok {
-			f.out.Whole = true
-			return
-		}
+		first := f.groups[at].First
 		f.reached(ReachedPicking, &docklinev1.Event{Id: first.ID, OccurredAt: timestamppb.New(first.At)}, false)
 	}
 	short := slices.ContainsFunc(f.out.State.Lines, func(l *docklinev1.OrderLineState) bool { return l.Net > 0 && max(l.Picked, l.Packed) < l.Net })

@@ -41,14 +41,14 @@ func grouped(facts []state.Fact) (rest []state.Fact, n int) {
 		}
 		g := groups[string(body)].Group
 		g.Quantities[quantity]++
-		g.Oldest, g.Newest = append(g.Oldest, state.HappeningOf(f.Event)), append(g.Newest, state.HappeningOf(f.Event))
-		slices.SortFunc(g.Oldest, state.Happening.Compare)
-		slices.SortFunc(g.Newest, state.Happening.Compare)
-		g.Oldest, g.Newest = g.Oldest[:min(len(g.Oldest), 3)], g.Newest[max(0, len(g.Newest)-state.MostNewest):]
+		g.Newest = append(g.Newest, state.HappeningOf(f.Event))
 		n++
 	}
 	for _, f := range groups {
-		first := f.Group.Oldest[0]
+		g := f.Group
+		slices.SortFunc(g.Newest, state.Happening.Compare)
+		first := g.Newest[0]
+		g.First, g.Newest = slices.MinFunc(g.Newest, state.Happening.CompareFirst), g.Newest[max(0, len(g.Newest)-state.MostNewest):]
 		f.Event.Id, f.Event.OccurredAt, f.Event.Movement = first.ID, timestamppb.New(first.At), first.Movement
 		rest = append(rest, *f)
 	}

@@ -32,4 +32,4 @@ CREATE TABLE digest_fact (
     part        BIGINT NOT NULL,
     PRIMARY KEY (digest, log_id)
 );
-CREATE INDEX digest_apart ON digest_fact (digest) WHERE part = 0;
+CREATE INDEX digest_apart ON digest_fact (digest, log_id) WHERE part = 0;
