@@ -7,8 +7,10 @@ import (
 	"os"
 	"strings"
 
+	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/people"
 )
 
 // Acceptance is a person's word that one of several contents under an event id is an event of its own.
@@ -37,8 +39,15 @@ func AcceptEvent(ctx context.Context, c *Config, a Acceptance) (done eventlog.Ac
 
 func (m *Collector) accept(ctx context.Context, log *eventlog.Log, a Acceptance) (done eventlog.Accepted, err error) {
 	err = m.db.Write(ctx, func(tx *db.Tx) (err error) {
+		if err := people.Allow(ctx, tx, a.Tenant, a.By, people.ExceptionAct); err != nil {
+			return err
+		}
 		done, err = log.AcceptAsNew(ctx, tx, a.Tenant, a.Event, a.Body)
-		return err
+		if err != nil || done.Known {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{Tenant: a.Tenant, By: a.By, Action: "event.accept", Object: a.Event, Reason: a.Reason,
+			Detail: map[string]string{"body": done.Body, "event": done.Event.GetId()}}, m.now())
 	})
 	return done, err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/downlink"
 	"github.com/dockline/dockline/collector/posting"
 )
 
@@ -42,6 +43,14 @@ func MarkRestored(ctx context.Context, c *Config) error {
 	return errors.Join(mark(ctx, d), d.Close())
 }
 
+// Restored brings what the database tells others in line with its having been put back by now; its new incarnation it has already.
+func Restored(ctx context.Context, tx *db.Tx, now time.Time) error {
+	if err := downlink.Restored(ctx, tx); err != nil {
+		return err
+	}
+	return posting.Restored(ctx, tx, now)
+}
+
 // mark gives a new incarnation, so that sites send again what is missing, and has the postings look before they send.
 func mark(ctx context.Context, d *db.DB) error {
 	now := time.Now()
@@ -49,6 +58,6 @@ func mark(ctx context.Context, d *db.DB) error {
 		if _, err := tx.NewIncarnation(ctx, now); err != nil {
 			return err
 		}
-		return posting.Restored(ctx, tx, now)
+		return Restored(ctx, tx, now)
 	})
 }

@@ -35,6 +35,7 @@ type Collector struct {
 	lock       *os.File // nil where several collectors may share the database
 	db         *db.DB
 	configured *policy.Policy                // that of the folder
+	activated  atomic.Pointer[activations]   // what was in force when
 	inForce    atomic.Pointer[policy.Policy] // what sites and people meet; it may become another while the collector runs
 	connectors []*system
 	authority  *identity.Authority

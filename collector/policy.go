@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
@@ -26,7 +25,7 @@ func (m *Collector) policy() *policy.Policy {
 
 func loadPolicy(c *Config) (*policy.Policy, error) {
 	if c.Policy.Folder != "" {
-		return policy.Load(os.DirFS(c.Path(c.Policy.Folder)))
+		return policy.LoadFolder(c.Path(c.Policy.Folder))
 	}
 	return policy.Default().WithTargets(targets(c))
 }
@@ -34,10 +33,6 @@ func loadPolicy(c *Config) (*policy.Policy, error) {
 // takePolicy says which version is in force from the start on: where the folder has changed since the last start its content, if that needs
 // nobody's yes; else the one that was in force. It is put in force for tenants that have none yet.
 func (m *Collector) takePolicy(ctx context.Context, appendFacts reconcile.Append) error {
-	tenants, err := m.tenants(ctx)
-	if err != nil {
-		return err
-	}
 	who := reconcile.Who{By: policy.Self, Reason: "the policy folder has changed"}
 	return m.db.Write(ctx, func(tx *db.Tx) error {
 		if err := tx.Lock(ctx, "policy"); err != nil {
@@ -47,13 +42,17 @@ func (m *Collector) takePolicy(ctx context.Context, appendFacts reconcile.Append
 		if err != nil {
 			return err
 		}
+		tenants, err := m.tenants(ctx, tx)
+		if err != nil {
+			return err
+		}
 		m.inForce.Store(p) // facts get their keys by it
 		for _, tenant := range tenants {
 			if _, err := reconcile.ActivateBy(ctx, tx, tenant, p, who, appendFacts, m.now()); err != nil {
 				return fmt.Errorf("activate policy %s: %w", p.Version, err)
 			}
 		}
-		return nil
+		return m.learnActivations(ctx, tx)
 	})
 }
 
@@ -106,33 +105,33 @@ func (m *Collector) readPolicy(ctx context.Context) (err error) {
 			return err
 		}
 		p, err := version.Load(ctx, tx, newest)
+		if err != nil {
+			return err
+		}
 		m.inForce.Store(p)
-		return err
+		return m.learnActivations(ctx, tx)
 	})
 }
 
 // tenants are those of the connectors and of the sites.
-func (m *Collector) tenants(ctx context.Context) ([]string, error) {
+func (m *Collector) tenants(ctx context.Context, tx *db.Tx) ([]string, error) {
 	tenants := make(map[string]bool)
 	for _, s := range m.connectors {
 		tenants[s.config.Tenant] = true
 	}
-	err := m.db.Read(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT DISTINCT tenant FROM site`)
-		if err != nil {
-			return err
+	rows, err := tx.Query(ctx, `SELECT DISTINCT tenant FROM site`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var tenant string
+		if err := rows.Scan(&tenant); err != nil {
+			return nil, err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var tenant string
-			if err := rows.Scan(&tenant); err != nil {
-				return err
-			}
-			tenants[tenant] = true
-		}
-		return rows.Err()
-	})
-	return slices.Sorted(maps.Keys(tenants)), err
+		tenants[tenant] = true
+	}
+	return slices.Sorted(maps.Keys(tenants)), rows.Err()
 }
 
 // policyWatch takes up a version that somebody has put in force, and puts it in force for tenants that came later.
@@ -179,6 +178,9 @@ func (w *policyWatch) step(ctx context.Context) error {
 			if fresh, err = version.Load(ctx, tx, newest); err != nil {
 				return err
 			}
+			if err := m.learnActivations(ctx, tx); err != nil {
+				return err
+			}
 		}
 		without, err = tenantsWithout(ctx, tx, newest)
 		return err
@@ -206,11 +208,14 @@ func (w *policyWatch) step(ctx context.Context) error {
 
 func (w *policyWatch) relearn(ctx context.Context) error {
 	defer w.changed()
-	tenants, err := w.collector.tenants(ctx)
-	for i := 0; i < len(tenants) && err == nil; i++ {
-		err = w.collector.db.Write(ctx, func(tx *db.Tx) error { return reconcile.Relearn(ctx, tx, tenants[i], w.collector.policy()) })
-	}
-	return err
+	m := w.collector
+	return m.db.Write(ctx, func(tx *db.Tx) error {
+		tenants, err := m.tenants(ctx, tx)
+		for i := 0; i < len(tenants) && err == nil; i++ {
+			err = reconcile.Relearn(ctx, tx, tenants[i], m.policy())
+		}
+		return err
+	})
 }
 
 // tenantsWithout are the tenants of sites for which a version is not in force.

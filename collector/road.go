@@ -65,7 +65,7 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	}
 	var err error
 	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "ingest"),
-		OnRestored: func(ctx context.Context, tx *db.Tx) error { return posting.Restored(ctx, tx, m.now()) },
+		OnRestored: func(ctx context.Context, tx *db.Tx) error { return Restored(ctx, tx, m.now()) },
 		Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []ingest.Exception) error {
 			desired := make([]exception.Desired, len(found))
 			for i, f := range found {
@@ -78,7 +78,7 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 
 // newLog is the event log, with the keys that the mapping in force gives.
 func (m *Collector) newLog() *eventlog.Log {
-	return &eventlog.Log{DB: m.db, Keys: m.keys, Links: links, Now: m.clock, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
+	return &eventlog.Log{DB: m.db, Keys: m.keys, KeysAt: m.keysAt, Links: links, Now: m.clock, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
 		desired := make([]exception.Desired, len(found))
 		for i, f := range found {
 			desired[i] = m.owned(f.Code, f.Class, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text, EventIDs: f.EventIDs})
@@ -119,16 +119,6 @@ func (r *road) loops() []func(context.Context) error {
 		loops = append(loops, i.Run)
 	}
 	return loops
-}
-
-// keys gives the event log the fold keys of an event, by the mapping in force.
-func (m *Collector) keys(e *docklinev1.Event) []eventlog.Touch {
-	touched := state.Keys(e, m.policy().Mapping)
-	out := make([]eventlog.Touch, len(touched))
-	for i, t := range touched {
-		out[i] = eventlog.Touch(t)
-	}
-	return out
 }
 
 // links gives the event log what an event says belongs together.

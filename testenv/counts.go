@@ -15,6 +15,7 @@ var counts = map[string]struct{ commit, full int }{
 	"state.permutations":     {300, 10000},
 	"reconcile.large-facts":  {50_000, 1_000_000},
 	"reconcile.random-days":  {4, 12},
+	"policy.closed-orders":   {300, 1000},
 	"posting.sequences":      {100, 2000},
 	"posting.poison-orders":  {10_000, 10_000},
 	"once.agent-kills":       {20, 20},
@@ -51,7 +52,7 @@ var counts = map[string]struct{ commit, full int }{
 	"edge.backlog":      {100_000, 1_000_000},
 	"edge.drain-kills":  {5, 50},
 	"edge.live-ships":   {20, 60},
-	"edge.poison-rows":  {1000, 1000},
+	"edge.poison-rows":  {50, 1000},
 	"edge.reconnects":   {20, 100},
 }
 

@@ -156,10 +156,14 @@ func (s *Store) Pending() ([]*docklinev1.Command, error) {
 }
 
 // finish stores what became of a command. The event is journalled from here, so that it is the same one after a crash.
-func (s *Store) finish(key string, version uint64, result *docklinev1.Event) error {
+func (s *Store) finish(done *docklinev1.Command, result *docklinev1.Event) error {
+	key, version := done.Key, done.Version
 	return s.update(func(tx *bbolt.Tx) error {
 		c, err := readCommand(tx.Bucket(bucketCommands).Get([]byte(key)))
 		if err != nil {
+			return err
+		}
+		if err := putApplied(tx, done, result.GetCommandResult()); err != nil {
 			return err
 		}
 		value, err := makeRecord(nil, result)

@@ -132,14 +132,19 @@ func (l *Loop) Step(ctx context.Context) (time.Duration, error) {
 
 // carryOut delivers one command and makes its result durable.
 func (l *Loop) carryOut(ctx context.Context, c *docklinev1.Command) error {
-	result, err := l.Sink.Deliver(ctx, c)
+	result, err := l.Store.begin(c)
 	if err != nil {
 		return err
+	}
+	if result == nil {
+		if result, err = l.Sink.Deliver(ctx, c); err != nil {
+			return err
+		}
 	}
 	if result.GetOutcome() == docklinev1.CommandOutcome_COMMAND_OUTCOME_UNSPECIFIED {
 		return fmt.Errorf("the sink did not say what became of it")
 	}
-	return l.Store.finish(c.Key, c.Version, l.completed(c, result))
+	return l.Store.finish(c, l.completed(c, result))
 }
 
 // tell journals results that the journal does not have.

@@ -249,3 +249,41 @@ func TestRunWakesUp(t *testing.T) {
 		}
 	})
 }
+
+// A collector whose database was put back makes a command again, under a version that no site can know. Work that is to the letter what the
+// site has in hand is answered for and not begun once more; other work about the order is, also where nobody knows whether its sink has it.
+func TestWorkThatIsMadeAgain(t *testing.T) {
+	w := newWorld(t)
+	again := func(c *docklinev1.Command, version, position uint64) *docklinev1.Command {
+		c.Version, c.Position = version, position
+		return c
+	}
+	put(t, w.store, 0, release("A", 1, 1), cancelOrder("B", 2))
+	w.step()
+	w.reopen()
+	if err := w.store.SetIncarnation("two"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, w.store, 0, again(release("A", 1, 0), 1000, 1), again(cancelOrder("B", 0), 1000, 2))
+	w.step()
+	w.wantGot("release/A@1 cancel/B@1")
+	if len(w.recorded) != 4 || w.recorded[2].SourceRevision != "1000" || w.recorded[2].GetCommandResult().Outcome != docklinev1.CommandOutcome_COMMAND_OUTCOME_APPLIED {
+		t.Fatalf("%d answers: %v", len(w.recorded), w.recorded)
+	}
+	w.sink.got = nil
+	put(t, w.store, 2, cancelOrder("A", 3))
+	w.step()
+	put(t, w.store, 3, again(release("A", 1, 0), 1001, 4))
+	w.step()
+	w.wantGot("cancel/A@1 release/A@1001")
+	w.sink.got = nil
+	w.sink.answer = func(*docklinev1.Command) (*docklinev1.CommandResult, error) {
+		return nil, errors.New("it took it and did not answer")
+	}
+	put(t, w.store, 4, release("A", 1002, 5))
+	w.step()
+	w.sink.answer = nil
+	put(t, w.store, 5, again(release("A", 1, 0), 1003, 6))
+	w.step()
+	w.wantGot("release/A@1002 release/A@1003")
+}

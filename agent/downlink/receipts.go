@@ -14,7 +14,7 @@ import (
 // pruneAtOnce bounds how many old receipts one commit forgets.
 const pruneAtOnce = 1000
 
-// PutReceipts returns nil when the list is durable. Of one event the highest version counts. A list that begins behind what is
+// PutReceipts returns nil when the list is durable. Of one event the highest version of an incarnation counts. A list that begins behind what is
 // held is ignored whole.
 func (s *Store) PutReceipts(list *docklinev1.ReceiptList) error {
 	err := s.update(func(tx *bbolt.Tx) error {
@@ -84,7 +84,8 @@ func (s *Store) putReceipt(tx *bbolt.Tx, r *docklinev1.EventReceipt) (fresh uint
 	if value := tx.Bucket(bucketReceipts).Get([]byte(r.EventId)); value != nil {
 		fresh = 0
 		known, err := readReceipt(value)
-		if err == nil && known.receipt.Version >= r.Version {
+		earlier := err == nil && known.place <= readNumber(tx.Bucket(bucketMeta).Get(keyBegan)) // a database that was put back counts anew
+		if err == nil && !earlier && known.receipt.Version >= r.Version {
 			return 0, nil
 		}
 		if err == nil {

@@ -21,7 +21,8 @@ import (
 
 // The buckets of inbox.db. Every value but those of the indexes is a record: CRC-32C (4 bytes, big endian), body.
 var (
-	// meta: "incarnation"; "commands", "receipts" (positions), "master" (version) and "kept" (receipts), 8 bytes big endian.
+	// meta: "incarnation"; "commands", "receipts" (positions), "master" (version), "kept" (receipts) and "began" (the last place of a receipt
+	// of earlier incarnations), 8 bytes big endian.
 	bucketMeta = []byte("meta")
 	// commands: key -> state (1), place in waiting (8), Command. A command that is done keeps key and version only.
 	bucketCommands = []byte("commands")
@@ -29,6 +30,8 @@ var (
 	bucketWaiting = []byte("waiting")
 	// results: key -> Event that says what became of a command, until the journal has it.
 	bucketResults = []byte("results")
+	// applied: number of an order -> hash of key and work (32), CommandResult; what was applied last to it.
+	bucketApplied = []byte("applied")
 	// receipts: event id -> time of storing in Unix microseconds (8), place (8), EventReceipt.
 	bucketReceipts = []byte("receipts")
 	// order: place -> event id. subjects: subject, 0, place -> event id.
@@ -39,7 +42,7 @@ var (
 	// master: kind (1), code -> MasterRecord.
 	bucketMaster = []byte("master")
 
-	buckets = [][]byte{bucketMeta, bucketCommands, bucketWaiting, bucketResults, bucketReceipts, bucketOrder, bucketSubjects, bucketOpen, bucketMaster}
+	buckets = [][]byte{bucketMeta, bucketCommands, bucketWaiting, bucketResults, bucketApplied, bucketReceipts, bucketOrder, bucketSubjects, bucketOpen, bucketMaster}
 )
 
 // Options of a store. The zero value of each number takes the default in its comment.
@@ -214,6 +217,7 @@ var (
 	keyReceipts    = []byte("receipts")
 	keyKept        = []byte("kept")
 	keyMaster      = []byte("master")
+	keyBegan       = []byte("began")
 )
 
 // Through says which incarnation of the collector's database the positions belong to, and the highest ones stored.
@@ -233,7 +237,7 @@ func (s *Store) Through() (incarnation string, commands, receipts uint64) {
 }
 
 // SetIncarnation takes the incarnation of a HelloReply. In a new one the positions begin at 0; commands that are known stay
-// known by key and version.
+// known by key and version, which a database that was put back gives higher ones; receipts count until the new one says otherwise.
 func (s *Store) SetIncarnation(incarnation string) error {
 	err := s.update(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
@@ -250,6 +254,9 @@ func (s *Store) SetIncarnation(incarnation string) error {
 			return err
 		}
 		if _, err := tx.CreateBucket(bucketMaster); err != nil {
+			return err
+		}
+		if err := meta.Put(keyBegan, number(tx.Bucket(bucketOrder).Sequence())); err != nil {
 			return err
 		}
 		return meta.Put(keyIncarnation, []byte(incarnation))

@@ -101,7 +101,7 @@ func (s *server) order(q *request) (any, error) {
 		return nil, err
 	}
 	found := Track{Order: OrderOf(&t.Order), Events: make([]TrackEvent, len(t.Events)), Postings: make([]TrackPosting, len(t.Postings)),
-		Exceptions: eachOf(t.Exceptions, exceptionOf)}
+		Exceptions: eachOf(t.Exceptions, exceptionOf), Milestones: milestonesOf(t.Milestones)}
 	for i := range t.Events {
 		found.Events[i].Event = eventOf(&t.Events[i])
 		if r := t.Receipts[t.Events[i].Event.GetId()]; r != nil {

@@ -164,6 +164,7 @@ type Track struct {
 	Events     []TrackEvent   `json:"events"`
 	Postings   []TrackPosting `json:"postings"`
 	Exceptions []Exception    `json:"exceptions"`
+	Milestones []Milestone    `json:"milestones"`
 }
 
 // TrackEvent is an event of an order with what the site was told of it.

@@ -21,7 +21,17 @@ const (
 	ServiceCase     Kind = "crm_case"
 	// OrderAmendment changes what is ordered: another item, less, or a remainder under a document of its own.
 	OrderAmendment Kind = "order_amend"
+	// GoodsIssueReversal and InvoiceReversal take back a document that had its effect, by a document of their own.
+	GoodsIssueReversal Kind = "goods_issue_reversal"
+	InvoiceReversal    Kind = "invoice_reversal"
+	// ReturnReceipt takes goods that came back into the book; CreditRequest asks for their credit.
+	ReturnReceipt Kind = "return_receipt"
+	CreditRequest Kind = "credit_request"
 )
+
+// Reversals are the kinds that take back a document of another kind. A system that names one among its kinds is told so when the document
+// is no longer what is wanted; of one that does not, a person is told.
+var Reversals = map[Kind]Kind{GoodsIssue: GoodsIssueReversal, InvoiceTrigger: InvoiceReversal}
 
 // Style is how a kind is written to a target; DESIGN.md section 5 says what each promises.
 type Style string
@@ -46,6 +56,11 @@ type Posting struct {
 	Document      *docklinev1.Document
 	// CorrelationID is that of the order, 32 hex digits; it is also the trace id.
 	CorrelationID string
+	// PostingDate is the day, YYYY-MM-DD, under which it is posted: that on which it happened, or the first one that is open.
+	PostingDate string
+	// References are the names by which the system knows what the document names otherwise: "order/SO1" is SO-2026-1 there. What is not in
+	// it has the same name in both.
+	References map[string]string
 	// Needs are the documents of the confirmed postings that this one depends on.
 	Needs []*docklinev1.DocumentReference
 }
@@ -58,6 +73,8 @@ type Found struct {
 	Complete bool
 	// Draft: with CreateOnce, it is ours, was begun, and has had no effect yet: Apply may go on with it.
 	Draft bool
+	// Reversed: it was taken back in the target, whoever did it. It has no effect any longer, and its reference is used up.
+	Reversed bool
 	// SourceVersion is the version that the target holds, for Level; 0 where it keeps none.
 	SourceVersion int64
 	// Difference says in words what differs where Complete is false.
@@ -121,7 +138,9 @@ type Fault struct {
 	Unknown bool
 	// RetryAfter is what the target asked for, 0 for nothing.
 	RetryAfter time.Duration
-	Err        error
+	// OpenFrom is the first day, YYYY-MM-DD, that is open for posting, where the period of the one that was told is closed; "" otherwise.
+	OpenFrom string
+	Err      error
 }
 
 func (f *Fault) Error() string {

@@ -52,7 +52,7 @@ func TestPages(t *testing.T) {
 			"/":                                {"Never connected.", ">East</a>", "dc-east", "2 orders", "1 open exceptions", "start dockline-agent there"},
 			"/orders":                          {`href="/orders/SO00017"`, "Müller &amp; Söhne", "shipped 1", "accepted 1"},
 			"/orders?status=shipped":           {`href="/orders/SO00017"`},
-			"/orders/SO00017":                  {"pick.confirmed", "shipment.departed", "Picked short", "goods issue", "crm status", "Bolt M8"},
+			"/orders/SO00017":                  {"retail 2026-2", "within the limit", "order.promised_at", "2026-11-25T14:00:00Z", "pick.confirmed", "shipment.departed", "Picked short", "goods issue", "crm status", "Bolt M8"},
 			"/postings":                        {"goods issue", "SO00017/SH1", "confirmed 1"},
 			"/postings?target=crm":             {"crm status"},
 			"/exceptions":                      {"decide whether the rest is still wanted", `href="/orders/SO00017"`, "open 1"},

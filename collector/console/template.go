@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector/api/view"
+	"github.com/dockline/dockline/collector/milestone"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -32,6 +33,7 @@ func parse(names ...string) map[string]*template.Template {
 		"stamp":     func(t interface{ AsTime() time.Time }) string { return moment(t.AsTime()) },
 		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"short":     short,
+		"stands":    func(e milestone.Entry) string { return e.Stands() },
 		"facts":     factsOf,
 		"counters":  view.Counters,
 		"tone":      tone,
@@ -69,6 +71,7 @@ var tones = map[string]string{
 	"warning": "warn", "unknown": "warn", "partially_shipped": "warn", "held": "warn", "backordered": "warn", "partially_packed": "warn", "correcting": "warn",
 	"blocked": "warn", "never seen": "warn", "open": "warn", "exception": "warn", "delivered": "good", "credited": "good", "matched": "good", "partially_delivered": "warn",
 	"delayed": "warn", "damaged": "bad", "lost": "bad", "partially_lost": "bad", "partially_damaged": "bad", "partially_refused": "bad", "returning": "warn",
+	"met": "good", "late": "bad", "breached": "bad", "paused": "warn",
 	"returned_to_sender": "warn", "voided": "warn", "quarantined": "warn", "partially_received": "warn", "denied": "bad",
 	"error": "bad", "offline": "bad", "difference": "bad", "waiting": "warn", "rejected": "bad", "diverged": "bad", "refused": "bad",
 }

@@ -193,7 +193,10 @@ func (d *DB) Incarnation(ctx context.Context) (string, error) {
 		if _, err := tx.InsertAbsent(ctx, fresh); err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, `SELECT value FROM meta WHERE name = ?`, "incarnation").Scan(&name)
+		if err := tx.QueryRow(ctx, `SELECT value FROM meta WHERE name = ?`, "incarnation").Scan(&name); err != nil {
+			return err
+		}
+		return tx.RememberIncarnation(ctx, name)
 	})
 	if err != nil {
 		return "", fmt.Errorf("incarnation: %w", err)
@@ -221,7 +224,33 @@ func (tx *Tx) NewIncarnation(ctx context.Context, now time.Time) (string, error)
 	name := tx.d.randomName()
 	err := tx.Upsert(ctx, Insert{Table: "meta", Columns: []string{"name", "value"}, Conflict: []string{"name"}, Update: []string{"value"},
 		Rows: [][]any{{"incarnation", name}, {"restored_at", strconv.FormatInt(now.UnixMicro(), 10)}}})
-	return name, err
+	if err != nil {
+		return "", err
+	}
+	return name, tx.RememberIncarnation(ctx, name)
+}
+
+// RememberIncarnation notes a name that this database has had, or is known to have lost. One that it does not remember is of a time that
+// it has forgotten.
+func (tx *Tx) RememberIncarnation(ctx context.Context, name string) error {
+	_, err := tx.InsertAbsent(ctx, Insert{Table: "meta", Columns: []string{"name", "value"}, Conflict: []string{"name"}, Rows: [][]any{{"incarnation/" + name, ""}}})
+	return err
+}
+
+// RemembersIncarnation says whether the database has had that name, or knows that it has lost it.
+func (tx *Tx) RemembersIncarnation(ctx context.Context, name string) (bool, error) {
+	rows, err := tx.Lookup(ctx, Lookup{Table: "meta", Columns: []string{"name"}, Key: []string{"name"}, Rows: [][]any{{"incarnation/" + name}}})
+	return len(rows) > 0, err
+}
+
+// LeastVersion is the lowest version that what is told to others may have, 0 for any. Where the database was put back to an older state
+// others know versions that nothing here remembers: what is made since is newer by the time of that.
+func (tx *Tx) LeastVersion(ctx context.Context) (int64, error) {
+	_, restored, err := tx.Incarnation(ctx, false)
+	if err != nil || restored.IsZero() {
+		return 0, err
+	}
+	return restored.UnixMilli(), nil
 }
 
 // Incarnation is what DB.Incarnation says, as of this transaction, and when the database was last known to have been put back to an older

@@ -302,3 +302,52 @@ func TestOneCollectorSends(t *testing.T) {
 		}
 	})
 }
+
+// A database was put back: what is open is sent once more, under a version that no site can know, and what a person asks for next has a
+// higher one still. What is done is left alone.
+func TestCommandsOfADatabasePutBack(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		put := func(site, number string) uint64 {
+			t.Helper()
+			_, version, err := downlink.Submit(t.Context(), d, &docklinev1.Command{Tenant: tenant, Site: site, Work: &docklinev1.Command_CancelOrder{CancelOrder: &docklinev1.CancelOrder{Number: number}}}, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return version
+		}
+		now := time.Now()
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(t.Context(), `INSERT INTO site (tenant, id, created_at) VALUES (?, ?, ?)`, tenant, "dc-east", now.UnixMicro())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		put("dc-east", "open")
+		put("dc-east", "done")
+		err = d.Write(t.Context(), func(tx *db.Tx) error {
+			if _, err := tx.Exec(t.Context(), `UPDATE command SET position = CASE WHEN command_key LIKE '%done' THEN 2 ELSE 1 END, outcome = CASE WHEN command_key LIKE '%done' THEN 1 ELSE 0 END`); err != nil {
+				return err
+			}
+			if _, err := tx.NewIncarnation(t.Context(), now); err != nil {
+				return err
+			}
+			return downlink.Restored(t.Context(), tx)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, err := downlink.Commands(t.Context(), d, tenant, "dc-east", "", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range sent {
+			if open := strings.HasSuffix(c.Key, "open"); open != (c.Version >= uint64(now.UnixMilli())) || open != (c.Position == 0) {
+				t.Errorf("%s has version %d and position %d", c.Key, c.Version, c.Position)
+			}
+		}
+		if version := put("dc-east", "done"); version < uint64(now.UnixMilli()) || len(sent) != 2 {
+			t.Errorf("of %d commands, the next of a key has version %d", len(sent), version)
+		}
+	})
+}

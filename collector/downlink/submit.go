@@ -51,7 +51,11 @@ func Submit(ctx context.Context, d *db.DB, c *docklinev1.Command, now time.Time)
 		if sites == 0 {
 			return fmt.Errorf("%w: %s of tenant %s", ErrNoSite, c.Site, c.Tenant)
 		}
-		c.Version, c.CreatedAt = uint64(last)+1, timestamppb.New(now)
+		least, err := tx.LeastVersion(ctx)
+		if err != nil {
+			return err
+		}
+		c.Version, c.CreatedAt = uint64(max(last+1, least)), timestamppb.New(now)
 		c.Traceparent = event.Traceparent(c.CorrelationId, fmt.Sprintf("%s@%s/%d", c.Key, c.Site, c.Version))
 		body, err := proto.MarshalOptions{Deterministic: true}.Marshal(c)
 		if err != nil {

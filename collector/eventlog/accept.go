@@ -22,6 +22,8 @@ const AcceptedVariant = 2
 type Accepted struct {
 	// Event is the new event; its causation id is the id that the body came with.
 	Event *docklinev1.Event
+	// Body is the name that the body had before.
+	Body string
 	// Left is how many other bodies of the id nobody has decided about; Known: it had been accepted before.
 	Left  int
 	Known bool
@@ -54,7 +56,7 @@ func (l *Log) AcceptAsNew(ctx context.Context, tx *db.Tx, tenant, id, body strin
 	if err != nil {
 		return Accepted{}, err
 	}
-	a := Accepted{Event: asNew(chosen.Event), Known: chosen.variant == AcceptedVariant}
+	a := Accepted{Event: asNew(chosen.Event), Body: BodyName(chosen.Event), Known: chosen.variant == AcceptedVariant}
 	if _, err := tx.Exec(ctx, `UPDATE event SET variant = ? WHERE log_id = ?`, AcceptedVariant, chosen.logID); err != nil {
 		return a, fmt.Errorf("accept event: %w", err)
 	}

@@ -267,7 +267,7 @@ func (l *Log) expectFacts(ctx context.Context, tx *db.Tx, page []*stored) (map[f
 			continue
 		}
 		a := &arrival{Recorded: Recorded{Event: s.event, EpochOrdinal: uint64(s.ordinal), Seq: uint64(s.seq)}, logID: s.logID}
-		if err := r.addFacts(a, l.touches(s.event), s.body); err != nil {
+		if err := r.addFacts(a, l.touchesAt(s.event, s.logID), s.body); err != nil {
 			return nil, err
 		}
 		inPage[s.logID] = true

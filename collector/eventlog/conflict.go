@@ -206,7 +206,7 @@ func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b, replaced *body) erro
 	}
 	r := l.newRows()
 	r.addLinks(b.Event)
-	if err := r.addFacts(&b.arrival, l.touches(b.Event), raw); err != nil {
+	if err := r.addFacts(&b.arrival, l.touchesAt(b.Event, b.logID), raw); err != nil {
 		return err
 	}
 	if err := r.write(ctx, tx); err != nil {

@@ -297,7 +297,7 @@ func (l *Log) keysTold(ctx context.Context, tx *db.Tx, id identityKey, seen map[
 		return nil, nil, err
 	}
 	x, keys = &found[0], []string{declarationKey(id.id)}
-	for _, touch := range l.touches(x.event) {
+	for _, touch := range l.touchesAt(x.event, x.logID) {
 		keys = append(keys, touch.Key)
 	}
 	if number, ok := event.RecordNumber(x.event); ok {
@@ -306,7 +306,7 @@ func (l *Log) keysTold(ctx context.Context, tx *db.Tx, id identityKey, seen map[
 			return nil, nil, err
 		}
 		for _, v := range versions[x.event.GetTenant()+"\x00"+event.Record(x.event)] {
-			for _, touch := range l.touches(v.event) {
+			for _, touch := range l.touchesAt(v.event, v.logID) {
 				keys = append(keys, touch.Key)
 			}
 		}

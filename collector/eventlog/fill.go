@@ -79,6 +79,12 @@ func (f *Filler) Retry(ctx context.Context) error {
 	})
 }
 
+// RetryEnvelopes lets the next steps try envelopes of a tenant again that could not be read, of one site or, where that is "", of all, and says how
+// many.
+func (l *Log) RetryEnvelopes(ctx context.Context, tx *db.Tx, tenant, site string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE inbox SET state = ? WHERE state = ? AND tenant = ? AND (site = ? OR ? = '')`, stateWaiting, stateDead, tenant, site, site)
+}
+
 // Filled is what one Step did.
 type Filled struct {
 	AppendResult

@@ -77,6 +77,8 @@ type Log struct {
 	DB *db.DB
 	// Keys derives what an event touches; it is pure. Nil: nothing.
 	Keys func(*docklinev1.Event) []Touch
+	// KeysAt derives what an event touched that stands at a place of the log: the mapping may have been another when it was told. Nil: Keys.
+	KeysAt func(e *docklinev1.Event, logID int64) []Touch
 	// Links derives what an event says belongs together; it is pure. Nil: nothing.
 	Links func(*docklinev1.Event) []Link
 	// Report opens and closes exceptions. Nil: nobody is told.
@@ -97,6 +99,14 @@ func (l *Log) touches(e *docklinev1.Event) []Touch {
 		return nil
 	}
 	return l.Keys(e)
+}
+
+// touchesAt are those of an event that is in the log already.
+func (l *Log) touchesAt(e *docklinev1.Event, logID int64) []Touch {
+	if l.KeysAt == nil {
+		return l.touches(e)
+	}
+	return l.KeysAt(e, logID)
 }
 
 // report tells of the exceptions of one origin, one transaction at a time.

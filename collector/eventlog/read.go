@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -72,6 +73,20 @@ func (l *Log) Get(ctx context.Context, tenant, id string) ([]Entry, error) {
 		return nil, fmt.Errorf("event %s: %w", id, ErrNoEvent)
 	}
 	return found, err
+}
+
+// InForce is the event that is in force under an id, within the caller's transaction, or ErrNoEvent.
+func (l *Log) InForce(ctx context.Context, tx *db.Tx, tenant, id string) (*docklinev1.Event, error) {
+	var body []byte
+	err := tx.QueryRow(ctx, `SELECT e.body FROM event_identity i JOIN event e ON e.log_id = i.log_id WHERE i.tenant = ? AND i.id = ?`, tenant, id).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("event %s: %w", id, ErrNoEvent)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("event %s: %w", id, err)
+	}
+	e := &docklinev1.Event{}
+	return e, proto.Unmarshal(body, e)
 }
 
 func (l *Log) entries(ctx context.Context, query string, args ...any) ([]Entry, error) {

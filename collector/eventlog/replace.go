@@ -85,7 +85,7 @@ func (l *Log) dropElsewhere(ctx context.Context, tx *db.Tx, records []int64) err
 		ids := make([]int64, len(of))
 		for i, v := range of {
 			ids[i] = v.logID
-			for _, touch := range l.touches(v.event) {
+			for _, touch := range l.touchesAt(v.event, v.logID) {
 				touched[touch.Key] = true
 			}
 		}

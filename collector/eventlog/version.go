@@ -125,7 +125,7 @@ func (l *Log) factsElsewhere(versions []version) ([][]any, error) {
 	all := make(map[string]bool)
 	for i, v := range versions {
 		touched[i] = make(map[string]bool)
-		for _, touch := range l.touches(v.event) {
+		for _, touch := range l.touchesAt(v.event, v.logID) {
 			touched[i][touch.Key], all[touch.Key] = true, true
 		}
 	}

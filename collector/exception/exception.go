@@ -29,6 +29,9 @@ type Desired struct {
 	// Title is a few words, Text what happened, what it means and what to do.
 	Title string
 	Text  string
+	// About is the field, change of status or kind of fact that it is about, as ownership.yaml names it: its owner must act, where the code has no
+	// team of its own. Empty: what owners.yaml says of the code.
+	About string
 	// Team is who must act.
 	Team string
 	// Site, Order, Customer and Value (decimal, in the order's currency) are its impact; empty where there is none.

@@ -39,7 +39,10 @@ func (i *Ingest) ahead(ctx context.Context, tx *db.Tx, p position, through map[s
 		}
 		return fmt.Sprintf("it holds an acknowledgement of everything through %d of epoch %s", e.GetAcknowledged(), e.GetEpoch()), nil
 	}
-	if p.incarnation != i.incarnation || p.commands+p.receipts == 0 {
+	if p.incarnation != i.incarnation {
+		return i.forgotten(ctx, tx, p.incarnation)
+	}
+	if p.commands+p.receipts == 0 {
 		return "", nil
 	}
 	rows, err := tx.Lookup(ctx, db.Lookup{Table: "list_position", Columns: []string{"list", "last"}, Key: []string{"tenant", "site"}, Rows: [][]any{{p.tenant, p.site}}})
@@ -59,6 +62,19 @@ func (i *Ingest) ahead(ctx context.Context, tx *db.Tx, p position, through map[s
 		}
 	}
 	return "", nil
+}
+
+// forgotten says that a site has been told a name of this database of which the database knows nothing: it was put back to a state from
+// before that. It is said of each name once, however many sites have heard of it.
+func (i *Ingest) forgotten(ctx context.Context, tx *db.Tx, name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	known, err := tx.RemembersIncarnation(ctx, name)
+	if err != nil || known {
+		return "", err
+	}
+	return fmt.Sprintf("it was last answered under the name %.8s, which this database has never had, unless the site comes from another collector", name), tx.RememberIncarnation(ctx, name)
 }
 
 // renew gives the database a new incarnation because a site is ahead of it, so that all sites send again what is missing, and says so to

@@ -39,6 +39,9 @@ func TestADatabasePutBackIsKnownByTheSites(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				if err := d.Write(t.Context(), func(tx *db.Tx) error { return tx.RememberIncarnation(t.Context(), "another") }); err != nil {
+					t.Fatal(err)
+				}
 				hello := func(incarnation string, change func(*docklinev1.Hello)) string {
 					h := &docklinev1.Hello{Tenant: tenant, Site: "dc-east", Session: "s1", Incarnation: incarnation, ReceiptsThrough: 3, Epochs: []*docklinev1.EpochRange{epochRange("e1", "", 1, 30)}}
 					h.Epochs[0].Acknowledged, h.Epochs[0].AcknowledgedBy = 10, incarnation
@@ -70,6 +73,40 @@ func TestADatabasePutBackIsKnownByTheSites(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A site speaks of a name of which the database knows nothing: it is older than that name, as where it was put back twice, and gets a new
+// one. That is said once of a name, however many sites have heard of it, and of a name that it has had it is not said.
+func TestANameThatTheDatabaseHasForgotten(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.now = time.Now()
+		first, err := d.Incarnation(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := func() string {
+			name, err := d.Incarnation(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return name
+		}
+		w.beat2("dc-east", "forgotten", 0)
+		second := named()
+		if second == first {
+			t.Fatal("a site speaks of a name that the database has never had, and it takes no new one")
+		}
+		if e := w.open[tenant+" ingest/ahead/dc-east"]; e.Code != ingest.CodeDatabaseRestored {
+			t.Errorf("cases %v", w.open)
+		}
+		w.now = w.now.Add(time.Hour)
+		w.beat2("dc-west", "forgotten", 0)
+		w.beat2("dc-west", first, 0)
+		if got := named(); got != second {
+			t.Errorf("what is known to be lost, and what the database has had, gives it another name once more: %s", got)
+		}
+	})
 }
 
 func (w *world) beat2(site, incarnation string, receipts uint64) []*docklinev1.Answer {

@@ -41,14 +41,14 @@ type Definition struct {
 	Forecast string `yaml:"forecast"`
 	// Warn is how long before it is due people are told. Wait is how long after it a breach waits for a site that has not told everything up to
 	// then; 0 is two hours.
-	Warn time.Duration  `yaml:"warn"`
+	Warn time.Duration `yaml:"warn"`
 	Wait time.Duration `yaml:"wait"`
 	// Code is that of the exception at a breach, by which owners.yaml finds who must act; Team and Severity go before those.
 	Code     string `yaml:"code"`
 	Team     string `yaml:"team"`
 	Severity string `yaml:"severity"`
 	// Level is the name of the service level and Target how many percent must be met.
-	Level  string   `yaml:"level"`
+	Level  string  `yaml:"level"`
 	Target float64 `yaml:"target"`
 	// Off: there is no such milestone in this scope.
 	Off bool `yaml:"off"`

@@ -24,6 +24,14 @@ type Entry struct {
 	Policy string
 }
 
+// Stands is how it stands, for people: its standing, or "breached" where it ran past its due.
+func (e *Entry) Stands() string {
+	if e.Breached && e.Open() {
+		return "breached"
+	}
+	return string(e.Standing)
+}
+
 // Key is a fold key of a tenant.
 type Key struct {
 	Tenant, Key string

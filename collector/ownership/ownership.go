@@ -1,8 +1,8 @@
-// Package ownership says which system is the record for each kind of fact; what another one claims is stored, not applied.
+// Package ownership says which system is the record: for each kind of fact, and within it for each field and each change of status. What
+// another one claims is stored, not applied, and the same registry says who must look at it.
 package ownership
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -31,64 +31,98 @@ const (
 // Roles are all that a policy may name as an owner.
 func Roles() []Role { return []Role{Site, SystemOfRecord, CRM, Carrier, Dockline} }
 
-// Rule gives the kinds whose business names match a pattern ("order.*", "pick.short") to their owners.
+// Rule gives facts of some kinds, some fields, or some changes of status to their owners: the first of them is the record, and whom exceptions
+// about it go to; the others may state it too, and where both have, what the first says holds.
 type Rule struct {
-	Kinds  []string `yaml:"kinds"`
-	Owners []Role   `yaml:"owners"`
+	// Exactly one of these names what it is about: kinds by their business names ("pick.short", "order.*"), fields as in the event schema
+	// ("order.promised_at", "order.lines.*"), changes of status as object.from>to ("order.submitted>accepted", "order.*>cancelled").
+	Kinds       []string `yaml:"kinds"`
+	Fields      []string `yaml:"fields"`
+	Transitions []string `yaml:"transitions"`
+	Owners      []Role   `yaml:"owners"`
+	// Key is where it stands in the file: "ownership[3]", "sites.dc-east[0]".
+	Key string `yaml:"-"`
 }
 
-// Registry is the rules in their order; of several that match a kind the first holds.
-type Registry []Rule
+// Scope is whose facts are looked at; an empty name is none.
+type Scope struct {
+	Tenant, Region, Site string
+}
+
+// Rules are a file: what holds everywhere, and what goes before it in places. Of the rules that name something the first holds, a site's
+// before its region's, those before its tenant's.
+type Rules struct {
+	Everywhere []Rule            `yaml:"ownership"`
+	Tenants    map[string][]Rule `yaml:"tenants"`
+	Regions    map[string][]Rule `yaml:"regions"`
+	Sites      map[string][]Rule `yaml:"sites"`
+}
+
+// In is the registry that holds in a scope.
+func (r Rules) In(s Scope) *Registry {
+	return newRegistry(slices.Concat(r.Sites[s.Site], r.Regions[s.Region], r.Tenants[s.Tenant], r.Everywhere))
+}
+
+// Scopes are those that have rules of their own, and the one of everywhere.
+func (r Rules) Scopes() []Scope {
+	scopes := []Scope{{}}
+	for name := range r.Tenants {
+		scopes = append(scopes, Scope{Tenant: name})
+	}
+	for name := range r.Regions {
+		scopes = append(scopes, Scope{Region: name})
+	}
+	for name := range r.Sites {
+		scopes = append(scopes, Scope{Site: name})
+	}
+	return scopes
+}
+
+// Registry is who owns what in one scope. It does not change and is safe for concurrent use.
+type Registry struct {
+	rules []Rule
+	// kinds is the rule of each kind, -1 for none; writing what each role may state in facts of each kind.
+	kinds   map[docklinev1.EventKind]int
+	writing map[of]*Writing
+}
+
+type of struct {
+	kind docklinev1.EventKind
+	role Role
+}
+
+func newRegistry(rules []Rule) *Registry {
+	r := &Registry{rules: rules, kinds: make(map[docklinev1.EventKind]int), writing: make(map[of]*Writing)}
+	for _, kind := range event.Kinds() {
+		name := event.KindName(kind)
+		r.kinds[kind] = slices.IndexFunc(rules, func(rule Rule) bool { return named(rule.Kinds, name) })
+	}
+	for _, kind := range event.Kinds() {
+		for _, role := range append(Roles(), Stranger) {
+			r.writing[of{kind, role}] = r.write(kind, role)
+		}
+	}
+	return r
+}
 
 // Owners of a kind, nil where no rule names it.
-func (r Registry) Owners(kind docklinev1.EventKind) []Role {
-	name := event.KindName(kind)
-	for _, rule := range r {
-		if slices.ContainsFunc(rule.Kinds, func(pattern string) bool { return matches(pattern, name) }) {
-			return rule.Owners
-		}
+func (r *Registry) Owners(kind docklinev1.EventKind) []Role {
+	if at, ok := r.kinds[kind]; ok && at >= 0 {
+		return r.rules[at].Owners
 	}
 	return nil
 }
 
-// Allows tells whether a source in this role may state a fact of this kind. A kind that no rule names is anybody's.
-func (r Registry) Allows(kind docklinev1.EventKind, role Role) bool {
+// Allows tells whether a source in this role may state a fact of this kind, apart from what it changes. A kind that no rule names is anybody's.
+func (r *Registry) Allows(kind docklinev1.EventKind, role Role) bool {
 	owners := r.Owners(kind)
 	return owners == nil || slices.Contains(owners, role)
 }
 
-// Check returns what is wrong with each rule, by its index.
-func (r Registry) Check() map[int]string {
-	faults := make(map[int]string)
-	for i, rule := range r {
-		switch {
-		case len(rule.Kinds) == 0 || len(rule.Owners) == 0:
-			faults[i] = "a rule needs kinds and owners"
-		case !slices.ContainsFunc(rule.Owners, func(o Role) bool { return !slices.Contains(Roles(), o) }):
-		default:
-			faults[i] = fmt.Sprintf("owners %v: each must be one of %v", rule.Owners, Roles())
-		}
-		for _, pattern := range rule.Kinds {
-			if !known(pattern) {
-				faults[i] = fmt.Sprintf("%q matches no kind of event", pattern)
-			}
-		}
-	}
-	return faults
-}
-
-func matches(pattern, name string) bool {
-	if object, ok := strings.CutSuffix(pattern, "*"); ok {
-		return strings.HasPrefix(name, object)
-	}
-	return pattern == name
-}
-
-func known(pattern string) bool {
-	for number := range docklinev1.EventKind_name {
-		if name := event.KindName(docklinev1.EventKind(number)); name != "" && matches(pattern, name) {
-			return true
-		}
-	}
-	return false
+// named tells whether any of some patterns names something: "*" at the end stands for anything.
+func named(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		start, open := strings.CutSuffix(pattern, "*")
+		return open && strings.HasPrefix(name, start) || pattern == name
+	})
 }

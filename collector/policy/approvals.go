@@ -8,8 +8,6 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/ownership"
-	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
-	"github.com/dockline/dockline/proto/event"
 )
 
 // approvals says whose yes a change needs.
@@ -95,17 +93,20 @@ func within(key, pattern string) bool {
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// changedOwners are the owners, before or after, of kinds that another owner has under next.
+// changedOwners are the owners, before or after, of what has other owners under next: kinds, fields and changes of status, everywhere or in a place.
 func (p *Policy) changedOwners(next *Policy) []ownership.Role {
 	changed := make(map[ownership.Role]bool)
-	for number := range docklinev1.EventKind_name {
-		kind := docklinev1.EventKind(number)
-		was, is := p.Ownership.Owners(kind), next.Ownership.Owners(kind)
-		if event.KindName(kind) == "" || slices.Equal(was, is) {
-			continue
-		}
-		for _, role := range append(slices.Clone(was), is...) {
-			changed[role] = true
+	for _, scope := range append(p.owned.rules.Scopes(), next.owned.rules.Scopes()...) {
+		before, after := p.owned.rules.In(scope), next.owned.rules.In(scope)
+		for _, about := range ownership.All() {
+			was, _ := before.About(about)
+			is, _ := after.About(about)
+			if slices.Equal(was.Owners, is.Owners) {
+				continue
+			}
+			for _, role := range append(slices.Clone(was.Owners), is.Owners...) {
+				changed[role] = true
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(changed))

@@ -16,7 +16,7 @@ import (
 type compiler struct {
 	policy           *Policy
 	faults, warnings configfile.Faults
-	scopes           []named
+	scopes           []Named
 }
 
 // read decodes a file; nil where it could not be, the faults then say so.
@@ -152,18 +152,4 @@ func (c *compiler) timing() {
 		t.ReceiptWait = 24 * time.Hour
 	}
 	c.policy.Timing = t
-}
-
-func (c *compiler) ownership() {
-	var content struct {
-		Ownership ownership.Registry `yaml:"ownership"`
-	}
-	file := c.read("ownership.yaml", &content)
-	if file == nil {
-		return
-	}
-	for i, text := range content.Ownership.Check() {
-		c.bad(file, fmt.Sprintf("ownership[%d]", i), "%s", text)
-	}
-	c.policy.Ownership = content.Ownership
 }

@@ -30,6 +30,18 @@ func init() {
 	}
 }
 
+// FileNames are the files of a policy folder, sorted.
+func FileNames() []string { return fileNames() }
+
+// Files are the texts of all files, those that ship too.
+func (p *Policy) Files() map[string]string {
+	all := make(map[string]string, len(p.files))
+	for name, text := range p.files {
+		all[name] = string(text)
+	}
+	return all
+}
+
 // fileNames are the files of a policy folder, sorted.
 func fileNames() []string {
 	names := make([]string, len(parts))

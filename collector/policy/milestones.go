@@ -99,4 +99,3 @@ func (c *compiler) milestone(rules *scoped[milestoneRules], section, key, name s
 		c.bad(rules.file, key+"."+field, "%s", faults[field])
 	}
 }
-

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/proto/configfile"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -16,8 +17,10 @@ import (
 // Owner is whose an exception is, how bad it is, and what happens when nobody acts.
 type Owner struct {
 	// Class is technical, data or process; "" is what its finder says. A code has one class, whoever it is about.
-	Class    string `yaml:"class"`
-	Team     string `yaml:"team"`
+	Class string `yaml:"class"`
+	Team  string `yaml:"team"`
+	// About is what the exception is about, as ownership.yaml names it: where no code or pattern says a team, its owner's must act.
+	About    string `yaml:"about"`
 	Severity string `yaml:"severity"`
 	// Due is how long the team has, of the working time of Calendar. It is never 0 in what Owner returns.
 	Due      time.Duration `yaml:"due"`
@@ -36,6 +39,9 @@ type OwnerRules struct {
 	Codes   map[string]Owner `yaml:"codes"`
 	// Patterns are for codes that connectors and plugins put together: "shipment_*". The first that fits says what the code itself does not.
 	Patterns []OwnerPattern `yaml:"patterns"`
+	// Roles and Systems are the teams of those who own things, a system's by the name of its connector.
+	Roles   map[ownership.Role]string `yaml:"roles"`
+	Systems map[string]string         `yaml:"systems"`
 }
 
 // OwnerPattern is a rule for the codes that Match fits; * stands for any text.
@@ -64,6 +70,12 @@ func (p *Policy) Owner(code string, class docklinev1.FaultClass) Owner {
 // OwnerFor is whose exceptions of this code are where they are about a scope. What is said of the code goes before what is said of its
 // class, and in both the customer before the site, its region, the tenant and all.
 func (p *Policy) OwnerFor(of Scope, code string, class docklinev1.FaultClass) Owner {
+	return p.OwnerAbout(of, code, class, "")
+}
+
+// OwnerAbout is OwnerFor of an exception that is about a field, a change of status, a kind of fact or an object, whatever is said of its code:
+// without a team for the code, the team of who owns that must act.
+func (p *Policy) OwnerAbout(of Scope, code string, class docklinev1.FaultClass, about string) Owner {
 	parts := p.owners.parts(of, "")
 	slices.Reverse(parts)
 	var o Owner
@@ -75,7 +87,10 @@ func (p *Policy) OwnerFor(of Scope, code string, class docklinev1.FaultClass) Ow
 			o = o.or(part.value.Patterns[i].Owner)
 		}
 	}
-	o.byCode = o.Severity != ""
+	o.byCode, o.About = o.Severity != "", cmp.Or(about, o.About)
+	if o.Team == "" && o.About != "" {
+		o.Team, _ = p.TeamOf(of, o.About)
+	}
 	name := classNames[o.ClassOf(class)]
 	for _, part := range parts {
 		o = o.or(part.value.Classes[name])
@@ -86,7 +101,7 @@ func (p *Policy) OwnerFor(of Scope, code string, class docklinev1.FaultClass) Ow
 
 // or adds what o does not say from another rule.
 func (o Owner) or(other Owner) Owner {
-	return Owner{Class: cmp.Or(o.Class, other.Class), Team: cmp.Or(o.Team, other.Team), Severity: cmp.Or(o.Severity, other.Severity), Due: cmp.Or(o.Due, other.Due),
+	return Owner{Class: cmp.Or(o.Class, other.Class), Team: cmp.Or(o.Team, other.Team), About: cmp.Or(o.About, other.About), Severity: cmp.Or(o.Severity, other.Severity), Due: cmp.Or(o.Due, other.Due),
 		Calendar: cmp.Or(o.Calendar, other.Calendar), Escalation: cmp.Or(o.Escalation, other.Escalation), Waive: cmp.Or(o.Waive, other.Waive), byCode: o.byCode}
 }
 
@@ -216,6 +231,7 @@ func (c *compiler) checkOwners(file *configfile.File, section, key string, rules
 		}
 		c.checkOwner(file, section, at, r.Owner)
 	}
+	c.teamsOfOwners(file, key, rules)
 }
 
 func (c *compiler) checkOwner(file *configfile.File, section, key string, o Owner) {
@@ -231,6 +247,9 @@ func (c *compiler) checkOwner(file *configfile.File, section, key string, o Owne
 	}
 	if o.Class != "" && section != "default" {
 		c.bad(file, key+".class", "what an exception is does not hang on whom it is about; say the class with the rules for all")
+	}
+	if o.About != "" && !ownership.Known(o.About) {
+		c.bad(file, key+".about", "%q is no field, change of status, kind of event or object: write it as ownership.yaml does", o.About)
 	}
 	if !p.hasCalendar(o.Calendar) {
 		c.bad(file, key+".calendar", "%q is not in calendars.yaml", o.Calendar)

@@ -2,6 +2,7 @@
 package policy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dockline/dockline/collector/calendar"
@@ -33,23 +35,27 @@ type Policy struct {
 	Timing  Timing
 	Stock   Stock
 	// Mapping resolves items and units; it is what package state folds with.
-	Mapping   *Mapping
-	Ownership ownership.Registry
+	Mapping *Mapping
+	// Ownership is who owns what where nothing else is said; OwnershipIn knows places too.
+	Ownership *ownership.Registry
 	// Notices are how people are told of exceptions.
 	Notices Notices
 
 	calendars   map[string]*calendar.Calendar
 	regions     map[string]string // by site
 	fulfilment  *scoped[Fulfilment]
+	owned       owned
+	milestones  *milestones
 	routes      []route
 	owners      *scoped[OwnerRules]
 	teams       map[string]Team
 	escalations map[string]Escalation
+	approvals   approvals
+	explainers  map[string]func(Scope, string) []Said // of files with sections, by name
+	places      sync.Map                              // files that were asked where something stands, by name
 	files       map[string][]byte
 	warnings    configfile.Faults
-	scopes      []named
-	approvals   approvals
-	milestones  *milestones
+	scopes      []Named
 }
 
 // Target is a system that is told things, by the name of its connector.
@@ -114,8 +120,9 @@ func Load(folder fs.FS) (*Policy, error) {
 			faults = append(faults, configfile.Fault{File: name, Text: "not a file of a policy; those are " + strings.Join(fileNames(), ", ")})
 			continue
 		}
-		if files[name], err = fs.ReadFile(folder, name); err != nil {
-			return nil, fmt.Errorf("policy folder: %w", err)
+		if files[name], err = readBounded(folder, name); err != nil {
+			faults = append(faults, configfile.Fault{File: name, Text: err.Error()})
+			delete(files, name)
 		}
 	}
 	p, err := compile(files)
@@ -189,6 +196,9 @@ func compile(files map[string][]byte) (*Policy, error) {
 	for _, part := range parts {
 		part.read(c)
 	}
+	slices.SortFunc(c.scopes, func(a, b Named) int {
+		return cmp.Or(cmp.Compare(a.Rule.File, b.Rule.File), cmp.Compare(a.Rule.Line, b.Rule.Line), cmp.Compare(a.Name, b.Name))
+	})
 	p.warnings, p.scopes = c.warnings, c.scopes
 	if err := c.faults.Err(); err != nil {
 		return nil, err

@@ -46,7 +46,13 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 	)
 })
 
+// longest is how many characters an expression may have: what people write has hundreds.
+const longest = 10_000
+
 func compileWhen(source string) (cel.Program, error) {
+	if len(source) > longest {
+		return nil, fmt.Errorf("the expression has %d characters; at most %d are read", len(source), longest)
+	}
 	env, err := environment()
 	if err != nil {
 		return nil, fmt.Errorf("preparing the expression: %w", err)
@@ -55,7 +61,11 @@ func compileWhen(source string) (cel.Program, error) {
 	if issues.Err() != nil {
 		var texts []string
 		for _, e := range issues.Errors() {
-			texts = append(texts, fmt.Sprintf("column %d of the expression: %s", e.Location.Column()+1, e.Message))
+			at := fmt.Sprintf("column %d of the expression", e.Location.Column()+1)
+			if strings.Contains(source, "\n") {
+				at = fmt.Sprintf("line %d, %s", e.Location.Line(), at)
+			}
+			texts = append(texts, at+": "+e.Message)
 		}
 		return nil, errors.New(strings.Join(texts, "; "))
 	}
@@ -65,27 +75,53 @@ func compileWhen(source string) (cel.Program, error) {
 	return env.Program(compiled, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
 }
 
-// Route names the targets that are to be told of a document, sorted. order may be nil.
-func (p *Policy) Route(kind connector.Kind, site string, order *docklinev1.OrderState, document *docklinev1.Document) ([]string, error) {
-	var names []string
-	for i, r := range p.routes {
+// Taken is a route that was looked at for a document, and whether it holds.
+type Taken struct {
+	Rule    Rule     `json:"rule"`
+	Targets []string `json:"targets"`
+	// When is its expression, "" where it always holds.
+	When  string `json:"when,omitempty"`
+	Holds bool   `json:"holds"`
+}
+
+// Routes are those of a kind, in their order, and whether each holds for a document. order may be nil.
+func (p *Policy) Routes(kind connector.Kind, site string, order *docklinev1.OrderState, document *docklinev1.Document) ([]Taken, error) {
+	var list []Taken
+	for i := range p.routes {
+		r := &p.routes[i]
 		if r.kind != kind {
 			continue
 		}
+		t := Taken{Rule: r.rule, Targets: r.targets, When: r.source, Holds: true}
 		if r.when != nil {
 			if order == nil {
 				order = &docklinev1.OrderState{}
 			}
 			out, _, err := r.when.Eval(map[string]any{"kind": string(kind), "site": site, "order": order, "document": document})
 			if err != nil {
-				return nil, fmt.Errorf("routing.yaml, route %d: %w", i+1, err)
+				return nil, fmt.Errorf("routing.yaml, route %d (line %d): %w", i+1, r.rule.Line, err)
 			}
-			if out.Value() != true {
-				continue
-			}
+			t.Holds = out.Value() == true
 		}
-		names = append(names, r.targets...)
+		list = append(list, t)
+	}
+	return list, nil
+}
+
+// Route names the targets that are to be told of a document, sorted. order may be nil.
+func (p *Policy) Route(kind connector.Kind, site string, order *docklinev1.OrderState, document *docklinev1.Document) ([]string, error) {
+	list, err := p.Routes(kind, site, order, document)
+	return TargetsOf(list), err
+}
+
+// TargetsOf are the targets of the routes that hold, sorted.
+func TargetsOf(list []Taken) []string {
+	var names []string
+	for _, t := range list {
+		if t.Holds {
+			names = append(names, t.Targets...)
+		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names), nil
+	return slices.Compact(names)
 }

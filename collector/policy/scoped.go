@@ -59,7 +59,10 @@ func (r Rule) String() string {
 // ruleAt is the rule at a key of a file, read anew: only who asks why needs places.
 func (p *Policy) ruleAt(name, key string) Rule {
 	r := Rule{File: name, Key: key, BuiltIn: isBuiltIn(name, p.files[name])}
-	if file, err := configfile.Parse(name, p.files[name]); err == nil {
+	if file, known := p.places.Load(name); known {
+		r.Line = file.(*configfile.File).Line(key)
+	} else if file, err := configfile.Parse(name, p.files[name]); err == nil {
+		p.places.Store(name, file)
 		r.Line = file.Line(key)
 	}
 	return r
@@ -92,21 +95,29 @@ func newScoped[T any](c *compiler, file *configfile.File, content sections[T]) *
 		}
 	}
 	c.scopes = append(c.scopes, scopesOf(file, content)...)
-	return &scoped[T]{sections: content, file: file, builtIn: isBuiltIn(file.Name, c.policy.files[file.Name]), region: c.policy.Region}
+	s := &scoped[T]{sections: content, file: file, builtIn: isBuiltIn(file.Name, c.policy.files[file.Name]), region: c.policy.Region}
+	if c.policy.explainers == nil {
+		c.policy.explainers = make(map[string]func(Scope, string) []Said)
+	}
+	c.policy.explainers[file.Name] = s.explain
+	return s
 }
 
-// named is a site or a customer that a section names, and where.
-type named struct {
-	section, name string
-	rule          Rule
+// Named is a tenant, a site or a customer that a section names, and where.
+type Named struct {
+	Section, Name string
+	Rule          Rule
 }
 
-func scopesOf[T any](file *configfile.File, content sections[T]) []named {
-	var found []named
+// Named are all that sections of the policy name.
+func (p *Policy) Named() []Named { return p.scopes }
+
+func scopesOf[T any](file *configfile.File, content sections[T]) []Named {
+	var found []Named
 	for section, names := range map[string]map[string]T{"tenants": content.Tenants, "sites": content.Sites, "customers": content.Customers} {
 		for name := range names {
 			key := section + "." + name
-			found = append(found, named{section, name, Rule{File: file.Name, Line: file.Line(key), Key: key}})
+			found = append(found, Named{section, name, Rule{File: file.Name, Line: file.Line(key), Key: key}})
 		}
 	}
 	return found

@@ -177,7 +177,7 @@ func (b *Batch) promote() (waiting []*row) {
 			switch {
 			case r.State != Planned || r.FoldKey != p.foldKey:
 			case r.SerialKey == "" && len(b.needs[r.place()]) == 0:
-				r.State, r.readyAt = Ready, b.now
+				r.State, r.readyAt = Ready, r.turn(b.now)
 				r.touch()
 				moved(r.Ref, Planned, Ready)
 			default:

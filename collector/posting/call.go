@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -92,8 +93,8 @@ func (s *Sender) call(ctx context.Context, j job) heard {
 			h.fault = faultOf(err, false)
 			return h
 		}
-		h.looked, h.found = true, found
-		if !first || !mayApply(j.row.Style, found) {
+		h.looked, h.found = true, inForce(found)
+		if !first || !mayApply(j.row.Style, h.found) {
 			return h
 		}
 	}
@@ -117,9 +118,18 @@ func mayApply(style connector.Style, found []connector.Found) bool {
 	case 0:
 		return true
 	case 1:
-		return !found[0].Complete && (style != connector.CreateOnce || found[0].Draft)
+		return !found[0].Reversed && !found[0].Complete && (style != connector.CreateOnce || found[0].Draft)
 	}
 	return false
+}
+
+// inForce leaves out what was taken back where something else is there; where nothing is, one of what was taken back says so.
+func inForce(found []connector.Found) []connector.Found {
+	left := slices.DeleteFunc(slices.Clone(found), func(f connector.Found) bool { return f.Reversed })
+	if len(left) == 0 && len(found) > 0 {
+		return found[:1]
+	}
+	return left
 }
 
 // faultOf classifies what a connector returned. What is not a Fault is technical, and of an Apply unknown.
@@ -221,6 +231,9 @@ func (s *Sender) conclude(ctx context.Context, tx *db.Tx, before, r *row, now ti
 		}
 	}
 	if err := r.save(ctx, tx, micros); err != nil {
+		return err
+	}
+	if err := s.concludeReversals(ctx, tx, before, r, micros); err != nil {
 		return err
 	}
 	if r.State != before.State && r.State != Ready && r.State != Unknown {

@@ -39,6 +39,11 @@ var kindNames = map[connector.Kind]string{
 	connector.OrderStatus:     "Order status",
 	connector.ServiceCase:     "Service case",
 	connector.OrderAmendment:  "Order amendment",
+
+	connector.GoodsIssueReversal: "Reversal of goods issue",
+	connector.InvoiceReversal:    "Reversal of invoice",
+	connector.ReturnReceipt:      "Return receipt",
+	connector.CreditRequest:      "Credit request",
 }
 
 func kindName(k connector.Kind) string {
@@ -94,6 +99,14 @@ func orderOf(d *docklinev1.Document) (order, customer string) {
 		return v.ServiceCase.GetOrder(), v.ServiceCase.GetCustomer()
 	case *docklinev1.Document_OrderAmendment:
 		return v.OrderAmendment.GetOrder(), ""
+	case *docklinev1.Document_GoodsIssueReversal:
+		return v.GoodsIssueReversal.GetOrder(), ""
+	case *docklinev1.Document_InvoiceReversal:
+		return v.InvoiceReversal.GetOrder(), ""
+	case *docklinev1.Document_ReturnReceipt:
+		return v.ReturnReceipt.GetOrder(), v.ReturnReceipt.GetCustomer()
+	case *docklinev1.Document_CreditRequest:
+		return v.CreditRequest.GetOrder(), v.CreditRequest.GetCustomer()
 	}
 	return "", ""
 }
@@ -129,12 +142,20 @@ func (s *Sender) tell(ctx context.Context, tx *db.Tx, r *row, now time.Time) err
 func (s *Sender) tellDue(ctx context.Context, now time.Time) (int, error) {
 	told := 0
 	err := s.DB.Write(ctx, func(tx *db.Tx) error {
-		due, err := collect(tx.Hold(ctx, `SELECT `+columns+` FROM posting WHERE target = ? AND case_due = 1 ORDER BY id LIMIT 50`, s.Target))
+		due, err := names(tx.Hold(ctx, `SELECT id, tenant, target, kind, natural_key, ready_at FROM posting WHERE target = ? AND case_due = 1 ORDER BY id LIMIT 50`, s.Target))
 		if err != nil {
 			return err
 		}
 		told = len(due)
-		for _, r := range due {
+		for _, named := range due {
+			// One that stands here for the sake of another may have changed with that.
+			r, err := hold(ctx, tx, named.Tenant, named.Ref)
+			if err != nil {
+				return err
+			}
+			if err := s.compensate(ctx, tx, r, now.UnixMicro()); err != nil {
+				return err
+			}
 			if err := s.tell(ctx, tx, r, now); err != nil {
 				return err
 			}

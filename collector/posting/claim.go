@@ -125,7 +125,7 @@ func pickReady(ctx context.Context, tx *db.Tx, target string, now int64, limit i
 
 // told is what the connector is given: what was sent where it is a question of what became of it, else what is wanted now.
 func told(ctx context.Context, tx *db.Tx, r *row) (*connector.Posting, error) {
-	p := &connector.Posting{Tenant: r.Tenant, Kind: r.Kind, Key: r.Key, SourceVersion: r.SourceVersion, Document: r.Document,
+	p := &connector.Posting{Tenant: r.Tenant, Kind: r.Kind, Key: r.reference(), SourceVersion: r.SourceVersion, Document: r.Document,
 		CorrelationID: r.CorrelationID}
 	if r.State == Unknown || isChain(r) && r.Sent != nil {
 		p.Document, p.SourceVersion = r.Sent, r.sentVersion

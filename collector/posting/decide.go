@@ -40,6 +40,8 @@ func (d deciding) sending(r *row, h heard) error {
 		return d.confirm(r, h.documents)
 	case h.fault != nil:
 		return d.fault(r, h)
+	case reversedFound(h.found):
+		return d.anew(r)
 	case len(h.found) > 1:
 		return d.block(r, h.found, Rejected)
 	case h.found[0].Complete:
@@ -73,6 +75,8 @@ func (d deciding) unknown(r *row, h heard) error {
 	one := len(h.found) == 1
 	settledAt := r.unknownSince + d.settle.Microseconds()
 	switch {
+	case reversedFound(h.found):
+		return d.anew(r)
 	case len(h.found) > 1:
 		return d.block(r, h.found, Ready)
 	case one && h.found[0].Complete,
@@ -84,6 +88,13 @@ func (d deciding) unknown(r *row, h heard) error {
 	case one && r.Style == connector.CreateOnce && !h.found[0].Draft:
 		return d.differs(r, h.found)
 	}
+	return d.again(r)
+}
+
+// anew makes a posting ready under the next reference: what stands under the present one was taken back.
+func (d deciding) anew(r *row) error {
+	r.Generation++
+	r.PostingDate = ""
 	return d.again(r)
 }
 
@@ -118,6 +129,8 @@ func (d deciding) diverged(r *row, h heard) error {
 	switch {
 	case h.fault != nil:
 		return nil
+	case reversedFound(h.found):
+		return r.usedUp(d.now)
 	case len(h.found) == 0 && !r.Wanted:
 		return d.again(r)
 	case len(h.found) == 1 && h.found[0].Complete && r.Wanted:

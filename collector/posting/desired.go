@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -44,6 +45,11 @@ type Desired struct {
 	// EventIDs are the events that feed the posting; their receipts follow from it.
 	EventIDs []string
 	Style    connector.Style
+	// Timing is its timing class, NotBefore when it may be sent at the earliest (a batch's hour; zero for at once), and Within how long it may
+	// take from then on, 0 for no promise.
+	Timing    Timing
+	NotBefore time.Time
+	Within    time.Duration
 }
 
 // Ref is the name of the desired posting.

@@ -40,6 +40,20 @@ type Entry struct {
 	ReadyAt time.Time
 	// Fault is what went wrong last, its class 0 for nothing.
 	Fault Fault
+	// Generation is how often the document was made: more than 1 after a document of it was reversed.
+	Generation int64
+	// Follows is the key of the posting that this one follows: it corrects or reverses a document of it; "" for none.
+	Follows string
+	// PostingDate is the day, YYYY-MM-DD, under which it was last told to the target, "" for none.
+	PostingDate string
+	// Timing is its timing class, NotBefore when it may be sent at the earliest (zero for at once), Within how long it may take.
+	Timing    Timing
+	NotBefore time.Time
+	Within    time.Duration
+	// WantedAt is since when it is wanted as it is.
+	WantedAt time.Time
+	// Job is the bulk retry that took it up last, 0 for none.
+	Job int64
 	// CreatedAt, ChangedAt and ConfirmedAt are in UTC; ConfirmedAt is zero before the first confirmation.
 	CreatedAt, ChangedAt, ConfirmedAt time.Time
 }
@@ -63,6 +77,8 @@ type row struct {
 	chainNumber                     int64
 	caseDue                         bool
 	readyAt, createdAt, confirmedAt int64
+	notBefore, within, wantedAt     int64
+	waivedHash                      string
 	documents                       []byte
 	changed                         bool
 	// was is how a row that is part of a Batch stood when it was loaded.
@@ -76,7 +92,8 @@ type row struct {
 const columns = `id, tenant, target, kind, natural_key, fold_key, serial_key, site, correlation_id, style, state, document,
 	document_hash, source_version, confirmed_hash, confirmed_version, confirmed_document, sent_document, sent_hash, sent_version,
 	documents, policy_version, wanted, attempts, ready_at, lease_holder, lease_until, unknown_since, fault_class, fault_code,
-	fault_text, fault_remedy, chain_key, chain_number, case_due, created_at, changed_at, confirmed_at`
+	fault_text, fault_remedy, chain_key, chain_number, case_due, created_at, changed_at, confirmed_at, generation, posting_date, timing, not_before,
+	time_allowed, wanted_at, job, waived_hash`
 
 func (r *row) scan(rows *sql.Rows) error {
 	var wanted, due, class, changedAt int64
@@ -84,7 +101,7 @@ func (r *row) scan(rows *sql.Rows) error {
 		&r.State, &r.body, &r.hash, &r.SourceVersion, &r.confirmedHash, &r.ConfirmedVersion, &r.confirmedBody, &r.sentBody,
 		&r.sentHash, &r.sentVersion, &r.documents, &r.PolicyVersion, &wanted, &r.Attempts, &r.readyAt, &r.leaseHolder,
 		&r.leaseUntil, &r.unknownSince, &class, &r.Fault.Code, &r.Fault.Text, &r.Fault.Remedy, &r.chainKey, &r.chainNumber, &due,
-		&r.createdAt, &changedAt, &r.confirmedAt)
+		&r.createdAt, &changedAt, &r.confirmedAt, &r.Generation, &r.PostingDate, &r.Timing, &r.notBefore, &r.within, &r.wantedAt, &r.Job, &r.waivedHash)
 	if err != nil {
 		return err
 	}
@@ -103,6 +120,8 @@ func (r *row) fill(v []any) error {
 	r.Attempts, r.readyAt, r.leaseHolder, r.leaseUntil, r.unknownSince = number(23), number(24), text(25), number(26), number(27)
 	r.Fault.Code, r.Fault.Text, r.Fault.Remedy, r.chainKey, r.chainNumber = text(29), text(30), text(31), text(32), number(33)
 	r.createdAt, r.confirmedAt = number(35), number(37)
+	r.Generation, r.PostingDate, r.Timing, r.notBefore, r.within = number(38), text(39), Timing(text(40)), number(41), number(42)
+	r.wantedAt, r.Job, r.waivedHash = number(43), number(44), text(45)
 	err := r.decode(number(22), number(34), number(28), number(36))
 	r.was.State, r.was.Fault = r.State, r.Fault
 	return err
@@ -111,6 +130,7 @@ func (r *row) fill(v []any) error {
 func (r *row) decode(wanted, due, class, changedAt int64) (err error) {
 	r.Wanted, r.caseDue, r.Fault.Class = wanted != 0, due != 0, docklinev1.FaultClass(class)
 	r.ReadyAt, r.CreatedAt, r.ChangedAt, r.ConfirmedAt = at(r.readyAt), at(r.createdAt), at(changedAt), at(r.confirmedAt)
+	r.Follows, r.NotBefore, r.WantedAt, r.Within = r.chainKey, at(r.notBefore), at(r.wantedAt), time.Duration(r.within)*time.Microsecond
 	if r.Document, err = document(r.body); err != nil {
 		return fmt.Errorf("posting %s: %w", r.Ref, err)
 	}
@@ -206,7 +226,7 @@ func (r *row) plan(now int64) error {
 	if r.State == Rejected {
 		r.caseDue = true
 	}
-	r.Attempts, r.readyAt = 0, now
+	r.Attempts, r.readyAt, r.wantedAt = 0, now, now
 	return r.move(Planned)
 }
 
@@ -218,7 +238,7 @@ func (r *row) save(ctx context.Context, tx *db.Tx, now int64) error {
 var saved = []string{"fold_key", "serial_key", "site", "correlation_id", "style", "state", "document", "document_hash", "source_version",
 	"confirmed_hash", "confirmed_version", "confirmed_document", "sent_document", "sent_hash", "sent_version", "documents", "policy_version", "wanted",
 	"attempts", "ready_at", "lease_holder", "lease_until", "unknown_since", "fault_class", "fault_code", "fault_text", "fault_remedy", "case_due",
-	"changed_at", "confirmed_at"}
+	"changed_at", "confirmed_at", "generation", "posting_date", "timing", "not_before", "time_allowed", "wanted_at", "job", "waived_hash"}
 
 // saveAll writes back those rows that have changed; the caller holds their locks.
 func saveAll(ctx context.Context, tx *db.Tx, list []*row, now int64) error {
@@ -228,7 +248,7 @@ func saveAll(ctx context.Context, tx *db.Tx, list []*row, now int64) error {
 			u.Rows = append(u.Rows, []any{r.id, r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Style, r.State, r.body, r.hash, r.SourceVersion, r.confirmedHash,
 				r.ConfirmedVersion, r.confirmedBody, r.sentBody, r.sentHash, r.sentVersion, r.documents, r.PolicyVersion, r.Wanted,
 				r.Attempts, r.readyAt, r.leaseHolder, r.leaseUntil, r.unknownSince, r.Fault.Class, r.Fault.Code, r.Fault.Text,
-				r.Fault.Remedy, r.caseDue, now, r.confirmedAt})
+				r.Fault.Remedy, r.caseDue, now, r.confirmedAt, r.Generation, r.PostingDate, r.Timing, r.notBefore, r.within, r.wantedAt, r.Job, r.waivedHash})
 		}
 	}
 	n, err := tx.UpdateAll(ctx, u)
@@ -246,7 +266,7 @@ func saveAll(ctx context.Context, tx *db.Tx, list []*row, now int64) error {
 
 // begin makes it a new row in state planned.
 func (r *row) begin(now int64) {
-	r.State, r.Wanted, r.readyAt, r.createdAt = Planned, true, now, now
+	r.State, r.Wanted, r.readyAt, r.createdAt, r.wantedAt, r.Generation = Planned, true, now, now, now, 1
 	moved(r.Ref, "", Planned)
 	if r.chainNumber == 0 {
 		r.chainNumber = 1
@@ -260,11 +280,11 @@ func insert(ctx context.Context, tx *db.Tx, fresh []*row, now int64) error {
 		return err
 	}
 	ins := db.Insert{Table: "posting", Columns: []string{"id", "tenant", "target", "kind", "natural_key", "fold_key", "serial_key", "site", "correlation_id", "style", "state",
-		"document", "document_hash", "source_version", "policy_version", "ready_at", "chain_key", "chain_number", "created_at", "changed_at"}}
+		"document", "document_hash", "source_version", "policy_version", "ready_at", "chain_key", "chain_number", "created_at", "changed_at", "generation", "timing", "not_before", "time_allowed", "wanted_at"}}
 	for i, r := range fresh {
 		r.id, r.changed = ids[i], false
 		ins.Rows = append(ins.Rows, []any{r.id, r.Tenant, r.Target, r.Kind, r.Key, r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Style, r.State,
-			r.body, r.hash, r.SourceVersion, r.PolicyVersion, r.readyAt, r.chainKey, r.chainNumber, now, now})
+			r.body, r.hash, r.SourceVersion, r.PolicyVersion, r.readyAt, r.chainKey, r.chainNumber, now, now, r.Generation, r.Timing, r.notBefore, r.within, r.wantedAt})
 	}
 	if err := tx.InsertAll(ctx, ins); err != nil {
 		return fmt.Errorf("new postings: %w", err)

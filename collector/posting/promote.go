@@ -17,8 +17,8 @@ const unmet = `EXISTS (SELECT 1 FROM posting_dependency d
 			AND n.kind = d.needs_kind AND n.natural_key = d.needs_key), '') <> 'confirmed')`
 
 // heldBack is true for a posting t before which another of its serial key must be finished. One that itself needs t is no
-// reason to wait.
-const heldBack = `(t.serial_key <> '' AND EXISTS (SELECT 1 FROM posting e
+// reason to wait. A reversal waits for what it needs and for nothing else: what comes after the reversed document may be waiting for it.
+const heldBack = `(t.serial_key <> '' AND t.kind NOT IN ('goods_issue_reversal', 'invoice_reversal') AND EXISTS (SELECT 1 FROM posting e
 	WHERE e.tenant = t.tenant AND e.target = t.target AND e.serial_key = t.serial_key AND e.id < t.id
 		AND e.state IN ` + unfinished + `
 		AND NOT EXISTS (SELECT 1 FROM posting_dependency b WHERE b.tenant = e.tenant AND b.target = e.target AND b.kind = e.kind
@@ -28,7 +28,7 @@ const heldBack = `(t.serial_key <> '' AND EXISTS (SELECT 1 FROM posting e
 // promote makes ready what waits no longer, among the postings that the condition on t names. It changes nothing but the state
 // and the time, so that it needs no lock on the fold: whoever holds one writes over it and promotes again.
 func promote(ctx context.Context, tx *db.Tx, now int64, condition string, args ...any) error {
-	rows, err := tx.Query(ctx, `SELECT t.id, t.target, t.kind, t.natural_key FROM posting t WHERE `+condition+`
+	rows, err := tx.Query(ctx, `SELECT t.id, t.target, t.kind, t.natural_key, t.not_before, t.timing FROM posting t WHERE `+condition+`
 		AND t.state = 'planned' AND NOT `+unmet+` AND NOT `+heldBack+` ORDER BY t.id LIMIT 1000`, args...)
 	if err != nil {
 		return fmt.Errorf("posting: promote: %w", err)
@@ -36,7 +36,7 @@ func promote(ctx context.Context, tx *db.Tx, now int64, condition string, args .
 	var found []*row
 	for rows.Next() {
 		r := &row{}
-		if err := rows.Scan(&r.id, &r.Target, &r.Kind, &r.Key); err != nil {
+		if err := rows.Scan(&r.id, &r.Target, &r.Kind, &r.Key, &r.notBefore, &r.Timing); err != nil {
 			rows.Close()
 			return err
 		}
@@ -75,7 +75,7 @@ func promoteRows(ctx context.Context, tx *db.Tx, now int64, waiting []*row) erro
 func makeReady(ctx context.Context, tx *db.Tx, now int64, found []*row) error {
 	u := db.Update{Table: "posting", Key: []string{"id", "state"}, Set: []string{"state", "ready_at", "changed_at"}}
 	for _, r := range found {
-		u.Rows = append(u.Rows, []any{r.id, Planned, Ready, now, now})
+		u.Rows = append(u.Rows, []any{r.id, Planned, Ready, r.turn(now), now})
 	}
 	n, err := tx.UpdateAll(ctx, u)
 	if err != nil {

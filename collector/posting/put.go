@@ -96,6 +96,7 @@ func (p *put) insert(w wish) {
 	r := &row{body: w.body, hash: hashOf(w.body), Entry: Entry{Tenant: p.tenant, Ref: w.Ref(), FoldKey: p.foldKey,
 		SerialKey: w.SerialKey, Site: w.Site, CorrelationID: w.CorrelationID, Style: w.Style, Document: w.Document,
 		SourceVersion: max(w.SourceVersion, p.batch.least), PolicyVersion: p.policyVersion}}
+	r.schedule(w.Desired)
 	if isChain(r) && delta(r.Document) == 0 {
 		return
 	}
@@ -126,6 +127,9 @@ func (p *put) restate(r *row, d Desired, body []byte, needsChanged bool) error {
 		r.PolicyVersion = p.policyVersion
 		r.touch()
 	}
+	if changed || r.State == Superseded {
+		r.schedule(d)
+	}
 	if r.FoldKey != p.foldKey || r.SerialKey != d.SerialKey || r.Site != d.Site || r.CorrelationID != d.CorrelationID || !r.Wanted {
 		r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Wanted = p.foldKey, d.SerialKey, d.Site, d.CorrelationID, true
 		r.touch()
@@ -146,6 +150,8 @@ func (p *put) restate(r *row, d Desired, body []byte, needsChanged bool) error {
 		return r.plan(p.now)
 	case Confirmed, Diverged:
 		return p.compare(r, changed)
+	case Correcting:
+		r.caseDue = r.caseDue || r.changed && !isChain(r) // the sender looks whether it is still to be taken back
 	}
 	// Sending, unknown and blocked: whoever settles them compares with what is wanted then.
 	return nil
@@ -223,6 +229,7 @@ func (p *put) withdraw(r *row) error {
 	if r.State == Confirmed && !isChain(r) || r.State == Diverged {
 		return diverge(r, p.now)
 	}
+	r.caseDue = r.caseDue || r.State == Correcting && !isChain(r)
 	return nil
 }
 

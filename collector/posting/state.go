@@ -19,10 +19,10 @@ const (
 	Rejected State = "rejected"
 	// Unknown: it may have had its effect. Only reading back settles it: confirmed, or ready again.
 	Unknown State = "unknown"
-	// Diverged: it had its effect, and what is wanted now, or what stands in the target, is something else. A person corrects it by
-	// a reversing document; it goes back to confirmed by itself once both agree again.
+	// Diverged: it had its effect, and what is wanted now, or what stands in the target, is something else. A target that takes reversals is
+	// told one; else a person corrects it. It goes back to confirmed by itself once both agree again.
 	Diverged State = "diverged"
-	// Correcting: it had its effect, and a follow-up document of ours for the difference is on its way.
+	// Correcting: it had its effect, and a document of ours that corrects or reverses it is on its way.
 	Correcting State = "correcting"
 	// Superseded: no longer wanted, and it never had an effect.
 	Superseded State = "superseded"

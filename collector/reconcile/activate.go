@@ -11,7 +11,6 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/policy"
-	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -34,8 +33,8 @@ func Activate(ctx context.Context, d *db.DB, tenant string, p *policy.Policy, ap
 }
 
 // ActivateBy records that a policy version is in force for a tenant from now on, as rows and as the fact policy.activated, and says whether it is
-// not the one in force already. Keys that met a code which the former mapping did not know are folded again, and stock that lay under such a code
-// goes to its item; all others stay under their version.
+// not the one in force already. Stock that lay under a code which the former mapping did not know goes to its item, and keys with open exceptions are
+// folded again (Relearn); all others stay as they are.
 func ActivateBy(ctx context.Context, tx *db.Tx, tenant string, p *policy.Policy, who Who, appendFacts Append, now time.Time) (bool, error) {
 	if err := tx.Lock(ctx, "policy/"+tenant); err != nil {
 		return false, err
@@ -63,11 +62,11 @@ func ActivateBy(ctx context.Context, tx *db.Tx, tenant string, p *policy.Policy,
 	return true, Relearn(ctx, tx, tenant, p)
 }
 
-// Relearn has keys folded again that met a code which the mapping did not know when they were told of, and moves stock that lies under one to its
-// item. A collector calls it once more when it has taken up a version: until then it gave facts their keys by the former one.
+// Relearn has keys with open exceptions folded again, and moves stock that lies under a code which the mapping did not know to its item. A key that met
+// such a code is folded under the version in force, any other under its own, with its exceptions going to those who must act by the one in force. A collector calls it once more when it has taken up a version: until then it gave facts their keys by the former one.
 func Relearn(ctx context.Context, tx *db.Tx, tenant string, p *policy.Policy) error {
 	if _, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key) SELECT DISTINCT tenant, substr(origin, 6) FROM exception
-		WHERE tenant = ? AND state <> 'resolved' AND code IN (?, ?) AND origin LIKE 'fold/%'`, tenant, state.CodeUnknownItem, state.CodeUnknownUnit); err != nil {
+		WHERE tenant = ? AND state <> 'resolved' AND origin LIKE 'fold/%'`, tenant); err != nil {
 		return err
 	}
 	return rekey(ctx, tx, tenant, p.Mapping)

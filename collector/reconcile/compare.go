@@ -435,8 +435,7 @@ func comparePostings(out *outcome, stored []posting.Entry, differ func(string, .
 		}
 	}
 	for _, e := range stored {
-		followUp := e.Kind == connector.StockAdjustment && strings.Contains(e.Key, "#")
-		if e.Wanted && e.State != posting.Superseded && !wanted[e.Ref] && !followUp && len(out.waits) == 0 {
+		if e.Wanted && e.State != posting.Superseded && !wanted[e.Ref] && e.Follows == "" && len(out.waits) == 0 {
 			differ("posting %s is there and not wanted", e.Ref)
 		}
 	}

@@ -38,7 +38,8 @@ func (v *view) mayDeclare(d *docklinev1.Event, about map[string]*docklinev1.Even
 	case e.GetErrorDeclaration() != nil || e.GetKind() == docklinev1.EventKind_EVENT_KIND_ERROR_DECLARED:
 		return role == v.policy.RoleOf(e)
 	}
-	return v.policy.Ownership.Allows(e.GetKind(), role)
+	may, _ := v.registry(e).May(e.GetKind(), role, state.Word(e))
+	return may
 }
 
 // reasonsOfDeclared says of events that were told in error why nothing follows from them.

@@ -52,9 +52,15 @@ func arrivals(d *db.DB) uint64 {
 // inAnyOrder tells events in random orders and portions, and holds the ends against each other; see looks at the first.
 func inAnyOrder(t *testing.T, d *db.DB, events []*docklinev1.Event, see func(w *world)) {
 	t.Helper()
+	inAnyOrderUnder(t, d, nil, arrivals(d), events, see)
+}
+
+// inAnyOrderUnder is inAnyOrder under a policy, in so many orders.
+func inAnyOrderUnder(t *testing.T, d *db.DB, files map[string]string, orders uint64, events []*docklinev1.Event, see func(w *world)) {
+	t.Helper()
 	var want string
-	for seed := range arrivals(d) {
-		w, random := newWorld(t, again(t, d), nil), rand.New(rand.NewPCG(seed, 21))
+	for seed := range orders {
+		w, random := newWorld(t, again(t, d), files), rand.New(rand.NewPCG(seed, 21))
 		list := slices.Clone(events)
 		random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 		if random.IntN(3) == 0 {

@@ -31,7 +31,9 @@ type known struct {
 	waits      map[foldKey]map[string]bool
 	clocks     *milestone.Batch
 	commands   map[foldKey][]commandRow
-	streams    map[siteKey][]streamRow
+	// leastVersion is the lowest version that a command may have, see db.Tx.LeastVersion.
+	leastVersion int64
+	streams      map[siteKey][]streamRow
 	// openings are the snapshots that opened sites, as far as the batch has asked or folded them; opening keys sort before stock keys.
 	openings map[siteKey]string
 	// scans are, of the events that second scans name, those that the log has; doubled the movement keys with second scans that were folded before.
@@ -230,6 +232,9 @@ func (b *batch) loadCommands(ctx context.Context, keys []foldKey) error {
 	}
 	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "command", Key: []string{"tenant", "command_key"}, Rows: rows,
 		Columns: []string{"tenant", "command_key", "site", "body_hash", "outcome_text", "version", "outcome"}})
+	if err == nil && len(rows) > 0 {
+		b.leastVersion, err = b.tx.LeastVersion(ctx)
+	}
 	b.commands = make(map[foldKey][]commandRow)
 	for _, row := range found {
 		key := byCommand[keyOf(row)]

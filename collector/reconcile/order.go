@@ -17,11 +17,12 @@ import (
 
 // order decides what follows from the facts of an order.
 func (v *view) order(number string) {
-	fold := state.FoldOrder(number, v.facts, rules{v.policy.Mapping, v.policy, v.tenant})
+	fold := state.FoldOrder(number, v.withHolders(), fieldRules{rules{v.policy.Mapping, v.policy, v.tenant}, v})
 	if fold.Whole || v.whole {
 		v.whole = true
 		return
 	}
+	fold.Rank += uint64(v.owned.Taken) // what others gave changes what a site is told, like what the system of record says
 	s := fold.State
 	o := &v.outcome
 	o.state, o.status, o.site, o.customer = s, s.GetStatus(), s.GetSite(), s.GetCustomer()
@@ -32,6 +33,7 @@ func (v *view) order(number string) {
 		}
 	}
 	v.clocksOfOrder(&fold)
+	v.refusedSubstitutions(&fold)
 	v.release(&fold)
 	v.refusals(&fold)
 	if fold.Order == nil {
@@ -241,6 +243,7 @@ func (v *view) overShipped(fold *state.OrderFold, issue *state.Issue) bool {
 		if over.Quantity > rule.Tolerated(asked) {
 			texts = append(texts, fmt.Sprintf("line %s (item %s): %s more than the %s ordered", line.GetOrderLine(), line.GetItem(), event.FormatQuantity(over.Quantity), event.FormatQuantity(asked)))
 			hold = hold || rule.OverShip == policy.Hold
+			v.ruleOver(fold, issue, line, over.Quantity, asked, rule)
 			value = cmp.Or(value, worth(over.Quantity, line.GetUnitPrice()))
 		}
 	}
@@ -286,7 +289,10 @@ func (v *view) billable(fold *state.OrderFold, issue *state.Issue) []*docklinev1
 		base, _ := event.ParseQuantity(l.GetQuantity())
 		cut := min(base, excess[l.GetOrderLine()])
 		excess[l.GetOrderLine()] -= cut
-		less = less || cut > 0
+		if cut > 0 {
+			less = true
+			v.ruleInvoice(fold, issue, l, cut)
+		}
 		if base > cut {
 			lines = append(lines, &docklinev1.DocumentLine{OrderLine: l.GetOrderLine(), Item: l.GetItem(), Quantity: event.FormatQuantity(base - cut)})
 		}

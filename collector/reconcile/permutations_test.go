@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/reconcile"
 	"github.com/dockline/dockline/collector/state"
@@ -146,6 +149,32 @@ func withLinked(h *history.History, byKey map[string][]state.Fact) map[string][]
 	return all
 }
 
+// historyPolicy is the policy of histories: as shipped, but that the CRM owns the address of an order, which the ERP tells too.
+var historyPolicy = sync.OnceValue(func() *policy.Policy {
+	shipped, err := os.ReadFile("../policy/default/ownership.yaml")
+	if err != nil {
+		panic(err)
+	}
+	registry := strings.Replace(string(shipped), "ownership:\n", "ownership:\n  - fields: [order.ship_to]\n    owners: [crm]\n", 1)
+	p, err := policy.Load(fstest.MapFS{"targets.yaml": &fstest.MapFile{Data: []byte(threeSystems)}, "ownership.yaml": &fstest.MapFile{Data: []byte(registry)}})
+	if err != nil {
+		panic(err)
+	}
+	return p
+})
+
+// historyOwners is who owns what in histories, as the worker asks for it.
+type historyOwners struct{}
+
+func (historyOwners) Writes(e *docklinev1.Event) state.Writes {
+	p := historyPolicy()
+	w := p.Ownership.Writing(e.GetKind(), p.RoleOf(e))
+	ok, denied := p.Ownership.May(e.GetKind(), p.RoleOf(e), state.Word(e))
+	return state.Writes{Tell: ok, Denied: denied, Foreign: w.Foreign, Own: w.Own}
+}
+
+func (historyOwners) Rank(*docklinev1.Event, string) int { return 0 }
+
 // truthOf holds an order against the sums of its history.
 func truthOf(h *history.History, s *docklinev1.OrderState) error {
 	var faults []error
@@ -165,6 +194,15 @@ func truthOf(h *history.History, s *docklinev1.OrderState) error {
 }
 
 func foldPure(key string, facts []state.Fact) (proto.Message, string, error) {
+	owned := state.Own(facts, historyOwners{})
+	folded, rest, err := foldOwned(key, owned.Facts)
+	for _, c := range owned.Claims {
+		rest += fmt.Sprint(" ", c.Record, c.Whole, c.Differences)
+	}
+	return folded, rest, err
+}
+
+func foldOwned(key string, facts []state.Fact) (proto.Message, string, error) {
 	kind, parts, err := event.ParseKey(key)
 	if err != nil {
 		return nil, "", err
@@ -234,10 +272,7 @@ const (
 // tellPermuted tells some histories several times, each telling to a tenant of its own, through the event log and the worker, and compares what
 // the tables hold. keep leaves facts out for the worker's mapping of keys.
 func tellPermuted(t *testing.T, d *db.DB, first uint64, keep func(*docklinev1.Event) bool) (keys int, err error) {
-	p, err := policy.Load(fstest.MapFS{"targets.yaml": &fstest.MapFile{Data: []byte("targets:\n  - {name: erp, role: system_of_record}\n  - {name: crm, role: crm}\n")}})
-	if err != nil {
-		return 0, err
-	}
+	p := historyPolicy()
 	clock := Morning.Add(time.Hour)
 	now := func() time.Time { return clock }
 	log := &eventlog.Log{DB: d, Now: now, Keys: func(e *docklinev1.Event) (touches []eventlog.Touch) {
@@ -298,6 +333,9 @@ func inOrder(seed uint64, telling int, tenant string, random *rand.Rand) []place
 			e.CorrelationId = "one" // else it names the tenant
 		}
 		list = append(list, placed{e, 1, uint64(i + 1)})
+		if i%5 == 0 {
+			list = append(list, placed{Event: spoken(e, i)})
+		}
 		if telling > 0 && random.IntN(4) == 0 {
 			list = append(list, placed{proto.CloneOf(e), 2, uint64(i + 1)})
 		}
@@ -306,6 +344,15 @@ func inOrder(seed uint64, telling int, tenant string, random *rand.Rand) []place
 		random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	}
 	return list
+}
+
+// spoken is what a person tells a clock of an order at about the time of an event.
+func spoken(e *docklinev1.Event, i int) *docklinev1.Event {
+	names := []string{"released", "picked", "shipped", "promised"}
+	actions := []string{milestone.Pause, milestone.Resume, milestone.Extend, milestone.Reset, milestone.Signal, milestone.Stop}
+	told := &docklinev1.MilestoneChange{Key: fmt.Sprintf("order/SO%d", 1+i%2), Name: names[i/5%len(names)], Action: actions[i/3%len(actions)], Reason: "agreed", Seconds: 3600}
+	return &docklinev1.Event{Id: fmt.Sprintf("spoken %d", i), Tenant: e.GetTenant(), Source: policy.Self, Kind: docklinev1.EventKind_EVENT_KIND_MILESTONE_CHANGED, Subject: told.Name, Actor: "ana",
+		SourceKey: fmt.Sprintf("spoken/%d", i), OccurredAt: e.GetOccurredAt(), CorrelationId: "one", Payload: &docklinev1.Event_MilestoneChange{MilestoneChange: told}}
 }
 
 // tellBatch appends the next few events of some tenants in one transaction.
@@ -481,5 +528,21 @@ func TestAWrongFoldIsCaught(t *testing.T) {
 	}
 	if err == nil || !strings.Contains(err.Error(), "in another order") {
 		t.Errorf("a fold that overlooks what came last is not found: %v", err)
+	}
+}
+
+// TestAFoldThatTakesEverybodysWordIsCaught plants a fold that lets every system say everything: TestPermutations must fail with it.
+func TestAFoldThatTakesEverybodysWordIsCaught(t *testing.T) {
+	caught, cases := 0, 0
+	for seed := range uint64(50) {
+		if err := foldPermuted(seed, foldOwned); err != nil && strings.Contains(err.Error(), "has shipped") {
+			caught++
+		}
+		for _, facts := range factsOf(history.Random(seed)) {
+			cases += len(state.Own(facts, historyOwners{}).Claims)
+		}
+	}
+	if caught < 3 || cases < 50 {
+		t.Errorf("of 50 histories %d showed that everybody's word is taken; they come to %d cases", caught, cases)
 	}
 }

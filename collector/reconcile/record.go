@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -69,6 +70,18 @@ func (v *view) record() {
 	}
 }
 
+// letter is a record that was refused, as its row has it.
+type letter struct {
+	event, site, source, code, order, state, by, reason, corrected string
+	class, since                                                   int64
+}
+
+func (l *letter) row(key foldKey) []any {
+	return []any{key.tenant, key.key, l.event, l.site, l.source, l.code, l.class, l.order, l.since, l.state, l.by, l.reason, l.corrected}
+}
+
+var letterColumns = []string{"tenant", "fold_key", "event_id", "site", "source", "code", "class", "order_number", "since", "state", "settled_by", "reason", "corrected_by"}
+
 // nothingToPost says so of every event that told of the record, the former ones too: a site's second configuration is the same record as its
 // first, and an event without a reason counts at its site as one that the system of record lacks.
 func (v *view) nothingToPost(r *state.Record, reason string) {
@@ -78,6 +91,18 @@ func (v *view) nothingToPost(r *state.Record, reason string) {
 }
 
 func (v *view) deadLetter(r *state.Record, d *docklinev1.DeadLetter) {
+	v.outcome.letter = &letter{event: r.Event.GetId(), site: r.Event.GetSite(), source: r.Event.GetSource(), code: d.GetCode(), class: int64(d.GetClass()), order: r.Order,
+		since: r.Since.UnixMicro(), state: "open"}
+	if s := r.Settled; s != nil {
+		l := v.outcome.letter
+		l.state, l.by, l.reason, l.corrected = s.GetOutcome(), r.SettledBy, s.GetReason(), s.GetCorrectedBy()
+		why := "it was refused, and " + cmp.Or(r.SettledBy, "somebody") + " discarded it: " + s.GetReason()
+		if s.GetCorrectedBy() != "" {
+			why = "it was refused; event " + s.GetCorrectedBy() + " was entered in its place"
+		}
+		v.nothingToPost(r, why)
+		return
+	}
 	title, text := "A record was refused", d.GetText()
 	if where := state.Where(d); where != "" {
 		title += ": " + where

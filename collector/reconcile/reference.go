@@ -28,6 +28,7 @@ func (v *view) reference(kind, value string) {
 	events, found := state.FoldReference(v.facts)
 	v.raiseFindings(found, "", "")
 	if v.hasWhole() {
+		v.disputed(kind, value)
 		return
 	}
 	events = slices.DeleteFunc(events, func(e *docklinev1.Event) bool { return state.Awaited(e.GetKind()) })

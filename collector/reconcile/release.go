@@ -27,7 +27,7 @@ type command struct {
 
 // release works out what sites are to be told of an order: its own site to pick and ship it, every other site that was told before
 // to leave it, and all of them when it has ended. The version grows with every change; it follows from how many facts there are
-// about the order, so that the same facts give the same version.
+// about the order, so that the same facts give the same version, as long as the database has not been put back.
 func (v *view) release(fold *state.OrderFold) {
 	s := fold.State
 	status := s.GetStatus()
@@ -43,7 +43,7 @@ func (v *view) release(fold *state.OrderFold) {
 	held := len(s.GetHolds()) > 0 // what is to be told of it waits until nobody holds it any more
 	done := status == state.Shipped || status == state.PartiallyDelivered || status == state.Delivered || status == state.Closed
 	if row, ok := told[site]; site != "" && !held && (!ok || !done) && len(fold.Order.GetLines()) > 0 {
-		v.command(fold, site, row, ok, &docklinev1.Command{Work: &docklinev1.Command_ReleaseOrder{ReleaseOrder: &docklinev1.ReleaseOrder{Order: fold.Order}}})
+		v.command(fold, site, row, ok, &docklinev1.Command{Work: &docklinev1.Command_ReleaseOrder{ReleaseOrder: &docklinev1.ReleaseOrder{Order: forSite(fold.Order)}}})
 	}
 	if ended && allShipped(s) {
 		return // there is nothing left that a site could leave
@@ -53,6 +53,16 @@ func (v *view) release(fold *state.OrderFold) {
 			v.command(fold, name, told[name], true, &docklinev1.Command{Work: &docklinev1.Command_CancelOrder{CancelOrder: &docklinev1.CancelOrder{Number: s.GetNumber(), Reason: endReason(fold)}}})
 		}
 	}
+}
+
+// forSite is an order without what is between the customer and the system of record.
+func forSite(o *docklinev1.Order) *docklinev1.Order {
+	if len(o.GetVerdicts()) == 0 && o.GetPriceList() == "" && o.GetPriceListVersion() == "" {
+		return o
+	}
+	o = proto.CloneOf(o)
+	o.Verdicts, o.PriceList, o.PriceListVersion = nil, "", ""
+	return o
 }
 
 func allShipped(s *docklinev1.OrderState) bool {
@@ -89,7 +99,7 @@ func (v *view) command(fold *state.OrderFold, site string, row commandRow, exist
 	if exists && row.hash == hash {
 		return
 	}
-	c.Version = max(fold.Rank, uint64(row.version)+1)
+	c.Version = max(fold.Rank, uint64(row.version)+1, uint64(v.batch.leastVersion))
 	c.Traceparent = event.Traceparent(c.CorrelationId, fmt.Sprintf("%s@%s/%d", c.Key, site, c.Version))
 	c.CreatedAt = timestamppb.New(v.now)
 	v.outcome.commands = append(v.outcome.commands, command{site: site, hash: hash, body: c, fresh: !exists})

@@ -48,6 +48,8 @@ func (v *view) remainders(fold *state.OrderFold, fed map[string]bool) {
 	if len(a.GetLines()) == 0 || v.awaitsRest(issue, ids) {
 		return
 	}
+	v.rule(DecidedRemainder, site+"/"+issue.Shipment.GetNumber(), string(rule), v.policy.WhyFulfilment(v.scope(site, s.GetCustomer()), "", "remainder"),
+		map[string]any{"customer": s.GetCustomer(), "site": site, "rest": restOf(a)})
 	v.remainder(fold, issue, a, ids, fed)
 }
 
@@ -181,4 +183,13 @@ func departuresOf(fold *state.OrderFold, issue *state.Issue) (ids []string) {
 		}
 	}
 	return ids
+}
+
+// restOf lists what an amendment is about.
+func restOf(a *docklinev1.OrderAmendment) []string {
+	var texts []string
+	for _, l := range a.GetLines() {
+		texts = append(texts, fmt.Sprintf("line %s: %s of %s", l.GetOrderLine(), l.GetQuantity(), l.GetItem()))
+	}
+	return texts
 }

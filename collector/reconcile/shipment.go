@@ -15,7 +15,7 @@ import (
 // shipment keeps what left under one number, over all orders, and where its carriers say it is. What is posted of it follows where its orders
 // are folded.
 func (v *view) shipment(site, number string) {
-	fold := state.FoldShipment(site, number, v.facts, v.policy.Mapping)
+	fold := state.FoldShipment(site, number, v.withHolders(), v.policy.Mapping)
 	s := fold.State
 	v.outcome.state, v.outcome.site, v.outcome.status = s, site, s.GetStatus()
 	v.raiseFindings(fold.Findings, orderOf(s), "")

@@ -4,6 +4,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // thinner makes the many picks of one key take less memory: what they have in common is kept once, and what nothing follows from not at all.
@@ -24,6 +25,9 @@ func newThinner() *thinner {
 func (t *thinner) event(e *docklinev1.Event) {
 	pick := e.GetPick()
 	if pick == nil {
+		return
+	}
+	if event.IsCorrection(e) {
 		return
 	}
 	e.CorrelationId, e.CausationId, e.ContentHash, e.CapturedAt, e.Traceparent, e.Origin, e.Warnings = "", "", nil, nil, "", "", nil

@@ -149,23 +149,7 @@ func (w *Worker) foldAside(ctx context.Context, tenant string, names []string, p
 		found[v.key] = a
 		return err
 	}
-	var all []Refolded
-	var large []foldKey
-	err := w.DB.Read(ctx, func(tx *db.Tx) error {
-		found, all, large = make(map[string]*aside), nil, nil
-		rest, apart, err := w.apart(ctx, tx, keys, false)
-		if err != nil {
-			return err
-		}
-		large = apart
-		all, err = w.comparePage(ctx, tx, rest, how)
-		return err
-	})
-	for i := 0; i < len(large) && err == nil; i++ {
-		var one Refolded
-		one, err = w.compareLarge(ctx, large[i], how)
-		all = append(all, one)
-	}
+	all, err := w.refoldAll(ctx, keys, how, func() { found = make(map[string]*aside) })
 	if err != nil {
 		return nil, fmt.Errorf("fold aside: %w", err)
 	}
@@ -185,6 +169,29 @@ func (w *Worker) foldAside(ctx context.Context, tenant string, names []string, p
 		list = append(list, *a)
 	}
 	return list, nil
+}
+
+// refoldAll folds keys anew, small ones in one transaction and each large one as StepLarge reads it. begin is called before what how.told was
+// told counts.
+func (w *Worker) refoldAll(ctx context.Context, keys []foldKey, how refolding, begin func()) (all []Refolded, err error) {
+	var large []foldKey
+	err = w.DB.Read(ctx, func(tx *db.Tx) error {
+		begin()
+		all, large = nil, nil
+		rest, apart, err := w.apart(ctx, tx, keys, false)
+		if err != nil {
+			return err
+		}
+		large = apart
+		all, err = w.comparePage(ctx, tx, rest, how)
+		return err
+	})
+	for i := 0; i < len(large) && err == nil; i++ {
+		var one Refolded
+		one, err = w.compareLarge(ctx, large[i], how)
+		all = append(all, one)
+	}
+	return all, err
 }
 
 func asideOf(v *view, out *outcome, stored []posting.Entry) (*aside, error) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/big"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,8 +38,12 @@ type view struct {
 	stored map[posting.Ref]posting.Entry
 	// acts are what people told the clocks of its milestones.
 	acts    []milestone.Act
-	strange []*docklinev1.Event
 	outcome outcome
+	// owned is the facts once everybody has said only what is his; claims are what others say, as far as this key tells of it.
+	owned  state.Owned
+	claims []state.Claim
+	// routes are those that were looked at.
+	routes []asked
 }
 
 // viewFault is a fault met while a decision looked something up.
@@ -65,6 +68,8 @@ type outcome struct {
 	clocks     []milestone.Entry
 	breaches   []exception.Desired
 	clockWaits map[string]bool
+	// letter is the refused record that the key is of.
+	letter *letter
 	// wakeAt is when to fold again without a new fact, zero for never.
 	wakeAt time.Time
 	// demand is what the key says of stock that lies in no bucket; demands: it is a key that says such things.
@@ -76,6 +81,8 @@ type outcome struct {
 	told int64
 	// links are those that hold otherwise than they did.
 	links []linkRow
+	// ruled is what rules of the policy decided.
+	ruled []ruled
 }
 
 // decide folds the key and says what follows. Whatever goes wrong within lies in this key and must not hold up others.
@@ -95,11 +102,8 @@ func (v *view) decide() (out *outcome, err error) {
 		return nil, err
 	}
 	v.count = countFacts(v.facts)
-	v.disown()
+	v.disown(kind)
 	v.acts = v.takeActs()
-	if kind == state.KindSubmission { // what a stranger says of an order is a case of that order
-		v.strange = slices.DeleteFunc(v.strange, func(e *docklinev1.Event) bool { return e.GetKind() != docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED })
-	}
 	switch {
 	case kind == state.KindOrder:
 		v.order(parts[0])
@@ -147,33 +151,6 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// disown takes out the facts that their sources may not state.
-func (v *view) disown() {
-	about := v.declaredHere()
-	v.facts = slices.DeleteFunc(v.facts, func(f state.Fact) bool {
-		strange := !v.policy.Ownership.Allows(f.Event.GetKind(), v.policy.RoleOf(f.Event)) || f.Event.GetErrorDeclaration() != nil && !v.mayDeclare(f.Event, about)
-		if d := f.Event.GetErrorDeclaration(); strange && d != nil && v.key != state.DeclarationKey(d.GetEventId()) {
-			return true // told once, where it is declared
-		}
-		v.whole = v.whole || strange && f.Group != nil
-		if strange && f.Via == "" && !event.IsElsewhere(f.Event) { // what came through a link is told where it came from
-			v.strange = append(v.strange, f.Event)
-		}
-		return strange
-	})
-}
-
-// strangers makes an exception of each fact that its source may not state.
-func (v *view) strangers() {
-	for _, e := range v.strange {
-		kind := event.KindName(e.GetKind())
-		v.raise(exception.Desired{Code: "not_owner", Class: process, Subject: e.GetId(), Site: e.GetSite(), EventIDs: []string{e.GetId()},
-			Title: fmt.Sprintf("%s from %s, which does not own it", kind, e.GetSource()),
-			Text: fmt.Sprintf("%s %s was told by %s (%s), but only %v may. It is kept and not applied: make the change there, or change ownership.yaml, and targets.yaml where the source is a system that it does not name.",
-				kind, e.GetSubject(), e.GetSource(), v.policy.RoleOf(e), v.policy.Ownership.Owners(e.GetKind()))})
-	}
-}
-
 const (
 	technical = docklinev1.FaultClass_FAULT_CLASS_TECHNICAL
 	data      = docklinev1.FaultClass_FAULT_CLASS_DATA
@@ -185,9 +162,14 @@ func (v *view) scope(site, customer string) policy.Scope {
 	return v.policy.Scope(v.tenant, site, customer)
 }
 
-// raise adds an exception; whose it is the policy says.
+// raise adds an exception; whose it is the policy says: that in force now, whatever version the key is folded under, for people are where they are.
 func (v *view) raise(d exception.Desired) {
-	owner := v.policy.Owner(d.Code, d.Class)
+	p := v.batch.worker.Policy
+	if v.batch.under != nil {
+		p = v.batch.under
+	}
+	owner := p.OwnerAbout(p.Scope(v.tenant, d.Site, d.Customer), d.Code, d.Class, d.About)
+	d.About = owner.About
 	d.Team, d.Severity, d.Due = owner.Team, owner.SeverityOf(), owner.Due
 	v.outcome.exceptions = append(v.outcome.exceptions, d)
 }
@@ -276,7 +258,9 @@ func (v *view) effective(ref posting.Ref) (posting.Entry, bool) {
 // targets are those to be told of a document, each with how it takes the kind.
 func (v *view) targets(kind connector.Kind, site string, order *docklinev1.OrderState, d *docklinev1.Document, p *policy.Policy) map[string]connector.Style {
 	styles := make(map[string]connector.Style)
-	for _, name := range must(p.Route(kind, site, order, d)) {
+	routes := must(p.Routes(kind, site, order, d))
+	v.notTaken(kind, site, d, routes)
+	for _, name := range policy.TargetsOf(routes) {
 		if style, ok := v.batch.worker.style(v.tenant, name, kind); ok {
 			styles[name] = style
 		}

@@ -27,10 +27,12 @@ type writes struct {
 	oldReasons, oldWaits                                 [][]any
 	newCommands                                          [][]any
 	newLinks                                             [][]any
+	letters                                              [][]any
 	released                                             []*docklinev1.Event
 	receipts                                             map[string]map[string]bool // by tenant, event ids
 	marked                                               map[foldKey]bool
 	demands                                              map[foldKey][]state.Demand
+	ruled                                                map[foldKey]decidedBy
 }
 
 // note brings what was decided about a key beside what is known of it, and notes the difference. Postings and exceptions compare for
@@ -46,6 +48,12 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	if changed && !b.large {
 		b.refresh(v.tenant, b.postings.Feeding(v.posting())) // whatever became of these meanwhile
 	}
+	if !isLedger(v.key) {
+		if b.ruled == nil {
+			b.ruled = make(map[foldKey]decidedBy)
+		}
+		b.ruled[v.foldKey] = decidedBy{v.policy.Version, out.ruled}
+	}
 	b.noteReasons(v.foldKey, out.reasons)
 	b.noteWaits(v.foldKey, out.allWaits())
 	if err := b.postings.Put(v.posting(), v.policy.Version, out.postings); err != nil {
@@ -56,6 +64,9 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	}
 	if err := b.exceptions.Sync(exception.Origin{Tenant: v.tenant, Name: v.failure()}, nil); err != nil {
 		return err
+	}
+	if out.letter != nil {
+		b.letters = append(b.letters, out.letter.row(v.foldKey))
 	}
 	if hasClocks(v.key) {
 		b.clocks.Put(v.milestone(), out.clocks)
@@ -290,6 +301,9 @@ func (b *batch) write(ctx context.Context) error {
 	if err := b.writeDemand(ctx); err != nil {
 		return err
 	}
+	if err := b.writeRuled(ctx); err != nil {
+		return err
+	}
 	if err := b.tx.Upsert(ctx, db.Insert{Table: "state", Rows: b.newStates, Conflict: byKey,
 		Columns: []string{"tenant", "fold_key", "body", "hash", "status", "site", "customer", "fact_count", "policy_version", "first_at", "changed_at", "progress"},
 		Update:  []string{"body", "hash", "status", "site", "customer", "fact_count", "policy_version", "changed_at", "progress"}}); err != nil {
@@ -308,6 +322,9 @@ func (b *batch) write(ctx context.Context) error {
 		return err
 	}
 	if err := b.tx.InsertAll(ctx, db.Insert{Table: "stream_wait", Columns: []string{"tenant", "fold_key", "site"}, Rows: b.newWaits}); err != nil {
+		return err
+	}
+	if err := b.tx.Upsert(ctx, db.Insert{Table: "dead_letter", Columns: letterColumns, Conflict: byKey, Update: letterColumns[2:], Rows: b.letters}); err != nil {
 		return err
 	}
 	if err := b.clocks.Write(ctx, b.tx); err != nil {

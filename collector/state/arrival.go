@@ -41,11 +41,15 @@ func (f *orderFold) deliveries() {
 		if s == none {
 			return
 		}
-		for _, key := range f.meant(names, name, e) {
-			if fates[key] == nil {
-				fates[key] = f.fateOf(key)
+		for _, m := range f.meant(names, name, e) {
+			if fates[m.key] == nil {
+				fates[m.key] = f.fateOf(m.key)
 			}
-			f.note(fates[key], key, e, s, name, lines)
+			name, lines := name, lines
+			if m.part != e {
+				_, name, lines = f.arrival(m.part)
+			}
+			f.note(fates[m.key], m.key, e, s, name, lines)
 		}
 	})
 	for _, key := range slices.Sorted(maps.Keys(fates)) {
@@ -59,8 +63,8 @@ func (f *orderFold) proved() map[string]bool {
 	names := f.shipmentNames()
 	f.each(func(e *docklinev1.Event) {
 		if s, name, _ := f.arrival(e); s == delivered {
-			for _, key := range f.meant(names, name, e) {
-				keys[key] = true
+			for _, m := range f.meant(names, name, e) {
+				keys[m.key] = true
 			}
 		}
 	})
@@ -239,9 +243,31 @@ func (n shipmentNames) add(kind, value, key string) {
 	}
 }
 
-// meant are the keys that a fact means by its names.
-func (f *orderFold) meant(names shipmentNames, name shipmentName, e *docklinev1.Event) []string {
-	return slices.DeleteFunc(names.of(name), func(key string) bool { return ofFormerUse(e, f.departed[key]) })
+// meant is a shipment that a fact is about, and what of the fact is about it.
+type meant struct {
+	key  string
+	part *docklinev1.Event
+}
+
+// meant are the shipments that a fact means by its names.
+func (f *orderFold) meant(names shipmentNames, name shipmentName, e *docklinev1.Event) (list []meant) {
+	for _, key := range names.of(name) {
+		if part, of := f.had().claimed(e, key); of == ours {
+			list = append(list, meant{key, part})
+		}
+	}
+	return list
+}
+
+// had are the departures of this order and of others with the same names.
+func (f *orderFold) had() holders {
+	if f.holders == nil {
+		f.holders = slices.Clip(f.others)
+		for _, key := range slices.Sorted(maps.Keys(f.departed)) {
+			f.holders = f.holders.with(f.departed[key]...)
+		}
+	}
+	return f.holders
 }
 
 // of are the keys that a name means: by the shipment's number where there is one, else by what else it gives.

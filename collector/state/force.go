@@ -115,6 +115,9 @@ func (f *Force) choose(versions []Fact) Fact {
 	if len(versions) == 1 {
 		return versions[0]
 	}
+	if own := slices.DeleteFunc(slices.Clone(versions), func(fact Fact) bool { return event.IsCorrection(fact.Event) }); len(own) < len(versions) {
+		return f.overCorrections(own, versions)
+	}
 	revised := slices.ContainsFunc(versions, func(fact Fact) bool { return fact.Event.GetSourceRevision() != "" })
 	if !revised {
 		slices.SortFunc(versions, byJournal)
@@ -130,6 +133,20 @@ func (f *Force) choose(versions []Fact) Fact {
 	last := versions[len(versions)-1]
 	f.Former = append(f.Former, versions[:len(versions)-1]...)
 	return last
+}
+
+// overCorrections: what a record's own source says goes before what a person wrote in its place while it was refused; of several of these the
+// last counts.
+func (f *Force) overCorrections(own, all []Fact) Fact {
+	corrections := slices.DeleteFunc(slices.Clone(all), func(fact Fact) bool { return !event.IsCorrection(fact.Event) })
+	if len(own) > 0 {
+		f.Former = append(f.Former, corrections...)
+		return f.choose(own)
+	}
+	slices.SortFunc(corrections, byHappening)
+	last := len(corrections) - 1
+	f.Former = append(f.Former, corrections[:last]...)
+	return corrections[last]
 }
 
 // byRevision orders versions by the source's own revision, then by what a kind says about finality, then by time and id.

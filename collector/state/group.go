@@ -69,7 +69,7 @@ func (f Fact) Counted() int64 {
 // group. Whoever groups facts must see to it that no other fact of the key names the same record or event.
 func Grouped(e *docklinev1.Event) (like *docklinev1.Event, quantity string, ok bool) {
 	lines := e.GetPick().GetLines()
-	if e.GetKind() != docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED || len(lines) != 1 || e.GetDoubleOf() != "" || e.GetId() == "" || len(e.GetCustom()) > 0 {
+	if e.GetKind() != docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED || len(lines) != 1 || e.GetDoubleOf() != "" || e.GetId() == "" || len(e.GetCustom()) > 0 || event.IsCorrection(e) {
 		return nil, "", false
 	}
 	line := lines[0]

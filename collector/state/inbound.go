@@ -51,7 +51,7 @@ func FoldInbound(site, reference string, facts []Fact, m Mapping) InboundFold {
 			}
 		}
 	}
-	t := carriers(force.Facts, nil, f.out.State.HandlingUnits, nil)
+	t := carriers(force.Facts, nil, f.out.State.HandlingUnits, nil, nil, "")
 	f.out.State.Milestones = t.milestones()
 	for _, e := range t.facts {
 		if nextStatus("", e) != "" {

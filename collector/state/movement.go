@@ -87,6 +87,9 @@ func wanted(l *docklinev1.OrderLineState) int64 {
 func (f *orderFold) add(at int, s stage, base int64) {
 	*s.sum(f.out.State.Lines[at]) += base
 	f.mark(at, s)
+	if s == backordered {
+		f.owed = append(f.owed, owed{f.at, at, base})
+	}
 }
 
 // place adds a fact's line to the order's lines. A source that does not name the order's line fills the lines with its item

@@ -99,13 +99,16 @@ type Short struct {
 	EventIDs []string
 }
 
-// FoldOrder folds the facts of one order. A mapping that has Rules too is asked what sites may do.
+// FoldOrder folds the facts of one order. A mapping that has Rules too is asked what sites may do. Facts may have departures of others that had
+// names of its shipments (OtherDeparture).
 func FoldOrder(number string, facts []Fact, m Mapping) OrderFold {
+	facts, others := withoutOthers(facts)
 	force := inForce(facts)
 	f := &orderFold{mapping: m, found: force.found, invoices: make(map[string]*docklinev1.Invoice), unresolved: make(map[string]bool),
 		places: make(map[placeKey][]int), items: make(map[string]string), carried: make(map[string][]*want),
 		departed: make(map[string][]*docklinev1.Event), numbered: make(map[string][]string), invoiceAt: make(map[string]int32), backorders: make(map[string]*owing)}
 	f.rules, _ = m.(Rules)
+	f.others = others
 	f.out = OrderFold{State: &docklinev1.OrderState{Number: number, Status: Unknown}, Former: force.former()}
 	for _, fact := range force.Facts {
 		f.out.Facts = append(f.out.Facts, fact.Event)
@@ -170,7 +173,10 @@ type orderFold struct {
 	// minus are lines of facts that take from a sum, by stage; backorders what of each document is open.
 	minus      []movementOf
 	backorders map[string]*owing
-	refused    bool // somebody asked to cancel and was told no, after the last request
+	// others are departures of other orders' goods, holders these and its own, once they are asked for.
+	others, holders holders
+	refused         bool // somebody asked to cancel and was told no, after the last request
+	owed            []owed
 	// groups are those of the facts, by place, that stand for many.
 	groups map[int32]*Group
 }
@@ -252,6 +258,7 @@ func (f *orderFold) describe(tenant string, o *docklinev1.Order) {
 	s.CorrelationId = event.CorrelationID(tenant, s.Number)
 	s.Customer, s.CustomerName, s.CustomerReference, s.Currency = o.GetCustomer(), o.GetCustomerName(), o.GetCustomerReference(), o.GetCurrency()
 	s.Site, s.OrderedAt, s.PromisedAt, s.ShipTo = o.GetSite(), o.GetOrderedAt(), o.GetPromisedAt(), o.GetShipTo()
+	s.PriceList, s.PriceListVersion = o.GetPriceList(), o.GetPriceListVersion()
 }
 
 // lineNumber is the number of an order's line, by its place where the source gives none.

@@ -143,7 +143,8 @@ func (f *orderFold) arrived() {
 		if s != delivered {
 			return
 		}
-		for _, key := range f.meant(names, name, e) {
+		for _, m := range f.meant(names, name, e) {
+			key := m.key
 			if len(lines) == 0 && len(name.units) == 0 && f.onlyParcel(key) && whole[key] == nil {
 				whole[key] = e
 			}

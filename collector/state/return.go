@@ -74,7 +74,7 @@ func foldReturn(s *docklinev1.ReturnState, facts []Fact, m Mapping) ReturnFold {
 		f.out.Facts = append(f.out.Facts, fact.Event)
 		f.take(fact.Event)
 	}
-	f.transport = carriers(force.Facts, f.trackings, nil, nil)
+	f.transport = carriers(force.Facts, f.trackings, nil, nil, nil, "")
 	f.carried()
 	f.quantities()
 	f.discrepancies()

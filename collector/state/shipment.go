@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // Statuses of a shipment and of its parcels. Up to departed the site says so, then the carrier.
@@ -67,15 +68,20 @@ var shipmentSteps = []string{ShipmentPlanned, ShipmentPicking, ShipmentPacked, S
 	ShipmentRefused, ShipmentLost, ShipmentDamaged, ShipmentReturning, ShipmentReturned, ShipmentVoided, ShipmentDelivered, ShipmentClosed}
 
 // FoldShipment folds the facts of one shipment: what left under its number, over all orders, and what its carriers say of it.
+// Facts may have departures of others that had its names (OtherDeparture).
 func FoldShipment(site, number string, facts []Fact, m Mapping) ShipmentFold {
+	facts, had := withoutOthers(facts)
 	force := inForce(facts)
 	f := &shipmentFold{mapping: m, found: force.found, steps: newSteps(shipmentSteps...), goods: newGoods()}
 	f.out = ShipmentFold{State: &docklinev1.ShipmentState{Number: number, Site: site}, Former: force.former()}
 	for _, fact := range force.Facts {
 		f.out.Facts = append(f.out.Facts, fact.Event)
 		f.site(fact.Event)
+		if fact.Event.GetShipment() != nil {
+			had = had.with(fact.Event)
+		}
 	}
-	f.transport = carriers(force.Facts, f.trackings, f.out.State.HandlingUnits, f.masters)
+	f.transport = carriers(force.Facts, f.trackings, f.out.State.HandlingUnits, f.masters, had, event.ShipmentKey(site, number))
 	f.out.Carried = f.transport.facts
 	f.takeGoods()
 	f.finish()

@@ -29,6 +29,8 @@ func (f *orderFold) finish() {
 	f.lineFacts()
 	f.orderFacts()
 	f.refusedCommands()
+	f.verdicts()
+	f.changes()
 	f.flags()
 }
 

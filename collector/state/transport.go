@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -34,13 +33,20 @@ type transport struct {
 }
 
 // carriers takes the facts of carriers out of facts, and works out where each parcel is. The number that is the only one of a shipment is that
-// of all of it, and so is one beside those of its parcels.
-func carriers(facts []Fact, trackings, units, masters []string) *transport {
+// of all of it, and so is one beside those of its parcels. What names say that others had too is about the shipment of that key, among holders; a
+// nil one asks nobody.
+func carriers(facts []Fact, trackings, units, masters []string, had holders, key string) *transport {
 	t := &transport{trackings: setOf(trackings), units: setOf(units), masters: setOf(masters)}
 	maps.DeleteFunc(t.masters, func(number string, _ bool) bool { return t.trackings[number] })
-	left := departures(facts)
 	for _, fact := range facts {
-		if names, ok := t.concerns(fact); ok && !ofFormerUse(fact.Event, left) {
+		if had != nil && carrierFact(fact.Event) != nil {
+			part, of := had.claimed(fact.Event, key)
+			if of != ours {
+				continue
+			}
+			fact.Event = part
+		}
+		if names, ok := t.concerns(fact); ok {
 			t.facts, t.about = append(t.facts, fact.Event), append(t.about, names)
 		}
 	}
@@ -56,29 +62,6 @@ func carriers(facts []Fact, trackings, units, masters []string) *transport {
 	}
 	t.troubles()
 	return t
-}
-
-// reuse is how long before a shipment left something may have been told of its handling units: clocks differ, and some carriers tell of days only.
-const reuse = 12 * time.Hour
-
-// departures are the departures among facts.
-func departures(facts []Fact) (left []*docklinev1.Event) {
-	for _, fact := range facts {
-		if fact.Event.GetShipment() != nil {
-			left = append(left, fact.Event)
-		}
-	}
-	return left
-}
-
-// ofFormerUse tells whether a carrier's fact that knows goods by their handling units alone was told long before any of them left: a tote or
-// pallet that is used again was delivered with what it held then.
-func ofFormerUse(e *docklinev1.Event, left []*docklinev1.Event) bool {
-	c := carrierFact(e)
-	if c == nil || len(c.GetHandlingUnits()) == 0 || c.GetShipment() != "" || c.GetTracking() != "" || c.GetBillOfLading() != "" || len(left) == 0 {
-		return false
-	}
-	return !slices.ContainsFunc(left, func(d *docklinev1.Event) bool { return !occurred(e).Add(reuse).Before(occurred(d)) })
 }
 
 func setOf(list []string) map[string]bool {

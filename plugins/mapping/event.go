@@ -37,6 +37,15 @@ func (m *Mapping) Event(occurrence int, records ...*Record) (*docklinev1.Event, 
 	if fault != nil {
 		return nil, []Fault{*fault}
 	}
+	e := m.made(occurrence, head, records)
+	if f := event.Validate(e); f != nil {
+		return nil, []Fault{{Class: f.Class, Code: f.Code, Text: f.Text}}
+	}
+	return e, nil
+}
+
+// made is the event of records, whatever the rules of its kind say of it.
+func (m *Mapping) made(occurrence int, head *Record, records []*Record) *docklinev1.Event {
 	e := &docklinev1.Event{
 		Kind:           head.Kind,
 		SourceKey:      head.Key,
@@ -57,10 +66,34 @@ func (m *Mapping) Event(occurrence int, records ...*Record) (*docklinev1.Event, 
 	}
 	setPayload(e, head, records)
 	setCustom(e, head)
-	if f := event.Validate(e); f != nil {
-		return nil, []Fault{{Class: f.Class, Code: f.Code, Text: f.Text}}
+	return e
+}
+
+// Partial is what could be read of a row that was refused, under the key that the row has when it is put right, so that a person can write the
+// rest and what the source tells later is the same record. It is nil where the row's kind or key cannot be told, and where a row has no key of its
+// own.
+func (b *Binding) Partial(cells []string) *docklinev1.Event {
+	m := b.mapping
+	if len(cells) < len(b.headers) || m.Grouped() || m.ByRow() {
+		return nil
 	}
-	return e, nil
+	r := &Record{values: maps.Clone(m.constants), mapped: make(map[string]string)}
+	if r.values == nil {
+		r.values = make(map[string]value)
+	}
+	b.readCells(r, cells)
+	key, fault := b.keyOf(cells)
+	if fault != nil {
+		return nil
+	}
+	r.Key = key
+	if b.revision >= 0 {
+		r.Revision = clean(cells[b.revision])
+	}
+	if skip, fault := b.decide(r, cells); skip || fault != nil {
+		return nil
+	}
+	return m.made(0, r, []*Record{r})
 }
 
 func (r *Record) text(name string) string { return r.values[name].text }

@@ -66,7 +66,28 @@ func follows(k docklinev1.EventKind) bool {
 func Elsewhere(e *docklinev1.Event) *docklinev1.Event {
 	return &docklinev1.Event{Tenant: e.GetTenant(), Site: e.GetSite(), Source: e.GetSource(), Id: e.GetId(), Kind: e.GetKind(), Subject: e.GetSubject(),
 		SourceKey: e.GetSourceKey(), SourceRevision: e.GetSourceRevision(), Ordinal: e.GetOrdinal(), OccurredAt: e.GetOccurredAt(), CorrelationId: e.GetCorrelationId(),
-		DoubleOf: e.GetDoubleOf()}
+		DoubleOf: e.GetDoubleOf(), CausationId: e.GetCausationId(), Origin: correctionOrigin(e)}
+}
+
+// correctionPrefix begins the origin of an event that a person wrote in the place of a record that was refused.
+const correctionPrefix = "correction of "
+
+// MarkCorrection makes an event the correction of a record that was refused, by the id of its dead letter.
+func MarkCorrection(e *docklinev1.Event, letter string) {
+	e.CausationId, e.Origin = letter, correctionPrefix+letter
+}
+
+// IsCorrection says whether a person wrote the event in the place of a record that was refused. It stands only as long as the record's own source
+// says nothing of it.
+func IsCorrection(e *docklinev1.Event) bool {
+	return e.GetCausationId() != "" && e.GetOrigin() == correctionPrefix+e.GetCausationId()
+}
+
+func correctionOrigin(e *docklinev1.Event) string {
+	if IsCorrection(e) {
+		return e.GetOrigin()
+	}
+	return ""
 }
 
 // IsElsewhere says whether this is what Elsewhere made.

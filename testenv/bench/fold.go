@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/collector/db"
@@ -117,16 +118,44 @@ func (st *stages) grow(ctx context.Context, n uint64) error {
 		OccurredAt: timestamppb.New(Began), CapturedAt: timestamppb.New(Began), Payload: &docklinev1.Event_Order{Order: order}}
 	event.Restore(e)
 	recorded := []eventlog.Recorded{{Event: e}}
-	for i := uint64(1); i < n; {
-		for ; len(recorded) < 5000 && i < n; i++ {
-			recorded = append(recorded, manyPick(n, i))
-		}
-		if err := st.tell(ctx, recorded...); err != nil {
+	told := min(n, 5000) // by the event log; what is beyond has only its facts
+	for i := uint64(1); i < told; i++ {
+		recorded = append(recorded, manyPick(n, i))
+	}
+	if err := st.tell(ctx, recorded...); err != nil {
+		return err
+	}
+	for i := told; i < n; i += 10_000 {
+		if err := st.putFacts(ctx, n, i, min(n, i+10_000)); err != nil {
 			return err
 		}
-		recorded = recorded[:0]
 	}
 	return st.foldDue(ctx)
+}
+
+// putFacts puts in the facts of the picks from one to another, as the event log would, and marks their order.
+func (st *stages) putFacts(ctx context.Context, n, from, to uint64) error {
+	return st.db.Write(ctx, func(tx *db.Tx) error {
+		ids, err := tx.NextIDs(ctx, "event", "log_id", int(to-from))
+		if err != nil {
+			return err
+		}
+		facts := db.Insert{Table: "fact", Columns: []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"}}
+		key := event.OrderKey(manyOrder(n))
+		for i := from; i < to; i++ {
+			recorded := manyPick(n, i)
+			recorded.Event.CorrelationId = event.CorrelationID(tenant, manyOrder(n))
+			body, err := proto.Marshal(recorded.Event)
+			if err != nil {
+				return err
+			}
+			facts.Rows = append(facts.Rows, []any{tenant, key, ids[i-from], recorded.Event.GetId(), recorded.EpochOrdinal, recorded.Seq, body})
+		}
+		if err := tx.InsertAll(ctx, facts); err != nil {
+			return err
+		}
+		return reconcile.Mark(ctx, tx, []reconcile.Key{{Tenant: tenant, Key: key}}, nil)
+	})
 }
 
 func (st *stages) tell(ctx context.Context, recorded ...eventlog.Recorded) error {

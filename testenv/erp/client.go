@@ -71,6 +71,21 @@ func (c *Client) Invoices(ctx context.Context) ([]Invoice, error) {
 	return sandbox.All[Invoice](ctx, &c.Client, "/api/invoices")
 }
 
+// IssueReversals lists what took goods issues back, InvoiceReversals what took invoices back.
+func (c *Client) IssueReversals(ctx context.Context) ([]Reversal, error) {
+	return sandbox.All[Reversal](ctx, &c.Client, "/api/goods-issue-reversals")
+}
+
+// InvoiceReversals lists what took invoices back.
+func (c *Client) InvoiceReversals(ctx context.Context) ([]Reversal, error) {
+	return sandbox.All[Reversal](ctx, &c.Client, "/api/invoice-reversals")
+}
+
+// ClosePeriod closes all days up to one, YYYY-MM-DD; "" opens all.
+func (c *Client) ClosePeriod(ctx context.Context, through string) error {
+	return c.Do(ctx, http.MethodPost, "/api/periods", Period{ClosedThrough: through}, nil)
+}
+
 // Adjustments lists all stock adjustments.
 func (c *Client) Adjustments(ctx context.Context) ([]Adjustment, error) {
 	return sandbox.All[Adjustment](ctx, &c.Client, "/api/stock-adjustments")

@@ -65,8 +65,11 @@ type GoodsIssue struct {
 	CorrelationID     string      `json:"correlation_id"`
 	Lines             []IssueLine `json:"lines"`
 	// Takes says from where the stock was taken.
-	Takes    []StockLine `json:"takes"`
-	Revision int64       `json:"revision"`
+	Takes []StockLine `json:"takes"`
+	// ReversedBy is the number of the reversal that took it back.
+	ReversedBy  string `json:"reversed_by,omitempty"`
+	PostingDate string `json:"posting_date,omitempty"`
+	Revision    int64  `json:"revision"`
 }
 
 // IssueLine is one line of a goods issue, as it was told.
@@ -91,8 +94,11 @@ type Invoice struct {
 	Currency          string          `json:"currency"`
 	Total             decimal.Decimal `json:"total"`
 	// Lines are what is billed where that is less than the goods issue has.
-	Lines    []InvoiceLine `json:"lines,omitempty"`
-	Revision int64         `json:"revision"`
+	Lines []InvoiceLine `json:"lines,omitempty"`
+	// ReversedBy is the number of the reversal that took it back.
+	ReversedBy  string `json:"reversed_by,omitempty"`
+	PostingDate string `json:"posting_date,omitempty"`
+	Revision    int64  `json:"revision"`
 }
 
 // InvoiceLine bills some of a goods issue.
@@ -115,6 +121,7 @@ type Adjustment struct {
 	AsOf              *time.Time      `json:"as_of,omitempty"`
 	Count             string          `json:"count"`
 	PostedAt          time.Time       `json:"posted_at"`
+	PostingDate       string          `json:"posting_date,omitempty"`
 	Revision          int64           `json:"revision"`
 }
 
@@ -128,6 +135,10 @@ const (
 	KindCreditMemo = "credit_memo"
 	KindAmendment  = "order_amendment"
 	KindBackorder  = "backorder"
+
+	KindIssueReversal   = "goods_issue_reversal"
+	KindInvoiceReversal = "invoice_reversal"
+	KindPeriod          = "period"
 )
 
 // Change is one entry of the feed: the record as it stood after the action.

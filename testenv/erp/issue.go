@@ -21,6 +21,7 @@ type NewIssue struct {
 	Carrier           string      `json:"carrier"`
 	Tracking          string      `json:"tracking"`
 	CorrelationID     string      `json:"correlation_id"`
+	PostingDate       string      `json:"posting_date,omitempty"`
 	Lines             []IssueLine `json:"lines"`
 }
 
@@ -36,13 +37,17 @@ func createIssue(w *work) (any, error) {
 	if order.Status != Confirmed {
 		return nil, sandbox.Refuse(http.StatusConflict, "order_"+order.Status, "order %s is %s: no goods issue can be posted", order.Number, order.Status)
 	}
+	day, err := w.day(in.PostingDate)
+	if err != nil {
+		return nil, err
+	}
 	site := in.Site
 	if site == "" {
 		site = order.Site
 	}
 	issue := GoodsIssue{Number: fmt.Sprintf("GI%d", 200001+len(w.issues.numbers)), ExternalReference: in.ExternalReference, Order: order.Number,
 		Site: site, Shipment: in.Shipment, PostedAt: w.at, DepartedAt: in.DepartedAt, Carrier: in.Carrier, Tracking: in.Tracking,
-		CorrelationID: in.CorrelationID, Lines: in.Lines, Revision: 1}
+		CorrelationID: in.CorrelationID, PostingDate: day, Lines: in.Lines, Revision: 1}
 	if w.bins[site] == nil {
 		return nil, sandbox.Refuse(http.StatusUnprocessableEntity, "unknown_site", "there is no site %q", site)
 	}

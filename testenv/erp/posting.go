@@ -15,7 +15,8 @@ type NewInvoice struct {
 	ExternalReference string `json:"external_reference"`
 	GoodsIssue        string `json:"goods_issue"`
 	// Lines are what to bill where that is not all of the goods issue.
-	Lines []InvoiceLine `json:"lines,omitempty"`
+	Lines       []InvoiceLine `json:"lines,omitempty"`
+	PostingDate string        `json:"posting_date,omitempty"`
 }
 
 func createInvoice(w *work) (any, error) {
@@ -27,13 +28,20 @@ func createInvoice(w *work) (any, error) {
 	if !known {
 		return nil, sandbox.Refuse(http.StatusNotFound, "unknown_goods_issue", "there is no goods issue %q", in.GoodsIssue)
 	}
+	if issue.ReversedBy != "" {
+		return nil, sandbox.Refuse(http.StatusConflict, "already_reversed", "goods issue %s was reversed by %s: there is nothing to bill", issue.Number, issue.ReversedBy)
+	}
+	day, err := w.day(in.PostingDate)
+	if err != nil {
+		return nil, err
+	}
 	order := w.orders.byNumber[issue.Order]
 	prices := map[string]decimal.Decimal{}
 	for _, l := range order.Lines {
 		prices[l.Line] = l.UnitPrice
 	}
 	invoice := Invoice{Number: fmt.Sprintf("IN%d", 300001+len(w.invoices.numbers)), ExternalReference: in.ExternalReference, Order: issue.Order,
-		GoodsIssue: issue.Number, Shipment: issue.Shipment, PostedAt: w.at, Currency: order.Currency, Lines: in.Lines, Revision: 1}
+		GoodsIssue: issue.Number, Shipment: issue.Shipment, PostedAt: w.at, Currency: order.Currency, Lines: in.Lines, PostingDate: day, Revision: 1}
 	billed := in.Lines
 	if len(billed) == 0 {
 		for _, l := range issue.Lines {
@@ -60,6 +68,7 @@ type NewAdjustment struct {
 	Reason            string          `json:"reason"`
 	Count             string          `json:"count"`
 	AsOf              *time.Time      `json:"as_of"`
+	PostingDate       string          `json:"posting_date,omitempty"`
 }
 
 func createAdjustment(w *work) (any, error) {
@@ -84,7 +93,11 @@ func createAdjustment(w *work) (any, error) {
 	if err := w.placeKnown(in.Site, in.Bin, item, in.Lot); err != nil {
 		return nil, err
 	}
-	adjustment := Adjustment{Number: fmt.Sprintf("SA%d", 400001+len(w.adjustments.numbers)), ExternalReference: in.ExternalReference, Site: in.Site,
+	day, err := w.day(in.PostingDate)
+	if err != nil {
+		return nil, err
+	}
+	adjustment := Adjustment{PostingDate: day, Number: fmt.Sprintf("SA%d", 400001+len(w.adjustments.numbers)), ExternalReference: in.ExternalReference, Site: in.Site,
 		Bin: in.Bin, Item: item.Code, Lot: in.Lot, Delta: in.Delta, Reason: in.Reason, AsOf: in.AsOf, Count: in.Count, PostedAt: w.at, Revision: 1}
 	w.moves = append(w.moves, StockLine{Site: in.Site, Bin: in.Bin, Item: item.Code, Lot: in.Lot, Quantity: in.Delta, Unit: item.Unit})
 	return adjustment, w.put(KindAdjustment, adjustment.Number, "posted", adjustment.Revision, adjustment)

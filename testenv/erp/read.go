@@ -64,6 +64,15 @@ func (s *Server) readDocuments(get func(string, func(http.ResponseWriter, *http.
 	get("/api/backorders", func(w http.ResponseWriter, r *http.Request) {
 		sandbox.WritePage(w, r, s.store.backorders.list(func(b Backorder) bool { return sandbox.Matches(r, "order", b.Order) }))
 	})
+	listReversals := func(path string, d *documents[Reversal]) {
+		get(path, func(w http.ResponseWriter, r *http.Request) {
+			sandbox.WritePage(w, r, d.list(func(v Reversal) bool {
+				return sandbox.Matches(r, "external_reference", v.ExternalReference) && sandbox.Matches(r, "order", v.Order)
+			}))
+		})
+	}
+	listReversals("/api/goods-issue-reversals", &s.store.issueReversals)
+	listReversals("/api/invoice-reversals", &s.store.invoiceReversals)
 	getOne(get, "/api/order-amendments/{number}", &s.store.amendments)
 	getOne(get, "/api/backorders/{number}", &s.store.backorders)
 	getOne(get, "/api/sales-orders/{number}", &s.store.orders)

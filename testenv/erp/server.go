@@ -133,6 +133,9 @@ func (s *Server) routes() http.Handler {
 		"POST /api/credit-memos":                  createCredit,
 		"POST /api/order-amendments":              createAmendment,
 		"POST /api/backorders/{number}/release":   releaseBackorder,
+		"POST /api/goods-issue-reversals":         reverseIssue,
+		"POST /api/invoice-reversals":             reverseInvoice,
+		"POST /api/periods":                       closePeriod,
 	}
 	for pattern, do := range api {
 		mux.HandleFunc(pattern, s.told(do))

@@ -40,8 +40,12 @@ type store struct {
 	credits     documents[CreditMemo]
 	amendments  documents[Amendment]
 	backorders  documents[Backorder]
-	changes     []Change
-	calls       []sandbox.Call
+	periods     documents[Period]
+
+	issueReversals, invoiceReversals documents[Reversal]
+
+	changes []Change
+	calls   []sandbox.Call
 }
 
 // documents of one kind, in the order in which they were made.
@@ -74,7 +78,9 @@ func newStore() *store {
 		invoices:    documents[Invoice]{byNumber: map[string]Invoice{}},
 		adjustments: documents[Adjustment]{byNumber: map[string]Adjustment{}},
 		returns:     documents[Return]{byNumber: map[string]Return{}}, credits: documents[CreditMemo]{byNumber: map[string]CreditMemo{}},
-		amendments: documents[Amendment]{byNumber: map[string]Amendment{}}, backorders: documents[Backorder]{byNumber: map[string]Backorder{}}}
+		amendments: documents[Amendment]{byNumber: map[string]Amendment{}}, backorders: documents[Backorder]{byNumber: map[string]Backorder{}},
+		periods: documents[Period]{byNumber: map[string]Period{}}, issueReversals: documents[Reversal]{byNumber: map[string]Reversal{}},
+		invoiceReversals: documents[Reversal]{byNumber: map[string]Reversal{}}}
 }
 
 // apply adds one line of the ledger.
@@ -134,6 +140,12 @@ func (s *store) change(c Change) error {
 		return decodeInto(&s.amendments, c)
 	case KindBackorder:
 		return decodeInto(&s.backorders, c)
+	case KindIssueReversal:
+		return decodeInto(&s.issueReversals, c)
+	case KindInvoiceReversal:
+		return decodeInto(&s.invoiceReversals, c)
+	case KindPeriod:
+		return decodeInto(&s.periods, c)
 	}
 	return fmt.Errorf("change %d: unknown kind %q", c.Seq, c.Kind)
 }

@@ -28,7 +28,10 @@ func (t *teller) order(number string) {
 		for i, item := range Orders[number] {
 			lines = append(lines, L("", fmt.Sprint(i+1), item, fmt.Sprint(t.few()+2)))
 		}
-		t.tell(Accepted(number, fmt.Sprint(9+revision), lines...))
+		t.tell(Ordered(number, fmt.Sprint(9+revision), func(o *docklinev1.Order) {
+			o.PromisedAt, o.ShipTo, o.PriceList, o.PriceListVersion = At(90000+1000*(revision/2)), []string{"Old street 1"}, "retail", fmt.Sprint(revision)
+			o.Verdicts = []*docklinev1.Verdict{{Check: "credit", Outcome: []string{"hold", "pass", "fail"}[revision], Reason: "limit"}}
+		}, lines...))
 	}
 	if t.chance(5) {
 		t.tell(CancelledOrder(number, fmt.Sprint(9+t.IntN(4))))
@@ -88,6 +91,9 @@ func (t *teller) ship() {
 		last = t.lines()
 		e := Shipment(t.second(), number, last...)
 		e.GetShipment().BillOfLading, e.GetShipment().Trailer = "BOL-1", "TR-1"
+		if t.chance(2) { // a pallet that is used again
+			e.GetShipment().HandlingUnits = []string{fmt.Sprintf("PAL%d", t.IntN(2))}
+		}
 		return e
 	})
 	t.Truth.Departed[number] = true
@@ -178,9 +184,12 @@ func (t *teller) transport() {
 	t.record(t.key("T"), func(int) *docklinev1.Event {
 		e := local(kind, t.second(), shipment)
 		m := &docklinev1.Transport{Code: "X3", Milestone: []string{"picked_up", "departed", "arrived", "out_for_delivery", "returning"}[t.IntN(5)], Place: "Kassel, DE", Eta: At(9000 + t.second()), Cause: "weather"}
-		if t.chance(2) {
+		switch t.IntN(3) {
+		case 0:
 			m.Tracking = "T-" + shipment
-		} else {
+		case 1:
+			m.HandlingUnits = []string{"PAL0", "PAL1"}[t.IntN(2):]
+		default:
 			m.Shipment, m.Site = shipment, Site
 		}
 		e.Payload = &docklinev1.Event_Transport{Transport: m}

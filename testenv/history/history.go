@@ -53,7 +53,7 @@ func Random(seed uint64) *History {
 	t.order("SO1")
 	t.order("SO2")
 	acts := []func(){t.pick, t.pick, t.pick, t.shortPick, t.substitution, t.pack, t.reopen, t.ship, t.ship, t.void, t.count, t.result, t.load, t.transport, t.transport,
-		t.delivery, t.invoice, t.comeBack, t.inbound, t.stockDeed, t.allocation, t.hold, t.refused, t.declared}
+		t.delivery, t.invoice, t.comeBack, t.inbound, t.stockDeed, t.allocation, t.hold, t.refused, t.declared, t.foreign, t.foreign}
 	for range 6 + t.IntN(18) {
 		acts[t.IntN(len(acts))]()
 	}

@@ -12,6 +12,8 @@ type Refusal struct {
 	Status  int    `json:"-"`
 	Code    string `json:"code"`
 	Message string `json:"message"`
+	// Detail is what a program may read of it.
+	Detail map[string]string `json:"detail,omitempty"`
 }
 
 func (r *Refusal) Error() string { return r.Code + ": " + r.Message }

@@ -69,7 +69,7 @@ func Told(now func() time.Time, record Record) http.HandlerFunc {
 		answer, err := record(call, r, body)
 		if err != nil {
 			refusal := AsRefusal(err)
-			WriteError(w, refusal.Status, refusal.Code, refusal.Message)
+			Write(w, refusal.Status, map[string]*Refusal{"error": refusal})
 			return
 		}
 		Write(w, call.Status, answer)

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/db"
-	"github.com/dockline/dockline/collector/posting"
 )
 
 // young is how old a backup may be that is put back: sites keep what was acknowledged for longer, and so nothing is lost.
@@ -67,7 +67,7 @@ func (c *centre) restore(ctx context.Context) error {
 			if _, err := tx.NewIncarnation(ctx, w.now); err != nil {
 				return err
 			}
-			return posting.Restored(ctx, tx, w.now)
+			return collector.Restored(ctx, tx, w.now)
 		})
 		if err != nil {
 			return err

@@ -45,7 +45,7 @@ func (w *world) checkNow(ctx context.Context) error {
 // checkWhole is what must be so when all is quiet: everything agrees.
 func (w *world) checkWhole(ctx context.Context) error {
 	w.once()
-	checks := []func(context.Context) error{w.distinct, w.owned, w.nothingLost, w.refold, w.rebuild}
+	checks := []func(context.Context) error{w.distinct, w.owned, w.nothingLost, w.told, w.refold, w.rebuild}
 	if !w.wild {
 		checks = append(checks, w.causes, w.orders)
 		w.books()

@@ -21,8 +21,6 @@ type Config struct {
 	Dir string
 	// Plant is a mistake to be found; "" is none.
 	Plant Plant
-	// Restores has the centre's database put back to a backup, where the weather has it so.
-	Restores bool
 	// Trace gets every line of the trace; nil is nobody.
 	Trace io.Writer
 }

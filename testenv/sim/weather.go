@@ -26,7 +26,7 @@ const (
 
 // FaultNames are the faults that every few days together must have met.
 func FaultNames() []string {
-	return []string{messageLost, messageDoubled, messageLate, lineCut, agentCrashed, clockSet, collectorRestarted, diskFull, diskFailsSyncing, sinkAway, sinkSilent, targetSlow, changesFail, recordCorrected, recordRepeated, recordBad, orderUnknown}
+	return []string{messageLost, messageDoubled, messageLate, lineCut, agentCrashed, clockSet, collectorRestarted, diskFull, diskFailsSyncing, sinkAway, sinkSilent, targetSlow, changesFail, recordCorrected, recordRepeated, recordBad, orderUnknown, databaseRestored}
 }
 
 // weather is what a day does to the world: shares of what may happen, each often none at all, so that some days show one fault alone.
@@ -55,7 +55,7 @@ func makeWeather(r *rand.Rand) weather {
 		return r.Float64() * most
 	}
 	w := weather{lose: share(0.3), double: share(0.3), late: share(0.5), cut: share(0.02), crash: share(0.01), clock: share(0.005), disk: share(0.1),
-		database: share(0.05), restart: share(0.004), restore: share(0.006), target: share(0.4), repeat: share(0.2), correct: share(0.2), bad: share(0.05), unknown: share(0.05)}
+		database: share(0.05), restart: share(0.004), restore: share(0.03), target: share(0.4), repeat: share(0.2), correct: share(0.2), bad: share(0.05), unknown: share(0.05)}
 	if r.IntN(2) == 0 {
 		w.skew = r.IntN(120)
 	}

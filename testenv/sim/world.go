@@ -174,7 +174,7 @@ func (w *world) step(ctx context.Context) error {
 	case n < 60:
 		return w.siteStep(ctx, w.sites[w.r.IntN(len(w.sites))])
 	default:
-		if w.config.Restores && w.chance(w.weather.restore) {
+		if w.chance(w.weather.restore) {
 			return w.centre.backupOrRestore(ctx)
 		}
 		return w.centre.any(ctx)

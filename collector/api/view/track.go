@@ -9,6 +9,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -27,6 +28,8 @@ type Track struct {
 	Feeds    [][]string
 	// Exceptions are the open and the resolved ones, the last changed first.
 	Exceptions []exception.Exception
+	// Milestones are the clocks of the order and of its shipments and returns, by key and name.
+	Milestones []milestone.Entry
 	// Goods are its shipments and returns.
 	Goods []Goods
 }
@@ -72,6 +75,9 @@ func OneTrack(ctx context.Context, d *db.DB, tenant, number string) (*Track, err
 			if t.Feeds[i], err = posting.EventIDs(ctx, tx, tenant, p.Ref); err != nil {
 				return err
 			}
+		}
+		if t.Milestones, err = milestone.List(ctx, tx, tenant, milestone.Filter{Order: number, All: true}); err != nil {
+			return err
 		}
 		t.Exceptions, err = exception.List(ctx, tx, tenant, exception.Filter{Order: number, Limit: exceptionLimit})
 		return err

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	. "github.com/dockline/dockline/collector/state/statetest"
@@ -65,6 +66,18 @@ func TestAPersonAcceptsAnotherContent(t *testing.T) {
 	}
 	if text := show(); !strings.Contains(text, "accepted as an event of its own, "+eventlog.AcceptedID(other)) {
 		t.Errorf("after that:\n%s", text)
+	}
+	var acts []audit.Entry
+	if err := withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		return d.Read(ctx, func(tx *db.Tx) (err error) {
+			acts, err = audit.List(ctx, tx, Tenant, audit.Filter{Action: "event.accept"})
+			return err
+		})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(acts) != 1 || acts[0].By != "mara" || acts[0].Object != first.GetId() || acts[0].Reason != accept.Reason || !strings.Contains(string(acts[0].Detail), eventlog.BodyName(other)) {
+		t.Errorf("in the audit trail: %+v", acts)
 	}
 	config, err := collector.LoadConfig(all.Config)
 	if err != nil {

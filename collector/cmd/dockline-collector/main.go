@@ -24,22 +24,25 @@ import (
 type commands struct {
 	Config string `help:"The configuration, by default ${config}." type:"path" default:"${config}" placeholder:"FILE"`
 
-	Init     initCommand     `cmd:"" help:"Write a commented collector.yaml."`
-	Run      runCommand      `cmd:"" help:"Run in the foreground until interrupted."`
-	Find     findCommand     `cmd:"" help:"Find what a number or name leads to: an order, shipment, return, invoice, tracking number, SSCC."`
-	Site     siteCommand     `cmd:"" help:"Make sites known, and say how they are."`
-	Order    orderCommand    `cmd:"" help:"Orders, how far they have come, and what their statuses follow from."`
-	Show     showCommand     `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
-	Event    eventCommand    `cmd:"" help:"Look at an event, and decide where one id came with several contents."`
-	Stock    stockCommand    `cmd:"" help:"Say what lies where, and what of it can be promised."`
-	Identity identityCommand `cmd:"" help:"The authority that signs sites, and its replacement."`
-	Broker   brokerCommand   `cmd:"" help:"Set up a broker other than the embedded one."`
-	Export   exportCommand   `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON."`
-	Import   importCommand   `cmd:"" help:"Take a document of others into the event log: EPCIS."`
-	Backup   backupCommand   `cmd:"" help:"Copy the database into a file, also while the collector runs."`
-	Restore  restoreCommand  `cmd:"" help:"Put a backup back, or say that the database was put back."`
-	Rebuild  rebuildCommand  `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+	Init       initCommand       `cmd:"" help:"Write a commented collector.yaml."`
+	Run        runCommand        `cmd:"" help:"Run in the foreground until interrupted."`
+	Find       findCommand       `cmd:"" help:"Find what a number or name leads to: an order, shipment, return, invoice, tracking number, SSCC."`
+	Site       siteCommand       `cmd:"" help:"Make sites known, and say how they are."`
+	Order      orderCommand      `cmd:"" help:"Orders, how far they have come, and what their statuses follow from."`
+	Show       showCommand       `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
+	Event      eventCommand      `cmd:"" help:"Look at an event, and decide where one id came with several contents."`
+	Stock      stockCommand      `cmd:"" help:"Say what lies where, and what of it can be promised."`
+	Milestone  milestoneCommand  `cmd:"" help:"Say what is due and overdue, and how service levels are kept; tell clocks what happened."`
+	Deadletter deadletterCommand `cmd:"" help:"Records that were refused: look at them, correct and enter them, or discard them."`
+	Identity   identityCommand   `cmd:"" help:"The authority that signs sites, and its replacement."`
+	Broker     brokerCommand     `cmd:"" help:"Set up a broker other than the embedded one."`
+	Export     exportCommand     `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON."`
+	Import     importCommand     `cmd:"" help:"Take a document of others into the event log: EPCIS."`
+	Backup     backupCommand     `cmd:"" help:"Copy the database into a file, also while the collector runs."`
+	Restore    restoreCommand    `cmd:"" help:"Put a backup back, or say that the database was put back."`
+	Policy     policyCommand     `cmd:"" help:"The rules of the business: check, explain, compare, approve and activate versions of them."`
+	Rebuild    rebuildCommand    `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 func main() {
@@ -51,7 +54,7 @@ func main() {
 		parser.Errorf("%s", err)
 		os.Exit(2)
 	}
-	if err := ctx.Run(&c); err != nil {
+	if err := ctx.Run(&c, milestoneVerb(ctx.Selected().Name)); err != nil {
 		if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Path == c.Config && errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("there is no configuration %s: `dockline-collector init` writes one; --config names another place", c.Config)
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/dockline/dockline/collector/api"
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
@@ -100,11 +102,15 @@ func printOrder(out io.Writer, s *docklinev1.OrderState) error {
 	fmt.Fprintf(out, "Order %s is %s, from %s.\n", s.GetNumber(), plain(s.GetStatus()), factsText(s.GetStatusFacts(), s.GetStatusFactCount()))
 	for _, part := range []struct{ name, text string }{
 		{"Customer", strings.TrimSpace(s.GetCustomer() + " " + s.GetCustomerName())}, {"Progress", plain(strings.Join(s.GetProgress(), ", "))}, {"Flags", plain(strings.Join(s.GetFlags(), ", "))},
+		{"Promised", timeText(s.GetPromisedAt())}, {"Price list", strings.TrimSpace(s.GetPriceList() + " " + s.GetPriceListVersion())},
 		{"Returns", strings.Join(s.GetReturns(), ", ")}, {"Credit memos", strings.Join(s.GetCreditMemos(), ", ")}, {"Quote", s.GetQuote()},
 	} {
 		if part.text != "" {
 			fmt.Fprintf(out, "%s: %s\n", part.name, part.text)
 		}
+	}
+	for _, v := range s.GetVerdicts() {
+		fmt.Fprintf(out, "Checked: %s %s by %s%s, event %s\n", plain(v.GetCheck()), v.GetOutcome(), v.GetSource(), reasonText(v.GetReason()), shortID(v.GetEventId()))
 	}
 	for _, h := range s.GetHolds() {
 		fmt.Fprintf(out, "Held: %s, by %s: %s\n", h.GetCode(), cmp.Or(h.GetOwner(), "nobody named"), cmp.Or(h.GetReason(), "no reason given"))
@@ -121,8 +127,41 @@ func printOrder(out io.Writer, s *docklinev1.OrderState) error {
 	for _, l := range s.GetLines() {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.GetOrderLine(), l.GetItem(), plain(l.GetStatus()), countersText(l), factsText(l.GetStatusFacts(), l.GetStatusFactCount()))
 	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return printChanges(out, s.GetChanges())
+}
+
+// printChanges prints how fields that systems own became what they are.
+func printChanges(out io.Writer, changes []*docklinev1.FieldChange) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "FIELD\tLINE\tVALUE\tBEFORE\tTOLD\tBY\tOWNER\tEVENT")
+	for _, c := range changes {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.GetField(), cmp.Or(c.GetOrderLine(), "-"), cmp.Or(c.GetValue(), "-"), cmp.Or(c.GetFormerValue(), "-"),
+			timeText(c.GetToldAt()), c.GetSource(), cmp.Or(c.GetOwner(), "-"), shortID(c.GetEventId()))
+	}
 	return w.Flush()
 }
+
+func timeText(at *timestamppb.Timestamp) string {
+	if at == nil {
+		return ""
+	}
+	return at.AsTime().Format("2006-01-02 15:04 UTC")
+}
+
+func reasonText(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+func shortID(id string) string { return id[:min(len(id), 12)] }
 
 // factsText names the newest of the facts behind a status.
 func factsText(ids []string, all uint32) string {

@@ -42,7 +42,9 @@ const (
 type Memory struct {
 	// Settle is its settle time.
 	Settle time.Duration
-	Now    func() time.Time
+	// Reversals: it takes back goods issues and invoices.
+	Reversals bool
+	Now       func() time.Time
 	// Fail says how the next call goes wrong; op is "probe", "find", "create", "restate", or for an Advance the step "bind",
 	// "pick", "done". p is nil for a probe. It is called without any lock of Memory.
 	Fail func(op string, p *connector.Posting) Failure
@@ -63,6 +65,7 @@ type record struct {
 	version  int64
 	step     int // of an Advance: 1 bound, 2 picked, 3 done
 	effects  int
+	reversed bool
 }
 
 type lateEffect struct {
@@ -74,7 +77,7 @@ var steps = []string{"bind", "pick", "done"}
 
 // Kinds: a goods issue is advanced, invoices, adjustments and amendments are created once, status and cases restated.
 func (m *Memory) Kinds() map[connector.Kind]connector.Style {
-	return map[connector.Kind]connector.Style{
+	kinds := map[connector.Kind]connector.Style{
 		connector.GoodsIssue:      connector.Advance,
 		connector.InvoiceTrigger:  connector.CreateOnce,
 		connector.StockAdjustment: connector.CreateOnce,
@@ -82,6 +85,10 @@ func (m *Memory) Kinds() map[connector.Kind]connector.Style {
 		connector.OrderStatus:     connector.Level,
 		connector.ServiceCase:     connector.Level,
 	}
+	if m.Reversals {
+		kinds[connector.GoodsIssueReversal], kinds[connector.InvoiceReversal] = connector.CreateOnce, connector.CreateOnce
+	}
+	return kinds
 }
 
 // SettleTime is as set.
@@ -106,7 +113,7 @@ func (m *Memory) Find(ctx context.Context, p *connector.Posting) ([]connector.Fo
 		if r.kind != p.Kind || r.key != p.Key {
 			continue
 		}
-		f := connector.Found{Document: r.reference(), SourceVersion: r.version}
+		f := connector.Found{Document: r.reference(), SourceVersion: r.version, Reversed: r.reversed}
 		f.Complete = proto.Equal(r.document, p.Document) && (m.Kinds()[p.Kind] != connector.Advance || r.step == len(steps)) &&
 			(m.Kinds()[p.Kind] != connector.Level || r.version >= p.SourceVersion)
 		if !f.Complete {
@@ -122,7 +129,7 @@ func (m *Memory) Apply(ctx context.Context, p *connector.Posting) (connector.Res
 	var r *record
 	switch m.Kinds()[p.Kind] {
 	case connector.CreateOnce:
-		err := m.act(ctx, "create", p, func() { r = m.add(p); r.effects = 1 })
+		err := m.act(ctx, "create", p, func() { r = m.add(p); r.effects = 1; m.reverse(p) })
 		return result(r, err)
 	case connector.Level:
 		err := m.act(ctx, "restate", p, func() {
@@ -151,6 +158,19 @@ func (m *Memory) Apply(ctx context.Context, p *connector.Posting) (connector.Res
 		}
 	}
 	return result(r, nil)
+}
+
+// reverse takes back what a reversal names.
+func (m *Memory) reverse(p *connector.Posting) {
+	v := p.Document.GetGoodsIssueReversal()
+	if v == nil {
+		v = p.Document.GetInvoiceReversal()
+	}
+	for _, r := range m.records {
+		if v != nil && connector.Reversals[r.kind] == p.Kind && r.number == v.GetReverses().GetNumber() {
+			r.reversed, r.effects = true, 0
+		}
+	}
 }
 
 // advance takes one step, only from the step before; like an ERP, a late repetition finds the step taken.

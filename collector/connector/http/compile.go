@@ -28,6 +28,11 @@ var documentOf = map[connector.Kind]struct {
 	connector.OrderStatus:     {"posting.order_status", &docklinev1.OrderStatus{}},
 	connector.ServiceCase:     {"posting.service_case", &docklinev1.ServiceCase{}},
 	connector.OrderAmendment:  {"posting.order_amendment", &docklinev1.OrderAmendment{}},
+
+	connector.GoodsIssueReversal: {"posting.goods_issue_reversal", &docklinev1.Reversal{}},
+	connector.InvoiceReversal:    {"posting.invoice_reversal", &docklinev1.Reversal{}},
+	connector.ReturnReceipt:      {"posting.return_receipt", &docklinev1.GoodsReturned{}},
+	connector.CreditRequest:      {"posting.credit_request", &docklinev1.GoodsReturned{}},
 }
 
 // centreKinds are the kinds that a system at the centre may report: what names its order, shipment or return without the site that tells it.
@@ -68,7 +73,8 @@ func postingVars(k connector.Kind) variables {
 	doc := documentOf[k]
 	return variables{
 		"posting.tenant": cel.StringType, "posting.key": cel.StringType, "posting.source_version": cel.IntType,
-		"posting.correlation_id": cel.StringType, "posting.needs": cel.ListType(objectType(&docklinev1.DocumentReference{})),
+		"posting.correlation_id": cel.StringType, "posting.posting_date": cel.StringType,
+		"posting.references": cel.MapType(cel.StringType, cel.StringType), "posting.needs": cel.ListType(objectType(&docklinev1.DocumentReference{})),
 		doc.variable: objectType(doc.message),
 	}
 }
@@ -137,7 +143,8 @@ func (c *compiler) errorRule(key string, s errorSource) errorRule {
 		c.fault(key, "neither status nor when: it would match everything")
 	}
 	return errorRule{status: s.Status, when: c.expression(key+".when", s.When, cel.BoolType, answerVars), class: class, code: s.Code,
-		text: c.expression(key+".text", s.Text, cel.StringType, answerVars), remedy: s.Remedy, unknown: s.Unknown}
+		text: c.expression(key+".text", s.Text, cel.StringType, answerVars), remedy: s.Remedy, unknown: s.Unknown,
+		openFrom: c.expression(key+".open_from", s.OpenFrom, cel.StringType, answerVars)}
 }
 
 func (c *compiler) kind(key string, name connector.Kind, s kindSource) *kind {
@@ -157,6 +164,7 @@ func (c *compiler) kind(key string, name connector.Kind, s kindSource) *kind {
 		document: c.document(find+".document", s.Find.Document, item),
 		version:  c.expression(find+".version", s.Find.Version, cel.IntType, item),
 		complete: c.required(find+".complete", s.Find.Complete, cel.BoolType, item),
+		reversed: c.expression(find+".reversed", s.Find.Reversed, cel.BoolType, item),
 		draft:    c.expression(find+".draft", s.Find.Draft, cel.BoolType, item), difference: c.expression(find+".difference", s.Find.Difference, cel.StringType, item),
 	}
 	if k.style == connector.Level && s.Find.Version == "" {

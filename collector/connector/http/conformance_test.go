@@ -62,6 +62,12 @@ func TestConformanceERP(t *testing.T) {
 				p = adjustmentOf(fmt.Sprintf("CC%d", counts), "SKU-1002", "A-01-02", "-3")
 			case connector.OrderAmendment:
 				p = amendmentOf(w.order(t, "10").Number, "p1", erp.Substitute, amendmentLine("10", "SKU-1001", "4", "SKU-1002", "2"))
+			case connector.GoodsIssueReversal:
+				order, key, number := issued(t)
+				p = reversalOf(kind, order, key, number)
+			case connector.InvoiceReversal:
+				order, key, number := issued(t)
+				p = reversalOf(kind, order, key, settle(t, w.connector, invoiceOf(order, "S1", number)).Documents[0].Number)
 			}
 			p.SourceVersion = 10
 			return p
@@ -90,6 +96,9 @@ func TestConformanceERP(t *testing.T) {
 			return issueOf(order, "S2", line("10", "SKU-1001", "1", ""))
 		},
 		Duplicate: func(t *testing.T, p *connector.Posting) bool {
+			if p.Kind == connector.GoodsIssueReversal || p.Kind == connector.InvoiceReversal {
+				return false // what was taken back cannot be taken back again
+			}
 			w.duplicate(t, p)
 			return true
 		},
@@ -117,7 +126,8 @@ func TestConformanceERP(t *testing.T) {
 }
 
 var erpPaths = map[connector.Kind]string{connector.GoodsIssue: "/api/goods-issues", connector.InvoiceTrigger: "/api/invoices",
-	connector.StockAdjustment: "/api/stock-adjustments", connector.OrderAmendment: "/api/order-amendments"}
+	connector.StockAdjustment: "/api/stock-adjustments", connector.OrderAmendment: "/api/order-amendments",
+	connector.GoodsIssueReversal: "/api/goods-issue-reversals", connector.InvoiceReversal: "/api/invoice-reversals"}
 
 func (w *erpWorld) effects(t *testing.T, kind connector.Kind, key string) int {
 	t.Helper()

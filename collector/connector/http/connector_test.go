@@ -103,6 +103,15 @@ func adjustmentOf(count, item, bin, delta string) *connector.Posting {
 			AsOf: timestamppb.New(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)), AsOfMovement: 41}}})
 }
 
+// reversalOf takes back a document of that number, which was posted under a key.
+func reversalOf(kind connector.Kind, order, key, number string) *connector.Posting {
+	v := &docklinev1.Reversal{Reverses: &docklinev1.DocumentReference{Number: number}, Reference: key, Order: order, Shipment: "S1", Site: "dc-east", Reason: "no_longer_wanted"}
+	if kind == connector.InvoiceReversal {
+		return posting(kind, key, &docklinev1.Document{Document: &docklinev1.Document_InvoiceReversal{InvoiceReversal: v}})
+	}
+	return posting(kind, key, &docklinev1.Document{Document: &docklinev1.Document_GoodsIssueReversal{GoodsIssueReversal: v}})
+}
+
 func amendmentOf(order, cause, action string, lines ...*docklinev1.OrderAmendmentLine) *connector.Posting {
 	return posting(connector.OrderAmendment, order+"/"+action+"/"+cause, &docklinev1.Document{Document: &docklinev1.Document_OrderAmendment{
 		OrderAmendment: &docklinev1.OrderAmendment{Order: order, Action: action, Lines: lines, Reason: "out of stock", Approval: "chief of shift", Site: "dc-east"}}})

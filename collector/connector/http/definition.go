@@ -80,6 +80,8 @@ type errorSource struct {
 	Text    string `yaml:"text"`
 	Remedy  string `yaml:"remedy"`
 	Unknown bool   `yaml:"unknown"`
+	// OpenFrom is a CEL string over the same: the first day, YYYY-MM-DD, that is open, where the fault is that a period is closed.
+	OpenFrom string `yaml:"open_from"`
 }
 
 type kindSource struct {
@@ -99,6 +101,7 @@ type findSource struct {
 	Version    string         `yaml:"version"`
 	Complete   string         `yaml:"complete"`
 	Draft      string         `yaml:"draft"`
+	Reversed   string         `yaml:"reversed"`
 	Difference string         `yaml:"difference"`
 }
 

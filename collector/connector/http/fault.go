@@ -22,6 +22,8 @@ type errorRule struct {
 	text    *expression
 	remedy  string
 	unknown bool
+	// openFrom is the first day that is open, nil where the fault is about something else.
+	openFrom *expression
 }
 
 func (r errorRule) matches(ctx context.Context, status int, v values) bool {
@@ -56,7 +58,11 @@ func (c *Connector) classify(ctx context.Context, r *request, got *answer) *conn
 		if err != nil || text == "" {
 			text = said(got)
 		}
-		return &connector.Fault{Class: rule.class, Code: rule.code, Text: text, Remedy: rule.remedy, Unknown: rule.unknown && r.writes(), RetryAfter: retry}
+		openFrom, err := rule.openFrom.string(ctx, v)
+		if err != nil {
+			openFrom = "" // an answer that does not say so: a person finds out
+		}
+		return &connector.Fault{Class: rule.class, Code: rule.code, Text: text, Remedy: rule.remedy, Unknown: rule.unknown && r.writes(), RetryAfter: retry, OpenFrom: openFrom}
 	}
 	f := byStatus(got.status)
 	f.Text = said(got)

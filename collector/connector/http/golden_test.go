@@ -107,6 +107,8 @@ func TestBodiesOfEachKind(t *testing.T) {
 		{"stock_adjust", "erp", adjustmentOf("CC1", "SKU-1002", "A-01-02", "-3")},
 		{"order_amend", "erp", amendmentOf(order, "p1", erp.Substitute, amendmentLine("10", "SKU-1001", "4", "SKU-1002", "2"))},
 		{"order_amend_cancel", "erp", amendmentOf(order, "S1", erp.CancelLines, amendmentLine("10", "SKU-1001", "2", "", ""))},
+		{"invoice_reversal", "erp", reversalOf(connector.InvoiceReversal, order, order+"/S%2F1", "IN300001")},
+		{"goods_issue_reversal", "erp", reversalOf(connector.GoodsIssueReversal, order, order+"/S%2F1", "GI200001")},
 		{"crm_status", "crm", statusOf(order, "partly_shipped", 2)},
 		{"crm_status_again", "crm", statusOf(order, "shipped", 3)},
 		{"crm_case", "crm", caseOf(order, false, 1)},

@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -27,6 +28,7 @@ type finder struct {
 	items, match                         *expression
 	document                             document
 	version, complete, draft, difference *expression
+	reversed                             *expression
 }
 
 type document struct {
@@ -58,7 +60,15 @@ func (k *kind) vars(p *connector.Posting) (values, error) {
 		needs[i] = n
 	}
 	return values{"posting.tenant": p.Tenant, "posting.key": p.Key, "posting.source_version": p.SourceVersion,
-		"posting.correlation_id": p.CorrelationID, "posting.needs": needs, k.variable: doc.Get(field).Message().Interface()}, nil
+		"posting.correlation_id": p.CorrelationID, "posting.posting_date": p.PostingDate, "posting.references": references(p), "posting.needs": needs, k.variable: doc.Get(field).Message().Interface()}, nil
+}
+
+// references is never nil: an expression may ask for what is not there.
+func references(p *connector.Posting) map[string]string {
+	if p.References == nil {
+		return map[string]string{}
+	}
+	return p.References
 }
 
 func (c *Connector) kind(p *connector.Posting) (*kind, values, error) {
@@ -112,6 +122,10 @@ func (c *Connector) find(ctx context.Context, k *kind, p *connector.Posting, v v
 			found = append(found, one)
 		}
 	}
+	// What was taken back counts only where nothing else is there.
+	if inForce := slices.DeleteFunc(slices.Clone(found), func(m match) bool { return m.Reversed }); len(inForce) > 0 {
+		return inForce, nil
+	}
 	return found, nil
 }
 
@@ -125,6 +139,9 @@ func (c *Connector) read(ctx context.Context, k *kind, v values) (m match, ours 
 	}
 	if m.SourceVersion, err = f.version.int(ctx, v); err != nil {
 		return m, false, err
+	}
+	if m.Reversed, err = f.reversed.bool(ctx, v, false); err != nil || m.Reversed {
+		return m, true, err
 	}
 	if m.Complete, err = f.complete.bool(ctx, v, false); err != nil || m.Complete {
 		return m, true, err
@@ -186,7 +203,7 @@ func (k *kind) settled(p *connector.Posting, found []match) (connector.Result, b
 	if len(found) == 0 {
 		return connector.Result{}, false, nil
 	}
-	if len(found) > 1 {
+	if len(found) > 1 && !found[0].Reversed {
 		numbers := make([]string, len(found))
 		for i, m := range found {
 			numbers[i] = m.Document.GetNumber()
@@ -207,6 +224,9 @@ func (k *kind) settled(p *connector.Posting, found []match) (connector.Result, b
 // unfinished is why the steps did not lead to what the posting wants.
 func (k *kind) unfinished(found []match, sent bool) *connector.Fault {
 	switch {
+	case len(found) > 0 && found[0].Reversed:
+		return &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_PROCESS, Code: "reversed", Text: found[0].Document.GetNumber() + " was reversed",
+			Remedy: "it is posted under another reference by itself"}
 	case len(found) > 0:
 		return &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_PROCESS, Code: "differs",
 			Text:   strings.TrimSuffix(fmt.Sprintf("%s is not as it should be: %s", found[0].Document.GetNumber(), found[0].Difference), ": "),

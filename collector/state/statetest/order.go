@@ -169,3 +169,36 @@ func carried(kind docklinev1.EventKind, second int, tracking string) *docklinev1
 	e.Source, e.OccurredAt = Carrier, At(second)
 	return e
 }
+
+// Changed is an order as a source other than the ERP has it, at one of its own revisions.
+func Changed(source, number, revision string, change func(*docklinev1.Order), lines ...*docklinev1.Line) *docklinev1.Event {
+	e := Accepted(number, revision, lines...)
+	e.Kind = docklinev1.EventKind_EVENT_KIND_ORDER_CHANGED
+	if change != nil {
+		change(e.GetOrder())
+	}
+	return By(source, e)
+}
+
+// By is a fact as another source of the centre tells it.
+func By(source string, e *docklinev1.Event) *docklinev1.Event {
+	e.Source, e.Site = source, ""
+	return finish(e)
+}
+
+// Ordered is an order as the ERP has it, changed before it is told.
+func Ordered(number, revision string, change func(*docklinev1.Order), lines ...*docklinev1.Line) *docklinev1.Event {
+	e := Accepted(number, revision, lines...)
+	change(e.GetOrder())
+	return finish(e)
+}
+
+// Owing is a remainder that the site keeps, with the second at which it is promised, 0 for none.
+func Owing(second int, number string, promised int, lines ...*docklinev1.Line) *docklinev1.Event {
+	e := local(docklinev1.EventKind_EVENT_KIND_BACKORDER_CREATED, second, number, number)
+	e.Payload = &docklinev1.Event_Backorder{Backorder: &docklinev1.Backorder{Number: number, Rule: "keep", Lines: lines}}
+	if promised > 0 {
+		e.GetBackorder().PromisedAt = At(promised)
+	}
+	return finish(e)
+}

@@ -228,7 +228,11 @@ func (p *pass) refuse(l line) bool {
 	raw := string(l.Raw)
 	occurrence := p.refused[raw]
 	p.refused[raw]++
-	return p.yield(p.deadLetter(p.content, refusal{line: l.Line, raw: l.Raw, occurrence: occurrence, faults: l.faults}))
+	r := refusal{line: l.Line, raw: l.Raw, occurrence: occurrence, faults: l.faults}
+	if p.rowFault(l.Row) == nil {
+		r.partial = p.binding.Partial(l.Cells)
+	}
+	return p.yield(p.deadLetter(p.content, r))
 }
 
 // rejectedHead begins the file of refused lines so that it can be given again as it is.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/plugins/mapping"
@@ -31,6 +32,8 @@ type refusal struct {
 	raw        []byte
 	occurrence int
 	faults     []mapping.Fault
+	// partial is what could be read of it, nil for nothing.
+	partial *docklinev1.Event
 }
 
 // deadLetter makes the event that a person sees. Its key comes of the raw line, so that the same line in another file is the same
@@ -41,6 +44,9 @@ func (s *stream) deadLetter(c content, r refusal) *docklinev1.Event {
 		Class: first.Class, Code: first.Code, Text: s.letterText(c, r),
 		File: c.name, Line: uint32(r.line), Column: first.Column, Raw: r.raw[:min(len(r.raw), maxRaw)],
 	}
+	if r.partial != nil && len(r.raw) <= maxRaw {
+		letter.RefusedEvent, _ = proto.MarshalOptions{Deterministic: true}.Marshal(r.partial)
+	}
 	sum := sha256.Sum256(r.raw)
 	key := "refused/" + url.PathEscape(s.Name) + "/" + hex.EncodeToString(sum[:16]) + "/" + strconv.Itoa(r.occurrence)
 	if r.line == 0 {
@@ -49,7 +55,7 @@ func (s *stream) deadLetter(c content, r refusal) *docklinev1.Event {
 	stamp := plausible(c.stamp)
 	return &docklinev1.Event{
 		Kind: docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED, Subject: c.name, SourceKey: key,
-		ContentHash: hashOf(letter.GetFile(), strconv.Itoa(r.line), letter.GetColumn(), letter.GetCode(), letter.GetText(), strconv.FormatInt(stamp.UnixMicro(), 10), string(r.raw)),
+		ContentHash: hashOf(letter.GetFile(), strconv.Itoa(r.line), letter.GetColumn(), letter.GetCode(), letter.GetText(), strconv.FormatInt(stamp.UnixMicro(), 10), string(r.raw), string(letter.GetRefusedEvent())),
 		OccurredAt:  timestamppb.New(stamp), Origin: place(c.name, r.line, ""),
 		Payload: &docklinev1.Event_DeadLetter{DeadLetter: letter},
 	}

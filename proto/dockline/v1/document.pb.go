@@ -34,6 +34,10 @@ type Document struct {
 	//	*Document_OrderStatus
 	//	*Document_ServiceCase
 	//	*Document_OrderAmendment
+	//	*Document_GoodsIssueReversal
+	//	*Document_InvoiceReversal
+	//	*Document_ReturnReceipt
+	//	*Document_CreditRequest
 	Document      isDocument_Document `protobuf_oneof:"document"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -130,6 +134,42 @@ func (x *Document) GetOrderAmendment() *OrderAmendment {
 	return nil
 }
 
+func (x *Document) GetGoodsIssueReversal() *Reversal {
+	if x != nil {
+		if x, ok := x.Document.(*Document_GoodsIssueReversal); ok {
+			return x.GoodsIssueReversal
+		}
+	}
+	return nil
+}
+
+func (x *Document) GetInvoiceReversal() *Reversal {
+	if x != nil {
+		if x, ok := x.Document.(*Document_InvoiceReversal); ok {
+			return x.InvoiceReversal
+		}
+	}
+	return nil
+}
+
+func (x *Document) GetReturnReceipt() *GoodsReturned {
+	if x != nil {
+		if x, ok := x.Document.(*Document_ReturnReceipt); ok {
+			return x.ReturnReceipt
+		}
+	}
+	return nil
+}
+
+func (x *Document) GetCreditRequest() *GoodsReturned {
+	if x != nil {
+		if x, ok := x.Document.(*Document_CreditRequest); ok {
+			return x.CreditRequest
+		}
+	}
+	return nil
+}
+
 type isDocument_Document interface {
 	isDocument_Document()
 }
@@ -158,6 +198,22 @@ type Document_OrderAmendment struct {
 	OrderAmendment *OrderAmendment `protobuf:"bytes,6,opt,name=order_amendment,json=orderAmendment,proto3,oneof"`
 }
 
+type Document_GoodsIssueReversal struct {
+	GoodsIssueReversal *Reversal `protobuf:"bytes,70,opt,name=goods_issue_reversal,json=goodsIssueReversal,proto3,oneof"`
+}
+
+type Document_InvoiceReversal struct {
+	InvoiceReversal *Reversal `protobuf:"bytes,71,opt,name=invoice_reversal,json=invoiceReversal,proto3,oneof"`
+}
+
+type Document_ReturnReceipt struct {
+	ReturnReceipt *GoodsReturned `protobuf:"bytes,72,opt,name=return_receipt,json=returnReceipt,proto3,oneof"`
+}
+
+type Document_CreditRequest struct {
+	CreditRequest *GoodsReturned `protobuf:"bytes,73,opt,name=credit_request,json=creditRequest,proto3,oneof"`
+}
+
 func (*Document_GoodsIssue) isDocument_Document() {}
 
 func (*Document_InvoiceTrigger) isDocument_Document() {}
@@ -169,6 +225,14 @@ func (*Document_OrderStatus) isDocument_Document() {}
 func (*Document_ServiceCase) isDocument_Document() {}
 
 func (*Document_OrderAmendment) isDocument_Document() {}
+
+func (*Document_GoodsIssueReversal) isDocument_Document() {}
+
+func (*Document_InvoiceReversal) isDocument_Document() {}
+
+func (*Document_ReturnReceipt) isDocument_Document() {}
+
+func (*Document_CreditRequest) isDocument_Document() {}
 
 // DocumentLine is in the terms of the target: items and units by the collector's mapping. quantity is in the base unit, decimal.
 type DocumentLine struct {
@@ -960,11 +1024,200 @@ func (x *ServiceCase) GetClosed() bool {
 	return false
 }
 
+// Reversal takes back a document that had its effect and is not wanted any longer: both stay in the target. Its key is that of the reversed one.
+type Reversal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reversed document in the target, and its key there.
+	Reverses  *DocumentReference `protobuf:"bytes,1,opt,name=reverses,proto3" json:"reverses,omitempty"`
+	Reference string             `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	Order     string             `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
+	Shipment  string             `protobuf:"bytes,4,opt,name=shipment,proto3" json:"shipment,omitempty"`
+	Site      string             `protobuf:"bytes,5,opt,name=site,proto3" json:"site,omitempty"`
+	// What the reversed document says.
+	Lines []*DocumentLine `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
+	// document_changed, no_longer_wanted, needed_document_reversed.
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reversal) Reset() {
+	*x = Reversal{}
+	mi := &file_dockline_v1_document_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reversal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reversal) ProtoMessage() {}
+
+func (x *Reversal) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_document_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reversal.ProtoReflect.Descriptor instead.
+func (*Reversal) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_document_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Reversal) GetReverses() *DocumentReference {
+	if x != nil {
+		return x.Reverses
+	}
+	return nil
+}
+
+func (x *Reversal) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *Reversal) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *Reversal) GetShipment() string {
+	if x != nil {
+		return x.Shipment
+	}
+	return ""
+}
+
+func (x *Reversal) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *Reversal) GetLines() []*DocumentLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *Reversal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// GoodsReturned is a receipt of goods that came back, or asks for their credit: never for more than was disposed of. Its key is that of the return.
+type GoodsReturned struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Order         string                 `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	Customer      string                 `protobuf:"bytes,3,opt,name=customer,proto3" json:"customer,omitempty"`
+	Site          string                 `protobuf:"bytes,4,opt,name=site,proto3" json:"site,omitempty"`
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	Lines         []*DocumentLine        `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GoodsReturned) Reset() {
+	*x = GoodsReturned{}
+	mi := &file_dockline_v1_document_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GoodsReturned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GoodsReturned) ProtoMessage() {}
+
+func (x *GoodsReturned) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_document_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GoodsReturned.ProtoReflect.Descriptor instead.
+func (*GoodsReturned) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_document_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GoodsReturned) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *GoodsReturned) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *GoodsReturned) GetCustomer() string {
+	if x != nil {
+		return x.Customer
+	}
+	return ""
+}
+
+func (x *GoodsReturned) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *GoodsReturned) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
+}
+
+func (x *GoodsReturned) GetLines() []*DocumentLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *GoodsReturned) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_dockline_v1_document_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_document_proto_rawDesc = "" +
 	"\n" +
-	"\x1adockline/v1/document.proto\x12\vdockline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x03\n" +
+	"\x1adockline/v1/document.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x05\n" +
 	"\bDocument\x12:\n" +
 	"\vgoods_issue\x18\x01 \x01(\v2\x17.dockline.v1.GoodsIssueH\x00R\n" +
 	"goodsIssue\x12F\n" +
@@ -972,7 +1225,11 @@ const file_dockline_v1_document_proto_rawDesc = "" +
 	"\x10stock_adjustment\x18\x03 \x01(\v2\x1c.dockline.v1.StockAdjustmentH\x00R\x0fstockAdjustment\x12=\n" +
 	"\forder_status\x18\x04 \x01(\v2\x18.dockline.v1.OrderStatusH\x00R\vorderStatus\x12=\n" +
 	"\fservice_case\x18\x05 \x01(\v2\x18.dockline.v1.ServiceCaseH\x00R\vserviceCase\x12F\n" +
-	"\x0forder_amendment\x18\x06 \x01(\v2\x1b.dockline.v1.OrderAmendmentH\x00R\x0eorderAmendmentB\n" +
+	"\x0forder_amendment\x18\x06 \x01(\v2\x1b.dockline.v1.OrderAmendmentH\x00R\x0eorderAmendment\x12I\n" +
+	"\x14goods_issue_reversal\x18F \x01(\v2\x15.dockline.v1.ReversalH\x00R\x12goodsIssueReversal\x12B\n" +
+	"\x10invoice_reversal\x18G \x01(\v2\x15.dockline.v1.ReversalH\x00R\x0finvoiceReversal\x12C\n" +
+	"\x0ereturn_receipt\x18H \x01(\v2\x1a.dockline.v1.GoodsReturnedH\x00R\rreturnReceipt\x12C\n" +
+	"\x0ecredit_request\x18I \x01(\v2\x1a.dockline.v1.GoodsReturnedH\x00R\rcreditRequestB\n" +
 	"\n" +
 	"\bdocument\"\xaf\x01\n" +
 	"\fDocumentLine\x12\x1d\n" +
@@ -1047,7 +1304,24 @@ const file_dockline_v1_document_proto_rawDesc = "" +
 	"\x05cause\x18\x05 \x01(\tR\x05cause\x12\x18\n" +
 	"\amissing\x18\x06 \x01(\tR\amissing\x12\x12\n" +
 	"\x04text\x18\a \x01(\tR\x04text\x12\x16\n" +
-	"\x06closed\x18\b \x01(\bR\x06closedB;Z9github.com/dockline/dockline/proto/dockline/v1;docklinev1b\x06proto3"
+	"\x06closed\x18\b \x01(\bR\x06closed\"\xf3\x01\n" +
+	"\bReversal\x12:\n" +
+	"\breverses\x18\x01 \x01(\v2\x1e.dockline.v1.DocumentReferenceR\breverses\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12\x14\n" +
+	"\x05order\x18\x03 \x01(\tR\x05order\x12\x1a\n" +
+	"\bshipment\x18\x04 \x01(\tR\bshipment\x12\x12\n" +
+	"\x04site\x18\x05 \x01(\tR\x04site\x12/\n" +
+	"\x05lines\x18\x06 \x03(\v2\x19.dockline.v1.DocumentLineR\x05lines\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\xf3\x01\n" +
+	"\rGoodsReturned\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x14\n" +
+	"\x05order\x18\x02 \x01(\tR\x05order\x12\x1a\n" +
+	"\bcustomer\x18\x03 \x01(\tR\bcustomer\x12\x12\n" +
+	"\x04site\x18\x04 \x01(\tR\x04site\x12;\n" +
+	"\vreceived_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"receivedAt\x12/\n" +
+	"\x05lines\x18\x06 \x03(\v2\x19.dockline.v1.DocumentLineR\x05lines\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reasonB;Z9github.com/dockline/dockline/proto/dockline/v1;docklinev1b\x06proto3"
 
 var (
 	file_dockline_v1_document_proto_rawDescOnce sync.Once
@@ -1061,7 +1335,7 @@ func file_dockline_v1_document_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_document_proto_rawDescData
 }
 
-var file_dockline_v1_document_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_dockline_v1_document_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_dockline_v1_document_proto_goTypes = []any{
 	(*Document)(nil),              // 0: dockline.v1.Document
 	(*DocumentLine)(nil),          // 1: dockline.v1.DocumentLine
@@ -1073,7 +1347,10 @@ var file_dockline_v1_document_proto_goTypes = []any{
 	(*OrderStatus)(nil),           // 7: dockline.v1.OrderStatus
 	(*OrderStatusLine)(nil),       // 8: dockline.v1.OrderStatusLine
 	(*ServiceCase)(nil),           // 9: dockline.v1.ServiceCase
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*Reversal)(nil),              // 10: dockline.v1.Reversal
+	(*GoodsReturned)(nil),         // 11: dockline.v1.GoodsReturned
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*DocumentReference)(nil),     // 13: dockline.v1.DocumentReference
 }
 var file_dockline_v1_document_proto_depIdxs = []int32{
 	2,  // 0: dockline.v1.Document.goods_issue:type_name -> dockline.v1.GoodsIssue
@@ -1082,17 +1359,25 @@ var file_dockline_v1_document_proto_depIdxs = []int32{
 	7,  // 3: dockline.v1.Document.order_status:type_name -> dockline.v1.OrderStatus
 	9,  // 4: dockline.v1.Document.service_case:type_name -> dockline.v1.ServiceCase
 	4,  // 5: dockline.v1.Document.order_amendment:type_name -> dockline.v1.OrderAmendment
-	10, // 6: dockline.v1.GoodsIssue.departed_at:type_name -> google.protobuf.Timestamp
-	1,  // 7: dockline.v1.GoodsIssue.lines:type_name -> dockline.v1.DocumentLine
-	1,  // 8: dockline.v1.InvoiceTrigger.lines:type_name -> dockline.v1.DocumentLine
-	5,  // 9: dockline.v1.OrderAmendment.lines:type_name -> dockline.v1.OrderAmendmentLine
-	10, // 10: dockline.v1.StockAdjustment.as_of:type_name -> google.protobuf.Timestamp
-	8,  // 11: dockline.v1.OrderStatus.lines:type_name -> dockline.v1.OrderStatusLine
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	10, // 6: dockline.v1.Document.goods_issue_reversal:type_name -> dockline.v1.Reversal
+	10, // 7: dockline.v1.Document.invoice_reversal:type_name -> dockline.v1.Reversal
+	11, // 8: dockline.v1.Document.return_receipt:type_name -> dockline.v1.GoodsReturned
+	11, // 9: dockline.v1.Document.credit_request:type_name -> dockline.v1.GoodsReturned
+	12, // 10: dockline.v1.GoodsIssue.departed_at:type_name -> google.protobuf.Timestamp
+	1,  // 11: dockline.v1.GoodsIssue.lines:type_name -> dockline.v1.DocumentLine
+	1,  // 12: dockline.v1.InvoiceTrigger.lines:type_name -> dockline.v1.DocumentLine
+	5,  // 13: dockline.v1.OrderAmendment.lines:type_name -> dockline.v1.OrderAmendmentLine
+	12, // 14: dockline.v1.StockAdjustment.as_of:type_name -> google.protobuf.Timestamp
+	8,  // 15: dockline.v1.OrderStatus.lines:type_name -> dockline.v1.OrderStatusLine
+	13, // 16: dockline.v1.Reversal.reverses:type_name -> dockline.v1.DocumentReference
+	1,  // 17: dockline.v1.Reversal.lines:type_name -> dockline.v1.DocumentLine
+	12, // 18: dockline.v1.GoodsReturned.received_at:type_name -> google.protobuf.Timestamp
+	1,  // 19: dockline.v1.GoodsReturned.lines:type_name -> dockline.v1.DocumentLine
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_document_proto_init() }
@@ -1100,6 +1385,7 @@ func file_dockline_v1_document_proto_init() {
 	if File_dockline_v1_document_proto != nil {
 		return
 	}
+	file_dockline_v1_event_proto_init()
 	file_dockline_v1_document_proto_msgTypes[0].OneofWrappers = []any{
 		(*Document_GoodsIssue)(nil),
 		(*Document_InvoiceTrigger)(nil),
@@ -1107,6 +1393,10 @@ func file_dockline_v1_document_proto_init() {
 		(*Document_OrderStatus)(nil),
 		(*Document_ServiceCase)(nil),
 		(*Document_OrderAmendment)(nil),
+		(*Document_GoodsIssueReversal)(nil),
+		(*Document_InvoiceReversal)(nil),
+		(*Document_ReturnReceipt)(nil),
+		(*Document_CreditRequest)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1114,7 +1404,7 @@ func file_dockline_v1_document_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_document_proto_rawDesc), len(file_dockline_v1_document_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

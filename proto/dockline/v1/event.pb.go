@@ -1836,7 +1836,12 @@ type Order struct {
 	Lines             []*Line                `protobuf:"bytes,9,rep,name=lines,proto3" json:"lines,omitempty"`
 	Reason            string                 `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Ship-to as lines of text, outermost last.
-	ShipTo        []string `protobuf:"bytes,11,rep,name=ship_to,json=shipTo,proto3" json:"ship_to,omitempty"`
+	ShipTo []string `protobuf:"bytes,11,rep,name=ship_to,json=shipTo,proto3" json:"ship_to,omitempty"`
+	// The price list that the prices are of, and its version.
+	PriceList        string `protobuf:"bytes,80,opt,name=price_list,json=priceList,proto3" json:"price_list,omitempty"`
+	PriceListVersion string `protobuf:"bytes,81,opt,name=price_list_version,json=priceListVersion,proto3" json:"price_list_version,omitempty"`
+	// What the system of record found when it checked the order, one for each check.
+	Verdicts      []*Verdict `protobuf:"bytes,82,rep,name=verdicts,proto3" json:"verdicts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1948,6 +1953,90 @@ func (x *Order) GetShipTo() []string {
 	return nil
 }
 
+func (x *Order) GetPriceList() string {
+	if x != nil {
+		return x.PriceList
+	}
+	return ""
+}
+
+func (x *Order) GetPriceListVersion() string {
+	if x != nil {
+		return x.PriceListVersion
+	}
+	return ""
+}
+
+func (x *Order) GetVerdicts() []*Verdict {
+	if x != nil {
+		return x.Verdicts
+	}
+	return nil
+}
+
+// Verdict is what a system of record found in one check of an order, and why.
+type Verdict struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "credit", "tax", "terms", "structure", or a word of its own.
+	Check string `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	// "pass", "hold", "fail".
+	Outcome       string `protobuf:"bytes,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Verdict) Reset() {
+	*x = Verdict{}
+	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Verdict) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Verdict) ProtoMessage() {}
+
+func (x *Verdict) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
+func (*Verdict) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Verdict) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *Verdict) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *Verdict) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type OrderCancelled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -1958,7 +2047,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	mi := &file_dockline_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1970,7 +2059,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[8]
+	mi := &file_dockline_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1983,7 +2072,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OrderCancelled) GetNumber() string {
@@ -2013,7 +2102,7 @@ type OrderReleased struct {
 
 func (x *OrderReleased) Reset() {
 	*x = OrderReleased{}
-	mi := &file_dockline_v1_event_proto_msgTypes[9]
+	mi := &file_dockline_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2025,7 +2114,7 @@ func (x *OrderReleased) String() string {
 func (*OrderReleased) ProtoMessage() {}
 
 func (x *OrderReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[9]
+	mi := &file_dockline_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +2127,7 @@ func (x *OrderReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReleased.ProtoReflect.Descriptor instead.
 func (*OrderReleased) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OrderReleased) GetNumber() string {
@@ -2083,7 +2172,7 @@ type Pick struct {
 
 func (x *Pick) Reset() {
 	*x = Pick{}
-	mi := &file_dockline_v1_event_proto_msgTypes[10]
+	mi := &file_dockline_v1_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2095,7 +2184,7 @@ func (x *Pick) String() string {
 func (*Pick) ProtoMessage() {}
 
 func (x *Pick) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[10]
+	mi := &file_dockline_v1_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2108,7 +2197,7 @@ func (x *Pick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pick.ProtoReflect.Descriptor instead.
 func (*Pick) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Pick) GetTask() string {
@@ -2149,7 +2238,7 @@ type Pack struct {
 
 func (x *Pack) Reset() {
 	*x = Pack{}
-	mi := &file_dockline_v1_event_proto_msgTypes[11]
+	mi := &file_dockline_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2161,7 +2250,7 @@ func (x *Pack) String() string {
 func (*Pack) ProtoMessage() {}
 
 func (x *Pack) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[11]
+	mi := &file_dockline_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2174,7 +2263,7 @@ func (x *Pack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pack.ProtoReflect.Descriptor instead.
 func (*Pack) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Pack) GetHandlingUnit() string {
@@ -2239,7 +2328,7 @@ type Shipment struct {
 
 func (x *Shipment) Reset() {
 	*x = Shipment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[12]
+	mi := &file_dockline_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2251,7 +2340,7 @@ func (x *Shipment) String() string {
 func (*Shipment) ProtoMessage() {}
 
 func (x *Shipment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[12]
+	mi := &file_dockline_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2264,7 +2353,7 @@ func (x *Shipment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shipment.ProtoReflect.Descriptor instead.
 func (*Shipment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Shipment) GetNumber() string {
@@ -2378,7 +2467,7 @@ type Count struct {
 
 func (x *Count) Reset() {
 	*x = Count{}
-	mi := &file_dockline_v1_event_proto_msgTypes[13]
+	mi := &file_dockline_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2390,7 +2479,7 @@ func (x *Count) String() string {
 func (*Count) ProtoMessage() {}
 
 func (x *Count) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[13]
+	mi := &file_dockline_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2403,7 +2492,7 @@ func (x *Count) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Count.ProtoReflect.Descriptor instead.
 func (*Count) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Count) GetNumber() string {
@@ -2447,7 +2536,7 @@ type StockSnapshot struct {
 
 func (x *StockSnapshot) Reset() {
 	*x = StockSnapshot{}
-	mi := &file_dockline_v1_event_proto_msgTypes[14]
+	mi := &file_dockline_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2548,7 @@ func (x *StockSnapshot) String() string {
 func (*StockSnapshot) ProtoMessage() {}
 
 func (x *StockSnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[14]
+	mi := &file_dockline_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2561,7 @@ func (x *StockSnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockSnapshot.ProtoReflect.Descriptor instead.
 func (*StockSnapshot) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StockSnapshot) GetSite() string {
@@ -2511,7 +2600,7 @@ type Invoice struct {
 
 func (x *Invoice) Reset() {
 	*x = Invoice{}
-	mi := &file_dockline_v1_event_proto_msgTypes[15]
+	mi := &file_dockline_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2523,7 +2612,7 @@ func (x *Invoice) String() string {
 func (*Invoice) ProtoMessage() {}
 
 func (x *Invoice) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[15]
+	mi := &file_dockline_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2536,7 +2625,7 @@ func (x *Invoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Invoice.ProtoReflect.Descriptor instead.
 func (*Invoice) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Invoice) GetNumber() string {
@@ -2594,7 +2683,7 @@ type StreamGap struct {
 
 func (x *StreamGap) Reset() {
 	*x = StreamGap{}
-	mi := &file_dockline_v1_event_proto_msgTypes[16]
+	mi := &file_dockline_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2606,7 +2695,7 @@ func (x *StreamGap) String() string {
 func (*StreamGap) ProtoMessage() {}
 
 func (x *StreamGap) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[16]
+	mi := &file_dockline_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2619,7 +2708,7 @@ func (x *StreamGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamGap.ProtoReflect.Descriptor instead.
 func (*StreamGap) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StreamGap) GetEpoch() string {
@@ -2671,7 +2760,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_dockline_v1_event_proto_msgTypes[17]
+	mi := &file_dockline_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2683,7 +2772,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[17]
+	mi := &file_dockline_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2696,7 +2785,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeadLetter) GetClass() FaultClass {
@@ -2764,7 +2853,7 @@ type PolicyActivated struct {
 
 func (x *PolicyActivated) Reset() {
 	*x = PolicyActivated{}
-	mi := &file_dockline_v1_event_proto_msgTypes[18]
+	mi := &file_dockline_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2776,7 +2865,7 @@ func (x *PolicyActivated) String() string {
 func (*PolicyActivated) ProtoMessage() {}
 
 func (x *PolicyActivated) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[18]
+	mi := &file_dockline_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2789,7 +2878,7 @@ func (x *PolicyActivated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyActivated.ProtoReflect.Descriptor instead.
 func (*PolicyActivated) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PolicyActivated) GetVersion() string {
@@ -2819,7 +2908,7 @@ type MilestoneChange struct {
 
 func (x *MilestoneChange) Reset() {
 	*x = MilestoneChange{}
-	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	mi := &file_dockline_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2831,7 +2920,7 @@ func (x *MilestoneChange) String() string {
 func (*MilestoneChange) ProtoMessage() {}
 
 func (x *MilestoneChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[19]
+	mi := &file_dockline_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2844,7 +2933,7 @@ func (x *MilestoneChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MilestoneChange.ProtoReflect.Descriptor instead.
 func (*MilestoneChange) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *MilestoneChange) GetKey() string {
@@ -2905,7 +2994,7 @@ type RecordSettlement struct {
 
 func (x *RecordSettlement) Reset() {
 	*x = RecordSettlement{}
-	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2917,7 +3006,7 @@ func (x *RecordSettlement) String() string {
 func (*RecordSettlement) ProtoMessage() {}
 
 func (x *RecordSettlement) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[20]
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2930,7 +3019,7 @@ func (x *RecordSettlement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordSettlement.ProtoReflect.Descriptor instead.
 func (*RecordSettlement) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RecordSettlement) GetEventId() string {
@@ -2982,7 +3071,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2994,7 +3083,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3007,7 +3096,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CommandResult) GetKey() string {
@@ -3063,7 +3152,7 @@ type Quote struct {
 
 func (x *Quote) Reset() {
 	*x = Quote{}
-	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3075,7 +3164,7 @@ func (x *Quote) String() string {
 func (*Quote) ProtoMessage() {}
 
 func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3088,7 +3177,7 @@ func (x *Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quote.ProtoReflect.Descriptor instead.
 func (*Quote) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Quote) GetNumber() string {
@@ -3162,7 +3251,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3174,7 +3263,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3187,7 +3276,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CancelRequest) GetNumber() string {
@@ -3234,7 +3323,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3246,7 +3335,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3259,7 +3348,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Hold) GetNumber() string {
@@ -3310,7 +3399,7 @@ type Allocation struct {
 
 func (x *Allocation) Reset() {
 	*x = Allocation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3322,7 +3411,7 @@ func (x *Allocation) String() string {
 func (*Allocation) ProtoMessage() {}
 
 func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3335,7 +3424,7 @@ func (x *Allocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
 func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Allocation) GetNumber() string {
@@ -3374,7 +3463,7 @@ type Backorder struct {
 
 func (x *Backorder) Reset() {
 	*x = Backorder{}
-	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3386,7 +3475,7 @@ func (x *Backorder) String() string {
 func (*Backorder) ProtoMessage() {}
 
 func (x *Backorder) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3399,7 +3488,7 @@ func (x *Backorder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backorder.ProtoReflect.Descriptor instead.
 func (*Backorder) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Backorder) GetNumber() string {
@@ -3445,7 +3534,7 @@ type Load struct {
 
 func (x *Load) Reset() {
 	*x = Load{}
-	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3457,7 +3546,7 @@ func (x *Load) String() string {
 func (*Load) ProtoMessage() {}
 
 func (x *Load) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3470,7 +3559,7 @@ func (x *Load) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Load.ProtoReflect.Descriptor instead.
 func (*Load) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{27}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Load) GetDock() string {
@@ -3532,7 +3621,7 @@ type ShipmentVoid struct {
 
 func (x *ShipmentVoid) Reset() {
 	*x = ShipmentVoid{}
-	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3544,7 +3633,7 @@ func (x *ShipmentVoid) String() string {
 func (*ShipmentVoid) ProtoMessage() {}
 
 func (x *ShipmentVoid) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3557,7 +3646,7 @@ func (x *ShipmentVoid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentVoid.ProtoReflect.Descriptor instead.
 func (*ShipmentVoid) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{28}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ShipmentVoid) GetNumber() string {
@@ -3612,7 +3701,7 @@ type OverShipment struct {
 
 func (x *OverShipment) Reset() {
 	*x = OverShipment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3624,7 +3713,7 @@ func (x *OverShipment) String() string {
 func (*OverShipment) ProtoMessage() {}
 
 func (x *OverShipment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3637,7 +3726,7 @@ func (x *OverShipment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverShipment.ProtoReflect.Descriptor instead.
 func (*OverShipment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{29}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *OverShipment) GetNumber() string {
@@ -3712,7 +3801,7 @@ type Transport struct {
 
 func (x *Transport) Reset() {
 	*x = Transport{}
-	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3724,7 +3813,7 @@ func (x *Transport) String() string {
 func (*Transport) ProtoMessage() {}
 
 func (x *Transport) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3737,7 +3826,7 @@ func (x *Transport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transport.ProtoReflect.Descriptor instead.
 func (*Transport) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{30}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Transport) GetShipment() string {
@@ -3868,7 +3957,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3880,7 +3969,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3893,7 +3982,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{31}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Delivery) GetShipment() string {
@@ -4000,7 +4089,7 @@ type Inbound struct {
 
 func (x *Inbound) Reset() {
 	*x = Inbound{}
-	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4012,7 +4101,7 @@ func (x *Inbound) String() string {
 func (*Inbound) ProtoMessage() {}
 
 func (x *Inbound) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4025,7 +4114,7 @@ func (x *Inbound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inbound.ProtoReflect.Descriptor instead.
 func (*Inbound) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{32}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Inbound) GetNumber() string {
@@ -4102,7 +4191,7 @@ type StockMove struct {
 
 func (x *StockMove) Reset() {
 	*x = StockMove{}
-	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4114,7 +4203,7 @@ func (x *StockMove) String() string {
 func (*StockMove) ProtoMessage() {}
 
 func (x *StockMove) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4127,7 +4216,7 @@ func (x *StockMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockMove.ProtoReflect.Descriptor instead.
 func (*StockMove) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{33}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *StockMove) GetTask() string {
@@ -4161,7 +4250,7 @@ type StockStatusChange struct {
 
 func (x *StockStatusChange) Reset() {
 	*x = StockStatusChange{}
-	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4173,7 +4262,7 @@ func (x *StockStatusChange) String() string {
 func (*StockStatusChange) ProtoMessage() {}
 
 func (x *StockStatusChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4186,7 +4275,7 @@ func (x *StockStatusChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockStatusChange.ProtoReflect.Descriptor instead.
 func (*StockStatusChange) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{34}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *StockStatusChange) GetNumber() string {
@@ -4255,7 +4344,7 @@ type Adjustment struct {
 
 func (x *Adjustment) Reset() {
 	*x = Adjustment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4267,7 +4356,7 @@ func (x *Adjustment) String() string {
 func (*Adjustment) ProtoMessage() {}
 
 func (x *Adjustment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4280,7 +4369,7 @@ func (x *Adjustment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adjustment.ProtoReflect.Descriptor instead.
 func (*Adjustment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{35}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Adjustment) GetNumber() string {
@@ -4337,7 +4426,7 @@ type Transformation struct {
 
 func (x *Transformation) Reset() {
 	*x = Transformation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4349,7 +4438,7 @@ func (x *Transformation) String() string {
 func (*Transformation) ProtoMessage() {}
 
 func (x *Transformation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4362,7 +4451,7 @@ func (x *Transformation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transformation.ProtoReflect.Descriptor instead.
 func (*Transformation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{36}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Transformation) GetNumber() string {
@@ -4405,7 +4494,7 @@ type CountApproval struct {
 
 func (x *CountApproval) Reset() {
 	*x = CountApproval{}
-	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4417,7 +4506,7 @@ func (x *CountApproval) String() string {
 func (*CountApproval) ProtoMessage() {}
 
 func (x *CountApproval) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4430,7 +4519,7 @@ func (x *CountApproval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountApproval.ProtoReflect.Descriptor instead.
 func (*CountApproval) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{37}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CountApproval) GetNumber() string {
@@ -4506,7 +4595,7 @@ type ReturnAuthorisation struct {
 
 func (x *ReturnAuthorisation) Reset() {
 	*x = ReturnAuthorisation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4518,7 +4607,7 @@ func (x *ReturnAuthorisation) String() string {
 func (*ReturnAuthorisation) ProtoMessage() {}
 
 func (x *ReturnAuthorisation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4531,7 +4620,7 @@ func (x *ReturnAuthorisation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnAuthorisation.ProtoReflect.Descriptor instead.
 func (*ReturnAuthorisation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{38}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ReturnAuthorisation) GetNumber() string {
@@ -4636,7 +4725,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4648,7 +4737,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4661,7 +4750,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{39}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Return) GetNumber() string {
@@ -4725,7 +4814,7 @@ type InvoiceVoid struct {
 
 func (x *InvoiceVoid) Reset() {
 	*x = InvoiceVoid{}
-	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4737,7 +4826,7 @@ func (x *InvoiceVoid) String() string {
 func (*InvoiceVoid) ProtoMessage() {}
 
 func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4750,7 +4839,7 @@ func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvoiceVoid.ProtoReflect.Descriptor instead.
 func (*InvoiceVoid) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{40}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *InvoiceVoid) GetNumber() string {
@@ -4791,7 +4880,7 @@ type CreditMemo struct {
 
 func (x *CreditMemo) Reset() {
 	*x = CreditMemo{}
-	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4803,7 +4892,7 @@ func (x *CreditMemo) String() string {
 func (*CreditMemo) ProtoMessage() {}
 
 func (x *CreditMemo) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4816,7 +4905,7 @@ func (x *CreditMemo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditMemo.ProtoReflect.Descriptor instead.
 func (*CreditMemo) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{41}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CreditMemo) GetNumber() string {
@@ -4890,7 +4979,7 @@ type ErrorDeclaration struct {
 
 func (x *ErrorDeclaration) Reset() {
 	*x = ErrorDeclaration{}
-	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	mi := &file_dockline_v1_event_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4902,7 +4991,7 @@ func (x *ErrorDeclaration) String() string {
 func (*ErrorDeclaration) ProtoMessage() {}
 
 func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	mi := &file_dockline_v1_event_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4915,7 +5004,7 @@ func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDeclaration.ProtoReflect.Descriptor instead.
 func (*ErrorDeclaration) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{42}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ErrorDeclaration) GetEventId() string {
@@ -4960,7 +5049,7 @@ type ExceptionNotice struct {
 
 func (x *ExceptionNotice) Reset() {
 	*x = ExceptionNotice{}
-	mi := &file_dockline_v1_event_proto_msgTypes[43]
+	mi := &file_dockline_v1_event_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4972,7 +5061,7 @@ func (x *ExceptionNotice) String() string {
 func (*ExceptionNotice) ProtoMessage() {}
 
 func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[43]
+	mi := &file_dockline_v1_event_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4985,7 +5074,7 @@ func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExceptionNotice.ProtoReflect.Descriptor instead.
 func (*ExceptionNotice) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{43}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ExceptionNotice) GetNumber() uint64 {
@@ -5090,7 +5179,7 @@ type AgentHealth struct {
 
 func (x *AgentHealth) Reset() {
 	*x = AgentHealth{}
-	mi := &file_dockline_v1_event_proto_msgTypes[44]
+	mi := &file_dockline_v1_event_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5102,7 +5191,7 @@ func (x *AgentHealth) String() string {
 func (*AgentHealth) ProtoMessage() {}
 
 func (x *AgentHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[44]
+	mi := &file_dockline_v1_event_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5115,7 +5204,7 @@ func (x *AgentHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentHealth.ProtoReflect.Descriptor instead.
 func (*AgentHealth) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{44}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AgentHealth) GetStatus() string {
@@ -5282,7 +5371,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"5\n" +
 	"\vSiteWarning\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\x91\x03\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x90\x04\n" +
 	"\x05Order\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x1a\n" +
 	"\bcustomer\x18\x02 \x01(\tR\bcustomer\x12#\n" +
@@ -5297,7 +5386,15 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x05lines\x18\t \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x16\n" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x12\x17\n" +
-	"\aship_to\x18\v \x03(\tR\x06shipTo\"@\n" +
+	"\aship_to\x18\v \x03(\tR\x06shipTo\x12\x1d\n" +
+	"\n" +
+	"price_list\x18P \x01(\tR\tpriceList\x12,\n" +
+	"\x12price_list_version\x18Q \x01(\tR\x10priceListVersion\x120\n" +
+	"\bverdicts\x18R \x03(\v2\x14.dockline.v1.VerdictR\bverdicts\"Q\n" +
+	"\aVerdict\x12\x14\n" +
+	"\x05check\x18\x01 \x01(\tR\x05check\x12\x18\n" +
+	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"@\n" +
 	"\x0eOrderCancelled\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x85\x01\n" +
@@ -5674,7 +5771,7 @@ func file_dockline_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_dockline_v1_event_proto_goTypes = []any{
 	(EventKind)(0),                // 0: dockline.v1.EventKind
 	(FaultClass)(0),               // 1: dockline.v1.FaultClass
@@ -5687,145 +5784,147 @@ var file_dockline_v1_event_proto_goTypes = []any{
 	(*CustomField)(nil),           // 8: dockline.v1.CustomField
 	(*SiteWarning)(nil),           // 9: dockline.v1.SiteWarning
 	(*Order)(nil),                 // 10: dockline.v1.Order
-	(*OrderCancelled)(nil),        // 11: dockline.v1.OrderCancelled
-	(*OrderReleased)(nil),         // 12: dockline.v1.OrderReleased
-	(*Pick)(nil),                  // 13: dockline.v1.Pick
-	(*Pack)(nil),                  // 14: dockline.v1.Pack
-	(*Shipment)(nil),              // 15: dockline.v1.Shipment
-	(*Count)(nil),                 // 16: dockline.v1.Count
-	(*StockSnapshot)(nil),         // 17: dockline.v1.StockSnapshot
-	(*Invoice)(nil),               // 18: dockline.v1.Invoice
-	(*StreamGap)(nil),             // 19: dockline.v1.StreamGap
-	(*DeadLetter)(nil),            // 20: dockline.v1.DeadLetter
-	(*PolicyActivated)(nil),       // 21: dockline.v1.PolicyActivated
-	(*MilestoneChange)(nil),       // 22: dockline.v1.MilestoneChange
-	(*RecordSettlement)(nil),      // 23: dockline.v1.RecordSettlement
-	(*CommandResult)(nil),         // 24: dockline.v1.CommandResult
-	(*Quote)(nil),                 // 25: dockline.v1.Quote
-	(*CancelRequest)(nil),         // 26: dockline.v1.CancelRequest
-	(*Hold)(nil),                  // 27: dockline.v1.Hold
-	(*Allocation)(nil),            // 28: dockline.v1.Allocation
-	(*Backorder)(nil),             // 29: dockline.v1.Backorder
-	(*Load)(nil),                  // 30: dockline.v1.Load
-	(*ShipmentVoid)(nil),          // 31: dockline.v1.ShipmentVoid
-	(*OverShipment)(nil),          // 32: dockline.v1.OverShipment
-	(*Transport)(nil),             // 33: dockline.v1.Transport
-	(*Delivery)(nil),              // 34: dockline.v1.Delivery
-	(*Inbound)(nil),               // 35: dockline.v1.Inbound
-	(*StockMove)(nil),             // 36: dockline.v1.StockMove
-	(*StockStatusChange)(nil),     // 37: dockline.v1.StockStatusChange
-	(*Adjustment)(nil),            // 38: dockline.v1.Adjustment
-	(*Transformation)(nil),        // 39: dockline.v1.Transformation
-	(*CountApproval)(nil),         // 40: dockline.v1.CountApproval
-	(*ReturnAuthorisation)(nil),   // 41: dockline.v1.ReturnAuthorisation
-	(*Return)(nil),                // 42: dockline.v1.Return
-	(*InvoiceVoid)(nil),           // 43: dockline.v1.InvoiceVoid
-	(*CreditMemo)(nil),            // 44: dockline.v1.CreditMemo
-	(*ErrorDeclaration)(nil),      // 45: dockline.v1.ErrorDeclaration
-	(*ExceptionNotice)(nil),       // 46: dockline.v1.ExceptionNotice
-	(*AgentHealth)(nil),           // 47: dockline.v1.AgentHealth
-	(*timestamppb.Timestamp)(nil), // 48: google.protobuf.Timestamp
+	(*Verdict)(nil),               // 11: dockline.v1.Verdict
+	(*OrderCancelled)(nil),        // 12: dockline.v1.OrderCancelled
+	(*OrderReleased)(nil),         // 13: dockline.v1.OrderReleased
+	(*Pick)(nil),                  // 14: dockline.v1.Pick
+	(*Pack)(nil),                  // 15: dockline.v1.Pack
+	(*Shipment)(nil),              // 16: dockline.v1.Shipment
+	(*Count)(nil),                 // 17: dockline.v1.Count
+	(*StockSnapshot)(nil),         // 18: dockline.v1.StockSnapshot
+	(*Invoice)(nil),               // 19: dockline.v1.Invoice
+	(*StreamGap)(nil),             // 20: dockline.v1.StreamGap
+	(*DeadLetter)(nil),            // 21: dockline.v1.DeadLetter
+	(*PolicyActivated)(nil),       // 22: dockline.v1.PolicyActivated
+	(*MilestoneChange)(nil),       // 23: dockline.v1.MilestoneChange
+	(*RecordSettlement)(nil),      // 24: dockline.v1.RecordSettlement
+	(*CommandResult)(nil),         // 25: dockline.v1.CommandResult
+	(*Quote)(nil),                 // 26: dockline.v1.Quote
+	(*CancelRequest)(nil),         // 27: dockline.v1.CancelRequest
+	(*Hold)(nil),                  // 28: dockline.v1.Hold
+	(*Allocation)(nil),            // 29: dockline.v1.Allocation
+	(*Backorder)(nil),             // 30: dockline.v1.Backorder
+	(*Load)(nil),                  // 31: dockline.v1.Load
+	(*ShipmentVoid)(nil),          // 32: dockline.v1.ShipmentVoid
+	(*OverShipment)(nil),          // 33: dockline.v1.OverShipment
+	(*Transport)(nil),             // 34: dockline.v1.Transport
+	(*Delivery)(nil),              // 35: dockline.v1.Delivery
+	(*Inbound)(nil),               // 36: dockline.v1.Inbound
+	(*StockMove)(nil),             // 37: dockline.v1.StockMove
+	(*StockStatusChange)(nil),     // 38: dockline.v1.StockStatusChange
+	(*Adjustment)(nil),            // 39: dockline.v1.Adjustment
+	(*Transformation)(nil),        // 40: dockline.v1.Transformation
+	(*CountApproval)(nil),         // 41: dockline.v1.CountApproval
+	(*ReturnAuthorisation)(nil),   // 42: dockline.v1.ReturnAuthorisation
+	(*Return)(nil),                // 43: dockline.v1.Return
+	(*InvoiceVoid)(nil),           // 44: dockline.v1.InvoiceVoid
+	(*CreditMemo)(nil),            // 45: dockline.v1.CreditMemo
+	(*ErrorDeclaration)(nil),      // 46: dockline.v1.ErrorDeclaration
+	(*ExceptionNotice)(nil),       // 47: dockline.v1.ExceptionNotice
+	(*AgentHealth)(nil),           // 48: dockline.v1.AgentHealth
+	(*timestamppb.Timestamp)(nil), // 49: google.protobuf.Timestamp
 }
 var file_dockline_v1_event_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.Line.quantity:type_name -> dockline.v1.Quantity
 	3,  // 1: dockline.v1.Line.ordered:type_name -> dockline.v1.Quantity
 	3,  // 2: dockline.v1.Line.original_quantity:type_name -> dockline.v1.Quantity
-	48, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
+	49, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
 	3,  // 4: dockline.v1.Line.expected:type_name -> dockline.v1.Quantity
 	3,  // 5: dockline.v1.Line.refused:type_name -> dockline.v1.Quantity
 	5,  // 6: dockline.v1.DocumentReferences.documents:type_name -> dockline.v1.DocumentReference
 	0,  // 7: dockline.v1.Event.kind:type_name -> dockline.v1.EventKind
-	48, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	48, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
+	49, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	49, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
 	5,  // 10: dockline.v1.Event.documents:type_name -> dockline.v1.DocumentReference
 	9,  // 11: dockline.v1.Event.warnings:type_name -> dockline.v1.SiteWarning
 	8,  // 12: dockline.v1.Event.custom:type_name -> dockline.v1.CustomField
 	10, // 13: dockline.v1.Event.order:type_name -> dockline.v1.Order
-	11, // 14: dockline.v1.Event.order_cancelled:type_name -> dockline.v1.OrderCancelled
-	12, // 15: dockline.v1.Event.order_released:type_name -> dockline.v1.OrderReleased
-	13, // 16: dockline.v1.Event.pick:type_name -> dockline.v1.Pick
-	14, // 17: dockline.v1.Event.pack:type_name -> dockline.v1.Pack
-	15, // 18: dockline.v1.Event.shipment:type_name -> dockline.v1.Shipment
-	16, // 19: dockline.v1.Event.count:type_name -> dockline.v1.Count
-	17, // 20: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
-	18, // 21: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
-	24, // 22: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
-	19, // 23: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
-	20, // 24: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
-	21, // 25: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
-	25, // 26: dockline.v1.Event.quote:type_name -> dockline.v1.Quote
-	26, // 27: dockline.v1.Event.cancel_request:type_name -> dockline.v1.CancelRequest
-	27, // 28: dockline.v1.Event.hold:type_name -> dockline.v1.Hold
-	28, // 29: dockline.v1.Event.allocation:type_name -> dockline.v1.Allocation
-	29, // 30: dockline.v1.Event.backorder:type_name -> dockline.v1.Backorder
-	30, // 31: dockline.v1.Event.load:type_name -> dockline.v1.Load
-	31, // 32: dockline.v1.Event.shipment_void:type_name -> dockline.v1.ShipmentVoid
-	32, // 33: dockline.v1.Event.over_shipment:type_name -> dockline.v1.OverShipment
-	33, // 34: dockline.v1.Event.transport:type_name -> dockline.v1.Transport
-	34, // 35: dockline.v1.Event.delivery:type_name -> dockline.v1.Delivery
-	35, // 36: dockline.v1.Event.inbound:type_name -> dockline.v1.Inbound
-	36, // 37: dockline.v1.Event.stock_move:type_name -> dockline.v1.StockMove
-	37, // 38: dockline.v1.Event.stock_status_change:type_name -> dockline.v1.StockStatusChange
-	38, // 39: dockline.v1.Event.adjustment:type_name -> dockline.v1.Adjustment
-	39, // 40: dockline.v1.Event.transformation:type_name -> dockline.v1.Transformation
-	40, // 41: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
-	41, // 42: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
-	42, // 43: dockline.v1.Event.return:type_name -> dockline.v1.Return
-	43, // 44: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
-	44, // 45: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
-	45, // 46: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
-	46, // 47: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
-	47, // 48: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
-	22, // 49: dockline.v1.Event.milestone_change:type_name -> dockline.v1.MilestoneChange
-	23, // 50: dockline.v1.Event.record_settlement:type_name -> dockline.v1.RecordSettlement
-	48, // 51: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
-	48, // 52: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
+	12, // 14: dockline.v1.Event.order_cancelled:type_name -> dockline.v1.OrderCancelled
+	13, // 15: dockline.v1.Event.order_released:type_name -> dockline.v1.OrderReleased
+	14, // 16: dockline.v1.Event.pick:type_name -> dockline.v1.Pick
+	15, // 17: dockline.v1.Event.pack:type_name -> dockline.v1.Pack
+	16, // 18: dockline.v1.Event.shipment:type_name -> dockline.v1.Shipment
+	17, // 19: dockline.v1.Event.count:type_name -> dockline.v1.Count
+	18, // 20: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
+	19, // 21: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
+	25, // 22: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
+	20, // 23: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
+	21, // 24: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
+	22, // 25: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
+	26, // 26: dockline.v1.Event.quote:type_name -> dockline.v1.Quote
+	27, // 27: dockline.v1.Event.cancel_request:type_name -> dockline.v1.CancelRequest
+	28, // 28: dockline.v1.Event.hold:type_name -> dockline.v1.Hold
+	29, // 29: dockline.v1.Event.allocation:type_name -> dockline.v1.Allocation
+	30, // 30: dockline.v1.Event.backorder:type_name -> dockline.v1.Backorder
+	31, // 31: dockline.v1.Event.load:type_name -> dockline.v1.Load
+	32, // 32: dockline.v1.Event.shipment_void:type_name -> dockline.v1.ShipmentVoid
+	33, // 33: dockline.v1.Event.over_shipment:type_name -> dockline.v1.OverShipment
+	34, // 34: dockline.v1.Event.transport:type_name -> dockline.v1.Transport
+	35, // 35: dockline.v1.Event.delivery:type_name -> dockline.v1.Delivery
+	36, // 36: dockline.v1.Event.inbound:type_name -> dockline.v1.Inbound
+	37, // 37: dockline.v1.Event.stock_move:type_name -> dockline.v1.StockMove
+	38, // 38: dockline.v1.Event.stock_status_change:type_name -> dockline.v1.StockStatusChange
+	39, // 39: dockline.v1.Event.adjustment:type_name -> dockline.v1.Adjustment
+	40, // 40: dockline.v1.Event.transformation:type_name -> dockline.v1.Transformation
+	41, // 41: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
+	42, // 42: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
+	43, // 43: dockline.v1.Event.return:type_name -> dockline.v1.Return
+	44, // 44: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
+	45, // 45: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
+	46, // 46: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
+	47, // 47: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
+	48, // 48: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
+	23, // 49: dockline.v1.Event.milestone_change:type_name -> dockline.v1.MilestoneChange
+	24, // 50: dockline.v1.Event.record_settlement:type_name -> dockline.v1.RecordSettlement
+	49, // 51: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
+	49, // 52: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
 	4,  // 53: dockline.v1.Order.lines:type_name -> dockline.v1.Line
-	4,  // 54: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
-	4,  // 55: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
-	4,  // 56: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
-	48, // 57: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
-	4,  // 58: dockline.v1.Count.lines:type_name -> dockline.v1.Line
-	4,  // 59: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
-	4,  // 60: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
-	1,  // 61: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
-	48, // 62: dockline.v1.MilestoneChange.until:type_name -> google.protobuf.Timestamp
-	2,  // 63: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
-	1,  // 64: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
-	48, // 65: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
-	4,  // 66: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
-	4,  // 67: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
-	48, // 68: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
-	48, // 69: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 70: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
-	48, // 71: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 72: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
-	4,  // 73: dockline.v1.Load.lines:type_name -> dockline.v1.Line
-	4,  // 74: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
-	4,  // 75: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
-	48, // 76: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
-	48, // 77: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
-	4,  // 78: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
-	4,  // 79: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
-	48, // 80: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
-	4,  // 81: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
-	4,  // 82: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
-	4,  // 83: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
-	4,  // 84: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
-	4,  // 85: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
-	4,  // 86: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
-	48, // 87: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 88: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
-	4,  // 89: dockline.v1.Return.lines:type_name -> dockline.v1.Line
-	4,  // 90: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
-	1,  // 91: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
-	48, // 92: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
-	48, // 93: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
-	94, // [94:94] is the sub-list for method output_type
-	94, // [94:94] is the sub-list for method input_type
-	94, // [94:94] is the sub-list for extension type_name
-	94, // [94:94] is the sub-list for extension extendee
-	0,  // [0:94] is the sub-list for field type_name
+	11, // 54: dockline.v1.Order.verdicts:type_name -> dockline.v1.Verdict
+	4,  // 55: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
+	4,  // 56: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
+	4,  // 57: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
+	49, // 58: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
+	4,  // 59: dockline.v1.Count.lines:type_name -> dockline.v1.Line
+	4,  // 60: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
+	4,  // 61: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
+	1,  // 62: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
+	49, // 63: dockline.v1.MilestoneChange.until:type_name -> google.protobuf.Timestamp
+	2,  // 64: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
+	1,  // 65: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
+	49, // 66: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
+	4,  // 67: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
+	4,  // 68: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
+	49, // 69: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
+	49, // 70: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 71: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
+	49, // 72: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 73: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
+	4,  // 74: dockline.v1.Load.lines:type_name -> dockline.v1.Line
+	4,  // 75: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
+	4,  // 76: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
+	49, // 77: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
+	49, // 78: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
+	4,  // 79: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
+	4,  // 80: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
+	49, // 81: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
+	4,  // 82: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
+	4,  // 83: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
+	4,  // 84: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
+	4,  // 85: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
+	4,  // 86: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
+	4,  // 87: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
+	49, // 88: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 89: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
+	4,  // 90: dockline.v1.Return.lines:type_name -> dockline.v1.Line
+	4,  // 91: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
+	1,  // 92: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
+	49, // 93: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
+	49, // 94: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
+	95, // [95:95] is the sub-list for method output_type
+	95, // [95:95] is the sub-list for method input_type
+	95, // [95:95] is the sub-list for extension type_name
+	95, // [95:95] is the sub-list for extension extendee
+	0,  // [0:95] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_event_proto_init() }
@@ -5879,7 +5978,7 @@ func file_dockline_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_event_proto_rawDesc), len(file_dockline_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   45,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

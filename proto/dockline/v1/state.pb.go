@@ -62,6 +62,13 @@ type OrderState struct {
 	Returns []string `protobuf:"bytes,26,rep,name=returns,proto3" json:"returns,omitempty"`
 	// Who asked to take the order back and why, while nobody has answered.
 	CancelRequest *OrderCancelRequest `protobuf:"bytes,27,opt,name=cancel_request,json=cancelRequest,proto3" json:"cancel_request,omitempty"`
+	// The price list that its prices are of.
+	PriceList        string `protobuf:"bytes,80,opt,name=price_list,json=priceList,proto3" json:"price_list,omitempty"`
+	PriceListVersion string `protobuf:"bytes,81,opt,name=price_list_version,json=priceListVersion,proto3" json:"price_list_version,omitempty"`
+	// What its systems of record found in each check, the newest of each; never worked out here.
+	Verdicts []*OrderVerdict `protobuf:"bytes,82,rep,name=verdicts,proto3" json:"verdicts,omitempty"`
+	// How promise, price list and what is owed became what they are, each in the order in which it was told.
+	Changes       []*FieldChange `protobuf:"bytes,83,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -285,6 +292,225 @@ func (x *OrderState) GetCancelRequest() *OrderCancelRequest {
 	return nil
 }
 
+func (x *OrderState) GetPriceList() string {
+	if x != nil {
+		return x.PriceList
+	}
+	return ""
+}
+
+func (x *OrderState) GetPriceListVersion() string {
+	if x != nil {
+		return x.PriceListVersion
+	}
+	return ""
+}
+
+func (x *OrderState) GetVerdicts() []*OrderVerdict {
+	if x != nil {
+		return x.Verdicts
+	}
+	return nil
+}
+
+func (x *OrderState) GetChanges() []*FieldChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// OrderVerdict is what was found in one check, by whom and why.
+type OrderVerdict struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Check string                 `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	// pass, hold, fail.
+	Outcome       string                 `protobuf:"bytes,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Source        string                 `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
+	EventId       string                 `protobuf:"bytes,6,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderVerdict) Reset() {
+	*x = OrderVerdict{}
+	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderVerdict) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderVerdict) ProtoMessage() {}
+
+func (x *OrderVerdict) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderVerdict.ProtoReflect.Descriptor instead.
+func (*OrderVerdict) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *OrderVerdict) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *OrderVerdict) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *OrderVerdict) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OrderVerdict) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *OrderVerdict) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *OrderVerdict) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+// FieldChange is one value of a field as its owner told it.
+type FieldChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in ownership.yaml: "order.promised_at", "order.price_list_version", "backorder.lines.quantity", "backorder.promised_at".
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// Of which line, where it is of one.
+	OrderLine string `protobuf:"bytes,2,opt,name=order_line,json=orderLine,proto3" json:"order_line,omitempty"`
+	// A quantity as a decimal, a time as RFC 3339; empty: no value any more.
+	Value       string                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	FormerValue string                 `protobuf:"bytes,4,opt,name=former_value,json=formerValue,proto3" json:"former_value,omitempty"`
+	ToldAt      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=told_at,json=toldAt,proto3" json:"told_at,omitempty"`
+	Source      string                 `protobuf:"bytes,6,opt,name=source,proto3" json:"source,omitempty"`
+	// The role that owns it, as in ownership.yaml.
+	Owner         string `protobuf:"bytes,7,opt,name=owner,proto3" json:"owner,omitempty"`
+	EventId       string `protobuf:"bytes,8,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldChange) Reset() {
+	*x = FieldChange{}
+	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldChange) ProtoMessage() {}
+
+func (x *FieldChange) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldChange.ProtoReflect.Descriptor instead.
+func (*FieldChange) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *FieldChange) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *FieldChange) GetOrderLine() string {
+	if x != nil {
+		return x.OrderLine
+	}
+	return ""
+}
+
+func (x *FieldChange) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *FieldChange) GetFormerValue() string {
+	if x != nil {
+		return x.FormerValue
+	}
+	return ""
+}
+
+func (x *FieldChange) GetToldAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ToldAt
+	}
+	return nil
+}
+
+func (x *FieldChange) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *FieldChange) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *FieldChange) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
 // OrderHold is a hold that is open.
 type OrderHold struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -300,7 +526,7 @@ type OrderHold struct {
 
 func (x *OrderHold) Reset() {
 	*x = OrderHold{}
-	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	mi := &file_dockline_v1_state_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -312,7 +538,7 @@ func (x *OrderHold) String() string {
 func (*OrderHold) ProtoMessage() {}
 
 func (x *OrderHold) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[1]
+	mi := &file_dockline_v1_state_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -325,7 +551,7 @@ func (x *OrderHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderHold.ProtoReflect.Descriptor instead.
 func (*OrderHold) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{1}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *OrderHold) GetCode() string {
@@ -385,7 +611,7 @@ type OrderBackorder struct {
 
 func (x *OrderBackorder) Reset() {
 	*x = OrderBackorder{}
-	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	mi := &file_dockline_v1_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -397,7 +623,7 @@ func (x *OrderBackorder) String() string {
 func (*OrderBackorder) ProtoMessage() {}
 
 func (x *OrderBackorder) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[2]
+	mi := &file_dockline_v1_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -410,7 +636,7 @@ func (x *OrderBackorder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderBackorder.ProtoReflect.Descriptor instead.
 func (*OrderBackorder) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{2}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *OrderBackorder) GetNumber() string {
@@ -462,7 +688,7 @@ type OrderCancelRequest struct {
 
 func (x *OrderCancelRequest) Reset() {
 	*x = OrderCancelRequest{}
-	mi := &file_dockline_v1_state_proto_msgTypes[3]
+	mi := &file_dockline_v1_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -474,7 +700,7 @@ func (x *OrderCancelRequest) String() string {
 func (*OrderCancelRequest) ProtoMessage() {}
 
 func (x *OrderCancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[3]
+	mi := &file_dockline_v1_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -487,7 +713,7 @@ func (x *OrderCancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelRequest.ProtoReflect.Descriptor instead.
 func (*OrderCancelRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{3}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *OrderCancelRequest) GetRequester() string {
@@ -578,7 +804,7 @@ type OrderLineState struct {
 
 func (x *OrderLineState) Reset() {
 	*x = OrderLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[4]
+	mi := &file_dockline_v1_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -590,7 +816,7 @@ func (x *OrderLineState) String() string {
 func (*OrderLineState) ProtoMessage() {}
 
 func (x *OrderLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[4]
+	mi := &file_dockline_v1_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -603,7 +829,7 @@ func (x *OrderLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineState.ProtoReflect.Descriptor instead.
 func (*OrderLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{4}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *OrderLineState) GetOrderLine() string {
@@ -947,7 +1173,7 @@ type ShipmentState struct {
 
 func (x *ShipmentState) Reset() {
 	*x = ShipmentState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[5]
+	mi := &file_dockline_v1_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +1185,7 @@ func (x *ShipmentState) String() string {
 func (*ShipmentState) ProtoMessage() {}
 
 func (x *ShipmentState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[5]
+	mi := &file_dockline_v1_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +1198,7 @@ func (x *ShipmentState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentState.ProtoReflect.Descriptor instead.
 func (*ShipmentState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{5}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ShipmentState) GetNumber() string {
@@ -1199,7 +1425,7 @@ type StatusStep struct {
 
 func (x *StatusStep) Reset() {
 	*x = StatusStep{}
-	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	mi := &file_dockline_v1_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +1437,7 @@ func (x *StatusStep) String() string {
 func (*StatusStep) ProtoMessage() {}
 
 func (x *StatusStep) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[6]
+	mi := &file_dockline_v1_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +1450,7 @@ func (x *StatusStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusStep.ProtoReflect.Descriptor instead.
 func (*StatusStep) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{6}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StatusStep) GetStatus() string {
@@ -1272,7 +1498,7 @@ type TransportState struct {
 
 func (x *TransportState) Reset() {
 	*x = TransportState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[7]
+	mi := &file_dockline_v1_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1510,7 @@ func (x *TransportState) String() string {
 func (*TransportState) ProtoMessage() {}
 
 func (x *TransportState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[7]
+	mi := &file_dockline_v1_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1523,7 @@ func (x *TransportState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransportState.ProtoReflect.Descriptor instead.
 func (*TransportState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{7}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TransportState) GetTracking() string {
@@ -1367,7 +1593,7 @@ type Milestone struct {
 
 func (x *Milestone) Reset() {
 	*x = Milestone{}
-	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	mi := &file_dockline_v1_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1379,7 +1605,7 @@ func (x *Milestone) String() string {
 func (*Milestone) ProtoMessage() {}
 
 func (x *Milestone) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	mi := &file_dockline_v1_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1392,7 +1618,7 @@ func (x *Milestone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Milestone.ProtoReflect.Descriptor instead.
 func (*Milestone) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{8}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Milestone) GetAt() *timestamppb.Timestamp {
@@ -1466,7 +1692,7 @@ type EtaChange struct {
 
 func (x *EtaChange) Reset() {
 	*x = EtaChange{}
-	mi := &file_dockline_v1_state_proto_msgTypes[9]
+	mi := &file_dockline_v1_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1704,7 @@ func (x *EtaChange) String() string {
 func (*EtaChange) ProtoMessage() {}
 
 func (x *EtaChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[9]
+	mi := &file_dockline_v1_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1717,7 @@ func (x *EtaChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EtaChange.ProtoReflect.Descriptor instead.
 func (*EtaChange) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{9}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *EtaChange) GetToldAt() *timestamppb.Timestamp {
@@ -1559,7 +1785,7 @@ type TransportProblem struct {
 
 func (x *TransportProblem) Reset() {
 	*x = TransportProblem{}
-	mi := &file_dockline_v1_state_proto_msgTypes[10]
+	mi := &file_dockline_v1_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1797,7 @@ func (x *TransportProblem) String() string {
 func (*TransportProblem) ProtoMessage() {}
 
 func (x *TransportProblem) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[10]
+	mi := &file_dockline_v1_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1810,7 @@ func (x *TransportProblem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransportProblem.ProtoReflect.Descriptor instead.
 func (*TransportProblem) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TransportProblem) GetKind() string {
@@ -1683,7 +1909,7 @@ type DeliveryProof struct {
 
 func (x *DeliveryProof) Reset() {
 	*x = DeliveryProof{}
-	mi := &file_dockline_v1_state_proto_msgTypes[11]
+	mi := &file_dockline_v1_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1921,7 @@ func (x *DeliveryProof) String() string {
 func (*DeliveryProof) ProtoMessage() {}
 
 func (x *DeliveryProof) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[11]
+	mi := &file_dockline_v1_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1934,7 @@ func (x *DeliveryProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveryProof.ProtoReflect.Descriptor instead.
 func (*DeliveryProof) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeliveryProof) GetAt() *timestamppb.Timestamp {
@@ -1799,7 +2025,7 @@ type ShipmentLineState struct {
 
 func (x *ShipmentLineState) Reset() {
 	*x = ShipmentLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[12]
+	mi := &file_dockline_v1_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1811,7 +2037,7 @@ func (x *ShipmentLineState) String() string {
 func (*ShipmentLineState) ProtoMessage() {}
 
 func (x *ShipmentLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[12]
+	mi := &file_dockline_v1_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1824,7 +2050,7 @@ func (x *ShipmentLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentLineState.ProtoReflect.Descriptor instead.
 func (*ShipmentLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ShipmentLineState) GetOrder() string {
@@ -1926,7 +2152,7 @@ type ReturnState struct {
 
 func (x *ReturnState) Reset() {
 	*x = ReturnState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[13]
+	mi := &file_dockline_v1_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2164,7 @@ func (x *ReturnState) String() string {
 func (*ReturnState) ProtoMessage() {}
 
 func (x *ReturnState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[13]
+	mi := &file_dockline_v1_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2177,7 @@ func (x *ReturnState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnState.ProtoReflect.Descriptor instead.
 func (*ReturnState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReturnState) GetNumber() string {
@@ -2139,7 +2365,7 @@ type ReturnLineState struct {
 
 func (x *ReturnLineState) Reset() {
 	*x = ReturnLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[14]
+	mi := &file_dockline_v1_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2377,7 @@ func (x *ReturnLineState) String() string {
 func (*ReturnLineState) ProtoMessage() {}
 
 func (x *ReturnLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[14]
+	mi := &file_dockline_v1_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2390,7 @@ func (x *ReturnLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnLineState.ProtoReflect.Descriptor instead.
 func (*ReturnLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReturnLineState) GetOrder() string {
@@ -2313,7 +2539,7 @@ type Discrepancy struct {
 
 func (x *Discrepancy) Reset() {
 	*x = Discrepancy{}
-	mi := &file_dockline_v1_state_proto_msgTypes[15]
+	mi := &file_dockline_v1_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2325,7 +2551,7 @@ func (x *Discrepancy) String() string {
 func (*Discrepancy) ProtoMessage() {}
 
 func (x *Discrepancy) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[15]
+	mi := &file_dockline_v1_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2338,7 +2564,7 @@ func (x *Discrepancy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Discrepancy.ProtoReflect.Descriptor instead.
 func (*Discrepancy) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Discrepancy) GetKind() string {
@@ -2434,7 +2660,7 @@ type InboundState struct {
 
 func (x *InboundState) Reset() {
 	*x = InboundState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[16]
+	mi := &file_dockline_v1_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2446,7 +2672,7 @@ func (x *InboundState) String() string {
 func (*InboundState) ProtoMessage() {}
 
 func (x *InboundState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[16]
+	mi := &file_dockline_v1_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2459,7 +2685,7 @@ func (x *InboundState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InboundState.ProtoReflect.Descriptor instead.
 func (*InboundState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *InboundState) GetReference() string {
@@ -2617,7 +2843,7 @@ type InboundLineState struct {
 
 func (x *InboundLineState) Reset() {
 	*x = InboundLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[17]
+	mi := &file_dockline_v1_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2629,7 +2855,7 @@ func (x *InboundLineState) String() string {
 func (*InboundLineState) ProtoMessage() {}
 
 func (x *InboundLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[17]
+	mi := &file_dockline_v1_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2642,7 +2868,7 @@ func (x *InboundLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InboundLineState.ProtoReflect.Descriptor instead.
 func (*InboundLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *InboundLineState) GetOrder() string {
@@ -2740,7 +2966,7 @@ type CountState struct {
 
 func (x *CountState) Reset() {
 	*x = CountState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[18]
+	mi := &file_dockline_v1_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2752,7 +2978,7 @@ func (x *CountState) String() string {
 func (*CountState) ProtoMessage() {}
 
 func (x *CountState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[18]
+	mi := &file_dockline_v1_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2765,7 +2991,7 @@ func (x *CountState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountState.ProtoReflect.Descriptor instead.
 func (*CountState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{18}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CountState) GetNumber() string {
@@ -2842,7 +3068,7 @@ type CountLineState struct {
 
 func (x *CountLineState) Reset() {
 	*x = CountLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[19]
+	mi := &file_dockline_v1_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2854,7 +3080,7 @@ func (x *CountLineState) String() string {
 func (*CountLineState) ProtoMessage() {}
 
 func (x *CountLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[19]
+	mi := &file_dockline_v1_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2867,7 +3093,7 @@ func (x *CountLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountLineState.ProtoReflect.Descriptor instead.
 func (*CountLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{19}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CountLineState) GetBin() string {
@@ -2947,7 +3173,7 @@ type StockState struct {
 
 func (x *StockState) Reset() {
 	*x = StockState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[20]
+	mi := &file_dockline_v1_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2959,7 +3185,7 @@ func (x *StockState) String() string {
 func (*StockState) ProtoMessage() {}
 
 func (x *StockState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[20]
+	mi := &file_dockline_v1_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2972,7 +3198,7 @@ func (x *StockState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockState.ProtoReflect.Descriptor instead.
 func (*StockState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{20}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StockState) GetSite() string {
@@ -3090,7 +3316,7 @@ type CountVariance struct {
 
 func (x *CountVariance) Reset() {
 	*x = CountVariance{}
-	mi := &file_dockline_v1_state_proto_msgTypes[21]
+	mi := &file_dockline_v1_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3102,7 +3328,7 @@ func (x *CountVariance) String() string {
 func (*CountVariance) ProtoMessage() {}
 
 func (x *CountVariance) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[21]
+	mi := &file_dockline_v1_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3115,7 +3341,7 @@ func (x *CountVariance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountVariance.ProtoReflect.Descriptor instead.
 func (*CountVariance) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{21}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CountVariance) GetCount() string {
@@ -3217,7 +3443,7 @@ type LedgerRow struct {
 
 func (x *LedgerRow) Reset() {
 	*x = LedgerRow{}
-	mi := &file_dockline_v1_state_proto_msgTypes[22]
+	mi := &file_dockline_v1_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3229,7 +3455,7 @@ func (x *LedgerRow) String() string {
 func (*LedgerRow) ProtoMessage() {}
 
 func (x *LedgerRow) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[22]
+	mi := &file_dockline_v1_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3242,7 +3468,7 @@ func (x *LedgerRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerRow.ProtoReflect.Descriptor instead.
 func (*LedgerRow) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{22}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LedgerRow) GetEventId() string {
@@ -3320,7 +3546,7 @@ type LedgerRecord struct {
 
 func (x *LedgerRecord) Reset() {
 	*x = LedgerRecord{}
-	mi := &file_dockline_v1_state_proto_msgTypes[23]
+	mi := &file_dockline_v1_state_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3332,7 +3558,7 @@ func (x *LedgerRecord) String() string {
 func (*LedgerRecord) ProtoMessage() {}
 
 func (x *LedgerRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[23]
+	mi := &file_dockline_v1_state_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3345,7 +3571,7 @@ func (x *LedgerRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerRecord.ProtoReflect.Descriptor instead.
 func (*LedgerRecord) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{23}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LedgerRecord) GetRows() []*LedgerRow {
@@ -3366,7 +3592,7 @@ var File_dockline_v1_state_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x17dockline/v1/state.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\b\n" +
+	"\x17dockline/v1/state.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\t\n" +
 	"\n" +
 	"OrderState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x16\n" +
@@ -3401,7 +3627,29 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x10voided_shipments\x18\x18 \x03(\tR\x0fvoidedShipments\x12!\n" +
 	"\fcredit_memos\x18\x19 \x03(\tR\vcreditMemos\x12\x18\n" +
 	"\areturns\x18\x1a \x03(\tR\areturns\x12F\n" +
-	"\x0ecancel_request\x18\x1b \x01(\v2\x1f.dockline.v1.OrderCancelRequestR\rcancelRequest\"\xcc\x01\n" +
+	"\x0ecancel_request\x18\x1b \x01(\v2\x1f.dockline.v1.OrderCancelRequestR\rcancelRequest\x12\x1d\n" +
+	"\n" +
+	"price_list\x18P \x01(\tR\tpriceList\x12,\n" +
+	"\x12price_list_version\x18Q \x01(\tR\x10priceListVersion\x125\n" +
+	"\bverdicts\x18R \x03(\v2\x19.dockline.v1.OrderVerdictR\bverdicts\x122\n" +
+	"\achanges\x18S \x03(\v2\x18.dockline.v1.FieldChangeR\achanges\"\xb5\x01\n" +
+	"\fOrderVerdict\x12\x14\n" +
+	"\x05check\x18\x01 \x01(\tR\x05check\x12\x18\n" +
+	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\x12*\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x19\n" +
+	"\bevent_id\x18\x06 \x01(\tR\aeventId\"\xf9\x01\n" +
+	"\vFieldChange\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x1d\n" +
+	"\n" +
+	"order_line\x18\x02 \x01(\tR\torderLine\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\x12!\n" +
+	"\fformer_value\x18\x04 \x01(\tR\vformerValue\x123\n" +
+	"\atold_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06toldAt\x12\x16\n" +
+	"\x06source\x18\x06 \x01(\tR\x06source\x12\x14\n" +
+	"\x05owner\x18\a \x01(\tR\x05owner\x12\x19\n" +
+	"\bevent_id\x18\b \x01(\tR\aeventId\"\xcc\x01\n" +
 	"\tOrderHold\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x16\n" +
@@ -3749,100 +3997,106 @@ func file_dockline_v1_state_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_state_proto_rawDescData
 }
 
-var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_dockline_v1_state_proto_goTypes = []any{
 	(*OrderState)(nil),            // 0: dockline.v1.OrderState
-	(*OrderHold)(nil),             // 1: dockline.v1.OrderHold
-	(*OrderBackorder)(nil),        // 2: dockline.v1.OrderBackorder
-	(*OrderCancelRequest)(nil),    // 3: dockline.v1.OrderCancelRequest
-	(*OrderLineState)(nil),        // 4: dockline.v1.OrderLineState
-	(*ShipmentState)(nil),         // 5: dockline.v1.ShipmentState
-	(*StatusStep)(nil),            // 6: dockline.v1.StatusStep
-	(*TransportState)(nil),        // 7: dockline.v1.TransportState
-	(*Milestone)(nil),             // 8: dockline.v1.Milestone
-	(*EtaChange)(nil),             // 9: dockline.v1.EtaChange
-	(*TransportProblem)(nil),      // 10: dockline.v1.TransportProblem
-	(*DeliveryProof)(nil),         // 11: dockline.v1.DeliveryProof
-	(*ShipmentLineState)(nil),     // 12: dockline.v1.ShipmentLineState
-	(*ReturnState)(nil),           // 13: dockline.v1.ReturnState
-	(*ReturnLineState)(nil),       // 14: dockline.v1.ReturnLineState
-	(*Discrepancy)(nil),           // 15: dockline.v1.Discrepancy
-	(*InboundState)(nil),          // 16: dockline.v1.InboundState
-	(*InboundLineState)(nil),      // 17: dockline.v1.InboundLineState
-	(*CountState)(nil),            // 18: dockline.v1.CountState
-	(*CountLineState)(nil),        // 19: dockline.v1.CountLineState
-	(*StockState)(nil),            // 20: dockline.v1.StockState
-	(*CountVariance)(nil),         // 21: dockline.v1.CountVariance
-	(*LedgerRow)(nil),             // 22: dockline.v1.LedgerRow
-	(*LedgerRecord)(nil),          // 23: dockline.v1.LedgerRecord
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*Invoice)(nil),               // 25: dockline.v1.Invoice
-	(*Line)(nil),                  // 26: dockline.v1.Line
-	(*CreditMemo)(nil),            // 27: dockline.v1.CreditMemo
+	(*OrderVerdict)(nil),          // 1: dockline.v1.OrderVerdict
+	(*FieldChange)(nil),           // 2: dockline.v1.FieldChange
+	(*OrderHold)(nil),             // 3: dockline.v1.OrderHold
+	(*OrderBackorder)(nil),        // 4: dockline.v1.OrderBackorder
+	(*OrderCancelRequest)(nil),    // 5: dockline.v1.OrderCancelRequest
+	(*OrderLineState)(nil),        // 6: dockline.v1.OrderLineState
+	(*ShipmentState)(nil),         // 7: dockline.v1.ShipmentState
+	(*StatusStep)(nil),            // 8: dockline.v1.StatusStep
+	(*TransportState)(nil),        // 9: dockline.v1.TransportState
+	(*Milestone)(nil),             // 10: dockline.v1.Milestone
+	(*EtaChange)(nil),             // 11: dockline.v1.EtaChange
+	(*TransportProblem)(nil),      // 12: dockline.v1.TransportProblem
+	(*DeliveryProof)(nil),         // 13: dockline.v1.DeliveryProof
+	(*ShipmentLineState)(nil),     // 14: dockline.v1.ShipmentLineState
+	(*ReturnState)(nil),           // 15: dockline.v1.ReturnState
+	(*ReturnLineState)(nil),       // 16: dockline.v1.ReturnLineState
+	(*Discrepancy)(nil),           // 17: dockline.v1.Discrepancy
+	(*InboundState)(nil),          // 18: dockline.v1.InboundState
+	(*InboundLineState)(nil),      // 19: dockline.v1.InboundLineState
+	(*CountState)(nil),            // 20: dockline.v1.CountState
+	(*CountLineState)(nil),        // 21: dockline.v1.CountLineState
+	(*StockState)(nil),            // 22: dockline.v1.StockState
+	(*CountVariance)(nil),         // 23: dockline.v1.CountVariance
+	(*LedgerRow)(nil),             // 24: dockline.v1.LedgerRow
+	(*LedgerRecord)(nil),          // 25: dockline.v1.LedgerRecord
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
+	(*Invoice)(nil),               // 27: dockline.v1.Invoice
+	(*Line)(nil),                  // 28: dockline.v1.Line
+	(*CreditMemo)(nil),            // 29: dockline.v1.CreditMemo
 }
 var file_dockline_v1_state_proto_depIdxs = []int32{
-	24, // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
-	24, // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 2: dockline.v1.OrderState.lines:type_name -> dockline.v1.OrderLineState
-	5,  // 3: dockline.v1.OrderState.shipments:type_name -> dockline.v1.ShipmentState
-	25, // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
-	1,  // 5: dockline.v1.OrderState.holds:type_name -> dockline.v1.OrderHold
-	2,  // 6: dockline.v1.OrderState.backorders:type_name -> dockline.v1.OrderBackorder
-	3,  // 7: dockline.v1.OrderState.cancel_request:type_name -> dockline.v1.OrderCancelRequest
-	24, // 8: dockline.v1.OrderHold.until:type_name -> google.protobuf.Timestamp
-	24, // 9: dockline.v1.OrderHold.since:type_name -> google.protobuf.Timestamp
-	24, // 10: dockline.v1.OrderBackorder.promised_at:type_name -> google.protobuf.Timestamp
-	24, // 11: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
-	26, // 12: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
-	6,  // 13: dockline.v1.ShipmentState.steps:type_name -> dockline.v1.StatusStep
-	8,  // 14: dockline.v1.ShipmentState.milestones:type_name -> dockline.v1.Milestone
-	7,  // 15: dockline.v1.ShipmentState.parcels:type_name -> dockline.v1.TransportState
-	11, // 16: dockline.v1.ShipmentState.proofs:type_name -> dockline.v1.DeliveryProof
-	12, // 17: dockline.v1.ShipmentState.goods:type_name -> dockline.v1.ShipmentLineState
-	24, // 18: dockline.v1.ShipmentState.eta:type_name -> google.protobuf.Timestamp
-	9,  // 19: dockline.v1.ShipmentState.etas:type_name -> dockline.v1.EtaChange
-	10, // 20: dockline.v1.ShipmentState.problems:type_name -> dockline.v1.TransportProblem
-	24, // 21: dockline.v1.ShipmentState.delivered_at:type_name -> google.protobuf.Timestamp
-	24, // 22: dockline.v1.StatusStep.at:type_name -> google.protobuf.Timestamp
-	24, // 23: dockline.v1.TransportState.at:type_name -> google.protobuf.Timestamp
-	24, // 24: dockline.v1.TransportState.eta:type_name -> google.protobuf.Timestamp
-	24, // 25: dockline.v1.Milestone.at:type_name -> google.protobuf.Timestamp
-	24, // 26: dockline.v1.EtaChange.told_at:type_name -> google.protobuf.Timestamp
-	24, // 27: dockline.v1.EtaChange.eta:type_name -> google.protobuf.Timestamp
-	24, // 28: dockline.v1.EtaChange.former_eta:type_name -> google.protobuf.Timestamp
-	24, // 29: dockline.v1.TransportProblem.at:type_name -> google.protobuf.Timestamp
-	26, // 30: dockline.v1.TransportProblem.lines:type_name -> dockline.v1.Line
-	24, // 31: dockline.v1.DeliveryProof.at:type_name -> google.protobuf.Timestamp
-	24, // 32: dockline.v1.ReturnState.expires_at:type_name -> google.protobuf.Timestamp
-	6,  // 33: dockline.v1.ReturnState.steps:type_name -> dockline.v1.StatusStep
-	14, // 34: dockline.v1.ReturnState.lines:type_name -> dockline.v1.ReturnLineState
-	7,  // 35: dockline.v1.ReturnState.parcels:type_name -> dockline.v1.TransportState
-	8,  // 36: dockline.v1.ReturnState.milestones:type_name -> dockline.v1.Milestone
-	27, // 37: dockline.v1.ReturnState.credit_memos:type_name -> dockline.v1.CreditMemo
-	15, // 38: dockline.v1.ReturnState.discrepancies:type_name -> dockline.v1.Discrepancy
-	9,  // 39: dockline.v1.ReturnState.etas:type_name -> dockline.v1.EtaChange
-	24, // 40: dockline.v1.ReturnState.eta:type_name -> google.protobuf.Timestamp
-	24, // 41: dockline.v1.InboundState.expected_at:type_name -> google.protobuf.Timestamp
-	6,  // 42: dockline.v1.InboundState.steps:type_name -> dockline.v1.StatusStep
-	17, // 43: dockline.v1.InboundState.lines:type_name -> dockline.v1.InboundLineState
-	15, // 44: dockline.v1.InboundState.discrepancies:type_name -> dockline.v1.Discrepancy
-	24, // 45: dockline.v1.InboundState.last_received_at:type_name -> google.protobuf.Timestamp
-	7,  // 46: dockline.v1.InboundState.parcels:type_name -> dockline.v1.TransportState
-	8,  // 47: dockline.v1.InboundState.milestones:type_name -> dockline.v1.Milestone
-	24, // 48: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
-	19, // 49: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
-	24, // 50: dockline.v1.CountLineState.again:type_name -> google.protobuf.Timestamp
-	21, // 51: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
-	22, // 52: dockline.v1.StockState.rows:type_name -> dockline.v1.LedgerRow
-	24, // 53: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
-	24, // 54: dockline.v1.CountVariance.again:type_name -> google.protobuf.Timestamp
-	24, // 55: dockline.v1.LedgerRow.occurred_at:type_name -> google.protobuf.Timestamp
-	22, // 56: dockline.v1.LedgerRecord.rows:type_name -> dockline.v1.LedgerRow
-	57, // [57:57] is the sub-list for method output_type
-	57, // [57:57] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	26, // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
+	26, // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
+	6,  // 2: dockline.v1.OrderState.lines:type_name -> dockline.v1.OrderLineState
+	7,  // 3: dockline.v1.OrderState.shipments:type_name -> dockline.v1.ShipmentState
+	27, // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
+	3,  // 5: dockline.v1.OrderState.holds:type_name -> dockline.v1.OrderHold
+	4,  // 6: dockline.v1.OrderState.backorders:type_name -> dockline.v1.OrderBackorder
+	5,  // 7: dockline.v1.OrderState.cancel_request:type_name -> dockline.v1.OrderCancelRequest
+	1,  // 8: dockline.v1.OrderState.verdicts:type_name -> dockline.v1.OrderVerdict
+	2,  // 9: dockline.v1.OrderState.changes:type_name -> dockline.v1.FieldChange
+	26, // 10: dockline.v1.OrderVerdict.at:type_name -> google.protobuf.Timestamp
+	26, // 11: dockline.v1.FieldChange.told_at:type_name -> google.protobuf.Timestamp
+	26, // 12: dockline.v1.OrderHold.until:type_name -> google.protobuf.Timestamp
+	26, // 13: dockline.v1.OrderHold.since:type_name -> google.protobuf.Timestamp
+	26, // 14: dockline.v1.OrderBackorder.promised_at:type_name -> google.protobuf.Timestamp
+	26, // 15: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
+	28, // 16: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
+	8,  // 17: dockline.v1.ShipmentState.steps:type_name -> dockline.v1.StatusStep
+	10, // 18: dockline.v1.ShipmentState.milestones:type_name -> dockline.v1.Milestone
+	9,  // 19: dockline.v1.ShipmentState.parcels:type_name -> dockline.v1.TransportState
+	13, // 20: dockline.v1.ShipmentState.proofs:type_name -> dockline.v1.DeliveryProof
+	14, // 21: dockline.v1.ShipmentState.goods:type_name -> dockline.v1.ShipmentLineState
+	26, // 22: dockline.v1.ShipmentState.eta:type_name -> google.protobuf.Timestamp
+	11, // 23: dockline.v1.ShipmentState.etas:type_name -> dockline.v1.EtaChange
+	12, // 24: dockline.v1.ShipmentState.problems:type_name -> dockline.v1.TransportProblem
+	26, // 25: dockline.v1.ShipmentState.delivered_at:type_name -> google.protobuf.Timestamp
+	26, // 26: dockline.v1.StatusStep.at:type_name -> google.protobuf.Timestamp
+	26, // 27: dockline.v1.TransportState.at:type_name -> google.protobuf.Timestamp
+	26, // 28: dockline.v1.TransportState.eta:type_name -> google.protobuf.Timestamp
+	26, // 29: dockline.v1.Milestone.at:type_name -> google.protobuf.Timestamp
+	26, // 30: dockline.v1.EtaChange.told_at:type_name -> google.protobuf.Timestamp
+	26, // 31: dockline.v1.EtaChange.eta:type_name -> google.protobuf.Timestamp
+	26, // 32: dockline.v1.EtaChange.former_eta:type_name -> google.protobuf.Timestamp
+	26, // 33: dockline.v1.TransportProblem.at:type_name -> google.protobuf.Timestamp
+	28, // 34: dockline.v1.TransportProblem.lines:type_name -> dockline.v1.Line
+	26, // 35: dockline.v1.DeliveryProof.at:type_name -> google.protobuf.Timestamp
+	26, // 36: dockline.v1.ReturnState.expires_at:type_name -> google.protobuf.Timestamp
+	8,  // 37: dockline.v1.ReturnState.steps:type_name -> dockline.v1.StatusStep
+	16, // 38: dockline.v1.ReturnState.lines:type_name -> dockline.v1.ReturnLineState
+	9,  // 39: dockline.v1.ReturnState.parcels:type_name -> dockline.v1.TransportState
+	10, // 40: dockline.v1.ReturnState.milestones:type_name -> dockline.v1.Milestone
+	29, // 41: dockline.v1.ReturnState.credit_memos:type_name -> dockline.v1.CreditMemo
+	17, // 42: dockline.v1.ReturnState.discrepancies:type_name -> dockline.v1.Discrepancy
+	11, // 43: dockline.v1.ReturnState.etas:type_name -> dockline.v1.EtaChange
+	26, // 44: dockline.v1.ReturnState.eta:type_name -> google.protobuf.Timestamp
+	26, // 45: dockline.v1.InboundState.expected_at:type_name -> google.protobuf.Timestamp
+	8,  // 46: dockline.v1.InboundState.steps:type_name -> dockline.v1.StatusStep
+	19, // 47: dockline.v1.InboundState.lines:type_name -> dockline.v1.InboundLineState
+	17, // 48: dockline.v1.InboundState.discrepancies:type_name -> dockline.v1.Discrepancy
+	26, // 49: dockline.v1.InboundState.last_received_at:type_name -> google.protobuf.Timestamp
+	9,  // 50: dockline.v1.InboundState.parcels:type_name -> dockline.v1.TransportState
+	10, // 51: dockline.v1.InboundState.milestones:type_name -> dockline.v1.Milestone
+	26, // 52: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
+	21, // 53: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
+	26, // 54: dockline.v1.CountLineState.again:type_name -> google.protobuf.Timestamp
+	23, // 55: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
+	24, // 56: dockline.v1.StockState.rows:type_name -> dockline.v1.LedgerRow
+	26, // 57: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
+	26, // 58: dockline.v1.CountVariance.again:type_name -> google.protobuf.Timestamp
+	26, // 59: dockline.v1.LedgerRow.occurred_at:type_name -> google.protobuf.Timestamp
+	24, // 60: dockline.v1.LedgerRecord.rows:type_name -> dockline.v1.LedgerRow
+	61, // [61:61] is the sub-list for method output_type
+	61, // [61:61] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_state_proto_init() }
@@ -3857,7 +4111,7 @@ func file_dockline_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_state_proto_rawDesc), len(file_dockline_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

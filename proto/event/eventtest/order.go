@@ -6,7 +6,8 @@ func orders() map[docklinev1.EventKind]*docklinev1.Event {
 	lines := []*docklinev1.Line{Line()}
 	order := &docklinev1.Event_Order{Order: &docklinev1.Order{
 		Number: "SO00017", Customer: "C-1", CustomerName: "Müller GmbH", CustomerReference: "PO 4711", Currency: "EUR", Site: "dc-east", OrderedAt: Stamp(1), PromisedAt: Stamp(2),
-		Lines: lines, Reason: "credit", ShipTo: []string{"Müller GmbH", "Hauptstraße 1", "DE"},
+		Lines: lines, Reason: "credit", ShipTo: []string{"Müller GmbH", "Hauptstraße 1", "DE"}, PriceList: "2026-2", PriceListVersion: "7",
+		Verdicts: []*docklinev1.Verdict{{Check: "credit", Outcome: "hold", Reason: "limit reached"}, {Check: "tax", Outcome: "pass", Reason: "EU, with a number"}},
 	}}
 	request := &docklinev1.Event_CancelRequest{CancelRequest: &docklinev1.CancelRequest{Number: "SO00017", Reason: "ordered twice", Requester: "portal", Lines: lines}}
 	hold := &docklinev1.Event_Hold{Hold: &docklinev1.Hold{Number: "SO00017", Code: "credit", Owner: "finance", Reason: "limit reached", Until: Stamp(3600)}}

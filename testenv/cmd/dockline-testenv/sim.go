@@ -18,8 +18,6 @@ type simCommand struct {
 	First uint64 `env:"FIRST" default:"1" help:"The seed of the first of them."`
 	Seed  uint64 `env:"SEED" help:"One day alone, with every line of its trace on standard output, twice: both must be the same."`
 	Plant string `env:"PLANT" help:"Give every day a mistake that must be found: trim-on-puback, no-dedup, blind-retry, ignore-revisions or forgetful-worker."`
-
-	Restores bool `env:"RESTORES" help:"Also put the centre's database back to backups. Not every such day comes to its end yet."`
 }
 
 // Run simulates that many days, each with a seed of its own.
@@ -41,7 +39,7 @@ func (c *simCommand) Run() error {
 }
 
 func (c *simCommand) day(seed uint64, trace io.Writer) sim.Config {
-	return sim.Config{Seed: seed, Plant: sim.Plant(c.Plant), Restores: c.Restores, Trace: trace}
+	return sim.Config{Seed: seed, Plant: sim.Plant(c.Plant), Trace: trace}
 }
 
 // one shows a day, and that it is the same day again.

@@ -47,6 +47,8 @@ func TestAwkward(t *testing.T) {
 		{"goods are picked for an order that is complete", nil, pickAfterClose},
 		{"an event that comes days late opens a closed order again", nil, daysLate},
 		{"what is told behind a hole in the site's journal counts at once, but counts and books wait for the hole", nil, gapInSequence},
+		{"a pallet that is used again is lost with what it held then", nil, palletUsedAgain},
+		{"two shipments under one tracking number: a person is asked, and neither is delivered", nil, trackingTwice},
 		{"a clock that is wrong by a day changes nothing but what people read", nil, wrongClock},
 		{"an item that nobody knows is left out until the mapping knows it", map[string]string{"mapping.yaml": strict}, unknownItem},
 		{"a unit that nobody knows is left out until the mapping knows it", map[string]string{"mapping.yaml": strict}, unknownUnit},

@@ -18,7 +18,7 @@ import (
 // posting home; then it goes on. It is stopped once when it has just heard that there is no such document and is about to make it, and once
 // when its request to make it is at the ERP. There is one document each time.
 //
-// Shows: S9
+// Shows: S31
 func TestLeaseExpires(t *testing.T) {
 	t.Run("about to make the document", func(t *testing.T) {
 		t.Parallel()

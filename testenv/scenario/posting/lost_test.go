@@ -14,9 +14,9 @@ import (
 )
 
 // TestAnswerLost loses the nth answer of the ERP, once before and once after its effect, for every n that there is; then it kills the sending
-// process at the same points. Every document is there once.
+// process at the same points. Every document is there once, the reversals too.
 //
-// Shows: S9, S31
+// Shows: S31, S61
 func TestAnswerLost(t *testing.T) {
 	for _, effect := range []bool{false, true} {
 		t.Run(map[bool]string{false: "before the effect", true: "after the effect"}[effect], func(t *testing.T) {
@@ -31,8 +31,10 @@ func TestAnswerLost(t *testing.T) {
 				lost.Store(false)
 				order := d.order()
 				d.door.set(nth(n, effect, func() { lost.Store(true) }))
-				d.put(order, c.now, story(order)...)
-				d.until(s, c, order, posting.Confirmed)
+				for _, chapter := range story(order) {
+					d.put(order, c.now, chapter...)
+					d.until(s, c, order, posting.Confirmed, posting.Superseded)
+				}
 				d.door.set(nil)
 				d.once(order, storyDocuments(order))
 			}
@@ -67,7 +69,6 @@ func killedAtEach(t *testing.T, effect bool) {
 			kill(process)
 			killed.Store(true)
 		}))
-		d.put(order, time.Now(), story(order)...)
 		process = d.process("c1", call)
 		mu.Unlock()
 		settled := func() bool {
@@ -76,9 +77,12 @@ func killedAtEach(t *testing.T, effect bool) {
 				process = d.process("c1", call)
 			}
 			mu.Unlock()
-			return d.all(order, posting.Confirmed)
+			return d.all(order, posting.Confirmed, posting.Superseded)
 		}
-		testenv.Eventually(t, patience, fmt.Sprintf("order %s settled after the kill at request %d", order, n), settled, d.told(order), d.log("c1"))
+		for _, chapter := range story(order) {
+			d.put(order, time.Now(), chapter...)
+			testenv.Eventually(t, patience, fmt.Sprintf("order %s settled after the kill at request %d", order, n), settled, d.told(order), d.log("c1"))
+		}
 		d.door.set(nil)
 		mu.Lock()
 		kill(process)
@@ -91,15 +95,20 @@ func killedAtEach(t *testing.T, effect bool) {
 	t.Logf("killed at %d requests, one after the other", n-1)
 }
 
-// story is what is wanted of one order: an amendment, a shipment with its invoice, a count.
-func story(order string) []posting.Desired {
-	issued := shipped(order, "S1", 4, 9)
+// story is what is wanted of one order, one after the other: an amendment, a shipment with its invoice and a count; then the shipment is
+// corrected, and then taken back.
+func story(order string) (chapters [][]posting.Desired) {
 	amended := owed(order)
-	issued[0].Needs = []posting.Ref{amended.Ref()}
-	return append([]posting.Desired{amended, counted(order, "-2")}, issued...)
+	for _, bolts := range []int{4, 3} {
+		issued := shipped(order, "S1", bolts, 9)
+		issued[0].Needs = []posting.Ref{amended.Ref()}
+		chapters = append(chapters, append([]posting.Desired{amended, counted(order, "-2")}, issued...))
+	}
+	return append(chapters, []posting.Desired{amended, counted(order, "-2")})
 }
 
 func storyDocuments(order string) map[connector.Kind][]string {
-	return map[connector.Kind][]string{connector.OrderAmendment: {order + "/cancel"}, connector.GoodsIssue: {order + "/S1"},
-		connector.InvoiceTrigger: {order + "/S1"}, connector.StockAdjustment: {"count-" + order}}
+	twice := []string{order + "/S1", order + "/S1#2"}
+	return map[connector.Kind][]string{connector.OrderAmendment: {order + "/cancel"}, connector.StockAdjustment: {"count-" + order},
+		connector.GoodsIssue: twice, connector.InvoiceTrigger: twice, connector.GoodsIssueReversal: twice, connector.InvoiceReversal: twice}
 }

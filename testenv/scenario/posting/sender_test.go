@@ -181,6 +181,16 @@ func (d *desk) documents(order string) map[connector.Kind]map[string]int {
 	fail(err)
 	amendments, err := d.shop.Amendments(d.t.Context())
 	fail(err)
+	taken, err := d.shop.IssueReversals(d.t.Context())
+	fail(err)
+	unbilled, err := d.shop.InvoiceReversals(d.t.Context())
+	fail(err)
+	for _, x := range taken {
+		add(connector.GoodsIssueReversal, x.Order, x.ExternalReference)
+	}
+	for _, x := range unbilled {
+		add(connector.InvoiceReversal, x.Order, x.ExternalReference)
+	}
 	for _, x := range issues {
 		add(connector.GoodsIssue, x.Order, x.ExternalReference)
 	}

@@ -86,7 +86,8 @@ func New(t testing.TB, d *db.DB) *Day {
 // Accepted is an order of one line that the system of record reports; minute is when.
 func Accepted(number string, minute int) *docklinev1.Event {
 	return fact("", docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED, number, number, minute, &docklinev1.Event{Payload: &docklinev1.Event_Order{Order: &docklinev1.Order{
-		Number: number, Customer: "C1", CustomerName: "Müller & Söhne", Site: Site, Currency: "EUR", OrderedAt: timestamppb.New(Began), Lines: lines(number)}}})
+		Number: number, Customer: "C1", CustomerName: "Müller & Söhne", Site: Site, Currency: "EUR", OrderedAt: timestamppb.New(Began), PromisedAt: timestamppb.New(Began.Add(30 * time.Hour)), PriceList: "retail", PriceListVersion: "2026-2",
+		Verdicts: []*docklinev1.Verdict{{Check: "credit", Outcome: "pass", Reason: "within the limit"}}, Lines: lines(number)}}})
 }
 
 // Append takes events into the log, without an offset yet.
