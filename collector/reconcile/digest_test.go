@@ -36,7 +36,7 @@ func TestADigestComesToTheSame(t *testing.T) {
 				w := newWorld(t, again(t, d), nil)
 				w.worker.DigestFrom, w.worker.LargeFrom, w.worker.Page = how.from, how.large, 4
 				w.live(pickedPortions(seed))
-				w.agrees(seed)
+				w.digestsAgree(seed)
 				tables[i] = w.tables(false)
 				if how.from > 0 {
 					digests += strings.Count(w.rows(`SELECT fold_key FROM digest WHERE ready = 1`), "\n")
@@ -59,8 +59,8 @@ func TestADigestComesToTheSame(t *testing.T) {
 	})
 }
 
-// agrees folds every order anew, as the nightly check does, and holds its digest against its facts.
-func (w *world) agrees(seed uint64) {
+// digestsAgree folds every order anew, as the nightly check does, and holds its digest against its facts.
+func (w *world) digestsAgree(seed uint64) {
 	w.t.Helper()
 	keys, err := reconcile.Keys(w.t.Context(), w.d, reconcile.Key{}, 1000)
 	if err != nil {
