@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/downlink"
 	"github.com/dockline/dockline/collector/posting"
@@ -26,21 +27,21 @@ func Backup(ctx context.Context, c *Config, path string) error {
 
 // Restore puts a backup in the place of the configured SQLite database, of which no collector may be at work, and marks it. kept names the
 // database that was there.
-func Restore(ctx context.Context, c *Config, from string) (kept string, err error) {
+func Restore(ctx context.Context, c *Config, from, by string) (kept string, err error) {
 	path, ok := db.SQLitePath(c.DatabaseURL())
 	if !ok {
 		return "", fmt.Errorf("%w: stop every collector, pg_restore --clean --if-exists --dbname=DATABASE %s, then dockline-collector restore --mark", db.ErrNotHere, from)
 	}
-	return db.Restore(ctx, from, path, time.Now(), func(d *db.DB) error { return mark(ctx, d) })
+	return db.Restore(ctx, from, path, time.Now(), func(d *db.DB) error { return mark(ctx, d, by, from) })
 }
 
 // MarkRestored tells the configured database that it was put back to an older state by other means.
-func MarkRestored(ctx context.Context, c *Config) error {
+func MarkRestored(ctx context.Context, c *Config, by string) error {
 	d, err := OpenDatabase(ctx, c)
 	if err != nil {
 		return err
 	}
-	return errors.Join(mark(ctx, d), d.Close())
+	return errors.Join(mark(ctx, d, by, ""), d.Close())
 }
 
 // Restored brings what the database tells others in line with its having been put back by now; its new incarnation it has already.
@@ -52,12 +53,15 @@ func Restored(ctx context.Context, tx *db.Tx, now time.Time) error {
 }
 
 // mark gives a new incarnation, so that sites send again what is missing, and has the postings look before they send.
-func mark(ctx context.Context, d *db.DB) error {
+func mark(ctx context.Context, d *db.DB, by, from string) error {
 	now := time.Now()
 	return d.Write(ctx, func(tx *db.Tx) error {
 		if _, err := tx.NewIncarnation(ctx, now); err != nil {
 			return err
 		}
-		return Restored(ctx, tx, now)
+		if err := Restored(ctx, tx, now); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{Tenant: audit.Everywhere, By: by, Action: "database.restore", Object: from}, now)
 	})
 }

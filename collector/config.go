@@ -32,6 +32,7 @@ type Config struct {
 	Policy     PolicyConfig      `yaml:"policy"`
 	Connectors []ConnectorConfig `yaml:"connectors"`
 	EPCIS      []EPCISConfig     `yaml:"epcis"`
+	Notices    NoticesConfig     `yaml:"notices"`
 	Check      CheckConfig       `yaml:"check"`
 	Console    ConsoleConfig     `yaml:"console"`
 	Log        LogConfig         `yaml:"log"`
@@ -199,6 +200,7 @@ func (c *Config) validate() configfile.Faults {
 		}
 	}
 	c.validateEPCIS(bad)
+	c.validateNotices(bad)
 	if _, err := rebuild.ParseClock(c.Check.At); c.Check.At != "" && err != nil {
 		bad("check.at", "%v; leave it empty for never", err)
 	}

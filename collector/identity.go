@@ -78,7 +78,7 @@ func (m *Collector) brokerRefused(r broker.Refused) {
 func (m *Collector) enrolCases(ctx context.Context, tx *db.Tx, tenant, origin string, found []enrol.Exception) error {
 	desired := make([]exception.Desired, len(found))
 	for i, f := range found {
-		desired[i] = m.owned(f.Code, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text})
+		desired[i] = m.owned(tenant, f.Code, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text})
 	}
 	return m.report(ctx, tx, tenant, origin, desired)
 }

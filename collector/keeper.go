@@ -18,7 +18,7 @@ func (m *Collector) newKeeper(l link, log *eventlog.Log) *fleet.Keeper {
 	closer.Report = func(ctx context.Context, tx *db.Tx, tenant, origin string, found []fleet.Exception) error {
 		desired := make([]exception.Desired, len(found))
 		for i, f := range found {
-			desired[i] = m.owned(f.Code, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text})
+			desired[i] = m.owned(tenant, f.Code, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text})
 		}
 		return m.report(ctx, tx, tenant, origin, desired)
 	}
@@ -42,13 +42,13 @@ func NewCloser(d *db.DB, log *eventlog.Log) *fleet.Closer {
 }
 
 // AcceptLoss takes the lost events from lo on, of an epoch of a site, for gone: the site's streams go on behind them, and the case closes.
-func AcceptLoss(ctx context.Context, d *db.DB, tenant, site, epoch string, lo uint64) error {
-	log := &eventlog.Log{DB: d, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
+func AcceptLoss(ctx context.Context, tx *db.Tx, tenant, site, epoch string, lo uint64, now time.Time) error {
+	log := &eventlog.Log{Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
 		if len(found) > 0 {
 			return nil // what else there is to report the running collector does
 		}
-		_, err := exception.Sync(ctx, tx, tenant, origin, nil, time.Now())
+		_, err := exception.Sync(ctx, tx, tenant, origin, nil, now)
 		return err
 	}}
-	return log.AcceptGap(ctx, tenant, site, epoch, lo)
+	return log.AcceptGapIn(ctx, tx, tenant, site, epoch, lo)
 }

@@ -62,7 +62,7 @@ func (m *Collector) newRebuild(log *eventlog.Log, worker *reconcile.Worker) *reb
 	b.Report = func(ctx context.Context, tx *db.Tx, key rebuild.Key, found []rebuild.Exception) error {
 		desired := make([]exception.Desired, len(found))
 		for i, f := range found {
-			desired[i] = m.owned(f.Code, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, docklinev1.Severity_SEVERITY_ERROR, exception.Desired{Subject: f.Subject, Title: f.Title, Text: f.Text})
+			desired[i] = m.owned(key.Tenant, f.Code, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, docklinev1.Severity_SEVERITY_ERROR, exception.Desired{Subject: f.Subject, Title: f.Title, Text: f.Text})
 		}
 		return m.report(ctx, tx, key.Tenant, "rebuild/"+key.Key, desired)
 	}

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/dockline/dockline/collector/connector"
@@ -11,6 +12,7 @@ import (
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/ingest"
+	"github.com/dockline/dockline/collector/notice"
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
@@ -32,6 +34,8 @@ type road struct {
 	downlink  *downlink.Downlink
 	keeper    *fleet.Keeper
 	night     *rebuild.Night // nil for never
+	escalator *exception.Escalator
+	notices   *notice.Sender
 	watch     *policyWatch
 }
 
@@ -49,6 +53,7 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	r.downlink = &downlink.Downlink{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "downlink")}
 	r.keeper = m.newKeeper(l, log)
 	r.night = m.newNight(log, r.worker)
+	r.escalator = m.newEscalator()
 	if err := m.takePolicy(ctx, appendFacts); err != nil {
 		return nil, err
 	}
@@ -64,12 +69,15 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 		r.intakes = append(r.intakes, in)
 	}
 	var err error
+	if r.notices, err = m.newNotices(); err != nil {
+		return nil, err
+	}
 	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "ingest"),
 		OnRestored: func(ctx context.Context, tx *db.Tx) error { return Restored(ctx, tx, m.now()) },
 		Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []ingest.Exception) error {
 			desired := make([]exception.Desired, len(found))
 			for i, f := range found {
-				desired[i] = m.owned(f.Code, f.Class, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text, EventIDs: f.EventIDs})
+				desired[i] = m.owned(tenant, f.Code, f.Class, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text, EventIDs: f.EventIDs})
 			}
 			return m.report(ctx, tx, tenant, origin, desired)
 		}})
@@ -81,7 +89,7 @@ func (m *Collector) newLog() *eventlog.Log {
 	return &eventlog.Log{DB: m.db, Keys: m.keys, KeysAt: m.keysAt, Links: links, Now: m.clock, Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []eventlog.Exception) error {
 		desired := make([]exception.Desired, len(found))
 		for i, f := range found {
-			desired[i] = m.owned(f.Code, f.Class, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text, EventIDs: f.EventIDs})
+			desired[i] = m.owned(tenant, f.Code, f.Class, f.Severity, exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text, EventIDs: f.EventIDs})
 		}
 		return m.report(ctx, tx, tenant, origin, desired)
 	}}
@@ -108,7 +116,7 @@ func (r *road) sequencerWake() { r.sequencer.Wake() }
 
 // loops are all that run for the road's sake.
 func (r *road) loops() []func(context.Context) error {
-	loops := []func(context.Context) error{r.ingest.Run, r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.keeper.Run, r.watch.Run}
+	loops := []func(context.Context) error{r.ingest.Run, r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.keeper.Run, r.watch.Run, r.escalator.Run, r.notices.Run}
 	if r.night != nil {
 		loops = append(loops, r.night.Run)
 	}
@@ -143,13 +151,19 @@ func (m *Collector) style(tenant, target string, kind connector.Kind) (connector
 }
 
 // owned completes an exception by the policy: who must act, how bad it is, and how long he has.
-func (m *Collector) owned(code string, class docklinev1.FaultClass, severity docklinev1.Severity, d exception.Desired) exception.Desired {
-	owner := m.policy().Owner(code, class)
-	d.Code, d.Class, d.Team, d.Due = code, class, owner.Team, owner.Due
-	if d.Severity = severity; severity == docklinev1.Severity_SEVERITY_UNSPECIFIED {
-		d.Severity = owner.SeverityOf()
+func (m *Collector) owned(tenant, code string, class docklinev1.FaultClass, severity docklinev1.Severity, d exception.Desired) exception.Desired {
+	d.Code, d.Class, d.Severity = code, class, severity
+	return d.Owned(m.policy(), tenant)
+}
+
+// targetOf is the system that an origin's exceptions are about, "" where it is none.
+func targetOf(origin string) string {
+	part, rest, _ := strings.Cut(origin, "/")
+	if part != "posting" && part != "target" && part != "intake" {
+		return ""
 	}
-	return d
+	name, _, _ := strings.Cut(rest, "/")
+	return name
 }
 
 // report brings an origin's exceptions up to date, and the receipts that hang on them.
@@ -164,7 +178,7 @@ func (m *Collector) report(ctx context.Context, tx *db.Tx, tenant, origin string
 func (m *Collector) cases(ctx context.Context, tx *db.Tx, tenant, origin string, cases []posting.Case) ([]string, error) {
 	desired := make([]exception.Desired, len(cases))
 	for i, c := range cases {
-		desired[i] = m.owned(c.Code, c.Class, c.Severity, exception.Desired{Subject: c.Subject, Site: c.Site, Order: c.Order, Customer: c.Customer, Title: c.Title, Text: c.Text, EventIDs: c.EventIDs})
+		desired[i] = m.owned(tenant, c.Code, c.Class, c.Severity, exception.Desired{Target: targetOf(origin), Subject: c.Subject, Site: c.Site, Order: c.Order, Customer: c.Customer, Title: c.Title, Text: c.Text, EventIDs: c.EventIDs})
 	}
 	synced, err := exception.Sync(ctx, tx, tenant, origin, desired, m.now())
 	return synced.Events, err
@@ -173,7 +187,7 @@ func (m *Collector) cases(ctx context.Context, tx *db.Tx, tenant, origin string,
 func (m *Collector) intakeCases(ctx context.Context, tx *db.Tx, tenant, origin string, cases []connector.Case) error {
 	desired := make([]exception.Desired, len(cases))
 	for i, c := range cases {
-		desired[i] = m.owned(c.Code, c.Class, c.Severity, exception.Desired{Subject: c.Subject, Site: c.Site, Title: c.Title, Text: c.Text})
+		desired[i] = m.owned(tenant, c.Code, c.Class, c.Severity, exception.Desired{Target: targetOf(origin), Subject: c.Subject, Site: c.Site, Title: c.Title, Text: c.Text})
 	}
 	return m.report(ctx, tx, tenant, origin, desired)
 }

@@ -29,7 +29,7 @@ func (m *Collector) newRollout() *siteconfig.Rollout {
 		Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []siteconfig.Exception) error {
 			desired := make([]exception.Desired, len(found))
 			for i, f := range found {
-				desired[i] = m.owned(f.Code, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, docklinev1.Severity_SEVERITY_ERROR,
+				desired[i] = m.owned(tenant, f.Code, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, docklinev1.Severity_SEVERITY_ERROR,
 					exception.Desired{Subject: f.Subject, Site: f.Site, Title: f.Title, Text: f.Text})
 			}
 			return m.report(ctx, tx, tenant, origin, desired)

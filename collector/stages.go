@@ -10,6 +10,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/downlink"
 	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/ingest"
 	"github.com/dockline/dockline/collector/ownership"
@@ -55,6 +56,7 @@ type Stages struct {
 	Intakes   []*connector.Intake
 	Downlink  *downlink.Downlink
 	Keeper    *fleet.Keeper
+	Escalator *exception.Escalator
 	// Rebuild holds what is derived against the event log. It reports to nobody.
 	Rebuild *rebuild.Rebuild
 }
@@ -75,7 +77,7 @@ func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
 	}
 	whole := NewRebuild(m.db, r.filler.Log, r.worker, m.name)
 	whole.Now = m.clock
-	return &Stages{Rebuild: whole, Ingest: r.ingest, Filler: r.filler, Sequencer: r.sequencer, Worker: r.worker, Senders: r.senders, Intakes: r.intakes, Downlink: r.downlink, Keeper: r.keeper}, nil
+	return &Stages{Rebuild: whole, Ingest: r.ingest, Filler: r.filler, Sequencer: r.sequencer, Worker: r.worker, Senders: r.senders, Intakes: r.intakes, Downlink: r.downlink, Keeper: r.keeper, Escalator: r.escalator}, nil
 }
 
 type surroundingLink Surroundings

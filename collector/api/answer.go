@@ -101,7 +101,7 @@ func (s *server) order(q *request) (any, error) {
 		return nil, err
 	}
 	found := Track{Order: OrderOf(&t.Order), Events: make([]TrackEvent, len(t.Events)), Postings: make([]TrackPosting, len(t.Postings)),
-		Exceptions: eachOf(t.Exceptions, exceptionOf), Milestones: milestonesOf(t.Milestones)}
+		Exceptions: eachOf(t.Exceptions, ExceptionOf), Milestones: milestonesOf(t.Milestones)}
 	for i := range t.Events {
 		found.Events[i].Event = eventOf(&t.Events[i])
 		if r := t.Receipts[t.Events[i].Event.GetId()]; r != nil {
@@ -138,12 +138,19 @@ func (s *server) postings(q *request) (any, error) {
 	return Postings{Postings: eachOf(found, postingOf), Total: total}, nil
 }
 
+// unresolved asks for the exceptions of every state but resolved.
+const unresolved exception.State = "unresolved"
+
 func (s *server) exceptions(q *request) (any, error) {
-	standing, err := oneOf(q, "state", []exception.State{exception.Open, exception.Resolved})
+	standing, err := oneOf(q, "state", append(exception.States(), unresolved))
 	if err != nil {
 		return nil, err
 	}
-	f := exception.Filter{State: standing, Site: q.query.Get("site"), Order: q.query.Get("order"), Team: q.query.Get("team"), Limit: q.limit}
+	f := exception.Filter{State: standing, Site: q.query.Get("site"), Order: q.query.Get("order"), Team: q.query.Get("team"), Assignee: q.query.Get("assignee"),
+		Code: q.query.Get("code"), Group: q.query.Get("group"), Target: q.query.Get("target"), Limit: q.limit}
+	if standing == unresolved {
+		f.State, f.Unresolved = "", true
+	}
 	after, err := q.number("after")
 	if err != nil {
 		return nil, err
@@ -166,7 +173,7 @@ func (s *server) exceptions(q *request) (any, error) {
 	for _, e := range found {
 		after = max(after, e.Number)
 	}
-	return Exceptions{Exceptions: eachOf(found, exceptionOf), Total: total, Next: after}, nil
+	return Exceptions{Exceptions: eachOf(found, ExceptionOf), Total: total, Next: after}, nil
 }
 
 func (s *server) stock(q *request) (any, error) {

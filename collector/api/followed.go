@@ -82,23 +82,61 @@ type Exception struct {
 	Subject  string `json:"subject"`
 	Title    string `json:"title"`
 	Text     string `json:"text"`
+	// Team has it now, Assignee is the person. Group is the same for what one cause may well have made.
 	Team     string `json:"team"`
+	Assignee string `json:"assignee,omitempty"`
+	Group    string `json:"group,omitempty"`
+	Target   string `json:"target,omitempty"`
 	Site     string `json:"site,omitempty"`
 	Order    string `json:"order,omitempty"`
 	Customer string `json:"customer,omitempty"`
 	// Value is decimal, in the order's currency.
 	Value string `json:"value,omitempty"`
 	// Detail is the raw record, in Base64.
-	Detail     []byte     `json:"detail,omitempty"`
-	EventIDs   []string   `json:"event_ids"`
-	DueAt      *time.Time `json:"due_at,omitempty"`
-	OpenedAt   *time.Time `json:"opened_at"`
-	ChangedAt  *time.Time `json:"changed_at"`
-	ResolvedAt *time.Time `json:"resolved_at,omitempty"`
+	Detail   []byte   `json:"detail,omitempty"`
+	EventIDs []string `json:"event_ids"`
+	// Level is how many levels of its escalation there have been, Times how often it was opened. Closed is automatic, human or waived.
+	Level          int        `json:"level"`
+	Times          int        `json:"times"`
+	Closed         string     `json:"closed,omitempty"`
+	ClosedBy       string     `json:"closed_by,omitempty"`
+	AcknowledgedAt *time.Time `json:"acknowledged_at,omitempty"`
+	SnoozedUntil   *time.Time `json:"snoozed_until,omitempty"`
+	DueAt          *time.Time `json:"due_at,omitempty"`
+	OpenedAt       *time.Time `json:"opened_at"`
+	ChangedAt      *time.Time `json:"changed_at"`
+	ResolvedAt     *time.Time `json:"resolved_at,omitempty"`
 }
 
-func exceptionOf(e *exception.Exception) Exception {
+// ExceptionOf is an exception as the API shows it.
+func ExceptionOf(e *exception.Exception) Exception {
 	return Exception{Number: e.Number, State: string(e.State), Class: class(e.Class), Severity: severity(e.Severity), Code: e.Code, Subject: e.Subject,
-		Title: e.Title, Text: e.Text, Team: e.Team, Site: e.Site, Order: e.Order, Customer: e.Customer, Value: e.Value, Detail: e.Detail,
+		Title: e.Title, Text: e.Text, Team: e.Team, Assignee: e.Assignee, Group: e.Group, Target: e.Target, Site: e.Site, Order: e.Order, Customer: e.Customer, Value: e.Value, Detail: e.Detail,
+		Level: e.Level, Times: e.Times, Closed: string(e.Closed), ClosedBy: e.ClosedBy, AcknowledgedAt: when(e.AcknowledgedAt), SnoozedUntil: when(e.SnoozedUntil),
 		EventIDs: orEmpty(e.EventIDs), DueAt: when(e.DueAt), OpenedAt: when(e.OpenedAt), ChangedAt: when(e.ChangedAt), ResolvedAt: when(e.ResolvedAt)}
+}
+
+// ExceptionGroup is exceptions that one cause may have made.
+type ExceptionGroup struct {
+	Group     string     `json:"group"`
+	Code      string     `json:"code"`
+	Class     string     `json:"class"`
+	Severity  string     `json:"severity"`
+	Team      string     `json:"team"`
+	Target    string     `json:"target,omitempty"`
+	Site      string     `json:"site,omitempty"`
+	N         int64      `json:"n"`
+	Orders    int64      `json:"orders"`
+	Customers int64      `json:"customers"`
+	First     uint64     `json:"first"`
+	Title     string     `json:"title"`
+	OpenedAt  *time.Time `json:"opened_at"`
+	DueAt     *time.Time `json:"due_at"`
+	Level     int        `json:"level"`
+}
+
+// GroupOf is a group as the API shows it.
+func GroupOf(g *exception.Group) ExceptionGroup {
+	return ExceptionGroup{Group: g.Key, Code: g.Code, Class: class(g.Class), Severity: severity(g.Severity), Team: g.Team, Target: g.Target, Site: g.Site, N: g.N, Orders: g.Orders,
+		Customers: g.Customers, First: g.First, Title: g.Title, OpenedAt: when(g.OpenedAt), DueAt: when(g.DueAt), Level: g.Level}
 }

@@ -31,7 +31,7 @@ type GoodsPage struct {
 
 // GoodsTrackOf is the form of the API, which the command prints too.
 func GoodsTrackOf(t *view.GoodsTrack) GoodsTrack {
-	return GoodsTrack{Goods: goodsOf(&t.Goods), Exceptions: eachOf(t.Exceptions, exceptionOf)}
+	return GoodsTrack{Goods: goodsOf(&t.Goods), Exceptions: eachOf(t.Exceptions, ExceptionOf)}
 }
 
 func goodsOf(g *view.Goods) Goods {

@@ -130,8 +130,8 @@ func SiteDetailOf(ctx context.Context, f *fleet.Fleet, s *fleet.Site, now time.T
 		d.History = append(d.History, Spell{when(spell.From), when(spell.To), spell.State, spell.Marks})
 	}
 	err = f.DB.Read(ctx, func(tx *db.Tx) error {
-		open, err := exception.List(ctx, tx, s.Tenant, exception.Filter{State: exception.Open, Site: s.ID})
-		d.Exceptions = eachOf(open, exceptionOf)
+		open, err := exception.List(ctx, tx, s.Tenant, exception.Filter{Unresolved: true, Site: s.ID})
+		d.Exceptions = eachOf(open, ExceptionOf)
 		return err
 	})
 	return d, err

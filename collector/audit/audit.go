@@ -28,6 +28,9 @@ type Act struct {
 	Detail any
 }
 
+// Everywhere is the tenant of acts that concern all of them: another authority, a database that was put back.
+const Everywhere = "*"
+
 // Entry is an act as it is kept.
 type Entry struct {
 	// N counts the acts of a tenant from 1, without a gap.

@@ -62,7 +62,7 @@ func (s *server) site(q *request) (*content, error) {
 	}
 	d.Days = d.Days[:min(len(d.Days), siteDays)]
 	err = s.read(q, func(ctx context.Context, tx *db.Tx) (err error) {
-		d.Exceptions, err = exception.List(ctx, tx, found.Tenant, exception.Filter{State: exception.Open, Site: found.ID, Limit: 20})
+		d.Exceptions, err = exception.List(ctx, tx, found.Tenant, exception.Filter{Unresolved: true, Site: found.ID, Limit: 20})
 		return err
 	})
 	return &content{"site", name(found), d}, err

@@ -35,42 +35,53 @@ const identityKey = "identity"
 // Submit puts a command of a person into a site's list, as the next version of its key, and returns key and version. Tenant, site and
 // work must be set; the rest follows from them. The site gets it when it is online, however long that takes.
 func Submit(ctx context.Context, d *db.DB, c *docklinev1.Command, now time.Time) (key string, version uint64, err error) {
+	err = d.Write(ctx, func(tx *db.Tx) (err error) {
+		key, version, err = SubmitIn(ctx, tx, c, now)
+		return err
+	})
+	return key, version, err
+}
+
+// SubmitIn is Submit within the caller's transaction.
+func SubmitIn(ctx context.Context, tx *db.Tx, c *docklinev1.Command, now time.Time) (key string, version uint64, err error) {
 	c = proto.CloneOf(c)
 	if err := complete(c); err != nil {
 		return "", 0, err
 	}
-	err = d.Write(ctx, func(tx *db.Tx) error {
-		if err := tx.Lock(ctx, "command/"+c.Tenant+"/"+c.Site+"/"+c.Key); err != nil {
-			return err
-		}
-		var sites, last int64
-		if err := tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM site WHERE tenant = ? AND id = ?),
-			coalesce((SELECT version FROM command WHERE tenant = ? AND site = ? AND command_key = ?), 0)`, c.Tenant, c.Site, c.Tenant, c.Site, c.Key).Scan(&sites, &last); err != nil {
-			return err
-		}
-		if sites == 0 {
-			return fmt.Errorf("%w: %s of tenant %s", ErrNoSite, c.Site, c.Tenant)
-		}
-		least, err := tx.LeastVersion(ctx)
-		if err != nil {
-			return err
-		}
-		c.Version, c.CreatedAt = uint64(max(last+1, least)), timestamppb.New(now)
-		c.Traceparent = event.Traceparent(c.CorrelationId, fmt.Sprintf("%s@%s/%d", c.Key, c.Site, c.Version))
-		body, err := proto.MarshalOptions{Deterministic: true}.Marshal(c)
-		if err != nil {
-			return err
-		}
-		sum := sha256.Sum256(body)
-		return tx.Upsert(ctx, db.Insert{Table: "command", Conflict: []string{"tenant", "site", "command_key"},
-			Columns: []string{"tenant", "site", "command_key", "version", "position", "body", "body_hash", "outcome", "outcome_text", "created_at", "completed_at"},
-			Rows:    [][]any{{c.Tenant, c.Site, c.Key, c.Version, nil, body, hex.EncodeToString(sum[:]), 0, "", now.UnixMicro(), 0}},
-			Update:  []string{"version", "position", "body", "body_hash", "outcome", "outcome_text", "created_at", "completed_at"}})
-	})
-	if err != nil {
+	if err := enlist(ctx, tx, c, now); err != nil {
 		return "", 0, fmt.Errorf("command to %s: %w", c.Site, err)
 	}
 	return c.Key, c.Version, nil
+}
+
+// enlist puts a command into its site's list, as the next version of its key.
+func enlist(ctx context.Context, tx *db.Tx, c *docklinev1.Command, now time.Time) error {
+	if err := tx.Lock(ctx, "command/"+c.Tenant+"/"+c.Site+"/"+c.Key); err != nil {
+		return err
+	}
+	var sites, last int64
+	if err := tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM site WHERE tenant = ? AND id = ?),
+			coalesce((SELECT version FROM command WHERE tenant = ? AND site = ? AND command_key = ?), 0)`, c.Tenant, c.Site, c.Tenant, c.Site, c.Key).Scan(&sites, &last); err != nil {
+		return err
+	}
+	if sites == 0 {
+		return fmt.Errorf("%w: %s of tenant %s", ErrNoSite, c.Site, c.Tenant)
+	}
+	least, err := tx.LeastVersion(ctx)
+	if err != nil {
+		return err
+	}
+	c.Version, c.CreatedAt = uint64(max(last+1, least)), timestamppb.New(now)
+	c.Traceparent = event.Traceparent(c.CorrelationId, fmt.Sprintf("%s@%s/%d", c.Key, c.Site, c.Version))
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(c)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(body)
+	return tx.Upsert(ctx, db.Insert{Table: "command", Conflict: []string{"tenant", "site", "command_key"},
+		Columns: []string{"tenant", "site", "command_key", "version", "position", "body", "body_hash", "outcome", "outcome_text", "created_at", "completed_at"},
+		Rows:    [][]any{{c.Tenant, c.Site, c.Key, c.Version, nil, body, hex.EncodeToString(sum[:]), 0, "", now.UnixMicro(), 0}},
+		Update:  []string{"version", "position", "body", "body_hash", "outcome", "outcome_text", "created_at", "completed_at"}})
 }
 
 // complete gives a command its key and correlation id.

@@ -14,7 +14,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -90,8 +92,10 @@ func (s *Store) Revoke(ctx context.Context, tenant, site, by, reason string) err
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, `UPDATE site_identity SET revoked = 1, revoked_at = ?, revoked_by = ?, reason = ?, allowed_until = 0 WHERE tenant = ? AND site = ?`, now, by, reason, tenant, site)
-		return err
+		if _, err := tx.Exec(ctx, `UPDATE site_identity SET revoked = 1, revoked_at = ?, revoked_by = ?, reason = ?, allowed_until = 0 WHERE tenant = ? AND site = ?`, now, by, reason, tenant, site); err != nil {
+			return err
+		}
+		return people.Act(ctx, tx, people.SiteAct, audit.Act{Tenant: tenant, By: by, Action: "site.revoke", Object: "site/" + site, Reason: reason}, s.now())
 	})
 	if err != nil {
 		return fmt.Errorf("revoke: %w", err)
@@ -109,8 +113,10 @@ func (s *Store) Allow(ctx context.Context, tenant, site, by string, until time.T
 		if revoked != 0 {
 			return fmt.Errorf("site %s of tenant %s %w", site, tenant, ErrShutOut)
 		}
-		_, err := tx.Exec(ctx, `UPDATE site_identity SET allowed_until = ?, allowed_by = ? WHERE tenant = ? AND site = ?`, until.UnixMicro(), by, tenant, site)
-		return err
+		if _, err := tx.Exec(ctx, `UPDATE site_identity SET allowed_until = ?, allowed_by = ? WHERE tenant = ? AND site = ?`, until.UnixMicro(), by, tenant, site); err != nil {
+			return err
+		}
+		return people.Act(ctx, tx, people.SiteAct, audit.Act{Tenant: tenant, By: by, Action: "site.allow", Object: "site/" + site, Detail: map[string]any{"until": until.UTC()}}, s.now())
 	})
 	if err != nil {
 		return fmt.Errorf("allow: %w", err)

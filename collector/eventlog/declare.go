@@ -24,10 +24,12 @@ func declarationKey(id string) string { return event.Key("declaration", id) }
 func (l *Log) declarations(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
 	declared := db.Insert{Table: "declared", Columns: []string{"tenant", "event_id", "log_id", "waiting"}}
 	var about []identityKey
+	isNew := make(map[int64]bool)
 	for _, a := range fresh {
 		if d := a.Event.GetErrorDeclaration(); d != nil {
 			about = append(about, identityKey{a.Event.GetTenant(), d.GetEventId()})
 			declared.Rows = append(declared.Rows, []any{a.Event.GetTenant(), d.GetEventId(), a.logID, 1})
+			isNew[a.logID] = true
 		}
 	}
 	if err := tx.InsertAll(ctx, declared); err != nil {
@@ -40,7 +42,11 @@ func (l *Log) declarations(ctx context.Context, tx *db.Tx, fresh []*arrival) err
 	if err != nil {
 		return err
 	}
-	return l.tellDeclared(ctx, tx, append(about, awaited...))
+	// What was declared of an event before was told then.
+	if err := l.tellDeclared(ctx, tx, about, isNew); err != nil {
+		return err
+	}
+	return l.tellDeclared(ctx, tx, awaited, nil)
 }
 
 // awaitOthers waits for a collector that puts one of these ids in at this moment, by putting it in, and taking it out again where it was not there. It then sees
@@ -94,10 +100,11 @@ func awaitedAmong(ctx context.Context, tx *db.Tx, fresh []*arrival) ([]identityK
 	return awaited, nil
 }
 
-// tellDeclared gives every key that has a fact of an event a fact of each declaration about it, and so on for what is declared about these.
-func (l *Log) tellDeclared(ctx context.Context, tx *db.Tx, ids []identityKey) error {
+// tellDeclared gives every key that has a fact of an event a fact of each declaration about it, and so on for what is declared about these. Where some are named, it
+// tells of these alone: of what very many have declared before, nobody hears again.
+func (l *Log) tellDeclared(ctx context.Context, tx *db.Tx, ids []identityKey, some map[int64]bool) error {
 	for len(ids) > 0 {
-		declarations, err := declarationsOf(ctx, tx, ids)
+		declarations, err := declarationsOf(ctx, tx, ids, some)
 		if err != nil || len(declarations) == 0 {
 			return err
 		}
@@ -116,7 +123,7 @@ func (l *Log) tellDeclared(ctx context.Context, tx *db.Tx, ids []identityKey) er
 		if err := r.mark(ctx, tx); err != nil || len(told) == 0 {
 			return err
 		}
-		ids = nil
+		ids, some = nil, nil
 		for _, d := range declarations {
 			ids = append(ids, identityKey{d.event.GetTenant(), d.event.GetId()})
 		}
@@ -126,8 +133,15 @@ func (l *Log) tellDeclared(ctx context.Context, tx *db.Tx, ids []identityKey) er
 
 var factColumns = []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"}
 
-// declarationsOf reads the declarations in force about events.
-func declarationsOf(ctx context.Context, tx *db.Tx, ids []identityKey) ([]version, error) {
+// declarationsOf reads the declarations in force about events: some of them, or all where some is nil.
+func declarationsOf(ctx context.Context, tx *db.Tx, ids []identityKey, some map[int64]bool) ([]version, error) {
+	if some != nil {
+		var rows [][]any
+		for logID := range some {
+			rows = append(rows, []any{logID})
+		}
+		return readRows(ctx, tx, rows)
+	}
 	found, err := tx.Lookup(ctx, db.Lookup{Table: "declared", Columns: []string{"log_id"}, Key: []string{"tenant", "event_id"}, Rows: idRows(ids)})
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -163,38 +177,62 @@ func (l *Log) declaredFacts(ctx context.Context, tx *db.Tx, declarations []versi
 	if err != nil || len(known) == 0 {
 		return nil, err
 	}
-	var rows [][]any
+	told, keys, err := aboutEvents(ctx, tx, known)
+	if err != nil {
+		return nil, err
+	}
+	var rows, waited [][]any
+	slim := make(map[identityKey]bool)
 	for i, d := range declarations {
-		about, ok := known[ids[i]]
-		if !ok {
+		x := told[ids[i]]
+		if x == nil {
 			continue
 		}
 		raw, err := proto.Marshal(d.event)
 		if err != nil {
 			return nil, err
 		}
-		told, err := readRows(ctx, tx, [][]any{{about.logID}})
-		if err != nil || len(told) == 0 {
-			return nil, err
+		own := declarationKey(ids[i].id)
+		if !slim[ids[i]] {
+			slim[ids[i]] = true
+			part, err := proto.Marshal(event.Elsewhere(x.event))
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, []any{ids[i].tenant, own, x.logID, ids[i].id, x.ordinal, x.seq, part})
 		}
-		x, own := told[0], declarationKey(ids[i].id)
-		slim, err := proto.Marshal(event.Elsewhere(x.event))
-		if err != nil {
-			return nil, err
+		rows = append(rows, []any{ids[i].tenant, own, d.logID, d.event.GetId(), d.ordinal, d.seq, raw})
+		for _, key := range keys[x.logID] {
+			rows = append(rows, []any{ids[i].tenant, key, d.logID, d.event.GetId(), d.ordinal, d.seq, raw})
 		}
-		rows = append(rows, []any{ids[i].tenant, own, x.logID, ids[i].id, x.ordinal, x.seq, slim})
-		keys, err := tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: []string{"fold_key"}, Key: []string{"log_id"}, Rows: [][]any{{about.logID}}})
-		if err != nil {
-			return nil, err
-		}
-		for _, key := range append(keys, []any{own}) {
-			rows = append(rows, []any{ids[i].tenant, key[0], d.logID, d.event.GetId(), d.ordinal, d.seq, raw})
-		}
-		if _, err := tx.Exec(ctx, `UPDATE declared SET waiting = 0 WHERE tenant = ? AND event_id = ? AND log_id = ? AND waiting = 1`, ids[i].tenant, ids[i].id, d.logID); err != nil {
-			return nil, err
-		}
+		waited = append(waited, []any{ids[i].tenant, ids[i].id, d.logID, 0})
 	}
-	return rows, nil
+	_, err = tx.UpdateAll(ctx, db.Update{Table: "declared", Key: []string{"tenant", "event_id", "log_id"}, Set: []string{"waiting"}, Rows: waited})
+	return rows, err
+}
+
+// aboutEvents reads events that are there, by id, and the keys that have facts of them, by their numbers.
+func aboutEvents(ctx context.Context, tx *db.Tx, known map[identityKey]identity) (told map[identityKey]*version, keys map[int64][]string, err error) {
+	ids := make(map[int64]identityKey, len(known))
+	var rows [][]any
+	for id, is := range known {
+		ids[is.logID] = id
+		rows = append(rows, []any{is.logID})
+	}
+	events, err := readRows(ctx, tx, rows)
+	if err != nil {
+		return nil, nil, err
+	}
+	told = make(map[identityKey]*version, len(events))
+	for i := range events {
+		told[ids[events[i].logID]] = &events[i]
+	}
+	facts, err := tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: []string{"log_id", "fold_key"}, Key: []string{"log_id"}, Rows: rows})
+	keys = make(map[int64][]string)
+	for _, fact := range facts {
+		keys[fact[0].(int64)] = append(keys[fact[0].(int64)], fact[1].(string))
+	}
+	return told, keys, err
 }
 
 // retellDeclared tells of declarations anew where the keys of the events have changed that they are about.
@@ -202,27 +240,41 @@ func (l *Log) retellDeclared(ctx context.Context, tx *db.Tx, ids []identityKey) 
 	if err := l.forgetDeclared(ctx, tx, ids, make(map[int64]bool)); err != nil {
 		return err
 	}
-	return l.tellDeclared(ctx, tx, ids)
+	return l.tellDeclared(ctx, tx, ids, nil)
 }
 
 // forgetDeclared takes back what keys were told of declarations about events, and of what is declared about these, but for the declarations' own keys.
 func (l *Log) forgetDeclared(ctx context.Context, tx *db.Tx, ids []identityKey, done map[int64]bool) error {
-	declarations, err := declarationsOf(ctx, tx, ids)
-	if err != nil {
-		return err
-	}
-	for _, d := range declarations {
-		if done[d.logID] {
-			continue
-		}
-		done[d.logID] = true
-		if err := markFactsOf(ctx, tx, d.logID); err != nil {
+	for len(ids) > 0 {
+		declarations, err := declarationsOf(ctx, tx, ids, nil)
+		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM fact WHERE log_id = ? AND fold_key <> ?`, d.logID, declarationKey(d.event.GetErrorDeclaration().GetEventId())); err != nil {
+		ids = nil
+		own := make(map[int64]string)
+		var logIDs, drop [][]any
+		for _, d := range declarations {
+			if !done[d.logID] {
+				done[d.logID] = true
+				own[d.logID] = declarationKey(d.event.GetErrorDeclaration().GetEventId())
+				logIDs, ids = append(logIDs, []any{d.logID}), append(ids, identityKey{d.event.GetTenant(), d.event.GetId()})
+			}
+		}
+		facts, err := tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: []string{"tenant", "fold_key", "log_id"}, Key: []string{"log_id"}, Rows: logIDs})
+		if err != nil {
 			return err
 		}
-		if err := l.forgetDeclared(ctx, tx, []identityKey{{d.event.GetTenant(), d.event.GetId()}}, done); err != nil {
+		r := l.newRows()
+		for _, fact := range facts {
+			r.dirty = append(r.dirty, dirtyKey{fact[0].(string), fact[1].(string)})
+			if fact[1].(string) != own[fact[2].(int64)] {
+				drop = append(drop, fact)
+			}
+		}
+		if err := r.mark(ctx, tx); err != nil {
+			return err
+		}
+		if err := tx.DeleteAll(ctx, "fact", []string{"tenant", "fold_key", "log_id"}, drop); err != nil {
 			return err
 		}
 	}
@@ -260,7 +312,7 @@ func (l *Log) expectDeclared(ctx context.Context, tx *db.Tx, page []*stored) ([]
 
 // expectOf are the facts of the declarations about one event, and that of the event with them.
 func (l *Log) expectOf(ctx context.Context, tx *db.Tx, id identityKey) ([][]any, error) {
-	declarations, err := declarationsOf(ctx, tx, []identityKey{id})
+	declarations, err := declarationsOf(ctx, tx, []identityKey{id}, nil)
 	if err != nil || len(declarations) == 0 {
 		return nil, err
 	}

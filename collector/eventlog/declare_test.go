@@ -2,6 +2,7 @@ package eventlog_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -157,4 +158,60 @@ func TestTwoCollectorsTakeAnEventAndItsDeclaration(t *testing.T) {
 			}
 		})
 	}
+}
+
+// One more declaration about an event that very many have declared costs as much as the first; many at once cost a few statements in all, also when the event comes after
+// them, or another body of it takes its place.
+func TestVeryManyDeclarationsAboutOneEvent(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.log.Keys = declaringKeys
+		const many = 300
+		costs := func(events ...eventlog.Recorded) int64 {
+			t.Helper()
+			before := d.Statements()
+			w.append(events...)
+			return d.Statements() - before
+		}
+		x := pick("dc-east", "SO1", "x", 1)
+		one := func(i int) eventlog.Recorded {
+			return recorded(declares(fmt.Sprintf("d%d", i), x.GetId()), 1, uint64(10+i))
+		}
+		w.append(recorded(x, 1, 5))
+		first := costs(one(0))
+		var all []eventlog.Recorded
+		for i := 1; i < many; i++ {
+			all = append(all, one(i))
+		}
+		if n := costs(all...); n > 10*first {
+			t.Errorf("%d declarations at once cost %d statements, one costs %d", many, n, first)
+		}
+		if last := costs(one(many)); last > first+5 {
+			t.Errorf("one more declaration beside %d costs %d statements, the first cost %d", many, last, first)
+		}
+		w.expect("facts of declarations in the order", many+1, `SELECT count(*) FROM fact WHERE fold_key = 'order/SO1' AND event_id LIKE 'd%'`)
+
+		other := pick("dc-east", "SO2", "x", 1)
+		if n := costs(recorded(other, 1, 2)); n > 20*first { // the lower place counts
+			t.Errorf("another body of what %d have declared costs %d statements", many, n)
+		}
+		w.expect("facts of declarations in the other order", many+1, `SELECT count(*) FROM fact WHERE fold_key = 'order/SO2' AND event_id LIKE 'd%'`)
+		w.expect("and in the first", 0, `SELECT count(*) FROM fact WHERE fold_key = 'order/SO1'`)
+
+		y := pick("dc-east", "SO3", "y", 1)
+		var before []eventlog.Recorded
+		for i := range many {
+			before = append(before, recorded(declares(fmt.Sprintf("e%d", i), y.GetId()), 2, uint64(10+i)))
+		}
+		w.append(before...)
+		w.expect("declarations that wait", many, `SELECT count(*) FROM declared WHERE waiting = 1`)
+		if n := costs(recorded(y, 2, 5)); n > 10*first {
+			t.Errorf("an event that %d have declared before it came costs %d statements", many, n)
+		}
+		w.expect("declarations that wait", 0, `SELECT count(*) FROM declared WHERE waiting = 1`)
+		compared, err := w.log.CompareFacts(t.Context(), 0, 10000)
+		if err != nil || len(compared.Differences) > 0 {
+			t.Errorf("the check finds %v (%v)", compared.Differences, err)
+		}
+	})
 }

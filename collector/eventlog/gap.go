@@ -64,16 +64,19 @@ func gapOrigin(site SiteKey, epoch string, lo uint64) string {
 
 // AcceptGap closes the lost gap that begins at lo: a person takes the events for gone. Streams of the site go on behind it.
 func (l *Log) AcceptGap(ctx context.Context, tenant, site, epoch string, lo uint64) error {
+	return l.DB.Write(ctx, func(tx *db.Tx) error { return l.AcceptGapIn(ctx, tx, tenant, site, epoch, lo) })
+}
+
+// AcceptGapIn is AcceptGap within the caller's transaction.
+func (l *Log) AcceptGapIn(ctx context.Context, tx *db.Tx, tenant, site, epoch string, lo uint64) error {
 	key := SiteKey{tenant, site}
-	err := l.DB.Write(ctx, func(tx *db.Tx) error {
-		if err := l.closeGap(ctx, tx, key, epoch, lo); err != nil {
-			return err
-		}
-		if err := l.report(ctx, tx, tenant, gapOrigin(key, epoch, lo), nil); err != nil {
-			return err
-		}
-		return l.advance(ctx, tx, []SiteKey{key}, nil)
-	})
+	err := l.closeGap(ctx, tx, key, epoch, lo)
+	if err == nil {
+		err = l.report(ctx, tx, tenant, gapOrigin(key, epoch, lo), nil)
+	}
+	if err == nil {
+		err = l.advance(ctx, tx, []SiteKey{key}, nil)
+	}
 	if err != nil {
 		return fmt.Errorf("accept gap: %w", err)
 	}

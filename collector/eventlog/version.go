@@ -105,7 +105,7 @@ func (l *Log) tellVersions(ctx context.Context, tx *db.Tx, records []int64) erro
 	if err := r.mark(ctx, tx); err != nil || len(told) == 0 {
 		return err
 	}
-	return l.tellDeclared(ctx, tx, eventsOf(versions))
+	return l.tellDeclared(ctx, tx, eventsOf(versions), nil)
 }
 
 // eventsOf is the events of versions.

@@ -54,6 +54,8 @@ type Offer struct {
 	Sets  []Set  `json:"sets,omitempty"`
 	// Not says why it cannot be done now; "" where it can.
 	Not string `json:"not,omitempty"`
+	// How says by which command or in which system it is done, where it is not an action of an exception.
+	How string `json:"how,omitempty"`
 }
 
 // Errors of Actions.Act.
@@ -62,6 +64,29 @@ var (
 	ErrNotNow    = errors.New("cannot be done now")
 	ErrIncorrect = errors.New("is not what the action takes")
 )
+
+// refusal is why an action cannot be done about one exception; it may well be about another.
+type refusal struct {
+	number uint64
+	err    error
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("exception %d: %v", r.number, r.err) }
+func (r *refusal) Unwrap() error { return r.err }
+
+// IsRefusal tells what hinders one exception from what hinders all.
+func IsRefusal(err error) bool {
+	_, ok := errors.AsType[*refusal](err)
+	return ok
+}
+
+// Why is the reason of a refusal, without the number.
+func Why(err error) string {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r.err.Error()
+	}
+	return err.Error()
+}
 
 // Actions are all that can be done, in the order in which people are offered them.
 type Actions []Action
@@ -93,7 +118,7 @@ func (all Actions) Act(ctx context.Context, tx *db.Tx, tenant string, number uin
 	}
 	i := slices.IndexFunc(all, func(a Action) bool { return a.Name == name && (a.For == nil || a.For(e)) })
 	if i < 0 {
-		return "", fmt.Errorf("exception %d (%s): %q: %w; there are %s", number, e.Code, name, ErrNoAction, strings.Join(all.names(e), ", "))
+		return "", &refusal{number, fmt.Errorf("%s: %q: %w; there are %s", e.Code, name, ErrNoAction, strings.Join(all.names(e), ", "))}
 	}
 	a := all[i]
 	if err := people.Allow(ctx, tx, tenant, acting.By, a.scope()); err != nil {
@@ -104,12 +129,12 @@ func (all Actions) Act(ctx context.Context, tx *db.Tx, tenant string, number uin
 	}
 	if a.Allowed != nil {
 		if err := a.Allowed(ctx, tx, e); err != nil {
-			return "", fmt.Errorf("exception %d: %s %w: %w", number, name, ErrNotNow, err)
+			return "", &refusal{number, fmt.Errorf("%s %w: %w", name, ErrNotNow, err)}
 		}
 	}
 	said, err := a.Do(ctx, tx, e, acting)
 	if err != nil {
-		return "", fmt.Errorf("exception %d: %s: %w", number, name, err)
+		return "", &refusal{number, fmt.Errorf("%s: %w", name, err)}
 	}
 	detail := map[string]any{"code": e.Code, "subject": e.Subject, "state": e.State}
 	if len(acting.Set) > 0 {

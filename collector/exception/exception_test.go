@@ -22,7 +22,7 @@ func short(events ...string) exception.Desired {
 		Text: "2 of 5 are missing", Team: "operations", Site: "dc-east", Order: "SO1", Customer: "C1", Value: "19.9", Due: time.Hour, EventIDs: events}
 }
 
-func sync(t *testing.T, d *db.DB, origin string, at time.Time, desired ...exception.Desired) exception.Synced {
+func syncAt(t *testing.T, d *db.DB, origin string, at time.Time, desired ...exception.Desired) exception.Synced {
 	t.Helper()
 	var out exception.Synced
 	err := d.Write(t.Context(), func(tx *db.Tx) error {
@@ -52,7 +52,7 @@ func get(t *testing.T, d *db.DB, number uint64) *exception.Exception {
 
 func TestAnExceptionOpensChangesClosesAndComesBackUnderItsNumber(t *testing.T) {
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
-		opened := sync(t, d, "fold/order/SO1", morning, short("e2", "e1", "e2"))
+		opened := syncAt(t, d, "fold/order/SO1", morning, short("e2", "e1", "e2"))
 		if !slices.Equal(opened.Events, []string{"e1", "e2"}) {
 			t.Errorf("opening concerns events %v", opened.Events)
 		}
@@ -64,31 +64,31 @@ func TestAnExceptionOpensChangesClosesAndComesBackUnderItsNumber(t *testing.T) {
 			t.Errorf("opened %v, due %v, resolved %v", e.OpenedAt, e.DueAt, e.ResolvedAt)
 		}
 
-		same := sync(t, d, "fold/order/SO1", morning.Add(time.Minute), short("e1", "e2"))
+		same := syncAt(t, d, "fold/order/SO1", morning.Add(time.Minute), short("e1", "e2"))
 		if len(same.Events) != 0 || same.Numbers[0] != e.Number || !get(t, d, e.Number).ChangedAt.Equal(morning) {
 			t.Errorf("an unchanged exception was written: %+v", same)
 		}
 
 		changed := short("e1", "e3")
 		changed.Text = "1 of 5 is missing"
-		if out := sync(t, d, "fold/order/SO1", morning.Add(2*time.Minute), changed); !slices.Equal(out.Events, []string{"e1", "e2", "e3"}) {
+		if out := syncAt(t, d, "fold/order/SO1", morning.Add(2*time.Minute), changed); !slices.Equal(out.Events, []string{"e1", "e2", "e3"}) {
 			t.Errorf("the change concerns %v", out.Events)
 		}
 		if e = get(t, d, e.Number); e.Text != "1 of 5 is missing" || !slices.Equal(e.EventIDs, []string{"e1", "e3"}) || !e.DueAt.Equal(morning.Add(time.Hour)) {
 			t.Errorf("changed to %+v", e)
 		}
 
-		if out := sync(t, d, "fold/order/SO1", morning.Add(3*time.Minute)); !slices.Equal(out.Events, []string{"e1", "e3"}) {
+		if out := syncAt(t, d, "fold/order/SO1", morning.Add(3*time.Minute)); !slices.Equal(out.Events, []string{"e1", "e3"}) {
 			t.Errorf("resolving concerns %v", out.Events)
 		}
 		if e = get(t, d, e.Number); e.State != exception.Resolved || !e.ResolvedAt.Equal(morning.Add(3*time.Minute)) {
 			t.Errorf("resolved as %+v", e)
 		}
-		if out := sync(t, d, "fold/order/SO1", morning.Add(4*time.Minute)); len(out.Events) != 0 {
+		if out := syncAt(t, d, "fold/order/SO1", morning.Add(4*time.Minute)); len(out.Events) != 0 {
 			t.Errorf("resolved twice: %v", out.Events)
 		}
 
-		again := sync(t, d, "fold/order/SO1", morning.Add(5*time.Minute), changed)
+		again := syncAt(t, d, "fold/order/SO1", morning.Add(5*time.Minute), changed)
 		e = get(t, d, again.Numbers[0])
 		if e.Number != opened.Numbers[0] || e.State != exception.Open || !e.ResolvedAt.IsZero() || !e.DueAt.Equal(morning.Add(65*time.Minute)) {
 			t.Errorf("came back as %+v", e)
@@ -98,9 +98,9 @@ func TestAnExceptionOpensChangesClosesAndComesBackUnderItsNumber(t *testing.T) {
 
 func TestOriginsDoNotCloseEachOthersExceptions(t *testing.T) {
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
-		one := sync(t, d, "fold/order/SO1", morning, short("e1"))
-		two := sync(t, d, "fold/order/SO2", morning.Add(time.Second), short("e2"))
-		sync(t, d, "fold/order/SO1", morning.Add(2*time.Second))
+		one := syncAt(t, d, "fold/order/SO1", morning, short("e1"))
+		two := syncAt(t, d, "fold/order/SO2", morning.Add(time.Second), short("e2"))
+		syncAt(t, d, "fold/order/SO1", morning.Add(2*time.Second))
 		var open, ofEvent []exception.Exception
 		var count int64
 		err := d.Read(t.Context(), func(tx *db.Tx) error {
@@ -152,7 +152,7 @@ func TestAForeignTextIsMadeStorable(t *testing.T) {
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
 		e := short("e1")
 		e.Title, e.Text = "M\xfcller \x00", "status 502: St\xf6rung\x00 \xe2\x82"
-		number := sync(t, d, "intake/erp", morning, e).Numbers[0]
+		number := syncAt(t, d, "intake/erp", morning, e).Numbers[0]
 		if got := get(t, d, number); got.Title != "M\ufffdller " || got.Text != "status 502: St\ufffdrung \ufffd" {
 			t.Errorf("kept as %q, %q", got.Title, got.Text)
 		}

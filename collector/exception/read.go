@@ -1,11 +1,13 @@
 package exception
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -17,14 +19,26 @@ var ErrAbsent = errors.New("no such exception")
 // Filter limits a list. An empty field is no limit.
 type Filter struct {
 	State State
-	Site  string
-	Order string
-	Team  string
-	Code  string
+	// Unresolved leaves out what is resolved.
+	Unresolved bool
+	Class      docklinev1.FaultClass
+	// Least is the least severity.
+	Least    docklinev1.Severity
+	Site     string
+	Order    string
+	Customer string
+	Target   string
+	// Team is who has it now. Assignee is the person.
+	Team     string
+	Assignee string
+	Code     string
+	Group    string
 	// Origin is what wants it: "fold/order/SO00017".
 	Origin string
 	// EventID is an event that cannot be settled because of the exception.
 	EventID string
+	// DueBefore, where it is not zero, leaves out what is due later.
+	DueBefore time.Time
 	// After, where it is not nil, lists by number, beginning behind this one.
 	After *uint64
 	// Limit is 100 where it is 0.
@@ -59,9 +73,12 @@ func Total(ctx context.Context, tx *db.Tx, tenant string, f Filter) (n int64, er
 	return n, nil
 }
 
+// teamNow is the team that has an exception, as SQL.
+const teamNow = "CASE hand_team WHEN '' THEN team ELSE hand_team END"
+
 func (f Filter) where(tenant string) (string, []any) {
 	where, args := []string{"tenant = ?"}, []any{tenant}
-	limit := func(column, value string) {
+	limit := func(column string, value string) {
 		if value != "" {
 			where, args = append(where, column+" = ?"), append(args, value)
 		}
@@ -69,9 +86,25 @@ func (f Filter) where(tenant string) (string, []any) {
 	limit("state", string(f.State))
 	limit("site", f.Site)
 	limit("order_number", f.Order)
-	limit("team", f.Team)
+	limit(teamNow, f.Team)
 	limit("code", f.Code)
 	limit("origin", f.Origin)
+	limit("customer", f.Customer)
+	limit("target", f.Target)
+	limit("assignee", f.Assignee)
+	limit("group_key", f.Group)
+	if f.Unresolved {
+		where = append(where, "state <> 'resolved'")
+	}
+	if f.Class != docklinev1.FaultClass_FAULT_CLASS_UNSPECIFIED {
+		where, args = append(where, "class = ?"), append(args, f.Class)
+	}
+	if f.Least != docklinev1.Severity_SEVERITY_UNSPECIFIED {
+		where, args = append(where, "(severity >= ? OR raised >= ?)"), append(args, f.Least, f.Least)
+	}
+	if !f.DueBefore.IsZero() {
+		where, args = append(where, "due_at < ?"), append(args, f.DueBefore.UnixMicro())
+	}
 	if f.EventID != "" {
 		where = append(where, "number IN (SELECT number FROM exception_event WHERE tenant = ? AND event_id = ?)")
 		args = append(args, tenant, f.EventID)
@@ -101,23 +134,32 @@ func Count(ctx context.Context, tx *db.Tx, tenant string) (int64, error) {
 	return n, nil
 }
 
-// all are the columns of a whole exception, in the order in which fill and scan take them.
+// all are the columns of a whole exception, in the order in which fill takes them.
 var all = []string{"number", "tenant", "origin", "code", "subject", "class", "severity", "state", "title", "text", "team", "site",
-	"order_number", "customer", "value", "detail", "due_at", "opened_at", "changed_at", "resolved_at"}
+	"order_number", "customer", "value", "detail", "due_at", "opened_at", "changed_at", "resolved_at", "target", "group_key", "assignee", "hand_team",
+	"raised", "level", "look_at", "acknowledged_at", "snoozed_until", "caused", "closed", "closed_by", "times"}
+
+var columnList = strings.Join(all, ", ")
 
 // fill takes the columns as Lookup gives them.
 func (e *Exception) fill(v []any) {
 	text := func(i int) string { return v[i].(string) }
 	number := func(i int) int64 { return v[i].(int64) }
+	at := func(i int) time.Time { return fromMicros(number(i)) }
 	e.Number, e.Tenant, e.Origin, e.Code, e.Subject = uint64(number(0)), text(1), text(2), text(3), text(4)
-	e.Class, e.Severity, e.State = docklinev1.FaultClass(number(5)), docklinev1.Severity(number(6)), State(text(7))
-	e.Title, e.Text, e.Team, e.Site, e.Order, e.Customer, e.Value = text(8), text(9), text(10), text(11), text(12), text(13), text(14)
+	e.Class, e.RuleSeverity, e.State = docklinev1.FaultClass(number(5)), docklinev1.Severity(number(6)), State(text(7))
+	e.Title, e.Text, e.RuleTeam, e.Site, e.Order, e.Customer, e.Value = text(8), text(9), text(10), text(11), text(12), text(13), text(14)
 	e.Detail, _ = v[15].([]byte)
-	e.DueAt, e.OpenedAt, e.ChangedAt, e.ResolvedAt = fromMicros(number(16)), fromMicros(number(17)), fromMicros(number(18)), fromMicros(number(19))
+	e.DueAt, e.OpenedAt, e.ChangedAt, e.ResolvedAt = at(16), at(17), at(18), at(19)
+	e.Target, e.Group, e.Assignee, e.handTeam = text(20), text(21), text(22), text(23)
+	e.raised, e.Level, e.LookAt = docklinev1.Severity(number(24)), int(number(25)), at(26)
+	e.AcknowledgedAt, e.SnoozedUntil, e.Caused = at(27), at(28), number(29) == 1
+	e.Closed, e.ClosedBy, e.Times = Closed(text(30)), text(31), int(number(32))
+	e.Severity, e.Team = max(e.RuleSeverity, e.raised), cmp.Or(e.handTeam, e.RuleTeam)
 }
 
 func list(ctx context.Context, tx *db.Tx, tail string, args ...any) ([]Exception, error) {
-	rows, err := tx.Query(ctx, `SELECT `+strings.Join(all, ", ")+` FROM exception `+tail, args...)
+	rows, err := tx.Query(ctx, `SELECT `+columnList+` FROM exception `+tail, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -136,14 +178,16 @@ func list(ctx context.Context, tx *db.Tx, tail string, args ...any) ([]Exception
 func scan(rows *sql.Rows) ([]Exception, error) {
 	defer rows.Close()
 	var found []Exception
+	values, into := make([]any, len(all)), make([]any, len(all))
+	for i := range values {
+		into[i] = &values[i]
+	}
 	for rows.Next() {
-		var e Exception
-		var due, opened, changed, resolved int64
-		if err := rows.Scan(&e.Number, &e.Tenant, &e.Origin, &e.Code, &e.Subject, &e.Class, &e.Severity, &e.State, &e.Title, &e.Text, &e.Team,
-			&e.Site, &e.Order, &e.Customer, &e.Value, &e.Detail, &due, &opened, &changed, &resolved); err != nil {
+		if err := rows.Scan(into...); err != nil {
 			return nil, err
 		}
-		e.DueAt, e.OpenedAt, e.ChangedAt, e.ResolvedAt = fromMicros(due), fromMicros(opened), fromMicros(changed), fromMicros(resolved)
+		var e Exception
+		e.fill(values)
 		found = append(found, e)
 	}
 	return found, rows.Err()

@@ -2,6 +2,7 @@ package exception
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -100,7 +101,7 @@ func (b *Batch) Sync(o Origin, desired []Desired) error {
 		c := cause{d.Code, d.Subject}
 		if e := have[c]; e != nil {
 			kept[e.Number], s.out.Numbers[i] = true, e.Number
-			s.update(e, d)
+			s.keep(e, d)
 			continue
 		}
 		if fresh[c] {
@@ -110,8 +111,8 @@ func (b *Batch) Sync(o Origin, desired []Desired) error {
 		s.insert(d, i)
 	}
 	for _, e := range b.have[o] {
-		if e.open() && !kept[e.Number] {
-			s.resolve(e)
+		if !kept[e.Number] {
+			s.release(e)
 		}
 	}
 	b.synced[o] = s
@@ -127,59 +128,78 @@ type syncing struct {
 	opened            [][]any
 	openedFor         []int // places in the desired list
 	openedEvents      [][]string
-	changed, resolved [][]any
+	changed, reopened [][]any
+	released          [][]any
 	oldEvents, events [][]any
 }
 
-// settle brings a desired exception into the form in which it is kept.
+const (
+	// DefaultDue is how long there is where nobody says.
+	DefaultDue = 4 * time.Hour
+	// DefaultTeam has what nobody is named for.
+	DefaultTeam = "operations"
+)
+
+// settle brings a desired exception into the form in which it is kept. Whatever its finder leaves out, it has a class, a team and a due time.
 func (d *Desired) settle() {
 	if d.Severity == docklinev1.Severity_SEVERITY_UNSPECIFIED {
 		d.Severity = docklinev1.Severity_SEVERITY_WARNING
 	}
+	if d.Class == docklinev1.FaultClass_FAULT_CLASS_UNSPECIFIED {
+		d.Class = docklinev1.FaultClass_FAULT_CLASS_TECHNICAL
+	}
+	d.Team, d.Due = cmp.Or(d.Team, DefaultTeam), cmp.Or(d.Due, DefaultDue)
 	d.Title, d.Text = storable(d.Title), storable(d.Text)
 	d.EventIDs = slices.Compact(slices.Sorted(slices.Values(d.EventIDs)))
 }
+
+// group is the same for what one cause may well have made.
+func (d *Desired) group() string { return d.Code + "/" + d.Team + "/" + cmp.Or(d.Target, d.Site) }
 
 // storable takes out what no database keeps: a text may quote the answer of a foreign system, in whatever encoding, cut anywhere.
 func storable(text string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\ufffd")
 }
 
-var columns = []string{"tenant", "origin", "code", "subject", "class", "severity", "state", "title", "text", "team", "site",
-	"order_number", "customer", "value", "detail", "due_at", "opened_at", "changed_at"}
+// content are the columns that the finder of an exception decides, life those that begin anew each time that it is opened.
+var (
+	content = []string{"class", "severity", "title", "text", "team", "site", "order_number", "customer", "value", "detail", "target", "group_key", "changed_at"}
+	life    = []string{"state", "due_at", "look_at", "opened_at", "resolved_at", "hand_team", "raised", "level", "acknowledged_at", "snoozed_until", "caused", "closed",
+		"closed_by", "untold"}
+	columns = slices.Concat([]string{"tenant", "origin", "code", "subject"}, content, life)
+)
+
+func (s *syncing) content(d Desired) []any {
+	return []any{d.Class, d.Severity, d.Title, d.Text, d.Team, d.Site, d.Order, d.Customer, d.Value, d.Detail, d.Target, d.group(), s.now}
+}
+
+func (s *syncing) life(d Desired, state State) []any {
+	due := d.Calendar.Add(time.UnixMicro(s.now), d.Due).UnixMicro()
+	return []any{state, due, due, s.now, 0, "", 0, 0, 0, 0, true, "", "", true}
+}
 
 func (s *syncing) insert(d Desired, at int) {
-	s.opened = append(s.opened, []any{s.Tenant, s.Name, d.Code, d.Subject, d.Class, d.Severity, Open, d.Title, d.Text, d.Team, d.Site,
-		d.Order, d.Customer, d.Value, d.Detail, s.due(d), s.now, s.now})
+	s.opened = append(s.opened, slices.Concat([]any{s.Tenant, s.Name, d.Code, d.Subject}, s.content(d), s.life(d, Open)))
 	s.openedFor, s.openedEvents = append(s.openedFor, at), append(s.openedEvents, d.EventIDs)
 	s.out.Events = append(s.out.Events, d.EventIDs...)
 }
 
-func (s *syncing) due(d Desired) int64 {
-	if d.Due == 0 {
-		return 0
-	}
-	return s.now + d.Due.Microseconds()
-}
-
-func (s *syncing) update(e *Exception, d Desired) {
+// keep brings an exception whose cause exists in line with what is said of it. What people said stays, except that what a person has closed
+// is opened again when it has become another one; while it is the same, his word holds for Grace, and a waiver for good.
+func (s *syncing) keep(e *Exception, d Desired) {
 	sameEvents := slices.Equal(e.EventIDs, d.EventIDs)
-	if e.open() && sameEvents && same(e, d) {
+	changed := !sameEvents || !same(e, d)
+	switch {
+	case e.Unresolved() && changed:
+		s.changed = append(s.changed, slices.Concat([]any{s.Tenant, e.Number}, s.content(d)))
+	case !e.Unresolved() && e.Caused && changed:
+		s.reopen(e, d, Reopened)
+	case !e.Unresolved() && !e.Caused:
+		s.reopen(e, d, Open)
+	default:
 		return
 	}
-	due, opened := e.DueAt.UnixMicro(), e.OpenedAt.UnixMicro()
-	if e.DueAt.IsZero() {
-		due = 0
-	}
-	if !e.open() {
-		due, opened = s.due(d), s.now
-	}
-	s.changed = append(s.changed, []any{s.Tenant, e.Number, d.Class, d.Severity, Open, d.Title, d.Text, d.Team, d.Site,
-		d.Order, d.Customer, d.Value, d.Detail, due, opened, s.now, 0})
 	s.out.Events = append(append(s.out.Events, e.EventIDs...), d.EventIDs...)
-	if sameEvents {
-		return
-	}
 	for _, id := range e.EventIDs {
 		if _, keep := slices.BinarySearch(d.EventIDs, id); !keep {
 			s.oldEvents = append(s.oldEvents, []any{s.Tenant, e.Number, id})
@@ -192,33 +212,48 @@ func (s *syncing) update(e *Exception, d Desired) {
 	}
 }
 
+func (s *syncing) reopen(e *Exception, d Desired, state State) {
+	s.reopened = append(s.reopened, slices.Concat([]any{s.Tenant, e.Number}, s.content(d), s.life(d, state), []any{e.Times + 1}))
+}
+
 func same(e *Exception, d Desired) bool {
-	return e.Class == d.Class && e.Severity == d.Severity && e.Title == d.Title && e.Text == d.Text && e.Team == d.Team && e.Site == d.Site &&
+	return e.Class == d.Class && e.RuleSeverity == d.Severity && e.Title == d.Title && e.Text == d.Text && e.RuleTeam == d.Team && e.Site == d.Site && e.Target == d.Target &&
 		e.Order == d.Order && e.Customer == d.Customer && e.Value == d.Value && bytes.Equal(e.Detail, d.Detail)
 }
 
-func (s *syncing) resolve(e *Exception) {
-	s.resolved = append(s.resolved, []any{s.Tenant, e.Number, Resolved, s.now, s.now})
-	s.out.Events = append(s.out.Events, e.EventIDs...)
+// release notes that the cause is gone: what is open closes by itself, what a person has closed is settled.
+func (s *syncing) release(e *Exception) {
+	if !e.Caused {
+		return
+	}
+	closed, by, at := e.Closed, e.ClosedBy, e.ResolvedAt.UnixMicro()
+	if e.Unresolved() {
+		closed, by, at = Automatic, "", s.now
+		s.out.Events = append(s.out.Events, e.EventIDs...)
+	}
+	s.released = append(s.released, []any{s.Tenant, e.Number, Resolved, s.now, at, false, closed, by, 0, 0, false})
 }
 
 // Write writes what differs, and returns what each origin came to.
 func (b *Batch) Write(ctx context.Context, tx *db.Tx) (map[Origin]Synced, error) {
-	var changed, resolved, oldEvents, events [][]any
+	var changed, reopened, released, oldEvents, events [][]any
 	for _, s := range b.order {
-		changed, resolved = append(changed, s.changed...), append(resolved, s.resolved...)
+		changed, reopened, released = append(changed, s.changed...), append(reopened, s.reopened...), append(released, s.released...)
 		oldEvents, events = append(oldEvents, s.oldEvents...), append(events, s.events...)
 	}
 	opened, err := b.open(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.UpdateAll(ctx, db.Update{Table: "exception", Key: numbered, Rows: changed, Set: []string{"class", "severity", "state", "title", "text", "team", "site",
-		"order_number", "customer", "value", "detail", "due_at", "opened_at", "changed_at", "resolved_at"}}); err != nil {
-		return nil, err
-	}
-	if _, err := tx.UpdateAll(ctx, db.Update{Table: "exception", Key: numbered, Rows: resolved, Set: []string{"state", "changed_at", "resolved_at"}}); err != nil {
-		return nil, err
+	for _, u := range []db.Update{
+		{Set: content, Rows: changed},
+		{Set: slices.Concat(content, life, []string{"times"}), Rows: reopened},
+		{Set: []string{"state", "changed_at", "resolved_at", "caused", "closed", "closed_by", "look_at", "snoozed_until", "untold"}, Rows: released},
+	} {
+		u.Table, u.Key = "exception", numbered
+		if _, err := tx.UpdateAll(ctx, u); err != nil {
+			return nil, err
+		}
 	}
 	withEvent := append(slices.Clone(numbered), "event_id")
 	if err := tx.DeleteAll(ctx, "exception_event", withEvent, oldEvents); err != nil {

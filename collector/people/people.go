@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 )
 
@@ -79,6 +80,14 @@ func Allow(ctx context.Context, tx *db.Tx, tenant, by, scope string) error {
 		}
 	}
 	return fmt.Errorf("%w: this needs the scope %s, and %s; %s can give it (dockline-collector user role)", ErrNotAllowed, scope, missing, strings.Join(givers, ", "))
+}
+
+// Act is nil where by may do what the act is, which is then recorded: both in the caller's transaction.
+func Act(ctx context.Context, tx *db.Tx, scope string, a audit.Act, now time.Time) error {
+	if err := Allow(ctx, tx, a.Tenant, a.By, scope); err != nil {
+		return err
+	}
+	return audit.Record(ctx, tx, a, now)
 }
 
 // Get returns the user of this name, or ErrAbsent.

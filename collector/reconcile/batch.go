@@ -275,11 +275,8 @@ func (w *Worker) setAside(ctx context.Context, key foldKey, bad *foldError, told
 	if w.Log != nil {
 		w.Log.Error("cannot fold", "key", key.key, "err", bad.err)
 	}
-	class := docklinev1.FaultClass_FAULT_CLASS_TECHNICAL
-	owner := w.inForce().Owner(codeFoldFailed, class)
-	desired := exception.Desired{Code: codeFoldFailed, Subject: key.key, Class: class, Severity: docklinev1.Severity_SEVERITY_ERROR, Team: owner.Team, Due: owner.Due,
-		Title: "The facts of " + key.key + " cannot be folded",
-		Text:  fmt.Sprintf("%v. Nothing that follows from its facts is done until this is put right; it is tried again every minute.", bad.err)}
+	desired := exception.Desired{Code: codeFoldFailed, Subject: key.key, Class: technical, Title: "The facts of " + key.key + " cannot be folded",
+		Text: fmt.Sprintf("%v. Nothing that follows from its facts is done until this is put right; it is tried again every minute.", bad.err)}.Owned(w.inForce(), key.tenant)
 	return w.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := tx.Lock(ctx, key.lock()); err != nil {
 			return err

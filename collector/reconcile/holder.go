@@ -111,10 +111,10 @@ func (v *view) disputed(kind, value string) {
 			strings.Join(names, " and "), value, len(ids))})
 }
 
-// heldBy is the holders of a name as a text, where others must hear of a new one: of a name by which carriers told of something.
-func (v *view) heldBy() string {
+// contested says of which shipments a name would be, had not others had it too: where that changes, all that have it must hear of it.
+func (v *view) contested() string {
 	if !slices.Contains(state.SharedNames(v.facts), v.key) {
 		return ""
 	}
-	return strings.Join(v.holdersOf([]string{v.key})[v.key].ids, " ")
+	return strings.Join(state.Contested(v.facts, v.departures(v.holdersOf([]string{v.key})[v.key].ids)), "; ")
 }

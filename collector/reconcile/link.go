@@ -179,15 +179,15 @@ func (v *view) tellWholes(kind string) {
 	}
 }
 
-// holds is what the facts of a name come to, with who has it where that matters; never 0.
+// holds is what the facts of a name come to, with whose it is where several have it; never 0.
 func (v *view) holds() int64 {
 	var all []string
 	for _, f := range v.facts {
 		all = append(all, f.Event.GetId()+string(event.BodyHash(f.Event))+fmt.Sprint(event.IsElsewhere(f.Event)))
 	}
 	slices.Sort(all)
-	if by := v.heldBy(); by != "" {
-		all = append(all, "held by "+by)
+	if by := v.contested(); by != "" {
+		all = append(all, "contested: "+by)
 	}
 	sum := sha256.Sum256([]byte(strings.Join(all, "\x00")))
 	return int64(binary.BigEndian.Uint64(sum[:]) | 1)

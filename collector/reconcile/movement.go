@@ -29,7 +29,7 @@ const standInAgain = time.Minute
 // movement writes what one record moves into the ledger, as the difference to what it moved before, and has the buckets folded again.
 func (v *view) movement() {
 	first := state.FirstScan(v.key)
-	fold := state.FoldMovement(v.key, v.facts, v.policy.Mapping, first != "" && v.batch.scans[foldKey{v.tenant, first}])
+	fold := v.foldMovement(first)
 	o := &v.outcome
 	o.state, o.status = fold.State, "moved"
 	had := &docklinev1.LedgerRecord{}
@@ -52,6 +52,38 @@ func (v *view) movement() {
 	v.wakeDoubles(first)
 	v.raiseFindings(v.movementFindings(fold.Findings), "", "")
 	v.adjustBook(fold)
+}
+
+// foldMovement folds the key; that of a shipment with what its own fold knows of it, which has this one folded again when that changes.
+func (v *view) foldMovement(first string) state.MovementFold {
+	site, number, ok := state.MovedShipment(v.key)
+	if !ok {
+		return state.FoldMovement(v.key, v.facts, v.policy.Mapping, first != "" && v.batch.scans[foldKey{v.tenant, first}])
+	}
+	shipment := &docklinev1.ShipmentState{}
+	for _, row := range must(v.batch.tx.Lookup(v.ctx, db.Lookup{Table: "state", Columns: []string{"body"}, Key: byKey, Rows: [][]any{{v.tenant, event.ShipmentKey(site, number)}}})) {
+		if err := proto.Unmarshal(row[0].([]byte), shipment); err != nil {
+			panic(viewFault{fmt.Errorf("state of shipment %s of %s: %w", number, site, err)})
+		}
+	}
+	return state.FoldShipmentMovement(v.key, v.facts, v.policy.Mapping, state.CarriedOf(shipment))
+}
+
+// wakeMovement has the goods of a shipment booked anew where something else became of them.
+func (v *view) wakeMovement(fold *state.ShipmentFold) {
+	if !fold.Departed {
+		return // nothing is booked
+	}
+	s := fold.State
+	had := &docklinev1.ShipmentState{}
+	if v.had != nil {
+		if err := proto.Unmarshal(v.had.body, had); err != nil {
+			panic(viewFault{fmt.Errorf("state of %s: %w", v.key, err)})
+		}
+	}
+	if !state.CarriedOf(had).Equal(state.CarriedOf(s)) {
+		v.outcome.also = append(v.outcome.also, state.ShipmentMovementKey(s.GetSite(), s.GetNumber()))
+	}
 }
 
 // wakeAccounts has the buckets folded again that rows touch.

@@ -33,6 +33,7 @@ func (v *view) order(number string) {
 		}
 	}
 	v.clocksOfOrder(&fold)
+	v.wakeInvoiced(s)
 	v.refusedSubstitutions(&fold)
 	v.release(&fold)
 	v.refusals(&fold)

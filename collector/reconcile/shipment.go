@@ -15,13 +15,14 @@ import (
 // shipment keeps what left under one number, over all orders, and where its carriers say it is. What is posted of it follows where its orders
 // are folded.
 func (v *view) shipment(site, number string) {
-	fold := state.FoldShipment(site, number, v.withHolders(), v.policy.Mapping)
+	fold := state.FoldShipment(site, number, v.withHolders(), billing{v.policy.Mapping, v})
 	s := fold.State
 	v.outcome.state, v.outcome.site, v.outcome.status = s, site, s.GetStatus()
 	v.raiseFindings(fold.Findings, orderOf(s), "")
 	v.noDocument(fold.Facts, shipmentReasons)
 	v.replaced(slices.DeleteFunc(slices.Clone(fold.Former), func(e *docklinev1.Event) bool { return e.GetShipment() != nil }), byRevision) // departures are their orders'
 	v.clocksOfShipment(&fold)
+	v.wakeMovement(&fold)
 	v.undeparted(&fold)
 	v.movesAllTheSame(&fold)
 	v.underWay(&fold)

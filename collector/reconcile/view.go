@@ -164,14 +164,11 @@ func (v *view) scope(site, customer string) policy.Scope {
 
 // raise adds an exception; whose it is the policy says: that in force now, whatever version the key is folded under, for people are where they are.
 func (v *view) raise(d exception.Desired) {
-	p := v.batch.worker.Policy
+	p := v.batch.inForce()
 	if v.batch.under != nil {
 		p = v.batch.under
 	}
-	owner := p.OwnerAbout(p.Scope(v.tenant, d.Site, d.Customer), d.Code, d.Class, d.About)
-	d.About = owner.About
-	d.Team, d.Severity, d.Due = owner.Team, owner.SeverityOf(), owner.Due
-	v.outcome.exceptions = append(v.outcome.exceptions, d)
+	v.outcome.exceptions = append(v.outcome.exceptions, d.Owned(p, v.tenant))
 }
 
 // raiseFindings adds what the fold itself found.

@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -170,8 +172,10 @@ func (s *Store) Set(ctx context.Context, c Change) (made Version, err error) {
 				c.Soak.Microseconds(), c.Trial.Microseconds(), now}}}); err != nil {
 			return err
 		}
-		made, err = version(ctx, tx, c.Tenant, c.Group, newest.Number+1)
-		return err
+		if made, err = version(ctx, tx, c.Tenant, c.Group, newest.Number+1); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, c.Tenant, c.Group, c.By, "siteconfig.set", c.Reason, made.Number)
 	})
 	return made, err
 }
@@ -234,9 +238,14 @@ func (s *Store) Join(ctx context.Context, tenant, site, group string, ring int) 
 	})
 }
 
+// record puts a person's act about a group's configuration into the audit trail, where the person may do it.
+func (s *Store) record(ctx context.Context, tx *db.Tx, tenant, group, by, action, reason string, number uint64) error {
+	return people.Act(ctx, tx, people.SiteAct, audit.Act{Tenant: tenant, By: by, Action: action, Object: "siteconfig/" + group, Reason: reason, Detail: map[string]any{"version": number}}, s.now())
+}
+
 // Go has the newest version go on to the next ring now; Stop ends it where it is.
 func (s *Store) Go(ctx context.Context, tenant, group, by string) (Version, error) {
-	return s.move(ctx, tenant, group, func(v Version) (State, string, error) {
+	return s.move(ctx, tenant, group, by, "siteconfig.go", "", func(v Version) (State, string, error) {
 		if v.State != Waiting && v.State != Rolling {
 			return "", "", fmt.Errorf("%w: version %d is %s", ErrState, v.Number, v.State)
 		}
@@ -246,7 +255,7 @@ func (s *Store) Go(ctx context.Context, tenant, group, by string) (Version, erro
 
 // Stop ends the newest version where it is: sites that have it keep it, no other gets it.
 func (s *Store) Stop(ctx context.Context, tenant, group, by, reason string) (Version, error) {
-	return s.move(ctx, tenant, group, func(v Version) (State, string, error) {
+	return s.move(ctx, tenant, group, by, "siteconfig.stop", reason, func(v Version) (State, string, error) {
 		if v.State != Waiting && v.State != Rolling {
 			return "", "", fmt.Errorf("%w: version %d is %s", ErrState, v.Number, v.State)
 		}
@@ -254,7 +263,7 @@ func (s *Store) Stop(ctx context.Context, tenant, group, by, reason string) (Ver
 	})
 }
 
-func (s *Store) move(ctx context.Context, tenant, group string, to func(Version) (State, string, error)) (v Version, err error) {
+func (s *Store) move(ctx context.Context, tenant, group, by, action, reason string, to func(Version) (State, string, error)) (v Version, err error) {
 	err = s.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := tx.Lock(ctx, "siteconfig/"+tenant+"/"+group); err != nil {
 			return err
@@ -270,7 +279,10 @@ func (s *Store) move(ctx context.Context, tenant, group string, to func(Version)
 			v.Ring++
 		}
 		v.State, v.Text = state, text
-		return save(ctx, tx, v, s.now())
+		if err := save(ctx, tx, v, s.now()); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, tenant, group, by, action, reason, v.Number)
 	})
 	return v, err
 }

@@ -30,11 +30,13 @@ func (f *orderFold) bills() {
 		if f.billLines(invoice) {
 			for _, shipment := range invoice.GetShipments() {
 				covered[shipment] = true
+				f.cover(shipment, number)
 			}
 			continue
 		}
 		for _, shipment := range invoice.GetShipments() {
 			covered[shipment] = true
+			f.cover(shipment, number)
 			f.billShipment(shipment)
 		}
 		if len(invoice.GetShipments()) == 0 {
@@ -44,9 +46,20 @@ func (f *orderFold) bills() {
 	for _, issue := range f.out.Issues {
 		if number := issue.Shipment.GetNumber(); !covered[number] && len(nameless) > 0 {
 			f.at = f.invoiceAt[nameless[0]]
+			f.cover(number, nameless[0])
 			nameless = nameless[1:]
 			covered[number] = true
 			f.billShipment(number)
+		}
+	}
+}
+
+// cover notes that an invoice, the fact that is looked at, is of a shipment.
+func (f *orderFold) cover(shipment, invoice string) {
+	for _, key := range f.numbered[shipment] {
+		if departed := f.departed[key]; len(departed) > 0 {
+			f.out.State.ShipmentInvoices = append(f.out.State.ShipmentInvoices, &docklinev1.ShipmentInvoice{Site: departed[0].GetSite(), Shipment: shipment, Invoice: invoice,
+				EventId: f.out.Facts[f.at].GetId(), At: f.out.Facts[f.at].GetOccurredAt()})
 		}
 	}
 }

@@ -197,3 +197,25 @@ func Disputed(number string, facts []Fact, departures []*docklinev1.Event) (keys
 	}
 	return sortedSet(keys), sortedSet(ids)
 }
+
+// Contested are the facts by a name alone, each with a shipment that would be meant by it had no other shipment the name: those that others must hear of.
+func Contested(facts []Fact, departures []*docklinev1.Event) (list []string) {
+	h := holders(nil).with(departures...)
+	byKey := make(map[string]holders)
+	for _, d := range h {
+		byKey[d.key] = append(byKey[d.key], d)
+	}
+	for _, fact := range facts {
+		if carrierFact(fact.Event) == nil {
+			continue
+		}
+		for key, alone := range byKey {
+			part, of := h.claimed(fact.Event, key)
+			own, ofOwn := alone.claimed(fact.Event, key)
+			if of != ofOwn || len(unitsOf(part)) != len(unitsOf(own)) {
+				list = append(list, key+" "+fact.Event.GetId())
+			}
+		}
+	}
+	return sortedSet(list)
+}

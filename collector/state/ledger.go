@@ -46,6 +46,16 @@ type MovementFold struct {
 // FoldMovement folds the facts of one movement key. firstThere says, of a key of second scans, that the event log has the first: then
 // none of them counts.
 func FoldMovement(key string, facts []Fact, m Mapping, firstThere bool) MovementFold {
+	return foldMovement(key, facts, m, firstThere, nil)
+}
+
+// FoldShipmentMovement folds the movement key of a shipment. What its carriers say comes from its own fold: there it is known by which names they
+// call it, and what a later word ended.
+func FoldShipmentMovement(key string, facts []Fact, m Mapping, c Carried) MovementFold {
+	return foldMovement(key, facts, m, false, &c)
+}
+
+func foldMovement(key string, facts []Fact, m Mapping, firstThere bool, c *Carried) MovementFold {
 	if first := FirstScan(key); first != "" && firstThere {
 		facts = slices.DeleteFunc(slices.Clone(facts), func(f Fact) bool { return f.Event.GetDoubleOf() == first })
 	}
@@ -70,7 +80,7 @@ func FoldMovement(key string, facts []Fact, m Mapping, firstThere bool) Movement
 			fold.State.Rows = append(fold.State.Rows, l.of(e)...)
 		}
 	}
-	fold.State.Rows = append(fold.State.Rows, l.after(shipped, fold.Facts)...)
+	fold.State.Rows = append(fold.State.Rows, l.after(shipped, c.with(fold.Facts))...)
 	sortRows(fold.State.Rows)
 	for _, e := range fold.Former {
 		fold.State.Former = append(fold.State.Former, e.GetId())

@@ -22,7 +22,7 @@ const (
 	ShipmentDelivered = "delivered"
 	// ShipmentPartly: some parcels, or some of the goods, were delivered and others were not.
 	ShipmentPartly = "partially_delivered"
-	// ShipmentClosed: delivered and invoiced, and nothing is open.
+	// ShipmentClosed: invoiced, delivered (or gone, where nobody must sign and no carrier tells), and nothing is open.
 	ShipmentClosed    = "closed"
 	ShipmentVoided    = "voided"
 	ShipmentRefused   = "refused"
@@ -100,7 +100,10 @@ type shipmentFold struct {
 	// trackings are the numbers of parcels, masters those of the shipment as a whole where its parcels have numbers of their own.
 	trackings, masters []string
 	invoices           []*docklinev1.Event
-	packs              map[string]*docklinev1.Event // by unit, the last that packed or opened it
+	// covered: an invoice covers all of it, by the facts in billedBy. proof: somebody must have signed; unproved: it is known that nobody must.
+	covered, proof, unproved bool
+	billedBy                 []*docklinev1.Event
+	packs                    map[string]*docklinev1.Event // by unit, the last that packed or opened it
 }
 
 // site notes what the site, or a system of record, says of the shipment.

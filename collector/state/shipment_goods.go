@@ -99,6 +99,7 @@ func (f *shipmentFold) takeGoods() {
 		}
 	}
 	for _, p := range f.transport.problems {
+		p.Struck = f.struck(p)
 		if p.Open || p.EndedBy != "" && f.returned(p.EndedBy) {
 			f.miss(p)
 		}
@@ -193,8 +194,11 @@ func notShipped(e *docklinev1.Event, line *docklinev1.Line, number string) *Find
 
 // miss takes the lines of something that was refused, lost or damaged under way.
 func (f *shipmentFold) miss(p *docklinev1.TransportProblem) {
-	e := f.event(p.EventId)
-	for _, line := range p.Lines {
+	e, lines := f.event(p.EventId), p.Lines
+	if len(lines) == 0 {
+		e, lines = f.departed(e), p.Struck
+	}
+	for _, line := range lines {
 		item, base, fault := quantity(f.mapping, e, line, line.GetQuantity())
 		if fault != nil {
 			continue
@@ -213,6 +217,16 @@ func (f *shipmentFold) miss(p *docklinev1.TransportProblem) {
 			base -= n
 		}
 	}
+}
+
+// departed is a departure, of which the codes of struck lines are; else what there is.
+func (f *shipmentFold) departed(e *docklinev1.Event) *docklinev1.Event {
+	for _, of := range f.out.Facts {
+		if of.GetShipment() != nil {
+			return of
+		}
+	}
+	return e
 }
 
 func (f *shipmentFold) event(id string) *docklinev1.Event {

@@ -45,13 +45,46 @@ func (f *shipmentFold) proofs() {
 	}
 }
 
+// Billing is what the orders of a shipment say of its invoices.
+type Billing interface {
+	// Billed is the invoices in force that cover what shipments took of an order, and whether its customer must have signed before it is closed.
+	Billed(order string) (invoices []*docklinev1.ShipmentInvoice, proof bool)
+}
+
+// invoiced lists the invoices of the shipment. Which of them cover it its orders know; all is covered where each of them has one.
 func (f *shipmentFold) invoiced() {
+	s := f.out.State
 	for _, invoice := range InvoicesInForce(f.invoices) {
-		if slices.Contains(invoice.GetShipments(), f.out.State.Number) {
-			f.out.State.Invoices = append(f.out.State.Invoices, invoice.GetNumber())
+		if slices.Contains(invoice.GetShipments(), s.Number) {
+			s.Invoices = append(s.Invoices, invoice.GetNumber())
 		}
 	}
-	f.out.State.Invoices = sortedSet(f.out.State.Invoices)
+	f.covered = len(s.Invoices) > 0
+	if orders, ok := f.mapping.(Billing); ok {
+		f.ofOrders(orders)
+	}
+	s.Invoices = sortedSet(s.Invoices)
+}
+
+func (f *shipmentFold) ofOrders(orders Billing) {
+	s, out := f.out.State, make(map[string]bool)
+	for _, l := range f.goods.lines {
+		out[l.Order] = out[l.Order] || l.Departed > l.Voided
+	}
+	all := len(out) > 0
+	for _, order := range sortedKeys(out) {
+		invoices, proof := orders.Billed(order)
+		billed := false
+		for _, i := range invoices {
+			if i.GetShipment() == s.Number && i.GetSite() == s.Site {
+				billed = true
+				s.Invoices, f.billedBy = append(s.Invoices, i.GetInvoice()), append(f.billedBy, &docklinev1.Event{Id: i.GetEventId(), OccurredAt: i.GetAt()})
+			}
+		}
+		f.proof = f.proof || proof && out[order]
+		all = all && (billed || !out[order])
+	}
+	f.covered, f.unproved = f.covered || all, !f.proof
 }
 
 // status is the first of these that holds: taken back, delivered or ended otherwise, under way, and how far the site has come.
@@ -89,20 +122,35 @@ func (f *shipmentFold) status() {
 			}
 		}
 	}
-	if s.Status == ShipmentDelivered && len(s.Invoices) > 0 && !slices.ContainsFunc(s.Problems, func(p *docklinev1.TransportProblem) bool { return p.Open }) {
+	// Where nobody must sign and no carrier tells anything, its invoice is the last that is heard of it.
+	ended := s.Status == ShipmentDelivered || f.unproved && s.Status == ShipmentDeparted && len(f.transport.facts) == 0
+	if f.proof && len(s.Proofs) == 0 {
+		ended = false
+	}
+	if ended && f.covered && !slices.ContainsFunc(s.Problems, func(p *docklinev1.TransportProblem) bool { return p.Open }) {
 		f.close()
 	}
 }
 
-// close ends a shipment that is delivered and invoiced.
+// close ends a shipment that is where it should be, and invoiced.
 func (f *shipmentFold) close() {
 	s := f.out.State
 	s.Status = ShipmentClosed
+	because := slices.Clone(f.billedBy)
 	for _, e := range f.invoices {
 		if slices.Contains(s.Invoices, e.GetInvoice().GetNumber()) && e.GetInvoice() != nil {
-			s.StatusEventIds = append(s.StatusEventIds, e.GetId())
-			f.steps.note(ShipmentClosed, e)
+			because = append(because, e)
 		}
+	}
+	for _, e := range f.out.Facts { // what brought it where it is
+		if slices.Contains(s.StatusEventIds, e.GetId()) {
+			because = append(because, e)
+		}
+	}
+	last := slices.MaxFunc(because, func(a, b *docklinev1.Event) int { return byHappening(Fact{Event: a}, Fact{Event: b}) })
+	f.steps.note(ShipmentClosed, last)
+	for _, e := range because {
+		s.StatusEventIds = append(s.StatusEventIds, e.GetId())
 	}
 	s.StatusEventIds = sortedSet(s.StatusEventIds)
 }
@@ -175,7 +223,7 @@ func (f *shipmentFold) flags() {
 		}
 	}
 	moves := f.movesAfterVoid()
-	delivered := s.Status == ShipmentDelivered || s.Status == ShipmentPartly || s.Status == ShipmentClosed
+	delivered := s.Status == ShipmentDelivered || s.Status == ShipmentPartly || s.Status == ShipmentClosed && s.DeliveredAt != nil
 	accepted, refused := f.goods.total()
 	flag(!f.out.Departed && len(t.facts) > 0, FlagNoDeparture)
 	flag(f.goods.pending, FlagPendingVoid)

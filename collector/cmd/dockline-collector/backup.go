@@ -27,6 +27,7 @@ func (c *backupCommand) Run(all *commands) error {
 }
 
 type restoreCommand struct {
+	person
 	From string `xor:"what" type:"existingfile" help:"A file that backup wrote. The collector must be stopped."`
 	Mark bool   `xor:"what" help:"The database was put back by other means (pg_restore, a snapshot): say so to it. Before the collector starts, or beside it."`
 }
@@ -44,13 +45,13 @@ func (c *restoreCommand) Run(all *commands) error {
 	defer stop()
 	const next = "Sites send again what is missing, and what was posted meanwhile is found in the systems of record before anything is sent."
 	if c.Mark {
-		if err := collector.MarkRestored(ctx, config); err != nil {
+		if err := collector.MarkRestored(ctx, config, c.name()); err != nil {
 			return err
 		}
 		fmt.Println("the database knows that it was put back.", next)
 		return nil
 	}
-	kept, err := collector.Restore(ctx, config, c.From)
+	kept, err := collector.Restore(ctx, config, c.From, c.name())
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -14,9 +15,11 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/downlink"
 	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/people"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -31,6 +34,7 @@ type siteCommandCommand struct {
 // toSite is what every command to a site has.
 type toSite struct {
 	siteArgument
+	person
 	Wait time.Duration `help:"Wait so long for the site's answer; exit code 1 where it is not applied."`
 }
 
@@ -38,7 +42,14 @@ type toSite struct {
 func (t *toSite) send(all *commands, c *docklinev1.Command) error {
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
 		c.Tenant, c.Site = t.Tenant, t.Site
-		key, version, err := downlink.Submit(ctx, d, c, time.Now())
+		var key string
+		var version uint64
+		err := d.Write(ctx, func(tx *db.Tx) (err error) {
+			if key, version, err = downlink.SubmitIn(ctx, tx, c, time.Now()); err != nil {
+				return err
+			}
+			return t.record(ctx, tx, "site.command", t.Tenant, t.Site, reasonOf(c), map[string]any{"key": key, "version": version})
+		})
 		if err != nil {
 			return err
 		}
@@ -67,6 +78,11 @@ func (t *toSite) send(all *commands, c *docklinev1.Command) error {
 			}
 		}
 	})
+}
+
+// reasonOf is why a command was given, where it says so.
+func reasonOf(c *docklinev1.Command) string {
+	return cmp.Or(c.GetReread().GetReason(), c.GetRequestCount().GetReason(), c.GetCancelOrder().GetReason())
 }
 
 type rereadCommand struct {
@@ -160,9 +176,10 @@ func (c *setConfigCommand) Run(all *commands) error {
 
 type siteMasterCommand struct {
 	Tenant string `required:"" help:"Name of the tenant."`
-	Kind   string `required:"" enum:"item,unit,customer,gtin,bin,reason" help:"item, unit, customer, gtin, bin or reason."`
-	Whole  bool   `help:"The file has everything of this kind: what is not in it is no longer known."`
-	File   string `arg:"" type:"existingfile" help:"CSV with the header code,name."`
+	person
+	Kind  string `required:"" enum:"item,unit,customer,gtin,bin,reason" help:"item, unit, customer, gtin, bin or reason."`
+	Whole bool   `help:"The file has everything of this kind: what is not in it is no longer known."`
+	File  string `arg:"" type:"existingfile" help:"CSV with the header code,name."`
 }
 
 // Run takes the file whole or not at all.
@@ -190,6 +207,12 @@ func (c *siteMasterCommand) Run(all *commands) error {
 		"customer": docklinev1.MasterKind_MASTER_KIND_CUSTOMER, "gtin": docklinev1.MasterKind_MASTER_KIND_GTIN, "bin": docklinev1.MasterKind_MASTER_KIND_BIN,
 		"reason": docklinev1.MasterKind_MASTER_KIND_REASON}[c.Kind]
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		err := d.Write(ctx, func(tx *db.Tx) error {
+			return people.Act(ctx, tx, people.SiteAct, audit.Act{Tenant: c.Tenant, By: c.name(), Action: "master.put", Object: "master/" + c.Kind, Detail: map[string]any{"records": len(records), "whole": c.Whole}}, time.Now())
+		})
+		if err != nil {
+			return err
+		}
 		changed, err := downlink.PutMaster(ctx, d, c.Tenant, kind, records, c.Whole)
 		if err == nil {
 			fmt.Printf("%d of %d changed; sites get the changes when they are online\n", changed, len(records))

@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/enrol"
 	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/identity"
+	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -83,6 +85,16 @@ func (p person) name() string {
 	return "unknown"
 }
 
+// record puts what the person does to a site into the audit trail, where the person may do it.
+func (p person) record(ctx context.Context, tx *db.Tx, action, tenant, site, reason string, detail any) error {
+	return people.Act(ctx, tx, people.SiteAct, audit.Act{Tenant: tenant, By: p.name(), Action: action, Object: "site/" + site, Reason: reason, Detail: detail}, time.Now())
+}
+
+// everywhere records what the person does to the whole machine.
+func (p person) everywhere(ctx context.Context, tx *db.Tx, action, object, reason string) error {
+	return audit.Record(ctx, tx, audit.Act{Tenant: audit.Everywhere, By: p.name(), Action: action, Object: object, Reason: reason}, time.Now())
+}
+
 type siteAddCommand struct {
 	oneSite
 	person
@@ -108,6 +120,10 @@ func (c *siteAddCommand) Run(all *commands) error {
 			if signed, err = c.sign(config, who); err != nil {
 				return err
 			}
+		}
+		// Recorded first: a site that was made known without a record of it would be worse than a record of one that was not.
+		if err := f.DB.Write(ctx, func(tx *db.Tx) error { return c.record(ctx, tx, "site.add", who.Tenant, who.Site, "", nil) }); err != nil {
+			return err
 		}
 		added, err := f.AddSite(ctx, fleet.Registration{Tenant: who.Tenant, ID: who.Site, Title: c.Title, Region: c.Region})
 		if err != nil {

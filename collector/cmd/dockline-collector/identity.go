@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/downlink"
 	"github.com/dockline/dockline/collector/enrol"
 	"github.com/dockline/dockline/collector/fleet"
@@ -71,12 +72,18 @@ func printBehind(behind []enrol.Behind) {
 	}
 }
 
-type identityRotateCommand struct{}
+type identityRotateCommand struct {
+	person
+	Reason string `help:"Why, for those who ask later."`
+}
 
 // Run makes the next authority and asks every site to come for it.
-func (identityRotateCommand) Run(all *commands) error {
+func (c *identityRotateCommand) Run(all *commands) error {
 	return withAuthority(all, func(ctx context.Context, a *identity.Authority, f *fleet.Fleet) error {
 		if err := a.Rotate(); err != nil {
+			return err
+		}
+		if err := f.DB.Write(ctx, func(tx *db.Tx) error { return c.everywhere(ctx, tx, "identity.rotate", a.Signer(), c.Reason) }); err != nil {
 			return err
 		}
 		behind, err := (&enrol.Store{DB: f.DB}).Behind(ctx, a.Signer())
@@ -95,7 +102,9 @@ func (identityRotateCommand) Run(all *commands) error {
 }
 
 type identityRetireCommand struct {
-	Force bool `help:"Also where sites are not on the next authority: these need a new token afterwards."`
+	person
+	Reason string `help:"Why, for those who ask later."`
+	Force  bool   `help:"Also where sites are not on the next authority: these need a new token afterwards."`
 }
 
 // Run retires, where nobody would be shut out by it or that is wanted.
@@ -115,6 +124,9 @@ func (c *identityRetireCommand) Run(all *commands) error {
 			}
 		}
 		if err := a.Retire(); err != nil {
+			return err
+		}
+		if err := f.DB.Write(ctx, func(tx *db.Tx) error { return c.everywhere(ctx, tx, "identity.retire", a.Signer(), c.Reason) }); err != nil {
 			return err
 		}
 		fmt.Printf("the authority is now %.12s alone; the former one's files are kept as retired-*\n", a.Signer())

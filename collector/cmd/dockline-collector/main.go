@@ -18,6 +18,7 @@ import (
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/export"
+	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -34,6 +35,9 @@ type commands struct {
 	Stock      stockCommand      `cmd:"" help:"Say what lies where, and what of it can be promised."`
 	Milestone  milestoneCommand  `cmd:"" help:"Say what is due and overdue, and how service levels are kept; tell clocks what happened."`
 	Deadletter deadletterCommand `cmd:"" help:"Records that were refused: look at them, correct and enter them, or discard them."`
+	Exceptions exceptionsCommand `cmd:"" help:"What needs a person: see it, say something about it, do something about it."`
+	User       userCommand       `cmd:"" help:"Who works with a tenant's collector, and what he may do."`
+	Audit      auditCommand      `cmd:"" help:"What people did, and whether the trail of it is whole."`
 	Identity   identityCommand   `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker     brokerCommand     `cmd:"" help:"Set up a broker other than the embedded one."`
 	Export     exportCommand     `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON."`
@@ -48,7 +52,7 @@ type commands struct {
 func main() {
 	var c commands
 	parser := kong.Must(&c, kong.Name("dockline-collector"), kong.Description("Takes what happens at the docks to the systems that run the business, exactly once."),
-		kong.UsageOnError(), kong.Vars{"config": defaultConfig(), "formats": strings.Join(export.Names(), ","), "orderStatuses": strings.Join(orderStatuses(), ", ")})
+		kong.UsageOnError(), kong.Vars{"config": defaultConfig(), "scopes": strings.Join(people.Scopes, ", "), "formats": strings.Join(export.Names(), ","), "orderStatuses": strings.Join(orderStatuses(), ", ")})
 	ctx, err := parser.Parse(os.Args[1:])
 	if err != nil {
 		parser.Errorf("%s", err)

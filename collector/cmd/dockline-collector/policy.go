@@ -31,8 +31,8 @@ type policyCommand struct {
 	Activate  policyActivateCommand  `cmd:"" help:"Put a version in force, also one that was before. Collectors that run take it up by themselves."`
 }
 
-// withDesk opens the configured database for one command about the policy.
-func withDesk(all *commands, f func(context.Context, *collector.PolicyDesk) error) error {
+// withPolicyDesk opens the configured database for one command about the policy.
+func withPolicyDesk(all *commands, f func(context.Context, *collector.PolicyDesk) error) error {
 	config, err := collector.LoadConfig(all.Config)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (c *policyCheckCommand) Run(all *commands) error {
 	}
 	var warnings []string
 	if c.Known {
-		err := withDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) (err error) {
+		err := withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) (err error) {
 			warnings, err = desk.Warnings(ctx, p)
 			return err
 		})
@@ -109,7 +109,7 @@ func (c *policySetCommand) Run(all *commands) error {
 	if err != nil {
 		return fmt.Errorf("%s:\n%w", c.Folder, err)
 	}
-	return withDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		v, fresh, err := desk.Propose(ctx, p, c.name(), c.Reason)
 		if err != nil {
 			return err
@@ -151,7 +151,7 @@ type policyApproveCommand struct {
 
 // Run keeps the yes.
 func (c *policyApproveCommand) Run(all *commands) error {
-	return withDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		found, err := find(ctx, desk, c.Version)
 		if err != nil {
 			return err
@@ -183,7 +183,7 @@ version would make of recorded history; replay moves orders to it.`
 
 // Run shows what would happen at once, and does it.
 func (c *policyActivateCommand) Run(all *commands) error {
-	return withDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		v, err := find(ctx, desk, c.Version)
 		if err != nil {
 			return err
@@ -243,7 +243,7 @@ type policyShowCommand struct {
 
 // Run prints one version.
 func (c *policyShowCommand) Run(all *commands) error {
-	return withDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		v, err := find(ctx, desk, c.Version)
 		if err != nil {
 			return err
@@ -309,7 +309,7 @@ type policyHistoryCommand struct {
 
 // Run lists every version.
 func (c *policyHistoryCommand) Run(all *commands) error {
-	return withDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		var list []*version.Version
 		err := desk.DB.Read(ctx, func(tx *db.Tx) (err error) {
 			list, err = version.List(ctx, tx)

@@ -48,7 +48,7 @@ func (c *policyDiffCommand) Run(all *commands) error {
 			return err
 		}
 	}
-	return withDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		before, after, err := c.both(ctx, desk)
 		if err != nil {
 			return err

@@ -46,7 +46,7 @@ func (c *policyExplainCommand) Run(all *commands) error {
 	if c.Kind != "" && !slices.Contains(policy.Kinds(), connector.Kind(c.Kind)) {
 		return fmt.Errorf("--kind %q: one of %v", c.Kind, policy.Kinds())
 	}
-	return withDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		list, err := c.explain(ctx, desk)
 		if err != nil {
 			return err

@@ -91,7 +91,7 @@ func (c *policyRecordCommand) Run(all *commands) error {
 	if key == "" {
 		key = event.OrderKey(c.Order)
 	}
-	return withDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		p, err := desk.Load(ctx, c.Policy)
 		if err != nil {
 			return err

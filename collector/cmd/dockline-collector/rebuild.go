@@ -1,18 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/audit"
+	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/rebuild"
 )
 
 type rebuildCommand struct {
+	person
+	Reason string `help:"With --switch: why, for those who ask later."`
 	Tenant string `help:"Only this tenant."`
 	Key    string `help:"Only this key, as an exception or an earlier run names it: order/SO1001, shipment/dc-east/S7, stock/dc-east/A-01/BOLT//available."`
 	Switch bool   `help:"Put right what differs. Without it nothing is changed: the run only tells what it would put right."`
@@ -73,6 +79,15 @@ func (c *rebuildCommand) run(ctx context.Context, b *rebuild.Rebuild) (*rebuilt,
 	kind := rebuild.Check
 	if c.Switch {
 		kind = rebuild.Switch
+	}
+	if c.Switch {
+		tenant := cmp.Or(c.Tenant, audit.Everywhere)
+		err := b.DB.Write(ctx, func(tx *db.Tx) error {
+			return audit.Record(ctx, tx, audit.Act{Tenant: tenant, By: c.name(), Action: "state.rebuild", Object: c.Key, Reason: c.Reason}, time.Now())
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	r, err := b.Begin(ctx, kind, rebuild.Key{Tenant: c.Tenant, Key: c.Key})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/siteconfig"
 )
@@ -257,6 +258,7 @@ func (c *configRolloutStop) Run(all *commands) error {
 
 type configJoinCommand struct {
 	oneSite
+	person
 	Group string `default:"default" help:"Name of the group."`
 	Ring  int    `required:"" help:"0 for the canary, up to 9."`
 }
@@ -268,6 +270,12 @@ func (c *configJoinCommand) Run(all *commands) error {
 		return err
 	}
 	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
+		err := s.DB.Write(ctx, func(tx *db.Tx) error {
+			return c.record(ctx, tx, "siteconfig.join", who.Tenant, who.Site, "", map[string]any{"group": c.Group, "ring": c.Ring})
+		})
+		if err != nil {
+			return err
+		}
 		if err := s.Join(ctx, who.Tenant, who.Site, c.Group, c.Ring); err != nil {
 			return err
 		}

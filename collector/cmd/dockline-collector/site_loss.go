@@ -3,14 +3,18 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/fleet"
 )
 
 type siteLossCommand struct {
 	siteArgument
-	Accept bool `help:"Take all that is listed for gone: what could be read again was, and the rest was counted or compared by hand."`
+	person
+	Reason string `help:"Why, for those who ask later."`
+	Accept bool   `help:"Take all that is listed for gone: what could be read again was, and the rest was counted or compared by hand."`
 }
 
 // Run lists what a site has lost with what can be done about it, or accepts it.
@@ -25,7 +29,13 @@ func (c *siteLossCommand) Run(all *commands) error {
 			if !c.Accept || g.Cause != "lost" {
 				continue
 			}
-			if err := collector.AcceptLoss(ctx, f.DB, c.Tenant, c.Site, g.Epoch, g.First); err != nil {
+			err := f.DB.Write(ctx, func(tx *db.Tx) error {
+				if err := collector.AcceptLoss(ctx, tx, c.Tenant, c.Site, g.Epoch, g.First, time.Now()); err != nil {
+					return err
+				}
+				return c.record(ctx, tx, "site.loss", c.Tenant, c.Site, c.Reason, map[string]any{"epoch": g.Epoch, "from": g.First, "to": g.Last})
+			})
+			if err != nil {
 				return err
 			}
 			fmt.Println("  taken for gone")

@@ -62,6 +62,8 @@ type OrderState struct {
 	Returns []string `protobuf:"bytes,26,rep,name=returns,proto3" json:"returns,omitempty"`
 	// Who asked to take the order back and why, while nobody has answered.
 	CancelRequest *OrderCancelRequest `protobuf:"bytes,27,opt,name=cancel_request,json=cancelRequest,proto3" json:"cancel_request,omitempty"`
+	// Which invoices in force cover which of its shipments.
+	ShipmentInvoices []*ShipmentInvoice `protobuf:"bytes,50,rep,name=shipment_invoices,json=shipmentInvoices,proto3" json:"shipment_invoices,omitempty"`
 	// The price list that its prices are of.
 	PriceList        string `protobuf:"bytes,80,opt,name=price_list,json=priceList,proto3" json:"price_list,omitempty"`
 	PriceListVersion string `protobuf:"bytes,81,opt,name=price_list_version,json=priceListVersion,proto3" json:"price_list_version,omitempty"`
@@ -288,6 +290,13 @@ func (x *OrderState) GetReturns() []string {
 func (x *OrderState) GetCancelRequest() *OrderCancelRequest {
 	if x != nil {
 		return x.CancelRequest
+	}
+	return nil
+}
+
+func (x *OrderState) GetShipmentInvoices() []*ShipmentInvoice {
+	if x != nil {
+		return x.ShipmentInvoices
 	}
 	return nil
 }
@@ -1411,6 +1420,83 @@ func (x *ShipmentState) GetDeliveredAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// ShipmentInvoice is an invoice that covers what one shipment took of an order.
+type ShipmentInvoice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Site          string                 `protobuf:"bytes,1,opt,name=site,proto3" json:"site,omitempty"`
+	Shipment      string                 `protobuf:"bytes,2,opt,name=shipment,proto3" json:"shipment,omitempty"`
+	Invoice       string                 `protobuf:"bytes,3,opt,name=invoice,proto3" json:"invoice,omitempty"`
+	EventId       string                 `protobuf:"bytes,4,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShipmentInvoice) Reset() {
+	*x = ShipmentInvoice{}
+	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShipmentInvoice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShipmentInvoice) ProtoMessage() {}
+
+func (x *ShipmentInvoice) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShipmentInvoice.ProtoReflect.Descriptor instead.
+func (*ShipmentInvoice) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ShipmentInvoice) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *ShipmentInvoice) GetShipment() string {
+	if x != nil {
+		return x.Shipment
+	}
+	return ""
+}
+
+func (x *ShipmentInvoice) GetInvoice() string {
+	if x != nil {
+		return x.Invoice
+	}
+	return ""
+}
+
+func (x *ShipmentInvoice) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *ShipmentInvoice) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 // StatusStep is one status that was reached, when, and which facts say so.
 type StatusStep struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -1425,7 +1511,7 @@ type StatusStep struct {
 
 func (x *StatusStep) Reset() {
 	*x = StatusStep{}
-	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	mi := &file_dockline_v1_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1437,7 +1523,7 @@ func (x *StatusStep) String() string {
 func (*StatusStep) ProtoMessage() {}
 
 func (x *StatusStep) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[8]
+	mi := &file_dockline_v1_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1450,7 +1536,7 @@ func (x *StatusStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusStep.ProtoReflect.Descriptor instead.
 func (*StatusStep) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{8}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StatusStep) GetStatus() string {
@@ -1498,7 +1584,7 @@ type TransportState struct {
 
 func (x *TransportState) Reset() {
 	*x = TransportState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[9]
+	mi := &file_dockline_v1_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +1596,7 @@ func (x *TransportState) String() string {
 func (*TransportState) ProtoMessage() {}
 
 func (x *TransportState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[9]
+	mi := &file_dockline_v1_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +1609,7 @@ func (x *TransportState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransportState.ProtoReflect.Descriptor instead.
 func (*TransportState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{9}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TransportState) GetTracking() string {
@@ -1593,7 +1679,7 @@ type Milestone struct {
 
 func (x *Milestone) Reset() {
 	*x = Milestone{}
-	mi := &file_dockline_v1_state_proto_msgTypes[10]
+	mi := &file_dockline_v1_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1605,7 +1691,7 @@ func (x *Milestone) String() string {
 func (*Milestone) ProtoMessage() {}
 
 func (x *Milestone) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[10]
+	mi := &file_dockline_v1_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1618,7 +1704,7 @@ func (x *Milestone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Milestone.ProtoReflect.Descriptor instead.
 func (*Milestone) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Milestone) GetAt() *timestamppb.Timestamp {
@@ -1692,7 +1778,7 @@ type EtaChange struct {
 
 func (x *EtaChange) Reset() {
 	*x = EtaChange{}
-	mi := &file_dockline_v1_state_proto_msgTypes[11]
+	mi := &file_dockline_v1_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1704,7 +1790,7 @@ func (x *EtaChange) String() string {
 func (*EtaChange) ProtoMessage() {}
 
 func (x *EtaChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[11]
+	mi := &file_dockline_v1_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1717,7 +1803,7 @@ func (x *EtaChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EtaChange.ProtoReflect.Descriptor instead.
 func (*EtaChange) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EtaChange) GetToldAt() *timestamppb.Timestamp {
@@ -1777,15 +1863,17 @@ type TransportProblem struct {
 	Lines []*Line `protobuf:"bytes,8,rep,name=lines,proto3" json:"lines,omitempty"`
 	Open  bool    `protobuf:"varint,9,opt,name=open,proto3" json:"open,omitempty"`
 	// The fact that ended it.
-	EndedBy       string `protobuf:"bytes,10,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
-	EventId       string `protobuf:"bytes,11,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	EndedBy string `protobuf:"bytes,10,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
+	EventId string `protobuf:"bytes,11,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// What it strikes of what left, where its carrier named no lines and that is known: all of it, or what was in its handling units.
+	Struck        []*Line `protobuf:"bytes,50,rep,name=struck,proto3" json:"struck,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TransportProblem) Reset() {
 	*x = TransportProblem{}
-	mi := &file_dockline_v1_state_proto_msgTypes[12]
+	mi := &file_dockline_v1_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +1885,7 @@ func (x *TransportProblem) String() string {
 func (*TransportProblem) ProtoMessage() {}
 
 func (x *TransportProblem) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[12]
+	mi := &file_dockline_v1_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +1898,7 @@ func (x *TransportProblem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransportProblem.ProtoReflect.Descriptor instead.
 func (*TransportProblem) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TransportProblem) GetKind() string {
@@ -1890,6 +1978,13 @@ func (x *TransportProblem) GetEventId() string {
 	return ""
 }
 
+func (x *TransportProblem) GetStruck() []*Line {
+	if x != nil {
+		return x.Struck
+	}
+	return nil
+}
+
 // DeliveryProof is what was signed for, by whom and where.
 type DeliveryProof struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1909,7 +2004,7 @@ type DeliveryProof struct {
 
 func (x *DeliveryProof) Reset() {
 	*x = DeliveryProof{}
-	mi := &file_dockline_v1_state_proto_msgTypes[13]
+	mi := &file_dockline_v1_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +2016,7 @@ func (x *DeliveryProof) String() string {
 func (*DeliveryProof) ProtoMessage() {}
 
 func (x *DeliveryProof) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[13]
+	mi := &file_dockline_v1_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +2029,7 @@ func (x *DeliveryProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveryProof.ProtoReflect.Descriptor instead.
 func (*DeliveryProof) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeliveryProof) GetAt() *timestamppb.Timestamp {
@@ -2025,7 +2120,7 @@ type ShipmentLineState struct {
 
 func (x *ShipmentLineState) Reset() {
 	*x = ShipmentLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[14]
+	mi := &file_dockline_v1_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2037,7 +2132,7 @@ func (x *ShipmentLineState) String() string {
 func (*ShipmentLineState) ProtoMessage() {}
 
 func (x *ShipmentLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[14]
+	mi := &file_dockline_v1_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2050,7 +2145,7 @@ func (x *ShipmentLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentLineState.ProtoReflect.Descriptor instead.
 func (*ShipmentLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{14}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ShipmentLineState) GetOrder() string {
@@ -2152,7 +2247,7 @@ type ReturnState struct {
 
 func (x *ReturnState) Reset() {
 	*x = ReturnState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[15]
+	mi := &file_dockline_v1_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2164,7 +2259,7 @@ func (x *ReturnState) String() string {
 func (*ReturnState) ProtoMessage() {}
 
 func (x *ReturnState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[15]
+	mi := &file_dockline_v1_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2177,7 +2272,7 @@ func (x *ReturnState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnState.ProtoReflect.Descriptor instead.
 func (*ReturnState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{15}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReturnState) GetNumber() string {
@@ -2365,7 +2460,7 @@ type ReturnLineState struct {
 
 func (x *ReturnLineState) Reset() {
 	*x = ReturnLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[16]
+	mi := &file_dockline_v1_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2377,7 +2472,7 @@ func (x *ReturnLineState) String() string {
 func (*ReturnLineState) ProtoMessage() {}
 
 func (x *ReturnLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[16]
+	mi := &file_dockline_v1_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2390,7 +2485,7 @@ func (x *ReturnLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnLineState.ProtoReflect.Descriptor instead.
 func (*ReturnLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{16}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReturnLineState) GetOrder() string {
@@ -2539,7 +2634,7 @@ type Discrepancy struct {
 
 func (x *Discrepancy) Reset() {
 	*x = Discrepancy{}
-	mi := &file_dockline_v1_state_proto_msgTypes[17]
+	mi := &file_dockline_v1_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2551,7 +2646,7 @@ func (x *Discrepancy) String() string {
 func (*Discrepancy) ProtoMessage() {}
 
 func (x *Discrepancy) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[17]
+	mi := &file_dockline_v1_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2564,7 +2659,7 @@ func (x *Discrepancy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Discrepancy.ProtoReflect.Descriptor instead.
 func (*Discrepancy) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{17}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Discrepancy) GetKind() string {
@@ -2660,7 +2755,7 @@ type InboundState struct {
 
 func (x *InboundState) Reset() {
 	*x = InboundState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[18]
+	mi := &file_dockline_v1_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2672,7 +2767,7 @@ func (x *InboundState) String() string {
 func (*InboundState) ProtoMessage() {}
 
 func (x *InboundState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[18]
+	mi := &file_dockline_v1_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2685,7 +2780,7 @@ func (x *InboundState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InboundState.ProtoReflect.Descriptor instead.
 func (*InboundState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{18}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *InboundState) GetReference() string {
@@ -2843,7 +2938,7 @@ type InboundLineState struct {
 
 func (x *InboundLineState) Reset() {
 	*x = InboundLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[19]
+	mi := &file_dockline_v1_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2855,7 +2950,7 @@ func (x *InboundLineState) String() string {
 func (*InboundLineState) ProtoMessage() {}
 
 func (x *InboundLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[19]
+	mi := &file_dockline_v1_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2868,7 +2963,7 @@ func (x *InboundLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InboundLineState.ProtoReflect.Descriptor instead.
 func (*InboundLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{19}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *InboundLineState) GetOrder() string {
@@ -2966,7 +3061,7 @@ type CountState struct {
 
 func (x *CountState) Reset() {
 	*x = CountState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[20]
+	mi := &file_dockline_v1_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2978,7 +3073,7 @@ func (x *CountState) String() string {
 func (*CountState) ProtoMessage() {}
 
 func (x *CountState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[20]
+	mi := &file_dockline_v1_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2991,7 +3086,7 @@ func (x *CountState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountState.ProtoReflect.Descriptor instead.
 func (*CountState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{20}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CountState) GetNumber() string {
@@ -3068,7 +3163,7 @@ type CountLineState struct {
 
 func (x *CountLineState) Reset() {
 	*x = CountLineState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[21]
+	mi := &file_dockline_v1_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3080,7 +3175,7 @@ func (x *CountLineState) String() string {
 func (*CountLineState) ProtoMessage() {}
 
 func (x *CountLineState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[21]
+	mi := &file_dockline_v1_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3093,7 +3188,7 @@ func (x *CountLineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountLineState.ProtoReflect.Descriptor instead.
 func (*CountLineState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{21}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CountLineState) GetBin() string {
@@ -3173,7 +3268,7 @@ type StockState struct {
 
 func (x *StockState) Reset() {
 	*x = StockState{}
-	mi := &file_dockline_v1_state_proto_msgTypes[22]
+	mi := &file_dockline_v1_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3185,7 +3280,7 @@ func (x *StockState) String() string {
 func (*StockState) ProtoMessage() {}
 
 func (x *StockState) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[22]
+	mi := &file_dockline_v1_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3198,7 +3293,7 @@ func (x *StockState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockState.ProtoReflect.Descriptor instead.
 func (*StockState) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{22}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StockState) GetSite() string {
@@ -3316,7 +3411,7 @@ type CountVariance struct {
 
 func (x *CountVariance) Reset() {
 	*x = CountVariance{}
-	mi := &file_dockline_v1_state_proto_msgTypes[23]
+	mi := &file_dockline_v1_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3328,7 +3423,7 @@ func (x *CountVariance) String() string {
 func (*CountVariance) ProtoMessage() {}
 
 func (x *CountVariance) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[23]
+	mi := &file_dockline_v1_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3341,7 +3436,7 @@ func (x *CountVariance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountVariance.ProtoReflect.Descriptor instead.
 func (*CountVariance) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{23}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CountVariance) GetCount() string {
@@ -3443,7 +3538,7 @@ type LedgerRow struct {
 
 func (x *LedgerRow) Reset() {
 	*x = LedgerRow{}
-	mi := &file_dockline_v1_state_proto_msgTypes[24]
+	mi := &file_dockline_v1_state_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3455,7 +3550,7 @@ func (x *LedgerRow) String() string {
 func (*LedgerRow) ProtoMessage() {}
 
 func (x *LedgerRow) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[24]
+	mi := &file_dockline_v1_state_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3468,7 +3563,7 @@ func (x *LedgerRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerRow.ProtoReflect.Descriptor instead.
 func (*LedgerRow) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{24}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LedgerRow) GetEventId() string {
@@ -3546,7 +3641,7 @@ type LedgerRecord struct {
 
 func (x *LedgerRecord) Reset() {
 	*x = LedgerRecord{}
-	mi := &file_dockline_v1_state_proto_msgTypes[25]
+	mi := &file_dockline_v1_state_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3558,7 +3653,7 @@ func (x *LedgerRecord) String() string {
 func (*LedgerRecord) ProtoMessage() {}
 
 func (x *LedgerRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_state_proto_msgTypes[25]
+	mi := &file_dockline_v1_state_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3571,7 +3666,7 @@ func (x *LedgerRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerRecord.ProtoReflect.Descriptor instead.
 func (*LedgerRecord) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_state_proto_rawDescGZIP(), []int{25}
+	return file_dockline_v1_state_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LedgerRecord) GetRows() []*LedgerRow {
@@ -3592,7 +3687,8 @@ var File_dockline_v1_state_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x17dockline/v1/state.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\t\n" +
+	"\x17dockline/v1/state.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\n" +
+	"\n" +
 	"\n" +
 	"OrderState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x16\n" +
@@ -3627,7 +3723,8 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x10voided_shipments\x18\x18 \x03(\tR\x0fvoidedShipments\x12!\n" +
 	"\fcredit_memos\x18\x19 \x03(\tR\vcreditMemos\x12\x18\n" +
 	"\areturns\x18\x1a \x03(\tR\areturns\x12F\n" +
-	"\x0ecancel_request\x18\x1b \x01(\v2\x1f.dockline.v1.OrderCancelRequestR\rcancelRequest\x12\x1d\n" +
+	"\x0ecancel_request\x18\x1b \x01(\v2\x1f.dockline.v1.OrderCancelRequestR\rcancelRequest\x12I\n" +
+	"\x11shipment_invoices\x182 \x03(\v2\x1c.dockline.v1.ShipmentInvoiceR\x10shipmentInvoices\x12\x1d\n" +
 	"\n" +
 	"price_list\x18P \x01(\tR\tpriceList\x12,\n" +
 	"\x12price_list_version\x18Q \x01(\tR\x10priceListVersion\x125\n" +
@@ -3753,7 +3850,13 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x0ehandling_units\x18\x1b \x03(\tR\rhandlingUnits\x12\x16\n" +
 	"\x06orders\x18\x1c \x03(\tR\x06orders\x12\x1a\n" +
 	"\binvoices\x18\x1d \x03(\tR\binvoices\x12=\n" +
-	"\fdelivered_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\vdeliveredAt\"\x89\x01\n" +
+	"\fdelivered_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\vdeliveredAt\"\xa2\x01\n" +
+	"\x0fShipmentInvoice\x12\x12\n" +
+	"\x04site\x18\x01 \x01(\tR\x04site\x12\x1a\n" +
+	"\bshipment\x18\x02 \x01(\tR\bshipment\x12\x18\n" +
+	"\ainvoice\x18\x03 \x01(\tR\ainvoice\x12\x19\n" +
+	"\bevent_id\x18\x04 \x01(\tR\aeventId\x12*\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x89\x01\n" +
 	"\n" +
 	"StatusStep\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status\x12*\n" +
@@ -3784,7 +3887,7 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"former_eta\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tformerEta\x12\x14\n" +
 	"\x05cause\x18\x04 \x01(\tR\x05cause\x12\x1a\n" +
 	"\btracking\x18\x05 \x01(\tR\btracking\x12\x19\n" +
-	"\bevent_id\x18\x06 \x01(\tR\aeventId\"\xd0\x02\n" +
+	"\bevent_id\x18\x06 \x01(\tR\aeventId\"\xfb\x02\n" +
 	"\x10TransportProblem\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1a\n" +
 	"\btracking\x18\x02 \x01(\tR\btracking\x12%\n" +
@@ -3797,7 +3900,8 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x04open\x18\t \x01(\bR\x04open\x12\x19\n" +
 	"\bended_by\x18\n" +
 	" \x01(\tR\aendedBy\x12\x19\n" +
-	"\bevent_id\x18\v \x01(\tR\aeventId\"\xb5\x02\n" +
+	"\bevent_id\x18\v \x01(\tR\aeventId\x12)\n" +
+	"\x06struck\x182 \x03(\v2\x11.dockline.v1.LineR\x06struck\"\xb5\x02\n" +
 	"\rDeliveryProof\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
 	"\x06signer\x18\x02 \x01(\tR\x06signer\x12\x14\n" +
@@ -3997,7 +4101,7 @@ func file_dockline_v1_state_proto_rawDescGZIP() []byte {
 	return file_dockline_v1_state_proto_rawDescData
 }
 
-var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_dockline_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_dockline_v1_state_proto_goTypes = []any{
 	(*OrderState)(nil),            // 0: dockline.v1.OrderState
 	(*OrderVerdict)(nil),          // 1: dockline.v1.OrderVerdict
@@ -4007,96 +4111,100 @@ var file_dockline_v1_state_proto_goTypes = []any{
 	(*OrderCancelRequest)(nil),    // 5: dockline.v1.OrderCancelRequest
 	(*OrderLineState)(nil),        // 6: dockline.v1.OrderLineState
 	(*ShipmentState)(nil),         // 7: dockline.v1.ShipmentState
-	(*StatusStep)(nil),            // 8: dockline.v1.StatusStep
-	(*TransportState)(nil),        // 9: dockline.v1.TransportState
-	(*Milestone)(nil),             // 10: dockline.v1.Milestone
-	(*EtaChange)(nil),             // 11: dockline.v1.EtaChange
-	(*TransportProblem)(nil),      // 12: dockline.v1.TransportProblem
-	(*DeliveryProof)(nil),         // 13: dockline.v1.DeliveryProof
-	(*ShipmentLineState)(nil),     // 14: dockline.v1.ShipmentLineState
-	(*ReturnState)(nil),           // 15: dockline.v1.ReturnState
-	(*ReturnLineState)(nil),       // 16: dockline.v1.ReturnLineState
-	(*Discrepancy)(nil),           // 17: dockline.v1.Discrepancy
-	(*InboundState)(nil),          // 18: dockline.v1.InboundState
-	(*InboundLineState)(nil),      // 19: dockline.v1.InboundLineState
-	(*CountState)(nil),            // 20: dockline.v1.CountState
-	(*CountLineState)(nil),        // 21: dockline.v1.CountLineState
-	(*StockState)(nil),            // 22: dockline.v1.StockState
-	(*CountVariance)(nil),         // 23: dockline.v1.CountVariance
-	(*LedgerRow)(nil),             // 24: dockline.v1.LedgerRow
-	(*LedgerRecord)(nil),          // 25: dockline.v1.LedgerRecord
-	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
-	(*Invoice)(nil),               // 27: dockline.v1.Invoice
-	(*Line)(nil),                  // 28: dockline.v1.Line
-	(*CreditMemo)(nil),            // 29: dockline.v1.CreditMemo
+	(*ShipmentInvoice)(nil),       // 8: dockline.v1.ShipmentInvoice
+	(*StatusStep)(nil),            // 9: dockline.v1.StatusStep
+	(*TransportState)(nil),        // 10: dockline.v1.TransportState
+	(*Milestone)(nil),             // 11: dockline.v1.Milestone
+	(*EtaChange)(nil),             // 12: dockline.v1.EtaChange
+	(*TransportProblem)(nil),      // 13: dockline.v1.TransportProblem
+	(*DeliveryProof)(nil),         // 14: dockline.v1.DeliveryProof
+	(*ShipmentLineState)(nil),     // 15: dockline.v1.ShipmentLineState
+	(*ReturnState)(nil),           // 16: dockline.v1.ReturnState
+	(*ReturnLineState)(nil),       // 17: dockline.v1.ReturnLineState
+	(*Discrepancy)(nil),           // 18: dockline.v1.Discrepancy
+	(*InboundState)(nil),          // 19: dockline.v1.InboundState
+	(*InboundLineState)(nil),      // 20: dockline.v1.InboundLineState
+	(*CountState)(nil),            // 21: dockline.v1.CountState
+	(*CountLineState)(nil),        // 22: dockline.v1.CountLineState
+	(*StockState)(nil),            // 23: dockline.v1.StockState
+	(*CountVariance)(nil),         // 24: dockline.v1.CountVariance
+	(*LedgerRow)(nil),             // 25: dockline.v1.LedgerRow
+	(*LedgerRecord)(nil),          // 26: dockline.v1.LedgerRecord
+	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
+	(*Invoice)(nil),               // 28: dockline.v1.Invoice
+	(*Line)(nil),                  // 29: dockline.v1.Line
+	(*CreditMemo)(nil),            // 30: dockline.v1.CreditMemo
 }
 var file_dockline_v1_state_proto_depIdxs = []int32{
-	26, // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
-	26, // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
+	27, // 0: dockline.v1.OrderState.ordered_at:type_name -> google.protobuf.Timestamp
+	27, // 1: dockline.v1.OrderState.promised_at:type_name -> google.protobuf.Timestamp
 	6,  // 2: dockline.v1.OrderState.lines:type_name -> dockline.v1.OrderLineState
 	7,  // 3: dockline.v1.OrderState.shipments:type_name -> dockline.v1.ShipmentState
-	27, // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
+	28, // 4: dockline.v1.OrderState.invoices:type_name -> dockline.v1.Invoice
 	3,  // 5: dockline.v1.OrderState.holds:type_name -> dockline.v1.OrderHold
 	4,  // 6: dockline.v1.OrderState.backorders:type_name -> dockline.v1.OrderBackorder
 	5,  // 7: dockline.v1.OrderState.cancel_request:type_name -> dockline.v1.OrderCancelRequest
-	1,  // 8: dockline.v1.OrderState.verdicts:type_name -> dockline.v1.OrderVerdict
-	2,  // 9: dockline.v1.OrderState.changes:type_name -> dockline.v1.FieldChange
-	26, // 10: dockline.v1.OrderVerdict.at:type_name -> google.protobuf.Timestamp
-	26, // 11: dockline.v1.FieldChange.told_at:type_name -> google.protobuf.Timestamp
-	26, // 12: dockline.v1.OrderHold.until:type_name -> google.protobuf.Timestamp
-	26, // 13: dockline.v1.OrderHold.since:type_name -> google.protobuf.Timestamp
-	26, // 14: dockline.v1.OrderBackorder.promised_at:type_name -> google.protobuf.Timestamp
-	26, // 15: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
-	28, // 16: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
-	8,  // 17: dockline.v1.ShipmentState.steps:type_name -> dockline.v1.StatusStep
-	10, // 18: dockline.v1.ShipmentState.milestones:type_name -> dockline.v1.Milestone
-	9,  // 19: dockline.v1.ShipmentState.parcels:type_name -> dockline.v1.TransportState
-	13, // 20: dockline.v1.ShipmentState.proofs:type_name -> dockline.v1.DeliveryProof
-	14, // 21: dockline.v1.ShipmentState.goods:type_name -> dockline.v1.ShipmentLineState
-	26, // 22: dockline.v1.ShipmentState.eta:type_name -> google.protobuf.Timestamp
-	11, // 23: dockline.v1.ShipmentState.etas:type_name -> dockline.v1.EtaChange
-	12, // 24: dockline.v1.ShipmentState.problems:type_name -> dockline.v1.TransportProblem
-	26, // 25: dockline.v1.ShipmentState.delivered_at:type_name -> google.protobuf.Timestamp
-	26, // 26: dockline.v1.StatusStep.at:type_name -> google.protobuf.Timestamp
-	26, // 27: dockline.v1.TransportState.at:type_name -> google.protobuf.Timestamp
-	26, // 28: dockline.v1.TransportState.eta:type_name -> google.protobuf.Timestamp
-	26, // 29: dockline.v1.Milestone.at:type_name -> google.protobuf.Timestamp
-	26, // 30: dockline.v1.EtaChange.told_at:type_name -> google.protobuf.Timestamp
-	26, // 31: dockline.v1.EtaChange.eta:type_name -> google.protobuf.Timestamp
-	26, // 32: dockline.v1.EtaChange.former_eta:type_name -> google.protobuf.Timestamp
-	26, // 33: dockline.v1.TransportProblem.at:type_name -> google.protobuf.Timestamp
-	28, // 34: dockline.v1.TransportProblem.lines:type_name -> dockline.v1.Line
-	26, // 35: dockline.v1.DeliveryProof.at:type_name -> google.protobuf.Timestamp
-	26, // 36: dockline.v1.ReturnState.expires_at:type_name -> google.protobuf.Timestamp
-	8,  // 37: dockline.v1.ReturnState.steps:type_name -> dockline.v1.StatusStep
-	16, // 38: dockline.v1.ReturnState.lines:type_name -> dockline.v1.ReturnLineState
-	9,  // 39: dockline.v1.ReturnState.parcels:type_name -> dockline.v1.TransportState
-	10, // 40: dockline.v1.ReturnState.milestones:type_name -> dockline.v1.Milestone
-	29, // 41: dockline.v1.ReturnState.credit_memos:type_name -> dockline.v1.CreditMemo
-	17, // 42: dockline.v1.ReturnState.discrepancies:type_name -> dockline.v1.Discrepancy
-	11, // 43: dockline.v1.ReturnState.etas:type_name -> dockline.v1.EtaChange
-	26, // 44: dockline.v1.ReturnState.eta:type_name -> google.protobuf.Timestamp
-	26, // 45: dockline.v1.InboundState.expected_at:type_name -> google.protobuf.Timestamp
-	8,  // 46: dockline.v1.InboundState.steps:type_name -> dockline.v1.StatusStep
-	19, // 47: dockline.v1.InboundState.lines:type_name -> dockline.v1.InboundLineState
-	17, // 48: dockline.v1.InboundState.discrepancies:type_name -> dockline.v1.Discrepancy
-	26, // 49: dockline.v1.InboundState.last_received_at:type_name -> google.protobuf.Timestamp
-	9,  // 50: dockline.v1.InboundState.parcels:type_name -> dockline.v1.TransportState
-	10, // 51: dockline.v1.InboundState.milestones:type_name -> dockline.v1.Milestone
-	26, // 52: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
-	21, // 53: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
-	26, // 54: dockline.v1.CountLineState.again:type_name -> google.protobuf.Timestamp
-	23, // 55: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
-	24, // 56: dockline.v1.StockState.rows:type_name -> dockline.v1.LedgerRow
-	26, // 57: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
-	26, // 58: dockline.v1.CountVariance.again:type_name -> google.protobuf.Timestamp
-	26, // 59: dockline.v1.LedgerRow.occurred_at:type_name -> google.protobuf.Timestamp
-	24, // 60: dockline.v1.LedgerRecord.rows:type_name -> dockline.v1.LedgerRow
-	61, // [61:61] is the sub-list for method output_type
-	61, // [61:61] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	8,  // 8: dockline.v1.OrderState.shipment_invoices:type_name -> dockline.v1.ShipmentInvoice
+	1,  // 9: dockline.v1.OrderState.verdicts:type_name -> dockline.v1.OrderVerdict
+	2,  // 10: dockline.v1.OrderState.changes:type_name -> dockline.v1.FieldChange
+	27, // 11: dockline.v1.OrderVerdict.at:type_name -> google.protobuf.Timestamp
+	27, // 12: dockline.v1.FieldChange.told_at:type_name -> google.protobuf.Timestamp
+	27, // 13: dockline.v1.OrderHold.until:type_name -> google.protobuf.Timestamp
+	27, // 14: dockline.v1.OrderHold.since:type_name -> google.protobuf.Timestamp
+	27, // 15: dockline.v1.OrderBackorder.promised_at:type_name -> google.protobuf.Timestamp
+	27, // 16: dockline.v1.ShipmentState.departed_at:type_name -> google.protobuf.Timestamp
+	29, // 17: dockline.v1.ShipmentState.lines:type_name -> dockline.v1.Line
+	9,  // 18: dockline.v1.ShipmentState.steps:type_name -> dockline.v1.StatusStep
+	11, // 19: dockline.v1.ShipmentState.milestones:type_name -> dockline.v1.Milestone
+	10, // 20: dockline.v1.ShipmentState.parcels:type_name -> dockline.v1.TransportState
+	14, // 21: dockline.v1.ShipmentState.proofs:type_name -> dockline.v1.DeliveryProof
+	15, // 22: dockline.v1.ShipmentState.goods:type_name -> dockline.v1.ShipmentLineState
+	27, // 23: dockline.v1.ShipmentState.eta:type_name -> google.protobuf.Timestamp
+	12, // 24: dockline.v1.ShipmentState.etas:type_name -> dockline.v1.EtaChange
+	13, // 25: dockline.v1.ShipmentState.problems:type_name -> dockline.v1.TransportProblem
+	27, // 26: dockline.v1.ShipmentState.delivered_at:type_name -> google.protobuf.Timestamp
+	27, // 27: dockline.v1.ShipmentInvoice.at:type_name -> google.protobuf.Timestamp
+	27, // 28: dockline.v1.StatusStep.at:type_name -> google.protobuf.Timestamp
+	27, // 29: dockline.v1.TransportState.at:type_name -> google.protobuf.Timestamp
+	27, // 30: dockline.v1.TransportState.eta:type_name -> google.protobuf.Timestamp
+	27, // 31: dockline.v1.Milestone.at:type_name -> google.protobuf.Timestamp
+	27, // 32: dockline.v1.EtaChange.told_at:type_name -> google.protobuf.Timestamp
+	27, // 33: dockline.v1.EtaChange.eta:type_name -> google.protobuf.Timestamp
+	27, // 34: dockline.v1.EtaChange.former_eta:type_name -> google.protobuf.Timestamp
+	27, // 35: dockline.v1.TransportProblem.at:type_name -> google.protobuf.Timestamp
+	29, // 36: dockline.v1.TransportProblem.lines:type_name -> dockline.v1.Line
+	29, // 37: dockline.v1.TransportProblem.struck:type_name -> dockline.v1.Line
+	27, // 38: dockline.v1.DeliveryProof.at:type_name -> google.protobuf.Timestamp
+	27, // 39: dockline.v1.ReturnState.expires_at:type_name -> google.protobuf.Timestamp
+	9,  // 40: dockline.v1.ReturnState.steps:type_name -> dockline.v1.StatusStep
+	17, // 41: dockline.v1.ReturnState.lines:type_name -> dockline.v1.ReturnLineState
+	10, // 42: dockline.v1.ReturnState.parcels:type_name -> dockline.v1.TransportState
+	11, // 43: dockline.v1.ReturnState.milestones:type_name -> dockline.v1.Milestone
+	30, // 44: dockline.v1.ReturnState.credit_memos:type_name -> dockline.v1.CreditMemo
+	18, // 45: dockline.v1.ReturnState.discrepancies:type_name -> dockline.v1.Discrepancy
+	12, // 46: dockline.v1.ReturnState.etas:type_name -> dockline.v1.EtaChange
+	27, // 47: dockline.v1.ReturnState.eta:type_name -> google.protobuf.Timestamp
+	27, // 48: dockline.v1.InboundState.expected_at:type_name -> google.protobuf.Timestamp
+	9,  // 49: dockline.v1.InboundState.steps:type_name -> dockline.v1.StatusStep
+	20, // 50: dockline.v1.InboundState.lines:type_name -> dockline.v1.InboundLineState
+	18, // 51: dockline.v1.InboundState.discrepancies:type_name -> dockline.v1.Discrepancy
+	27, // 52: dockline.v1.InboundState.last_received_at:type_name -> google.protobuf.Timestamp
+	10, // 53: dockline.v1.InboundState.parcels:type_name -> dockline.v1.TransportState
+	11, // 54: dockline.v1.InboundState.milestones:type_name -> dockline.v1.Milestone
+	27, // 55: dockline.v1.CountState.as_of:type_name -> google.protobuf.Timestamp
+	22, // 56: dockline.v1.CountState.lines:type_name -> dockline.v1.CountLineState
+	27, // 57: dockline.v1.CountLineState.again:type_name -> google.protobuf.Timestamp
+	24, // 58: dockline.v1.StockState.variances:type_name -> dockline.v1.CountVariance
+	25, // 59: dockline.v1.StockState.rows:type_name -> dockline.v1.LedgerRow
+	27, // 60: dockline.v1.CountVariance.as_of:type_name -> google.protobuf.Timestamp
+	27, // 61: dockline.v1.CountVariance.again:type_name -> google.protobuf.Timestamp
+	27, // 62: dockline.v1.LedgerRow.occurred_at:type_name -> google.protobuf.Timestamp
+	25, // 63: dockline.v1.LedgerRecord.rows:type_name -> dockline.v1.LedgerRow
+	64, // [64:64] is the sub-list for method output_type
+	64, // [64:64] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_state_proto_init() }
@@ -4111,7 +4219,7 @@ func file_dockline_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_state_proto_rawDesc), len(file_dockline_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

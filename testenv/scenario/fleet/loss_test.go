@@ -101,7 +101,9 @@ func TestALossIsAccepted(t *testing.T) {
 		w.exec(`INSERT INTO gap (tenant, site, epoch, lo, hi, cause, opened_at) VALUES (?, ?, 'e', 5, 9, 'lost', 1)`, tenant, dcWest)
 		w.exec(`INSERT INTO exception (tenant, origin, code, subject, class, severity, state, title, text, team, site, opened_at, changed_at) VALUES (?, ?, 'stream_gap', 's', 1, 3, 'open', '', '', '', ?, 1, 1)`,
 			tenant, "gap/"+dcWest+"/e/5", dcWest)
-		if err := collector.AcceptLoss(t.Context(), d, tenant, dcWest, "e", 5); err != nil {
+		if err := d.Write(t.Context(), func(tx *db.Tx) error {
+			return collector.AcceptLoss(t.Context(), tx, tenant, dcWest, "e", 5, time.Now())
+		}); err != nil {
 			t.Fatal(err)
 		}
 		var open int
