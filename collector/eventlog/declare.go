@@ -266,7 +266,7 @@ func (l *Log) forgetDeclared(ctx context.Context, tx *db.Tx, ids []identityKey, 
 		}
 		r := l.newRows()
 		for _, fact := range facts {
-			r.dirty = append(r.dirty, dirtyKey{fact[0].(string), fact[1].(string)})
+			r.dirty = append(r.dirty, dirtyKey{fact[0].(string), fact[1].(string), fact[2].(int64), fact[2].(int64)})
 			if fact[1].(string) != own[fact[2].(int64)] {
 				drop = append(drop, fact)
 			}
