@@ -22,5 +22,6 @@ func Actions(p *policy.Policy) exception.Actions {
 		human.Actions(),
 		postingActions(),
 		siteActions(),
+		deadLetterActions(p),
 	)
 }
