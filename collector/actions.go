@@ -21,6 +21,7 @@ func Actions(p *policy.Policy) exception.Actions {
 	return slices.Concat(
 		postingActions(),
 		siteActions(),
+		deadLetterActions(p),
 		human.Actions(), // of two with one name the stage's own goes first
 	)
 }
