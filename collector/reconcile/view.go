@@ -276,6 +276,8 @@ func (v *view) targets(kind connector.Kind, site string, order *docklinev1.Order
 // want adds a posting.
 func (v *view) want(d posting.Desired) {
 	d.SourceVersion = max(d.SourceVersion, int64(len(v.facts)))
+	rule := v.policy.Posting(v.policy.Scope(v.tenant, d.Site, v.outcome.customer), d.Target, d.Kind)
+	d.Timing, d.Within, d.NotBefore = posting.Timing(rule.Timing), rule.Within, rule.NotBefore(v.now)
 	v.outcome.postings = append(v.outcome.postings, d)
 }
 
