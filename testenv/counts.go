@@ -15,6 +15,7 @@ var counts = map[string]struct{ commit, full int }{
 	"state.permutations":     {300, 10000},
 	"reconcile.large-facts":  {50_000, 1_000_000},
 	"reconcile.random-days":  {4, 12},
+	"policy.rules":           {5_000, 100_000},
 	"policy.closed-orders":   {300, 1000},
 	"posting.sequences":      {100, 2000},
 	"posting.poison-orders":  {10_000, 10_000},
