@@ -23,6 +23,15 @@ func postingActions() exception.Actions {
 			}
 			return fmt.Sprintf("%s goes to %s again at once", ref.Key, ref.Target), nil
 		},
+	}, {
+		Name: "waive", Title: "Leave it as it stands in the target", Scope: people.PostingAct, For: ofPosting,
+		Do: func(ctx context.Context, tx *db.Tx, e *exception.Exception, a exception.Acting) (string, error) {
+			ref, _ := postingOf(e.Origin)
+			if err := posting.SetAside(ctx, tx, e.Tenant, ref, a.Now); err != nil {
+				return "", err
+			}
+			return fmt.Sprintf("%s is left as it stands in %s until what is wanted of it changes", ref.Key, ref.Target), nil
+		},
 	}}
 }
 

@@ -31,7 +31,7 @@ func OpenCentre(ctx context.Context, c *Config) (*Centre, error) {
 		if m.db, err = OpenDatabase(ctx, c); err != nil {
 			return err
 		}
-		if m.connectors, err = newSystems(c); err != nil {
+		if m.connectors, err = newSystems(c, m.now); err != nil {
 			return err
 		}
 		return m.readPolicy(ctx)

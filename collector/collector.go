@@ -79,7 +79,7 @@ func (m *Collector) open(ctx context.Context) (err error) {
 	if m.db, err = OpenDatabase(ctx, m.config); err != nil {
 		return err
 	}
-	if m.connectors, err = newSystems(m.config); err != nil {
+	if m.connectors, err = newSystems(m.config, m.now); err != nil {
 		return err
 	}
 	if m.configured, err = loadPolicy(m.config); err != nil {

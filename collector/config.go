@@ -83,13 +83,23 @@ type PolicyConfig struct {
 
 // ConnectorConfig is one system of record or of engagement. Settings belong to the kind.
 type ConnectorConfig struct {
-	Name     string          `yaml:"name"`
-	Tenant   string          `yaml:"tenant"`
-	Kind     string          `yaml:"kind"`
-	Poll     time.Duration   `yaml:"poll"`
-	Timeout  time.Duration   `yaml:"timeout"`
-	Role     string          `yaml:"role"`
+	Name    string        `yaml:"name"`
+	Tenant  string        `yaml:"tenant"`
+	Kind    string        `yaml:"kind"`
+	Poll    time.Duration `yaml:"poll"`
+	Timeout time.Duration `yaml:"timeout"`
+	Role    string        `yaml:"role"`
+	// Account is the account at the system; connectors that name the same one share its limits. Empty is the connector's name.
+	Account  string          `yaml:"account"`
+	Limits   LimitsConfig    `yaml:"limits"`
 	Settings yaml.RawMessage `yaml:"settings"`
+}
+
+// LimitsConfig is what an account may be asked for; zero is no limit.
+type LimitsConfig struct {
+	Calls    int           `yaml:"calls"`
+	Per      time.Duration `yaml:"per"`
+	Parallel int           `yaml:"parallel"`
 }
 
 // CheckConfig says when everything is compared with the event log: a time of day, "" for never.
@@ -180,6 +190,7 @@ func (c *Config) validate() configfile.Faults {
 		bad("policy.approval", "%q: %s or %s", a, approvalNone, approvalRequired)
 	}
 	seen := map[string]bool{}
+	accounts := map[string]LimitsConfig{}
 	for i, n := range c.Connectors {
 		key := fmt.Sprintf("connectors[%d]", i)
 		if !wire.ValidName(n.Name) {
@@ -195,6 +206,7 @@ func (c *Config) validate() configfile.Faults {
 			bad(key+".name", "%q is there twice", n.Name)
 		}
 		seen[n.Name] = true
+		c.validateLimits(bad, key, n, accounts)
 		if n.Kind != "http" && n.Kind != "tryton" {
 			bad(key+".kind", "%q: http or tryton", n.Kind)
 		}
@@ -211,6 +223,20 @@ func (c *Config) validate() configfile.Faults {
 		bad("log.format", "%q: text or json", c.Log.Format)
 	}
 	return faults
+}
+
+func (c *Config) validateLimits(bad func(key, format string, args ...any), key string, n ConnectorConfig, accounts map[string]LimitsConfig) {
+	if l := n.Limits; l.Calls < 0 || l.Per < 0 || l.Parallel < 0 || (l.Calls == 0) != (l.Per == 0) {
+		bad(key+".limits", "give how many calls in which time, like {calls: 600, per: 1m, parallel: 4}; 0 or nothing is no limit")
+	}
+	if n.Account == "" {
+		return
+	}
+	if l, known := accounts[n.Account]; known && n.Limits != (LimitsConfig{}) && n.Limits != l {
+		bad(key+".limits", "account %s has other limits already: give them once", n.Account)
+	} else if !known {
+		accounts[n.Account] = n.Limits
+	}
 }
 
 func (c *Config) validateLine(bad func(key, format string, args ...any)) {

@@ -22,7 +22,7 @@ func OpenRebuild(ctx context.Context, c *Config) (*rebuild.Rebuild, func() error
 		if m.db, err = OpenDatabase(ctx, c); err != nil {
 			return err
 		}
-		if m.connectors, err = newSystems(c); err != nil {
+		if m.connectors, err = newSystems(c, m.now); err != nil {
 			return err
 		}
 		return m.readPolicy(ctx)

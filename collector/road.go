@@ -59,9 +59,10 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	}
 	r.watch = &policyWatch{collector: m, append: appendFacts, changed: func() { r.worker.Wake.Set() }}
 	for _, s := range m.connectors {
-		r.senders = append(r.senders, &posting.Sender{DB: m.db, Target: s.config.Name, Connector: s.connector, Holder: m.name, Cases: m.cases, Receipts: m.receipts,
-			CallTimeout: s.config.Timeout, Now: m.clock, Random: m.jitter, Log: m.log.With("part", "posting", "target", s.config.Name)})
-		in := &connector.Intake{DB: m.db, Connector: s.connector, Name: s.config.Name, Tenant: s.config.Tenant, Append: appendFacts,
+		r.senders = append(r.senders, &posting.Sender{DB: m.db, Target: s.config.Name, Connector: s.governed, Account: s.account, Parallel: s.account.Limits.Parallel,
+			Holder: m.name, Cases: m.cases, Receipts: m.receipts, Days: m.days(s.config.Name), CallTimeout: s.config.Timeout, Now: m.clock, Random: m.jitter,
+			Log: m.log.With("part", "posting", "target", s.config.Name)})
+		in := &connector.Intake{DB: m.db, Connector: s.governed, Name: s.config.Name, Tenant: s.config.Tenant, Append: appendFacts,
 			Cases: m.intakeCases, Poll: s.config.Poll, Timeout: s.config.Timeout, Now: m.clock, Log: m.log.With("part", "intake")}
 		if s.config.Role == string(ownership.SystemOfRecord) { // its book opens the sites' stock; others only tell what happened
 			in.Sites = m.sites(s.config.Tenant)
@@ -137,6 +138,13 @@ func links(e *docklinev1.Event) []eventlog.Link {
 		out[i] = eventlog.Link(l)
 	}
 	return out
+}
+
+// days says which days are open for posting at a target, by the policy in force.
+func (m *Collector) days(target string) posting.Days {
+	return func(_ connector.Kind, at time.Time, notBefore string) (day, open string) {
+		return m.policy().PostingDay(target, at, notBefore)
+	}
 }
 
 // style is how a tenant's target takes a kind; another tenant's targets take nothing of it.

@@ -1,7 +1,9 @@
 package collector
 
 import (
+	"cmp"
 	"fmt"
+	"time"
 
 	"github.com/dockline/dockline/collector/connector"
 	connectorhttp "github.com/dockline/dockline/collector/connector/http"
@@ -13,9 +15,12 @@ import (
 type system struct {
 	config    ConnectorConfig
 	connector connector.Connector
+	// governed is the connector within the limits of its account, which others may share.
+	governed connector.Connector
+	account  *connector.Account
 }
 
-func newSystems(c *Config) ([]*system, error) {
+func newSystems(c *Config, now func() time.Time) ([]*system, error) {
 	systems := make([]*system, len(c.Connectors))
 	for i, n := range c.Connectors {
 		made, err := newConnector(c, n)
@@ -23,6 +28,23 @@ func newSystems(c *Config) ([]*system, error) {
 			return nil, fmt.Errorf("connectors[%d] %s (settings from line %d): %w", i, n.Name, c.ConnectorLine(i), err)
 		}
 		systems[i] = &system{config: n, connector: made}
+	}
+	accounts := make(map[string]*connector.Account)
+	for _, s := range systems {
+		name := cmp.Or(s.config.Account, s.config.Name)
+		key := name
+		if s.config.Account == "" {
+			key = "of " + name // no other connector shares it by bearing its name
+		}
+		a := accounts[key]
+		if a == nil {
+			a = &connector.Account{Name: name, Now: now}
+			accounts[key] = a
+		}
+		if l := s.config.Limits; l != (LimitsConfig{}) {
+			a.Limits = connector.Limits{Calls: l.Calls, Per: l.Per, Parallel: l.Parallel}
+		}
+		s.account, s.governed = a, connector.Govern(s.connector, a)
 	}
 	return systems, nil
 }

@@ -75,7 +75,7 @@ func (e *epoch) ordinal() uint64 { return e.identity.Ordinal }
 func (e *epoch) drained() bool { return e.state.acked == e.state.last }
 
 // openBolt also returns the open file, which bbolt can no longer close where damage made it panic; here it is closed then.
-func openBolt(path string) (db *bbolt.DB, file *os.File, err error) {
+func openBolt(path string, pages bbolt.FreelistType) (db *bbolt.DB, file *os.File, err error) {
 	open := func(name string, flag int, mode os.FileMode) (*os.File, error) {
 		var err error
 		file, err = os.OpenFile(name, flag, mode)
@@ -84,7 +84,7 @@ func openBolt(path string) (db *bbolt.DB, file *os.File, err error) {
 	err = guard(func() error {
 		// The freelist is stored: without it, opening scans all pages, and a damaged one then ends the process from a
 		// goroutine of bbolt's that nobody can guard.
-		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: openWait, FreelistType: bbolt.FreelistMapType, OpenFile: open})
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: openWait, FreelistType: pages, OpenFile: open})
 		return err
 	})
 	if err != nil && file != nil {
@@ -94,9 +94,9 @@ func openBolt(path string) (db *bbolt.DB, file *os.File, err error) {
 }
 
 // createEpoch makes the file of a new epoch under a temporary name, so that a power cut never leaves half a file, and opens it.
-func createEpoch(dir string, identity *docklinev1.EpochRange, s state, cursors map[string]*docklinev1.PluginCursor, partial bool) (*epoch, error) {
+func createEpoch(dir string, identity *docklinev1.EpochRange, s state, cursors map[string]*docklinev1.PluginCursor, partial bool, pages bbolt.FreelistType) (*epoch, error) {
 	path := epochPath(dir, identity.Ordinal, identity.Epoch)
-	db, _, err := openBolt(path + temporarySuffix)
+	db, _, err := openBolt(path+temporarySuffix, pages)
 	if err != nil {
 		return nil, fmt.Errorf("create epoch file: %w", err)
 	}
@@ -111,7 +111,7 @@ func createEpoch(dir string, identity *docklinev1.EpochRange, s state, cursors m
 	if err := syncDir(dir); err != nil {
 		return nil, fmt.Errorf("create epoch file: %w", err)
 	}
-	e, err := openEpoch(epochFile{path: path, ordinal: identity.Ordinal, id: identity.Epoch})
+	e, err := openEpoch(epochFile{path: path, ordinal: identity.Ordinal, id: identity.Epoch}, pages)
 	if e != nil {
 		e.ours = true
 	}
@@ -149,13 +149,13 @@ func initEpoch(tx *bbolt.Tx, identity *docklinev1.EpochRange, s state, cursors m
 
 // openEpoch opens a file and reads what it says about itself; packs are verified when they are read. An error that is
 // ErrDamaged says that the content is at fault; the epoch that comes with it, if any, is good for salvage only.
-func openEpoch(f epochFile) (*epoch, error) {
+func openEpoch(f epochFile, pages bbolt.FreelistType) (*epoch, error) {
 	if err := checkMetas(f.path); err != nil {
 		return nil, err
 	}
 	e := newEpoch(f)
 	var err error
-	if e.db, e.file, err = openBolt(f.path); err != nil {
+	if e.db, e.file, err = openBolt(f.path, pages); err != nil {
 		if isDamage(err) {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
 		}

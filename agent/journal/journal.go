@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -54,6 +56,8 @@ type Options struct {
 	// with synced after it, where all of it does, as when the disk fails in the very act of syncing. op is "commit", "seal", "link", "split",
 	// "acked" or "drop". Nil: none fails.
 	Fault func(op string, synced bool) error
+	// InOrder has freed pages used again in a fixed order, so that the same writes give the same file, to the byte. It is slower.
+	InOrder bool
 	// Log is where damage and forks are reported (nowhere).
 	Log *slog.Logger
 }
@@ -92,6 +96,13 @@ func (o *Options) setDefaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+}
+
+func (o *Options) pages() bbolt.FreelistType {
+	if o.InOrder {
+		return bbolt.FreelistArrayType
+	}
+	return bbolt.FreelistMapType
 }
 
 // Journal is an open journal. All methods may be called at the same time.
@@ -210,7 +221,7 @@ func (j *Journal) begin(predecessor *docklinev1.EpochRange, before state) error 
 		return err
 	}
 	identity.Epoch = hex.EncodeToString(id)
-	e, err := createEpoch(j.dir, identity, state{captured: before.captured, days: before.days}, j.cursors, partial)
+	e, err := createEpoch(j.dir, identity, state{captured: before.captured, days: before.days}, j.cursors, partial, j.options.pages())
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (r *recovery) takeUp(file epochFile, verdict error) error {
 	var e *epoch
 	err := verdict
 	if verdict == nil || errors.Is(verdict, ErrDamaged) {
-		e, err = openEpoch(file)
+		e, err = openEpoch(file, j.options.pages())
 	}
 	switch {
 	case err == nil:

@@ -1,6 +1,7 @@
 package uplink_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,6 +85,42 @@ func TestWhatWasAcknowledgedBeyondAHoleIsForgotten(t *testing.T) {
 		pass(time.Hour)
 		if again := u.Stats().Sent - sent; again != 0 {
 			t.Errorf("%d envelopes were sent although nothing is held", again)
+		}
+	})
+}
+
+// rotated is a journal that has begun a new file.
+type rotated struct {
+	store
+	begun *atomic.Bool
+}
+
+func (r rotated) Epochs() []*docklinev1.EpochRange {
+	all := r.store.Epochs()
+	if last := all[len(all)-1]; r.begun.Load() {
+		all = append(all, &docklinev1.EpochRange{Epoch: "fresh", Ordinal: last.Ordinal + 1, Predecessor: last.Epoch, PredecessorLastSeq: last.LastSeq})
+	}
+	return all
+}
+
+// The journal begins a new file while a site is quiet: no envelope tells the collector of it, so the next heartbeat says Hello again, or the
+// collector could not place what heartbeats say of how far the sources are.
+func TestHelloAgainAfterTheJournalHasRotated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, c := openJournal(t), newCentre(t)
+		begun := &atomic.Bool{}
+		_, l := start(t, uplink.Config{Journal: rotated{store{j}, begun}}, c)
+		capture(t, j, 0, 10)
+		l.connect()
+		pass(time.Minute)
+		if n := len(c.greetings()); n != 1 || c.count() != 10 {
+			t.Fatalf("%d hellos and %d events before anything has changed", n, c.count())
+		}
+		begun.Store(true)
+		pass(time.Minute)
+		hellos := c.greetings()
+		if epochs := hellos[len(hellos)-1].Epochs; len(hellos) != 2 || epochs[len(epochs)-1].Epoch != "fresh" {
+			t.Errorf("%d hellos, the last one of %v", len(hellos), epochs)
 		}
 	})
 }

@@ -111,6 +111,10 @@ func (u *Uplink) step(now time.Time) time.Duration {
 		if err := u.storeReceipts(s); err != nil {
 			u.c.Log.Warn("uplink: before a heartbeat", "err", err)
 		}
+		if s.greeted && u.begun(s) {
+			s.greeted, s.helloDue = false, now
+			u.note(func(st *Stats) { st.Greeted = false })
+		}
 		return u.status(s.id)
 	}, u.c.HeartbeatEvery)
 	if !s.greeted {
@@ -150,6 +154,17 @@ func (u *Uplink) step(now time.Time) time.Duration {
 	}
 	u.note(func(st *Stats) { st.InFlight = len(s.flights) })
 	return next.Sub(now)
+}
+
+// begun tells whether the journal has begun an epoch since Hello. Where nothing has come in it no envelope tells the collector of it, and what
+// a heartbeat says of an epoch that it does not know it cannot place; and where something has, it does not know what that epoch follows.
+func (u *Uplink) begun(s *session) bool {
+	epochs := u.c.Journal.Epochs()
+	if len(epochs) == 0 {
+		return false
+	}
+	newest := epochs[len(epochs)-1].Epoch
+	return !slices.ContainsFunc(s.hello.GetEpochs(), func(e *docklinev1.EpochRange) bool { return e.Epoch == newest })
 }
 
 // sweep says Hello again where everything was answered long ago and is not acknowledged to its end: what the collector had is gone, with a

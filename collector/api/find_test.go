@@ -169,3 +169,31 @@ func TestAnEventThatNamesNoOrderBelongsToIt(t *testing.T) {
 		}
 	})
 }
+
+// A trailer, a seal, a claim and a receipt lead to the shipment, return or delivery that has them.
+//
+// Shows: S63
+func TestTrailersSealsClaimsAndReceiptsAreFound(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		ship := Shipment(40, "SH-1", L("SO1", "1", "A", "2"))
+		ship.GetShipment().Trailer, ship.GetShipment().Seal = "TRAIL-55", "SEAL-8812"
+		lost := Said(docklinev1.EventKind_EVENT_KIND_TRANSPORT_LOST, 900, "L1", Names{Shipment: "SH-1"}, "not on the truck")
+		lost.GetTransport().Claim = "CLAIM-31"
+		told(t, d, Accepted("SO1", "1", L("", "1", "A", "2")), Keyed(ship, "SH-1"), Keyed(lost, "L1"),
+			Inbound(docklinev1.EventKind_EVENT_KIND_RECEIPT_RECEIVED, 60, "GR1", &docklinev1.Inbound{Number: "GRN-900", PurchaseOrder: "PO-4", Lines: []*docklinev1.Line{L("", "1", "A", "5")}}),
+			Load(docklinev1.EventKind_EVENT_KIND_TRAILER_SEALED, 70, "LD1", "SH-2", "SH-3"),
+			Back(docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED, 80, "B1", "RMA-1", "RR-77", L("SO1", "1", "A", "1")),
+			Back(docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED, 90, "B2", "", "RR-78", L("", "", "A", "1")))
+		h := api.New(api.Config{DB: d})
+		for value, want := range map[string]string{"trail-55": "trailer shipment/dc-east/SH-1", "SEAL-8812": "seal shipment/dc-east/SH-1", "CLAIM-31": "claim shipment/dc-east/SH-1",
+			"GRN-900": "receipt inbound/dc-east/PO-4", "TR-7": "trailer shipment/dc-east/SH-2, trailer shipment/dc-east/SH-3", "RR-77": "receipt return/RMA-1", "RR-78": "receipt blind_return/dc-east/RR-78"} {
+			var got []string
+			for _, hit := range search(t, h, value) {
+				got = append(got, hit.Type+" "+hit.Key)
+			}
+			if text := strings.Join(got, ", "); text != want {
+				t.Errorf("%q leads to %q, not to %q", value, text, want)
+			}
+		}
+	})
+}

@@ -49,7 +49,7 @@ func TestPages(t *testing.T) {
 		day := viewtest.New(t, d)
 		h := console.New(console.Config{DB: d})
 		for path, parts := range map[string][]string{
-			"/":                                {"Never connected.", ">East</a>", "dc-east", "2 orders", "1 open exceptions", "start dockline-agent there"},
+			"/":                                {"Never connected.", ">East</a>", "dc-east", "2 orders", "1 open exception<", "start dockline-agent there"},
 			"/orders":                          {`href="/orders/SO00017"`, "Müller &amp; Söhne", "shipped 1", "accepted 1"},
 			"/orders?status=shipped":           {`href="/orders/SO00017"`},
 			"/orders/SO00017":                  {"retail 2026-2", "within the limit", "order.promised_at", "2026-11-25T14:00:00Z", "pick.confirmed", "shipment.departed", "Picked short", "goods issue", "crm status", "Bolt M8"},

@@ -94,3 +94,16 @@ func thing(key string) string {
 	}
 	return strings.ReplaceAll(kind, "_", " ") + " " + last
 }
+
+// causePage is the page of what an exception follows from.
+type causePage struct{ Page, Words string }
+
+// cause finds it by the exception's origin, nil where there is none, or the exception names the order itself.
+func cause(origin string) *causePage {
+	key, folded := strings.CutPrefix(origin, "fold/")
+	page := pageOf(key)
+	if !folded || page == "" || strings.HasPrefix(key, state.KindOrder+"/") {
+		return nil
+	}
+	return &causePage{page, thing(key)}
+}

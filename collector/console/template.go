@@ -22,6 +22,8 @@ var templates = parse("failure", "sites", "wall", "site", "days", "orders", "tra
 func parse(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("").Funcs(template.FuncMap{
 		"esc":       url.PathEscape,
+		"several":   event.Several[int64],
+		"cause":     cause,
 		"goodsPath": goodsPath,
 		"words":     words,
 		"kind":      event.KindName,

@@ -144,7 +144,7 @@ func (l *Log) setAside(ctx context.Context, tx *db.Tx, w *waiting, fault error) 
 	return l.report(ctx, tx, w.site.Tenant, w.origin(), []Exception{{
 		Code: "unreadable_envelope", Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Severity: docklinev1.Severity_SEVERITY_ERROR, Site: w.site.Site,
 		Subject: fmt.Sprintf("%s seq %d to %d", w.site.Site, env.GetFirstSeq(), env.GetLastSeq()),
-		Title:   fmt.Sprintf("%d events of %s cannot be read", env.GetCount(), w.site.Site),
+		Title:   fmt.Sprintf("%s of %s cannot be read", event.Several(env.GetCount(), "event"), w.site.Site),
 		Text: fmt.Sprintf("An envelope of site %s (epoch %s, seq %d to %d) arrived whole, with a good checksum, but its content cannot be read: %v. It is kept, "+
 			"and tried again whenever the collector starts: update the collector, or read the records again at their source. Counts of this site wait meanwhile.",
 			w.site.Site, env.GetEpoch(), env.GetFirstSeq(), env.GetLastSeq(), fault)}})

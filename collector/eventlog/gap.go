@@ -7,6 +7,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // Causes of a gap.
@@ -53,7 +54,7 @@ func (l *Log) Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *dock
 	return l.report(ctx, tx, tenant, gapOrigin(key, gap.GetEpoch(), gap.GetFirstSeq()), []Exception{{
 		Code: "stream_gap", Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Severity: docklinev1.Severity_SEVERITY_ERROR, Site: site,
 		Subject: fmt.Sprintf("%s seq %d to %d", site, gap.GetFirstSeq(), gap.GetLastSeq()),
-		Title:   fmt.Sprintf("%d events of %s are lost", n, site),
+		Title:   fmt.Sprintf("%s of %s %s lost", event.Several(n, "event"), site, event.Are(n)),
 		Text: fmt.Sprintf("Site %s no longer has the events %d to %d of its journal's epoch %s, and the centre never got them: %s. %s",
 			site, gap.GetFirstSeq(), gap.GetLastSeq(), gap.GetEpoch(), gap.GetReason(), remedy)}})
 }

@@ -101,7 +101,7 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 			ordinal = CASE WHEN excluded.seen_at = 0 THEN epoch.ordinal ELSE excluded.ordinal END,
 			predecessor = CASE WHEN excluded.predecessor = '' THEN epoch.predecessor ELSE excluded.predecessor END,
 			predecessor_last_seq = CASE WHEN excluded.predecessor = '' THEN epoch.predecessor_last_seq ELSE excluded.predecessor_last_seq END,
-			complete = CASE WHEN excluded.last_seq > epoch.last_seq THEN 0 ELSE epoch.complete END,
+			complete = CASE WHEN excluded.last_seq > epoch.last_seq OR excluded.seen_at > epoch.seen_at THEN 0 ELSE epoch.complete END,
 			last_seq = CASE WHEN excluded.last_seq > epoch.last_seq THEN excluded.last_seq ELSE epoch.last_seq END,
 			seen_at = CASE WHEN excluded.seen_at = 0 THEN epoch.seen_at ELSE excluded.seen_at END`,
 			site.tenant, site.site, e.epoch, e.ordinal, e.predecessor, e.before, e.lastSeq, seenAt(e.epoch, epochs, now)); err != nil {

@@ -65,8 +65,7 @@ func (i *Ingest) storeStatuses(ctx context.Context, b *batch) error {
 func (i *Ingest) comparePlaces(ctx context.Context, tx *db.Tx, b *batch) error {
 	byKey := make(map[epochKey]*epochState)
 	var keys [][]any
-	var sites []siteKey
-	asked := make(map[siteKey]bool)
+	alive := make(map[siteKey]string)
 	for _, h := range b.statuses {
 		site := siteKey{h.GetTenant(), h.GetSite()}
 		if !h.GetOnline() {
@@ -75,17 +74,14 @@ func (i *Ingest) comparePlaces(ctx context.Context, tx *db.Tx, b *batch) error {
 		if err := i.compare(ctx, tx, b, position{site, h.GetIncarnation(), h.GetCommandsThrough(), h.GetReceiptsThrough(), nil}, nil); err != nil {
 			return err
 		}
-		if !asked[site] {
-			asked[site] = true
-			sites = append(sites, site)
-		}
+		alive[site] = h.GetEpoch()
 		key := epochKey{site, h.GetEpoch()}
 		if h.GetIncarnation() != "" && h.GetIncarnation() != i.incarnation && h.GetEpoch() != "" && byKey[key] == nil {
 			byKey[key] = &epochState{siteKey: site, epoch: h.GetEpoch()}
 			keys = append(keys, byKey[key].key())
 		}
 	}
-	if err := i.closeForks(ctx, tx, sites); err != nil {
+	if err := i.closeForks(ctx, tx, alive); err != nil {
 		return err
 	}
 	if err := readEpochs(ctx, tx, byKey, keys); err != nil {

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -180,12 +181,16 @@ func (f *fork) exception(site siteKey) Exception {
 	return e
 }
 
-// closeForks closes the forks of these sites of which nothing was seen for long.
-func (i *Ingest) closeForks(ctx context.Context, tx *db.Tx, sites []siteKey) error {
+// closeForks closes the forks of which nothing was seen for long, of the sites that have just said which epoch they write, and declares what
+// went with the journal that is silent.
+func (i *Ingest) closeForks(ctx context.Context, tx *db.Tx, alive map[siteKey]string) error {
 	var keys [][]any
-	for _, s := range sites {
+	for s := range alive {
 		keys = append(keys, []any{s.tenant, s.site})
 	}
+	slices.SortFunc(keys, func(a, b []any) int {
+		return cmp.Or(cmp.Compare(a[0].(string), b[0].(string)), cmp.Compare(a[1].(string), b[1].(string)))
+	})
 	rows, err := tx.Lookup(ctx, db.Lookup{Table: "site_fork", Columns: []string{"tenant", "site", "heard_at"}, Key: []string{"tenant", "site"},
 		Rows: keys, Where: "closed_at = 0"})
 	if err != nil {
@@ -202,6 +207,36 @@ func (i *Ingest) closeForks(ctx context.Context, tx *db.Tx, sites []siteKey) err
 		if err := i.report(ctx, tx, site.tenant, twinOrigin(site), nil); err != nil {
 			return err
 		}
+		if err := i.buryTwin(ctx, tx, site, alive[site]); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// buryTwin takes for lost what only the journal had that is silent: as long as both were alive, what one did not hold the other did, and the
+// one that is left says no Hello because the other has gone. What that holds itself, as of its last Hello, its next one settles. Its epochs
+// are the newest from here on: a late word of the other may have come after them.
+func (i *Ingest) buryTwin(ctx context.Context, tx *db.Tx, site siteKey, alive string) error {
+	var seen int64
+	err := tx.QueryRow(ctx, `SELECT seen_at FROM epoch WHERE tenant = ? AND site = ? AND epoch = ?`, site.tenant, site.site, alive).Scan(&seen)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && seen == 0 {
+		return nil // it is not known from a Hello yet
+	}
+	if err != nil {
+		return err
+	}
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "epoch", Columns: []string{"epoch"}, Key: []string{"tenant", "site", "seen_at"}, Rows: [][]any{{site.tenant, site.site, seen}}})
+	if err != nil {
+		return err
+	}
+	var held []*docklinev1.EpochRange
+	for _, row := range rows {
+		held = append(held, &docklinev1.EpochRange{Epoch: row[0].(string), LastSeq: maxSeq, Ranges: []*docklinev1.SeqRange{{First: 1, Last: maxSeq}}})
+	}
+	if err := i.findLost(ctx, tx, site, held, true); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE epoch SET seen_at = ?, complete = 0 WHERE tenant = ? AND site = ? AND seen_at = ?`, i.c.Now().UnixMicro(), site.tenant, site.site, seen)
+	return err
 }

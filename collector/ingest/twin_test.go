@@ -31,8 +31,8 @@ func (w *world) hello(session string, epochs ...*docklinev1.EpochRange) *docklin
 	return answers[0].GetHelloReply()
 }
 
-func (w *world) beat(session string) {
-	w.send(message(w.t, "dc-east", wire.Status, &docklinev1.Heartbeat{Tenant: tenant, Site: "dc-east", Session: session, Online: true, SentAt: timestamppb.New(w.now)}))
+func (w *world) beat(session, epoch string) {
+	w.send(message(w.t, "dc-east", wire.Status, &docklinev1.Heartbeat{Tenant: tenant, Site: "dc-east", Session: session, Online: true, Epoch: epoch, SentAt: timestamppb.New(w.now)}))
 }
 
 func (w *world) code(origin string) string {
@@ -73,15 +73,37 @@ func TestACopiedJournalIsFlagged(t *testing.T) {
 		w.send(w.envelope(envelope("dc-east", "a", 1, 5, "")), w.envelope(envelope("dc-east", "b", 1, 7, "")))
 		w.expect("ranges, each epoch by itself", 3, `SELECT count(*) FROM received WHERE lo = 1`)
 		w.now = w.now.Add(59 * time.Minute)
-		w.beat("b4")
+		w.beat("b4", "bb")
 		if code := w.code("ingest/twin/dc-east"); code != ingest.CodeTwoHosts {
 			t.Errorf("within the hour the case is %q", code)
 		}
 		w.now = w.now.Add(2 * time.Minute)
-		w.beat("b4")
+		w.beat("b4", "bb")
 		if code := w.code("ingest/twin/dc-east"); code != "" {
 			t.Errorf("after an hour of one journal the case is %q", code)
 		}
+	})
+}
+
+// A disk is lost, a late word of the old journal makes it look as if both were alive, and the new one says Hello no more: when the old one has
+// been silent for an hour, what only it had is declared lost. What the new one holds is not.
+func TestWhatWentWithTheOtherJournalIsDeclared(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		old, fresh := epochRange("old", "", 1, 8), epochRange("new", "", 1, 3)
+		w.hello("a1", epochRange("old", "", 1, 5))
+		w.send(w.envelope(envelope("dc-east", "old", 1, 5, "")))
+		w.hello("b1", fresh)
+		w.hello("a1", old)
+		w.hello("b1", fresh)
+		if code := w.code("ingest/twin/dc-east"); code != ingest.CodeTwoHosts {
+			t.Fatalf("after a late word of the lost journal the case is %q", code)
+		}
+		w.expect("losses while both may be alive", 0, `SELECT count(*) FROM gap`)
+		w.now = w.now.Add(61 * time.Minute)
+		w.beat("b1", "new")
+		w.expect("what only the lost journal had", 1, `SELECT count(*) FROM gap WHERE epoch = 'old' AND lo = 6 AND hi = 8`)
+		w.expect("all losses", 1, `SELECT count(*) FROM gap`)
 	})
 }
 

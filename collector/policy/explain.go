@@ -11,7 +11,6 @@ import (
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/proto/configfile"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
-	"github.com/dockline/dockline/proto/event"
 )
 
 // Question is what Explain is asked about; what is empty is nobody and nothing in particular.
@@ -22,6 +21,8 @@ type Question struct {
 	Kind      connector.Kind
 	Code      string
 	EventKind string
+	// About is a field, a change of status, a kind of event or an object, as ownership.yaml names it. Nothing else is answered then.
+	About string
 }
 
 // Answer is what one file says.
@@ -40,6 +41,10 @@ func (p *Policy) Explain(q Question) []Answer {
 			list = append(list, Answer{name, about, said})
 		}
 	}
+	if q.About != "" {
+		add("ownership.yaml", q.About, p.explainAbout(q.Scope, q.About))
+		return list
+	}
 	if region := cmp.Or(q.Region, p.Region(q.Site)); region != "" {
 		add("regions.yaml", "", []Said{{Key: "region", Value: region, Rule: p.ruleAt("regions.yaml", "regions."+region)}})
 	}
@@ -56,7 +61,7 @@ func (p *Policy) Explain(q Question) []Answer {
 		add("owners.yaml", "exception "+q.Code, p.explainOwner(q.Scope, q.Code))
 	}
 	if q.EventKind != "" {
-		add("ownership.yaml", "event "+q.EventKind, p.explainOwners(q.EventKind))
+		add("ownership.yaml", "event "+q.EventKind, p.explainAbout(q.Scope, q.EventKind))
 	}
 	for _, kind := range kinds {
 		if q.Kind == "" || q.Kind == kind {
@@ -135,6 +140,7 @@ func (p *Policy) explainOwner(of Scope, code string) []Said {
 		}
 	}
 	all := p.OwnerFor(of, code, docklinev1.FaultClass_FAULT_CLASS_UNSPECIFIED)
+	byOwner := all.About != "" && !slices.ContainsFunc(list, func(c candidate) bool { return c.owner.Team != "" })
 	for _, part := range parts {
 		if o, ok := part.value.Classes[all.Class]; ok {
 			list = append(list, candidate{path(part.path, "classes."+all.Class), o})
@@ -144,6 +150,10 @@ func (p *Policy) explainOwner(of Scope, code string) []Said {
 	flatten(reflect.ValueOf(all), "", leaves)
 	var said []Said
 	for _, key := range slices.Sorted(maps.Keys(leaves)) {
+		if team, role := p.TeamOf(of, all.About); key == "team" && byOwner && team != "" {
+			said = append(said, Said{Key: key, Value: fmt.Sprintf("%s, for %s owns %s", team, role, all.About), Rule: p.WhyOwner(of, all.About)})
+			continue
+		}
 		for _, c := range list {
 			own := make(map[string]any)
 			flatten(reflect.ValueOf(c.owner), "", own)
@@ -154,19 +164,6 @@ func (p *Policy) explainOwner(of Scope, code string) []Said {
 		}
 	}
 	return said
-}
-
-// explainOwners says who may state a fact.
-func (p *Policy) explainOwners(name string) []Said {
-	kind, ok := event.ParseKind(name)
-	if !ok {
-		return []Said{{Key: "owners", Value: "no event has this name"}}
-	}
-	owners := p.Ownership.Owners(kind)
-	if owners == nil {
-		return []Said{{Key: "owners", Value: "anybody", Rule: Rule{File: "ownership.yaml"}}}
-	}
-	return []Said{{Key: "owners", Value: owners, Rule: p.WhyOwners(kind)}}
 }
 
 // explainRoutes lists the routes of a kind; which holds is known where there is a document.

@@ -24,6 +24,7 @@ func init() {
 		{"stock.yaml", (*compiler).stock},
 		{"calendars.yaml", (*compiler).calendars},
 		{"milestones.yaml", (*compiler).milestones},
+		{"postings.yaml", (*compiler).readPostings},
 		{"owners.yaml", (*compiler).owners},
 		{"ownership.yaml", (*compiler).ownership},
 		{"approvals.yaml", (*compiler).readApprovals},

@@ -92,6 +92,55 @@ func (p *Policy) TeamOf(of Scope, about string) (team string, owner ownership.Ro
 	return "", owner
 }
 
+// explainAbout says who owns something, who else may state it, and who must act on what goes wrong with it.
+func (p *Policy) explainAbout(of Scope, about string) []Said {
+	if of.Region == "" {
+		of.Region = p.Region(of.Site)
+	}
+	switch answer, ok := p.OwnershipIn(of).About(about); {
+	case ok:
+		rule := p.ruleAt("ownership.yaml", answer.Key)
+		said := []Said{{Key: "owner", Value: answer.Owner(), Rule: rule}, {Key: "decided by", Value: "the rule of its " + answer.By, Rule: rule}}
+		if len(answer.Owners) > 1 {
+			said = append(said, Said{Key: "may state it too", Value: answer.Owners[1:], Rule: rule})
+		}
+		if team, _ := p.TeamOf(of, about); team != "" {
+			said = append(said, Said{Key: "team", Value: team, Rule: p.ruleAt("owners.yaml", p.roleKey(of, answer.Owner()))})
+		}
+		return said
+	case !ownership.Known(about):
+		return []Said{{Key: "owner", Value: "there is no such field, change of status, kind of event or object", Rule: Rule{File: "ownership.yaml"}}}
+	}
+	return []Said{{Key: "owner", Value: "anybody", Rule: Rule{File: "ownership.yaml"}}}
+}
+
+// roleKey is where owners.yaml names the team of an owner: of a system of that role, or of the role.
+func (p *Policy) roleKey(of Scope, owner ownership.Role) string {
+	parts := p.owners.parts(of, "")
+	slices.Reverse(parts)
+	for _, name := range p.OfRole(owner) {
+		for _, part := range parts {
+			if part.value.Systems[name] != "" {
+				return p.ownersKey(part.path, "systems."+name)
+			}
+		}
+	}
+	for _, part := range parts {
+		if part.value.Roles[owner] != "" {
+			return p.ownersKey(part.path, "roles."+string(owner))
+		}
+	}
+	return ""
+}
+
+// ownersKey is a key of a section of owners.yaml, where the rules for all may stand at the top.
+func (p *Policy) ownersKey(section, key string) string {
+	if section == "default" && !p.owners.file.Has("default") {
+		return key
+	}
+	return join(section, key)
+}
+
 func (c *compiler) teamsOfOwners(file *configfile.File, key string, o *OwnerRules) {
 	team := func(at, name string) {
 		if name == "" {

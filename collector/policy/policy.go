@@ -56,6 +56,7 @@ type Policy struct {
 	files       map[string][]byte
 	warnings    configfile.Faults
 	scopes      []Named
+	postings    *postings
 }
 
 // Target is a system that is told things, by the name of its connector.

@@ -68,10 +68,7 @@ func (s *Sender) learn(ctx context.Context, h heard) error {
 	if ctx.Err() != nil {
 		return nil // we hung up, not the target
 	}
-	if h.fault.RetryAfter > 0 {
-		s.pausedUntil = s.Now().Add(min(h.fault.RetryAfter, longestPause))
-	}
-	s.failed(h.fault.Error())
+	s.failed(h.fault)
 	return nil
 }
 
@@ -168,6 +165,12 @@ func (s *Sender) settle(ctx context.Context, j job, h heard) error {
 		before := *r
 		d := deciding{now: now.UnixMicro(), settle: s.Connector.SettleTime(), recheck: s.Recheck,
 			wait: backoff(r.Attempts, s.RetryFirst, s.RetryLongest, s.Random())}
+		if r.State == Sending && s.nextOpen(r, h.fault, now) {
+			d.redated = true
+			if err := noteCutoff(ctx, tx, r, s.date(r, now), "closed in "+s.Target, now.UnixMicro()); err != nil {
+				return err
+			}
+		}
 		if err := d.decide(r, h); err != nil {
 			return err
 		}

@@ -78,6 +78,9 @@ func (s *Sender) claim(ctx context.Context, limit int, fromReady bool) ([]job, e
 					return err
 				}
 				r.sentBody, r.sentHash, r.sentVersion, r.Sent = r.body, r.hash, r.SourceVersion, r.Document
+				if err := s.dateAndNote(ctx, tx, r, now); err != nil {
+					return err
+				}
 			}
 			r.Attempts++
 			r.leaseHolder, r.leaseUntil, r.readyAt = s.token, until, until
@@ -126,7 +129,7 @@ func pickReady(ctx context.Context, tx *db.Tx, target string, now int64, limit i
 // told is what the connector is given: what was sent where it is a question of what became of it, else what is wanted now.
 func told(ctx context.Context, tx *db.Tx, r *row) (*connector.Posting, error) {
 	p := &connector.Posting{Tenant: r.Tenant, Kind: r.Kind, Key: r.reference(), SourceVersion: r.SourceVersion, Document: r.Document,
-		CorrelationID: r.CorrelationID}
+		CorrelationID: r.CorrelationID, PostingDate: r.PostingDate}
 	if r.State == Unknown || isChain(r) && r.Sent != nil {
 		p.Document, p.SourceVersion = r.Sent, r.sentVersion
 	}

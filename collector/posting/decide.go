@@ -16,6 +16,8 @@ type deciding struct {
 	settle, recheck time.Duration
 	// wait is how long a posting waits after a technical fault, as worked out for its attempts.
 	wait time.Duration
+	// redated: the target refused the day as closed, and the posting bears another one now.
+	redated bool
 }
 
 func (d deciding) decide(r *row, h heard) error {
@@ -54,6 +56,10 @@ func (d deciding) sending(r *row, h heard) error {
 func (d deciding) fault(r *row, h heard) error {
 	r.say(faultText(h.fault))
 	switch {
+	case d.redated:
+		r.say(Fault{})
+		r.readyAt = d.now
+		return r.move(Ready)
 	case h.fault.Unknown && h.applying:
 		r.unknownSince, r.readyAt = d.now, d.now
 		return r.move(Unknown)

@@ -52,6 +52,8 @@ type Entry struct {
 	Within    time.Duration
 	// WantedAt is since when it is wanted as it is.
 	WantedAt time.Time
+	// Waived: a person said that it need not be told as it is wanted now.
+	Waived bool
 	// Job is the bulk retry that took it up last, 0 for none.
 	Job int64
 	// CreatedAt, ChangedAt and ConfirmedAt are in UTC; ConfirmedAt is zero before the first confirmation.
@@ -130,6 +132,7 @@ func (r *row) fill(v []any) error {
 func (r *row) decode(wanted, due, class, changedAt int64) (err error) {
 	r.Wanted, r.caseDue, r.Fault.Class = wanted != 0, due != 0, docklinev1.FaultClass(class)
 	r.ReadyAt, r.CreatedAt, r.ChangedAt, r.ConfirmedAt = at(r.readyAt), at(r.createdAt), at(changedAt), at(r.confirmedAt)
+	r.Waived = r.waivedHash != "" && r.waivedHash == r.hash
 	r.Follows, r.NotBefore, r.WantedAt, r.Within = r.chainKey, at(r.notBefore), at(r.wantedAt), time.Duration(r.within)*time.Microsecond
 	if r.Document, err = document(r.body); err != nil {
 		return fmt.Errorf("posting %s: %w", r.Ref, err)
@@ -226,7 +229,7 @@ func (r *row) plan(now int64) error {
 	if r.State == Rejected {
 		r.caseDue = true
 	}
-	r.Attempts, r.readyAt, r.wantedAt = 0, now, now
+	r.Attempts, r.readyAt, r.wantedAt, r.PostingDate = 0, now, now, ""
 	return r.move(Planned)
 }
 

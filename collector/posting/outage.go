@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -35,7 +36,7 @@ type outage struct {
 
 // down says whether the target is known to take nothing now.
 func (s *Sender) down(now time.Time) bool {
-	return !s.downSince.IsZero() && (s.breaker.open != 0 || now.Before(s.pausedUntil))
+	return !s.downSince.IsZero() && (s.Account.Allow() != connector.Everything || now.Before(s.Account.Patience()))
 }
 
 // waitOut is a step while the target takes nothing: people and sites are told.
@@ -106,7 +107,9 @@ func (s *Sender) mark(ctx context.Context, now time.Time) error {
 
 // answered notes that the target answered, and after an outage lets go at once what waited because of it.
 func (s *Sender) answered(ctx context.Context) error {
-	wasOpen := s.breaker.answered()
+	_, wasOpen := s.Account.Heard(nil)
+	wasOpen = wasOpen || s.sawOpen // another flow of the account may have heard it first
+	s.sawOpen = false
 	s.downSince, s.outage.heard = time.Time{}, true
 	s.count(func(st *Stats) { st.Open, st.Fault = time.Time{}, "" })
 	if s.alarmed || !s.settled {

@@ -74,32 +74,3 @@ func TestBackoffIsCapped(t *testing.T) {
 		}
 	}
 }
-
-func TestBreakerOpensProbesAndCloses(t *testing.T) {
-	now := time.Unix(1000, 0)
-	b := breaker{threshold: 3, first: time.Second, longest: 5 * time.Second}
-	for i := range 3 {
-		if got := b.allow(now); got != closed {
-			t.Fatalf("before failure %d: %v", i+1, got)
-		}
-		b.failed(now)
-	}
-	for _, wait := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second} {
-		if got := b.allow(now.Add(wait - 1)); got != refused {
-			t.Errorf("just before %s: %v", wait, got)
-		}
-		now = now.Add(wait)
-		if got := b.allow(now); got != probing {
-			t.Errorf("after %s: %v", wait, got)
-		}
-		b.failed(now)
-	}
-	now = now.Add(5 * time.Second)
-	b.probed()
-	if got := b.allow(now); got != single {
-		t.Errorf("after a probe: %v", got)
-	}
-	if !b.answered() || b.allow(now) != closed {
-		t.Error("an answer does not close it")
-	}
-}

@@ -146,6 +146,9 @@ func (p *put) restate(r *row, d Desired, body []byte, needsChanged bool) error {
 			return r.plan(p.now)
 		}
 	case Superseded:
+		if r.hash == r.waivedHash {
+			return nil
+		}
 		p.moved = true
 		return r.plan(p.now)
 	case Confirmed, Diverged:

@@ -18,6 +18,8 @@ type Filter struct {
 	Kind   connector.Kind
 	States []State
 	Site   string
+	// Code is that of the fault.
+	Code string
 	// CorrelationID is one order with everything that belongs to it.
 	CorrelationID string
 	// Limit is at most how many, the last changed first; default 200.
@@ -53,6 +55,7 @@ func (f Filter) where() (string, []any) {
 	limitTo("target", f.Target)
 	limitTo("kind", string(f.Kind))
 	limitTo("site", f.Site)
+	limitTo("fault_code", f.Code)
 	limitTo("correlation_id", f.CorrelationID)
 	if len(f.States) > 0 {
 		where = append(where, "state IN "+db.List(len(f.States)))
@@ -136,19 +139,8 @@ func Retry(ctx context.Context, tx *db.Tx, tenant string, ref Ref, now time.Time
 		return fmt.Errorf("%s: %w", ref, ErrAbsent)
 	}
 	micros := now.UnixMicro()
-	switch r.State {
-	case Rejected:
-		if err := r.plan(micros); err != nil {
-			return err
-		}
-	case Ready, Unknown, Blocked, Diverged:
-		if r.leaseUntil <= micros {
-			r.readyAt = micros
-			r.touch()
-		}
-	case Planned:
-	default:
-		return fmt.Errorf("%s is %s: %w", ref, r.State, ErrNotRetryable)
+	if err := r.again(micros); err != nil {
+		return err
 	}
 	if err := r.save(ctx, tx, micros); err != nil {
 		return err

@@ -2,6 +2,7 @@ package posting
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 // Sender sends the postings of one target account and settles what became of them. Of several senders of one target, in any
@@ -21,6 +23,8 @@ type Sender struct {
 	DB        *db.DB
 	Target    string
 	Connector connector.Connector
+	// Account is shared with all that uses the same account; nil is one of its own, with the limits below.
+	Account *connector.Account
 	// Holder is the collector's name, the same after a restart.
 	Holder   string
 	Cases    Cases
@@ -45,6 +49,8 @@ type Sender struct {
 	OpenFirst, OpenLongest time.Duration
 	// TellAfter is how long a target takes nothing before the postings that were not tried carry its fault too; default 5 s.
 	TellAfter time.Duration
+	// Days says which days are open for posting; nil tells the target no day.
+	Days Days
 	// AlarmAfter is how long a target may be out of reach before that is an exception; default 1 min.
 	AlarmAfter time.Duration
 	Now        func() time.Time
@@ -52,19 +58,18 @@ type Sender struct {
 	Random func() float64
 	Log    *slog.Logger
 
-	once        sync.Once
-	token       string // names this process's leases
-	breaker     breaker
-	mu          sync.Mutex
-	stats       Stats
-	leaseEnd    time.Time
-	lastScan    time.Time
-	pausedUntil time.Time
-	downSince   time.Time
-	tenants     []string // those that had postings to it
-	alarmed     bool
-	outage      outage
-	settled     bool // an alarm of a former process was closed
+	once      sync.Once
+	token     string // names this process's leases
+	sawOpen   bool   // the target was left alone, and nothing was let go since
+	mu        sync.Mutex
+	stats     Stats
+	leaseEnd  time.Time
+	lastScan  time.Time
+	downSince time.Time
+	tenants   []string // those that had postings to it
+	alarmed   bool
+	outage    outage
+	settled   bool // an alarm of a former process was closed
 }
 
 // Stats counts since the start, except for what is now.
@@ -73,6 +78,8 @@ type Stats struct {
 	// Open is until when the target is left alone; zero when it is not. Fault is the last technical one.
 	Open  time.Time
 	Fault string
+	// Paused: a person said that nothing is sent to it.
+	Paused bool
 }
 
 // Stats is safe to call beside Run.
@@ -119,7 +126,9 @@ func (s *Sender) prepare() {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	s.token = s.Holder + "/" + uuid.NewString()
-	s.breaker = breaker{threshold: s.OpenAfter, first: s.OpenFirst, longest: s.OpenLongest}
+	if s.Account == nil {
+		s.Account = &connector.Account{Name: s.Target, Now: s.Now, OpenAfter: s.OpenAfter, OpenFirst: s.OpenFirst, OpenLongest: s.OpenLongest}
+	}
 }
 
 // senderLease is how long a sender that died keeps another collector's from working. It is only about who works: what must
@@ -193,7 +202,23 @@ func (s *Sender) Step(ctx context.Context) (int, error) {
 		s.lastScan = now
 		w.work = true
 	}
-	if now.Before(s.pausedUntil) {
+	if w.job && !w.paused {
+		taken, err := s.workJob(ctx, now)
+		if n += taken; err != nil {
+			return n, err
+		}
+		w.work = true
+	}
+	s.count(func(st *Stats) { st.Paused = w.paused })
+	if w.paused {
+		return n, nil
+	}
+	if s.sawOpen && s.Account.Allow() == connector.Everything { // another flow heard the target
+		if err := s.answered(ctx); err != nil {
+			return n, err
+		}
+	}
+	if now.Before(s.Account.Patience()) {
 		return n, s.waitOut(ctx, now) // a target that asks for patience for long is one that does not take anything
 	}
 	if s.outage.marked && s.downSince.IsZero() && (s.outage.heard || !w.work) {
@@ -206,15 +231,15 @@ func (s *Sender) Step(ctx context.Context) (int, error) {
 		return n, nil
 	}
 	limit := s.Parallel
-	switch s.breaker.allow(now) {
-	case refused:
+	switch s.Account.Allow() {
+	case connector.Refused:
 		return n, s.waitOut(ctx, now)
-	case probing:
+	case connector.Probing:
 		if !s.probe(ctx) {
 			return n, s.waitOut(ctx, s.Now())
 		}
 		limit = 1
-	case single:
+	case connector.Single:
 		limit = 1
 	}
 	// After the database was put back a call that it knows nothing of may still be at work: what is not there yet means nothing, so only
@@ -245,7 +270,7 @@ func (s *Sender) hold(ctx context.Context, now time.Time) (bool, error) {
 
 // waiting says what there is to do.
 type waiting struct {
-	due, expired, work bool
+	due, expired, work, job, paused bool
 	// restored is when the database was last put back to an older state, zero for never.
 	restored time.Time
 }
@@ -253,17 +278,19 @@ type waiting struct {
 // look reads what there is to do, so that an idle sender writes nothing.
 func (s *Sender) look(ctx context.Context, now time.Time) (w waiting, err error) {
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
-		var due, expired, work int64
+		var due, expired, work, job, paused int64
 		err := tx.QueryRow(ctx, `SELECT
 			CASE WHEN EXISTS (SELECT 1 FROM posting WHERE target = ? AND case_due = 1) THEN 1 ELSE 0 END,
 			CASE WHEN EXISTS (SELECT 1 FROM posting WHERE target = ? AND state = 'sending' AND lease_until <= ?) THEN 1 ELSE 0 END,
 			CASE WHEN EXISTS (SELECT 1 FROM posting WHERE target = ? AND state = 'ready' AND ready_at <= ?)
-				OR EXISTS (SELECT 1 FROM posting WHERE target = ? AND state IN `+lookedAt+` AND ready_at <= ?) THEN 1 ELSE 0 END`,
-			s.Target, s.Target, now.UnixMicro(), s.Target, now.UnixMicro(), s.Target, now.UnixMicro()).Scan(&due, &expired, &work)
+				OR EXISTS (SELECT 1 FROM posting WHERE target = ? AND state IN `+lookedAt+` AND ready_at <= ?) THEN 1 ELSE 0 END,
+			CASE WHEN EXISTS (SELECT 1 FROM posting_job WHERE target = ? AND state = '`+JobRunning+`') THEN 1 ELSE 0 END,
+			CASE WHEN EXISTS (SELECT 1 FROM posting_pause WHERE target = ?) THEN 1 ELSE 0 END`,
+			s.Target, s.Target, now.UnixMicro(), s.Target, now.UnixMicro(), s.Target, now.UnixMicro(), s.Target, s.Target).Scan(&due, &expired, &work, &job, &paused)
 		if err != nil {
 			return err
 		}
-		w = waiting{due: due != 0, expired: expired != 0, work: work != 0}
+		w = waiting{due: due != 0, expired: expired != 0, work: work != 0, job: job != 0, paused: paused != 0}
 		_, w.restored, err = tx.Incarnation(ctx, false)
 		return err
 	})
@@ -279,19 +306,20 @@ func (s *Sender) probe(ctx context.Context) bool {
 	defer cancel()
 	if _, err := s.Connector.Probe(call); err != nil {
 		if ctx.Err() == nil {
-			s.failed(err.Error())
+			s.failed(err)
 		}
 		return false
 	}
-	s.breaker.probed()
+	s.Account.Probed()
 	return true
 }
 
 // failed notes a technical fault of the target.
-func (s *Sender) failed(text string) {
-	now := s.Now()
-	was := s.breaker.open != 0
-	open := s.breaker.failed(now)
+func (s *Sender) failed(err error) {
+	now, text := s.Now(), err.Error()
+	was := s.sawOpen
+	open, _ := s.Account.Heard(technically(err))
+	s.sawOpen = s.sawOpen || open
 	if s.downSince.IsZero() {
 		s.downSince = now
 	}
@@ -302,9 +330,19 @@ func (s *Sender) failed(text string) {
 		st.Fault = text
 		st.Open = time.Time{}
 		if open {
-			st.Open = s.breaker.openUntil
+			st.Open = s.Account.Stats().OpenUntil
 		}
 	})
+}
+
+// technically is an error as a technical one: a probe that is answered with a refusal tells that nothing can be sent.
+func technically(err error) error {
+	if f, ok := errors.AsType[*connector.Fault](err); ok && f.Class != docklinev1.FaultClass_FAULT_CLASS_TECHNICAL {
+		c := *f
+		c.Class = docklinev1.FaultClass_FAULT_CLASS_TECHNICAL
+		return &c
+	}
+	return err
 }
 
 func (s *Sender) knows(tenant string) {

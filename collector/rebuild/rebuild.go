@@ -249,6 +249,15 @@ func (b *Rebuild) stepStates(ctx context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
+	if r.Scope.Key != "" && corrections[r.Scope] == nil {
+		known, err := b.known(ctx, r.Scope)
+		if err != nil {
+			return err
+		}
+		if !known { // a fold of nothing would make something of it
+			asked = nil
+		}
+	}
 	states, err := b.CompareStates(ctx, asked, corrections)
 	if err != nil {
 		return err
@@ -271,6 +280,18 @@ func (b *Rebuild) stepStates(ctx context.Context, r *Run) error {
 		}
 	}
 	return b.save(ctx, r, found)
+}
+
+// known tells whether anything is kept of a key.
+func (b *Rebuild) known(ctx context.Context, key Key) (known bool, err error) {
+	err = b.DB.Read(ctx, func(tx *db.Tx) error {
+		var n int64
+		err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM (SELECT fold_key FROM fact WHERE tenant = ? AND fold_key = ? UNION SELECT fold_key FROM state WHERE tenant = ? AND fold_key = ?) AS k`,
+			key.Tenant, key.Key, key.Tenant, key.Key).Scan(&n)
+		known = n > 0
+		return err
+	})
+	return known, err
 }
 
 // corrections are the facts as they should be, of those keys that have others.

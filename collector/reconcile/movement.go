@@ -122,6 +122,9 @@ func (v *view) movementFindings(found []state.Finding) []state.Finding {
 // adjustBook tells the system of record of stock that is no longer available, or was found: the book knows nothing of bins in between.
 func (v *view) adjustBook(fold state.MovementFold) {
 	for _, e := range fold.Facts {
+		if e.GetPick() != nil && !slices.ContainsFunc(event.Lines(e), func(l *docklinev1.Line) bool { return l.GetOrder() != "" }) {
+			v.outcome.reasons[e.GetId()] = "it names no order, so it moves stock within the site: nothing is to be posted"
+		}
 		if !state.MovesStockOnly(e) {
 			continue
 		}

@@ -70,7 +70,7 @@ func (v *view) orphans(fold *state.OrderFold) {
 	for _, s := range fold.State.GetShipments() {
 		shipments = append(shipments, s.GetNumber())
 	}
-	text := fmt.Sprintf("Site %s told of %d events of order %s, which no system of record knows.", waiting[0].GetSite(), len(waiting), number)
+	text := fmt.Sprintf("Site %s told of %s of order %s, which no system of record knows.", waiting[0].GetSite(), event.Several(len(waiting), "event"), number)
 	if len(shipments) > 0 {
 		text += fmt.Sprintf(" Goods have left with shipment %s.", strings.Join(shipments, ", "))
 	}

@@ -61,6 +61,8 @@ func (v *view) record() {
 	case *docklinev1.Event_StreamGap:
 		v.nothingToPost(r, "it says that events are missing: nothing is to be posted")
 		v.gap(e, p.StreamGap)
+	case *docklinev1.Event_Load:
+		v.nothingToPost(r, "it names a trailer alone, and no shipment, order or handling unit: nothing is to be posted")
 	case *docklinev1.Event_CommandResult:
 		v.outcome.results = []*docklinev1.Event{e}
 		v.nothingToPost(r, "the result of a command: nothing is to be posted")
@@ -106,7 +108,11 @@ func (v *view) deadLetter(r *state.Record, d *docklinev1.DeadLetter) {
 	title, text := "A record was refused", d.GetText()
 	if where := state.Where(d); where != "" {
 		title += ": " + where
-		if !strings.Contains(text, d.GetFile()) {
+		switch {
+		case strings.Contains(text, d.GetFile()):
+		case d.GetColumn() != "" && strings.HasPrefix(text, d.GetColumn()): // it says itself where in the file
+			text = d.GetFile() + ": " + text
+		default:
 			text = where + ": " + text
 		}
 	}
@@ -134,7 +140,7 @@ func (v *view) gap(e *docklinev1.Event, gap *docklinev1.StreamGap) {
 	}
 	v.wake(v.now.Add(gapAgain))
 	v.raise(exception.Desired{Code: "stream_gap", Class: technical, Subject: e.GetSite() + " " + gap.GetEpoch(), Site: e.GetSite(), EventIDs: []string{e.GetId()},
-		Title: fmt.Sprintf("%d events of site %s are missing", gap.GetLastSeq()-gap.GetFirstSeq()+1, e.GetSite()),
+		Title: fmt.Sprintf("%s of site %s %s missing", event.Several(gap.GetLastSeq()-gap.GetFirstSeq()+1, "event"), e.GetSite(), event.Are(gap.GetLastSeq()-gap.GetFirstSeq()+1)),
 		Text: fmt.Sprintf("The journal of site %s lost what it had as %d to %d of epoch %s: %s. dockline-collector site loss %[1]s --tenant %[6]s says what can be read again, and what is to be counted; counts wait until then.",
 			e.GetSite(), gap.GetFirstSeq(), gap.GetLastSeq(), gap.GetEpoch(), gap.GetReason(), v.tenant)})
 }

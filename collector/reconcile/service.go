@@ -83,16 +83,17 @@ func (v *view) shorts(fold *state.OrderFold) {
 	}
 }
 
-// shortCase restates a line's case for customer service. One that is covered already when it is first folded is told as well, closed: what a
+// shortCase restates a line's case for customer service, in words that a customer may hear: where and why it was not found is for operations. One that is covered already when it is first folded is told as well, closed: what a
 // target is told follows from the facts and not from how they arrived, and a database that was put back closes what was opened in the time that it lost.
 func (v *view) shortCase(fold *state.OrderFold, short state.Short, line *docklinev1.OrderLineState, missing string) {
 	s := fold.State
-	text := fmt.Sprintf("%s of item %s could not be picked at %s and will come later or not at all.", missing, line.GetItem(), short.Site)
+	item := strings.TrimPrefix(line.GetItem(), state.UnmappedPrefix)
+	text := fmt.Sprintf("%s of item %s could not be picked and will come later or not at all.", missing, item)
 	if short.Open == 0 {
-		text = fmt.Sprintf("Item %s is no longer short.", line.GetItem())
+		text = fmt.Sprintf("Item %s is no longer short.", item)
 	}
 	document := &docklinev1.Document{Document: &docklinev1.Document_ServiceCase{ServiceCase: &docklinev1.ServiceCase{Order: s.GetNumber(), Customer: s.GetCustomer(),
-		OrderLine: line.GetOrderLine(), Item: line.GetItem(), Cause: causeShort, Missing: missing, Text: text, Closed: short.Open == 0}}}
+		OrderLine: line.GetOrderLine(), Item: item, Cause: causeShort, Missing: missing, Text: text, Closed: short.Open == 0}}}
 	routes := v.targets(connector.ServiceCase, short.Site, s, document, v.policy)
 	for _, target := range sortedNames(routes) {
 		v.want(posting.Desired{Target: target, Kind: connector.ServiceCase, Key: naturalKey(s.GetNumber(), line.GetOrderLine(), causeShort), Site: short.Site,

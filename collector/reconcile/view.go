@@ -102,6 +102,8 @@ func (v *view) decide() (out *outcome, err error) {
 	v.disown(kind)
 	v.acts = v.takeActs()
 	switch {
+	case len(v.facts) == 0 && v.own == 0 && isBusiness(kind):
+		v.outcome.gone = true // nobody has told of it: it was only asked for
 	case kind == state.KindOrder:
 		v.order(parts[0])
 	case kind == state.KindShipment:
@@ -139,6 +141,15 @@ func (v *view) decide() (out *outcome, err error) {
 	v.tellWholes(kind)
 	v.holdLinks()
 	return &v.outcome, nil
+}
+
+// isBusiness tells keys of orders and goods, of which nothing is kept before something was told of them.
+func isBusiness(kind string) bool {
+	switch kind {
+	case state.KindOrder, state.KindShipment, state.KindReturn, state.KindBlindReturn, state.KindInbound, state.KindCount:
+		return true
+	}
+	return false
 }
 
 func must[T any](value T, err error) T {
@@ -265,6 +276,8 @@ func (v *view) targets(kind connector.Kind, site string, order *docklinev1.Order
 // want adds a posting.
 func (v *view) want(d posting.Desired) {
 	d.SourceVersion = max(d.SourceVersion, int64(len(v.facts)))
+	rule := v.policy.Posting(v.policy.Scope(v.tenant, d.Site, v.outcome.customer), d.Target, d.Kind)
+	d.Timing, d.Within, d.NotBefore = posting.Timing(rule.Timing), rule.Within, rule.NotBefore(v.now)
 	v.outcome.postings = append(v.outcome.postings, d)
 }
 

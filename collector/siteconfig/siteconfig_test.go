@@ -201,7 +201,7 @@ func TestRollOut(t *testing.T) {
 		// Its health falls after it has kept it.
 		w.says("canary", runs(1, "accepted"))
 		w.step()
-		if _, err := w.rollout.Go(t.Context(), "acme", siteconfig.DefaultGroup, ""); err != nil {
+		if _, err := w.rollout.Go(t.Context(), "acme", siteconfig.DefaultGroup, "anna"); err != nil {
 			t.Error(err)
 		}
 		v := w.newest()

@@ -28,7 +28,7 @@ func Follows(kind docklinev1.EventKind) bool {
 	return false
 }
 
-// Carries tells whether facts may be filed under a key that others are linked to. Names of orders, returns and credit memos only serve to find them: what is told of
+// Carries tells whether facts may be filed under a key that others are linked to. Names of orders, returns, credit memos, trailers, seals, claims and receipts only serve to find them: what is told of
 // those names them itself.
 func Carries(key string) bool {
 	kind, parts, err := event.ParseKey(key)
@@ -36,7 +36,8 @@ func Carries(key string) bool {
 		return err == nil
 	}
 	switch parts[0] {
-	case event.ReferenceOrder, event.ReferenceCustomer, event.ReferenceReturn, event.ReferenceCreditMemo:
+	case event.ReferenceOrder, event.ReferenceCustomer, event.ReferenceReturn, event.ReferenceCreditMemo,
+		event.ReferenceTrailer, event.ReferenceSeal, event.ReferenceClaim, event.ReferenceReceipt:
 		return false
 	}
 	return true

@@ -58,6 +58,9 @@ func businessTouches(e *docklinev1.Event) []Touch {
 	if !t.ofOrder() && !t.ofGoods() {
 		t.ofStock()
 	}
+	if len(t.list) == 0 && e.GetLoad() != nil { // a trailer alone
+		t.whole(recordKey(e))
+	}
 	return t.list
 }
 

@@ -16,6 +16,8 @@ func (l *links) shipment(e *docklinev1.Event, p *docklinev1.Shipment) {
 	names = append(names, named(event.ReferenceUnit, p.GetHandlingUnits()...)...)
 	l.join(names, key)
 	l.cross(names, orders)
+	l.name(event.ReferenceTrailer, p.GetTrailer(), key)
+	l.name(event.ReferenceSeal, p.GetSeal(), key)
 	l.unitsOf(p.GetLines(), key)
 }
 
@@ -36,10 +38,23 @@ func (l *links) load(e *docklinev1.Event, p *docklinev1.Load) {
 		l.join([]string{shipment}, ordersNamed("", p.GetLines())...)
 	}
 	l.unitsOf(p.GetLines(), shipment)
+	if site := e.GetSite(); site != "" && len(p.GetShipments()) <= maxCrossed {
+		for _, number := range p.GetShipments() {
+			l.name(event.ReferenceTrailer, p.GetTrailer(), event.ShipmentKey(site, number))
+			l.name(event.ReferenceSeal, p.GetSeal(), event.ShipmentKey(site, number))
+		}
+	}
 }
 
 // carried: a carrier that names the shipment itself says which names are its own.
 func (l *links) carried(c carried) {
+	if c.claim != "" { // it leads to what its carrier calls the goods by, where that is no shipment of a site
+		named := []string{referenceKey(event.ReferenceTracking, c.tracking), referenceKey(event.ReferenceBillOfLading, c.billOfLading)}
+		if len(c.units) == 1 {
+			named = append(named, referenceKey(event.ReferenceUnit, c.units[0]))
+		}
+		l.name(event.ReferenceClaim, c.claim, append(named, shipmentOrName(c.site, c.shipment))...)
+	}
 	if c.shipment == "" || c.site == "" {
 		return
 	}
@@ -71,6 +86,9 @@ func (l *links) inbound(site string, p *docklinev1.Inbound) {
 		keys = []string{inboundKey(site, followedBy(p, nil))}
 		l.name(event.ReferencePurchaseOrder, p.GetPurchaseOrder(), keys...)
 	}
+	if p.GetNumber() != "" && len(keys) <= maxCrossed {
+		l.name(event.ReferenceReceipt, p.GetNumber(), keys...)
+	}
 	names := append(named(event.ReferenceAdvice, p.GetAdvice()), inboundKey(site, p.GetAdvice()), inboundKey(site, p.GetNumber()))
 	l.cross(append(names, named(event.ReferenceUnit, p.GetHandlingUnits()...)...), keys)
 }
@@ -94,11 +112,13 @@ func (l *links) returned(site string, p *docklinev1.Return) {
 		all := append([]string{key}, orders...)
 		l.name(event.ReferenceReturn, p.GetNumber(), all...)
 		l.name(event.ReferenceTracking, p.GetTracking(), all...)
+		l.name(event.ReferenceReceipt, p.GetReceipt(), key)
 		l.join([]string{key}, orders...)
 		if p.GetReceipt() != "" {
 			l.join([]string{event.BlindReturnKey(site, p.GetReceipt())}, all...)
 		}
 	case p.GetReceipt() != "":
+		l.name(event.ReferenceReceipt, p.GetReceipt(), event.BlindReturnKey(site, p.GetReceipt()))
 		l.join([]string{event.BlindReturnKey(site, p.GetReceipt())}, orders...)
 	}
 }

@@ -41,6 +41,7 @@ type carried struct {
 	shipment, site, tracking, billOfLading string
 	units                                  []string
 	lines                                  []*docklinev1.Line
+	claim                                  string
 }
 
 func carriedBy(e *docklinev1.Event) carried {
@@ -56,7 +57,7 @@ func carriedBy(e *docklinev1.Event) carried {
 	if !ok {
 		return carried{}
 	}
-	return carried{p.GetShipment(), cmp.Or(p.GetSite(), e.GetSite()), p.GetTracking(), p.GetBillOfLading(), p.GetHandlingUnits(), p.GetLines()}
+	return carried{p.GetShipment(), cmp.Or(p.GetSite(), e.GetSite()), p.GetTracking(), p.GetBillOfLading(), p.GetHandlingUnits(), p.GetLines(), e.GetTransport().GetClaim()}
 }
 
 func (t *touches) carried(c carried) {

@@ -71,10 +71,10 @@ func (m *Mapping) made(occurrence int, head *Record, records []*Record) *docklin
 
 // Partial is what could be read of a row that was refused, under the key that the row has when it is put right, so that a person can write the
 // rest and what the source tells later is the same record. It is nil where the row's kind or key cannot be told, and where a row has no key of its
-// own.
+// own. Of records that are made of several rows it is not to be asked: none of them is the whole.
 func (b *Binding) Partial(cells []string) *docklinev1.Event {
 	m := b.mapping
-	if len(cells) < len(b.headers) || m.Grouped() || m.ByRow() {
+	if len(cells) < len(b.headers) || m.ByRow() {
 		return nil
 	}
 	r := &Record{values: maps.Clone(m.constants), mapped: make(map[string]string)}

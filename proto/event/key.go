@@ -37,6 +37,11 @@ const (
 	ReferencePurchaseOrder = "purchase_order"
 	ReferenceAdvice        = "advice"
 	ReferenceQuote         = "quote"
+	// Names that only serve to find: nothing is told of them alone.
+	ReferenceTrailer = "trailer"
+	ReferenceSeal    = "seal"
+	ReferenceClaim   = "claim"
+	ReferenceReceipt = "receipt"
 )
 
 // keyParts is how many parts the key of a kind has.

@@ -65,6 +65,7 @@ var areas = []area{
 	{"memory", "the agent's memory: idle, with plugins, in full flow", (*Suite).memory},
 	{"start", "starting offline, over a million events; size of the program", (*Suite).start},
 	{"live", "latency and processor time at 200 events a second; to the ERP at 100", (*Suite).live},
+	{"posting", "what systems are told a second, beside what the sandbox ERP takes at best; from capture to the ERP at 10, 100 and 1,000 a second", (*Suite).posting},
 	{"capture", "durable capture through plugins, beside durable peers", (*Suite).capture},
 	{"drain", "backlogs of 30,000 singles, 200,000 and a million, and what they leave behind", (*Suite).drain},
 	{"fleet", "a thousand sites on one collector, and an outage that ends for all at once", (*Suite).fleet},

@@ -18,9 +18,6 @@ const young = 40 * time.Minute
 // backupOrRestore copies the database, or puts the copy in its place.
 func (c *centre) backupOrRestore(ctx context.Context) error {
 	w := c.world
-	if w.keep == 0 {
-		return nil // what a younger database had acknowledged is nowhere any more
-	}
 	return c.quietly(func() error {
 		if c.backup != "" && w.now.Sub(c.backedUp) < young && w.r.IntN(2) == 0 {
 			return c.restore(ctx)
@@ -41,6 +38,9 @@ func (c *centre) backupOrRestore(ctx context.Context) error {
 func (c *centre) restore(ctx context.Context) error {
 	w := c.world
 	told := w.r.IntN(2) == 0
+	for _, s := range w.sites {
+		s.lossy = s.lossy || w.keep == 0 // what a younger database had acknowledged is nowhere any more
+	}
 	w.fault(databaseRestored)
 	w.trace.add(w.now, "centre: the database is put back to %s, and told so: %t", c.backedUp.Format(time.TimeOnly), told)
 	if err := c.db.Close(); err != nil {

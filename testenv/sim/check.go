@@ -45,7 +45,7 @@ func (w *world) checkNow(ctx context.Context) error {
 // checkWhole is what must be so when all is quiet: everything agrees.
 func (w *world) checkWhole(ctx context.Context) error {
 	w.once()
-	checks := []func(context.Context) error{w.distinct, w.owned, w.nothingLost, w.told, w.refold, w.rebuild}
+	checks := []func(context.Context) error{w.distinct, w.owned, w.nothingLost, w.heard, w.told, w.refold, w.rebuild}
 	if !w.wild {
 		checks = append(checks, w.causes, w.orders)
 		w.books()
@@ -108,34 +108,6 @@ func (w *world) owned(ctx context.Context) error {
 	return err
 }
 
-// nothingLost: what a journal has accepted is in the log.
-func (w *world) nothingLost(ctx context.Context) error {
-	ids, err := w.centre.texts(ctx, `SELECT DISTINCT id FROM event WHERE site <> '' ORDER BY id`)
-	if err != nil {
-		return err
-	}
-	w.logged = len(ids)
-	have := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		have[id] = true
-	}
-	for _, s := range w.sites {
-		for _, id := range slices.Sorted(maps.Keys(s.accepted)) {
-			if e := s.accepted[id]; !have[id] {
-				w.breaks("nothing accepted is lost: the journal of %s has accepted %s %s (%s) and the log does not have it", s.name, event.KindName(e.Kind), e.SourceKey, id)
-			}
-		}
-		for _, from := range s.sources {
-			for _, record := range from.records {
-				if id := s.stamp(from.name, record).Id; s.accepted[id] == nil && !have[id] {
-					w.breaks("a source is read to its end: %s of %s was never told", record.SourceKey, s.name)
-				}
-			}
-		}
-	}
-	return nil
-}
-
 // causes: at the end those exceptions are open whose cause is there, and no other.
 func (w *world) causes(ctx context.Context) error {
 	open, err := w.centre.texts(ctx, `SELECT code || ' ' || site FROM exception WHERE state = 'open' ORDER BY code, site`)
@@ -155,8 +127,8 @@ func (w *world) causes(ctx context.Context) error {
 		if s.bad > 0 {
 			want[badQuantity+" "+s.name] = s.bad
 		}
-		if s.strange > 0 {
-			want["unknown_order "+s.name] = s.strange
+		if n := w.there(s, s.strange); n > 0 {
+			want["unknown_order "+s.name] = n
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(got)) {

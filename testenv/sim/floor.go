@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/dockline/dockline/agent/journal"
 	"github.com/dockline/dockline/plugins/sim/day"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
@@ -85,13 +86,13 @@ const badQuantity = "quantity_invalid"
 
 // unknownOrder is a carton packed for an order that no system of record has.
 func (s *site) unknownOrder() {
-	s.strange++
 	s.world.fault(orderUnknown)
-	order := fmt.Sprintf("X%s%04d", s.name, s.strange)
-	s.note(1, &docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED, Subject: "LPN-" + order, SourceKey: "pack/" + order, SourceRevision: "1",
+	order := fmt.Sprintf("X%s%04d", s.name, len(s.strange)+1)
+	e := &docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED, Subject: "LPN-" + order, SourceKey: "pack/" + order, SourceRevision: "1",
 		OccurredAt: timestamppb.New(s.now()), Payload: &docklinev1.Event_Pack{Pack: &docklinev1.Pack{HandlingUnit: "LPN-" + order,
-			Lines: []*docklinev1.Line{{Order: order, OrderLine: "10", Item: items[0], Quantity: &docklinev1.Quantity{Value: "1"}}}}}})
-	s.unknown = append(s.unknown, order)
+			Lines: []*docklinev1.Line{{Order: order, OrderLine: "10", Item: items[0], Quantity: &docklinev1.Quantity{Value: "1"}}}}}}
+	s.strange = append(s.strange, e)
+	s.note(1, e)
 }
 
 // stamp is what the agent's host makes of a record.
@@ -106,7 +107,7 @@ func (s *site) stamp(source string, record *docklinev1.Event) *docklinev1.Event 
 }
 
 // Deliver carries a command out on the floor, at least once.
-func (s *site) Deliver(_ context.Context, c *docklinev1.Command) (*docklinev1.CommandResult, error) {
+func (s *site) Deliver(ctx context.Context, c *docklinev1.Command) (*docklinev1.CommandResult, error) {
 	w := s.world
 	if w.chance(w.weather.disk) {
 		w.fault(sinkAway)
@@ -114,6 +115,9 @@ func (s *site) Deliver(_ context.Context, c *docklinev1.Command) (*docklinev1.Co
 		return nil, fmt.Errorf("the site's system does not answer")
 	}
 	result := &docklinev1.CommandResult{Key: c.GetKey(), Version: c.GetVersion(), Outcome: docklinev1.CommandOutcome_COMMAND_OUTCOME_APPLIED}
+	if c.GetReread() != nil {
+		return result, s.reread(ctx, c.GetPlugin())
+	}
 	work, err := workOf(c)
 	if err != nil {
 		return nil, err
@@ -138,6 +142,19 @@ func (s *site) Deliver(_ context.Context, c *docklinev1.Command) (*docklinev1.Co
 		return nil, fmt.Errorf("the site's system took it and did not answer")
 	}
 	return result, nil
+}
+
+// reread has a source tell everything once more: its cursor is put back to the first of its records, durably.
+func (s *site) reread(ctx context.Context, plugin string) error {
+	for _, from := range s.sources {
+		if from.name == plugin && from.stream != "" {
+			if err := s.append(ctx, journal.Entry{Plugin: plugin, Cursor: []byte("0")}); err != nil {
+				return err
+			}
+			return s.rewind(ctx)
+		}
+	}
+	return fmt.Errorf("no source %s can be read again", plugin)
 }
 
 func workOf(command *docklinev1.Command) (day.Command, error) {

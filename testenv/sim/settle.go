@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector/db"
-	"github.com/dockline/dockline/collector/posting"
 )
 
 // rounds is the most that is allowed until everything is quiet once everything works again.
@@ -89,25 +88,6 @@ func (w *world) round(ctx context.Context) error {
 	return nil
 }
 
-// people do what the exceptions ask of them: a posting that was refused is sent again, now that the target takes it.
-func (w *world) people(ctx context.Context) error {
-	return w.centre.quietly(func() error {
-		return w.centre.db.Write(ctx, func(tx *db.Tx) error {
-			refused, err := posting.List(ctx, tx, posting.Filter{Tenant: tenant, States: []posting.State{posting.Rejected}})
-			if err != nil {
-				return err
-			}
-			for _, p := range refused {
-				w.trace.add(w.now, "somebody retries %s", p.Ref)
-				if err := posting.Retry(ctx, tx, tenant, p.Ref, w.now); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
-}
-
 // left says what is still to be done, "" when nothing is.
 func (w *world) left(ctx context.Context) (string, error) {
 	var what []string
@@ -137,6 +117,7 @@ func (w *world) left(ctx context.Context) (string, error) {
 		{"marks that are due", fmt.Sprintf(`SELECT count(*) FROM dirty WHERE due_at <= %d`, w.now.Add(30*time.Second).UnixMicro())},
 		{"large keys", `SELECT count(*) FROM large_key WHERE due_at > 0`},
 		{"keys that wait for a stream", `SELECT count(*) FROM stream_wait`},
+		{"losses that nobody has accepted", `SELECT count(*) FROM gap WHERE closed_at = 0`},
 		{"postings under way", `SELECT count(*) FROM posting WHERE wanted = 1 AND state IN ('planned', 'ready', 'sending', 'unknown', 'correcting', 'rejected') OR case_due = 1`},
 		{"commands without an outcome", `SELECT count(*) FROM command WHERE outcome = 0`},
 		{"receipts that a site lacks", `SELECT count(*) FROM receipt r JOIN presence p ON p.tenant = r.tenant AND p.site = r.site WHERE r.position IS NULL OR r.position > p.receipts_through`},
@@ -147,7 +128,14 @@ func (w *world) left(ctx context.Context) (string, error) {
 		}
 		note(n, q.text)
 	}
-	return strings.Join(what, ", "), nil
+	if len(what) == 0 {
+		return "", nil
+	}
+	waits, err := w.centre.texts(ctx, `SELECT 'key ' || fold_key || ' waits for ' || site FROM stream_wait UNION ALL
+		SELECT 'stream ' || stream || ' of ' || plugin || ' of ' || site || ' is told through movement ' || movement || ' of ' || moves_stock || ', at ' || through_at FROM stream UNION ALL
+		SELECT 'epoch ' || e.epoch || ' of ' || e.site || ' has ' || e.last_seq || ' events, there from ' || coalesce(r.lo, 0) || ' to ' || coalesce(r.hi, 0) || ', moved to ' || e.moved_to FROM epoch e
+		LEFT JOIN received r ON r.tenant = e.tenant AND r.site = e.site AND r.epoch = e.epoch WHERE e.complete = 0`)
+	return strings.Join(append(what, waits...), ", "), err
 }
 
 func (c *centre) count(ctx context.Context, query string, args ...any) (n int64, err error) {

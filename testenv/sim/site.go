@@ -36,9 +36,9 @@ type site struct {
 	// truth is every movement as it really was, late the corrections that are yet to be written down.
 	truth []day.Movement
 	late  []*docklinev1.Event
-	// bad counts the lines that cannot be read, strange the orders that nobody knows, which are in unknown.
-	bad, strange int
-	unknown      []string
+	// bad counts the lines that cannot be read, strange are the cartons for orders that nobody knows.
+	bad     int
+	strange []*docklinev1.Event
 
 	// What follows is the agent: gone with a crash, but for what is on the disk.
 	opened    int
@@ -53,10 +53,18 @@ type site struct {
 
 	// accepted are the events that a source was told are safe.
 	accepted map[string]*docklinev1.Event
+
+	// lossy says that its disk was lost, spoiled or put back, or the centre's database without which it keeps nothing.
+	lossy bool
+	// snapshot is the folder of a copy of its disk, "" for none; verdicts are of journal files that were spoiled.
+	snapshot string
+	verdicts map[string]error
+	// asked is when a person had its sources read again after a loss.
+	asked time.Time
 }
 
 // source is a table of a site's systems that a plugin reads, and how far it has; or, without a stream, what people scan, who go on when
-// they are answered.
+// they are answered, and whom nobody can ask again.
 type source struct {
 	name    string
 	stream  string
@@ -67,7 +75,10 @@ type source struct {
 
 func (w *world) newSite(name string, stock []day.StockRow) (*site, error) {
 	s := &site{world: w, name: name, dir: filepath.Join(w.dir, name), ids: ids(w.config.Seed, name), accepted: map[string]*docklinev1.Event{}, opening: stock,
-		sources: []*source{{name: "wms", stream: "dock"}, {name: "scan"}}}
+		sources: []*source{{name: "wms", stream: "dock"}, {name: "scan"}}, verdicts: map[string]error{}}
+	if w.r.IntN(2) == 0 {
+		s.sources[1].stream = "terminals" // its scanners keep what they scan
+	}
 	if w.weather.skew > 0 {
 		s.skew = time.Duration(w.r.IntN(2*w.weather.skew)-w.weather.skew) * time.Second
 	}
@@ -88,11 +99,11 @@ func (s *site) journalDir() string { return filepath.Join(s.dir, "journal-"+strc
 func (s *site) open() (err error) {
 	w := s.world
 	s.journal, err = journal.Open(s.journalDir(), journal.Options{Tenant: tenant, Site: s.name, KeepAcknowledged: w.keep,
-		Check: func(context.Context, string) error { return nil }, Now: s.now, Random: s.ids, Fault: s.fault})
+		RotateBytes: w.rotate, InOrder: true, Check: func(_ context.Context, path string) error { return s.verdicts[path] }, Now: s.now, Random: s.ids, Fault: s.fault})
 	if err != nil {
 		return fmt.Errorf("journal of %s: %w", s.name, err)
 	}
-	if s.inbox, err = downlink.Open(filepath.Join(s.dir, "inbox.db"), downlink.Options{Now: s.now}); err != nil {
+	if s.inbox, err = downlink.Open(s.inboxPath(), downlink.Options{Now: s.now}); err != nil {
 		return err
 	}
 	s.loop = &downlink.Loop{Tenant: tenant, Site: s.name, Store: s.inbox, Sink: s, Now: s.now, Record: func(ctx context.Context, e *docklinev1.Event) error {
@@ -144,17 +155,27 @@ func (s *site) rewind(ctx context.Context) error {
 // crash ends the agent as a power cut does: every write is synced, so what is on the disk now is what stays; memory is gone. An orderly
 // stop writes more, and to another folder.
 func (s *site) crash() error {
-	s.world.trace.add(s.world.now, "%s: the agent crashes", s.name)
+	was := s.journalDir()
+	return s.reborn("the agent crashes", func(to string) error { return os.CopyFS(to, os.DirFS(was)) }, func() error { return nil })
+}
+
+// reborn ends the agent and starts it again in another folder: leave puts into it what there is of the journal, inbox changes what there is
+// of the inbox.
+func (s *site) reborn(why string, leave func(to string) error, inbox func() error) error {
+	s.world.trace.add(s.world.now, "%s: %s", s.name, why)
 	s.cut("crash")
 	was := s.journalDir()
 	s.opened++
-	if err := os.CopyFS(s.journalDir(), os.DirFS(was)); err != nil {
+	if err := leave(s.journalDir()); err != nil {
 		return err
 	}
 	if err := s.close(); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(was); err != nil {
+		return err
+	}
+	if err := inbox(); err != nil {
 		return err
 	}
 	return s.open()
@@ -234,6 +255,12 @@ func (s *site) feed(ctx context.Context, from *source) error {
 
 // through is what the source has told everything up to.
 func (s *site) through(from *source, told int) []*docklinev1.CompleteThrough {
+	if from != s.sources[0] {
+		if told < len(from.records) {
+			return nil
+		}
+		return []*docklinev1.CompleteThrough{{Stream: from.stream, Time: timestamppb.New(s.now())}}
+	}
 	at, movement := s.now(), s.dock.Last()
 	if told < len(from.records) {
 		at, movement = time.Time{}, 0
@@ -251,7 +278,11 @@ func (s *site) through(from *source, told int) []*docklinev1.CompleteThrough {
 
 func (s *site) heartbeat() *docklinev1.Heartbeat {
 	st := s.journal.Stats()
-	return &docklinev1.Heartbeat{Epoch: st.Epoch, LastSeq: st.LastSeq, Cursors: st.Cursors, JournalEvents: st.Events, Days: st.Days}
+	h := &docklinev1.Heartbeat{Epoch: st.Epoch, LastSeq: st.LastSeq, Cursors: st.Cursors, JournalEvents: st.Events, Days: st.Days}
+	for _, from := range s.sources {
+		h.Plugins = append(h.Plugins, &docklinev1.PluginHealth{Id: from.name, State: "running"})
+	}
+	return h
 }
 
 func (s *site) greeted(r *docklinev1.HelloReply) error {

@@ -31,8 +31,9 @@ type world struct {
 	batch, large int
 	// wild: anything may be told about anything, so that only that must hold which always must.
 	wild bool
-	// keep is how long journals keep what is acknowledged.
-	keep time.Duration
+	// keep is how long journals keep what is acknowledged, rotate the size at which they begin a new file; 0 as the product.
+	keep   time.Duration
+	rotate int64
 
 	packets  int
 	inFlight []*packet
@@ -44,7 +45,9 @@ type world struct {
 	// incarnation is that of the last answer that a site got.
 	incarnation string
 	logged      int
-	broken      []string
+	// have are the events of sites that are in the log in the end.
+	have   map[string]bool
+	broken []string
 }
 
 func newWorld(ctx context.Context, c Config, dir string) (*world, error) {
@@ -58,6 +61,7 @@ func newWorld(ctx context.Context, c Config, dir string) (*world, error) {
 	w.batch = []int{0, 3, 10}[w.r.IntN(3)]
 	w.large = []int{0, 0, 8}[w.r.IntN(3)]
 	w.keep = []time.Duration{0, 7 * 24 * time.Hour}[w.r.IntN(2)]
+	w.rotate = []int64{0, 0, 32 << 10}[w.r.IntN(3)]
 	w.wild = w.r.IntN(3) == 0
 	w.office = &office{world: w, most: 4 + w.r.IntN(6)}
 	w.erp, w.crm = w.newSystem("erp"), w.newSystem("crm")
@@ -201,6 +205,8 @@ func (w *world) siteStep(ctx context.Context, s *site) error {
 	case w.chance(w.weather.crash):
 		w.fault(agentCrashed)
 		return s.crash()
+	case w.chance(w.weather.mishap):
+		return s.mishap()
 	case w.chance(w.weather.cut):
 		w.fault(lineCut)
 		s.cut("the line is cut")

@@ -15,6 +15,7 @@ import (
 	"github.com/dockline/dockline/agent/health"
 	"github.com/dockline/dockline/agent/service"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // Exit codes of status.
@@ -78,11 +79,11 @@ func printStatus(out io.Writer, h *docklinev1.Heartbeat) error {
 	fmt.Fprintf(w, "site\t%s of %s\n", h.GetSite(), h.GetTenant())
 	fmt.Fprintf(w, "version\t%s\n", h.GetAgentVersion())
 	fmt.Fprintf(w, "line\t%s\n", map[bool]string{true: "up", false: "down"}[h.GetOnline()])
-	fmt.Fprintf(w, "not acknowledged\t%d events%s\n", h.GetJournalEvents(), since(h.GetOldestEventAt()))
+	fmt.Fprintf(w, "not acknowledged\t%s%s\n", event.Several(h.GetJournalEvents(), "event"), since(h.GetOldestEventAt()))
 	fmt.Fprintf(w, "journal\t%d of %d MB, %s\n", h.GetJournalBytes()>>20, h.GetJournalLimitBytes()>>20, room(h))
 	fmt.Fprintf(w, "not in the ERP\t%s\n", unconfirmed(h))
 	if h.GetRefusedEvents() > 0 {
-		fmt.Fprintf(w, "refused\t%d events; the local page lists them\n", h.GetRefusedEvents())
+		fmt.Fprintf(w, "refused\t%s; the local page lists them\n", event.Several(h.GetRefusedEvents(), "event"))
 	}
 	if h.ClockAheadSeconds != nil {
 		fmt.Fprintf(w, "clock\t%+.1f s against the collector's\n", h.GetClockAheadSeconds())

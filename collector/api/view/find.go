@@ -33,7 +33,7 @@ const FindFrom = 4
 const Waits = "waits"
 
 // Find returns up to limit things to which a name leads: the number of an order, shipment, return, invoice, credit memo, purchase order, advice or
-// quote, a customer's reference, an SSCC, a licence plate, a tracking number or a bill of lading. Case does not matter, nor whether an SSCC has its identifier 00. Where the name leads nowhere, names that begin
+// quote, a customer's reference, an SSCC, a licence plate, a tracking number, a bill of lading, a trailer, a seal, a claim or a receipt. Case does not matter, nor whether an SSCC has its identifier 00. Where the name leads nowhere, names that begin
 // with it are found, if it is long enough.
 func Find(ctx context.Context, tx *db.Tx, tenant, value string, limit int) ([]Hit, error) {
 	f := finder{ctx: ctx, tx: tx, tenant: tenant, limit: cmp.Or(max(limit, 0), defaultLimit)}

@@ -10,10 +10,10 @@ import (
 	"github.com/dockline/dockline/collector/db"
 )
 
-// Tenants are those that have a site or a state, sorted.
+// Tenants are those that have a site, a state or an event, sorted.
 func Tenants(ctx context.Context, tx *db.Tx) ([]string, error) {
 	var found []string
-	for _, table := range []string{"site", "state"} {
+	for _, table := range []string{"site", "state", "event_identity"} {
 		// Each step is one look into the primary key, which begins with the tenant; DISTINCT would walk through all rows.
 		for last := ""; ; {
 			var next *string

@@ -16,6 +16,56 @@ import (
 	. "github.com/dockline/dockline/collector/state/statetest"
 )
 
+// Who misspells a tenant or a key is told so, and nothing comes into being.
+func TestWhatNobodyKnowsIsSaid(t *testing.T) {
+	all := &commands{Config: filepath.Join(t.TempDir(), "collector.yaml")}
+	if err := (&initCommand{}).Run(all); err != nil {
+		t.Fatal(err)
+	}
+	says := func(err error, words ...string) {
+		t.Helper()
+		for _, word := range words {
+			if err == nil || !strings.Contains(err.Error(), word) {
+				t.Errorf("%v, expected %q in it", err, word)
+			}
+		}
+	}
+	says((&orderListCommand{Tenant: "acne"}).Run(all), `no tenant "acne"`, "site add acne/SITE")
+	if err := withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		return d.Write(ctx, func(tx *db.Tx) error {
+			_, err := (&eventlog.Log{DB: d}).Append(ctx, tx, []eventlog.Recorded{{Event: Pick(10, "P1", L("SO1", "10", "BOLT", "4")), Epoch: "e1", EpochOrdinal: 1, Seq: 7}})
+			return err
+		})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range []func() error{
+		func() error { return (&orderListCommand{Tenant: "acne"}).Run(all) }, func() error { return (&siteListCommand{Tenant: "acne"}).Run(all) },
+		func() error { return (&findCommand{Value: "SO1", Tenant: "acne"}).Run(all) }, func() error { return (&rebuildCommand{Tenant: "acne"}).Run(all) },
+		func() error { return (&siteCloseCommand{Tenant: "acne"}).Run(all) }, func() error { return (&stockShowCommand{Tenant: "acne"}).Run(all) },
+	} {
+		says(run(), `no tenant "acne"; there is `+Tenant)
+	}
+	if err := (&orderListCommand{Tenant: Tenant, Limit: 10}).Run(all); err != nil {
+		t.Error(err)
+	}
+	for _, r := range []rebuildCommand{{Tenant: Tenant, Key: "order/SO404"}, {Tenant: Tenant, Key: "order/SO404", Switch: true}} {
+		says(r.Run(all), "nothing is known of order/SO404")
+	}
+	if err := withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		return d.Read(ctx, func(tx *db.Tx) error {
+			var n int64
+			err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM state WHERE fold_key = 'order/SO404'`).Scan(&n)
+			if n != 0 {
+				t.Error("an empty order came into being")
+			}
+			return err
+		})
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A person looks at two contents under one id and accepts the other one, with the commands that the exception names.
 func TestAPersonAcceptsAnotherContent(t *testing.T) {
 	all := &commands{Config: filepath.Join(t.TempDir(), "collector.yaml")}

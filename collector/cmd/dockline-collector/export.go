@@ -44,7 +44,7 @@ func (c *exportCommand) Run(all *commands) error {
 	} else if c.Plain {
 		return fmt.Errorf("--plain is for --format epcis; %s is written whole", c.Format)
 	}
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var done export.Result
 		err := into(c.Out, func(w io.Writer) (err error) {
 			done, err = export.Write(ctx, w, &eventlog.Log{DB: d}, selection, format)
@@ -53,7 +53,7 @@ func (c *exportCommand) Run(all *commands) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "%d events written", done.Written)
+		fmt.Fprintf(os.Stderr, "%s written", event.Several(done.Written, "event"))
 		if done.LeftOut > 0 {
 			fmt.Fprintf(os.Stderr, ", %d left out: %s has no form for them", done.LeftOut, c.Format)
 		}

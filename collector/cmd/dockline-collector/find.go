@@ -13,7 +13,7 @@ import (
 )
 
 type findCommand struct {
-	Value  string `arg:"" help:"Number of an order, shipment, return, invoice, credit memo, purchase order, advice or quote; a customer's reference; a tracking number, bill of lading, SSCC, with or without its identifier 00, or licence plate. Case does not matter, and from four characters on its beginning is enough."`
+	Value  string `arg:"" help:"Number of an order, shipment, return, invoice, credit memo, purchase order, advice or quote; a customer's reference; a tracking number, bill of lading, trailer, seal, claim, receipt, SSCC, with or without its identifier 00, or licence plate. Case does not matter, and from four characters on its beginning is enough."`
 	Tenant string `default:"" help:"Only this tenant's."`
 	Limit  int    `default:"100" help:"At most so many."`
 	JSON   bool   `name:"json" help:"Print everything, for scripts; the fields are those of GET /api/v1/search."`
@@ -21,7 +21,7 @@ type findCommand struct {
 
 // Run prints what the name leads to; where that is nothing it fails.
 func (c *findCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		byTenant, several, err := c.find(ctx, d)
 		if err != nil {
 			return err

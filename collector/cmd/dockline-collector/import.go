@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/proto/event/epcis"
 	"github.com/dockline/dockline/proto/wire"
 )
@@ -51,6 +52,9 @@ func (c *importCommand) Run(all *commands) error {
 	if err != nil {
 		return err
 	}
+	if err := knownTenant(ctx, capture.DB, c.Tenant); err != nil {
+		fmt.Fprintf(os.Stderr, "dockline-collector: %v\nThe document is taken for it all the same: where its name is misspelt, import it again under the right one.\n", err)
+	}
 	im := &epcis.Importer{Tenant: config.EPCISTenant(c.Tenant), Source: c.Source, File: filepath.Base(c.File), Received: time.Now().UTC().Truncate(time.Microsecond)}
 	done, err := capture.EPCIS(ctx, file, im)
 	if err != nil {
@@ -61,7 +65,7 @@ func (c *importCommand) Run(all *commands) error {
 			err = printed
 		}
 	} else if err == nil || done.Read > 0 {
-		fmt.Printf("%d EPCIS events read. In the event log %d are new, %d were there; %d of them are refused\n", done.Read, done.Taken, done.Known, done.Refused)
+		fmt.Printf("%s read. In the event log: %d new, %d there before; %d of them refused\n", event.Several(done.Read, "EPCIS event"), done.Taken, done.Known, done.Refused)
 		for _, reason := range done.Reasons {
 			fmt.Printf("refused: %s\n", reason)
 		}

@@ -31,6 +31,7 @@ type commands struct {
 	Site       siteCommand       `cmd:"" help:"Make sites known, and say how they are."`
 	Order      orderCommand      `cmd:"" help:"Orders, how far they have come, and what their statuses follow from."`
 	Show       showCommand       `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
+	Posting    postingCommand    `cmd:"" help:"What systems are told, and how far that is: list, show, retry, waive, pause, resume, timing, cut-off."`
 	Event      eventCommand      `cmd:"" help:"Look at an event, and decide where one id came with several contents."`
 	Stock      stockCommand      `cmd:"" help:"Say what lies where, and what of it can be promised."`
 	Milestone  milestoneCommand  `cmd:"" help:"Say what is due and overdue, and how service levels are kept; tell clocks what happened."`
@@ -45,7 +46,9 @@ type commands struct {
 	Backup     backupCommand     `cmd:"" help:"Copy the database into a file, also while the collector runs."`
 	Restore    restoreCommand    `cmd:"" help:"Put a backup back, or say that the database was put back."`
 	Policy     policyCommand     `cmd:"" help:"The rules of the business: check, explain, compare, approve and activate versions of them."`
+	Ownership  ownershipCommand  `cmd:"" help:"Which system is the record for what, and who must act on what goes wrong with it."`
 	Rebuild    rebuildCommand    `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
+	Replay     replayCommand     `cmd:"" help:"Fold keys again by site, time, order, kind or target, also under another version of the policy; a dry run first."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 

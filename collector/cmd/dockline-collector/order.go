@@ -51,7 +51,7 @@ func orderStatuses() []string {
 
 // Run lists orders by number.
 func (c *orderListCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var found []view.Order
 		err := d.Read(ctx, func(tx *db.Tx) (err error) {
 			found, err = view.OrdersAfter(ctx, tx, c.Tenant, c.After, view.OrderFilter{Status: c.Status, Site: c.Site, Limit: c.Limit})
@@ -82,7 +82,7 @@ type orderShowCommand struct {
 
 // Run prints one order.
 func (c *orderShowCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var o *view.Order
 		err := d.Read(ctx, func(tx *db.Tx) (err error) {
 			o, err = view.OneOrder(ctx, tx, c.Tenant, c.Order)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/reconcile"
 	"github.com/dockline/dockline/proto/event"
@@ -25,6 +26,7 @@ type policyExplainCommand struct {
 	Kind      string `help:"Only this kind of posting: goods_issue, invoice_trigger, ..."`
 	Code      string `help:"Also whose exceptions of this code are."`
 	EventKind string `help:"Also who may state an event of this kind: pick.short."`
+	About     string `xor:"what" help:"Only who owns a field, a change of status, a kind of event or an object, and who must act on what goes wrong with it: order.promised_at, order.submitted>accepted, pick.short, customer."`
 	Order     string `xor:"what" help:"What is decided about this order; needs --tenant."`
 	Event     string `xor:"what" help:"What is decided about what this event says something of; needs --tenant."`
 	JSON      bool   `name:"json" help:"Print everything, for scripts."`
@@ -45,6 +47,9 @@ func (c *policyExplainCommand) Run(all *commands) error {
 	}
 	if c.Kind != "" && !slices.Contains(policy.Kinds(), connector.Kind(c.Kind)) {
 		return fmt.Errorf("--kind %q: one of %v", c.Kind, policy.Kinds())
+	}
+	if c.About != "" && !ownership.Known(c.About) {
+		return fmt.Errorf("--about %q: no such field, change of status, kind of event or object; `dockline-collector ownership list` names them", c.About)
 	}
 	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		list, err := c.explain(ctx, desk)
@@ -75,7 +80,7 @@ func (c *policyExplainCommand) explain(ctx context.Context, desk *collector.Poli
 			return nil, err
 		}
 	}
-	q := policy.Question{Scope: policy.Scope{Tenant: c.Tenant, Site: c.Site, Customer: c.Customer}, Item: c.Item, Kind: connector.Kind(c.Kind), Code: c.Code, EventKind: c.EventKind}
+	q := policy.Question{Scope: policy.Scope{Tenant: c.Tenant, Site: c.Site, Customer: c.Customer}, Item: c.Item, Kind: connector.Kind(c.Kind), Code: c.Code, EventKind: c.EventKind, About: c.About}
 	switch {
 	case c.Event != "":
 		var err error

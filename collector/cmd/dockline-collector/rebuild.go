@@ -14,6 +14,7 @@ import (
 	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/rebuild"
+	"github.com/dockline/dockline/proto/event"
 )
 
 type rebuildCommand struct {
@@ -76,6 +77,9 @@ func (c *rebuildCommand) Run(all *commands) error {
 }
 
 func (c *rebuildCommand) run(ctx context.Context, b *rebuild.Rebuild) (*rebuilt, error) {
+	if err := knownTenant(ctx, b.DB, c.Tenant); err != nil {
+		return nil, err
+	}
 	kind := rebuild.Check
 	if c.Switch {
 		kind = rebuild.Switch
@@ -98,14 +102,26 @@ func (c *rebuildCommand) run(ctx context.Context, b *rebuild.Rebuild) (*rebuilt,
 			return nil, errors.Join(err, b.End(context.WithoutCancel(ctx), r))
 		}
 	}
+	if c.Key != "" && r.Keys == 0 {
+		return nil, errors.Join(fmt.Errorf("nothing is known of %s of tenant %s: no event names it. A key is written as an exception or an earlier run names it: order/SO1001, shipment/dc-east/S7", c.Key, c.Tenant),
+			b.End(ctx, r))
+	}
 	found, err := b.Differences(ctx, r, c.Limit)
 	return &rebuilt{r, found}, errors.Join(err, b.End(ctx, r))
 }
 
 func (o *rebuilt) print() error {
-	fmt.Printf("%d events, %d facts and %d keys compared: %d keys differ\n", o.Events, o.Facts, o.Keys, o.Differing)
+	fmt.Printf("%s, %s and %s compared: ", event.Several(o.Events, "event"), event.Several(o.Facts, "fact"), event.Several(o.Keys, "key"))
+	switch o.Differing {
+	case 0:
+		fmt.Println("nothing differs")
+	case 1:
+		fmt.Println("1 differs")
+	default:
+		fmt.Printf("%d keys differ\n", o.Differing)
+	}
 	if o.Pending > 0 {
-		fmt.Printf("%d keys were not judged: something that was told of them is not folded yet\n", o.Pending)
+		fmt.Printf("not judged: %s, of which something that was told is not folded yet\n", event.Several(o.Pending, "key"))
 	}
 	if len(o.Differences) == 0 {
 		return nil
@@ -128,7 +144,7 @@ func (o *rebuilt) verdict() error {
 		return nil
 	}
 	if o.Kind == rebuild.Switch {
-		return fmt.Errorf("%d keys differ still: see the log of the collector, and whether the database can be written", remains)
+		return fmt.Errorf("%s still not as the event log has it: see the log of the collector, and whether the database can be written", event.Several(remains, "key"))
 	}
-	return fmt.Errorf("%d keys differ; with --switch they are put right", remains)
+	return fmt.Errorf("%s not as the event log has it; --switch puts that right", event.Several(remains, "key"))
 }

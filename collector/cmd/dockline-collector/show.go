@@ -41,7 +41,7 @@ func (c *showCommand) Validate() error {
 
 // Run prints where goods under way are, and from which facts that is known.
 func (c *showCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		t, err := view.OneGoods(ctx, d, c.Tenant, c.Key)
 		if errors.Is(err, view.ErrNoGoods) {
 			return fmt.Errorf("%w; dockline-collector find finds it by any of its numbers", err)

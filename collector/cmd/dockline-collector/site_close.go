@@ -34,6 +34,9 @@ func (c *siteCloseCommand) Run(all *commands) error {
 		return fmt.Errorf("--date %q: give a day like 2026-11-26", c.Date)
 	}
 	return withFleet(all, func(ctx context.Context, _ *collector.Config, f *fleet.Fleet) error {
+		if err := knownTenant(ctx, f.DB, c.Tenant); err != nil {
+			return err
+		}
 		if c.Accept != "" {
 			if c.Tenant == "" || c.Site == "" || c.Date == "" {
 				return errors.New("--accept needs the site, --tenant and --date")

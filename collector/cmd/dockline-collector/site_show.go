@@ -14,6 +14,7 @@ import (
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/api"
 	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/proto/event"
 )
 
 type siteListCommand struct {
@@ -27,6 +28,9 @@ type siteListCommand struct {
 // Run lists the worst first, and among equals by name.
 func (c *siteListCommand) Run(all *commands) error {
 	return withFleet(all, func(ctx context.Context, _ *collector.Config, f *fleet.Fleet) error {
+		if err := knownTenant(ctx, f.DB, c.Tenant); err != nil {
+			return err
+		}
 		sites, err := f.Sites(ctx, c.Tenant)
 		if err != nil {
 			return err
@@ -98,7 +102,7 @@ func printSite(to io.Writer, s *fleet.Site, d *api.SiteDetail) error {
 	fmt.Fprintln(w)
 	line("Last word", "%s", stamp(s.SeenAt))
 	line("Agent", "%s", cmp.Or(d.AgentVersion, "-"))
-	line("Held at the site", "%d events, the oldest of %s", s.Backlog, stamp(s.OldestEventAt))
+	line("Held at the site", "%s, the oldest of %s", event.Several(s.Backlog, "event"), stamp(s.OldestEventAt))
 	if d.OldestUnconfirmedAt != nil {
 		line("Not in the ERP since", "%s", stamp(*d.OldestUnconfirmedAt))
 	}
@@ -107,7 +111,7 @@ func printSite(to io.Writer, s *fleet.Site, d *api.SiteDetail) error {
 	}
 	line("Certificate until", "%s", stamp(s.CertificateNotAfter))
 	for _, p := range d.Plugins {
-		line("Plugin "+p.ID, "%s, %d MB, %.0f %% of a core, %d events taken, %d refused", p.State, p.MemoryBytes>>20, p.CPUPercent, p.AcceptedTotal, p.RefusedTotal)
+		line("Plugin "+p.ID, "%s, %d MB, %.0f %% of a core, %s taken, %d refused", p.State, p.MemoryBytes>>20, p.CPUPercent, event.Several(p.AcceptedTotal, "event"), p.RefusedTotal)
 	}
 	for _, device := range d.Devices {
 		line(orElse(device.Kind, "device")+" "+device.ID, "%s", deviceText(&device))

@@ -32,7 +32,7 @@ type stockShowCommand struct {
 
 // Run prints the buckets of the ledger.
 func (c *stockShowCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var found []view.Stock
 		err := d.Read(ctx, func(tx *db.Tx) error {
 			found = nil
@@ -94,7 +94,7 @@ type stockATPCommand struct {
 
 // Run prints what can be promised, by site and in all, and how old that is.
 func (c *stockATPCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var p stock.Promise
 		err := d.Read(ctx, func(tx *db.Tx) (err error) {
 			p, err = stock.Promised(ctx, tx, c.Tenant, c.Item, c.Site, time.Now())

@@ -48,6 +48,8 @@ type Memory struct {
 	// Fail says how the next call goes wrong; op is "probe", "find", "create", "restate", or for an Advance the step "bind",
 	// "pick", "done". p is nil for a probe. It is called without any lock of Memory.
 	Fail func(op string, p *connector.Posting) Failure
+	// Fault gives the next call a fault of its own; nil, or nil of it, is none.
+	Fault func(op string, p *connector.Posting) error
 
 	mu      sync.Mutex
 	numbers int
@@ -253,6 +255,11 @@ func (m *Memory) act(ctx context.Context, op string, p *connector.Posting, effec
 
 func (m *Memory) failure(ctx context.Context, op string, p *connector.Posting) (Failure, error) {
 	how := None
+	if m.Fault != nil {
+		if err := m.Fault(op, p); err != nil {
+			return BadProcess, err
+		}
+	}
 	if m.Fail != nil {
 		how = m.Fail(op, p)
 	}

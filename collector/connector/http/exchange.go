@@ -53,6 +53,9 @@ func (c *Connector) do(ctx context.Context, r *request, v values, traceparent st
 	if err := c.limiter.wait(ctx); err != nil {
 		return nil, technical("cancelled", "the request was not sent", "it will be tried again", err)
 	}
+	if err := connector.Pace(ctx); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := c.build(ctx, r, v)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/dockline/dockline/collector/connector"
 )
 
 const (
@@ -208,6 +210,9 @@ func (c *client) post(ctx context.Context, method, authorization string, params 
 	text, err := json.Marshal(map[string]any{"id": 1, "method": method, "params": params})
 	if err != nil {
 		return 0, nil, nil, technical("protocol", "the call "+method+" cannot be written", "report it", err)
+	}
+	if err := connector.Pace(ctx); err != nil {
+		return 0, nil, nil, err
 	}
 	var reached atomic.Bool
 	ctx, cancel := context.WithTimeout(ctx, c.settings.Timeout)

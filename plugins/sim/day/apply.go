@@ -34,7 +34,10 @@ func (d *Dock) command(c Command) error {
 
 // release takes an order in; a newer version of one that has not been started replaces it.
 func (d *Dock) release(o Order) error {
-	if d.Started(o.Number) {
+	switch {
+	case d.Started(o.Number) && d.has(o):
+		return nil
+	case d.Started(o.Number):
 		return fmt.Errorf("order %s is in work", o.Number)
 	}
 	d.leave(o.Number)

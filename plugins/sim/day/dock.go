@@ -92,12 +92,18 @@ func (d *Dock) Answered(key string) (c Command, known bool) {
 // Refusal says why a command cannot be carried out, "" where it can.
 func (d *Dock) Refusal(c Command) string {
 	switch {
-	case c.Release != nil && d.Started(c.Release.Number):
+	case c.Release != nil && d.Started(c.Release.Number) && !d.has(*c.Release):
 		return "order " + c.Release.Number + " is in work; cancel it or let it be shipped first"
 	case c.Cancel != "" && d.Shipped(c.Cancel):
 		return "goods of order " + c.Cancel + " have left; only a return can undo that"
 	}
 	return ""
+}
+
+// has says whether an order was taken in as it is: to be given it once more changes nothing.
+func (d *Dock) has(o Order) bool {
+	w := d.orders[o.Number]
+	return w != nil && slices.Equal(w.order.Lines, o.Lines)
 }
 
 // Started says whether work on the order has begun.

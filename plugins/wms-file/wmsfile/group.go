@@ -99,6 +99,7 @@ func (p *pass) holdBack(g *group) bool {
 		if len(l.faults) == 0 {
 			l.faults = []mapping.Fault{dataFault("group_incomplete", "", "the line is good, but is held back: "+g.why+", and what belongs together is told together")}
 		}
+		l.alone = len(g.lines) == 1 && l.record == nil
 		if !p.refuse(l) {
 			return false
 		}

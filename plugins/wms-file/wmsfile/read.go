@@ -96,6 +96,8 @@ type line struct {
 	delimited.Row
 	record *mapping.Record
 	faults []mapping.Fault
+	// alone: no other line is of its key, in a file whose lines are told together by their key.
+	alone bool
 }
 
 // next reads the next row; false at the end of the file.
@@ -207,7 +209,7 @@ func (p *pass) tell(lines []line) bool {
 		return p.yield(e)
 	}
 	for _, l := range lines {
-		l.faults = faults
+		l.faults, l.alone = faults, len(lines) == 1
 		if !p.refuse(l) {
 			return false
 		}
@@ -229,7 +231,7 @@ func (p *pass) refuse(l line) bool {
 	occurrence := p.refused[raw]
 	p.refused[raw]++
 	r := refusal{line: l.Line, raw: l.Raw, occurrence: occurrence, faults: l.faults}
-	if p.rowFault(l.Row) == nil {
+	if p.rowFault(l.Row) == nil && (l.alone || !p.mapping.Grouped()) {
 		r.partial = p.binding.Partial(l.Cells)
 	}
 	return p.yield(p.deadLetter(p.content, r))

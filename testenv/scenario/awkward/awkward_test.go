@@ -54,6 +54,7 @@ func TestAwkward(t *testing.T) {
 		{"a shipment is closed when its orders are invoiced and its consignee has signed",
 			map[string]string{"fulfilment.yaml": "default: {}\ncustomers:\n  C-1: {proof_of_delivery: required}\n"}, shipmentCloses},
 		{"a shipment that nobody has to sign for is closed when it is invoiced", nil, shipmentClosesAtOnce},
+		{"a trailer is sealed and goods are picked, and nobody says for what", nil, namesNothing},
 		{"a clock that is wrong by a day changes nothing but what people read", nil, wrongClock},
 		{"an item that nobody knows is left out until the mapping knows it", map[string]string{"mapping.yaml": strict}, unknownItem},
 		{"a unit that nobody knows is left out until the mapping knows it", map[string]string{"mapping.yaml": strict}, unknownUnit},

@@ -158,6 +158,19 @@ func (w *world) shipment(number string) *docklinev1.ShipmentState {
 	return s
 }
 
+// namesNothing: what names no order and no shipment still has a reason why nothing follows from it.
+func namesNothing(w *world) {
+	sealed := Load(docklinev1.EventKind_EVENT_KIND_TRAILER_SEALED, 60, "TR-7")
+	pick := Pick(10, "P1", In(L("", "", "BOLT", "2"), bins["BOLT"], ""))
+	w.tell(sealed, pick)
+	for _, e := range []*docklinev1.Event{sealed, pick} {
+		if r := w.receipt(e); r.GetLevel() != docklinev1.ReceiptLevel_RECEIPT_LEVEL_NO_DOCUMENT || r.GetText() == "" {
+			w.t.Errorf("%s: the site is told %v", e.GetSubject(), r)
+		}
+	}
+	w.expectCases()
+}
+
 // shipmentCloses: a shipment of two orders is closed when the invoices of both are posted and its consignee has signed, where the customer wants that;
 // an invoice that is taken back opens it again.
 func shipmentCloses(w *world) {

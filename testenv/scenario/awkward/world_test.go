@@ -40,10 +40,12 @@ type world struct {
 	d      *db.DB
 	stages *collector.Stages
 	// desk is the ERP as a person uses it.
-	desk  *erp.Client
-	clock time.Time
-	seq   uint64
-	links []collector.SurroundingSystem
+	desk *erp.Client
+	// service is the CRM as customer service uses it.
+	service *crm.Client
+	clock   time.Time
+	seq     uint64
+	links   []collector.SurroundingSystem
 }
 
 // bins are where the items of the test lie, 100 of each.
@@ -77,8 +79,10 @@ func newWorld(t *testing.T, d *db.DB, files map[string]string) *world {
 	url := serve(t, sandbox.NewServer("127.0.0.1:0", books))
 	t.Cleanup(func() { _ = books.Close(); _ = service.Close() })
 	w.desk = erp.NewClient(url, "")
+	crmURL := serve(t, sandbox.NewServer("127.0.0.1:0", service))
+	w.service = crm.NewClient(crmURL, "")
 	w.links = []collector.SurroundingSystem{{Name: ERP, Role: ownership.SystemOfRecord, Connector: connect(t, ERP, url)},
-		{Name: "crm", Role: ownership.CRM, Connector: connect(t, "crm", serve(t, sandbox.NewServer("127.0.0.1:0", service)))}}
+		{Name: "crm", Role: ownership.CRM, Connector: connect(t, "crm", crmURL)}}
 	if _, err := (&fleet.Fleet{DB: d, Now: now}).AddSite(t.Context(), fleet.Registration{Tenant: Tenant, ID: Site}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dockline/dockline/collector/api/view"
+	"github.com/dockline/dockline/collector/db"
+)
+
+// knownTenant is an error where a tenant has neither a site nor anything that was told of it: mostly it is misspelt. "" is every tenant.
+func knownTenant(ctx context.Context, d *db.DB, tenant string) error {
+	if tenant == "" {
+		return nil
+	}
+	var known []string
+	err := d.Read(ctx, func(tx *db.Tx) (err error) {
+		known, err = view.Tenants(ctx, tx)
+		return err
+	})
+	if err != nil || slices.Contains(known, tenant) {
+		return err
+	}
+	if len(known) == 0 {
+		return fmt.Errorf("no tenant %q: none is known yet. A tenant becomes known with its first site (dockline-collector site add %s/SITE) or the first that a system tells of it", tenant, tenant)
+	}
+	return fmt.Errorf("no tenant %q; there is %s. A new one becomes known with its first site: dockline-collector site add %s/SITE", tenant, strings.Join(known, ", "), tenant)
+}
+
+// withTenant opens the configured database for a command that only reads, and refuses a tenant that nobody knows.
+func withTenant(all *commands, tenant string, f func(context.Context, *db.DB) error) error {
+	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		if err := knownTenant(ctx, d, tenant); err != nil {
+			return err
+		}
+		return f(ctx, d)
+	})
+}
