@@ -91,3 +91,31 @@ func TestAStatementOfTheLostTimeIsOvertaken(t *testing.T) {
 		}
 	})
 }
+
+// A status is stated after the database was put back and before anybody knows: its target has a newer version, and does not take it in. When
+// the database is told, it is stated once more.
+func TestAStatementThatWasOvertakenUnnoticedIsMadeAgain(t *testing.T) {
+	each(t, func(w *world) {
+		s := w.sender("c1")
+		if _, err := w.target.Apply(t.Context(), &connector.Posting{Tenant: tenant, Kind: connector.OrderStatus, Key: "SO1", SourceVersion: 9, Document: status("SO1", "shipped", 9).Document}); err != nil {
+			t.Fatal(err)
+		}
+		w.put("order/SO1", status("SO1", "picking", 4))
+		w.quiet(s)
+		w.expect("SO1", posting.Confirmed)
+		if got := w.target.Document(connector.OrderStatus, "SO1").GetOrderStatus().GetStatus(); got != "shipped" {
+			t.Fatalf("the target took an old version: %q", got)
+		}
+		w.write(func(tx *db.Tx) error {
+			if _, err := tx.NewIncarnation(t.Context(), w.clock.Now()); err != nil {
+				return err
+			}
+			return posting.Restored(t.Context(), tx, w.clock.Now())
+		})
+		w.pass(s, settleTime+10*time.Second)
+		w.expect("SO1", posting.Confirmed)
+		if got := w.target.Document(connector.OrderStatus, "SO1").GetOrderStatus().GetStatus(); got != "picking" {
+			t.Errorf("the target shows %q", got)
+		}
+	})
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/fleet"
@@ -210,7 +211,7 @@ func (c *centre) run(ctx context.Context, m *member, s step) (bool, error) {
 	case more || len(w.trace.lines) != before:
 		w.trace.add(w.now, "centre: %s %s", m.name, s.name)
 	}
-	if err != nil && !c.struck && !w.hit && ctx.Err() == nil {
+	if err != nil && !c.struck && !w.hit && !resting(err) && ctx.Err() == nil {
 		return more, &broken{fmt.Sprintf("%s fails although nothing else has: %v", s.name, err)}
 	}
 	if strings.HasPrefix(s.name, "send") {
@@ -223,6 +224,12 @@ func (c *centre) run(ctx context.Context, m *member, s step) (bool, error) {
 		return more, c.mar(ctx)
 	}
 	return more, nil
+}
+
+// resting says that a target was not called, because it has failed, or asked for patience, a moment ago.
+func resting(err error) bool {
+	fault, ok := errors.AsType[*connector.Fault](err)
+	return ok && fault.Code == "target_resting"
 }
 
 // ingest takes some of what was offered.
