@@ -19,8 +19,9 @@ func Actions(p *policy.Policy) exception.Actions {
 		return receipt.Refresh(ctx, tx, tenant, eventIDs, p.OfRole(ownership.SystemOfRecord), now)
 	}}
 	return slices.Concat(
-		human.Actions(),
 		postingActions(),
 		siteActions(),
+		deadLetterActions(p),
+		human.Actions(), // of two with one name the stage's own goes first
 	)
 }

@@ -27,6 +27,7 @@ func (m *Collector) handler() (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", &healthz{well: m.db.Well, log: m.log})
+	mux.Handle("GET /metrics", api.Guard(token, NewMetrics(m.db, m.now, m.log)))
 	mux.Handle("/api/", api.New(api.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")}))
 	sites := api.Guard(token, &siteconfig.API{Store: siteconfig.Store{DB: m.db}, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")})
 	mux.Handle("/api/v1/site-config", sites)

@@ -25,10 +25,12 @@ import (
 type Surroundings struct {
 	DB *db.DB
 	// Name is the collector's, by which it holds leases; "" is Name.
-	Name    string
-	Tenant  string
-	Policy  *policy.Policy
-	Systems []SurroundingSystem
+	Name   string
+	Tenant string
+	Policy *policy.Policy
+	// PolicyApproval is policy.approval of the configuration.
+	PolicyApproval string
+	Systems        []SurroundingSystem
 	// Publish sends one message to a site, Up says whether there is a line to the broker.
 	Publish func(ctx context.Context, m wire.Message) error
 	Up      func() bool
@@ -56,6 +58,8 @@ type Stages struct {
 	Intakes   []*connector.Intake
 	Downlink  *downlink.Downlink
 	Keeper    *fleet.Keeper
+	// TakeUp looks whether another version of the policy is in force, and takes it up.
+	TakeUp    func(context.Context) error
 	Escalator *exception.Escalator
 	// Rebuild holds what is derived against the event log. It reports to nobody.
 	Rebuild *rebuild.Rebuild
@@ -66,7 +70,7 @@ func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Collector{config: &Config{}, log: s.Log, db: s.DB, configured: s.Policy, name: cmp.Or(s.Name, Name), clock: s.Now, jitter: s.Random}
+	m := &Collector{config: &Config{Policy: PolicyConfig{Approval: s.PolicyApproval}}, log: s.Log, db: s.DB, configured: s.Policy, name: cmp.Or(s.Name, Name), clock: s.Now, jitter: s.Random}
 	for _, told := range s.Systems {
 		m.connectors = append(m.connectors, &system{connector: told.Connector,
 			config: ConnectorConfig{Name: told.Name, Tenant: s.Tenant, Role: string(told.Role)}})
@@ -78,7 +82,7 @@ func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
 	}
 	whole := NewRebuild(m.db, r.filler.Log, r.worker, m.name)
 	whole.Now = m.clock
-	return &Stages{Rebuild: whole, Ingest: r.ingest, Filler: r.filler, Sequencer: r.sequencer, Worker: r.worker, Senders: r.senders, Intakes: r.intakes, Downlink: r.downlink, Keeper: r.keeper, Escalator: r.escalator}, nil
+	return &Stages{TakeUp: r.watch.step, Rebuild: whole, Ingest: r.ingest, Filler: r.filler, Sequencer: r.sequencer, Worker: r.worker, Senders: r.senders, Intakes: r.intakes, Downlink: r.downlink, Keeper: r.keeper, Escalator: r.escalator}, nil
 }
 
 type surroundingLink Surroundings

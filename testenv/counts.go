@@ -19,6 +19,7 @@ var counts = map[string]struct{ commit, full int }{
 	"policy.closed-orders":   {300, 1000},
 	"posting.sequences":      {100, 2000},
 	"posting.poison-orders":  {10_000, 10_000},
+	"posting.equal-failures": {3_000, 10_000},
 	"once.agent-kills":       {20, 20},
 	"rebuild.orders":         {24, 120},
 	"epcis.orders":           {24, 120},

@@ -52,6 +52,7 @@ func New(c Config) http.Handler {
 		"/api/v1/events/{id}":     s.event,
 		"/api/v1/orders":          s.orders,
 		"/api/v1/orders/{number}": s.order,
+		"/api/v1/decisions":       s.decisions,
 		"/api/v1/goods":           s.goods,
 		"/api/v1/postings":        s.postings,
 		"/api/v1/exceptions":      s.exceptions,

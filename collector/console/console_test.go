@@ -55,7 +55,7 @@ func TestPages(t *testing.T) {
 			"/orders/SO00017":                  {"retail 2026-2", "within the limit", "order.promised_at", "2026-11-25T14:00:00Z", "pick.confirmed", "shipment.departed", "Picked short", "goods issue", "crm status", "Bolt M8"},
 			"/postings":                        {"goods issue", "SO00017/SH1", "confirmed 1"},
 			"/postings?target=crm":             {"crm status"},
-			"/exceptions":                      {"decide whether the rest is still wanted", `href="/orders/SO00017"`, "open 1"},
+			"/exceptions":                      {"decide whether the rest is still wanted", `href="/orders/SO00017"`, "unresolved 1"},
 			"/exceptions?state=":               {"Picked short"},
 			"/events":                          {"order.accepted", "shipment.departed", "centre, wms"},
 			"/assets/console.css":              {"max-width: 44rem"},

@@ -117,21 +117,47 @@ type exceptionsData struct {
 	State      string
 	Choices    []choice
 	Exceptions []exception.Exception
+	// Notes are what was said and done about each, Groups those of several that one cause may have made.
+	Notes  map[uint64][]exception.Note
+	Groups []exception.Group
 }
 
-// exceptions shows the open ones unless all are asked for: they are what there is to do.
+// unresolved is the choice of every state but resolved.
+const unresolved = "unresolved"
+
+// exceptions shows the unresolved ones unless all are asked for: they are what there is to do.
 func (s *server) exceptions(q *request) (*content, error) {
 	data := &exceptionsData{State: q.param("state")}
 	if !q.URL.Query().Has("state") {
-		data.State = string(exception.Open)
+		data.State = unresolved
 	}
 	err := s.read(q, func(ctx context.Context, tx *db.Tx) (err error) {
 		open, err := exception.Count(ctx, tx, q.tenant)
 		if err != nil {
 			return err
 		}
-		data.Choices = []choice{{string(exception.Open), open}, {string(exception.Resolved), -1}}
-		data.Exceptions, err = exception.List(ctx, tx, q.tenant, exception.Filter{State: exception.State(data.State), Limit: rows})
+		data.Choices = []choice{{unresolved, open}}
+		for _, state := range exception.States() {
+			data.Choices = append(data.Choices, choice{string(state), -1})
+		}
+		f := exception.Filter{State: exception.State(data.State), Group: q.param("group"), Limit: rows}
+		if data.State == unresolved {
+			f.State, f.Unresolved = "", true
+		}
+		if data.Groups, err = exception.Groups(ctx, tx, q.tenant, exception.Filter{Limit: rows}); err != nil {
+			return err
+		}
+		data.Groups = slices.DeleteFunc(data.Groups, func(g exception.Group) bool { return g.N < 2 })
+		data.Exceptions, err = exception.List(ctx, tx, q.tenant, f)
+		if err != nil {
+			return err
+		}
+		data.Notes = make(map[uint64][]exception.Note, len(data.Exceptions))
+		for _, e := range data.Exceptions {
+			if data.Notes[e.Number], err = exception.Notes(ctx, tx, q.tenant, e.Number); err != nil {
+				return err
+			}
+		}
 		return err
 	})
 	return &content{"exceptions", "Exceptions", data}, err

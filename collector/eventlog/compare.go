@@ -12,6 +12,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // What a fact row may be, beside what the events say.
@@ -117,7 +118,7 @@ func (l *Log) restoreFacts(ctx context.Context, tx *db.Tx, id int64) (int, error
 		r.addLinks(page[0].event)
 	}
 	for _, d := range links {
-		r.dirty = append(r.dirty, dirtyKey{d.Tenant, d.Key})
+		r.dirty = append(r.dirty, dirtyKey{tenant: d.Tenant, key: d.Key})
 	}
 	for _, d := range differences {
 		if _, err := tx.Exec(ctx, `DELETE FROM fact WHERE tenant = ? AND fold_key = ? AND log_id = ?`, d.Tenant, d.Key, d.LogID); err != nil {
@@ -130,7 +131,7 @@ func (l *Log) restoreFacts(ctx context.Context, tx *db.Tx, id int64) (int, error
 		if d.Body != nil {
 			r.facts = append(r.facts, []any{d.Tenant, d.Key, d.LogID, d.EventID, d.Ordinal, d.Seq, d.Body})
 		}
-		r.dirty = append(r.dirty, dirtyKey{d.Tenant, d.Key})
+		r.dirty = append(r.dirty, dirtyKey{tenant: d.Tenant, key: d.Key})
 	}
 	return len(differences) + len(links), r.write(ctx, tx)
 }
@@ -270,7 +271,7 @@ func (l *Log) expectFacts(ctx context.Context, tx *db.Tx, page []*stored) (map[f
 			return nil, err
 		}
 		inPage[s.logID] = true
-		if number, ok := recordNumber(s.event); ok {
+		if number, ok := event.RecordNumber(s.event); ok {
 			numbers[number] = true
 		}
 	}

@@ -72,7 +72,7 @@ func moveRow(ctx context.Context, tx *db.Tx, a *arrival, logID int64) error {
 
 // markFactsOf marks the keys that the body in row logID touches.
 func markFactsOf(ctx context.Context, tx *db.Tx, logID int64) error {
-	if _, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key) SELECT tenant, fold_key FROM fact WHERE log_id = ? ORDER BY fold_key`, logID); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key, first_fact, last_fact) SELECT tenant, fold_key, log_id, log_id FROM fact WHERE log_id = ? ORDER BY fold_key`, logID); err != nil {
 		return err
 	}
 	return markPartsOf(ctx, tx, logID)
@@ -229,7 +229,7 @@ func (l *Log) putInForce(ctx context.Context, tx *db.Tx, b, replaced *body) erro
 func versionsOf(ctx context.Context, tx *db.Tx, events ...*docklinev1.Event) ([]identityKey, error) {
 	var records []int64
 	for _, e := range events {
-		if record, ok := recordNumber(e); ok && !slices.Contains(records, record) {
+		if record, ok := event.RecordNumber(e); ok && !slices.Contains(records, record) {
 			records = append(records, record)
 		}
 	}

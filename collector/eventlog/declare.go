@@ -112,13 +112,13 @@ func (l *Log) tellDeclared(ctx context.Context, tx *db.Tx, ids []identityKey, so
 		if err != nil {
 			return err
 		}
-		told, err := tx.InsertAbsent(ctx, db.Insert{Table: "fact", Columns: factColumns, Conflict: []string{"tenant", "fold_key", "log_id"}, Returning: []string{"tenant", "fold_key"}, Rows: facts})
+		told, err := tx.InsertAbsent(ctx, db.Insert{Table: "fact", Columns: factColumns, Conflict: []string{"tenant", "fold_key", "log_id"}, Returning: []string{"tenant", "fold_key", "log_id"}, Rows: facts})
 		if err != nil {
 			return fmt.Errorf("tell of what was told in error: %w", err)
 		}
 		r := l.newRows()
 		for _, row := range told {
-			r.dirty = append(r.dirty, dirtyKey{row[0].(string), row[1].(string)})
+			r.dirty = append(r.dirty, dirtyKey{row[0].(string), row[1].(string), row[2].(int64), row[2].(int64)})
 		}
 		if err := r.mark(ctx, tx); err != nil || len(told) == 0 {
 			return err
@@ -266,7 +266,7 @@ func (l *Log) forgetDeclared(ctx context.Context, tx *db.Tx, ids []identityKey, 
 		}
 		r := l.newRows()
 		for _, fact := range facts {
-			r.dirty = append(r.dirty, dirtyKey{fact[0].(string), fact[1].(string)})
+			r.dirty = append(r.dirty, dirtyKey{fact[0].(string), fact[1].(string), fact[2].(int64), fact[2].(int64)})
 			if fact[1].(string) != own[fact[2].(int64)] {
 				drop = append(drop, fact)
 			}
@@ -352,7 +352,7 @@ func (l *Log) keysTold(ctx context.Context, tx *db.Tx, id identityKey, seen map[
 	for _, touch := range l.touchesAt(x.event, x.logID) {
 		keys = append(keys, touch.Key)
 	}
-	if number, ok := recordNumber(x.event); ok {
+	if number, ok := event.RecordNumber(x.event); ok {
 		versions, err := readVersions(ctx, tx, []int64{number})
 		if err != nil {
 			return nil, nil, err

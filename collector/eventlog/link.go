@@ -68,7 +68,7 @@ func (r *rows) markTold(ctx context.Context, tx *db.Tx, links [][]any) error {
 	keys = slices.CompactFunc(keys, func(a, b []any) bool { return a[0] == b[0] && a[1] == b[1] })
 	told, err := tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: []string{"tenant", "fold_key"}, Key: []string{"tenant", "fold_key"}, Rows: keys})
 	for _, row := range told {
-		r.dirty = append(r.dirty, dirtyKey{row[0].(string), row[1].(string)})
+		r.dirty = append(r.dirty, dirtyKey{tenant: row[0].(string), key: row[1].(string)})
 	}
 	return err
 }
@@ -83,7 +83,7 @@ func (l *Log) dropLinks(ctx context.Context, tx *db.Tx, e *docklinev1.Event) err
 	keys := make([][]any, len(r.links))
 	for i, link := range r.links {
 		keys[i] = link[:4]
-		r.dirty = append(r.dirty, dirtyKey{link[0].(string), link[2].(string)})
+		r.dirty = append(r.dirty, dirtyKey{tenant: link[0].(string), key: link[2].(string)})
 	}
 	if err := tx.DeleteAll(ctx, "link", []string{"tenant", "link_key", "part_of", "event_id"}, keys); err != nil {
 		return err

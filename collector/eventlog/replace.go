@@ -7,13 +7,14 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // replaceVersion has one body of an id count as a version of its record, and another one, until now in force, no more. They are of one
 // record nearly always; a dead letter is of none. The records are held.
 func (l *Log) replaceVersion(ctx context.Context, tx *db.Tx, former *docklinev1.Event, formerID int64, e *docklinev1.Event, logID int64) error {
-	was, had := recordNumber(former)
-	is, has := recordNumber(e)
+	was, had := event.RecordNumber(former)
+	is, has := event.RecordNumber(e)
 	var records []int64
 	if had {
 		records = append(records, was)
@@ -101,7 +102,7 @@ func (l *Log) dropElsewhere(ctx context.Context, tx *db.Tx, records []int64) err
 			if _, err := tx.Exec(ctx, `DELETE FROM fact WHERE tenant = ? AND fold_key = ? AND log_id = ?`, tenant, key, fact[2]); err != nil {
 				return err
 			}
-			r.dirty = append(r.dirty, dirtyKey{tenant, key})
+			r.dirty = append(r.dirty, dirtyKey{tenant: tenant, key: key})
 		}
 		if err := r.mark(ctx, tx); err != nil {
 			return err

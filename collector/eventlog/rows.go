@@ -24,8 +24,10 @@ type rows struct {
 	seen   map[string]bool
 }
 
+// dirtyKey is a key of which something is new: its facts from one log id to another, or, where these are 0, any.
 type dirtyKey struct {
 	tenant, key string
+	first, last int64
 }
 
 func (l *Log) newRows() *rows {
@@ -67,7 +69,7 @@ func (l *Log) rowsOf(fresh []*arrival) (*rows, error) {
 		if err := a.addReceipt(); err != nil {
 			return nil, err
 		}
-		a.record, a.versioned = recordNumber(a.Event)
+		a.record, a.versioned = event.RecordNumber(a.Event)
 	}
 	r.sortMarks()
 	return r, nil
@@ -108,7 +110,7 @@ func (r *rows) addFacts(a *arrival, touches []Touch, body []byte) error {
 			}
 		}
 		r.facts = append(r.facts, []any{e.GetTenant(), touch.Key, a.logID, e.GetId(), a.EpochOrdinal, a.Seq, part})
-		r.dirty = append(r.dirty, dirtyKey{e.GetTenant(), touch.Key})
+		r.dirty = append(r.dirty, dirtyKey{e.GetTenant(), touch.Key, a.logID, a.logID})
 	}
 	return nil
 }
@@ -128,18 +130,30 @@ func (r *rows) write(ctx context.Context, tx *db.Tx) error {
 	return r.mark(ctx, tx)
 }
 
-// sortMarks leaves each key once.
+// sortMarks leaves each key once, with all that is new of it.
 func (r *rows) sortMarks() {
 	slices.SortFunc(r.dirty, func(a, b dirtyKey) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.tenant, b.tenant)) })
-	r.dirty = slices.Compact(r.dirty)
+	marks := r.dirty[:0]
+	for _, d := range r.dirty {
+		n := len(marks) - 1
+		if n < 0 || marks[n].key != d.key || marks[n].tenant != d.tenant {
+			marks = append(marks, d)
+			continue
+		}
+		marks[n].first, marks[n].last = min(marks[n].first, d.first), max(marks[n].last, d.last)
+		if marks[n].first == 0 {
+			marks[n].last = 0
+		}
+	}
+	r.dirty = marks
 }
 
 // mark writes one dirty mark for each key that got a fact.
 func (r *rows) mark(ctx context.Context, tx *db.Tx) error {
 	r.sortMarks()
-	marks := db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key", "due_at"}}
+	marks := db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key", "due_at", "first_fact", "last_fact"}}
 	for _, d := range r.dirty {
-		marks.Rows = append(marks.Rows, []any{d.tenant, d.key, dueAt(d.key)})
+		marks.Rows = append(marks.Rows, []any{d.tenant, d.key, dueAt(d.key), d.first, d.last})
 	}
 	return tx.InsertAll(ctx, marks)
 }

@@ -229,7 +229,7 @@ func wakeWaiting(ctx context.Context, tx *db.Tx, sites map[SiteKey]bool) error {
 	for s := range sites {
 		args = append(args, s.Tenant, s.Site)
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key) SELECT DISTINCT tenant, fold_key FROM stream_wait
+	_, err := tx.Exec(ctx, `INSERT INTO dirty (tenant, fold_key, first_fact) SELECT DISTINCT tenant, fold_key, -1 FROM stream_wait
 		WHERE (tenant, site) IN `+db.Tuples(len(sites), 2), args...)
 	return err
 }

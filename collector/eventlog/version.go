@@ -3,8 +3,6 @@ package eventlog
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,21 +16,6 @@ import (
 
 // The versions of one record may touch different keys: a pick that is corrected to another order, bin or item. Every key that any of them
 // touches gets a fact of each, one without a payload where the version does not touch the key, so that every fold sees which one counts.
-
-// recordNumber is the number of an event's record in the tables; false where no other event can be a version of it.
-func recordNumber(e *docklinev1.Event) (int64, bool) {
-	switch e.GetPayload().(type) {
-	case *docklinev1.Event_DeadLetter, *docklinev1.Event_StreamGap, *docklinev1.Event_CommandResult, *docklinev1.Event_PolicyActivated,
-		*docklinev1.Event_ErrorDeclaration, *docklinev1.Event_MilestoneChange, *docklinev1.Event_RecordSettlement:
-		return 0, false // their key is the record, and a declaration is only taken back by another one
-	}
-	name := event.Record(e)
-	if name == "" {
-		return 0, false
-	}
-	sum := sha256.Sum256([]byte(e.GetTenant() + "\x00" + name))
-	return int64(binary.BigEndian.Uint64(sum[:])), true
-}
 
 // linkVersions enters new events as versions of their records, and where a record had one before tells the keys of all of them.
 func (l *Log) linkVersions(ctx context.Context, tx *db.Tx, fresh []*arrival) error {
@@ -103,7 +86,7 @@ func (l *Log) tellVersions(ctx context.Context, tx *db.Tx, records []int64) erro
 		return fmt.Errorf("versions of a record: %w", err)
 	}
 	facts := db.Insert{Table: "fact", Columns: []string{"tenant", "fold_key", "log_id", "event_id", "epoch_ordinal", "seq", "body"},
-		Conflict: []string{"tenant", "fold_key", "log_id"}, Returning: []string{"tenant", "fold_key"}}
+		Conflict: []string{"tenant", "fold_key", "log_id"}, Returning: []string{"tenant", "fold_key", "log_id"}}
 	for _, name := range slices.Sorted(maps.Keys(versions)) {
 		rows, err := l.factsElsewhere(versions[name])
 		if err != nil {
@@ -117,7 +100,7 @@ func (l *Log) tellVersions(ctx context.Context, tx *db.Tx, records []int64) erro
 	}
 	r := l.newRows()
 	for _, row := range told {
-		r.dirty = append(r.dirty, dirtyKey{row[0].(string), row[1].(string)})
+		r.dirty = append(r.dirty, dirtyKey{row[0].(string), row[1].(string), row[2].(int64), row[2].(int64)})
 	}
 	if err := r.mark(ctx, tx); err != nil || len(told) == 0 {
 		return err
@@ -175,7 +158,7 @@ func holdRecords(ctx context.Context, tx *db.Tx, records []int64) error {
 func holdRecordsOf(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) error {
 	var records []int64
 	for _, e := range events {
-		if record, ok := recordNumber(e); ok {
+		if record, ok := event.RecordNumber(e); ok {
 			records = append(records, record)
 		}
 	}

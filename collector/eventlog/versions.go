@@ -11,7 +11,7 @@ import (
 
 // Versions are all versions of an event's record that the log has, in the order of offsets; none where there is but one.
 func (l *Log) Versions(ctx context.Context, e *docklinev1.Event) ([]Entry, error) {
-	record, ok := recordNumber(e)
+	record, ok := event.RecordNumber(e)
 	if !ok {
 		return nil, nil
 	}

@@ -91,13 +91,16 @@ func Why(err error) string {
 // Actions are all that can be done, in the order in which people are offered them.
 type Actions []Action
 
-// Offers are the actions that there are for an exception, those that cannot be done now with the reason.
+// Offers are the actions that there are for an exception, those that cannot be done now with the reason. Of several with one name the first
+// that is for it counts, here and in Act.
 func (all Actions) Offers(ctx context.Context, tx *db.Tx, e *Exception) []Offer {
 	var offers []Offer
+	offered := make(map[string]bool)
 	for _, a := range all {
-		if a.For != nil && !a.For(e) {
+		if a.For != nil && !a.For(e) || offered[a.Name] {
 			continue
 		}
+		offered[a.Name] = true
 		o := Offer{Name: a.Name, Title: a.Title, Scope: a.scope(), Sets: a.Sets}
 		if a.Allowed != nil {
 			if err := a.Allowed(ctx, tx, e); err != nil {

@@ -197,3 +197,28 @@ func scanLevel(rows *sql.Rows, by []string) (Level, error) {
 	l.Target = float64(target) / targetScale
 	return l, err
 }
+
+// OverdueCount is how many clocks of a milestone are overdue at a site.
+type OverdueCount struct {
+	Tenant, Region, Site, Name string
+	Count                      int64
+}
+
+// Overdue counts the clocks of all tenants that ran past their due and are not reached, for metrics.
+func Overdue(ctx context.Context, tx *db.Tx) ([]OverdueCount, error) {
+	rows, err := tx.Query(ctx, `SELECT tenant, region, site, name, COUNT(*) FROM milestone WHERE standing IN ('running', 'paused') AND breached = 1
+		GROUP BY tenant, region, site, name ORDER BY tenant, region, site, name`)
+	if err != nil {
+		return nil, fmt.Errorf("overdue milestones: %w", err)
+	}
+	defer rows.Close()
+	var found []OverdueCount
+	for rows.Next() {
+		var l OverdueCount
+		if err := rows.Scan(&l.Tenant, &l.Region, &l.Site, &l.Name, &l.Count); err != nil {
+			return nil, err
+		}
+		found = append(found, l)
+	}
+	return found, rows.Err()
+}

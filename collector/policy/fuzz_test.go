@@ -1,6 +1,8 @@
 package policy_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/fstest"
 
@@ -14,6 +16,18 @@ func FuzzLoad(f *testing.F) {
 		"targets.yaml": "targets:\n  - {name: erp, role: system_of_record}\n", "timing.yaml": "pick_wait: 10m\n", "ownership.yaml": "ownership:\n  - {kinds: [order.*], owners: [site]}\n"} {
 		f.Add(name, []byte(text))
 	}
+	shipped, err := filepath.Glob("default/*.yaml")
+	if err != nil || len(shipped) == 0 {
+		f.Fatalf("no files that ship: %v", err)
+	}
+	for _, path := range shipped {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(filepath.Base(path), text)
+	}
+	f.Add("calendars.yaml", []byte("calendars:\n  office: {zone: Europe/Berlin, week: {mon-fri: 08:00-17:00}, holidays: [2026-12-25]}\n"))
 	f.Add("mapping.yaml", []byte("items: [{item: A, units: {CS: \"1e99\"}}]"))
 	f.Fuzz(func(t *testing.T, name string, text []byte) {
 		p, err := policy.Load(fstest.MapFS{name: &fstest.MapFile{Data: text}})

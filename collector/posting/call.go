@@ -236,6 +236,11 @@ func (s *Sender) conclude(ctx context.Context, tx *db.Tx, before, r *row, now ti
 	if err := r.save(ctx, tx, micros); err != nil {
 		return err
 	}
+	if r.State == Confirmed && before.State != Confirmed {
+		if err := noteNames(ctx, tx, r, micros); err != nil {
+			return err
+		}
+	}
 	if err := s.concludeReversals(ctx, tx, before, r, micros); err != nil {
 		return err
 	}

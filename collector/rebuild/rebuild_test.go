@@ -30,6 +30,11 @@ var spoils = []struct{ name, key, what, words, query string }{
 	{"a posting deleted", "order/SO1", "state", "is wanted and not there", `DELETE FROM posting WHERE kind = 'goods_issue' AND natural_key = 'SO1/S1'`},
 	{"a link deleted", "shipment/dc-east/S1", "link_fact", "is part of it", `DELETE FROM link WHERE part_of = 'shipment/dc-east/S1'`},
 	{"a reason deleted", "order/SO2", "state", "reads otherwise", `DELETE FROM no_document WHERE fold_key = 'order/SO2'`},
+	{"a digest without a fact", "order/SO4", "state", "its digest lacks event", `DELETE FROM digest_fact WHERE log_id = (SELECT max(log_id) FROM digest_fact WHERE part > 0)`},
+	{"a digest with a fact that is none", "order/SO4", "state", "its digest has", `INSERT INTO digest_fact (digest, log_id, part) SELECT digest, log_id + 1000, part FROM digest_fact WHERE part > 0 AND log_id = (SELECT max(log_id) FROM digest_fact WHERE part > 0)`},
+	{"a fact taken out of its group", "order/SO4", "state", "its digest counts other facts", `UPDATE digest_fact SET part = 0 WHERE log_id = (SELECT max(log_id) FROM digest_fact WHERE part > 0)`},
+	{"a group deleted", "order/SO4", "state", "its digest has event", `DELETE FROM digest_group WHERE digest = (SELECT id FROM digest WHERE fold_key = 'order/SO4')`},
+	{"a digest of other facts", "order/SO4", "state", "its digest was last folded from", `UPDATE digest SET folded = folded - 1 WHERE fold_key = 'order/SO4'`},
 }
 
 // TestTheCheckCanFail spoils one row at a time: the check names the key and how it differs, the night makes an exception of it with what to do, and

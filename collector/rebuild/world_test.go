@@ -56,7 +56,7 @@ func newWorld(t *testing.T, d *db.DB) *world {
 		}
 		return links
 	}
-	w.worker = &reconcile.Worker{DB: d, Policy: p, Now: now, Append: w.append}
+	w.worker = &reconcile.Worker{DB: d, Policy: p, Now: now, Append: w.append, DigestFrom: 4}
 	return w
 }
 
@@ -249,8 +249,13 @@ func (w *world) morning() {
 		Count(70, "C1", In(L("", "", "BOLT", "88"), "A-01", "")),
 		Refused(80, "R1", "bad_quantity", "-2 is no quantity"),
 		Invoice("I1", "SO1", "S1"),
+		Accepted("SO4", "1", L("SO4", "1", "BOLT", "50")),
 	)
 	w.fold()
+	for i := range 6 { // folded from a digest
+		w.tell(Pick(50+i, fmt.Sprint("P1", i), In(L("SO4", "1", "BOLT", fmt.Sprint(1+i%2)), "A-01", "")))
+		w.fold()
+	}
 	w.tell(
 		Revised(Pick(42, "P6", In(L("SO2", "1", "BOLT", "1"), "A-01", "")), "1"),
 		Revised(Pick(42, "P6", In(L("SO3", "1", "NUT", "1"), "B-01", "")), "2"), // corrected to another order, item and bin

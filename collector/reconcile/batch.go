@@ -79,6 +79,12 @@ type batch struct {
 	factCount int
 	later     []string
 
+	// told is which facts of keys are new by their marks; digests are those that keys have, wasLarge which of these were folded apart before,
+	// and parked the keys that are to be, with what is new of them.
+	told     map[foldKey]spans
+	digests  map[foldKey]*digest
+	wasLarge map[foldKey]bool
+	parked   map[foldKey]span
 	// under is the policy to fold under, only to see what would follow; nil is that of each key.
 	under *policy.Policy
 	// present is the policy in force, and activated what came in force when, both as far as they were asked for.
@@ -96,11 +102,16 @@ func (b *batch) run(ctx context.Context, keys []foldKey) error {
 	if err := b.tx.LockAll(ctx, locks); err != nil {
 		return err
 	}
-	marked, err := b.claim(ctx, keys)
-	if err != nil || len(marked) == 0 {
+	keys, err := b.openDigests(ctx, keys)
+	if err != nil {
 		return err
 	}
-	if err := b.load(ctx, marked); err != nil {
+	claimed, err := b.claim(ctx, keys)
+	if err != nil || len(claimed) == 0 {
+		return err
+	}
+	marked, err := b.load(ctx, claimed)
+	if err != nil {
 		return err
 	}
 	b.decode(marked)
@@ -111,12 +122,12 @@ func (b *batch) run(ctx context.Context, keys []foldKey) error {
 		return err
 	}
 	if err := b.writeWishes(ctx); err != nil {
-		if len(marked) == 1 {
-			return &foldError{marked[0], err} // of several the culprit is found one by one
+		if len(claimed) == 1 {
+			return &foldError{claimed[0], err} // of several the culprit is found one by one
 		}
 		return err
 	}
-	b.done.Folded = int64(len(marked))
+	b.done.Folded = int64(len(claimed))
 	return b.write(ctx)
 }
 
@@ -146,14 +157,17 @@ func (b *batch) each(ctx context.Context, keys []foldKey) error {
 // claim takes the marks of keys, also those that are not due yet: the fold asks anew for what it still waits for. It returns the
 // keys that have any.
 func (b *batch) claim(ctx context.Context, keys []foldKey) ([]foldKey, error) {
-	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "dirty", Columns: []string{"id", "tenant", "fold_key"}, Key: byKey, Rows: rowsOf(keys), Claim: true})
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "dirty", Columns: []string{"id", "tenant", "fold_key", "first_fact", "last_fact"}, Key: byKey, Rows: rowsOf(keys), Claim: true})
 	if err != nil {
 		return nil, fmt.Errorf("claim marks: %w", err)
 	}
 	marked := make(map[foldKey]bool)
+	b.told = make(map[foldKey]spans)
 	for _, row := range found {
+		key := keyOf(row[1:])
 		b.marks = append(b.marks, row[0].(int64))
-		marked[keyOf(row[1:])] = true
+		marked[key] = true
+		b.told[key] = append(b.told[key], span{row[3].(int64), row[4].(int64)})
 	}
 	return slices.DeleteFunc(slices.Clone(keys), func(key foldKey) bool { return !marked[key] }), nil
 }
@@ -165,8 +179,26 @@ func (b *batch) one(ctx context.Context, key foldKey) error {
 		return err
 	}
 	out, err := v.decide()
+	if err == nil && v.whole {
+		ok, err := b.readWhole(ctx, key)
+		if err != nil || !ok {
+			return err
+		}
+		if v, err = b.view(ctx, key); err != nil {
+			return err
+		}
+		if out, err = v.decide(); err != nil {
+			return &foldError{key, err}
+		}
+	}
+	if err == nil && b.digests[key] != nil && (b.wasLarge[key] || v.own > b.worker.largeFrom()) {
+		v.tooMany(v.count)
+	}
 	if err == nil {
 		err = b.note(ctx, v, out)
+	}
+	if err == nil {
+		err = b.keepDigest(ctx, v)
 	}
 	if err != nil {
 		return &foldError{key, err}
@@ -182,6 +214,9 @@ func (b *batch) view(ctx context.Context, key foldKey) (*view, error) {
 		return nil, err
 	}
 	v.own = len(b.facts[key])
+	if d := b.digests[key]; d != nil {
+		v.own = int(d.count())
+	}
 	v.facts, err = b.decoded[key].facts, b.decoded[key].err
 	return v, err
 }
@@ -200,7 +235,7 @@ func (b *batch) decode(keys []foldKey) {
 	for n := range workers {
 		busy.Go(func() {
 			for i := n; i < len(keys); i += workers {
-				list[i] = b.decodeKey(keys[i])
+				list[i] = b.decodeKey(keys[i], b.digests[keys[i]])
 			}
 		})
 	}
@@ -211,8 +246,8 @@ func (b *batch) decode(keys []foldKey) {
 	}
 }
 
-// decodeKey reads the facts of a key and those that come to it through links.
-func (b *batch) decodeKey(key foldKey) decoded {
+// decodeKey reads the facts of a key, where it has a digest those apart with what stands for the others, and those that come to it through links.
+func (b *batch) decodeKey(key foldKey, of *digest) decoded {
 	rows := b.facts[key]
 	d := decoded{facts: make([]state.Fact, 0, len(rows))}
 	add := func(via string, rows []factRow) {
@@ -226,14 +261,17 @@ func (b *batch) decodeKey(key foldKey) decoded {
 		}
 	}
 	add("", rows)
+	if of != nil {
+		d.facts = of.appendGroups(d.facts)
+	}
 	for _, via := range linkedKeys(b.links[key]) {
 		add(via, b.facts[foldKey{key.tenant, via}])
 	}
 	return d
 }
 
-// setAside makes an exception of a key that cannot be folded, and has it tried again later.
-func (w *Worker) setAside(ctx context.Context, key foldKey, bad *foldError) error {
+// setAside makes an exception of a key that cannot be folded, and has it tried again later, with what was told of it beside its marks.
+func (w *Worker) setAside(ctx context.Context, key foldKey, bad *foldError, told span) error {
 	if w.Log != nil {
 		w.Log.Error("cannot fold", "key", key.key, "err", bad.err)
 	}
@@ -250,7 +288,7 @@ func (w *Worker) setAside(ctx context.Context, key foldKey, bad *foldError) erro
 		if _, err := exception.Sync(ctx, tx, key.tenant, key.failure(), []exception.Desired{desired}, b.now); err != nil {
 			return err
 		}
-		b.mark(key, b.now.Add(retryFailed))
+		b.mark(key, b.now.Add(retryFailed), b.told[key].one().with(told))
 		return b.flushMarks(ctx)
 	})
 }

@@ -108,7 +108,7 @@ func (w *Worker) Compare(ctx context.Context, keys []Key, corrections map[Key][]
 	var large []foldKey
 	err := w.DB.Read(ctx, func(tx *db.Tx) error {
 		found, large = nil, nil
-		rest, apart, err := w.apart(ctx, tx, all)
+		rest, apart, err := w.apart(ctx, tx, all, false)
 		if err != nil {
 			return err
 		}
@@ -176,6 +176,12 @@ func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, how
 		if !r.Pending {
 			if err := b.compare(ctx, key, &r, how); err != nil {
 				return nil, err
+			}
+			if how.told == nil {
+				differs, err := b.digestDiffers(ctx, key)
+				if r.Differences = append(r.Differences, differs...); err != nil {
+					return nil, err
+				}
 			}
 		}
 		found = append(found, r)
@@ -266,11 +272,22 @@ func (w *Worker) compareLarge(ctx context.Context, key foldKey, how refolding) (
 		return r, err
 	}
 	r.Facts = ownFacts(facts)
+	check, err := w.readDigestCheck(ctx, key)
+	if err != nil {
+		return r, err
+	}
 	err = w.DB.Read(ctx, func(tx *db.Tx) error {
 		r.Differences = nil
 		pending, err := pendingOf(ctx, tx, []foldKey{key}, w.now().UnixMicro())
 		if r.Pending = pending[key]; err != nil || r.Pending {
 			return err
+		}
+		var there int // what was told while the pages were read may be folded already
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM fact WHERE tenant = ? AND fold_key = ?`, key.tenant, key.key).Scan(&there); err != nil {
+			return err
+		}
+		if r.Pending = there != r.Facts || check != nil && int64(there) != check.facts; r.Pending {
+			return nil
 		}
 		b := &batch{worker: w, tx: tx, now: w.now(), large: true, factCount: r.Facts, under: how.under}
 		if err := b.loadLarge(ctx, key); err != nil {
@@ -280,7 +297,12 @@ func (w *Worker) compareLarge(ctx context.Context, key foldKey, how refolding) (
 			return err
 		}
 		b.decoded = map[foldKey]decoded{key: {facts: facts}}
-		return b.compare(ctx, key, &r, how)
+		if err := b.compare(ctx, key, &r, how); err != nil || check == nil || how.told != nil {
+			return err
+		}
+		differs, err := check.end(ctx, tx, b.folded(key))
+		r.Differences = append(r.Differences, differs...)
+		return err
 	})
 	return r, err
 }

@@ -55,7 +55,7 @@ func (w *Worker) StepLarge(ctx context.Context) (int, error) {
 		w.giveBack(ctx, t)
 		return 0, err
 	default:
-		if err := w.setAside(ctx, t.foldKey, bad); err != nil {
+		if err := w.setAside(ctx, t.foldKey, bad, t.told); err != nil {
 			return 0, err
 		}
 		w.count(Stats{Failed: 1})
@@ -71,14 +71,33 @@ func (w *Worker) StepLarge(ctx context.Context) (int, error) {
 }
 
 func (w *Worker) foldLarge(ctx context.Context, t *largeTurn) (Stats, error) {
-	facts, err := w.factsOf(ctx, t.foldKey)
+	ready, err := w.bringUpLarge(ctx, t)
 	if err != nil {
 		return Stats{}, err
+	}
+	var facts []state.Fact
+	if ready {
+		if facts, ready, err = w.digestedFacts(ctx, t.foldKey); err != nil {
+			return Stats{}, err
+		}
+	}
+	if !ready {
+		if facts, err = w.factsOf(ctx, t.foldKey); err != nil {
+			return Stats{}, err
+		}
 	}
 	for range laneTries {
 		d, err := w.decideLarge(ctx, t.foldKey, facts)
 		if err != nil {
 			return Stats{}, err
+		}
+		if d.whole { // what follows asks for each
+			if facts, err = w.factsOf(ctx, t.foldKey); err != nil {
+				return Stats{}, err
+			}
+			if d, err = w.decideLarge(ctx, t.foldKey, facts); err != nil {
+				return Stats{}, err
+			}
 		}
 		if err := w.writeReasons(ctx, t, d); err != nil {
 			return Stats{}, err
@@ -93,18 +112,24 @@ func (w *Worker) foldLarge(ctx context.Context, t *largeTurn) (Stats, error) {
 
 // factsOf reads the facts of a key, page by page.
 func (w *Worker) factsOf(ctx context.Context, key foldKey) ([]state.Fact, error) {
-	page := w.Page
-	if page == 0 {
-		page = defaultPage
-	}
-	var facts []state.Fact
 	thin := newThinner()
+	facts, err := w.pages(ctx, key, "", w.pageSize(), thin, nil)
+	if err != nil {
+		return nil, err
+	}
+	return w.linkedFacts(ctx, key, thin, facts)
+}
+
+func (w *Worker) pageSize() int { return cmp.Or(w.Page, defaultPage) }
+
+// linkedFacts adds to facts those that come to a key through links.
+func (w *Worker) linkedFacts(ctx context.Context, key foldKey, thin *thinner, facts []state.Fact) ([]state.Fact, error) {
 	keys, err := w.linkedTo(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	for _, via := range append([]string{""}, keys...) {
-		if facts, err = w.pages(ctx, key, via, page, thin, facts); err != nil {
+	for _, via := range keys {
+		if facts, err = w.pages(ctx, key, via, w.pageSize(), thin, facts); err != nil {
 			return nil, err
 		}
 	}
@@ -179,7 +204,10 @@ func (w *Worker) decideLarge(ctx context.Context, key foldKey, facts []state.Fac
 		if d.out, err = v.decide(); err != nil {
 			return &foldError{key, err}
 		}
-		v.tooMany(len(facts))
+		if v.whole {
+			return nil
+		}
+		v.tooMany(countFacts(facts))
 		b.noteReasons(key, d.out.reasons)
 		return nil
 	})
@@ -267,6 +295,9 @@ func (w *Worker) writeLarge(ctx context.Context, t *largeTurn, d *decision) (don
 		v.batch = b
 		if err := b.note(ctx, &v, d.out); err != nil {
 			return &foldError{t.foldKey, err}
+		}
+		if _, err := tx.Exec(ctx, `UPDATE digest SET folded = ? WHERE tenant = ? AND fold_key = ?`, d.count, t.tenant, t.key); err != nil {
+			return err
 		}
 		b.postings.AtMost(laneRows)
 		if err := b.writeWishes(ctx); err != nil {
@@ -366,15 +397,15 @@ func (v *view) openedNow(site string) (id string, err error) {
 	return v.openedBy(site), nil
 }
 
-// claimDue takes the marks of a large key that are not due: its fold asks anew for what it still waits for. Those that are due are of
-// something that came meanwhile.
+// claimDue takes the marks of a large key that are not due: its fold asks anew for what it still waits for. Those that are due, or say that
+// facts are new, are of something that came meanwhile.
 func (b *batch) claimDue(ctx context.Context, key foldKey) error {
-	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "dirty", Columns: []string{"id", "due_at"}, Key: byKey, Rows: rowsOf([]foldKey{key}), Claim: true})
+	found, err := b.tx.Lookup(ctx, db.Lookup{Table: "dirty", Columns: []string{"id", "due_at", "first_fact"}, Key: byKey, Rows: rowsOf([]foldKey{key}), Claim: true})
 	if err != nil {
 		return fmt.Errorf("claim marks: %w", err)
 	}
 	for _, row := range found {
-		if row[1].(int64) > b.now.UnixMicro() {
+		if row[1].(int64) > b.now.UnixMicro() && row[2].(int64) == noFact.first {
 			b.marks = append(b.marks, row[0].(int64))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,27 +25,39 @@ const (
 	largeLease = 5 * time.Minute
 )
 
-// apart takes those keys out of keys that have very many facts.
-func (w *Worker) apart(ctx context.Context, tx *db.Tx, keys []foldKey) (rest, large []foldKey, err error) {
+// apart takes those keys out of keys that have very many facts, but for those of which a digest is to be read.
+func (w *Worker) apart(ctx context.Context, tx *db.Tx, keys []foldKey, digests bool) (rest, large []foldKey, err error) {
 	isLarge := make(map[foldKey]bool)
-	known, err := tx.Lookup(ctx, db.Lookup{Table: "large_key", Columns: byKey, Key: byKey, Rows: rowsOf(keys)})
+	known, err := tx.Lookup(ctx, db.Lookup{Table: "large_key", Columns: []string{"tenant", "fold_key", "since"}, Key: byKey, Rows: rowsOf(keys)})
 	if err != nil {
 		return nil, nil, fmt.Errorf("large keys: %w", err)
 	}
+	waiting := make(map[foldKey]bool)
 	for _, row := range known {
-		isLarge[keyOf(row)] = true
+		isLarge[keyOf(row)], waiting[keyOf(row)] = true, row[2].(int64) > 0
+	}
+	var few map[foldKey]*digest
+	if digests {
+		if few, err = readDigests(ctx, tx, keys); err != nil {
+			return nil, nil, fmt.Errorf("digests: %w", err)
+		}
+		for key, d := range few {
+			if d.ready && !waiting[key] {
+				isLarge[key] = false
+			}
+		}
 	}
 	// An opening lists the buckets of its site under a lock, and movements and buckets write the ledger: only a transaction that writes may do
 	// so. They have few facts.
 	asked := slices.DeleteFunc(slices.Clone(keys), func(key foldKey) bool {
 		return isLarge[key] || isStock(key.key) || strings.HasPrefix(key.key, state.KindOpening+"/") || strings.HasPrefix(key.key, state.KindMovement+"/")
 	})
-	if len(asked) > 0 {
-		args := make([]any, 0, 2*len(asked)+1)
-		for _, key := range asked {
+	if counted := slices.DeleteFunc(slices.Clone(asked), func(key foldKey) bool { return few[key] != nil }); len(counted) > 0 {
+		args := make([]any, 0, 2*len(counted)+1)
+		for _, key := range counted {
 			args = append(args, key.tenant, key.key)
 		}
-		rows, err := tx.Query(ctx, `SELECT tenant, fold_key FROM fact WHERE (tenant, fold_key) IN `+db.Tuples(len(asked), 2)+`
+		rows, err := tx.Query(ctx, `SELECT tenant, fold_key FROM fact WHERE (tenant, fold_key) IN `+db.Tuples(len(counted), 2)+`
 			GROUP BY tenant, fold_key HAVING COUNT(*) > ?`, append(args, cmp.Or(w.LargeFrom, defaultLargeFrom))...)
 		if err != nil {
 			return nil, nil, fmt.Errorf("count facts: %w", err)
@@ -61,9 +74,9 @@ func (w *Worker) apart(ctx context.Context, tx *db.Tx, keys []foldKey) (rest, la
 			return nil, nil, err
 		}
 		rows.Close()
-		if err := w.linkedLarge(ctx, tx, asked, isLarge); err != nil {
-			return nil, nil, fmt.Errorf("count facts of what is linked: %w", err)
-		}
+	}
+	if err := w.linkedLarge(ctx, tx, asked, isLarge); err != nil {
+		return nil, nil, fmt.Errorf("count facts of what is linked: %w", err)
 	}
 	for _, key := range keys {
 		if isLarge[key] {
@@ -80,30 +93,25 @@ func (w *Worker) apart(ctx context.Context, tx *db.Tx, keys []foldKey) (rest, la
 func (w *Worker) park(ctx context.Context, keys []foldKey) error {
 	slices.SortFunc(keys, compareKeys)
 	err := w.DB.Write(ctx, func(tx *db.Tx) error {
-		now := w.now().UnixMicro()
-		found, err := tx.Lookup(ctx, db.Lookup{Table: "dirty", Columns: []string{"id", "tenant", "fold_key", "due_at"}, Key: byKey, Rows: rowsOf(keys), Claim: true})
+		now := w.now()
+		found, err := tx.Lookup(ctx, db.Lookup{Table: "dirty", Columns: []string{"id", "tenant", "fold_key", "due_at", "first_fact", "last_fact"}, Key: byKey, Rows: rowsOf(keys), Claim: true})
 		if err != nil {
 			return err
 		}
 		var marks []int64
-		due := make(map[foldKey]bool)
+		due := make(map[foldKey]span)
 		for _, row := range found {
-			if row[3].(int64) <= now {
+			if key := keyOf(row[1:]); row[3].(int64) <= now.UnixMicro() {
 				marks = append(marks, row[0].(int64))
-				due[keyOf(row[1:])] = true
+				told, seen := due[key]
+				if !seen {
+					told = noFact
+				}
+				due[key] = told.with(span{row[4].(int64), row[5].(int64)})
 			}
 		}
-		for _, key := range keys {
-			if !due[key] {
-				continue
-			}
-			if _, err := tx.Exec(ctx, `INSERT INTO large_key (tenant, fold_key, marks, since, due_at) VALUES (?, ?, 1, ?, ?)
-				ON CONFLICT (tenant, fold_key) DO UPDATE SET marks = large_key.marks + 1,
-				since = CASE WHEN large_key.since = 0 THEN excluded.since ELSE large_key.since END,
-				due_at = CASE WHEN large_key.due_at = 0 THEN excluded.due_at + ? * large_key.took ELSE large_key.due_at END`,
-				key.tenant, key.key, now, now+settle.Microseconds(), paceBy); err != nil {
-				return err
-			}
+		if err := parkKeys(ctx, tx, due, now); err != nil {
+			return err
 		}
 		_, err = tx.Delete(ctx, "dirty", "id", marks)
 		return err
@@ -115,6 +123,24 @@ func (w *Worker) park(ctx context.Context, keys []foldKey) error {
 	return nil
 }
 
+// parkKeys notes keys for StepLarge, each with what is new of it.
+func parkKeys(ctx context.Context, tx *db.Tx, keys map[foldKey]span, now time.Time) error {
+	for _, key := range slices.SortedFunc(maps.Keys(keys), compareKeys) {
+		told := keys[key]
+		if _, err := tx.Exec(ctx, `INSERT INTO large_key (tenant, fold_key, marks, since, due_at, first_fact, last_fact) VALUES (?, ?, 1, ?, ?, ?, ?)
+			ON CONFLICT (tenant, fold_key) DO UPDATE SET marks = large_key.marks + 1,
+			since = CASE WHEN large_key.since = 0 THEN excluded.since ELSE large_key.since END,
+			due_at = CASE WHEN large_key.due_at = 0 THEN excluded.due_at + ? * large_key.took ELSE large_key.due_at END,
+			first_fact = CASE WHEN large_key.first_fact = 0 OR excluded.first_fact = 0 THEN 0 WHEN large_key.first_fact < 0 OR excluded.first_fact > 0 AND excluded.first_fact < large_key.first_fact
+				THEN excluded.first_fact ELSE large_key.first_fact END,
+			last_fact = CASE WHEN large_key.last_fact > excluded.last_fact THEN large_key.last_fact ELSE excluded.last_fact END`,
+			key.tenant, key.key, now.UnixMicro(), now.Add(settle).UnixMicro(), told.first, told.last, paceBy); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func compareKeys(x, y foldKey) int {
 	return cmp.Or(cmp.Compare(x.tenant, y.tenant), cmp.Compare(x.key, y.key))
 }
@@ -122,8 +148,9 @@ func compareKeys(x, y foldKey) int {
 // largeTurn is one fold of a large key.
 type largeTurn struct {
 	foldKey
-	// marks is how much had been told when it began.
+	// marks is how much had been told when it began, told what.
 	marks int64
+	told  span
 	began time.Time
 }
 
@@ -133,8 +160,8 @@ func (w *Worker) turn(ctx context.Context) (*largeTurn, error) {
 	take := func(tx *db.Tx) error {
 		t = nil
 		next := &largeTurn{began: w.now()}
-		err := tx.QueryRow(ctx, `SELECT tenant, fold_key, marks FROM large_key WHERE due_at > 0 AND due_at <= ? ORDER BY due_at LIMIT 1`,
-			next.began.UnixMicro()).Scan(&next.tenant, &next.key, &next.marks)
+		err := tx.QueryRow(ctx, `SELECT tenant, fold_key, marks, first_fact, last_fact FROM large_key WHERE due_at > 0 AND due_at <= ? ORDER BY due_at LIMIT 1`,
+			next.began.UnixMicro()).Scan(&next.tenant, &next.key, &next.marks, &next.told.first, &next.told.last)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -183,7 +210,8 @@ func (w *Worker) giveBack(ctx context.Context, t *largeTurn) {
 // end notes within the fold's last transaction that everything which had been told when the turn began is folded.
 func (t *largeTurn) end(ctx context.Context, tx *db.Tx, now time.Time) error {
 	took := now.Sub(t.began).Microseconds()
-	_, err := tx.Exec(ctx, `UPDATE large_key SET took = ?, due_at = CASE WHEN marks = ? THEN 0 ELSE CAST(? AS BIGINT) END, since = CASE WHEN marks = ? THEN 0 ELSE CAST(? AS BIGINT) END
-		WHERE tenant = ? AND fold_key = ?`, took, t.marks, now.Add(settle).UnixMicro()+paceBy*took, t.marks, t.began.UnixMicro(), t.tenant, t.key)
+	_, err := tx.Exec(ctx, `UPDATE large_key SET took = ?, due_at = CASE WHEN marks = ? THEN 0 ELSE CAST(? AS BIGINT) END, since = CASE WHEN marks = ? THEN 0 ELSE CAST(? AS BIGINT) END,
+		first_fact = CASE WHEN marks = ? THEN -1 ELSE first_fact END, last_fact = CASE WHEN marks = ? THEN 0 ELSE last_fact END
+		WHERE tenant = ? AND fold_key = ?`, took, t.marks, now.Add(settle).UnixMicro()+paceBy*took, t.marks, t.began.UnixMicro(), t.marks, t.marks, t.tenant, t.key)
 	return err
 }

@@ -228,7 +228,7 @@ func again(t *testing.T, d *db.DB) *db.DB {
 	return testenv.Postgres(t)
 }
 
-// TestAnOrderOfVeryManyPicksHoldsUpNoOther: others are folded between the pages in which it is read, and it takes a bounded memory.
+// TestAnOrderOfVeryManyPicksHoldsUpNoOther: where all facts of an order are asked for, others are folded between the pages in which it is read, and it takes a bounded memory.
 func TestAnOrderOfVeryManyPicksHoldsUpNoOther(t *testing.T) {
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
 		total := testenv.Count("reconcile.large-facts")
@@ -236,6 +236,7 @@ func TestAnOrderOfVeryManyPicksHoldsUpNoOther(t *testing.T) {
 			total /= 5 // there nobody waits for another's writing
 		}
 		w := newWorld(t, d, nil)
+		w.worker.DigestFrom = -1
 		var lines []*docklinev1.Line
 		for i := range 20 {
 			lines = append(lines, L("", fmt.Sprint(i+1), fmt.Sprintf("SKU-%d", i), fmt.Sprint(total)))

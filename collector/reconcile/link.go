@@ -145,8 +145,16 @@ func appendFact(facts []state.Fact, key foldKey, fact state.Fact) []state.Fact {
 func ownFacts(facts []state.Fact) (n int) {
 	for _, fact := range facts {
 		if fact.Via == "" {
-			n++
+			n += int(fact.Counted())
 		}
+	}
+	return n
+}
+
+// countFacts counts facts, those too for which others stand.
+func countFacts(facts []state.Fact) (n int) {
+	for _, fact := range facts {
+		n += int(fact.Counted())
 	}
 	return n
 }

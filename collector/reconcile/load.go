@@ -82,28 +82,36 @@ func isLedger(key string) bool {
 // isStock tells keys of buckets.
 func isStock(key string) bool { return strings.HasPrefix(key, state.KindStock+"/") }
 
-// load reads everything about keys in a few bulk queries.
-func (b *batch) load(ctx context.Context, keys []foldKey) error {
+// load reads everything about keys in a few bulk queries, and returns those that are to be folded here.
+func (b *batch) load(ctx context.Context, keys []foldKey) ([]foldKey, error) {
+	err := b.loadAll(ctx, keys)
+	if err == nil && len(b.digests) > 0 {
+		keys, err = b.catchUp(ctx, keys)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	return keys, nil
+}
+
+func (b *batch) loadAll(ctx context.Context, keys []foldKey) error {
 	if err := b.loadLinks(ctx, keys); err != nil {
-		return fmt.Errorf("load: %w", err)
+		return err
 	}
 	rows := rowsOf(keys)
-	if err := b.loadFacts(ctx, rowsOf(b.withLinked(keys))); err != nil {
-		return fmt.Errorf("load: %w", err)
+	read := slices.DeleteFunc(b.withLinked(keys), func(key foldKey) bool { return b.digests[key] != nil })
+	if err := b.loadFacts(ctx, rowsOf(read)); err != nil {
+		return err
 	}
 	for _, part := range []func(context.Context, [][]any) error{b.loadStates, b.loadReasons, b.loadWaits} {
 		if err := part(ctx, rows); err != nil {
-			return fmt.Errorf("load: %w", err)
+			return err
 		}
 	}
-	if err := b.loadPostings(ctx, keys); err != nil {
-		return fmt.Errorf("load: %w", err)
-	}
-	if err := b.loadExceptions(ctx, keys); err != nil {
-		return fmt.Errorf("load: %w", err)
-	}
-	if err := b.loadCommands(ctx, keys); err != nil {
-		return fmt.Errorf("load: %w", err)
+	for _, part := range []func(context.Context, []foldKey) error{b.loadPostings, b.loadExceptions, b.loadCommands} {
+		if err := part(ctx, keys); err != nil {
+			return err
+		}
 	}
 	if err := b.loadClocks(ctx, keys); err != nil {
 		return fmt.Errorf("load: %w", err)
@@ -121,7 +129,12 @@ func (b *batch) loadFacts(ctx context.Context, keys [][]any) error {
 	if err != nil {
 		return err
 	}
-	b.facts = make(map[foldKey][]factRow, len(keys))
+	if b.facts == nil {
+		b.facts = make(map[foldKey][]factRow, len(keys))
+	}
+	for _, key := range keys {
+		delete(b.facts, keyOf(key))
+	}
 	for _, row := range found {
 		b.facts[keyOf(row)] = append(b.facts[keyOf(row)], factRow{row[2].(int64), row[3].(int64), row[4].(int64), row[5].([]byte)})
 	}

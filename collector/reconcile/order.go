@@ -18,6 +18,10 @@ import (
 // order decides what follows from the facts of an order.
 func (v *view) order(number string) {
 	fold := state.FoldOrder(number, v.withHolders(), fieldRules{rules{v.policy.Mapping, v.policy, v.tenant}, v})
+	if fold.Whole || v.whole {
+		v.whole = true
+		return
+	}
 	fold.Rank += uint64(v.owned.Taken) // what others gave changes what a site is told, like what the system of record says
 	s := fold.State
 	o := &v.outcome
@@ -45,6 +49,15 @@ func (v *view) order(number string) {
 	v.shorts(&fold)
 	v.afterTheEnd(&fold)
 	v.reasonsOfOrder(&fold, fed)
+	v.alike = len(fold.Issues) == 0 && overTexts[s.GetStatus()] == ""
+	v.whole = !v.alike && slices.ContainsFunc(v.facts, func(f state.Fact) bool { return f.Group != nil }) // each has a reason of its own
+}
+
+// overTexts say why nothing follows from an event, of an order that has ended.
+var overTexts = map[string]string{
+	state.Shipped: "the order is complete without it", state.Closed: "the order is complete without it",
+	state.Delivered: "the order is complete without it", state.PartiallyDelivered: "the order is complete without it",
+	state.Cancelled: "the order was cancelled; the goods stay in stock", state.Rejected: "the order was rejected",
 }
 
 // orphans are facts of an order that no system of record has told of: they wait, and then a person looks.
@@ -358,11 +371,7 @@ func (v *view) afterTheEnd(fold *state.OrderFold) {
 // reasonsOfOrder says why an event leads to no document.
 func (v *view) reasonsOfOrder(fold *state.OrderFold, fed map[string]bool) {
 	v.replaced(fold.Former, byRevision)
-	over := map[string]string{
-		state.Shipped: "the order is complete without it", state.Closed: "the order is complete without it",
-		state.Delivered: "the order is complete without it", state.PartiallyDelivered: "the order is complete without it",
-		state.Cancelled: "the order was cancelled; the goods stay in stock", state.Rejected: "the order was rejected",
-	}[fold.State.GetStatus()]
+	over := overTexts[fold.State.GetStatus()]
 	for _, e := range fold.Facts {
 		if e.GetSite() == "" || fed[e.GetId()] || v.outcome.reasons[e.GetId()] != "" {
 			continue

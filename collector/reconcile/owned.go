@@ -45,7 +45,9 @@ func (v *view) registry(e *docklinev1.Event) *ownership.Registry {
 
 // disown takes out what sources may not state.
 func (v *view) disown(kind string) {
-	v.owned = state.Own(v.facts, authority{v, v.declaredHere()})
+	a := authority{v, v.declaredHere()}
+	v.groupsOwned(a)
+	v.owned = state.Own(v.facts, a)
 	owned := &v.owned
 	v.facts = owned.Facts
 	for id, e := range owned.Told {
@@ -60,6 +62,20 @@ func (v *view) disown(kind string) {
 		case c.Event.GetErrorDeclaration() != nil && v.key != state.DeclarationKey(c.Event.GetErrorDeclaration().GetEventId()): // told once, where it is declared
 		default:
 			v.claims = append(v.claims, c)
+		}
+	}
+}
+
+// groupsOwned asks for all facts where some stand for many, and of one like them not all is its source's to say.
+func (v *view) groupsOwned(a authority) {
+	kinds := make(map[docklinev1.EventKind]bool)
+	for _, f := range v.facts {
+		kinds[f.Event.GetKind()] = kinds[f.Event.GetKind()] || f.Group != nil
+	}
+	for _, f := range v.facts {
+		if kinds[f.Event.GetKind()] && !v.whole {
+			w := a.Writes(f.Event)
+			v.whole = !w.Tell || len(w.Foreign) > 0
 		}
 	}
 }

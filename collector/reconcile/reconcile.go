@@ -39,6 +39,9 @@ type Worker struct {
 	// key at a time, default 1,000; Paged is called after each page with how many there are, when it is not nil, while no transaction is open.
 	LargeFrom, Page int
 	Paged           func(read int)
+	// DigestFrom is the number of facts beyond which an order has a digest, so that one more costs the same whatever there are; default 500,
+	// below 0 none has.
+	DigestFrom int
 	// Wake tells of new marks made in this process; without it they are found after Idle (default 100 ms).
 	Wake db.Signal
 	Idle time.Duration
@@ -128,7 +131,7 @@ func (w *Worker) Step(ctx context.Context) (int, error) {
 			keys, large = nil, nil
 			return err
 		}
-		keys, large, err = w.apart(ctx, tx, due)
+		keys, large, err = w.apart(ctx, tx, due, w.digests())
 		return err
 	})
 	if err != nil {
@@ -160,16 +163,18 @@ func (w *Worker) Step(ctx context.Context) (int, error) {
 
 // fold folds keys in one transaction.
 func (w *Worker) fold(ctx context.Context, keys []foldKey) (Stats, error) {
-	var done Stats
+	var b *batch
 	err := w.DB.Write(ctx, func(tx *db.Tx) error {
-		b := &batch{worker: w, tx: tx, now: w.now()}
-		if err := b.run(ctx, keys); err != nil {
-			return err
-		}
-		done = b.done
-		return nil
+		b = &batch{worker: w, tx: tx, now: w.now()}
+		return b.run(ctx, keys)
 	})
-	return done, err
+	if err != nil {
+		return Stats{}, err
+	}
+	if len(b.parked) > 0 {
+		w.wakeLarge.Set()
+	}
+	return b.done, nil
 }
 
 // oneByOne folds each key in a transaction of its own, and sets aside those that fail.
@@ -185,7 +190,7 @@ func (w *Worker) oneByOne(ctx context.Context, keys []foldKey) (Stats, error) {
 		case ctx.Err() != nil || !errors.As(err, &bad):
 			return total, err // the database, not the key
 		default:
-			if err := w.setAside(ctx, key, bad); err != nil {
+			if err := w.setAside(ctx, key, bad, noFact); err != nil {
 				return total, err
 			}
 			total.Failed++

@@ -178,7 +178,7 @@ func (w *Worker) refoldAll(ctx context.Context, keys []foldKey, how refolding, b
 	err = w.DB.Read(ctx, func(tx *db.Tx) error {
 		begin()
 		all, large = nil, nil
-		rest, apart, err := w.apart(ctx, tx, keys)
+		rest, apart, err := w.apart(ctx, tx, keys, false)
 		if err != nil {
 			return err
 		}

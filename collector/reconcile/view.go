@@ -29,9 +29,11 @@ type view struct {
 	now    time.Time
 	policy *policy.Policy
 	facts  []state.Fact
-	// own is how many facts the key itself has.
-	own int
-	had *stateRow
+	// own is how many facts the key itself has, count how many there are with those that come through links.
+	own, count int
+	had        *stateRow
+	// whole: some facts stand for many, and what follows asks for each. alike: it would not.
+	whole, alike bool
 
 	stored map[posting.Ref]posting.Entry
 	// acts are what people told the clocks of its milestones.
@@ -99,6 +101,7 @@ func (v *view) decide() (out *outcome, err error) {
 	if err != nil {
 		return nil, err
 	}
+	v.count = countFacts(v.facts)
 	v.disown(kind)
 	v.acts = v.takeActs()
 	switch {
@@ -275,7 +278,7 @@ func (v *view) targets(kind connector.Kind, site string, order *docklinev1.Order
 
 // want adds a posting.
 func (v *view) want(d posting.Desired) {
-	d.SourceVersion = max(d.SourceVersion, int64(len(v.facts)))
+	d.SourceVersion = max(d.SourceVersion, int64(countFacts(v.facts)))
 	rule := v.policy.Posting(v.policy.Scope(v.tenant, d.Site, v.outcome.customer), d.Target, d.Kind)
 	d.Timing, d.Within, d.NotBefore = posting.Timing(rule.Timing), rule.Within, rule.NotBefore(v.now)
 	v.outcome.postings = append(v.outcome.postings, d)

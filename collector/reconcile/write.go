@@ -86,7 +86,7 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 		}
 	}
 	if !out.wakeAt.IsZero() {
-		b.mark(v.foldKey, out.wakeAt)
+		b.mark(v.foldKey, out.wakeAt, noFact)
 	}
 	for _, key := range out.also {
 		b.markOnce(foldKey{v.tenant, key})
@@ -118,7 +118,7 @@ func (b *batch) writeWishes(ctx context.Context) error {
 
 // noteState tells whether there is anything about the key that was not folded before.
 func (b *batch) noteState(v *view, out *outcome) (bool, error) {
-	facts := int64(len(b.facts[v.foldKey]))
+	facts := int64(v.own)
 	if b.large {
 		facts = int64(b.factCount)
 	}
@@ -276,9 +276,9 @@ func (b *batch) refresh(tenant string, ids []string) {
 	}
 }
 
-// mark has a key folded again at a time.
-func (b *batch) mark(key foldKey, at time.Time) {
-	b.newMarks = append(b.newMarks, []any{key.tenant, key.key, at.UnixMicro()})
+// mark has a key folded again at a time, with what is new of it until then.
+func (b *batch) mark(key foldKey, at time.Time, told span) {
+	b.newMarks = append(b.newMarks, []any{key.tenant, key.key, at.UnixMicro(), told.first, told.last})
 }
 
 // markOnce has a key folded again at once.
@@ -290,7 +290,7 @@ func (b *batch) markOnce(key foldKey) {
 		b.marked = make(map[foldKey]bool)
 	}
 	b.marked[key] = true
-	b.newMarks = append(b.newMarks, []any{key.tenant, key.key, int64(0)})
+	b.newMarks = append(b.newMarks, []any{key.tenant, key.key, int64(0), noFact.first, noFact.last})
 }
 
 // write writes what was noted. Rows go in the order of their keys, so that two workers wait for each other and do not deadlock.
@@ -347,6 +347,9 @@ func (b *batch) write(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := b.writeDigests(ctx); err != nil {
+		return err
+	}
 	return b.flushMarks(ctx)
 }
 
@@ -358,5 +361,5 @@ func (b *batch) flushMarks(ctx context.Context) error {
 	slices.SortStableFunc(b.newMarks, func(x, y []any) int {
 		return cmp.Or(cmp.Compare(x[0].(string), y[0].(string)), cmp.Compare(x[1].(string), y[1].(string)))
 	})
-	return b.tx.InsertAll(ctx, db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key", "due_at"}, Rows: b.newMarks})
+	return b.tx.InsertAll(ctx, db.Insert{Table: "dirty", Columns: []string{"tenant", "fold_key", "due_at", "first_fact", "last_fact"}, Rows: b.newMarks})
 }

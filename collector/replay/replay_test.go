@@ -80,6 +80,7 @@ func (c *centre) activate(p *policy.Policy) {
 		c.Fatal(err)
 	}
 	c.worker.Policy = p
+	c.settle()
 }
 
 func (c *centre) write(f func(tx *db.Tx) error) {
@@ -115,6 +116,11 @@ func (c *centre) tell(events ...*docklinev1.Event) {
 		_, err := c.log.Append(c.Context(), tx, recorded)
 		return err
 	})
+	c.settle()
+}
+
+func (c *centre) settle() {
+	c.Helper()
 	for n := 1; n > 0; {
 		var err error
 		if n, err = c.worker.Step(c.Context()); err != nil {

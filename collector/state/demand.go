@@ -115,6 +115,12 @@ func allocations(facts []Fact, m Mapping) []Demand {
 	}
 	for _, fact := range force.Facts {
 		e := fact.Event
+		if fact.Group != nil {
+			if item, base, ok := fact.Group.sum(m, e); ok {
+				take(e.GetSite(), "", item, base)
+			}
+			continue
+		}
 		each(e, e.GetPick().GetLines(), func(item string, base int64) { take(e.GetSite(), "", item, base) })
 	}
 	var list []Demand

@@ -103,11 +103,7 @@ func (f *orderFold) named(status string, facts []int32) ([]string, uint32) {
 		}
 		return []string{f.about[len(f.about)-1].Event.GetId()}, 1
 	}
-	var ids []string
-	for _, at := range facts[max(0, len(facts)-mostStatusFacts):] {
-		ids = append(ids, f.out.Facts[at].GetId())
-	}
-	return ids, uint32(len(facts))
+	return f.newest(facts)
 }
 
 func (f *orderFold) heldBy() ([]string, uint32) {

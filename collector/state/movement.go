@@ -109,6 +109,9 @@ func (f *orderFold) place(e *docklinev1.Event, line *docklinev1.Line, s stage) (
 		f.found.add(unknownLine(e, line, why))
 		return nil, false
 	}
+	if s == picked && len(f.groups) > 0 && (len(candidates) > 1 || base < 0) {
+		f.out.Whole = true // how it is divided depends on what was picked before it
+	}
 	return f.divide(e, line, candidates, base, s, func(at int) int64 {
 		l := f.out.State.Lines[at]
 		return wanted(l) - *s.sum(l)

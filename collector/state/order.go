@@ -84,6 +84,8 @@ type OrderFold struct {
 	Facts    []*docklinev1.Event
 	Former   []*docklinev1.Event
 	Findings []Finding
+	// Whole: some of the facts stand for many, and what follows asks for each of these. Nothing else here counts then.
+	Whole bool
 }
 
 // Short is a line of which a task found less than it asked for.
@@ -111,6 +113,7 @@ func FoldOrder(number string, facts []Fact, m Mapping) OrderFold {
 	for _, fact := range force.Facts {
 		f.out.Facts = append(f.out.Facts, fact.Event)
 	}
+	f.group(force.Facts)
 	f.header(append(slices.Clone(force.Former), force.Facts...))
 	f.cancelRequests()
 	f.substitutions()
@@ -124,6 +127,7 @@ func FoldOrder(number string, facts []Fact, m Mapping) OrderFold {
 	f.returns()
 	f.finish()
 	f.reach()
+	f.out.Whole = f.out.Whole || f.needsEach()
 	f.out.Findings = f.found.sorted()
 	return f.out
 }
@@ -173,6 +177,8 @@ type orderFold struct {
 	others, holders holders
 	refused         bool // somebody asked to cancel and was told no, after the last request
 	owed            []owed
+	// groups are those of the facts, by place, that stand for many.
+	groups map[int32]*Group
 }
 
 // each looks at every fact in force as it happened.
@@ -338,6 +344,10 @@ func (f *orderFold) take(e *docklinev1.Event) {
 }
 
 func (f *orderFold) pick(e *docklinev1.Event, p *docklinev1.Pick) {
+	if g := f.groups[f.at]; g != nil {
+		f.pickGroup(g, e)
+		return
+	}
 	for i, line := range p.GetLines() {
 		if f.refusedPicks[[2]int32{f.at, int32(i)}] {
 			continue

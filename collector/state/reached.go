@@ -50,6 +50,7 @@ func (f *orderFold) reach() {
 			f.reached(ReachedPicking, m.event, false)
 		}
 	}
+	f.groupsReached()
 	if !f.out.Known {
 		return
 	}

@@ -51,6 +51,8 @@ type Fact struct {
 	Event        *docklinev1.Event
 	// Via is the key through which it came, of something that is part of what is folded; "" for a fact of the key itself.
 	Via string
+	// Group: it stands for many facts, of which Event is what they have in common.
+	Group *Group
 }
 
 // Mapping resolves the codes of sources. It must answer the same for the same input.

@@ -1,6 +1,8 @@
 package event
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -15,6 +17,21 @@ func Record(e *docklinev1.Event) string {
 		return ""
 	}
 	return fmt.Sprintf("%q %q %q %s %d", e.GetSite(), e.GetSource(), e.GetSourceKey(), RecordObject(e), e.GetOrdinal())
+}
+
+// RecordNumber is the number by which an event's record is found in tables; false where no other event can be a version of it.
+func RecordNumber(e *docklinev1.Event) (int64, bool) {
+	switch e.GetPayload().(type) {
+	case *docklinev1.Event_DeadLetter, *docklinev1.Event_StreamGap, *docklinev1.Event_CommandResult, *docklinev1.Event_PolicyActivated,
+		*docklinev1.Event_ErrorDeclaration, *docklinev1.Event_MilestoneChange, *docklinev1.Event_RecordSettlement:
+		return 0, false // their key is the record, and a declaration is only taken back by another one
+	}
+	name := Record(e)
+	if name == "" {
+		return 0, false
+	}
+	sum := sha256.Sum256([]byte(e.GetTenant() + "\x00" + name))
+	return int64(binary.BigEndian.Uint64(sum[:])), true
 }
 
 // RecordObject is what the records of a source key are told apart by: the object that they are about, or the kind of one that follows another.

@@ -30,6 +30,17 @@ type Order struct {
 	Lines             []OrderLine `json:"lines"`
 	Reason            string      `json:"reason,omitempty"`
 	Revision          int64       `json:"revision"`
+	PriceList         string      `json:"price_list,omitempty"`
+	PriceListVersion  string      `json:"price_list_version,omitempty"`
+	// Verdicts are what was found when it was confirmed.
+	Verdicts []Verdict `json:"verdicts,omitempty"`
+}
+
+// Verdict is what one check of an order came to: "pass" or "hold".
+type Verdict struct {
+	Check   string `json:"check"`
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"`
 }
 
 // OrderLine has its number, "10", "20" and so on. Open is what may still be issued.

@@ -28,6 +28,11 @@ type Customer struct {
 	ShipTo   []string `json:"ship_to"`
 	// Blocked refuses to confirm an order.
 	Blocked bool `json:"blocked"`
+	// PriceList names the list that its prices are of, and PriceListVersion its version.
+	PriceList        string `json:"price_list,omitempty"`
+	PriceListVersion string `json:"price_list_version,omitempty"`
+	// CreditLimit is up to how much may be open; nil is no limit.
+	CreditLimit *decimal.Decimal `json:"credit_limit,omitempty"`
 }
 
 // Site is a warehouse with its bins.

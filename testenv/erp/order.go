@@ -58,7 +58,7 @@ func (w *work) newOrder(in NewOrder) (Order, error) {
 	}
 	order := Order{Number: w.nextOrder(), Status: Draft, Customer: customer.Code, CustomerName: customer.Name,
 		CustomerReference: in.CustomerReference, Currency: customer.Currency, Site: in.Site, ShipTo: in.ShipTo, OrderedAt: w.at,
-		PromisedAt: in.PromisedAt, Revision: 1}
+		PromisedAt: in.PromisedAt, Revision: 1, PriceList: customer.PriceList, PriceListVersion: customer.PriceListVersion}
 	if in.OrderedAt != nil {
 		order.OrderedAt = *in.OrderedAt
 	}
@@ -125,7 +125,25 @@ func confirmOrder(w *work) (any, error) {
 		return order, w.put(KindOrder, order.Number, "rejected", order.Revision, order)
 	}
 	order.Status = Confirmed
+	order.Verdicts = w.verdicts(order)
 	return order, w.put(KindOrder, order.Number, "confirmed", order.Revision, order)
+}
+
+// verdicts are what the ERP finds when it confirms an order of a customer with a credit limit.
+func (w *work) verdicts(order Order) []Verdict {
+	limit := w.customers[order.Customer].CreditLimit
+	if limit == nil {
+		return nil
+	}
+	total := decimal.Zero
+	for _, l := range order.Lines {
+		total = total.Add(l.Quantity.Mul(l.UnitPrice))
+	}
+	v := Verdict{Check: "credit", Outcome: "pass", Reason: fmt.Sprintf("%s of a limit of %s", total, limit)}
+	if total.GreaterThan(*limit) {
+		v.Outcome = "hold"
+	}
+	return []Verdict{v, {Check: "structure", Outcome: "pass", Reason: fmt.Sprintf("%d lines", len(order.Lines))}}
 }
 
 // cancelOrder cancels what is still open; what was issued stays.

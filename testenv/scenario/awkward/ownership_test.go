@@ -62,6 +62,38 @@ func TestOwnershipShortPick(t *testing.T) {
 	})
 }
 
+// TestOwnershipVerdictsOfTheERP: what the ERP found when it confirmed an order stands at the order with its reason, its source and its fact, and so do price list and
+// version; the order is released all the same, for what a verdict means is the ERP's to say.
+//
+// Shows: S15 S51
+func TestOwnershipVerdictsOfTheERP(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d, nil)
+		for quantity, want := range map[int64]string{10: "credit pass by erp: 20 of a limit of 100", 90: "credit hold by erp: 180 of a limit of 100"} {
+			number := w.draftOf("C-2", quantity)
+			if _, err := w.desk.ConfirmOrder(t.Context(), number); err != nil {
+				t.Fatal(err)
+			}
+			w.work()
+			o := w.state(number)
+			var list []string
+			for _, v := range o.GetVerdicts() {
+				list = append(list, strings.TrimSuffix(fmt.Sprintf("%s %s by %s: %s", v.GetCheck(), v.GetOutcome(), v.GetSource(), v.GetReason()), ": "))
+				if v.GetEventId() == "" || v.GetAt() == nil {
+					t.Errorf("a verdict without its fact: %v", v)
+				}
+			}
+			if got := strings.Join(list, "; "); got != want+"; order pass by erp; structure pass by erp: 1 lines" {
+				t.Errorf("order of %d: %s", quantity, got)
+			}
+			if o.GetPriceList() != "retail" || o.GetPriceListVersion() != "2026-2" || o.GetStatus() != "released" {
+				t.Errorf("order of %d is %s, priced by %s %s", quantity, o.GetStatus(), o.GetPriceList(), o.GetPriceListVersion())
+			}
+		}
+		w.expectCases()
+	})
+}
+
 // serviceCase is the one case that customer service has of an order.
 func (w *world) serviceCase(order string) crm.Case {
 	w.t.Helper()

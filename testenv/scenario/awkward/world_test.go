@@ -52,7 +52,9 @@ type world struct {
 var bins = map[string]string{"BOLT": "A-01", "NUT": "B-01", "PIN": "C-01"}
 
 func master() *erp.Master {
-	m := &erp.Master{Customers: []erp.Customer{{Code: "C-1", Name: "Harbour Hardware", Currency: "EUR"}}}
+	limit := decimal.NewFromInt(100)
+	m := &erp.Master{Customers: []erp.Customer{{Code: "C-1", Name: "Harbour Hardware", Currency: "EUR"},
+		{Code: "C-2", Name: "Limited", Currency: "EUR", PriceList: "retail", PriceListVersion: "2026-2", CreditLimit: &limit}}}
 	site := erp.Site{Code: Site, Title: "East"}
 	for _, item := range []string{"BOLT", "NUT", "PIN"} {
 		m.Items = append(m.Items, erp.Item{Code: item, Description: item, Unit: erp.Each, Price: decimal.NewFromInt(2)})
@@ -196,7 +198,12 @@ func (w *world) order(quantities ...int64) string {
 // draft is one that is not confirmed yet: nobody else hears of it.
 func (w *world) draft(quantities ...int64) string {
 	w.t.Helper()
-	in := erp.NewOrder{Customer: "C-1", Site: Site}
+	return w.draftOf("C-1", quantities...)
+}
+
+func (w *world) draftOf(customer string, quantities ...int64) string {
+	w.t.Helper()
+	in := erp.NewOrder{Customer: customer, Site: Site}
 	for i, quantity := range quantities {
 		in.Lines = append(in.Lines, erp.NewOrderLine{Item: []string{"BOLT", "NUT", "PIN"}[i], Quantity: decimal.NewFromInt(quantity)})
 	}

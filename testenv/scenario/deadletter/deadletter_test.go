@@ -115,7 +115,7 @@ func TestABadLineBecomesTheERPsDocument(t *testing.T) {
 		o.says(words, "deadletter", "show", bad.ID[:12])
 	}
 	o.refused("cannot be taken yet", "deadletter", "requeue", bad.ID[:12], "--reason", "as it is", "--by", "mara")
-	o.refused("is no number", "deadletter", "edit", bad.ID[:12], "--set", "shipment.lines[0].quantity.value=four", "--reason", "the sheet says four", "--by", "mara")
+	o.refused(`lines[0].quantity: "four" is not a decimal number`, "deadletter", "edit", bad.ID[:12], "--set", "shipment.lines[0].quantity.value=four", "--reason", "the sheet says four", "--by", "mara")
 	o.says("shipment.lines[0].quantity.value: (nothing) -> 4", "deadletter", "edit", bad.ID[:12], "--set", "shipment.lines[0].quantity.value=4", "--reason", "the sheet says four", "--by", "mara")
 	if n := o.shipped(order.Number); n != 0 {
 		t.Errorf("the ERP has %d shipments before it was entered", n)

@@ -2,12 +2,14 @@ package policy_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/dockline/dockline/collector/api"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/testenv/world"
 	"github.com/dockline/dockline/testenv/world/worldtest"
@@ -115,6 +117,16 @@ func TestAVersionFromProposalToRollback(t *testing.T) {
 	worldtest.Until(t, "the shipment is held", patience, func() (bool, error) { return strings.Contains(held(order.Number), "held"), nil })
 	if said := held(order.Number); !strings.Contains(said, "limits.yaml:6 (over_ship)") || !strings.Contains(said, before) {
 		t.Errorf("decisions: %s", said)
+	}
+
+	answer, err := http.Get(w.ConsoleURL + "api/v1/decisions?order=" + order.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var told api.Decisions
+	if err := json.NewDecoder(answer.Body).Decode(&told); err != nil || len(told.Decisions) != 1 || told.Decisions[0].Outcome != "held" || told.Decisions[0].Rule.Line != 6 {
+		t.Errorf("the API says %+v (%v)", told, err)
 	}
 
 	files := map[string]string{"limits.yaml": "over_ship: post\nover_ship_tolerance: \"0\"\n", "regions.yaml": "regions:\n  east: {sites: [dc-east]}\n",

@@ -9,6 +9,9 @@ import (
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/connector/connectortest"
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/notice"
+	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/testenv"
 )
@@ -64,12 +67,14 @@ func states(t *testing.T, d *db.DB, target string) map[posting.State]int64 {
 	return out
 }
 
-// TestPoisonIsolated: of 10,000 orders one is refused, and it holds up nobody; a target that is down for an hour holds up no other.
+// TestPoisonIsolated: of 10,000 orders one is refused, and it holds up nobody; a target that is down for an hour holds up no other and comes back
+// by itself; thousands of equal failures are one group of exceptions, of which people get one notice.
 //
 // Shows: S44, A3
 func TestPoisonIsolated(t *testing.T) {
 	t.Run("one bad order among many", oneBadOrder)
 	t.Run("a target down for an hour", downForAnHour)
+	t.Run("many equal failures", manyEqualFailures)
 }
 
 // target is a system in memory with a sender of its own.
@@ -170,4 +175,68 @@ func downForAnHour(t *testing.T) {
 	if got := states(t, d, "erp"); got[posting.Confirmed] != minutes*each {
 		t.Errorf("twelve seconds after it answers again: %v, want all confirmed", got)
 	}
+}
+
+// manyEqualFailures has a target refuse everything for the same reason.
+func manyEqualFailures(t *testing.T) {
+	n := testenv.Count("posting.equal-failures")
+	d := testenv.SQLite(t)
+	c := &clock{now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
+	d.Now = c.Now
+	x := newTarget(d, c, "erp")
+	x.Fail = func(op string, p *connector.Posting) connectortest.Failure {
+		if op == "create" {
+			return connectortest.BadData
+		}
+		return connectortest.None
+	}
+	p := policy.Default()
+	x.Cases = func(ctx context.Context, tx *db.Tx, tenant, origin string, cases []posting.Case) ([]string, error) {
+		var desired []exception.Desired
+		for _, k := range cases {
+			desired = append(desired, exception.Desired{Code: k.Code, Subject: k.Subject, Class: k.Class, Severity: k.Severity, Title: k.Title, Text: k.Text, Team: "master data",
+				Target: "erp", Site: k.Site, Order: k.Order, EventIDs: k.EventIDs})
+		}
+		synced, err := exception.Sync(ctx, tx, tenant, origin, desired, c.now)
+		return synced.Events, err
+	}
+	people := &exception.Escalator{DB: d, Policy: func() *policy.Policy { return p }, Holder: "c1", Now: c.Now,
+		Tell: func(ctx context.Context, tx *db.Tx, told []exception.Told, now time.Time) error {
+			items := make([]notice.Item, len(told))
+			for i, k := range told {
+				items[i] = notice.Item{Tenant: k.Exception.Tenant, Kind: k.Kind, Level: k.Level, Group: k.Exception.Group, Team: k.Team, Person: k.Person,
+					Number: k.Exception.Number, Severity: k.Exception.Severity, Title: k.Exception.Title}
+			}
+			return notice.Put(ctx, tx, items, notice.Times{Hold: time.Minute, Window: time.Hour}, now)
+		}}
+	putMany(t, d, "erp", 0, n, c.now)
+	x.rest(t)
+	for {
+		done, err := people.Step(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done == 0 {
+			break
+		}
+	}
+	var groups []exception.Group
+	var notices []notice.Notice
+	err := d.Read(t.Context(), func(tx *db.Tx) (err error) {
+		if groups, err = exception.Groups(t.Context(), tx, tenant, exception.Filter{}); err != nil {
+			return err
+		}
+		notices, err = notice.List(t.Context(), tx, tenant, notice.Filter{})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(groups) != 1 || groups[0].N != int64(n) {
+		t.Errorf("groups: %+v, want one of %d", groups, n)
+	}
+	if len(notices) != 1 || notices[0].N != int64(n) {
+		t.Errorf("%d notices, want one of %d: %+v", len(notices), n, notices)
+	}
+	t.Logf("%d failures, %d group, %d notice", n, len(groups), len(notices))
 }

@@ -1,0 +1,93 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/deadletter"
+	"github.com/dockline/dockline/collector/milestone"
+	"github.com/dockline/dockline/collector/replay"
+)
+
+// metrics answers GET /metrics in the text form of Prometheus.
+type metrics struct {
+	db  *db.DB
+	now func() time.Time
+	log *slog.Logger
+}
+
+// NewMetrics answers with what a database says.
+func NewMetrics(d *db.DB, now func() time.Time, log *slog.Logger) http.Handler {
+	return &metrics{db: d, now: now, log: log}
+}
+
+func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var text strings.Builder
+	err := m.db.Read(r.Context(), func(tx *db.Tx) error {
+		text.Reset()
+		return m.write(r.Context(), tx, &text)
+	})
+	if err != nil {
+		m.log.Warn("metrics", "err", err)
+		http.Error(w, "the database does not answer; the collector's log says why", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, _ = w.Write([]byte(text.String())) // who hung up does not want it
+}
+
+func (m *metrics) write(ctx context.Context, tx *db.Tx, text *strings.Builder) error {
+	family := func(name, kind, help string) {
+		fmt.Fprintf(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+	}
+	letters, err := deadletter.Counts(ctx, tx, "")
+	if err != nil {
+		return err
+	}
+	family("dockline_collector_dead_letters", "gauge", "Refused records that nobody has settled.")
+	for _, c := range letters {
+		fmt.Fprintf(text, "dockline_collector_dead_letters%s %d\n", labels("tenant", c.Tenant, "site", c.Site, "code", c.Code), c.Open)
+	}
+	family("dockline_collector_dead_letter_oldest_seconds", "gauge", "Age of the oldest of them.")
+	for _, c := range letters {
+		fmt.Fprintf(text, "dockline_collector_dead_letter_oldest_seconds%s %.0f\n", labels("tenant", c.Tenant, "site", c.Site, "code", c.Code), max(0, m.now().Sub(c.Oldest).Seconds()))
+	}
+	replayed, err := replay.Replayed(ctx, tx)
+	if err != nil {
+		return err
+	}
+	family("dockline_collector_replayed_keys_total", "counter", "Keys that replays have folded again.")
+	var tenants []string
+	for tenant := range replayed {
+		tenants = append(tenants, tenant)
+	}
+	slices.Sort(tenants)
+	for _, tenant := range tenants {
+		fmt.Fprintf(text, "dockline_collector_replayed_keys_total%s %d\n", labels("tenant", tenant), replayed[tenant])
+	}
+	overdue, err := milestone.Overdue(ctx, tx)
+	if err != nil {
+		return err
+	}
+	family("dockline_collector_milestones_overdue", "gauge", "Milestones that ran past their due and are not reached.")
+	for _, o := range overdue {
+		fmt.Fprintf(text, "dockline_collector_milestones_overdue%s %d\n", labels("tenant", o.Tenant, "region", o.Region, "site", o.Site, "milestone", o.Name), o.Count)
+	}
+	return nil
+}
+
+// labels are names and values, the values as the text form writes them.
+func labels(pairs ...string) string {
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+	var list []string
+	for i := 0; i < len(pairs); i += 2 {
+		list = append(list, pairs[i]+`="`+escape.Replace(pairs[i+1])+`"`)
+	}
+	return "{" + strings.Join(list, ",") + "}"
+}

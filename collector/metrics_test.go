@@ -1,0 +1,45 @@
+package collector_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/testenv"
+)
+
+// Dead letters, overdue milestones and replayed keys are there for whoever alerts.
+//
+// Shows: S37, S42
+func TestMetricsCountWhatPeopleMustSee(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		at := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			for i, state := range []string{"open", "open", "discarded"} {
+				if _, err := tx.Exec(t.Context(), `INSERT INTO dead_letter (tenant, fold_key, event_id, site, source, code, class, order_number, since, state, settled_by, reason, corrected_by)
+					VALUES ('acme', ?, 'e', 'dc-east', 'wms', 'a "code"', 2, '', ?, ?, '', '', '')`, fmt.Sprint(i), at.Add(time.Duration(i)*time.Minute).UnixMicro(), state); err != nil {
+					return err
+				}
+			}
+			_, err := tx.Exec(t.Context(), `INSERT INTO replay (tenant, selection, phase, replayed, started_at, changed_at) VALUES ('acme', '{}', 'done', 7, 1, 1)`)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := httptest.NewRecorder()
+		m := collector.NewMetrics(d, func() time.Time { return at.Add(time.Hour) }, slog.New(slog.DiscardHandler))
+		m.ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+		for _, line := range []string{`dockline_collector_dead_letters{tenant="acme",site="dc-east",code="a \"code\""} 2`, `oldest_seconds{tenant="acme",site="dc-east",code="a \"code\""} 3600`,
+			`dockline_collector_replayed_keys_total{tenant="acme"} 7`, "# TYPE dockline_collector_milestones_overdue gauge"} {
+			if !strings.Contains(answer.Body.String(), line) {
+				t.Errorf("no line %q in\n%s", line, answer.Body)
+			}
+		}
+	})
+}
