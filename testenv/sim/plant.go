@@ -24,10 +24,16 @@ const (
 	IgnoreRevisions Plant = "ignore-revisions"
 	// Forgetful is a worker that drops a mark without folding its key.
 	Forgetful Plant = "forgetful-worker"
+	// SilentLoss is a collector that keeps it to itself that a site has lost events.
+	SilentLoss Plant = "silent-loss"
+	// OldVersions is a collector that gives commands versions which sites have overtaken, once its database was put back.
+	OldVersions Plant = "old-versions"
 )
 
 // Plants are all of them.
-func Plants() []Plant { return []Plant{TrimOnPuback, NoDedup, BlindRetry, IgnoreRevisions, Forgetful} }
+func Plants() []Plant {
+	return []Plant{TrimOnPuback, NoDedup, BlindRetry, IgnoreRevisions, Forgetful, SilentLoss, OldVersions}
+}
 
 // pubacked is where TrimOnPuback strikes.
 func (s *site) pubacked(out uplink.Out) {
@@ -41,23 +47,24 @@ func (s *site) pubacked(out uplink.Out) {
 	}
 }
 
+// marks are what a planted mistake does to the centre's database, after each step that fills or folds.
+var marks = map[Plant]string{
+	NoDedup:     `DELETE FROM event_identity`,
+	Forgetful:   `DELETE FROM dirty WHERE id IN (SELECT id FROM dirty ORDER BY id LIMIT 1)`,
+	SilentLoss:  `DELETE FROM gap`,
+	OldVersions: `UPDATE command SET version = 1 WHERE outcome = 0`,
+}
+
 // mar spoils the centre's database as the planted mistake would.
 func (c *centre) mar(ctx context.Context) error {
 	w := c.world
-	switch {
-	case w.config.Plant == NoDedup:
-		return c.quietly(func() error {
-			return c.db.Write(ctx, func(tx *db.Tx) error { _, err := tx.Exec(ctx, `DELETE FROM event_identity`); return err })
-		})
-	case w.config.Plant == Forgetful && w.chance(0.02):
-		return c.quietly(func() error {
-			return c.db.Write(ctx, func(tx *db.Tx) error {
-				_, err := tx.Exec(ctx, `DELETE FROM dirty WHERE id IN (SELECT id FROM dirty ORDER BY id LIMIT 1)`)
-				return err
-			})
-		})
+	mark, planted := marks[w.config.Plant]
+	if !planted || w.config.Plant == Forgetful && !w.chance(0.02) {
+		return nil
 	}
-	return nil
+	return c.quietly(func() error {
+		return c.db.Write(ctx, func(tx *db.Tx) error { _, err := tx.Exec(ctx, mark); return err })
+	})
 }
 
 // marred is what the planted mistake makes of an event before its facts are told to their keys.

@@ -17,7 +17,7 @@ type simCommand struct {
 	Seeds int    `env:"SEEDS" help:"How many days; without it 200, and 2000 with FULL=1."`
 	First uint64 `env:"FIRST" default:"1" help:"The seed of the first of them."`
 	Seed  uint64 `env:"SEED" help:"One day alone, with every line of its trace on standard output, twice: both must be the same."`
-	Plant string `env:"PLANT" help:"Give every day a mistake that must be found: trim-on-puback, no-dedup, blind-retry, ignore-revisions or forgetful-worker."`
+	Plant string `env:"PLANT" help:"Give every day a mistake that must be found: trim-on-puback, no-dedup, blind-retry, ignore-revisions, forgetful-worker, silent-loss or old-versions."`
 }
 
 // Run simulates that many days, each with a seed of its own.
