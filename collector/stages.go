@@ -71,6 +71,7 @@ func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
 		m.connectors = append(m.connectors, &system{connector: told.Connector,
 			config: ConnectorConfig{Name: told.Name, Tenant: s.Tenant, Role: string(told.Role)}})
 	}
+	govern(m.connectors, m.now)
 	r, err := m.newRoad(ctx, surroundingLink(s))
 	if err != nil {
 		return nil, err

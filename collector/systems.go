@@ -29,6 +29,12 @@ func newSystems(c *Config, now func() time.Time) ([]*system, error) {
 		}
 		systems[i] = &system{config: n, connector: made}
 	}
+	govern(systems, now)
+	return systems, nil
+}
+
+// govern puts the account of each system, which several may share, before its connector.
+func govern(systems []*system, now func() time.Time) {
 	accounts := make(map[string]*connector.Account)
 	for _, s := range systems {
 		name := cmp.Or(s.config.Account, s.config.Name)
@@ -46,7 +52,6 @@ func newSystems(c *Config, now func() time.Time) ([]*system, error) {
 		}
 		s.account, s.governed = a, connector.Govern(s.connector, a)
 	}
-	return systems, nil
 }
 
 func newConnector(c *Config, n ConnectorConfig) (connector.Connector, error) {
