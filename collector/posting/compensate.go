@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -70,14 +72,16 @@ func (r *row) reversalRef() Ref {
 	return Ref{Target: r.Target, Kind: connector.Reversals[r.Kind], Key: r.reference()}
 }
 
-// whyReverse is the reason to take a document back, "" for none: it is not wanted, not as it is, or what it needs is being taken back.
+// whyReverse is the reason to take a document back, "" for none: it is not wanted, its books are not as they are, or what it needs is being taken
+// back. Where only the carrier's side of a goods issue is another (a tracking number that was mistyped), nothing is booked anew for it: a person
+// enters that in the target.
 func whyReverse(ctx context.Context, tx *db.Tx, r *row) (string, error) {
 	switch {
 	case r.confirmedHash == "":
 		return "", nil // what the target has is not what we sent: a person looks at it
 	case !r.Wanted:
 		return "no_longer_wanted", nil
-	case r.hash != r.confirmedHash:
+	case r.hash != r.confirmedHash && booksDiffer(r.Booked, r.Document):
 		return "document_changed", nil
 	}
 	var n int64
@@ -88,6 +92,19 @@ func whyReverse(ctx context.Context, tx *db.Tx, r *row) (string, error) {
 		return "", err
 	}
 	return "needed_document_reversed", nil
+}
+
+// booksDiffer says whether two documents book something else: quantities, items, places, the order.
+func booksDiffer(a, b *docklinev1.Document) bool {
+	booked := func(d *docklinev1.Document) *docklinev1.Document {
+		g := d.GetGoodsIssue()
+		if g == nil {
+			return d
+		}
+		return &docklinev1.Document{Document: &docklinev1.Document_GoodsIssue{GoodsIssue: &docklinev1.GoodsIssue{
+			Order: g.GetOrder(), Shipment: g.GetShipment(), Site: g.GetSite(), Lines: g.GetLines()}}}
+	}
+	return !proto.Equal(booked(a), booked(b))
 }
 
 // reverse plans the reversal of r, after those of the documents that need r. While one of them is under way, or cannot be taken back, it waits.

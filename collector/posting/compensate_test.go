@@ -76,6 +76,39 @@ func TestCompensation(t *testing.T) {
 	})
 }
 
+// A tracking number that was mistyped makes nobody's invoice anew: a person is asked to enter it.
+func TestATrackingNumberReversesNothing(t *testing.T) {
+	issue, bill := goodsIssue("SO1", "S1", 5), invoice("SO1", "S1")
+	eachReversing(t, func(w *world) {
+		s := w.sender("c1")
+		w.logged("e-S1")
+		w.put(fold, issue, bill)
+		w.pass(s, time.Second)
+		w.expectOf(issue.Ref(), posting.Confirmed)
+
+		corrected := goodsIssue("SO1", "S1", 5)
+		corrected.Document.GetGoodsIssue().Tracking = "1Z-RIGHT"
+		w.put(fold, corrected, bill)
+		w.pass(s, 30*time.Minute)
+		w.expectOf(issue.Ref(), posting.Diverged)
+		w.expectOf(bill.Ref(), posting.Confirmed)
+		w.effects(issue.Kind, issue.Key, 1)
+		w.effects(bill.Kind, bill.Key, 1)
+		if got := w.exceptions(); len(got) != 1 {
+			w.t.Errorf("exceptions: %v, want the one that names the tracking number", got)
+		}
+
+		w.t.Log("with another quantity as well the documents are made anew")
+		corrected = goodsIssue("SO1", "S1", 4)
+		corrected.Document.GetGoodsIssue().Tracking = "1Z-RIGHT"
+		w.put(fold, corrected, bill)
+		w.pass(s, time.Second)
+		w.effects(issue.Kind, issue.Key, 0)
+		w.effects(issue.Kind, issue.Key+"#2", 1)
+		w.effects(bill.Kind, bill.Key+"#2", 1)
+	})
+}
+
 // expectOf is expect for keys that several kinds have.
 func (w *world) expectOf(ref posting.Ref, state posting.State) posting.Entry {
 	w.t.Helper()
