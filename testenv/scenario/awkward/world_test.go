@@ -285,7 +285,7 @@ func (w *world) expectCases(codes ...string) {
 	}
 }
 
-// issued is what the ERP has of an order: "S1: 10 BOLT 4, 20 NUT 1", one for each goods issue.
+// issued is what stands in the ERP of an order: "S1: 10 BOLT 4, 20 NUT 1", one for each goods issue.
 func (w *world) issued(order string) []string {
 	w.t.Helper()
 	issues, err := w.desk.Issues(w.t.Context())
@@ -294,7 +294,7 @@ func (w *world) issued(order string) []string {
 	}
 	var list []string
 	for _, issue := range issues {
-		if issue.Order != order {
+		if issue.Order != order || issue.ReversedBy != "" {
 			continue
 		}
 		sums := make(map[string]decimal.Decimal)
