@@ -308,7 +308,13 @@ func TestPresence(t *testing.T) {
 			t.Fatal(err)
 		}
 		given := db.Insert{Table: "list_position", Columns: []string{"tenant", "site", "list", "last"}, Rows: [][]any{{tenant, "dc-east", "receipt", 9}, {tenant, "dc-east", "command", 9}}}
-		if err := d.Write(t.Context(), func(tx *db.Tx) error { return tx.InsertAll(t.Context(), given) }); err != nil {
+		err = d.Write(t.Context(), func(tx *db.Tx) error {
+			if err := tx.RememberIncarnation(t.Context(), "of another database"); err != nil {
+				return err
+			}
+			return tx.InsertAll(t.Context(), given)
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		say("s1", false, "")
