@@ -87,7 +87,7 @@ func (o *office) takesUp(version string) {
 
 // TestAVersionFromProposalToRollback hands a version in, has it compared, approved and activated while the collector works, and takes it back.
 //
-// Shows: S29, S70, S74, A8, A21
+// Shows: S8, S28, S29, S70, S74, A8, A21
 func TestAVersionFromProposalToRollback(t *testing.T) {
 	w := worldtest.Open(t, world.Config{Seed: 70, Sites: []string{world.FileSite}})
 	o := &office{t, w}
