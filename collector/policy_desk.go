@@ -75,7 +75,7 @@ func (k *PolicyDesk) Warnings(ctx context.Context, p *policy.Policy) (texts []st
 	}
 	known := make(map[string]map[string]bool)
 	err = k.DB.Read(ctx, func(tx *db.Tx) error {
-		for section, query := range map[string]string{"tenants": `SELECT DISTINCT tenant FROM site`, "sites": `SELECT DISTINCT site FROM site`, "customers": `SELECT DISTINCT customer FROM state`} {
+		for section, query := range map[string]string{"tenants": `SELECT DISTINCT tenant FROM site`, "sites": `SELECT DISTINCT id FROM site`, "customers": `SELECT DISTINCT customer FROM state`} {
 			if known[section], err = names(ctx, tx, query); err != nil {
 				return err
 			}
