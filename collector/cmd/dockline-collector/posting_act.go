@@ -235,7 +235,7 @@ func (c *postingJobsCommand) Run(all *commands) error {
 			return err
 		}
 		if c.JSON {
-			return printJSON(list)
+			return printJSON(append([]*posting.Job{}, list...))
 		}
 		return printJobs(list)
 	})
@@ -318,7 +318,7 @@ func (c *postingCutoffCommand) Run(all *commands) error {
 			return err
 		}
 		if c.JSON {
-			return printJSON(list)
+			return printJSON(append([]posting.Cutoff{}, list...))
 		}
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "HAPPENED ON\tPOSTED ON\tTARGET\tKIND\tREFERENCE\tSITE\tWHY")
