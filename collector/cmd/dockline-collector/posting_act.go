@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,7 +77,7 @@ func (c *postingRetryCommand) one(ctx context.Context, d *db.DB) error {
 		err = printPostings(os.Stdout, []posting.Entry{*e})
 	}
 	if err == nil && e.State != posting.Confirmed {
-		err = fmt.Errorf("%s is %s: %s", ref, e.State, e.Fault.Text)
+		err = fmt.Errorf("%s is %s: %s", ref, e.State, cmp.Or(e.Fault.Text, "it has had no answer yet; `posting show` says how it stands"))
 	}
 	return err
 }
