@@ -62,7 +62,7 @@ type Offer struct {
 var (
 	ErrNoAction  = errors.New("there is no such action")
 	ErrNotNow    = errors.New("cannot be done now")
-	ErrIncorrect = errors.New("is not what the action takes")
+	ErrIncorrect = errors.New("called in a wrong way")
 )
 
 // refusal is why an action cannot be done about one exception; it may well be about another.

@@ -212,6 +212,12 @@ func (s *syncing) keep(e *Exception, d Desired) {
 	}
 }
 
+// Stands says whether a person has closed it and what is desired leaves it closed, since it is the same.
+func (e *Exception) Stands(d Desired) bool {
+	d.settle()
+	return !e.Unresolved() && e.Caused && slices.Equal(e.EventIDs, d.EventIDs) && same(e, d)
+}
+
 func (s *syncing) reopen(e *Exception, d Desired, state State) {
 	s.reopened = append(s.reopened, slices.Concat([]any{s.Tenant, e.Number}, s.content(d), s.life(d, state), []any{e.Times + 1}))
 }

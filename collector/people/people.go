@@ -64,7 +64,7 @@ func Allow(ctx context.Context, tx *db.Tx, tenant, by, scope string) error {
 		return err
 	}
 	var givers []string
-	missing := by + " is not a user of tenant " + tenant
+	missing, command := by+" is not a user of tenant "+tenant, "add"
 	for _, u := range users {
 		if u.May(UserManage) {
 			givers = append(givers, u.Name)
@@ -74,12 +74,12 @@ func Allow(ctx context.Context, tx *db.Tx, tenant, by, scope string) error {
 		case u.May(scope):
 			return nil
 		case !u.DisabledAt.IsZero():
-			missing = by + " is disabled since " + u.DisabledAt.Format("2006-01-02 15:04")
+			missing, command = by+" is disabled since "+u.DisabledAt.Format("2006-01-02 15:04"), "enable"
 		default:
-			missing = by + " has no role with the scope " + scope
+			missing, command = by+" has no role with the scope "+scope, "role"
 		}
 	}
-	return fmt.Errorf("%w: this needs the scope %s, and %s; %s can give it (dockline-collector user role)", ErrNotAllowed, scope, missing, strings.Join(givers, ", "))
+	return fmt.Errorf("%w: this needs the scope %s, and %s; %s can give it (dockline-collector user %s)", ErrNotAllowed, scope, missing, strings.Join(givers, ", "), command)
 }
 
 // Act is nil where by may do what the act is, which is then recorded: both in the caller's transaction.

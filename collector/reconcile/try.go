@@ -125,9 +125,14 @@ type result struct {
 	state        proto.Message
 	postings     []posting.Entry
 	exceptions   []exception.Exception
+	// settled are causes that are there still, and that a person has closed as they are.
+	settled map[cause]bool
 	// waits: something may still come that would be wanted too.
 	waits bool
 }
+
+// cause is what an exception of a key is about.
+type cause struct{ code, subject string }
 
 // aside is a key folded without writing anything.
 type aside struct {
@@ -227,12 +232,19 @@ func asideOf(v *view, out *outcome, stored []posting.Entry) (*aside, error) {
 		a.would.postings = append(a.would.postings, posting.Entry{Ref: d.Ref(), State: have[d.Ref()], Document: d.Document})
 	}
 	mine := v.batch.exceptions.Of(exception.Origin{Tenant: v.tenant, Name: v.origin()})
+	closed := make(map[cause]*exception.Exception)
 	for _, e := range append(slices.Clone(mine), v.batch.exceptions.Of(exception.Origin{Tenant: v.tenant, Name: v.clocks()})...) {
-		if e.State != exception.Resolved {
+		if e.Unresolved() {
 			a.kept.exceptions = append(a.kept.exceptions, *e)
+		} else {
+			closed[cause{e.Code, e.Subject}] = e
 		}
 	}
+	a.kept.settled = make(map[cause]bool)
 	for _, d := range append(slices.Clone(out.exceptions), out.breaches...) {
+		if e := closed[cause{d.Code, d.Subject}]; e != nil && e.Stands(d) {
+			a.kept.settled[cause{d.Code, d.Subject}] = true
+		}
 		a.would.exceptions = append(a.would.exceptions, exception.Exception{Code: d.Code, Subject: d.Subject, Class: d.Class, Severity: d.Severity, Team: d.Team, Title: d.Title})
 	}
 	return a, nil
@@ -286,7 +298,6 @@ func changedPostings(was, would result) (list []TriedPosting) {
 }
 
 func changedExceptions(was, would result) (list []TriedException) {
-	type cause struct{ code, subject string }
 	have := make(map[cause]exception.Exception, len(was.exceptions))
 	for _, e := range was.exceptions {
 		have[cause{e.Code, e.Subject}] = e
@@ -299,7 +310,9 @@ func changedExceptions(was, would result) (list []TriedException) {
 		c := cause{e.Code, e.Subject}
 		wanted[c] = true
 		old, ok := have[c]
-		if !ok {
+		if !ok && was.settled[c] {
+			continue
+		} else if !ok {
 			add(Opened, e, 0, "")
 		} else if text := otherOwner(old, e); text != "" {
 			add(Changed, e, old.Number, text)

@@ -211,6 +211,35 @@ func TestADryRunCountsAndChangesNothing(t *testing.T) {
 	})
 }
 
+// What a person has closed stays closed, so a replay neither promises nor misses it; what he closed and has become another one is opened again.
+//
+// Shows: S42
+func TestAReplayLeavesWhatPeopleHaveClosed(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		c := newCentre(t, d)
+		c.orders(3)
+		if open := c.count(`SELECT COUNT(*) FROM exception WHERE state = 'open' AND code = 'over_shipped'`); open != 1 {
+			t.Fatalf("%d exceptions are open, want that of the one order of which more left", open)
+		}
+		for _, closed := range []string{"human", "waived"} {
+			c.exec(`UPDATE exception SET state = 'resolved', closed = ?, closed_by = 'ben', resolved_at = ?`, closed, c.clock.UnixMicro())
+			tried := c.try(replay.Selection{Site: Site})
+			if tried.Changed != 0 || tried.Opened != 0 {
+				t.Fatalf("closed by %s, tried: %+v", closed, tried)
+			}
+			j := c.start(tried.Token)
+			c.through(c.replay, j)
+			if j.Phase != replay.Done || j.Stale+j.Remaining != 0 {
+				t.Errorf("closed by %s, came to %+v", closed, j)
+			}
+		}
+		c.exec(`UPDATE exception SET text = 'another one'`)
+		if tried := c.try(replay.Selection{Site: Site}); tried.Opened != 1 {
+			t.Errorf("another one than was closed, tried: %+v", tried)
+		}
+	})
+}
+
 // Keys move to another version of the policy: what is held is posted, what is confirmed stays as it is. A process that dies in the middle leaves it
 // to the next one.
 //

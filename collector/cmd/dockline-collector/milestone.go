@@ -78,6 +78,9 @@ func listMilestones(all *commands, tenant string, f milestone.Filter, asJSON boo
 		if err := d.Read(ctx, func(tx *db.Tx) (err error) { found, err = milestone.List(ctx, tx, tenant, f); return err }); err != nil {
 			return err
 		}
+		if f.Key != "" && len(found) == 0 {
+			return fmt.Errorf("%s of tenant %s has no clock: nothing that starts one was told of it, or its number is another", f.Key, tenant)
+		}
 		if asJSON {
 			return printJSON(api.MilestonesOf(found))
 		}

@@ -122,6 +122,9 @@ func (c *policySetCommand) Run(all *commands) error {
 		} else {
 			fmt.Printf("proposed version %s\n", v.Version)
 		}
+		for _, w := range desk.Untargeted(p) {
+			fmt.Println("warning:", w)
+		}
 		printNext(os.Stdout, v)
 		return nil
 	})
@@ -134,11 +137,11 @@ func printNext(out io.Writer, v *version.Version) {
 	}
 	switch v.State {
 	case version.Proposed, version.Approved:
-		fmt.Fprintf(out, "See first what it would do: dockline-collector policy diff %s; then: dockline-collector policy activate %s\n", v.Version, v.Version)
+		fmt.Fprintf(out, "See first what it would do: dockline-collector policy diff %s; then: dockline-collector policy activate %s --reason WHY\n", v.Version, v.Version)
 	case version.InForce:
 		fmt.Fprintln(out, "It is in force.")
 	case version.Former:
-		fmt.Fprintf(out, "It was in force before; to go back to it: dockline-collector policy activate %s\n", v.Version)
+		fmt.Fprintf(out, "It was in force before; to go back to it: dockline-collector policy activate %s --reason WHY\n", v.Version)
 	}
 }
 
@@ -210,6 +213,9 @@ func (c *policyActivateCommand) Run(all *commands) error {
 			}{v.Version, changed, plan})
 		}
 		printPlan(os.Stdout, plan)
+		for _, w := range desk.Untargeted(p) {
+			fmt.Println("warning:", w)
+		}
 		switch {
 		case c.DryRun:
 			fmt.Printf("version %s was not activated\n", v.Version)
@@ -298,7 +304,9 @@ func printVersion(out io.Writer, v *version.Version) {
 	for _, a := range v.Activations {
 		fmt.Fprintf(out, "In force for %s since %s, offset %d, by %s. %s\n", a.Tenant, a.At.Format(clockFormat), a.Offset, a.By, a.Reason)
 	}
-	printNext(out, v)
+	if v.State != version.InForce {
+		printNext(out, v)
+	}
 }
 
 const clockFormat = "2006-01-02 15:04:05"
@@ -366,7 +374,14 @@ func (c *policyDecisionsCommand) Run(all *commands) error {
 		}
 		var list []reconcile.Decision
 		err := d.Read(ctx, func(tx *db.Tx) (err error) {
-			list, err = reconcile.Decisions(ctx, tx, c.Tenant, key)
+			if list, err = reconcile.Decisions(ctx, tx, c.Tenant, key); err != nil || len(list) > 0 {
+				return err
+			}
+			var n int
+			err = tx.QueryRow(ctx, `SELECT COUNT(*) FROM state WHERE tenant = ? AND fold_key = ?`, c.Tenant, key).Scan(&n)
+			if err == nil && n == 0 {
+				err = fmt.Errorf("nothing is known of %s of tenant %s", key, c.Tenant)
+			}
 			return err
 		})
 		if err != nil {

@@ -49,7 +49,7 @@ func (c *policyExplainCommand) Run(all *commands) error {
 		return fmt.Errorf("--kind %q: one of %v", c.Kind, policy.Kinds())
 	}
 	if c.About != "" && !ownership.Known(c.About) {
-		return fmt.Errorf("--about %q: no such field, change of status, kind of event or object; `dockline-collector ownership list` names them", c.About)
+		return fmt.Errorf("%q: no such field, change of status, kind of event or object; `dockline-collector ownership list` names them", c.About)
 	}
 	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		list, err := c.explain(ctx, desk)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -73,6 +74,9 @@ func (c *postingListCommand) Run(all *commands) error {
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
 		f := posting.Filter{Tenant: c.Tenant, Target: c.Target, Kind: connector.Kind(c.Kind), Site: c.Site, Code: c.Code, Limit: c.Limit}
 		for _, s := range c.State {
+			if !slices.Contains(posting.States(), posting.State(s)) {
+				return fmt.Errorf("--state %q: one of %v", s, posting.States())
+			}
 			f.States = append(f.States, posting.State(s))
 		}
 		var list []posting.Entry

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,7 +77,7 @@ func (c *postingRetryCommand) one(ctx context.Context, d *db.DB) error {
 		err = printPostings(os.Stdout, []posting.Entry{*e})
 	}
 	if err == nil && e.State != posting.Confirmed {
-		err = fmt.Errorf("%s is %s: %s", ref, e.State, e.Fault.Text)
+		err = fmt.Errorf("%s is %s: %s", ref, e.State, cmp.Or(e.Fault.Text, "it has had no answer yet; `posting show` says how it stands"))
 	}
 	return err
 }
@@ -235,7 +236,7 @@ func (c *postingJobsCommand) Run(all *commands) error {
 			return err
 		}
 		if c.JSON {
-			return printJSON(list)
+			return printJSON(append([]*posting.Job{}, list...))
 		}
 		return printJobs(list)
 	})
@@ -318,7 +319,7 @@ func (c *postingCutoffCommand) Run(all *commands) error {
 			return err
 		}
 		if c.JSON {
-			return printJSON(list)
+			return printJSON(append([]posting.Cutoff{}, list...))
 		}
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "HAPPENED ON\tPOSTED ON\tTARGET\tKIND\tREFERENCE\tSITE\tWHY")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/policy/version"
 	"github.com/dockline/dockline/collector/replay"
 )
 
@@ -93,6 +94,11 @@ func (c *replayKeysCommand) Run(all *commands) error {
 		token := c.Token
 		var j *replay.Job
 		if token == "" {
+			if s.Policy != "" {
+				if err := centre.DB.Read(ctx, func(tx *db.Tx) (err error) { s.Policy, err = version.Find(ctx, tx, s.Policy); return err }); err != nil {
+					return err
+				}
+			}
 			if j, err = r.Begin(ctx, s); err != nil {
 				return err
 			}

@@ -51,9 +51,19 @@ type userAddCommand struct {
 
 // Run adds.
 func (c *userAddCommand) Run(all *commands) error {
-	return c.do(all, func(ctx context.Context, tx *db.Tx, by people.Change) error {
+	first := false
+	err := c.do(all, func(ctx context.Context, tx *db.Tx, by people.Change) error {
+		known, err := people.List(ctx, tx, c.Tenant)
+		if err != nil {
+			return err
+		}
+		first = len(known) == 0
 		return by.Add(ctx, tx, people.User{Name: c.Name, Title: c.Title, Email: c.Email, Roles: c.Role, Teams: c.Team})
 	})
+	if err == nil && first {
+		fmt.Printf("%s is the first user of tenant %s and its administrator: from now on only users may change something, and --by %s says that it is this one\n", c.Name, c.Tenant, c.Name)
+	}
+	return err
 }
 
 type userRoleCommand struct {
