@@ -204,7 +204,8 @@ func (f *Fleet) Days(ctx context.Context, tenant, site, date string) ([]*Day, er
 }
 
 // AcceptDay takes a person's word that the difference of a day is known and will stay, and closes it with the next comparison.
-func (f *Fleet) AcceptDay(ctx context.Context, tenant, site, date, why string) error {
+// record, within the same transaction, keeps who said so.
+func (f *Fleet) AcceptDay(ctx context.Context, tenant, site, date, why string, record func(*db.Tx) error) error {
 	days, err := f.Days(ctx, tenant, site, date)
 	if err != nil {
 		return err
@@ -213,8 +214,10 @@ func (f *Fleet) AcceptDay(ctx context.Context, tenant, site, date, why string) e
 		return fmt.Errorf("daily close of %s for %s: %w", site, date, ErrNoDifference)
 	}
 	return f.DB.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE site_day_close SET accepted = ?, accepted_for = ? WHERE tenant = ? AND site = ? AND day = ?`, days[0].Unexplained, why, tenant, site, date)
-		return err
+		if _, err := tx.Exec(ctx, `UPDATE site_day_close SET accepted = ?, accepted_for = ? WHERE tenant = ? AND site = ? AND day = ?`, days[0].Unexplained, why, tenant, site, date); err != nil {
+			return err
+		}
+		return record(tx)
 	})
 }
 

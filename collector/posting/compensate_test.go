@@ -2,6 +2,7 @@ package posting_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -251,6 +252,41 @@ func TestWantedAgainWhileItsReversalIsRefused(t *testing.T) {
 		w.expectOf(issue.Ref(), posting.Confirmed)
 		w.effects(issue.Kind, issue.Key, 0)
 		w.effects(issue.Kind, issue.Key+"#2", 1)
+	})
+}
+
+// A reversal that was refused is waived by waiving what it takes back: else it would be told again, and what waits for it would wait for ever.
+func TestWaivedReversal(t *testing.T) {
+	issue, bill := goodsIssue("SO1", "S1", 5), invoice("SO1", "S1")
+	eachReversing(t, func(w *world) {
+		s := w.sender("c1")
+		w.put(fold, issue)
+		w.pass(s, time.Second)
+		w.put(fold, issue, bill)
+		w.pass(s, time.Second)
+		w.fail(func(op string, p *connector.Posting) connectortest.Failure {
+			if op == "create" && p.Kind == connector.GoodsIssueReversal {
+				return connectortest.BadProcess
+			}
+			return connectortest.None
+		})
+		w.put(fold)
+		w.pass(s, time.Second)
+		back := posting.Ref{Target: "erp", Kind: connector.GoodsIssueReversal, Key: issue.Key}
+		w.expectOf(back, posting.Rejected)
+		err := w.db.Write(t.Context(), func(tx *db.Tx) error { return posting.Waive(t.Context(), tx, ann, back, w.clock.Now()) })
+		if err == nil || !strings.Contains(err.Error(), issue.Ref().String()) {
+			w.t.Errorf("waived: %v", err)
+		}
+		w.write(func(tx *db.Tx) error { return posting.Waive(t.Context(), tx, ann, issue.Ref(), w.clock.Now()) })
+		w.put(fold)
+		w.pass(s, 30*time.Second)
+		w.expectOf(issue.Ref(), posting.Confirmed)
+		w.expectOf(back, posting.Superseded)
+		w.effects(issue.Kind, issue.Key, 1)
+		if got := w.exceptions(); len(got) != 0 {
+			w.t.Errorf("exceptions: %v", got)
+		}
 	})
 }
 

@@ -193,7 +193,17 @@ func (r *Replay) Start(ctx context.Context, tenant, token, by, reason string) (*
 		if token == "" || len(found) == 0 {
 			return fmt.Errorf("nothing was tried under the token %q of %s: a dry run prints one: %w", token, tenant, ErrAbsent)
 		}
-		if j = found[0]; j.Phase != Ready {
+		if err := tx.Lock(ctx, fmt.Sprintf("replay/%d", found[0].Number)); err != nil {
+			return err
+		}
+		if j, err = one(ctx, tx, tenant, found[0].Number); err != nil { // as whoever held it left it
+			return err
+		}
+		switch j.Phase {
+		case Ready:
+		case Cancelled:
+			return fmt.Errorf("replay %d was cancelled; try again for another token", j.Number)
+		default:
 			return nil
 		}
 		j.Phase, j.By, j.Reason, j.after = Running, by, reason, ""

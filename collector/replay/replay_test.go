@@ -349,6 +349,9 @@ func TestAReplayIsCancelledByAnybodyWhoMay(t *testing.T) {
 		if _, err := c.replay.Cancel(t.Context(), Tenant, j.Number, "ben", "again"); err == nil {
 			t.Error("cancelled twice")
 		}
+		if _, err := c.replay.Start(t.Context(), Tenant, tried.Token, "ana", "now"); err == nil || !strings.Contains(err.Error(), "cancelled") {
+			t.Errorf("what was cancelled is run: %v", err)
+		}
 		var jobs []*replay.Job
 		c.write(func(tx *db.Tx) (err error) { jobs, err = replay.List(t.Context(), tx, Tenant, 10); return err })
 		if len(jobs) != 1 || jobs[0].Phase != replay.Cancelled {

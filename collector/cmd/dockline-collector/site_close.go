@@ -10,11 +10,13 @@ import (
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/api"
+	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/fleet"
 )
 
 type siteCloseCommand struct {
+	person
 	Tenant string `default:"" help:"Only this tenant's."`
 	Site   string `arg:"" optional:"" help:"Only this site's: TENANT/SITE, or its name."`
 	Date   string `default:"" help:"Only this day, like 2026-11-26, UTC."`
@@ -41,7 +43,9 @@ func (c *siteCloseCommand) Run(all *commands) error {
 			if c.Tenant == "" || c.Site == "" || c.Date == "" {
 				return errors.New("--accept needs the site, --tenant and --date")
 			}
-			if err := f.AcceptDay(ctx, c.Tenant, c.Site, c.Date, c.Accept); err != nil {
+			if err := f.AcceptDay(ctx, c.Tenant, c.Site, c.Date, c.Accept, func(tx *db.Tx) error {
+				return c.record(ctx, tx, "site.close", c.Tenant, c.Site, c.Accept, map[string]any{"date": c.Date})
+			}); err != nil {
 				return err
 			}
 			fmt.Println("accepted; the collector closes the day and its exception with the next comparison, within a minute")

@@ -208,7 +208,7 @@ func TestALossWithoutAWordIsADifference(t *testing.T) {
 		if day.Unexplained != 20 || e.Code != "daily_close" || !strings.Contains(e.Text, "Captured 150") || !strings.Contains(e.Text, "reread") {
 			t.Errorf("unexplained %d; the case: %+v", day.Unexplained, e)
 		}
-		if err := w.fleet().AcceptDay(t.Context(), tenant, dcWest, tuesday, "compared with the paper of the shift"); err != nil {
+		if err := w.fleet().AcceptDay(t.Context(), tenant, dcWest, tuesday, "compared with the paper of the shift", func(*db.Tx) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		w.want("a person has accepted it", tuesday, fleet.DayClosed, 150, 130, 0, 0)
