@@ -3,8 +3,6 @@ package collector
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"strings"
 
 	"github.com/dockline/dockline/collector/audit"
@@ -26,14 +24,11 @@ func AcceptEvent(ctx context.Context, c *Config, a Acceptance) (done eventlog.Ac
 	if strings.TrimSpace(a.Reason) == "" {
 		return done, errors.New("say why, for those who ask later: both contents count from now on")
 	}
-	m := &Collector{config: c, log: newLogger(c.Log), name: fmt.Sprintf("%s command %d", Name, os.Getpid())}
+	m, err := openForCommand(ctx, c, false)
+	if err != nil {
+		return done, err
+	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	if m.db, err = OpenDatabase(ctx, c); err != nil {
-		return done, err
-	}
-	if err = m.readPolicy(ctx); err != nil {
-		return done, err
-	}
 	return m.accept(ctx, m.newLog(), a)
 }
 

@@ -26,18 +26,9 @@ type Centre struct {
 
 // OpenCentre opens the configured database with event log and folds for a command. The caller closes it.
 func OpenCentre(ctx context.Context, c *Config) (*Centre, error) {
-	m := &Collector{config: c, log: newLogger(c.Log), name: fmt.Sprintf("%s command %d", Name, os.Getpid())}
-	err := func() (err error) {
-		if m.db, err = OpenDatabase(ctx, c); err != nil {
-			return err
-		}
-		if m.connectors, err = newSystems(c, m.now); err != nil {
-			return err
-		}
-		return m.readPolicy(ctx)
-	}()
+	m, err := openForCommand(ctx, c, true)
 	if err != nil {
-		return nil, errors.Join(err, m.Close())
+		return nil, err
 	}
 	log := m.newLog()
 	return &Centre{DB: m.db, Log: log, Worker: m.newWorker(log), Now: m.now, m: m}, nil
@@ -59,4 +50,25 @@ func (c *Centre) Fold(ctx context.Context) (bool, error) {
 	}
 	large, err := c.Worker.StepLarge(ctx)
 	return n+large > 0, err
+}
+
+// openForCommand opens the configured database and reads the policy in force, for a command beside a collector at work or without one; with the
+// connectors where what they take decides something. The caller closes it.
+func openForCommand(ctx context.Context, c *Config, systems bool) (*Collector, error) {
+	m := &Collector{config: c, log: newLogger(c.Log), name: fmt.Sprintf("%s command %d", Name, os.Getpid())}
+	err := func() (err error) {
+		if m.db, err = OpenDatabase(ctx, c); err != nil {
+			return err
+		}
+		if systems {
+			if m.connectors, err = newSystems(c, m.now); err != nil {
+				return err
+			}
+		}
+		return m.readPolicy(ctx)
+	}()
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
 }

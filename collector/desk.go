@@ -2,9 +2,6 @@ package collector
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/dockline/dockline/collector/db"
@@ -23,13 +20,9 @@ type Desk struct {
 
 // OpenDesk opens the configured database and reads the policy in force.
 func OpenDesk(ctx context.Context, c *Config) (*Desk, error) {
-	m := &Collector{config: c, log: newLogger(c.Log), name: fmt.Sprintf("%s command %d", Name, os.Getpid())}
-	var err error
-	if m.db, err = OpenDatabase(ctx, c); err != nil {
-		return nil, errors.Join(err, m.Close())
-	}
-	if err := m.readPolicy(ctx); err != nil {
-		return nil, errors.Join(err, m.Close())
+	m, err := openForCommand(ctx, c, false)
+	if err != nil {
+		return nil, err
 	}
 	return &Desk{DB: m.db, Policy: m.policy(), Actions: Actions(m.policy()), collector: m}, nil
 }

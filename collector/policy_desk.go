@@ -28,18 +28,9 @@ type PolicyDesk struct {
 
 // OpenPolicyDesk opens the configured database. The caller calls the function that it returns when he is done.
 func OpenPolicyDesk(ctx context.Context, c *Config) (*PolicyDesk, func() error, error) {
-	m := &Collector{config: c, log: newLogger(c.Log), name: fmt.Sprintf("%s command %d", Name, os.Getpid())}
-	err := func() (err error) {
-		if m.db, err = OpenDatabase(ctx, c); err != nil {
-			return err
-		}
-		if m.connectors, err = newSystems(c, m.now); err != nil {
-			return err
-		}
-		return m.readPolicy(ctx)
-	}()
+	m, err := openForCommand(ctx, c, true)
 	if err != nil {
-		return nil, nil, errors.Join(err, m.Close())
+		return nil, nil, err
 	}
 	return newDesk(m), m.Close, nil
 }

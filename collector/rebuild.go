@@ -2,9 +2,6 @@ package collector
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
@@ -17,18 +14,9 @@ import (
 // OpenRebuild opens the configured database for a command that compares it with its event log, beside a collector at work or without one. The
 // caller closes it.
 func OpenRebuild(ctx context.Context, c *Config) (*rebuild.Rebuild, func() error, error) {
-	m := &Collector{config: c, log: newLogger(c.Log), name: fmt.Sprintf("%s command %d", Name, os.Getpid())}
-	err := func() (err error) {
-		if m.db, err = OpenDatabase(ctx, c); err != nil {
-			return err
-		}
-		if m.connectors, err = newSystems(c, m.now); err != nil {
-			return err
-		}
-		return m.readPolicy(ctx)
-	}()
+	m, err := openForCommand(ctx, c, true)
 	if err != nil {
-		return nil, nil, errors.Join(err, m.Close())
+		return nil, nil, err
 	}
 	log := m.newLog()
 	worker := m.newWorker(log)

@@ -45,8 +45,20 @@ func (d *Desk) begin(ctx context.Context, tx *db.Tx, tenant, id string, who Who)
 	if err := tx.Lock(ctx, "deadletter/"+tenant+"/"+l.EventID); err != nil {
 		return nil, nil, err
 	}
+	if l, err = Get(ctx, tx, tenant, l.EventID); err != nil { // another may have settled it while this waited
+		return nil, nil, err
+	}
 	if l.State != Open {
 		return nil, nil, fmt.Errorf("dead letter %s %w: %s by %s, %q", short(l.EventID), ErrSettled, l.State, l.By, l.Reason)
+	}
+	for _, outcome := range []State{Requeued, Discarded} { // told, and not folded yet
+		var n int
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM event_identity WHERE tenant = ? AND id = ?`, tenant, settlement(l, d.Source, "", string(outcome), "", "", d.Now()).Id).Scan(&n); err != nil {
+			return nil, nil, err
+		}
+		if n > 0 {
+			return nil, nil, fmt.Errorf("dead letter %s %w: %s a moment ago", short(l.EventID), ErrSettled, outcome)
+		}
 	}
 	e, err := d.Event(ctx, tx, tenant, l.EventID)
 	return l, e, err

@@ -328,3 +328,44 @@ func TestARecordThatCouldNotBeReadIsWrittenAnew(t *testing.T) {
 		o.agrees()
 	})
 }
+
+// A record of a kind that a newer program knows is corrected like any other: the kind shows as its number.
+func TestAKindThatIsNotKnownIsCorrected(t *testing.T) {
+	o := newOffice(t, testenv.SQLite(t))
+	unknown := badPick("row-1", "2")
+	unknown.Kind = 9999
+	letter := refused("row-1", unknown)
+	o.tell(letter)
+	difference, err := o.edit(letter.Id, "kind", "pick.confirmed")
+	if err != nil || difference != "kind: 9999 -> EVENT_KIND_PICK_CONFIRMED" {
+		t.Fatalf("%q, %v", difference, err)
+	}
+	if _, err := o.requeue(letter.Id); err != nil || o.picked() != 2 {
+		t.Errorf("picked %d, %v", o.picked(), err)
+	}
+}
+
+// What one person has just settled another one does not settle otherwise, also before that is folded.
+func TestARecordIsSettledOnce(t *testing.T) {
+	for _, discardedFirst := range []bool{false, true} {
+		testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+			o := newOffice(t, d)
+			letter := refused("row-1", badPick("row-1", "2"))
+			o.tell(letter)
+			requeue := func(tx *db.Tx) error { _, err := o.desk.Requeue(o.Context(), tx, Tenant, letter.Id, ana); return err }
+			discard := func(tx *db.Tx) error { return o.desk.Discard(o.Context(), tx, Tenant, letter.Id, ana) }
+			first, second, want := requeue, discard, deadletter.Requeued
+			if discardedFirst {
+				first, second, want = discard, requeue, deadletter.Discarded
+			}
+			o.write(first)
+			if err := d.Write(o.Context(), second); !errors.Is(err, deadletter.ErrSettled) {
+				t.Errorf("settled as %s, and then otherwise: %v", want, err)
+			}
+			o.settle()
+			if l := o.letters(deadletter.Filter{}); len(l) != 1 || l[0].State != want || (o.picked() == 2) == discardedFirst {
+				t.Errorf("it is %v, picked %d", l, o.picked())
+			}
+		})
+	}
+}

@@ -187,7 +187,7 @@ func flatten(m protoreflect.Message, prefix string, out map[string]string) {
 				out[path] = v.Message().Interface().(*timestamppb.Timestamp).AsTime().Format(time.RFC3339Nano)
 			case f.Message() != nil:
 				flatten(v.Message(), path+".", out)
-			case f.Kind() == protoreflect.EnumKind:
+			case f.Kind() == protoreflect.EnumKind && f.Enum().Values().ByNumber(v.Enum()) != nil:
 				out[path] = string(f.Enum().Values().ByNumber(v.Enum()).Name())
 			default:
 				out[path] = fmt.Sprint(v.Interface())

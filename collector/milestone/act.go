@@ -68,8 +68,10 @@ func (c Change) fits(e Entry) error {
 		return fmt.Errorf("the clock %s of %s does not wait: it is %s", c.Name, c.Key, e.Standing)
 	case c.Action != Reset && !e.Open():
 		return fmt.Errorf("the clock %s of %s is %s since %s; only reset begins it anew", c.Name, c.Key, e.Standing, stamp(e.ReachedAt))
-	case c.Action == Extend && c.Until.IsZero() && c.For <= 0:
+	case c.Action == Extend && c.Until.IsZero() && c.For < time.Second:
 		return errors.New("say for how much longer, or until when")
+	case c.Action == Extend && c.For > longestExtra:
+		return fmt.Errorf("for %s is more than %s; say until when", c.For, longestExtra)
 	case c.Action == Extend && !c.Until.IsZero() && !c.Until.After(e.StartedAt):
 		return fmt.Errorf("until %s is before it began, %s", stamp(c.Until), stamp(e.StartedAt))
 	}

@@ -306,11 +306,14 @@ func (w *work) due() {
 	}
 }
 
+// longestExtra bounds how much longer people can give a clock.
+const longestExtra = 10 * 365 * 24 * time.Hour
+
 // extra is how much longer people gave it, in working time.
 func (w *work) extra() (d time.Duration) {
 	for _, a := range w.since() {
 		if a.Action == Extend && a.Until.IsZero() {
-			d += a.For
+			d = min(d+min(max(a.For, 0), longestExtra), longestExtra)
 		}
 	}
 	return d

@@ -137,3 +137,18 @@ func TestAClockDoesNotDependOnTheOrderOfItsEvidence(t *testing.T) {
 		}
 	}
 }
+
+// People can give a clock very long, and that again, and it is not due before it began.
+func TestExtendedVeryFar(t *testing.T) {
+	from := local(t, "2026-11-24 08:00")
+	d := milestone.Definition{Name: "picked", Of: milestone.Order, Start: []string{"released"}, Stop: []string{"picked"}, Within: 4 * time.Hour}
+	ev := milestone.Evidence{Points: []milestone.Point{{Name: "released", At: from, EventIDs: []string{"r"}}}}
+	for i := range 2 {
+		ev.Acts = append(ev.Acts, milestone.Act{ID: fmt.Sprint("a", i), At: from.Add(time.Minute), Name: "picked", Action: milestone.Extend, For: 2_000_000 * time.Hour})
+	}
+	for _, cal := range []milestone.Calendar{milestone.Always, dock(t)} {
+		if c, _ := milestone.Evaluate(d, ev, cal); c.DueAt.Before(from.AddDate(9, 0, 0)) {
+			t.Errorf("it is due %s", c.DueAt)
+		}
+	}
+}

@@ -47,11 +47,11 @@ func (s *Sender) reversible(r *row) bool {
 // compensate works out, for a posting that had its effect, whether a reversal is to be told or is no longer to be told. It saves what it changes
 // but r, which is the caller's.
 func (s *Sender) compensate(ctx context.Context, tx *db.Tx, r *row, now int64) error {
-	if r.State != Diverged && r.State != Correcting || isChain(r) || !s.reversible(r) {
+	if r.State != Diverged && r.State != Correcting && r.State != Confirmed || isChain(r) || !s.reversible(r) {
 		return nil
 	}
 	reversal, err := hold(ctx, tx, r.Tenant, r.reversalRef())
-	if err != nil {
+	if err != nil || r.State == Confirmed && reversal == nil {
 		return err
 	}
 	why, err := whyReverse(ctx, tx, r)
@@ -61,7 +61,8 @@ func (s *Sender) compensate(ctx context.Context, tx *db.Tx, r *row, now int64) e
 	switch {
 	case r.State == Diverged && why != "" && (reversal == nil || reversal.State == Superseded):
 		return s.reverse(ctx, tx, r, reversal, why, now)
-	case r.State == Correcting && why == "" && reversal != nil && (reversal.State == Planned || reversal.State == Ready):
+	case r.State != Diverged && reversal != nil && (reversal.State == Planned || reversal.State == Ready || reversal.State == Rejected) &&
+		(why == "" || r.State == Confirmed && !r.Wanted): // the latter is what a person waived
 		return s.keepAfterAll(ctx, tx, r, reversal, now)
 	}
 	return nil
@@ -217,14 +218,18 @@ func reversalOf(r *row, why string) *docklinev1.Document {
 
 // keepAfterAll drops a reversal that was not told yet: what stands in the target is wanted again.
 func (s *Sender) keepAfterAll(ctx context.Context, tx *db.Tx, r, reversal *row, now int64) error {
+	reversal.caseDue = reversal.caseDue || reversal.State == Rejected
+	reversal.say(Fault{})
 	if err := reversal.move(Superseded); err != nil {
 		return err
 	}
 	if err := reversal.save(ctx, tx, now); err != nil {
 		return err
 	}
-	if err := r.move(Confirmed); err != nil {
-		return err
+	if r.State == Correcting {
+		if err := r.move(Confirmed); err != nil {
+			return err
+		}
 	}
 	if err := r.save(ctx, tx, now); err != nil {
 		return err
@@ -286,7 +291,7 @@ func concludeReversal(ctx context.Context, tx *db.Tx, v *row, now int64) (*row, 
 		return nil, err
 	}
 	switch {
-	case v.State == Confirmed && (r.State == Correcting || r.State == Diverged):
+	case v.State == Confirmed && (r.State == Correcting || r.State == Diverged || r.State == Confirmed): // confirmed: it was wanted again while this was under way
 		if err := r.usedUp(now); err != nil {
 			return nil, err
 		}

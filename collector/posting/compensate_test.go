@@ -201,6 +201,59 @@ func TestReversalThatIsRefused(t *testing.T) {
 	})
 }
 
+// What is wanted again while its reversal was refused, or is under way since somebody retried that, does not lose its document: the reversal that was
+// refused is dropped with its case, and where one was told after all the document is made anew.
+func TestWantedAgainWhileItsReversalIsRefused(t *testing.T) {
+	issue := goodsIssue("SO1", "S1", 5)
+	back := posting.Ref{Target: "erp", Kind: connector.GoodsIssueReversal, Key: issue.Key}
+	refuse := func(op string, p *connector.Posting) connectortest.Failure {
+		if op == "create" && p.Kind == connector.GoodsIssueReversal {
+			return connectortest.BadProcess
+		}
+		return connectortest.None
+	}
+	refused := func(w *world, s *posting.Sender) {
+		w.put(fold, issue)
+		w.pass(s, time.Second)
+		w.fail(refuse)
+		w.put(fold)
+		w.pass(s, time.Second)
+		w.expectOf(back, posting.Rejected)
+		w.expectOf(issue.Ref(), posting.Diverged)
+	}
+	retry := func(tx *db.Tx, w *world) error { return posting.Retry(t.Context(), tx, tenant, back, w.clock.Now()) }
+	eachReversing(t, func(w *world) {
+		s := w.sender("c1")
+		refused(w, s)
+		w.put(fold, issue)
+		w.pass(s, time.Second)
+		w.expectOf(issue.Ref(), posting.Confirmed)
+		w.expectOf(back, posting.Superseded)
+		if got := w.exceptions(); len(got) != 0 {
+			w.t.Errorf("exceptions: %v", got)
+		}
+		w.fail(nil)
+		if err := w.db.Write(t.Context(), func(tx *db.Tx) error { return retry(tx, w) }); err == nil {
+			w.t.Error("a reversal that nobody wants was tried again")
+		}
+		w.pass(s, time.Second)
+		w.effects(issue.Kind, issue.Key, 1)
+	})
+	eachReversing(t, func(w *world) {
+		s := w.sender("c1")
+		refused(w, s)
+		w.fail(once(connectortest.Late, "create"))
+		w.write(func(tx *db.Tx) error { return retry(tx, w) })
+		w.pass(s, time.Second)
+		w.expectOf(back, posting.Unknown)
+		w.put(fold, issue)
+		w.pass(s, settleTime+5*time.Second)
+		w.expectOf(issue.Ref(), posting.Confirmed)
+		w.effects(issue.Kind, issue.Key, 0)
+		w.effects(issue.Kind, issue.Key+"#2", 1)
+	})
+}
+
 // A target that cannot take back is left to a person, as before.
 func TestTargetThatCannotTakeBack(t *testing.T) {
 	each(t, func(w *world) {
