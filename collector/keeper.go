@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/downlink"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/fleet"
@@ -24,6 +25,9 @@ func (m *Collector) newKeeper(l link, log *eventlog.Log) *fleet.Keeper {
 	}
 	return &fleet.Keeper{DB: m.db, Holder: m.name, Listening: l.up, OfflineAfter: m.config.MQTT.OfflineAfter, Close: func(ctx context.Context) (int, error) {
 		if err := log.AskedAgain(ctx); err != nil {
+			return 0, err
+		}
+		if err := downlink.AfterLosses(ctx, m.db, m.now()); err != nil {
 			return 0, err
 		}
 		return closer.Close(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -348,6 +349,55 @@ func TestCommandsOfADatabasePutBack(t *testing.T) {
 		}
 		if version := put("dc-east", "done"); version < uint64(now.UnixMilli()) || len(sent) != 2 {
 			t.Errorf("of %d commands, the next of a key has version %d", len(sent), version)
+		}
+	})
+}
+
+// A site's answer may be among events that it has lost, and it tells it but once: when the loss is over, what it holds and has not answered is
+// asked for once more, once.
+func TestWhatMayHaveBeenAnsweredIsAskedAgain(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		exec := func(query string, args ...any) {
+			t.Helper()
+			if err := d.Write(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec(t.Context(), query, args...); return err }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := time.Now()
+		exec(`INSERT INTO site (tenant, id, created_at) VALUES (?, ?, ?)`, tenant, "dc-east", now.UnixMicro())
+		exec(`INSERT INTO presence (tenant, site, session, online, connected_at, commands_through, receipts_through, seen_at) VALUES (?, ?, 's1', 1, 0, 1, 0, ?)`, tenant, "dc-east", now.UnixMicro())
+		for i, number := range []string{"held", "sent"} {
+			c := &docklinev1.Command{Tenant: tenant, Site: "dc-east", Work: &docklinev1.Command_CancelOrder{CancelOrder: &docklinev1.CancelOrder{Number: number}}}
+			key, _, err := downlink.Submit(t.Context(), d, c, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			exec(`UPDATE command SET position = ? WHERE command_key = ?`, i+1, key)
+		}
+		versions := func() (out string) {
+			t.Helper()
+			now = now.Add(time.Minute)
+			if err := downlink.AfterLosses(t.Context(), d, now); err != nil {
+				t.Fatal(err)
+			}
+			sent, err := downlink.Commands(t.Context(), d, tenant, "dc-east", "", 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.SortFunc(sent, func(a, b downlink.Sent) int { return strings.Compare(a.Key, b.Key) })
+			for _, c := range sent {
+				out += fmt.Sprintf("%s@%d/%d ", c.Key, c.Version, c.Position)
+			}
+			return out
+		}
+		if got := versions(); got != "cancel/held@1/1 cancel/sent@1/2 " {
+			t.Errorf("without a loss: %s", got)
+		}
+		exec(`INSERT INTO gap (tenant, site, epoch, lo, hi, cause, opened_at, closed_at) VALUES (?, ?, 'e1', 1, 3, 'lost', ?, ?)`, tenant, "dc-east", now.UnixMicro(), now.UnixMicro())
+		for range 2 {
+			if got := versions(); got != "cancel/held@2/0 cancel/sent@1/2 " {
+				t.Errorf("after a loss: %s", got)
+			}
 		}
 	})
 }

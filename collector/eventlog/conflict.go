@@ -136,7 +136,19 @@ func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, er
 		}
 		return false, nil
 	}
+	if onlyLater(undecided) {
+		return true, nil
+	}
 	return true, l.report(ctx, tx, tenant, bodiesOrigin(id), openBodies(lowest.Event, len(undecided)-1))
+}
+
+// onlyLater says that all bodies are one word of an agent of its own, said at several times: it answers once more for a command after its disk
+// was lost, or declares the same loss again. There is nothing for a person to find out.
+func onlyLater(bodies []*body) bool {
+	result, gap := bodies[0].Event.GetCommandResult(), bodies[0].Event.GetStreamGap()
+	return (result != nil || gap != nil) && !slices.ContainsFunc(bodies, func(b *body) bool {
+		return !proto.Equal(result, b.Event.GetCommandResult()) || !proto.Equal(gap, b.Event.GetStreamGap())
+	})
 }
 
 // readBodies reads the body in force, row inForce, and those beside it.

@@ -40,8 +40,11 @@ func (o *settling) claims() []Claim {
 			list = append(list, Claim{Event: e, Record: e.GetId(), Whole: true, Denied: o.of(e).Denied})
 		}
 	}
-	slices.SortFunc(list, func(a, b Claim) int { return cmp.Compare(a.Record, b.Record) })
-	return list
+	slices.SortFunc(list, func(a, b Claim) int {
+		return cmp.Or(cmp.Compare(a.Record, b.Record), cmp.Compare(a.Event.GetId(), b.Event.GetId()))
+	})
+	// Of a record that several facts of a key stand for one is enough: it is one case, about the record.
+	return slices.CompactFunc(list, func(a, b Claim) bool { return a.Record == b.Record })
 }
 
 // appendClaim leaves out a claim that comes to nothing.

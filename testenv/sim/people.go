@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/downlink"
 	"github.com/dockline/dockline/collector/posting"
@@ -93,7 +94,8 @@ func (w *world) lost(ctx context.Context, s *site) error {
 	}
 	for _, l := range open {
 		w.trace.add(w.now, "somebody takes what %s has lost from %d of epoch %.8s for gone", s.name, l.lo, l.epoch)
-		if err := w.centre.members[0].stages.Filler.Log.AcceptGap(ctx, tenant, s.name, l.epoch, l.lo); err != nil {
+		err := w.centre.db.Write(ctx, func(tx *db.Tx) error { return collector.AcceptLoss(ctx, tx, tenant, s.name, l.epoch, l.lo, w.now) })
+		if err != nil {
 			return err
 		}
 	}

@@ -134,7 +134,8 @@ func (w *world) left(ctx context.Context) (string, error) {
 	waits, err := w.centre.texts(ctx, `SELECT 'key ' || fold_key || ' waits for ' || site FROM stream_wait UNION ALL
 		SELECT 'stream ' || stream || ' of ' || plugin || ' of ' || site || ' is told through movement ' || movement || ' of ' || moves_stock || ', at ' || through_at FROM stream UNION ALL
 		SELECT 'epoch ' || e.epoch || ' of ' || e.site || ' has ' || e.last_seq || ' events, there from ' || coalesce(r.lo, 0) || ' to ' || coalesce(r.hi, 0) || ', moved to ' || e.moved_to FROM epoch e
-		LEFT JOIN received r ON r.tenant = e.tenant AND r.site = e.site AND r.epoch = e.epoch WHERE e.complete = 0`)
+		LEFT JOIN received r ON r.tenant = e.tenant AND r.site = e.site AND r.epoch = e.epoch WHERE e.complete = 0 UNION ALL
+		SELECT 'command ' || command_key || ' version ' || version || ' at ' || site || ' is number ' || coalesce(position, 0) FROM command WHERE outcome = 0`)
 	return strings.Join(append(what, waits...), ", "), err
 }
 
