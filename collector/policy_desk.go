@@ -73,6 +73,7 @@ func (k *PolicyDesk) Warnings(ctx context.Context, p *policy.Policy) (texts []st
 	for _, w := range p.Warnings() {
 		texts = append(texts, w.String())
 	}
+	texts = append(texts, k.Untargeted(p)...)
 	known := make(map[string]map[string]bool)
 	err = k.DB.Read(ctx, func(tx *db.Tx) error {
 		for section, query := range map[string]string{"tenants": `SELECT DISTINCT tenant FROM site`, "sites": `SELECT DISTINCT id FROM site`, "customers": `SELECT DISTINCT customer FROM state`} {
@@ -88,6 +89,17 @@ func (k *PolicyDesk) Warnings(ctx context.Context, p *policy.Policy) (texts []st
 		}
 	}
 	return texts, err
+}
+
+// Untargeted names the connectors that a policy gives no part to: under it what they tell is nobody's, and they are told nothing.
+func (k *PolicyDesk) Untargeted(p *policy.Policy) (texts []string) {
+	for _, s := range k.m.connectors {
+		if !slices.ContainsFunc(p.Targets, func(t policy.Target) bool { return t.Name == s.config.Name }) {
+			texts = append(texts, fmt.Sprintf("targets.yaml: connector %s of collector.yaml is no target of version %s: what it tells would be refused as nobody's, and it would be told nothing; name it there with its role",
+				s.config.Name, p.Version))
+		}
+	}
+	return texts
 }
 
 func names(ctx context.Context, tx *db.Tx, query string) (map[string]bool, error) {

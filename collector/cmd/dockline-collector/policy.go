@@ -122,6 +122,9 @@ func (c *policySetCommand) Run(all *commands) error {
 		} else {
 			fmt.Printf("proposed version %s\n", v.Version)
 		}
+		for _, w := range desk.Untargeted(p) {
+			fmt.Println("warning:", w)
+		}
 		printNext(os.Stdout, v)
 		return nil
 	})
@@ -210,6 +213,9 @@ func (c *policyActivateCommand) Run(all *commands) error {
 			}{v.Version, changed, plan})
 		}
 		printPlan(os.Stdout, plan)
+		for _, w := range desk.Untargeted(p) {
+			fmt.Println("warning:", w)
+		}
 		switch {
 		case c.DryRun:
 			fmt.Printf("version %s was not activated\n", v.Version)
