@@ -140,6 +140,6 @@ func TestABadLineBecomesTheERPsDocument(t *testing.T) {
 	if open := o.letters("open"); len(open) != 0 {
 		t.Errorf("open again: %+v", open)
 	}
-	o.says("0 keys differ", "rebuild")
+	o.says("nothing differs", "rebuild")
 	o.says("0 would be otherwise", "replay", "--order", order.Number)
 }
