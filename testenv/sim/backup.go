@@ -38,6 +38,7 @@ func (c *centre) backupOrRestore(ctx context.Context) error {
 func (c *centre) restore(ctx context.Context) error {
 	w := c.world
 	told := w.r.IntN(2) == 0
+	w.unsaid = w.unsaid || !told
 	for _, s := range w.sites {
 		s.lossy = s.lossy || w.keep == 0 // what a younger database had acknowledged is nowhere any more
 	}

@@ -45,6 +45,8 @@ type world struct {
 	// incarnation is that of the last answer that a site got.
 	incarnation string
 	logged      int
+	// unsaid says that the database was put back without a word.
+	unsaid bool
 	// have are the events of sites that are in the log in the end.
 	have   map[string]bool
 	broken []string
