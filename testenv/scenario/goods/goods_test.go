@@ -26,8 +26,8 @@ func TestMain(m *testing.M) { worldtest.Main(m) }
 // patience is how long a step may take on a busy machine.
 const patience = 90 * time.Second
 
-// ends is what a shipment is when its parcel has come to the end of its way.
-var ends = map[string]string{"delivered": "delivered", "lost": "lost", "returned_to_sender": "returned_to_sender"}
+// ends is what a shipment is when its parcel has come to the end of its way: what was delivered is also invoiced, and so closed.
+var ends = map[string]string{"delivered": "closed", "lost": "lost", "returned_to_sender": "returned_to_sender"}
 
 // TestADayEndsWithDeliveries: a dock ships the orders of a day, a carrier takes every parcel, delivers most, is late with one, loses one,
 // finds one again, damages one, and brings one back that was refused. What is known of each shipment agrees with the carrier's own ledger, and
