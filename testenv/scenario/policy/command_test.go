@@ -25,13 +25,19 @@ type office struct {
 	w *world.World
 }
 
-// run gives a command that must succeed, and returns what it prints.
-func (o *office) run(args ...string) string {
+// run gives a command that must succeed, and returns what it prints. One that asks for a moment's patience gets it.
+func (o *office) run(args ...string) (said string) {
 	o.t.Helper()
-	said, err := o.try(args...)
-	if err != nil {
-		o.t.Fatal(err)
-	}
+	worldtest.Until(o.t, "policy "+strings.Join(args, " "), patience, func() (bool, error) {
+		var err error
+		if said, err = o.try(args...); err != nil && strings.Contains(err.Error(), "ask again in a moment") {
+			return false, err
+		}
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		return true, nil
+	})
 	return said
 }
 
