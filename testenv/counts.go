@@ -14,7 +14,7 @@ var counts = map[string]struct{ commit, full int }{
 	"host.plugin-kills":      {20, 100},
 	"state.permutations":     {300, 10000},
 	"reconcile.large-facts":  {30_000, 1_000_000},
-	"reconcile.random-days":  {2, 12},
+	"reconcile.random-days":  {4, 12},
 	"policy.rules":           {5_000, 100_000},
 	"policy.closed-orders":   {300, 1000},
 	"posting.sequences":      {100, 2000},

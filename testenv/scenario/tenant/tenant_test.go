@@ -146,8 +146,10 @@ func tenantsIn(t *testing.T, text string) []string {
 	return found
 }
 
-// global are the tables that belong to the collector itself, and those whose only key is a hash that holds the tenant.
-var global = []string{"goose_db_version", "lease", "listener", "meta", "record_first", "record_later", "sqlite_sequence"}
+// global are the tables that belong to the collector itself (as its policy does, which is one for all tenants), and those whose only key is a hash that
+// holds the tenant, or the number of a row that has it.
+var global = []string{"digest_fact", "digest_group", "goose_db_version", "lease", "listener", "meta", "policy_approval", "policy_folder", "policy_proposal", "record_first", "record_later", "replay_key",
+	"sqlite_sequence"}
 
 // rows looks into the database: every table of business has a tenant in each row, and those that a day fills have rows of both.
 func rows(t *testing.T, first, second *world.World) {
