@@ -13,7 +13,7 @@ var counts = map[string]struct{ commit, full int }{
 	"journal.power-cuts":     {40, 500},
 	"host.plugin-kills":      {20, 100},
 	"state.permutations":     {300, 10000},
-	"reconcile.large-facts":  {30_000, 1_000_000},
+	"reconcile.large-facts":  {25_000, 1_000_000},
 	"reconcile.random-days":  {4, 12},
 	"policy.rules":           {5_000, 100_000},
 	"policy.closed-orders":   {300, 1000},
