@@ -14,7 +14,7 @@ import (
 // day, to the last line of its trace. make sim runs many more of them.
 // Shows: S45, S52
 func TestDays(t *testing.T) {
-	days := testenv.Count("sim.seeds") / 10
+	days := testenv.Count("sim.seeds") * 3 / 20 // as many as it takes for every fault to happen
 	results := make([]*sim.Result, 2*days)
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
