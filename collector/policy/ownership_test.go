@@ -54,7 +54,7 @@ func TestEveryKindHasItsOwner(t *testing.T) {
 
 // Who owns something is answered with the line that says so, and with the team that must act and the line that names it; a place goes first.
 //
-// Shows: S17 S18
+// Shows: S17, S18
 func TestExplainOwner(t *testing.T) {
 	p := load(t, map[string]string{"targets.yaml": "targets:\n  - {name: erp, role: system_of_record}\n  - {name: tms, role: carrier}\n",
 		"ownership.yaml": "ownership:\n  - kinds: [order.*]\n    owners: [system_of_record]\n  - fields: [order.promised_at]\n    owners: [crm, system_of_record]\nsites:\n  dc-east:\n    - fields: [order.promised_at]\n      owners: [carrier]\n",

@@ -13,7 +13,7 @@ import (
 
 // What owners said of an order is shown with who said it, when, why and what it was before.
 //
-// Shows: S15 S51
+// Shows: S15, S51
 func TestOrderShowsWhatItsOwnersSaid(t *testing.T) {
 	at := timestamppb.New(time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC))
 	s := &docklinev1.OrderState{Number: "SO1", Status: "held", PromisedAt: at, PriceList: "retail", PriceListVersion: "2026-2",

@@ -65,7 +65,7 @@ func TestOwnershipShortPick(t *testing.T) {
 // TestOwnershipVerdictsOfTheERP: what the ERP found when it confirmed an order stands at the order with its reason, its source and its fact, and so do price list and
 // version; the order is released all the same, for what a verdict means is the ERP's to say.
 //
-// Shows: S15 S51
+// Shows: S15, S51
 func TestOwnershipVerdictsOfTheERP(t *testing.T) {
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d, nil)
