@@ -72,9 +72,6 @@ func aboutKey(e *docklinev1.Event, key string, kinds ...string) []Touch {
 	return whole(e, key)
 }
 
-// RecordKey is the fold key of a record that was refused, as its dead letter has it.
-func RecordKey(e *docklinev1.Event) string { return recordKey(e) }
-
 func recordKey(e *docklinev1.Event) string {
 	key := e.GetSourceKey()
 	if key == "" {

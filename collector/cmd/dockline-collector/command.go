@@ -264,3 +264,19 @@ func withDatabase(all *commands, f func(context.Context, *db.DB) error) error {
 	defer d.Close()
 	return f(ctx, d)
 }
+
+// withCentre opens the configured database with event log and folds for a command.
+func withCentre(all *commands, f func(context.Context, *collector.Centre) error) (err error) {
+	config, err := collector.LoadConfig(all.Config)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	centre, err := collector.OpenCentre(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, centre.Close()) }()
+	return f(ctx, centre)
+}

@@ -266,17 +266,6 @@ func (c *replayCancelCommand) Run(all *commands) error {
 	})
 }
 
-func withReplay(all *commands, f func(context.Context, *collector.Centre, *replay.Replay) error) (err error) {
-	config, err := collector.LoadConfig(all.Config)
-	if err != nil {
-		return err
-	}
-	ctx, stop := interruptible()
-	defer stop()
-	centre, err := collector.OpenCentre(ctx, config)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, centre.Close()) }()
-	return f(ctx, centre, centre.Replay())
+func withReplay(all *commands, f func(context.Context, *collector.Centre, *replay.Replay) error) error {
+	return withCentre(all, func(ctx context.Context, centre *collector.Centre) error { return f(ctx, centre, centre.Replay()) })
 }
