@@ -89,6 +89,8 @@ func (c *replayKeysCommand) Run(all *commands) error {
 		return errors.New("--run: say why with --reason, for those who ask later")
 	case !c.Do && c.Token != "":
 		return errors.New("--token is of a dry run: add --run to do it")
+	case c.Token != "" && s != (replay.Selection{Tenant: c.Tenant}):
+		return errors.New("--token does what its dry run saw, whatever else is given: leave out --site, --order and whatever else says which keys, or --token")
 	}
 	return withReplay(all, func(ctx context.Context, centre *collector.Centre, r *replay.Replay) error {
 		token := c.Token
