@@ -29,6 +29,10 @@ const (
 // quiet is after how long without another attempt a case closes by itself.
 const quiet = 24 * time.Hour
 
+// changeover is how long after a revoked site got a new certificate a refusal of an old one tells nobody: its agent may have been about to
+// connect with the old one, or Keeper.Check not have heard of the new one. Somebody else who has the old one goes on trying.
+const changeover = time.Minute
+
 // Exception is what the centre opens; who reports gives it an owner.
 type Exception struct {
 	Code, Subject, Site, Title, Text string
@@ -134,6 +138,14 @@ func (r Report) tell(ctx context.Context, tx *db.Tx, tenant, site string) error 
 
 // refused keeps an attempt and tells of it.
 func (s *Store) refused(ctx context.Context, tx *db.Tx, report Report, who wire.Identity, code, address, detail string) error {
+	if code == CodeCertificateRevoked {
+		var fresh int64
+		err := tx.QueryRow(ctx, `SELECT count(*) FROM site_certificate WHERE tenant = ? AND site = ? AND revoked_at = 0 AND issued_at > ?`,
+			who.Tenant, who.Site, s.now().Add(-changeover).UnixMicro()).Scan(&fresh)
+		if err != nil || fresh > 0 {
+			return err
+		}
+	}
 	if err := s.Note(ctx, tx, Attempt{Tenant: who.Tenant, Site: who.Site, Code: code, Address: address, Detail: detail}); err != nil {
 		return err
 	}

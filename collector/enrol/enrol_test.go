@@ -260,6 +260,27 @@ func TestLifeOfAnIdentity(t *testing.T) {
 		if code != "" || check(fifth) != nil || check(fourth) == nil {
 			t.Errorf("a new beginning: %s, %v, and the old one %v", code, check(fifth), check(fourth))
 		}
+		for _, later := range []time.Duration{0, 2 * time.Minute} {
+			w.now = w.now.Add(later)
+			if _, code := w.ask(wire.RenewPath, given(t, fourth, key), wire.EnrolRequest{CSR: csr(t, key)}); code != enrol.CodeCertificateRevoked {
+				t.Errorf("the former certificate after the new beginning: %s", code)
+			}
+			told := 0
+			if err := d.Read(ctx, func(tx *db.Tx) error {
+				open, err := enrol.Attempts(ctx, tx, "acme", "dc-east")
+				for _, a := range open {
+					if a.Code == enrol.CodeCertificateRevoked {
+						told++
+					}
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if want := min(1, int(later)); told != want {
+				t.Errorf("%s after a new certificate the former one is told of %d times, want %d", later, told, want)
+			}
+		}
 		expired, err := store.NewToken(ctx, "acme", "dc-east", "anna", time.Hour)
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"runtime"
 	"syscall"
+
+	"github.com/dockline/dockline/testenv"
 )
 
 // dieWithParent lets the kernel kill the child when we die, however that happens.
@@ -37,7 +39,7 @@ func (p *Process) Frozen(do func() error) error {
 	if !p.running() {
 		return errors.New("freeze " + p.Name + ": it does not run")
 	}
-	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := testenv.Halt(p.cmd.Process); err != nil {
 		return err
 	}
 	return errors.Join(do(), p.cmd.Process.Signal(syscall.SIGCONT))
