@@ -68,7 +68,7 @@ type policyCheckCommand struct {
 func (c *policyCheckCommand) Run(all *commands) error {
 	p, err := policy.LoadFolder(c.Folder)
 	if err != nil {
-		return fmt.Errorf("%s:\n%w", c.Folder, err)
+		return foundWrong{fmt.Errorf("%s:\n%w", c.Folder, err)}
 	}
 	var warnings []string
 	if c.Known {
@@ -380,7 +380,7 @@ func (c *policyDecisionsCommand) Run(all *commands) error {
 			var n int
 			err = tx.QueryRow(ctx, `SELECT COUNT(*) FROM state WHERE tenant = ? AND fold_key = ?`, c.Tenant, key).Scan(&n)
 			if err == nil && n == 0 {
-				err = fmt.Errorf("nothing is known of %s of tenant %s", key, c.Tenant)
+				err = wrong("nothing is known of %s of tenant %s", key, c.Tenant)
 			}
 			return err
 		})
