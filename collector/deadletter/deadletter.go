@@ -60,7 +60,7 @@ var (
 	ErrAbsent = errors.New("no such dead letter")
 	// ErrIncorrect: the correction is not one that could be taken.
 	ErrIncorrect = errors.New("it cannot be taken")
-	ErrSettled = errors.New("is settled already")
+	ErrSettled   = errors.New("is settled already")
 )
 
 const defaultLimit = 100
