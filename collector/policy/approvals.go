@@ -119,9 +119,9 @@ func (p *Policy) changedTargets(next *Policy) map[string][]ownership.Role {
 		for _, t := range p.Targets {
 			all[t.Name] = string(t.Role)
 		}
-		for _, r := range p.routes {
+		for _, r := range p.routing.all() {
 			for _, name := range r.targets {
-				all[name] += fmt.Sprintf("\n%s when %q", r.kind, r.source)
+				all[name] += fmt.Sprintf("\n%s of %s when %q, %s", r.kind, r.section, r.source, r.priority)
 			}
 		}
 		return all
