@@ -82,11 +82,11 @@ func (k *PolicyDesk) Warnings(ctx context.Context, p *policy.Policy) (texts []st
 	return texts, err
 }
 
-// Adapters are the kinds of connectors that speak to a tenant's targets, by the target's name.
+// Adapters are the kinds of connectors that speak to a tenant's targets, or to those of all, by the target's name.
 func (k *PolicyDesk) Adapters(tenant string) map[string]string {
 	adapters := make(map[string]string)
 	for _, s := range k.m.connectors {
-		if s.config.Tenant == tenant {
+		if tenant == "" || s.config.Tenant == tenant {
 			adapters[s.config.Name] = s.config.Kind
 		}
 	}

@@ -124,6 +124,11 @@ func (p *Policy) changedTargets(next *Policy) map[string][]ownership.Role {
 				all[name] += fmt.Sprintf("\n%s of %s when %q, %s", r.kind, r.section, r.source, r.priority)
 			}
 		}
+		for _, section := range slices.Sorted(maps.Keys(p.routing.bySection)) { // what is said for a section takes away from all what is said for all
+			for name := range all {
+				all[name] += fmt.Sprintf("\n%s has routes of its own", section)
+			}
+		}
 		return all
 	}
 	was, is := told(p), told(next)

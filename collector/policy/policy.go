@@ -47,6 +47,7 @@ type Policy struct {
 	owned       owned
 	milestones  *milestones
 	routing     *routing
+	releases    []Release
 	owners      *scoped[OwnerRules]
 	teams       map[string]Team
 	escalations map[string]Escalation

@@ -116,7 +116,9 @@ func pick(ctx context.Context, tx *db.Tx, target string, now int64, limit int, f
 		return nil, err
 	}
 	found = append(found, settle...)
-	slices.SortStableFunc(found, func(a, b *row) int { return cmp.Or(cmp.Compare(a.byPriority(), b.byPriority()), cmp.Compare(a.id, b.id)) })
+	slices.SortStableFunc(found, func(a, b *row) int {
+		return cmp.Or(cmp.Compare(a.byPriority(), b.byPriority()), cmp.Compare(a.id, b.id))
+	})
 	return found[:min(limit, len(found))], nil
 }
 

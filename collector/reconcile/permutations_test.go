@@ -260,7 +260,7 @@ func idsOf(events []*docklinev1.Event) []string {
 // anyCode takes every code as it is.
 type anyCode struct{}
 
-func (anyCode) Item(_, code, gtin string) (string, bool)                 { return code + gtin, true }
+func (anyCode) Item(_, code, gtin string) (string, bool)                    { return code + gtin, true }
 func (anyCode) Base(_, _, _ string, millionths int64) (base int64, ok bool) { return millionths, true }
 
 const (
