@@ -92,7 +92,14 @@ func openDatabase(ctx context.Context, path string) (*db.DB, error) {
 func (w *world) newCentre(ctx context.Context) (*centre, error) {
 	c := &centre{world: w, path: filepath.Join(w.dir, "centre.db"), quiet: true}
 	var err error
-	if c.db, err = openDatabase(ctx, c.path); err != nil {
+	if w.config.Database != "" {
+		if c.db, err = db.Open(ctx, w.config.Database); err == nil {
+			err = c.db.Migrate(ctx)
+		}
+	} else {
+		c.db, err = openDatabase(ctx, c.path)
+	}
+	if err != nil {
 		return nil, err
 	}
 	c.adopt()
