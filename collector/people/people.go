@@ -23,10 +23,11 @@ const (
 	DeadLetterAct = "deadletter.act"
 	UserManage    = "user.manage"
 	SiteAct       = "site.act"
+	Retention     = "retention"
 )
 
 // Scopes are all that a role can allow.
-var Scopes = []string{PolicySet, PolicyApprove, PostingAct, ExceptionAct, Replay, DeadLetterAct, UserManage, SiteAct}
+var Scopes = []string{PolicySet, PolicyApprove, PostingAct, ExceptionAct, Replay, DeadLetterAct, UserManage, SiteAct, Retention}
 
 // ErrNotAllowed is returned to who may not do something; ErrAbsent where there is no such person or role.
 var (

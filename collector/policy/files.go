@@ -28,6 +28,7 @@ func init() {
 		{"owners.yaml", (*compiler).owners},
 		{"ownership.yaml", (*compiler).ownership},
 		{"approvals.yaml", (*compiler).readApprovals},
+		{"retention.yaml", (*compiler).retention},
 	}
 }
 

@@ -34,6 +34,8 @@ type Policy struct {
 	Limits  Limits
 	Timing  Timing
 	Stock   Stock
+	// Retention is how long what has ended stays in the database.
+	Retention Retention
 	// Mapping resolves items and units; it is what package state folds with.
 	Mapping *Mapping
 	// Ownership is who owns what where nothing else is said; OwnershipIn knows places too.
