@@ -37,6 +37,8 @@ type centre struct {
 	// opened counts how often the database was.
 	opened   int
 	backedUp time.Time
+	// backedActs is how many acts of people the copy knows.
+	backedActs int64
 }
 
 // member is one collector: its stages, which a crash takes, and what is on its way to it.
@@ -145,6 +147,7 @@ func (c *centre) start(ctx context.Context, m *member) error {
 		{"fold", func(ctx context.Context) (bool, error) { n, err := stages.Worker.Step(ctx); return n > 0, err }},
 		{"fold large", func(ctx context.Context) (bool, error) { n, err := stages.Worker.StepLarge(ctx); return n > 0, err }},
 		{"downlink", func(ctx context.Context) (bool, error) { n, err := stages.Downlink.Step(ctx); return n > 0, err }},
+		{"escalate", func(ctx context.Context) (bool, error) { n, err := stages.Escalator.Step(ctx); return n > 0, err }},
 		{"keep", func(ctx context.Context) (bool, error) { return false, stages.Keeper.Step(ctx) }},
 	}
 	for i, sender := range stages.Senders {

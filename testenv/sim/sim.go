@@ -64,6 +64,9 @@ func Run(ctx context.Context, c Config) (r *Result, err error) {
 	if failed == nil {
 		failed = w.checkWhole(ctx)
 	}
+	if failed == nil {
+		failed = w.later(ctx)
+	}
 	r = &Result{Seed: c.Seed, Steps: w.steps, Orders: len(w.office.orders), Events: w.logged, Faults: w.faults, Broken: w.broken}
 	if b, ok := errors.AsType[*broken](failed); ok {
 		r.Broken = append(r.Broken, b.text)

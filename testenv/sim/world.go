@@ -39,6 +39,7 @@ type world struct {
 	inFlight []*packet
 
 	steps  int
+	acts   int64 // of people, as the database remembers them
 	faults map[string]int
 	// hit says that something but the database has failed since the step at hand began.
 	hit bool
