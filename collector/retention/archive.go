@@ -146,6 +146,20 @@ func Where(ctx context.Context, tx *db.Tx, tenant, key string) (*Place, error) {
 	return p, nil
 }
 
+// Note is what is said of a key that is not in the database: where it is archived, or nothing.
+func Note(ctx context.Context, tx *db.Tx, tenant, key string) string {
+	at, err := Where(ctx, tx, tenant, key)
+	if err != nil {
+		return ""
+	}
+	was := ""
+	if at.Status != "" {
+		was = "it was " + at.Status + ", and "
+	}
+	return fmt.Sprintf(" any more: %sis in archive %d (%s) since %s. `dockline-collector retention restore --tenant %s --key %s` puts it back", was, at.Archive, at.Manifest,
+		at.At.Format("2006-01-02"), tenant, key)
+}
+
 var digits = regexp.MustCompile(`[0-9]+`)
 
 // plain takes numbers out of a reason, so that reasons can be counted.

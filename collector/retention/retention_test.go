@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/exception"
@@ -74,6 +75,16 @@ func TestWhatHasEndedIsArchived(t *testing.T) {
 		}
 		if n, faults, err := r.Verify(t.Context(), Tenant); n != 1 || len(faults) != 0 || err != nil {
 			t.Errorf("verify: %d, %v, %v", n, faults, err)
+		}
+		w.read(func(tx *db.Tx) error {
+			_, err := view.OneOrder(t.Context(), tx, Tenant, "SO2")
+			if !errors.Is(err, view.ErrNoOrder) || !strings.Contains(err.Error(), "it was closed, and is in archive 1") {
+				t.Errorf("the page of an archived order says: %v", err)
+			}
+			return nil
+		})
+		if _, err := w.log.Get(t.Context(), Tenant, ended("SO2", 200)[1].GetId()); !errors.Is(err, eventlog.ErrNoEvent) || !strings.Contains(err.Error(), "archive 1") {
+			t.Errorf("an archived event: %v", err)
 		}
 		if again := w.run(r); len(again) != 0 {
 			t.Errorf("a second run archives %+v", again)

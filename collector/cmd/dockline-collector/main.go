@@ -45,6 +45,7 @@ type commands struct {
 	Import     importCommand     `cmd:"" help:"Take a document of others into the event log: EPCIS."`
 	Backup     backupCommand     `cmd:"" help:"Copy the database into a file, also while the collector runs."`
 	Restore    restoreCommand    `cmd:"" help:"Put a backup back, or say that the database was put back."`
+	Retention  retentionCommand  `cmd:"" help:"Archive what has ended long ago, find it, and put it back."`
 	Policy     policyCommand     `cmd:"" help:"The rules of the business: check, explain, compare, approve and activate versions of them."`
 	Ownership  ownershipCommand  `cmd:"" help:"Which system is the record for what, and who must act on what goes wrong with it."`
 	Rebuild    rebuildCommand    `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
