@@ -41,7 +41,7 @@ type commands struct {
 	Audit      auditCommand      `cmd:"" help:"What people did, and whether the trail of it is whole."`
 	Identity   identityCommand   `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker     brokerCommand     `cmd:"" help:"Set up a broker other than the embedded one."`
-	Export     exportCommand     `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON."`
+	Export     exportCommand     `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON; or all there is as tables, for analysis."`
 	Import     importCommand     `cmd:"" help:"Take a document of others into the event log: EPCIS."`
 	Backup     backupCommand     `cmd:"" help:"Copy the database into a file, also while the collector runs."`
 	Restore    restoreCommand    `cmd:"" help:"Put a backup back, or say that the database was put back."`
@@ -56,7 +56,7 @@ type commands struct {
 func main() {
 	var c commands
 	parser := kong.Must(&c, kong.Name("dockline-collector"), kong.Description("Takes what happens at the docks to the systems that run the business, exactly once."),
-		kong.UsageOnError(), kong.Vars{"config": defaultConfig(), "scopes": strings.Join(people.Scopes, ", "), "formats": strings.Join(export.Names(), ","), "orderStatuses": strings.Join(orderStatuses(), ", ")})
+		kong.UsageOnError(), kong.Vars{"config": defaultConfig(), "scopes": strings.Join(people.Scopes, ", "), "formats": strings.Join(export.Names(), ","), "analyticsTables": strings.Join(export.AnalyticsNames(), ","), "orderStatuses": strings.Join(orderStatuses(), ", ")})
 	ctx, err := parser.Parse(os.Args[1:])
 	if err != nil {
 		parser.Errorf("%s", err)

@@ -151,7 +151,9 @@ func restoredAndWell(t *testing.T, w *world.World, before *world.Report, issues,
 
 // TestPostgresRestored is the same on PostgreSQL: put back by our own backup and restore, and by pg_dump and pg_restore, and marked.
 func TestPostgresRestored(t *testing.T) {
-	for name, way := range map[string]struct{ backup, restore func(t *testing.T, w *world.World, url, file string) }{
+	for name, way := range map[string]struct {
+		backup, restore func(t *testing.T, w *world.World, url, file string)
+	}{
 		"our own": {
 			func(t *testing.T, w *world.World, url, file string) {
 				if out := command(t, w, "backup", "--out", file); !strings.Contains(out, "wrote "+file) {
