@@ -37,6 +37,7 @@ var counts = map[string]struct{ commit, full int }{
 	"orders.retail-lines":    {400, 1 << 20},
 	"orders.northwind-lines": {150, 1 << 20},
 	"sim.seeds":              {200, 2000},
+	"sim.again":              {3, 30},
 
 	"health.backlog": {60_000, 1_000_000},
 	// Sites whose line comes back in the same moment.

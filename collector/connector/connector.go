@@ -86,6 +86,9 @@ type Found struct {
 // Result is what Apply brought about, read back from the target.
 type Result struct {
 	Documents []*docklinev1.DocumentReference
+	// Newer is the version by which the target holds other content than the posting's and keeps it, because it is as new or newer; 0 where
+	// it took the posting. For Level.
+	Newer int64
 }
 
 // Cursor is opaque to everyone but its connector.

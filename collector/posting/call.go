@@ -19,6 +19,8 @@ type heard struct {
 	// applied: Apply was answered with these documents.
 	applied   bool
 	documents []*docklinev1.DocumentReference
+	// newer is the version that the target keeps in place of what was sent, 0 for none.
+	newer int64
 	// fault is what went wrong, applying whether Apply was begun.
 	fault    *connector.Fault
 	applying bool
@@ -61,7 +63,7 @@ func (s *Sender) call(ctx context.Context, j job) heard {
 		h.fault = faultOf(err, true)
 		return h
 	}
-	h.applied, h.documents = true, result.Documents
+	h.applied, h.documents, h.newer = true, result.Documents, result.Newer
 	return h
 }
 

@@ -122,13 +122,15 @@ func pick(ctx context.Context, tx *db.Tx, target string, now int64, limit int, f
 		return nil, err
 	}
 	found = append(found, settle...)
-	slices.SortStableFunc(found, func(a, b *row) int { return cmp.Or(cmp.Compare(a.readyAt, b.readyAt), cmp.Compare(a.id, b.id)) })
+	slices.SortStableFunc(found, func(a, b *row) int {
+		return cmp.Or(cmp.Compare(a.byPriority(), b.byPriority()), cmp.Compare(a.id, b.id))
+	})
 	return found[:min(limit, len(found))], nil
 }
 
 func pickReady(ctx context.Context, tx *db.Tx, target string, now int64, limit int) ([]*row, error) {
 	return collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting t WHERE t.target = ? AND t.state = 'ready'
-		AND t.ready_at <= ? AND t.wanted = 1 AND NOT `+unmet+` AND NOT `+inFlight+` ORDER BY t.ready_at, t.id LIMIT ?`,
+		AND t.ready_at <= ? AND t.wanted = 1 AND NOT `+unmet+` AND NOT `+inFlight+` ORDER BY `+byTurn+`, t.id LIMIT ?`,
 		target, now, limit))
 }
 

@@ -53,6 +53,8 @@ func (d deciding) putBack(r *row) error {
 
 func (d deciding) sending(r *row, h heard) error {
 	switch {
+	case h.applied && h.newer > 0:
+		return d.overtaken(r, h.newer)
 	case h.applied:
 		return d.confirm(r, h.documents)
 	case h.fault != nil:
@@ -100,6 +102,8 @@ func (d deciding) unknown(r *row, h heard) error {
 		return d.anew(r)
 	case len(h.found) > 1:
 		return d.block(r, h.found, Ready)
+	case one && !h.found[0].Complete && r.Style == connector.Level && r.sentVersion > 0 && h.found[0].SourceVersion > r.sentVersion:
+		return d.overtaken(r, h.found[0].SourceVersion)
 	case one && h.found[0].Complete,
 		one && r.Style == connector.Level && r.sentVersion > 0 && h.found[0].SourceVersion >= r.sentVersion:
 		return d.confirm(r, references(h.found))
@@ -109,6 +113,13 @@ func (d deciding) unknown(r *row, h heard) error {
 	case one && r.Style == connector.CreateOnce && !h.found[0].Draft:
 		return d.differs(r, h.found)
 	}
+	return d.again(r)
+}
+
+// overtaken states once more, above the version that the target keeps. Nobody else sends this posting meanwhile, so this database does not know
+// that version: it was put back to an older state, and whether anybody has told it so or not, what the target shows is not true any more.
+func (d deciding) overtaken(r *row, version int64) error {
+	r.SourceVersion = max(r.SourceVersion, version+1)
 	return d.again(r)
 }
 

@@ -214,8 +214,13 @@ func (k *kind) settled(p *connector.Posting, found []match) (connector.Result, b
 			Text: fmt.Sprintf("%s carry the same reference %s", strings.Join(numbers, ", "), p.Key), Remedy: "reverse all but one of them"}
 	}
 	one := found[0]
-	if one.Complete || k.style == connector.Level && one.SourceVersion > p.SourceVersion {
-		return connector.Result{Documents: []*docklinev1.DocumentReference{one.Document}}, true, nil
+	result := connector.Result{Documents: []*docklinev1.DocumentReference{one.Document}}
+	if one.Complete {
+		return result, true, nil
+	}
+	if k.style == connector.Level && one.SourceVersion > p.SourceVersion {
+		result.Newer = one.SourceVersion
+		return result, true, nil
 	}
 	if k.style == connector.CreateOnce && !one.Draft {
 		return connector.Result{}, false, k.unfinished(found, false)
