@@ -8,6 +8,7 @@ import (
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	"github.com/dockline/dockline/collector/stock"
+	"time"
 )
 
 func (s *server) sites(q *request) (any, error) {
@@ -129,8 +130,10 @@ func (s *server) postings(q *request) (any, error) {
 		if total, err = posting.Total(q.Context(), tx, f); err != nil {
 			return err
 		}
-		found, err = posting.List(q.Context(), tx, f)
-		return err
+		if found, err = posting.List(q.Context(), tx, f); err != nil {
+			return err
+		}
+		return posting.Explain(q.Context(), tx, found, time.Now())
 	})
 	if err != nil {
 		return nil, err
