@@ -2,13 +2,14 @@ package api
 
 import (
 	"cmp"
+	"time"
+
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	"github.com/dockline/dockline/collector/stock"
-	"time"
 )
 
 func (s *server) sites(q *request) (any, error) {
