@@ -3,6 +3,7 @@ package retention
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -79,7 +80,7 @@ func (e *encoder) encode(one row) (line, error) {
 	l := line{Record: one.table.name, Row: make(map[string]any, len(one.values))}
 	for column, v := range one.values {
 		if raw, ok := v.([]byte); ok {
-			v = map[string]any{"base64": raw}
+			v = map[string]any{"base64": base64.StdEncoding.EncodeToString(raw)}
 		}
 		l.Row[column] = v
 	}
@@ -212,9 +213,7 @@ func valueOf(v any, events map[int64][]byte) (any, error) {
 			return nil, fmt.Errorf("no event %s stands before it", id)
 		}
 		if text, ok := v["base64"].(string); ok {
-			var raw []byte
-			err := json.Unmarshal([]byte(`"`+text+`"`), &raw)
-			return raw, err
+			return base64.StdEncoding.DecodeString(text)
 		}
 	}
 	return nil, fmt.Errorf("%v is no value", v)

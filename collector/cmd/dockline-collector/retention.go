@@ -185,7 +185,7 @@ type retentionRestoreCommand struct {
 	person
 	Tenant string   `help:"With --key: name of the tenant."`
 	Key    string   `xor:"what" help:"Key of what is to come back, like order/SO1001, with all that hangs together with it."`
-	From   []string `xor:"what" type:"existingfile" help:"Manifests of archives that are to come back whole, into a database of which the collector never ran; several with commas."`
+	From   []string `xor:"what" type:"existingfile" help:"Manifests of archives that are to come back whole; several with commas."`
 	Reason string   `required:"" help:"Why, for those who ask later."`
 	JSON   bool     `name:"json" help:"Print everything, for scripts."`
 }
@@ -196,7 +196,8 @@ func (retentionRestoreCommand) Help() string {
 told of it since then counts from now on, and what differs is told to the systems of record as after every event. It is archived again when it has
 ended and its term is over, which it is at once where nothing new was told.
 
---from puts whole archives back, for an auditor or another machine: into an empty database, before its collector runs for the first time.
+--from puts whole archives back, for an auditor or another machine: into an empty database, before its collector runs for the first time; or into the
+one that they came from. What is there already stays as it is.
 
 It needs the scope retention.`
 }
