@@ -73,6 +73,8 @@ type Ingest struct {
 	queue       chan wire.Message
 	ended       chan struct{}
 	endOnce     sync.Once
+	// open is how many messages were offered and are not answered for yet.
+	open atomic.Int64
 
 	// What follows belongs to the goroutine of Handle.
 	known   map[siteKey]bool
@@ -127,9 +129,25 @@ func New(ctx context.Context, c Config) (*Ingest, error) {
 
 // Offer hands a message to Run. It waits while Run is busy, which holds the broker back; after the end of Run it drops.
 func (i *Ingest) Offer(m wire.Message) {
+	i.open.Add(1)
 	select {
 	case i.queue <- m:
 	case <-i.ended:
+	}
+}
+
+// Settle returns when everything that was offered is in the database and answered, or ctx ends. Nothing is to be offered meanwhile.
+func (i *Ingest) Settle(ctx context.Context) {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for i.open.Load() > 0 {
+		select {
+		case <-look.C:
+		case <-i.ended:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -155,7 +173,11 @@ func (i *Ingest) Run(ctx context.Context) error {
 		}
 		answers := i.handle(ctx, batch)
 		_ = sending.Wait() // one batch's answers at a time: the next gather until then
-		sending.Go(func() error { i.publish(ctx, answers); return nil })
+		sending.Go(func() error {
+			i.publish(ctx, answers)
+			i.open.Add(-int64(len(batch)))
+			return nil
+		})
 	}
 }
 

@@ -30,8 +30,10 @@ type heard struct {
 // send claims, calls and settles up to limit postings; unless fromReady only such as are read back.
 func (s *Sender) send(ctx context.Context, limit int, fromReady bool) (int, error) {
 	// The clock of the calls starts before the lease's, so that a call's deadline lies before the lease's end.
-	calls, cancel := context.WithTimeout(ctx, s.CallTimeout)
+	calls, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.CallTimeout)
 	defer cancel()
+	// What is at the target when the collector is asked to stop has a moment to be answered: else who goes on must find out by reading back.
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishWithin, cancel) })()
 	jobs, err := s.claim(ctx, limit, fromReady)
 	if err != nil || len(jobs) == 0 {
 		return 0, err
@@ -59,6 +61,9 @@ func (s *Sender) send(ctx context.Context, limit int, fromReady bool) (int, erro
 	}
 	return len(jobs), nil
 }
+
+// finishWithin is how long a call may go on when the collector is asked to stop.
+const finishWithin = 3 * time.Second
 
 // learn tells breaker and pause what one answer says about the target.
 func (s *Sender) learn(ctx context.Context, h heard) error {

@@ -141,11 +141,7 @@ const longestPause = 15 * time.Minute
 // Run steps until ctx ends. Errors of the database are waited out; it returns one only when nothing has worked for minutes.
 func (s *Sender) Run(ctx context.Context) error {
 	s.once.Do(s.prepare)
-	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		s.DB.Release(end, "posting/"+s.Target, s.Holder) // else it runs out by itself
-	}()
+	defer s.DB.GiveBack(ctx, "posting/"+s.Target, s.Holder)
 	for failures := 0; ; {
 		n, err := s.Step(ctx)
 		if ctx.Err() != nil {
