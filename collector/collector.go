@@ -46,6 +46,7 @@ type Collector struct {
 	broker     *broker.Broker
 	listener   net.Listener
 	name       string
+	process    string // names this run
 	// clock and jitter are those of the stages; nil is the machine's.
 	clock  func() time.Time
 	jitter func() float64
@@ -107,7 +108,11 @@ func OpenDatabase(ctx context.Context, c *Config) (*db.DB, error) {
 	if err := os.MkdirAll(c.DataDir, 0o750); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
-	d, err := db.Open(ctx, c.DatabaseURL())
+	return openDatabase(ctx, c.DatabaseURL())
+}
+
+func openDatabase(ctx context.Context, url string) (*db.DB, error) {
+	d, err := db.Open(ctx, url)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
@@ -181,7 +186,7 @@ func (m *Collector) Run(ctx context.Context) error {
 	if m.door != nil {
 		loops = append(loops, m.door.Run, m.keeper.Run)
 	}
-	handler, err := m.handler()
+	handler, err := m.handler(r)
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,9 @@ const (
 // openDatabase opens the database. One that is away is waited for: a machine starts its services in any order, and what comes back by itself
 // needs no hand.
 func (m *Collector) openDatabase(ctx context.Context) (err error) {
+	m.process = uuid.NewString()
 	for pause := 200 * time.Millisecond; ; pause = min(2*pause, waitDatabase) {
-		m.db, err = OpenDatabase(ctx, m.config)
+		m.db, err = openDatabase(ctx, db.Named(m.config.DatabaseURL(), member.Session(m.process)))
 		if err == nil || !db.Away(err) {
 			return err
 		}
@@ -45,7 +46,7 @@ func (m *Collector) join(ctx context.Context) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("data_dir: %w", err)
 	}
-	m.member = &member.Member{DB: m.db, Name: m.name, Process: uuid.NewString(), Former: strings.TrimSpace(string(former)), Version: wire.Version,
+	m.member = &member.Member{DB: m.db, Name: m.name, Process: m.process, Former: strings.TrimSpace(string(former)), Version: wire.Version,
 		Log: m.log.With("part", "member")}
 	if err := m.member.Join(ctx); err != nil {
 		return err

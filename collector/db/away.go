@@ -21,7 +21,7 @@ func Away(err error) bool {
 		case "08", "53", "57", "58", "XX":
 			return pg.Code != "57014" // a statement that took too long is about the statement
 		}
-		return pg.Code == "25006"
+		return pg.Code == "25006" || pg.Code == "25P03" // we were silent for too long, as after a halt
 	}
 	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch lite.Code() & 0xff {

@@ -39,6 +39,8 @@ type Filler struct {
 	ahead ahead
 	pace  pace
 	stats [4]atomic.Int64
+	// trouble is why the last round failed.
+	trouble atomic.Pointer[error]
 }
 
 // FillerStats counts since the start of the process.
@@ -69,9 +71,20 @@ func (f *Filler) Run(ctx context.Context) error {
 func (f *Filler) Round(ctx context.Context) (more bool, err error) {
 	filled, err := f.Step(ctx)
 	if err == nil || ctx.Err() != nil {
+		f.trouble.Store(nil)
 		return filled.Envelopes > 0, err
 	}
-	return f.isolate(ctx, err)
+	more, err = f.isolate(ctx, err)
+	f.trouble.Store(&err)
+	return more, err
+}
+
+// Trouble is why the log cannot be filled now; nil while it can.
+func (f *Filler) Trouble() error {
+	if err := f.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Retry lets the next steps try the envelopes again that could not be read.

@@ -75,6 +75,8 @@ type Ingest struct {
 	endOnce     sync.Once
 	// open is how many messages were offered and are not answered for yet.
 	open atomic.Int64
+	// trouble is why the last batch could not be taken, nil where it was.
+	trouble atomic.Pointer[error]
 
 	// What follows belongs to the goroutine of Handle.
 	known   map[siteKey]bool
@@ -134,6 +136,14 @@ func (i *Ingest) Offer(m wire.Message) {
 	case i.queue <- m:
 	case <-i.ended:
 	}
+}
+
+// Trouble is why messages cannot be taken now; nil while they are.
+func (i *Ingest) Trouble() error {
+	if err := i.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Settle returns when everything that was offered is in the database and answered, or ctx ends. Nothing is to be offered meanwhile.
@@ -218,10 +228,13 @@ func (i *Ingest) handle(ctx context.Context, batch []wire.Message) []wire.Messag
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		answers, err := i.Handle(ctx, batch)
 		if err == nil || ctx.Err() != nil {
+			i.trouble.Store(nil)
 			return answers
 		}
+		i.trouble.Store(&err)
 		i.c.Slog.Error("cannot take messages", "messages", len(batch), "err", err)
-		if i.c.DB.Well(ctx) == nil {
+		// A full disk may still take a small change: what fails because of it is not the message's fault.
+		if !db.Away(err) && i.c.DB.Well(ctx) == nil {
 			if len(batch) == 1 {
 				i.c.Slog.Error("message given up", "topic", batch[0].Topic, "err", err)
 				return nil

@@ -16,8 +16,15 @@ import (
 	"github.com/dockline/dockline/collector/db"
 )
 
-// Term is how long a collector counts without another word from it. One that was killed is missed for so long at most.
-const Term = 9 * time.Second
+// Term is how long a collector counts without another word from it. One that was killed is missed for so long at most; of one that was
+// halted, or cut off, the others then end the sessions at the database, since what these have locked stays locked.
+const Term = 12 * time.Second
+
+// renewEvery is how often it gives word.
+const renewEvery = 3 * time.Second
+
+// Session is the name of the sessions of a run of a collector at its database (db.Named).
+func Session(process string) string { return "dockline-collector " + process }
 
 // ErrTaken is wrapped where another process works under the name.
 var ErrTaken = errors.New("another collector works under this name")
@@ -68,7 +75,7 @@ func (m *Member) Run(ctx context.Context) error {
 	var lost error
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	err := db.Poll(ctx, &m.wake, Term/3, m.Log, "tell that this collector is at work", func(ctx context.Context) (bool, error) {
+	err := db.Poll(ctx, &m.wake, renewEvery, m.Log, "tell that this collector is at work", func(ctx context.Context) (bool, error) {
 		held, err := m.step(ctx, false)
 		if err == nil && !held {
 			err = fmt.Errorf("%w: %q, and has taken its place", ErrTaken, m.Name)
@@ -93,8 +100,17 @@ func (m *Member) step(ctx context.Context, join bool) (held bool, err error) {
 		if err != nil {
 			return err
 		}
+		counted, err := m.counted(ctx, tx, now)
+		if err != nil {
+			return err
+		}
 		if held, err = m.take(ctx, tx, now, join); err != nil || !held {
 			return err
+		}
+		if counted { // else the database was away, for the others too
+			if err := m.fence(ctx, tx, now); err != nil {
+				return err
+			}
 		}
 		names, err = alive(ctx, tx, now)
 		return err
@@ -108,6 +124,13 @@ func (m *Member) step(ctx context.Context, join bool) (held bool, err error) {
 	return held, nil
 }
 
+// counted says whether this collector's last word still holds.
+func (m *Member) counted(ctx context.Context, tx *db.Tx, now time.Time) (bool, error) {
+	var n int64
+	err := tx.QueryRow(ctx, `SELECT count(*) FROM member WHERE name = ? AND process = ? AND until_at > ?`, m.Name, m.Process, now.UnixMicro()).Scan(&n)
+	return n > 0, err
+}
+
 func (m *Member) take(ctx context.Context, tx *db.Tx, now time.Time, join bool) (bool, error) {
 	var process string
 	var until int64
@@ -119,11 +142,50 @@ func (m *Member) take(ctx context.Context, tx *db.Tx, now time.Time, join bool) 
 	case process != m.Process && !join, process != m.Process && process != m.Former && until > now.UnixMicro():
 		return false, nil
 	}
+	if process != "" && process != m.Process {
+		if _, err := tx.EndSessions(ctx, Session(process)); err != nil {
+			return false, err
+		}
+	}
 	n, err := tx.Exec(ctx, `INSERT INTO member (name, process, version, schema, since, until_at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET process = excluded.process, version = excluded.version, schema = excluded.schema, until_at = excluded.until_at,
 		since = CASE WHEN member.process = excluded.process THEN member.since ELSE excluded.since END WHERE member.process IN (?, ?)`,
 		m.Name, m.Process, m.Version, db.Schema(), now.UnixMicro(), now.Add(Term).UnixMicro(), m.Process, process)
 	return n == 1, err
+}
+
+// fence ends what is left at the database of those whose term is over.
+func (m *Member) fence(ctx context.Context, tx *db.Tx, now time.Time) error {
+	rows, err := tx.Claim(ctx, `SELECT name, process FROM member WHERE until_at <= ?`, now.UnixMicro())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	gone := map[string]string{}
+	for rows.Next() {
+		var name, process string
+		if err := rows.Scan(&name, &process); err != nil {
+			return err
+		}
+		gone[name] = process
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	rows.Close()
+	for name, process := range gone {
+		n, err := tx.EndSessions(ctx, Session(process))
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM member WHERE name = ? AND process = ?`, name, process); err != nil {
+			return err
+		}
+		if m.Log != nil {
+			m.Log.Warn("a collector has given no word for longer than its term; the others do its work", "collector", name, "sessions ended", n)
+		}
+	}
+	return nil
 }
 
 func alive(ctx context.Context, tx *db.Tx, now time.Time) ([]string, error) {

@@ -151,7 +151,7 @@ func (s *Sender) Run(ctx context.Context) error {
 		switch {
 		case err != nil:
 			failures++
-			if failures > 20 {
+			if failures > 20 && !db.Away(err) { // one that is away comes back
 				return fmt.Errorf("send to %s: %w", s.Target, err)
 			}
 			s.Log.Error("postings cannot be sent now", "target", s.Target, "err", err)
