@@ -27,6 +27,7 @@ func init() {
 		{"postings.yaml", (*compiler).readPostings},
 		{"owners.yaml", (*compiler).owners},
 		{"ownership.yaml", (*compiler).ownership},
+		{"releases.yaml", (*compiler).readReleases},
 		{"approvals.yaml", (*compiler).readApprovals},
 	}
 }

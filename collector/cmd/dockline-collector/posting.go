@@ -54,7 +54,7 @@ func (a act) say() posting.Say {
 func postingRef(name string) (posting.Ref, error) {
 	parts := strings.SplitN(strings.TrimPrefix(name, "posting/"), "/", 3)
 	if len(parts) != 3 {
-		return posting.Ref{}, fmt.Errorf("%q: give TARGET/KIND/KEY, as `dockline-collector posting list` prints it", name)
+		return posting.Ref{}, wrong("%q: give TARGET/KIND/KEY, as `dockline-collector posting list` prints it", name)
 	}
 	return posting.Ref{Target: parts[0], Kind: connector.Kind(parts[1]), Key: parts[2]}, nil
 }
@@ -75,7 +75,7 @@ func (c *postingListCommand) Run(all *commands) error {
 		f := posting.Filter{Tenant: c.Tenant, Target: c.Target, Kind: connector.Kind(c.Kind), Site: c.Site, Code: c.Code, Limit: c.Limit}
 		for _, s := range c.State {
 			if !slices.Contains(posting.States(), posting.State(s)) {
-				return fmt.Errorf("--state %q: one of %v", s, posting.States())
+				return wrong("--state %q: one of %v", s, posting.States())
 			}
 			f.States = append(f.States, posting.State(s))
 		}
@@ -148,6 +148,7 @@ type postingJSON struct {
 	Follows     string          `json:"follows,omitempty"`
 	Timing      string          `json:"timing,omitempty"`
 	NotBefore   time.Time       `json:"not_before,omitzero"`
+	Priority    string          `json:"priority"`
 	PostingDate string          `json:"posting_date,omitempty"`
 	Policy      string          `json:"policy"`
 	Attempts    int64           `json:"attempts"`
@@ -164,7 +165,7 @@ type postingJSON struct {
 
 func jsonOf(e *posting.Entry) postingJSON {
 	out := postingJSON{Posting: e.Ref.String(), Target: e.Target, Kind: string(e.Kind), Key: e.Key, State: string(e.State), Style: string(e.Style), Site: e.Site, Order: e.FoldKey,
-		Correlation: e.CorrelationID, Wanted: e.Wanted, Waived: e.Waived, Generation: e.Generation, Follows: e.Follows, Timing: string(e.Timing), NotBefore: e.NotBefore,
+		Correlation: e.CorrelationID, Wanted: e.Wanted, Waived: e.Waived, Generation: e.Generation, Follows: e.Follows, Timing: string(e.Timing), NotBefore: e.NotBefore, Priority: e.Priority.String(),
 		PostingDate: e.PostingDate, Policy: e.PolicyVersion, Attempts: e.Attempts, Code: e.Fault.Code, Text: e.Fault.Text, Remedy: e.Fault.Remedy,
 		WantedNow: documentJSON(e.Document), CreatedAt: e.CreatedAt, ChangedAt: e.ChangedAt, ConfirmedAt: e.ConfirmedAt}
 	if e.Booked != nil {
@@ -252,6 +253,7 @@ func printPosting(out io.Writer, e *posting.Entry, needs, events []string) error
 	line("follows", e.Follows)
 	line("posting date", e.PostingDate)
 	line("timing", string(e.Timing))
+	line("priority", e.Priority.String())
 	line("not before", stamp(e.NotBefore))
 	line("attempts", fmt.Sprint(e.Attempts))
 	line("needs", strings.Join(needs, " "))
