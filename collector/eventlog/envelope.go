@@ -32,7 +32,9 @@ func usableID(id string) bool {
 // open reads the events of the envelope's pack, once.
 func (w *waiting) open() {
 	if !w.opened {
-		w.events, w.fault = w.read()
+		if w.events, w.fault = w.read(); w.fault != nil {
+			w.size = wire.MaxOpenBytes // it may have taken so much to see that
+		}
 		w.opened = true
 	}
 }

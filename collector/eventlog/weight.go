@@ -13,8 +13,8 @@ const (
 	maxEventBytes = 1 << 20
 	// maxParts is how many parts (lines, above all) the payloads of one envelope may have. An empty part is two bytes on the line and a few
 	// hundred in memory, so that what a pack unfolds to says little of what it costs to read it. An honest part takes thirty bytes at least;
-	// so many of them do not fit into an envelope.
-	maxParts = 400_000
+	// a journal's largest pack has less than twenty-five thousand.
+	maxParts = 100_000
 )
 
 // parts counts the fields of an event's own messages: of its payload those that are lines, quantities, names.
