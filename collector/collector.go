@@ -85,9 +85,10 @@ func (m *Collector) open(ctx context.Context) (err error) {
 	if err := m.join(ctx); err != nil {
 		return err
 	}
-	if m.connectors, err = newSystems(m.config, m.now); err != nil {
+	if m.connectors, err = newSystems(m.config); err != nil {
 		return err
 	}
+	govern(m.connectors, m.now, m.share)
 	if m.configured, err = loadPolicy(m.config); err != nil {
 		return err
 	}
@@ -199,6 +200,7 @@ func (m *Collector) Run(ctx context.Context) error {
 		}
 		return nil
 	})
+	defer m.giveUpShares(ctx)
 	asked := ctx
 	g, ctx := errgroup.WithContext(asked)
 	intake, intakeOver := context.WithCancel(context.WithoutCancel(ctx))

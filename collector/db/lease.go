@@ -57,10 +57,10 @@ func (d *DB) GiveBack(ended context.Context, name, holder string) {
 	_ = d.Release(ctx, name, holder) // it runs out by itself
 }
 
-// Clock is the moment by the clock that all collectors share.
-func (tx *Tx) Clock(ctx context.Context) (time.Time, error) {
-	now, err := tx.d.now(ctx, tx)
-	return time.UnixMicro(now), err
+// Now is the time by the clock that all collectors share.
+func (tx *Tx) Now(ctx context.Context) (time.Time, error) {
+	micros, err := tx.d.now(ctx, tx)
+	return time.UnixMicro(micros), err
 }
 
 // now is Unix microseconds by the clock that all collectors share.

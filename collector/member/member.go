@@ -96,7 +96,7 @@ func (m *Member) step(ctx context.Context, join bool) (held bool, err error) {
 		if err := tx.Tolerates(ctx); err != nil {
 			return err
 		}
-		now, err := tx.Clock(ctx)
+		now, err := tx.Now(ctx)
 		if err != nil {
 			return err
 		}
@@ -239,7 +239,7 @@ type One struct {
 
 // List is all that are at work.
 func List(ctx context.Context, tx *db.Tx) ([]One, error) {
-	now, err := tx.Clock(ctx)
+	now, err := tx.Now(ctx)
 	if err != nil {
 		return nil, err
 	}

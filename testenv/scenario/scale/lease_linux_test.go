@@ -32,7 +32,7 @@ func (c *centre) leases() map[string]lease {
 	found := map[string]lease{}
 	err := c.db.Read(c.t.Context(), func(tx *db.Tx) error {
 		clear(found)
-		now, err := tx.Clock(c.t.Context())
+		now, err := tx.Now(c.t.Context())
 		if err != nil {
 			return err
 		}
