@@ -21,18 +21,20 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/enrol"
 	"github.com/dockline/dockline/collector/identity"
+	"github.com/dockline/dockline/collector/member"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/proto/wire"
 )
 
-// Name of this collector: its certificate, its client id and the holder of its leases, the same after a restart.
+// Name is that of the only collector: the name of its certificate, of its client id and of the holder of its leases, the same after a restart.
 const Name = "1"
 
 // Collector is the centre with its database open.
 type Collector struct {
 	config     *Config
 	log        *slog.Logger
-	lock       *os.File // nil where several collectors may share the database
+	locks      []*os.File
+	member     *member.Member
 	db         *db.DB
 	configured *policy.Policy                // that of the folder
 	activated  atomic.Pointer[activations]   // what was in force when
@@ -44,6 +46,7 @@ type Collector struct {
 	broker     *broker.Broker
 	listener   net.Listener
 	name       string
+	process    string // names this run
 	// clock and jitter are those of the stages; nil is the machine's.
 	clock  func() time.Time
 	jitter func() float64
@@ -58,7 +61,7 @@ func (m *Collector) now() time.Time {
 
 // Open opens and migrates the database, loads the policy, makes the connectors, and listens for sites and people.
 func Open(ctx context.Context, c *Config) (*Collector, error) {
-	m := &Collector{config: c, log: newLogger(c.Log), name: Name}
+	m := &Collector{config: c, log: newLogger(c.Log), name: c.Name}
 	if err := m.open(ctx); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
@@ -73,10 +76,13 @@ func (m *Collector) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(m.config.DataDir, 0o750); err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}
-	if m.lock, err = alone(m.config.DatabaseURL()); err != nil {
+	if err := m.lock(); err != nil {
 		return err
 	}
-	if m.db, err = OpenDatabase(ctx, m.config); err != nil {
+	if err := m.openDatabase(ctx); err != nil {
+		return err
+	}
+	if err := m.join(ctx); err != nil {
 		return err
 	}
 	if m.connectors, err = newSystems(m.config); err != nil {
@@ -103,7 +109,11 @@ func OpenDatabase(ctx context.Context, c *Config) (*db.DB, error) {
 	if err := os.MkdirAll(c.DataDir, 0o750); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
-	d, err := db.Open(ctx, c.DatabaseURL())
+	return openDatabase(ctx, c.DatabaseURL())
+}
+
+func openDatabase(ctx context.Context, url string) (*db.DB, error) {
+	d, err := db.Open(ctx, url)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
@@ -143,8 +153,8 @@ func (m *Collector) Close() error {
 	if m.db != nil {
 		faults = append(faults, m.db.Close())
 	}
-	if m.lock != nil {
-		faults = append(faults, m.lock.Close())
+	for _, lock := range m.locks {
+		faults = append(faults, lock.Close())
 	}
 	return errors.Join(faults...)
 }
@@ -170,14 +180,14 @@ func (m *Collector) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	loops := append(r.loops(), m.newRollout().Run)
+	loops := append(r.loops(), m.newRollout().Run, m.member.Run)
 	if m.broker != nil {
 		loops = append(loops, m.broker.Run)
 	}
 	if m.door != nil {
 		loops = append(loops, m.door.Run, m.keeper.Run)
 	}
-	handler, err := m.handler()
+	handler, err := m.handler(r)
 	if err != nil {
 		return err
 	}
@@ -193,6 +203,14 @@ func (m *Collector) Run(ctx context.Context) error {
 	defer m.giveUpShares(ctx)
 	asked := ctx
 	g, ctx := errgroup.WithContext(asked)
+	intake, intakeOver := context.WithCancel(context.WithoutCancel(ctx))
+	defer intakeOver()
+	g.Go(func() error {
+		if err := r.ingest.Run(intake); err != nil || ctx.Err() != nil {
+			return err
+		}
+		return errors.New("ingest ended unasked")
+	})
 	for _, run := range loops {
 		g.Go(func() error {
 			if err := run(ctx); err != nil || ctx.Err() != nil {
@@ -201,7 +219,7 @@ func (m *Collector) Run(ctx context.Context) error {
 			return errors.New("a part of the collector ended unasked")
 		})
 	}
-	g.Go(func() error { return line.run(ctx, r) })
+	g.Go(func() error { return line.run(ctx, r, intakeOver) })
 	if err := g.Wait(); asked.Err() == nil || !errors.Is(err, context.Canceled) {
 		return err
 	}

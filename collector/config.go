@@ -24,6 +24,8 @@ var ExampleConfig string
 
 // Config is collector.yaml. Relative paths are below DataDir.
 type Config struct {
+	// Name is the collector's among several of one database.
+	Name       string            `yaml:"name"`
 	DataDir    string            `yaml:"data_dir"`
 	Database   DatabaseConfig    `yaml:"database"`
 	MQTT       MQTTConfig        `yaml:"mqtt"`
@@ -191,6 +193,9 @@ func (c *Config) validate() configfile.Faults {
 	bad := func(key, format string, args ...any) { faults = append(faults, c.file.Fault(key, format, args...)) }
 	if u := c.Database.URL; u != "" && !strings.HasPrefix(u, "sqlite:") && !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {
 		bad("database.url", "%q: give sqlite:PATH or postgres://user@host/database, or leave it empty for SQLite in data_dir", redact(u))
+	}
+	if !wire.ValidName(c.Name) {
+		bad("name", "%q: use 1 to 64 letters, digits, - or _", c.Name)
 	}
 	c.validateLine(bad)
 	c.validateIdentity(bad)

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,7 +14,7 @@ import (
 )
 
 // handler serves what people and programs ask for.
-func (m *Collector) handler() (http.Handler, error) {
+func (m *Collector) handler(r *road) (http.Handler, error) {
 	token := ""
 	if m.config.HTTP.TokenFile != "" {
 		text, err := os.ReadFile(m.config.Path(m.config.HTTP.TokenFile))
@@ -26,7 +27,7 @@ func (m *Collector) handler() (http.Handler, error) {
 		}
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /healthz", &healthz{well: m.db.Well, log: m.log})
+	mux.Handle("GET /healthz", &healthz{well: func(ctx context.Context) error { return m.well(ctx, r) }, log: m.log})
 	mux.Handle("GET /metrics", api.Guard(token, NewMetrics(m.db, m.now, m.log)))
 	mux.Handle("/api/", api.New(api.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")}))
 	sites := api.Guard(token, &siteconfig.API{Store: siteconfig.Store{DB: m.db}, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")})
@@ -37,6 +38,17 @@ func (m *Collector) handler() (http.Handler, error) {
 		return onlyHere(mux), nil
 	}
 	return mux, nil
+}
+
+// well says whether the database takes writes, and what sites send: one that has run out of room may still take a small change.
+func (m *Collector) well(ctx context.Context, r *road) error {
+	if err := m.db.Well(ctx); err != nil {
+		return err
+	}
+	if err := r.ingest.Trouble(); err != nil {
+		return err
+	}
+	return r.filler.Trouble()
 }
 
 // onlyHere answers only who asked for this machine by its own name. Without a token a page of a stranger could give its name our address,

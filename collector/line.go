@@ -3,6 +3,8 @@ package collector
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/dockline/dockline/proto/wire"
@@ -22,6 +24,7 @@ type line struct {
 	config wire.Config
 	conn   *wire.Conn
 	ready  chan struct{}
+	log    *slog.Logger
 }
 
 func (m *Collector) newLine(context.Context) (*line, error) {
@@ -30,7 +33,7 @@ func (m *Collector) newLine(context.Context) (*line, error) {
 	var err error
 	config.TLS, err = m.lineTLS()
 	config.MakeTLS = m.makeLineTLS
-	return &line{config: config, ready: make(chan struct{})}, err
+	return &line{config: config, ready: make(chan struct{}), log: config.Log}, err
 }
 
 func (m *Collector) lineTLS() (*tls.Config, error) {
@@ -40,7 +43,25 @@ func (m *Collector) lineTLS() (*tls.Config, error) {
 	if m.config.MQTT.CA == "" {
 		return nil, nil
 	}
-	return wire.LoadTLS(m.config.Path(m.config.MQTT.CA), m.config.Path(m.config.MQTT.Certificate), m.config.Path(m.config.MQTT.Key))
+	config, err := wire.LoadTLS(m.config.Path(m.config.MQTT.CA), m.config.Path(m.config.MQTT.Certificate), m.config.Path(m.config.MQTT.Key))
+	if err != nil {
+		return nil, err
+	}
+	return config, m.ownCertificate(config)
+}
+
+// ownCertificate refuses a certificate of ours that names another collector: under one name two would throw each other off the line.
+func (m *Collector) ownCertificate(config *tls.Config) error {
+	shown, err := config.GetClientCertificate(nil)
+	if err != nil || shown.Leaf == nil {
+		return err
+	}
+	who, err := wire.CertificateIdentity(shown.Leaf)
+	if err == nil && who.Collector != m.name {
+		return fmt.Errorf("mqtt.certificate is that of %s, and this collector's name is %q: `dockline-collector broker mosquitto --collector %s` makes one, or change name in collector.yaml",
+			who.ClientID(), m.name, m.name)
+	}
+	return nil // another authority's certificate says nothing of this
 }
 
 // publish sends one message; it fails while the line is down, and whoever needs it there sends it again.
@@ -63,8 +84,13 @@ func (l *line) up() bool {
 	}
 }
 
-// run keeps the connection until ctx ends.
-func (l *line) run(ctx context.Context, r *road) error {
+// leaveWithin is how long the line takes to be given up: what was sent to this collector is stored and answered first.
+const leaveWithin = 3 * time.Second
+
+// run keeps the connection until ctx ends. It then leaves the subscription that collectors share, so that the others get everything that
+// comes, and lets ingest finish what had come; ingest runs until intake ends, which is done here.
+func (l *line) run(ctx context.Context, r *road, intakeOver context.CancelFunc) error {
+	defer intakeOver()
 	l.config.OnMessage = r.ingest.Offer
 	conn, err := wire.Dial(context.WithoutCancel(ctx), l.config)
 	if err != nil {
@@ -73,7 +99,16 @@ func (l *line) run(ctx context.Context, r *road) error {
 	l.conn = conn
 	close(l.ready)
 	<-ctx.Done()
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWithin)
 	defer cancel()
-	return conn.Close(end)
+	if err := conn.Leave(end); err != nil {
+		l.log.Warn("the line was given up before all that had come was taken; the sites send it again", "err", err)
+	} else {
+		r.ingest.Settle(end)
+	}
+	// What is not answered by now the sites send again: another collector takes it.
+	intakeOver()
+	bye, done := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer done()
+	return conn.Close(bye)
 }

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -70,19 +69,18 @@ func (m *Collector) takePolicy(ctx context.Context, appendFacts reconcile.Append
 func (m *Collector) chosenPolicy(ctx context.Context, tx *db.Tx, who reconcile.Who) (*policy.Policy, error) {
 	newest, err := version.Newest(ctx, tx)
 	if err != nil || newest == "" || newest == m.configured.Version {
-		return m.configured, errors.Join(err, noteFolder(ctx, tx, m.configured.Version, m.now()))
+		return m.configured, errors.Join(err, m.noteFolder(ctx, tx, m.configured.Version))
 	}
-	var last string
-	err = tx.QueryRow(ctx, `SELECT version FROM policy_folder WHERE name = ''`).Scan(&last)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	changed, err := m.folderChanged(ctx, tx)
+	if err != nil {
 		return nil, err
 	}
-	changed, required := last != m.configured.Version, m.config.Policy.Approval == approvalRequired
+	required := m.config.Policy.Approval == approvalRequired
 	if changed {
 		if _, err := version.Propose(ctx, tx, m.configured, who.By, who.Reason, m.now()); err != nil {
 			return nil, err
 		}
-		if err := noteFolder(ctx, tx, m.configured.Version, m.now()); err != nil {
+		if err := m.noteFolder(ctx, tx, m.configured.Version); err != nil {
 			return nil, err
 		}
 		if !required {
@@ -99,9 +97,40 @@ const (
 	approvalNone     = "none"
 )
 
-func noteFolder(ctx context.Context, tx *db.Tx, version string, now time.Time) error {
+// folderChanged says whether this collector's folder is not the one that it started with the last time. Where it has not started on this
+// database before, one that another collector has started with is not new: else a collector that comes back, or comes to the others, would
+// undo what was put in force since.
+func (m *Collector) folderChanged(ctx context.Context, tx *db.Tx) (bool, error) {
+	rows, err := tx.Query(ctx, `SELECT name, version FROM policy_folder`)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	known := false
+	for rows.Next() {
+		var name, version string
+		if err := rows.Scan(&name, &version); err != nil {
+			return false, err
+		}
+		if name == m.folderName() {
+			return version != m.configured.Version, nil
+		}
+		known = known || version == m.configured.Version
+	}
+	return !known, rows.Err()
+}
+
+// folderName is under what this collector's folder is noted; that of the only one has none.
+func (m *Collector) folderName() string {
+	if m.name == Name {
+		return ""
+	}
+	return m.name
+}
+
+func (m *Collector) noteFolder(ctx context.Context, tx *db.Tx, version string) error {
 	return tx.Upsert(ctx, db.Insert{Table: "policy_folder", Columns: []string{"name", "version", "taken_at"}, Conflict: []string{"name"}, Update: []string{"version", "taken_at"},
-		Rows: [][]any{{"", version, now.UnixMicro()}}})
+		Rows: [][]any{{m.folderName(), version, m.now().UnixMicro()}}})
 }
 
 // readPolicy takes the version in force for a command beside a collector at work; where none has started yet, that of the folder.

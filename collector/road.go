@@ -46,7 +46,7 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 		return nil, err
 	}
 	r.sequencer = &eventlog.Sequencer{DB: m.db, Holder: m.name, Now: m.clock, OnPlaced: func() { r.downlink.Wake() }, Slog: m.log.With("part", "sequencer")}
-	r.filler = &eventlog.Filler{Log: log, Slog: m.log.With("part", "eventlog"), OnFilled: func() { r.sequencer.Wake(); r.worker.Wake.Set() }}
+	r.filler = &eventlog.Filler{Log: log, Mine: m.mine(), Slog: m.log.With("part", "eventlog"), OnFilled: func() { r.sequencer.Wake(); r.worker.Wake.Set() }}
 	appendFacts := appending(log)
 	r.worker = m.newWorker(log)
 	r.worker.Done = r.folded
@@ -110,7 +110,7 @@ func appending(log *eventlog.Log) func(ctx context.Context, tx *db.Tx, events []
 
 // newWorker folds with the policy in force.
 func (m *Collector) newWorker(log *eventlog.Log) *reconcile.Worker {
-	return &reconcile.Worker{DB: m.db, InForce: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile")}
+	return &reconcile.Worker{DB: m.db, Mine: m.mine(), InForce: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile")}
 }
 
 // folded is told that something was folded: there may be positions to give and postings to send.
@@ -123,7 +123,7 @@ func (r *road) folded() {
 
 // loops are all that run for the road's sake.
 func (r *road) loops() []func(context.Context) error {
-	loops := []func(context.Context) error{r.ingest.Run, r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.keeper.Run, r.watch.Run, r.escalator.Run, r.notices.Run}
+	loops := []func(context.Context) error{r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.keeper.Run, r.watch.Run, r.escalator.Run, r.notices.Run}
 	if r.night != nil {
 		loops = append(loops, r.night.Run)
 	}

@@ -40,6 +40,14 @@ var counts = map[string]struct{ commit, full int }{
 	"sim.seeds":              {200, 2000},
 	"sim.again":              {3, 30},
 
+	// Three collectors on one database: events of forty sites, and how often one of the three is killed, stopped or asked to end.
+	"scale.events": {2640, 50_160},
+	"scale.kills":  {8, 65},
+	// Lines of one order, which is told to a collector whose memory is bounded.
+	"scale.order-lines": {50_000, 100_000},
+	// How often their database crashes in the middle of its work.
+	"scale.crashes": {4, 40},
+
 	"health.backlog": {60_000, 1_000_000},
 	// Sites whose line comes back in the same moment.
 	"fleet.sites": {50, 1000},

@@ -45,28 +45,16 @@ func StartPostgres(synced bool) (*PostgresServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	owner := ""
-	if os.Getuid() == 0 {
-		owner = "postgres"
+	var more []string
+	if !synced {
+		more = []string{"-c", "fsync=off", "-c", "full_page_writes=off"}
 	}
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"), "--no-sync", "-U", "dockline", "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8")
-	initdb.Dir = dir
-	if err := runAs(initdb, dir, owner); err != nil {
-		return nil, err
-	}
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
-	}
-	port, err := FreePort()
+	command, port, err := makeCluster(bin, dir, more...)
 	if err != nil {
 		return nil, err
 	}
-	argv := []string{filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"), "-c", "listen_addresses=127.0.0.1", "-c", fmt.Sprintf("port=%d", port),
-		"-c", "unix_socket_directories=", "-c", "max_connections=100", "-c", "timezone=UTC", "-c", "jit=off"}
-	if !synced {
-		argv = append(argv, "-c", "fsync=off", "-c", "full_page_writes=off")
-	}
-	server, err := startServer(serverCommand{dir: dir, remove: true, user: owner, signal: "INT", argv: argv})
+	command.remove = true
+	server, err := startServer(command)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +63,29 @@ func StartPostgres(synced bool) (*PostgresServer, error) {
 		return nil, err
 	}
 	return &PostgresServer{Server: server, Port: port}, nil
+}
+
+// makeCluster makes a cluster in dir, and says how it is started and on which port.
+func makeCluster(bin, dir string, more ...string) (serverCommand, int, error) {
+	owner := ""
+	if os.Getuid() == 0 {
+		owner = "postgres"
+	}
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"), "--no-sync", "-U", "dockline", "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8")
+	initdb.Dir = dir
+	if err := runAs(initdb, dir, owner); err != nil {
+		return serverCommand{}, 0, err
+	}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return serverCommand{}, 0, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	port, err := FreePort()
+	if err != nil {
+		return serverCommand{}, 0, err
+	}
+	argv := append([]string{filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"), "-c", "listen_addresses=127.0.0.1", "-c", fmt.Sprintf("port=%d", port),
+		"-c", "unix_socket_directories=", "-c", "max_connections=100", "-c", "timezone=UTC", "-c", "jit=off"}, more...)
+	return serverCommand{dir: dir, user: owner, signal: "INT", argv: argv}, port, nil
 }
 
 // CreateDatabase makes an empty database and returns its URL.

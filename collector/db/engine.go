@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,6 +38,10 @@ func openSQLite(path string) (*DB, error) {
 	return &DB{pool: writer, readPool: reader, write: slots(1), first: make(chan *session), read: slots(sqliteReaders)}, nil
 }
 
+// idleMost is for how long, in milliseconds, a collector may be silent within a transaction. One that is halted, or cut off, keeps its locks for
+// so long: a lease is of little use to who takes it over before.
+const idleMost = "20000"
+
 // openPostgres opens a pool. Isolation is READ COMMITTED with explicit locks where rows are merged; time-outs keep a dead
 // collector's open transaction from holding others for ever.
 func openPostgres(dsn string) (*DB, error) {
@@ -44,7 +49,7 @@ func openPostgres(dsn string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range map[string]string{"synchronous_commit": "on", "idle_in_transaction_session_timeout": "60000",
+	for name, value := range map[string]string{"synchronous_commit": "on", "idle_in_transaction_session_timeout": idleMost,
 		"application_name": "dockline-collector", "jit": "off",
 		"plan_cache_mode": "force_custom_plan"} {
 		if _, ok := config.RuntimeParams[name]; !ok {
@@ -60,7 +65,8 @@ func openPostgres(dsn string) (*DB, error) {
 // retryable says whether the engine asks for the transaction to be run again.
 func retryable(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "55P03"
+		// 0A000 with these words: another collector has just changed the table, and the statement is prepared anew.
+		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "55P03" || pg.Code == "0A000" && strings.Contains(pg.Message, "cached plan")
 	}
 	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		primary := lite.Code() & 0xff

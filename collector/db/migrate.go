@@ -20,7 +20,8 @@ var migrations embed.FS
 // migrationTable is where it stands which migrations have run.
 const migrationTable = "goose_db_version"
 
-// Migrate brings the tables to the newest version. Several collectors may call it at once.
+// Migrate brings the tables to the newest version that this build knows; those of a newer one stay, if it can work with them. Several
+// collectors may call it at once, and others may be at work meanwhile.
 func (d *DB) Migrate(ctx context.Context) error {
 	provider, err := d.migrations()
 	if err != nil {
@@ -29,6 +30,10 @@ func (d *DB) Migrate(ctx context.Context) error {
 	for try := 1; ; try++ {
 		_, err := provider.Up(ctx)
 		if err == nil {
+			err := d.Read(ctx, func(tx *Tx) error { return tx.Tolerates(ctx) })
+			if err != nil {
+				return fmt.Errorf("migrate: %w", err)
+			}
 			return nil
 		}
 		// SQLite has no lock over all of it: a command that came at the same moment may have run the same step.

@@ -58,14 +58,11 @@ const leaseTime = 5 * time.Second
 
 // Run sends until ctx ends, and then gives the lease back.
 func (d *Downlink) Run(ctx context.Context) error {
-	err := db.Poll(ctx, &d.wake, cmp.Or(d.Poll, 500*time.Millisecond), d.Slog, "send commands and receipts", func(ctx context.Context) (bool, error) {
+	defer d.DB.GiveBack(ctx, "downlink", d.Holder)
+	return db.Poll(ctx, &d.wake, cmp.Or(d.Poll, 500*time.Millisecond), d.Slog, "send commands and receipts", func(ctx context.Context) (bool, error) {
 		sent, err := d.Step(ctx)
 		return sent > 0, err
 	})
-	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	_ = d.DB.Release(release, "downlink", d.Holder) // else it runs out by itself
-	return err
 }
 
 func (d *Downlink) now() time.Time {

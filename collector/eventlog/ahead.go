@@ -36,6 +36,7 @@ func openAll(envelopes []*waiting, bytes int) []*waiting {
 // ahead opens the envelopes of the next step while this step's transaction is written. It is a memory only: what an inbox row holds never
 // changes under its id, and whether the row is still to be filled the next step asks the database.
 type ahead struct {
+	mine   func(site string) bool
 	opened map[int64]*waiting
 	// looking ends when the goroutine has; nil where there is none.
 	looking chan struct{}
@@ -49,7 +50,7 @@ func (a *ahead) look(ctx context.Context, d *db.DB, taken []int64, max, bytes in
 	go func() {
 		defer close(looking)
 		// What goes wrong here the next step meets itself.
-		if found, err := next(ctx, d, taken, max); err == nil {
+		if found, err := next(ctx, d, taken, max, a.mine); err == nil {
 			a.opened = make(map[int64]*waiting, len(found))
 			size := 0
 			for _, w := range found {
@@ -84,10 +85,10 @@ func (a *ahead) take(envelopes []*waiting) {
 }
 
 // next reads the envelopes that are due after those taken.
-func next(ctx context.Context, d *db.DB, taken []int64, max int) ([]*waiting, error) {
+func next(ctx context.Context, d *db.DB, taken []int64, max int, mine func(string) bool) ([]*waiting, error) {
 	var found []*waiting
 	err := d.Read(ctx, func(tx *db.Tx) error {
-		chosen, err := due(ctx, tx, 2*max, 2*maxEnvelopes, "")
+		chosen, err := due(ctx, tx, 2*max, 2*maxEnvelopes, "", mine)
 		if err != nil {
 			return err
 		}

@@ -92,9 +92,13 @@ const (
 const onlyBacklog = " AND urgent = 0 AND live = 0"
 
 // due chooses envelopes, urgent before live before backlog, the sites in turn: of the sites whose first envelope is most due, so many each
-// that together they hold about max events in most envelopes. only is "" or onlyBacklog.
-func due(ctx context.Context, tx *db.Tx, max, most int, only string) ([]candidate, error) {
+// that together they hold about max events in most envelopes. only is "" or onlyBacklog. Of sites for which mine says no, none are chosen
+// where there are others.
+func due(ctx context.Context, tx *db.Tx, max, most int, only string, mine func(string) bool) ([]candidate, error) {
 	heads, err := heads(ctx, tx, only)
+	if own := slices.DeleteFunc(slices.Clone(heads), func(c candidate) bool { return mine != nil && !mine(c.site.Tenant+"/"+c.site.Site) }); len(own) > 0 {
+		heads = own
+	}
 	if err != nil || len(heads) == 0 {
 		return nil, err
 	}
@@ -197,6 +201,8 @@ func idsOf(chosen []candidate) []int64 {
 // of a quarter of the size.
 type turns struct {
 	without int
+	// mine is the filler's.
+	mine func(site string) bool
 }
 
 const stepsWithoutBacklog = 3
@@ -204,13 +210,13 @@ const stepsWithoutBacklog = 3
 // choose is due with that share.
 func (t *turns) choose(ctx context.Context, tx *db.Tx, max int) ([]int64, error) {
 	if t.without >= stepsWithoutBacklog {
-		chosen, err := due(ctx, tx, max/4+1, maxEnvelopes, onlyBacklog)
+		chosen, err := due(ctx, tx, max/4+1, maxEnvelopes, onlyBacklog, t.mine)
 		if err != nil || len(chosen) > 0 {
 			t.without = 0
 			return idsOf(chosen), err
 		}
 	}
-	chosen, err := due(ctx, tx, max, maxEnvelopes, "")
+	chosen, err := due(ctx, tx, max, maxEnvelopes, "", t.mine)
 	t.count(chosen, max)
 	return idsOf(chosen), err
 }
@@ -220,7 +226,7 @@ func (t *turns) fresh(ctx context.Context, tx *db.Tx, max int) ([]int64, error) 
 	if t.without >= stepsWithoutBacklog {
 		return nil, nil
 	}
-	chosen, err := due(ctx, tx, max, maxEnvelopes, "")
+	chosen, err := due(ctx, tx, max, maxEnvelopes, "", t.mine)
 	if chosen = slices.DeleteFunc(chosen, candidate.backlog); len(chosen) > 0 {
 		t.count(chosen, max)
 	}

@@ -32,7 +32,9 @@ func usableID(id string) bool {
 // open reads the events of the envelope's pack, once.
 func (w *waiting) open() {
 	if !w.opened {
-		w.events, w.fault = w.read()
+		if w.events, w.fault = w.read(); w.fault != nil {
+			w.size = wire.MaxOpenBytes // it may have taken so much to see that
+		}
 		w.opened = true
 	}
 }
@@ -46,6 +48,9 @@ func (w *waiting) read() ([]Recorded, error) {
 	}
 	if len(raws) != int(w.envelope.GetCount()) {
 		return nil, fmt.Errorf("%w: it holds %d events, its header says %d", wire.ErrPack, len(raws), w.envelope.GetCount())
+	}
+	if err := tooHeavy(raws); err != nil {
+		return nil, err
 	}
 	recorded := make([]Recorded, len(raws))
 	for i, raw := range raws {
@@ -75,6 +80,9 @@ func (w *waiting) read() ([]Recorded, error) {
 func (w *waiting) decode(raw []byte, e *docklinev1.Event) *event.Fault {
 	fault := func(code, format string, args ...any) *event.Fault {
 		return &event.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: code, Text: fmt.Sprintf(format, args...)}
+	}
+	if len(raw) > maxEventBytes {
+		return fault("event_unreadable", "an event of site %s has %d bytes, no event may have more than %d; see which plugin of the site makes such records", w.site.Site, len(raw), maxEventBytes)
 	}
 	if err := proto.Unmarshal(raw, e); err != nil {
 		return fault("event_unreadable", "an event of site %s cannot be decoded (%d bytes): %v; look at the agent's version and its disk",

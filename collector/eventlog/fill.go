@@ -22,6 +22,9 @@ type Filler struct {
 	// MaxBytes bounds what the events of one transaction unfold to; one envelope is always taken whole. 0 is 32 MiB. As much again is held
 	// of the next.
 	MaxBytes int
+	// Mine says whether a site, by its name, is this filler's own while others work on the same database; nil: all are. Where none of its own
+	// has anything to fill, it takes what others have.
+	Mine func(site string) bool
 	// NoAhead opens no envelopes of the next step beside this one, so that a step is over when it returns and asks the database in one order.
 	NoAhead bool
 	// OnFilled is called after a commit that put events into the log. May be nil.
@@ -36,6 +39,8 @@ type Filler struct {
 	ahead ahead
 	pace  pace
 	stats [4]atomic.Int64
+	// trouble is why the last round failed.
+	trouble atomic.Pointer[error]
 }
 
 // FillerStats counts since the start of the process.
@@ -66,9 +71,20 @@ func (f *Filler) Run(ctx context.Context) error {
 func (f *Filler) Round(ctx context.Context) (more bool, err error) {
 	filled, err := f.Step(ctx)
 	if err == nil || ctx.Err() != nil {
+		f.trouble.Store(nil)
 		return filled.Envelopes > 0, err
 	}
-	return f.isolate(ctx, err)
+	more, err = f.isolate(ctx, err)
+	f.trouble.Store(&err)
+	return more, err
+}
+
+// Trouble is why the log cannot be filled now; nil while it can.
+func (f *Filler) Trouble() error {
+	if err := f.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Retry lets the next steps try the envelopes again that could not be read.
@@ -104,6 +120,7 @@ const (
 // the rest gives way.
 func (f *Filler) Step(ctx context.Context) (Filled, error) {
 	d, most := f.Log.DB, f.maxEvents()
+	f.turns.mine, f.ahead.mine = f.Mine, f.Mine
 	if d.Bursting() {
 		var fresh []int64
 		err := d.Read(ctx, func(tx *db.Tx) (err error) { fresh, err = f.turns.fresh(ctx, tx, most); return err })
@@ -123,7 +140,7 @@ func (f *Filler) maxEvents() int { return cmp.Or(f.MaxEvents, f.pace.size()) }
 // and does not stop the others. Where even that fails, the database is the fault, and the step's error is returned.
 func (f *Filler) isolate(ctx context.Context, cause error) (more bool, err error) {
 	var chosen []candidate
-	if err := f.Log.DB.Read(ctx, func(tx *db.Tx) (err error) { chosen, err = due(ctx, tx, 1000, maxEnvelopes, ""); return err }); err != nil {
+	if err := f.Log.DB.Read(ctx, func(tx *db.Tx) (err error) { chosen, err = due(ctx, tx, 1000, maxEnvelopes, "", f.Mine); return err }); err != nil {
 		return false, cause
 	}
 	ids := idsOf(chosen)
@@ -134,6 +151,9 @@ func (f *Filler) isolate(ctx context.Context, cause error) (more bool, err error
 		}
 		if err == nil {
 			continue
+		}
+		if db.Away(err) { // what the database does not do for anybody says nothing about this envelope
+			return false, cause
 		}
 		fault := err
 		err := f.Log.DB.Write(ctx, func(tx *db.Tx) error {

@@ -48,14 +48,11 @@ func (s *Sequencer) Wake() { s.wake.Set() }
 
 // Run numbers until ctx ends, and then gives the lease back.
 func (s *Sequencer) Run(ctx context.Context) error {
-	err := db.Poll(ctx, &s.wake, cmp.Or(s.Poll, 100*time.Millisecond), s.Slog, "number the event log", func(ctx context.Context) (bool, error) {
+	defer s.DB.GiveBack(ctx, "sequencer", s.Holder)
+	return db.Poll(ctx, &s.wake, cmp.Or(s.Poll, 100*time.Millisecond), s.Slog, "number the event log", func(ctx context.Context) (bool, error) {
 		placed, err := s.Step(ctx)
 		return placed >= placeMost, err
 	})
-	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	_ = s.DB.Release(release, "sequencer", s.Holder) // else it runs out by itself
-	return err
 }
 
 // Step numbers what is there and returns how many rows it numbered; none where another collector holds the lease. The lease

@@ -55,6 +55,7 @@ const (
 
 // Run looks until ctx ends.
 func (s *Escalator) Run(ctx context.Context) error {
+	defer s.DB.GiveBack(ctx, "exceptions", s.Holder)
 	return db.Poll(ctx, &s.wake, cmp.Or(s.Every, 2*time.Second), s.Log, "escalate exceptions", func(ctx context.Context) (bool, error) {
 		if held, err := s.DB.Lease(ctx, "exceptions", s.Holder, leaseFor); err != nil || !held {
 			return false, err

@@ -73,6 +73,10 @@ type Ingest struct {
 	queue       chan wire.Message
 	ended       chan struct{}
 	endOnce     sync.Once
+	// open is how many messages were offered and are not answered for yet.
+	open atomic.Int64
+	// trouble is why the last batch could not be taken, nil where it was.
+	trouble atomic.Pointer[error]
 
 	// What follows belongs to the goroutine of Handle.
 	known   map[siteKey]bool
@@ -127,9 +131,33 @@ func New(ctx context.Context, c Config) (*Ingest, error) {
 
 // Offer hands a message to Run. It waits while Run is busy, which holds the broker back; after the end of Run it drops.
 func (i *Ingest) Offer(m wire.Message) {
+	i.open.Add(1)
 	select {
 	case i.queue <- m:
 	case <-i.ended:
+	}
+}
+
+// Trouble is why messages cannot be taken now; nil while they are.
+func (i *Ingest) Trouble() error {
+	if err := i.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Settle returns when everything that was offered is in the database and answered, or ctx ends. Nothing is to be offered meanwhile.
+func (i *Ingest) Settle(ctx context.Context) {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for i.open.Load() > 0 {
+		select {
+		case <-look.C:
+		case <-i.ended:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -155,7 +183,11 @@ func (i *Ingest) Run(ctx context.Context) error {
 		}
 		answers := i.handle(ctx, batch)
 		_ = sending.Wait() // one batch's answers at a time: the next gather until then
-		sending.Go(func() error { i.publish(ctx, answers); return nil })
+		sending.Go(func() error {
+			i.publish(ctx, answers)
+			i.open.Add(-int64(len(batch)))
+			return nil
+		})
 	}
 }
 
@@ -196,10 +228,13 @@ func (i *Ingest) handle(ctx context.Context, batch []wire.Message) []wire.Messag
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		answers, err := i.Handle(ctx, batch)
 		if err == nil || ctx.Err() != nil {
+			i.trouble.Store(nil)
 			return answers
 		}
+		i.trouble.Store(&err)
 		i.c.Slog.Error("cannot take messages", "messages", len(batch), "err", err)
-		if i.c.DB.Well(ctx) == nil {
+		// A full disk may still take a small change: what fails because of it is not the message's fault.
+		if !db.Away(err) && i.c.DB.Well(ctx) == nil {
 			if len(batch) == 1 {
 				i.c.Slog.Error("message given up", "topic", batch[0].Topic, "err", err)
 				return nil

@@ -51,6 +51,7 @@ func (s *Sender) Run(ctx context.Context) error {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	defer s.DB.GiveBack(ctx, "notices", s.Holder)
 	return db.Poll(ctx, &s.wake, cmp.Or(s.Every, 5*time.Second), s.Log, "deliver notices", func(ctx context.Context) (bool, error) {
 		if held, err := s.DB.Lease(ctx, "notices", s.Holder, leaseFor); err != nil || !held {
 			return false, err

@@ -18,6 +18,9 @@ const (
 	portionDepth = 16
 )
 
+// finishWithin is how long a call may go on when the collector is asked to stop.
+const finishWithin = 3 * time.Second
+
 // answer is what became of one of the claimed postings.
 type answer struct {
 	job
@@ -28,14 +31,16 @@ type answer struct {
 // heard: all that has come in by then in one transaction. Unless fromReady it takes only such as are read back.
 func (s *Sender) send(ctx context.Context, limit, depth int, fromReady bool) (int, error) {
 	// The clock of the calls starts before the lease's, so that a call's deadline lies before the lease's end.
-	calls, cancel := context.WithTimeout(ctx, s.CallTimeout)
+	calls, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.CallTimeout)
 	defer cancel()
+	// What is at the target when the collector is asked to stop has a moment to be answered: else who goes on must find out by reading back.
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishWithin, cancel) })()
 	jobs, err := s.claim(ctx, limit*depth, fromReady)
 	if err != nil || len(jobs) == 0 {
 		return 0, err
 	}
 	var errs []error
-	answers := s.callAll(calls, jobs, limit)
+	answers := s.callAll(ctx, calls, jobs, limit)
 	for first := range answers {
 		// One call at a time is one order of things: all answers of the portion are settled together, however long that takes.
 		group := append([]answer{first}, waitingIn(answers, limit == 1)...)
@@ -71,8 +76,8 @@ func waitingIn(answers <-chan answer, all bool) (more []answer) {
 }
 
 // callAll makes the calls, up to limit at once, and gives each answer as it comes. After a technical fault, and when half of the time is gone,
-// no further call is begun: what is left is put back, and has had no call.
-func (s *Sender) callAll(ctx context.Context, jobs []job, limit int) <-chan answer {
+// or the collector is asked to stop, no further call is begun: what is left is put back, and has had no call.
+func (s *Sender) callAll(asked, ctx context.Context, jobs []job, limit int) <-chan answer {
 	answers := make(chan answer, len(jobs))
 	began := s.Now()
 	var next atomic.Int64
@@ -86,7 +91,7 @@ func (s *Sender) callAll(ctx context.Context, jobs []job, limit int) <-chan answ
 					return
 				}
 				now := s.Now()
-				if i >= limit && (enough.Load() || ctx.Err() != nil || now.Sub(began) > s.CallTimeout/2) {
+				if i >= limit && (enough.Load() || asked.Err() != nil || ctx.Err() != nil || now.Sub(began) > s.CallTimeout/2) {
 					answers <- answer{jobs[i], heard{at: now, unsent: true}}
 					continue
 				}

@@ -144,11 +144,7 @@ const longestPause = 15 * time.Minute
 // Run steps until ctx ends. Errors of the database are waited out; it returns one only when nothing has worked for minutes.
 func (s *Sender) Run(ctx context.Context) error {
 	s.once.Do(s.prepare)
-	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		s.DB.Release(end, "posting/"+s.Target, s.Holder) // else it runs out by itself
-	}()
+	defer s.DB.GiveBack(ctx, "posting/"+s.Target, s.Holder)
 	for failures := 0; ; {
 		n, err := s.Step(ctx)
 		if ctx.Err() != nil {
@@ -158,7 +154,7 @@ func (s *Sender) Run(ctx context.Context) error {
 		switch {
 		case err != nil:
 			failures++
-			if failures > 20 {
+			if failures > 20 && !db.Away(err) { // one that is away comes back
 				return fmt.Errorf("send to %s: %w", s.Target, err)
 			}
 			s.Log.Error("postings cannot be sent now", "target", s.Target, "err", err)

@@ -33,11 +33,7 @@ func ParseClock(text string) (time.Duration, error) {
 
 // Run checks until ctx ends.
 func (n *Night) Run(ctx context.Context) error {
-	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		n.DB.Release(end, "rebuild/"+Nightly, n.Holder) // else it runs out by itself
-	}()
+	defer n.DB.GiveBack(ctx, "rebuild/"+Nightly, n.Holder)
 	return db.Poll(ctx, &n.wake, time.Minute, n.Log, "compare with the event log", func(ctx context.Context) (bool, error) { return false, n.Step(ctx) })
 }
 

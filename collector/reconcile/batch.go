@@ -22,6 +22,7 @@ import (
 // not hold up orders and counts, nor these them: either has half of a batch where both wait.
 func (w *Worker) due(ctx context.Context, tx *db.Tx) ([]foldKey, error) {
 	limit := cmp.Or(w.Batch, defaultBatch)
+	w.lying.look(w.now())
 	first, err := w.waiting(ctx, tx, `due_at = 0`, limit)
 	if err != nil {
 		return nil, err
@@ -43,22 +44,31 @@ func (w *Worker) due(ctx context.Context, tx *db.Tx) ([]foldKey, error) {
 
 // waiting names distinct keys with marks for which a condition holds.
 func (w *Worker) waiting(ctx context.Context, tx *db.Tx, where string, limit int, args ...any) ([]foldKey, error) {
-	rows, err := tx.Query(ctx, `SELECT tenant, fold_key FROM dirty WHERE `+where+` ORDER BY due_at, id LIMIT ?`, append(args, 4*limit)...)
+	rows, err := tx.Query(ctx, `SELECT tenant, fold_key, id FROM dirty WHERE `+where+` ORDER BY due_at, id LIMIT ?`, append(args, 4*limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("due keys: %w", err)
 	}
 	defer rows.Close()
-	var keys []foldKey
+	var keys, left []foldKey
 	seen := make(map[foldKey]bool)
 	for rows.Next() {
 		var key foldKey
-		if err := rows.Scan(&key.tenant, &key.key); err != nil {
+		var mark int64
+		if err := rows.Scan(&key.tenant, &key.key, &mark); err != nil {
 			return nil, err
 		}
-		if !seen[key] && len(keys) < limit {
+		switch {
+		case seen[key] || len(keys) >= limit:
+		case w.Mine == nil || w.Mine(key.lock()):
 			seen[key] = true
 			keys = append(keys, key)
+		case w.lying.left(mark) && len(left) < limit:
+			seen[key] = true
+			left = append(left, key)
 		}
+	}
+	if len(keys) == 0 {
+		keys = left
 	}
 	return keys, rows.Err()
 }

@@ -42,6 +42,9 @@ type Worker struct {
 	// DigestFrom is the number of facts beyond which an order has a digest, so that one more costs the same whatever there are; default 500,
 	// below 0 none has.
 	DigestFrom int
+	// Mine says whether a key, by its name, is this worker's own while others work on the same database; nil: all are. What is left lying is taken
+	// all the same after a while.
+	Mine func(key string) bool
 	// Wake tells of new marks made in this process; without it they are found after Idle (default 100 ms).
 	Wake db.Signal
 	Idle time.Duration
@@ -51,6 +54,8 @@ type Worker struct {
 	Log  *slog.Logger
 
 	wakeLarge db.Signal
+
+	lying lying // belongs to the goroutine of Step
 
 	mu       sync.Mutex
 	stats    Stats

@@ -46,6 +46,7 @@ const lease = 10 * time.Second
 func (r *Rollout) Run(ctx context.Context) error {
 	tick := time.NewTicker(cmp.Or(r.Poll, time.Second))
 	defer tick.Stop()
+	defer r.DB.GiveBack(ctx, "siteconfig", r.Holder)
 	for {
 		select {
 		case <-ctx.Done():

@@ -29,6 +29,8 @@ type link struct {
 type arrival struct {
 	message Message
 	weight  int64
+	// passed is closed when all that came before is handed over; nil for a message.
+	passed chan struct{}
 }
 
 // once makes a link and serves it until it falls. up says whether OnUp was reached.
@@ -218,6 +220,10 @@ func (c *Conn) serve(ctx context.Context, l *link) {
 			l.fall(ErrDown)
 			return
 		case a := <-l.queue:
+			if a.passed != nil {
+				close(a.passed)
+				continue
+			}
 			l.room.Release(a.weight)
 			c.received.Add(1)
 			if c.config.OnMessage != nil {
@@ -230,7 +236,7 @@ func (c *Conn) serve(ctx context.Context, l *link) {
 // enqueue is called by the library for one message at a time. While it waits for room the broker holds back what comes with QoS 1; what
 // comes with QoS 0 would hold up the answers behind it, for which OnMessage may be waiting, so it is dropped.
 func (c *Conn) enqueue(l *link, p *paho.Publish) {
-	a := arrival{Message{Topic: p.Topic, Payload: p.Payload, Retain: p.Retain}, int64(min(max(len(p.Payload)+len(p.Topic), queueFloor), c.config.QueueBytes))}
+	a := arrival{message: Message{Topic: p.Topic, Payload: p.Payload, Retain: p.Retain}, weight: int64(min(max(len(p.Payload)+len(p.Topic), queueFloor), c.config.QueueBytes))}
 	if p.QoS == 0 {
 		if !l.room.TryAcquire(a.weight) {
 			c.dropped.Add(1)

@@ -19,8 +19,8 @@ const (
 	MaxPackBytes = MaxPacketBytes - 128<<10
 	// MaxPackEvents is the most events that one envelope may claim.
 	MaxPackEvents = 10_000
-	// maxOpenBytes bounds what any pack may unfold to.
-	maxOpenBytes = 64 << 20
+	// MaxOpenBytes bounds what any pack may unfold to: ten times what a journal puts into one.
+	MaxOpenBytes = 8 << 20
 )
 
 // ErrPack is wrapped by every fault of a pack.
@@ -45,7 +45,7 @@ var decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 		}
 		texts = append(texts, text)
 	}
-	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxOpenBytes), zstd.WithDecoderLowmem(true), zstd.WithDecoderDicts(texts...))
+	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(MaxOpenBytes), zstd.WithDecoderLowmem(true), zstd.WithDecoderDicts(texts...))
 })
 
 // CRC is the CRC-32C of a pack as it is sent.
@@ -73,11 +73,11 @@ func SealPackWith(dictionary uint32, events [][]byte) (pack []byte, crc uint32, 
 	return pack, CRC(pack), nil
 }
 
-// OpenPack gives back the serialised events of a pack. One that would unfold to more than maxBytes, or 64 MiB, is refused; 0 is 64 MiB.
+// OpenPack gives back the serialised events of a pack. One that would unfold to more than maxBytes, or MaxOpenBytes, is refused; 0 is MaxOpenBytes.
 // Every error wraps ErrPack.
 func OpenPack(pack []byte, maxBytes int) ([][]byte, error) {
-	if maxBytes <= 0 || maxBytes > maxOpenBytes {
-		maxBytes = maxOpenBytes
+	if maxBytes <= 0 || maxBytes > MaxOpenBytes {
+		maxBytes = MaxOpenBytes
 	}
 	var header zstd.Header
 	if err := header.Decode(pack); err != nil {

@@ -97,6 +97,12 @@ func (p *Process) end(how func(*exec.Cmd) error, wait time.Duration) {
 	}
 }
 
+// Said is how often its output has a text.
+func (p *Process) Said(text string) (int, error) {
+	said, err := os.ReadFile(p.log)
+	return strings.Count(string(said), text), err
+}
+
 // LogTail is the end of its output.
 func (p *Process) LogTail() string {
 	text, err := os.ReadFile(p.log)

@@ -45,4 +45,21 @@ func (p *Process) Frozen(do func() error) error {
 	return errors.Join(do(), p.cmd.Process.Signal(syscall.SIGCONT))
 }
 
+// Halt stops the process without its knowledge until Resume.
+func (p *Process) Halt() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return errors.New("halt " + p.Name + ": it does not run")
+	}
+	return testenv.Halt(p.cmd.Process)
+}
+
+// Resume lets it go on.
+func (p *Process) Resume() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Signal(syscall.SIGCONT)
+}
+
 func interrupt(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -22,10 +22,11 @@ type brokerCommand struct {
 
 type mosquittoCommand struct {
 	person
-	Listen string   `default:"0.0.0.0:8883" help:"Address and port on which Mosquitto listens."`
-	Hosts  []string `help:"Names and addresses by which sites and collector reach it; by default mqtt.hosts of the configuration."`
-	Out    string   `default:"." type:"path" help:"Folder for mosquitto.conf, acl, and the certificates of broker and collector."`
-	Renew  bool     `help:"Make new certificates and a new mosquitto.conf where there are some."`
+	Listen    string   `default:"0.0.0.0:8883" help:"Address and port on which Mosquitto listens."`
+	Hosts     []string `help:"Names and addresses by which sites and collector reach it; by default mqtt.hosts of the configuration."`
+	Out       string   `default:"." type:"path" help:"Folder for mosquitto.conf, acl, and the certificates of broker and collector."`
+	Collector []string `help:"Name of a collector that is to have a certificate; several by comma. By default the one of the configuration." placeholder:"NAME"`
+	Renew     bool     `help:"Make new certificates and a new mosquitto.conf where there are some."`
 }
 
 // Run writes the access list anew each time, since it names every site. What else is there stays, unless it is to be renewed: an
@@ -39,7 +40,16 @@ func (c *mosquittoCommand) Run(all *commands) error {
 		if err != nil {
 			return err
 		}
-		identities := []wire.Identity{{Collector: collector.Name}}
+		if len(c.Collector) == 0 {
+			c.Collector = []string{config.Name}
+		}
+		var identities []wire.Identity
+		for _, name := range c.Collector {
+			if !wire.ValidName(name) {
+				return fmt.Errorf("--collector %q: use 1 to 64 letters, digits, - or _", name)
+			}
+			identities = append(identities, wire.Identity{Collector: name})
+		}
 		for _, s := range sites {
 			if s.Revoked == nil {
 				identities = append(identities, wire.Identity{Tenant: s.Tenant, Site: s.ID})
@@ -57,7 +67,7 @@ func (c *mosquittoCommand) Run(all *commands) error {
 		if err := os.WriteFile(acl, []byte(broker.MosquittoACL(identities)), 0o600); err != nil {
 			return err
 		}
-		fmt.Printf("wrote %s for %d sites; after each site add and site revoke, write it again and send Mosquitto a SIGHUP\n", acl, len(identities)-1)
+		fmt.Printf("wrote %s for %d sites; after each site add and site revoke, write it again and send Mosquitto a SIGHUP\n", acl, len(identities)-len(c.Collector))
 		if !c.certifies() {
 			fmt.Printf("%s is there and stays, with the certificates beside it\n", c.path("mosquitto.conf"))
 		} else if err := c.everywhere(ctx, f.DB, "broker.certify", "mosquitto", "", func(context.Context) (map[string]any, error) {
@@ -122,18 +132,16 @@ func (c *mosquittoCommand) setUp(config *collector.Config) error {
 	if err != nil {
 		return err
 	}
-	ownCert, ownKey, err := authority.IssueCollector(collector.Name)
-	if err != nil {
-		return err
+	files := []written{{"ca.crt", authority.PEM(), 0o644}, {"broker.crt", brokerCert, 0o644}, {"broker.key", brokerKey, 0o600}}
+	for _, name := range c.Collector {
+		certificate, key, err := authority.IssueCollector(name)
+		if err != nil {
+			return err
+		}
+		base := c.base(name)
+		files = append(files, written{base + ".crt", certificate, 0o644}, written{base + ".key", key, 0o600})
 	}
-	for _, file := range []struct {
-		name string
-		text []byte
-		mode os.FileMode
-	}{
-		{"ca.crt", authority.PEM(), 0o644}, {"broker.crt", brokerCert, 0o644}, {"broker.key", brokerKey, 0o600},
-		{"collector.crt", ownCert, 0o644}, {"collector.key", ownKey, 0o600}, {"mosquitto.conf", []byte(conf), 0o644},
-	} {
+	for _, file := range append(files, written{"mosquitto.conf", []byte(conf), 0o644}) {
 		if err := os.WriteFile(c.path(file.name), file.text, file.mode); err != nil {
 			return err
 		}
@@ -142,6 +150,24 @@ func (c *mosquittoCommand) setUp(config *collector.Config) error {
 Next: let Mosquitto's user read broker.key and acl, start mosquitto -c %s, and set in collector.yaml:
   mqtt: {url: "mqtts://%s:%s", ca: %q, certificate: %q, key: %q}
 The certificates are for a year; --renew makes new ones.
-`, strings.Join(c.Hosts, ", "), c.Out, c.path("mosquitto.conf"), c.Hosts[0], port, c.path("ca.crt"), c.path("collector.crt"), c.path("collector.key"))
+`, strings.Join(c.Hosts, ", "), c.Out, c.path("mosquitto.conf"), c.Hosts[0], port, c.path("ca.crt"), c.path(c.base(c.Collector[0])+".crt"), c.path(c.base(c.Collector[0])+".key"))
+	if len(c.Collector) > 1 {
+		fmt.Println("Each collector has its own name in collector.yaml, its own data_dir, and its own certificate: collector-NAME.crt and collector-NAME.key.")
+	}
 	return nil
+}
+
+// written is a file to write.
+type written struct {
+	name string
+	text []byte
+	mode os.FileMode
+}
+
+// base is how the files of a collector's certificate are called: of several each by its name.
+func (c *mosquittoCommand) base(name string) string {
+	if len(c.Collector) == 1 {
+		return "collector"
+	}
+	return wire.CollectorClientID(name)
 }

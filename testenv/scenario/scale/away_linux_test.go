@@ -1,0 +1,179 @@
+package scale_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dockline/dockline/testenv"
+)
+
+// TestDatabaseGoesAway has two collectors work on a PostgreSQL of its own disk while that is stopped and started, crashed in the middle of
+// its work, and run out of room. While it is away the sites capture on, the collectors live and say by /healthz that they are not well, and the
+// sites' own checks say that the collector does not acknowledge; nothing is acknowledged that is not there afterwards. When it is back all goes
+// on without a hand, by the same processes, and log and ERP have everything once.
+//
+// Shows: S73
+func TestDatabaseGoesAway(t *testing.T) {
+	cluster := testenv.PostgresOnDisk(t, 400)
+	url, err := cluster.CreateDatabase(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := openCentre(t, url, 3)
+	for _, name := range []string{"a", "b"} {
+		c.add(name, filepath.Join(programs.Dir(t), "dockline-collector"), "")
+	}
+	for _, s := range c.master.Sites {
+		c.openSite(s.Code)
+	}
+	crashes := testenv.Count("scale.crashes")
+	c.order(1 + 2*ordersEach + crashes)
+	for _, m := range c.collectors {
+		c.start(m)
+	}
+	c.everybody(1)
+	c.settled()
+
+	part := func(name string, do func()) {
+		t.Run(name, func(part *testing.T) {
+			c.t = part
+			defer func() { c.t = t }()
+			do()
+		})
+	}
+	part("stopped and started", func() {
+		cluster.Stop()
+		c.awayFor(true, func() { cluster.Start() })
+	})
+	part("crashed in the middle of its work", func() {
+		r := rand.New(rand.NewPCG(73, 1))
+		for range crashes {
+			work := c.start1()
+			timer := time.NewTimer(time.Duration(r.IntN(400)) * time.Millisecond) // somewhere within what that makes it do
+			<-timer.C
+			cluster.Crash()
+			cluster.Start()
+			if err := work(); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+		c.settled()
+	})
+	part("its disk is full", func() {
+		cluster.Fill()
+		c.awayFor(false, func() {
+			cluster.Free()
+			if cluster.Ended() { // without room for its log it gives up; its service manager starts it again
+				cluster.Start()
+			}
+		})
+	})
+	c.agree()
+	if n := c.count(`SELECT count(*) FROM inbox WHERE state <> 0`); n != 0 {
+		t.Errorf("%d envelopes were set aside because the database was away", n)
+	}
+	for _, m := range c.collectors {
+		if n := m.starts(); n != 1 {
+			t.Errorf("collector %s was started %d times", m.name, n)
+		}
+	}
+	t.Logf("%d events, %d crashes", c.accepted(), crashes)
+}
+
+// ordersEach is how many orders a site works off in one part.
+const ordersEach = 4
+
+// awayFor has the sites work while the database is away, until they and the collectors say so, and then until all is well again. Where it is not
+// gone altogether, as one without room, it may still take an envelope: then not all sites have something to say.
+func (c *centre) awayFor(gone bool, back func()) {
+	c.t.Helper()
+	// What was on its way may still be acknowledged, what comes from here on not before it is back.
+	c.everybody(1)
+	c.until("the collectors say that they are not well", func() bool {
+		for _, m := range c.collectors {
+			if m.status() == 200 {
+				return false
+			}
+		}
+		return true
+	})
+	c.everybody(ordersEach - 1)
+	if gone {
+		c.sitesTell()
+	}
+	for _, m := range c.collectors {
+		if !m.Running() {
+			c.t.Errorf("collector %s has ended: %s", m.name, m.LogTail())
+		}
+	}
+	if logged, accepted := c.logged(), c.accepted(); logged >= accepted {
+		c.t.Errorf("%d of %d events are in the log while there is no database", logged, accepted)
+	}
+	back()
+	c.settled()
+	c.until("the collectors are well, and the sites say nothing", func() bool {
+		for _, m := range c.collectors {
+			if m.status() != 200 {
+				return false
+			}
+		}
+		for _, s := range c.sites {
+			if s.condition("not_acknowledged") || s.condition("collector_silent") {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// sitesTell waits until each site says that the collector does not acknowledge; what it captured since the collectors said so is all held.
+func (c *centre) sitesTell() {
+	c.t.Helper()
+	c.until("the sites say that the collector does not acknowledge", func() bool {
+		for _, s := range c.sites {
+			if !s.condition("not_acknowledged") && !s.condition("collector_silent") {
+				return false
+			}
+		}
+		return true
+	})
+	for _, s := range c.sites {
+		if held := s.journal.Stats().Events; held < (ordersEach-1)*(pieces+1) {
+			c.t.Errorf("%s holds %d events, %d were captured while the collectors were not well", s.name, held, (ordersEach-1)*(pieces+1))
+		}
+	}
+}
+
+// everybody has each site work off so many orders.
+func (c *centre) everybody(orders int) {
+	c.t.Helper()
+	for range orders {
+		if err := c.start1()(); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// start1 has each site begin with its next order; the function returned waits for them.
+func (c *centre) start1() func() error {
+	g, ctx := errgroup.WithContext(context.WithoutCancel(c.t.Context()))
+	for _, s := range c.sites {
+		g.Go(func() error { return s.work(ctx) })
+	}
+	return g.Wait
+}
+
+// starts is how often a collector was started, by its log.
+func (m *collector) starts() int {
+	n, err := m.Said("msg=collector version=")
+	if err != nil {
+		panic(fmt.Sprintf("log of collector %s: %v", m.name, err))
+	}
+	return n
+}
