@@ -6,12 +6,15 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/deadletter"
 	"github.com/dockline/dockline/collector/milestone"
+	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/replay"
 )
 
@@ -79,6 +82,50 @@ func (m *metrics) write(ctx context.Context, tx *db.Tx, text *strings.Builder) e
 	for _, o := range overdue {
 		fmt.Fprintf(text, "dockline_collector_milestones_overdue%s %d\n", labels("tenant", o.Tenant, "region", o.Region, "site", o.Site, "milestone", o.Name), o.Count)
 	}
+	return m.postings(ctx, tx, text, family)
+}
+
+// postings are what postings took by their timing class, and how many wait now.
+func (m *metrics) postings(ctx context.Context, tx *db.Tx, text *strings.Builder, family func(name, kind, help string)) error {
+	took, err := posting.Histograms(ctx, tx)
+	if err != nil {
+		return err
+	}
+	const name = "dockline_collector_posting_seconds"
+	family(name, "histogram", "From when a posting was wanted, or its hour, to when the system confirmed it.")
+	var late strings.Builder
+	for _, h := range took {
+		of := []string{"tenant", h.Tenant, "target", h.Target, "kind", string(h.Kind), "site", h.Site, "class", string(h.Class)}
+		n := int64(0)
+		for i, bound := range posting.TookBounds {
+			n += h.Counts[i]
+			fmt.Fprintf(text, "%s_bucket%s %d\n", name, labels(append(of, "le", strconv.FormatFloat(bound.Seconds(), 'g', -1, 64))...), n)
+		}
+		fmt.Fprintf(text, "%s_bucket%s %d\n%s_sum%s %g\n%s_count%s %d\n", name, labels(append(of, "le", "+Inf")...), h.N, name, labels(of...), h.Sum.Seconds(), name, labels(of...), h.N)
+		fmt.Fprintf(&late, "dockline_collector_posting_late_total%s %d\n", labels(of...), h.Late)
+	}
+	family("dockline_collector_posting_late_total", "counter", "Postings that took longer than their class allows.")
+	text.WriteString(late.String())
+	tenants, err := view.Tenants(ctx, tx)
+	if err != nil {
+		return err
+	}
+	var waiting, overdue strings.Builder
+	for _, tenant := range tenants {
+		list, err := posting.Timings(ctx, tx, tenant, m.now(), m.now())
+		if err != nil {
+			return err
+		}
+		for _, w := range list {
+			of := labels("tenant", tenant, "target", w.Target, "kind", string(w.Kind), "class", string(w.Class))
+			fmt.Fprintf(&waiting, "dockline_collector_posting_waiting%s %d\n", of, w.Waiting)
+			fmt.Fprintf(&overdue, "dockline_collector_posting_overdue%s %d\n", of, w.Overdue)
+		}
+	}
+	family("dockline_collector_posting_waiting", "gauge", "Postings that may be sent and are not confirmed.")
+	text.WriteString(waiting.String())
+	family("dockline_collector_posting_overdue", "gauge", "Of these, those that have waited longer than their class allows.")
+	text.WriteString(overdue.String())
 	return nil
 }
 

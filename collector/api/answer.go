@@ -142,6 +142,11 @@ func (s *server) postings(q *request) (any, error) {
 	return Postings{Postings: eachOf(found, postingOf), Total: total}, nil
 }
 
+// explain says of postings what they wait for.
+func (s *server) explain(q *request, list []posting.Entry) error {
+	return s.DB.Read(q.Context(), func(tx *db.Tx) error { return posting.Explain(q.Context(), tx, list, time.Now()) })
+}
+
 // unresolved asks for the exceptions of every state but resolved.
 const unresolved exception.State = "unresolved"
 

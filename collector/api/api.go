@@ -45,21 +45,22 @@ func New(c Config) http.Handler {
 	s := &server{Config: c, fleet: &fleet.Fleet{DB: c.DB, OfflineAfter: c.OfflineAfter, Now: c.Now}, log: &eventlog.Log{DB: c.DB}}
 	mux := http.NewServeMux()
 	for pattern, answer := range map[string]func(*request) (any, error){
-		"/api/v1/sites":           s.sites,
-		"/api/v1/sites/{id}":      s.site,
-		"/api/v1/days":            s.days,
-		"/api/v1/events":          s.events,
-		"/api/v1/events/{id}":     s.event,
-		"/api/v1/orders":          s.orders,
-		"/api/v1/orders/{number}": s.order,
-		"/api/v1/decisions":       s.decisions,
-		"/api/v1/goods":           s.goods,
-		"/api/v1/postings":        s.postings,
-		"/api/v1/exceptions":      s.exceptions,
-		"/api/v1/stock":           s.stock,
-		"/api/v1/stock/atp":       s.promised,
-		"/api/v1/receipts":        s.receipts,
-		"/api/v1/search":          s.find,
+		"/api/v1/sites":            s.sites,
+		"/api/v1/sites/{id}":       s.site,
+		"/api/v1/days":             s.days,
+		"/api/v1/events":           s.events,
+		"/api/v1/events/{id}":      s.event,
+		"/api/v1/orders":           s.orders,
+		"/api/v1/orders/{number}":  s.order,
+		"/api/v1/decisions":        s.decisions,
+		"/api/v1/goods":            s.goods,
+		"/api/v1/postings":         s.postings,
+		"/api/v1/postings/verdict": s.verdict,
+		"/api/v1/exceptions":       s.exceptions,
+		"/api/v1/stock":            s.stock,
+		"/api/v1/stock/atp":        s.promised,
+		"/api/v1/receipts":         s.receipts,
+		"/api/v1/search":           s.find,
 	} {
 		mux.HandleFunc("GET "+pattern, s.handle(answer))
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
@@ -97,9 +98,13 @@ func bears(r *http.Request, token string) bool {
 // the log.
 func (s *server) handle(answer func(*request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := s.answer(r, answer)
+		body, askAgain, err := s.answer(r, answer)
 		var problem *Problem
 		switch {
+		case err == nil && askAgain != "":
+			w.Header().Set("Location", askAgain)
+			send(w, http.StatusAccepted, "application/json", body)
+			return
 		case err == nil:
 			send(w, http.StatusOK, "application/json", body)
 			return
@@ -116,16 +121,20 @@ func (s *server) handle(answer func(*request) (any, error)) http.HandlerFunc {
 	}
 }
 
-func (s *server) answer(r *http.Request, answer func(*request) (any, error)) ([]byte, error) {
+func (s *server) answer(r *http.Request, answer func(*request) (any, error)) (body []byte, askAgain string, err error) {
 	q, err := s.read(r)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	value, err := answer(q)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return json.Marshal(value)
+	if l, ok := value.(later); ok {
+		value, askAgain = l.value, l.location
+	}
+	body, err = json.Marshal(value)
+	return body, askAgain, err
 }
 
 // Problem is an error as RFC 9457 has it, sent as application/problem+json. Its type is about:blank: the status says what it is.

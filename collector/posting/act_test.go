@@ -256,6 +256,21 @@ func TestTimingClass(t *testing.T) {
 			took, err = posting.Timings(t.Context(), tx, tenant, began, w.clock.Now())
 			return err
 		})
+		var counted []*posting.Histogram
+		w.write(func(tx *db.Tx) (err error) {
+			counted, err = posting.Histograms(t.Context(), tx)
+			return err
+		})
+		// The batch and the question are of a class each; what took 3 s is within 5 s and not within 2 s.
+		for _, h := range counted {
+			within2, within5 := h.Counts[4], h.Counts[5]
+			if slow := h.Class != posting.Batched; h.N != 1 || h.Kind != connector.GoodsIssue || h.Site != "dc-east" || slow && (within5 != 1 || within2 != 0 || h.Late != 1) || !slow && h.Late != 0 {
+				w.t.Errorf("counted: %+v", h)
+			}
+		}
+		if len(counted) != 3 {
+			w.t.Errorf("%d classes are counted, want 3", len(counted))
+		}
 		late := map[posting.Timing]int64{}
 		for _, k := range took {
 			if k.N != 1 || k.Waiting != 0 {

@@ -89,7 +89,7 @@ func (s *Sender) writeMany(ctx context.Context, tx *db.Tx, many []*settled, now 
 	var told []place
 	for i, d := range many {
 		rows[i] = d.after
-		if d.after.State == Confirmed && d.before.State != Confirmed {
+		if d.after.State == Confirmed { // it was sending or unknown
 			confirmed = append(confirmed, d.after)
 		}
 		if d.after.State != d.before.State && (d.before.State == Sending || d.before.State == Unknown || d.before.State == Blocked) {
@@ -103,6 +103,9 @@ func (s *Sender) writeMany(ctx context.Context, tx *db.Tx, many []*settled, now 
 		return err
 	}
 	if err := noteNames(ctx, tx, confirmed, micros); err != nil {
+		return err
+	}
+	if err := noteTook(ctx, tx, confirmed); err != nil {
 		return err
 	}
 	if err := tellNeededOf(ctx, tx, left); err != nil {

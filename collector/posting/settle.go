@@ -193,6 +193,11 @@ func (s *Sender) conclude(ctx context.Context, tx *db.Tx, before, r *row, now ti
 		if err := noteNames(ctx, tx, []*row{r}, micros); err != nil {
 			return err
 		}
+		if before.State == Sending || before.State == Unknown {
+			if err := noteTook(ctx, tx, []*row{r}); err != nil {
+				return err
+			}
+		}
 	}
 	if err := s.concludeReversals(ctx, tx, before, r, micros); err != nil {
 		return err

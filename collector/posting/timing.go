@@ -152,6 +152,15 @@ func eachTiming(rows *sql.Rows, f func(timingRow)) error {
 	return rows.Err()
 }
 
+// Settled says whether the target, or a person, has said what becomes of it: nothing of it is on its way.
+func (e *Entry) Settled() bool {
+	switch e.State {
+	case Confirmed, Rejected, Blocked, Diverged, Superseded:
+		return true
+	}
+	return false
+}
+
 // Verdict waits for what the target says of a posting: until it is confirmed, refused or needs a person, or the time is over, when it is
 // returned as it stands. Who waits says that it is synchronous, so that it goes ahead of the others.
 func Verdict(ctx context.Context, d *db.DB, tenant string, ref Ref, patience time.Duration) (*Entry, error) {
@@ -166,13 +175,8 @@ func Verdict(ctx context.Context, d *db.DB, tenant string, ref Ref, patience tim
 			return nil, err
 		}
 		if len(found) > 0 {
-			switch e := found[0]; e.State {
-			case Confirmed, Rejected, Blocked, Diverged, Superseded:
+			if e := found[0]; e.Settled() || !time.Now().Before(end) {
 				return &e, nil
-			default:
-				if !time.Now().Before(end) {
-					return &e, nil
-				}
 			}
 		} else if !time.Now().Before(end) {
 			return nil, fmt.Errorf("%s: %w", ref, ErrAbsent)

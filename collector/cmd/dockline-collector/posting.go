@@ -162,6 +162,8 @@ type postingJSON struct {
 	Follows     string          `json:"follows,omitempty"`
 	Timing      string          `json:"timing,omitempty"`
 	NotBefore   time.Time       `json:"not_before,omitzero"`
+	TookMS      int64           `json:"took_ms"`
+	AllowedMS   int64           `json:"allowed_ms,omitempty"`
 	Priority    string          `json:"priority"`
 	PostingDate string          `json:"posting_date,omitempty"`
 	Policy      string          `json:"policy"`
@@ -180,7 +182,7 @@ type postingJSON struct {
 
 func jsonOf(e *posting.Entry) postingJSON {
 	out := postingJSON{Posting: e.Ref.String(), Target: e.Target, Kind: string(e.Kind), Key: e.Key, State: string(e.State), Style: string(e.Style), Site: e.Site, Order: e.FoldKey,
-		Correlation: e.CorrelationID, Wanted: e.Wanted, Waived: e.Waived, Generation: e.Generation, Follows: e.Follows, Timing: string(e.Timing), NotBefore: e.NotBefore, Priority: e.Priority.String(),
+		Correlation: e.CorrelationID, Wanted: e.Wanted, Waived: e.Waived, Generation: e.Generation, Follows: e.Follows, Timing: string(e.Timing), NotBefore: e.NotBefore, TookMS: e.Took(time.Now()).Milliseconds(), AllowedMS: e.Within.Milliseconds(), Priority: e.Priority.String(),
 		PostingDate: e.PostingDate, Policy: e.PolicyVersion, Attempts: e.Attempts, Code: e.Fault.Code, Text: e.Fault.Text, Remedy: e.Fault.Remedy, Waits: e.Waits,
 		WantedNow: documentJSON(e.Document), CreatedAt: e.CreatedAt, ChangedAt: e.ChangedAt, ConfirmedAt: e.ConfirmedAt}
 	if e.Booked != nil {
@@ -245,6 +247,21 @@ func (c *postingShowCommand) Run(all *commands) error {
 	})
 }
 
+// tookOf is what a posting took, or has waited, beside what it may take.
+func tookOf(e *posting.Entry) string {
+	if e.WantedAt.IsZero() || e.State == posting.Superseded {
+		return ""
+	}
+	took := e.Took(time.Now()).Round(time.Millisecond)
+	switch {
+	case e.Within == 0:
+		return took.String()
+	case took > e.Within:
+		return fmt.Sprintf("%s, longer than the %s that it may take", took, e.Within)
+	}
+	return fmt.Sprintf("%s of the %s that it may take", took, e.Within)
+}
+
 func printPosting(out io.Writer, e *posting.Entry, needs, events []string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(name, value string) {
@@ -274,6 +291,7 @@ func printPosting(out io.Writer, e *posting.Entry, needs, events []string) error
 	line("timing", string(e.Timing))
 	line("priority", e.Priority.String())
 	line("not before", stamp(e.NotBefore))
+	line("took", tookOf(e))
 	line("attempts", fmt.Sprint(e.Attempts))
 	line("needs", strings.Join(needs, " "))
 	line("events", strings.Join(events, " "))
