@@ -82,6 +82,17 @@ func (k *PolicyDesk) Warnings(ctx context.Context, p *policy.Policy) (texts []st
 	return texts, err
 }
 
+// Adapters are the kinds of connectors that speak to a tenant's targets, or to those of all, by the target's name.
+func (k *PolicyDesk) Adapters(tenant string) map[string]string {
+	adapters := make(map[string]string)
+	for _, s := range k.m.connectors {
+		if tenant == "" || s.config.Tenant == tenant {
+			adapters[s.config.Name] = s.config.Kind
+		}
+	}
+	return adapters
+}
+
 // Untargeted names the connectors that a policy gives no part to: under it what they tell is nobody's, and they are told nothing.
 func (k *PolicyDesk) Untargeted(p *policy.Policy) (texts []string) {
 	for _, s := range k.m.connectors {

@@ -30,10 +30,9 @@ type Policy struct {
 	// Version is 16 hex digits of the hash of all files.
 	Version string
 	Targets []Target
-	Limits  Limits
-	Timing  Timing
-	Stock   Stock
-	// Mapping resolves items and units; it is what package state folds with.
+	// Retention is how long what has ended stays in the database.
+	Retention Retention
+	// Mapping resolves items and units where no tenant is asked for; it is what package state folds with.
 	Mapping *Mapping
 	// Ownership is who owns what where nothing else is said; OwnershipIn knows places too.
 	Ownership *ownership.Registry
@@ -43,9 +42,13 @@ type Policy struct {
 	calendars   map[string]*calendar.Calendar
 	regions     map[string]string // by site
 	fulfilment  *scoped[Fulfilment]
+	limits      *scoped[Limits]
+	timing      *scoped[Timing]
+	stock       *scoped[Stock]
 	owned       owned
 	milestones  *milestones
-	routes      []route
+	routing     *routing
+	releases    []Release
 	owners      *scoped[OwnerRules]
 	teams       map[string]Team
 	escalations map[string]Escalation
@@ -80,8 +83,6 @@ type Limits struct {
 	// OverShipTolerance is in percent of the line's ordered quantity, decimal.
 	OverShipTolerance string   `yaml:"over_ship_tolerance"`
 	OverShip          OverShip `yaml:"over_ship"`
-
-	tolerance int64
 }
 
 // Timing is how long facts wait for others; default/timing.yaml says what each is.
@@ -94,6 +95,18 @@ type Timing struct {
 	ReceiptWait      time.Duration `yaml:"receipt_wait"`
 	ClockUncertainty time.Duration `yaml:"clock_uncertainty"`
 }
+
+// Timing is how long facts wait for a scope.
+func (p *Policy) Timing(of Scope) Timing {
+	t := p.timing.of(of, "")
+	if t.ReceiptWait == 0 { // a folder from before there was such a time
+		t.ReceiptWait = 24 * time.Hour
+	}
+	return t
+}
+
+// Stock is what may be promised of an item for a scope.
+func (p *Policy) Stock(of Scope, item string) Stock { return p.stock.of(of, item) }
 
 // Default is the built-in policy.
 func Default() *Policy {

@@ -29,6 +29,7 @@ type policyCommand struct {
 	Show      policyShowCommand      `cmd:"" help:"Show a version: who proposed it and why, whose yes it needs, what it says otherwise, and its files."`
 	History   policyHistoryCommand   `cmd:"" help:"List the versions, the newest first."`
 	Approve   policyApproveCommand   `cmd:"" help:"Say yes to a version for your team."`
+	Releases  policyReleasesCommand  `cmd:"" help:"List the releases of others' systems that are ahead, and the postings, fields, mappings and sites that each touches."`
 	Activate  policyActivateCommand  `cmd:"" help:"Put a version in force, also one that was before. Collectors that run take it up by themselves."`
 }
 

@@ -63,7 +63,7 @@ func (c *policyExplainCommand) Run(all *commands) error {
 			if i > 0 {
 				fmt.Println()
 			}
-			if err := printExplained(os.Stdout, e); err != nil {
+			if err := printExplained(os.Stdout, e, desk.Adapters(c.Tenant)); err != nil {
 				return err
 			}
 		}
@@ -132,7 +132,18 @@ func (c *policyExplainCommand) holds(found *reconcile.Explained, q policy.Questi
 	return e
 }
 
-func printExplained(out io.Writer, e explained) error {
+// adapted are the targets of a route, each with the adapter that speaks to it.
+func adapted(r reconcile.RouteAsked, adapters map[string]string) (names []string) {
+	for _, name := range r.Targets {
+		if adapter := adapters[name]; adapter != "" {
+			name += " by adapter " + adapter
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func printExplained(out io.Writer, e explained, adapters map[string]string) error {
 	if k := e.Key; k != nil {
 		fmt.Fprintf(out, "%s is %s, folded under version %s\n", e.About, plain(k.Status), e.Version)
 		if len(k.Items) > 1 {
@@ -159,7 +170,7 @@ func printExplained(out io.Writer, e explained) error {
 			} else if r.When != "" {
 				took = "taken, since this holds: " + r.When
 			}
-			fmt.Fprintf(w, "route of %s\tto %s\t%s\t%s\n", r.Kind, strings.Join(r.Targets, ", "), took, r.Rule)
+			fmt.Fprintf(w, "route of %s\tto %s, priority %s\t%s\t%s\n", r.Kind, strings.Join(adapted(r, adapters), ", "), r.Priority, took, r.Rule)
 		}
 	}
 	if err := w.Flush(); err != nil {
