@@ -22,6 +22,7 @@ func Actions(p *policy.Policy) exception.Actions {
 		postingActions(),
 		siteActions(),
 		deadLetterActions(p),
+		decideActions(p),
 		human.Actions(), // of two with one name the stage's own goes first
 	)
 }

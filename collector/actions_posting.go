@@ -32,6 +32,19 @@ func postingActions() exception.Actions {
 			}
 			return fmt.Sprintf("%s is left as it stands in %s until what is wanted of it changes", ref.Key, ref.Target), nil
 		},
+	}, {
+		Name: "compensate", Title: "Take the document back by a reversing one, and post what is right anew", Scope: people.PostingAct, For: ofPosting,
+		Allowed: func(ctx context.Context, tx *db.Tx, e *exception.Exception) error {
+			ref, _ := postingOf(e.Origin)
+			return posting.MayCompensate(ctx, tx, e.Tenant, ref)
+		},
+		Do: func(ctx context.Context, tx *db.Tx, e *exception.Exception, a exception.Acting) (string, error) {
+			ref, _ := postingOf(e.Origin)
+			if err := posting.Compensate(ctx, tx, posting.Say{Tenant: e.Tenant, By: a.By, Reason: a.Reason}, ref, a.Now); err != nil {
+				return "", err
+			}
+			return fmt.Sprintf("%s is taken back in %s, after what follows from it there; what is wanted of it is then posted anew. Where %[2]s takes no reversals, this exception says so", ref.Key, ref.Target), nil
+		},
 	}}
 }
 

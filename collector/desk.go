@@ -2,6 +2,9 @@ package collector
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dockline/dockline/collector/db"
@@ -58,6 +61,9 @@ type BulkReason struct {
 // about one does not keep it from the others; who may not do it at all is told at once.
 func (d *Desk) ActOnAll(ctx context.Context, tenant string, f exception.Filter, action string, a exception.Acting) (Bulk, error) {
 	var b Bulk
+	if known := d.Actions.Names(); !slices.Contains(known, action) {
+		return b, fmt.Errorf("%q: %w; there are %s", action, exception.ErrNoAction, strings.Join(known, ", "))
+	}
 	after := uint64(0)
 	f.Limit = 200
 	for {

@@ -47,6 +47,11 @@ func (m *Collector) takePolicy(ctx context.Context, appendFacts reconcile.Append
 		if err := tx.Lock(ctx, "policy"); err != nil {
 			return err
 		}
+		if newest, err := version.Newest(ctx, tx); err != nil {
+			return err
+		} else if newest == "" {
+			who.Reason = "the first start"
+		}
 		p, err := m.chosenPolicy(ctx, tx, who)
 		if err != nil {
 			return err

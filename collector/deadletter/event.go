@@ -63,7 +63,8 @@ func Corrected(letter, written *docklinev1.Event) *docklinev1.Event {
 // Check holds a correction against the rules that hold for every event of a site.
 func Check(e *docklinev1.Event) error {
 	switch e.GetPayload().(type) {
-	case *docklinev1.Event_DeadLetter, *docklinev1.Event_StreamGap, *docklinev1.Event_PolicyActivated, *docklinev1.Event_CommandResult, *docklinev1.Event_MilestoneChange, *docklinev1.Event_RecordSettlement:
+	case *docklinev1.Event_DeadLetter, *docklinev1.Event_StreamGap, *docklinev1.Event_PolicyActivated, *docklinev1.Event_CommandResult, *docklinev1.Event_MilestoneChange, *docklinev1.Event_RecordSettlement,
+		*docklinev1.Event_Decision:
 		return fmt.Errorf("%s is told by Dockline itself; write what happened at the dock", event.KindName(e.GetKind()))
 	}
 	if fault := event.Validate(e); fault != nil {

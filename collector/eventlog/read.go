@@ -154,3 +154,12 @@ func (l *Log) Totals(ctx context.Context, tenant string) (Totals, error) {
 	}
 	return t, nil
 }
+
+// Begins are the ids of a tenant's events that begin so, sorted, at most so many.
+func (l *Log) Begins(ctx context.Context, tenant, begin string, limit int) (ids []string, err error) {
+	err = l.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		ids, err = tx.Texts(ctx, `SELECT id FROM event_identity WHERE tenant = ? AND id >= ? AND id < ? ORDER BY id LIMIT ?`, tenant, begin, begin+"\U0010ffff", limit)
+		return err
+	})
+	return ids, err
+}

@@ -23,6 +23,8 @@ type Action struct {
 	Scope string
 	// Sets are the values that it takes, beside who and why.
 	Sets []Set
+	// Propose are the values that it takes about one exception, in the place of Sets, with the choices that there are. Nil is Sets.
+	Propose func(ctx context.Context, tx *db.Tx, e *Exception) ([]Set, error)
 	// For says whether it is ever something to do about this exception: by origin and code, without asking the database. Nil is always.
 	For func(e *Exception) bool
 	// Allowed is nil where it can be done now; else its error says in plain words why it cannot, and what would help. Nil is always.
@@ -34,8 +36,11 @@ type Action struct {
 
 // Set is a value that an action takes: --set quantity=5.
 type Set struct {
-	Name, Help string
-	Required   bool
+	Name     string `json:"name"`
+	Help     string `json:"help"`
+	Required bool   `json:"required,omitempty"`
+	// Choices are the values that it may have here, the best first; none is any.
+	Choices []string `json:"choices,omitempty"`
 }
 
 // Acting is who does something about an exception, and how.
@@ -102,7 +107,14 @@ func (all Actions) Offers(ctx context.Context, tx *db.Tx, e *Exception) []Offer 
 		}
 		offered[a.Name] = true
 		o := Offer{Name: a.Name, Title: a.Title, Scope: a.scope(), Sets: a.Sets}
-		if a.Allowed != nil {
+		if a.Propose != nil {
+			sets, err := a.Propose(ctx, tx, e)
+			if err != nil {
+				o.Not = err.Error()
+			}
+			o.Sets = sets
+		}
+		if a.Allowed != nil && o.Not == "" {
 			if err := a.Allowed(ctx, tx, e); err != nil {
 				o.Not = err.Error()
 			}
@@ -127,6 +139,11 @@ func (all Actions) Act(ctx context.Context, tx *db.Tx, tenant string, number uin
 	if err := people.Allow(ctx, tx, tenant, acting.By, a.scope()); err != nil {
 		return "", err
 	}
+	if a.Propose != nil {
+		if a.Sets, err = a.Propose(ctx, tx, e); err != nil {
+			return "", &refusal{number, fmt.Errorf("%s %w: %w", name, ErrNotNow, err)}
+		}
+	}
 	if err := a.takes(acting); err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
 	}
@@ -145,6 +162,16 @@ func (all Actions) Act(ctx context.Context, tx *db.Tx, tenant string, number uin
 	}
 	return said, audit.Record(ctx, tx, audit.Act{Tenant: tenant, By: acting.By, Action: "exception." + name, Object: fmt.Sprintf("exception/%d", number),
 		Reason: acting.Reason, Detail: detail}, acting.Now)
+}
+
+// Names are those of all actions, sorted.
+func (all Actions) Names() []string {
+	var names []string
+	for _, a := range all {
+		names = append(names, a.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (all Actions) names(e *Exception) []string {
@@ -173,7 +200,10 @@ func (a *Action) takes(acting Acting) error {
 	for _, s := range a.Sets {
 		names = append(names, s.Name)
 		if s.Required && acting.Set[s.Name] == "" {
-			return fmt.Errorf("%w: %s is missing: %s", ErrIncorrect, s.Name, s.Help)
+			return fmt.Errorf("%w: %s is missing: %s%s", ErrIncorrect, s.Name, s.Help, among(s.Choices))
+		}
+		if value := acting.Set[s.Name]; value != "" && len(s.Choices) > 0 && !slices.Contains(s.Choices, value) {
+			return fmt.Errorf("%w: %s %q%s", ErrIncorrect, s.Name, value, among(s.Choices))
 		}
 	}
 	for name := range acting.Set {
@@ -182,4 +212,12 @@ func (a *Action) takes(acting Acting) error {
 		}
 	}
 	return nil
+}
+
+// among names the choices that there are.
+func among(choices []string) string {
+	if len(choices) == 0 {
+		return ""
+	}
+	return ": one of " + strings.Join(choices, ", ")
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -208,4 +209,12 @@ func eventsOf(ctx context.Context, tx *db.Tx, tenant string, number uint64) ([]s
 		ids = append(ids, id)
 	}
 	return ids, rows.Err()
+}
+
+// Known are the values of a field that exceptions of a tenant have had, sorted: of "code", "team", "assignee", "group_key", "site", "target" or "customer".
+func Known(ctx context.Context, tx *db.Tx, tenant, field string) ([]string, error) {
+	if !slices.Contains([]string{"code", "team", "assignee", "group_key", "site", "target", "customer"}, field) {
+		return nil, fmt.Errorf("exceptions have no field %q to look for", field)
+	}
+	return tx.Texts(ctx, `SELECT DISTINCT `+field+` FROM exception WHERE tenant = ? AND `+field+` <> '' ORDER BY 1`, tenant)
 }

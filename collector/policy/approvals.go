@@ -12,6 +12,7 @@ import (
 
 // approvals says whose yes a change needs.
 type approvals struct {
+	// Owners are the teams of owners in a version that was kept before owners.yaml alone said them.
 	Owners map[ownership.Role]string `yaml:"owners"`
 	Files  []fileOwner               `yaml:"files"`
 }
@@ -29,13 +30,8 @@ func (c *compiler) readApprovals() {
 	if file == nil {
 		return
 	}
-	for _, role := range slices.Sorted(maps.Keys(content.Owners)) {
-		if !slices.Contains(ownership.Roles(), role) {
-			c.bad(file, "owners."+string(role), "%q: one of %v", role, ownership.Roles())
-		}
-		if content.Owners[role] == "" {
-			c.bad(file, "owners."+string(role), "an owner needs a team")
-		}
+	if file.Has("owners") && !c.kept {
+		c.bad(file, "owners", "the teams of owners stand in owners.yaml alone, under roles, for approvals and exceptions alike: write them there where they differ, and take this key out")
 	}
 	for i, o := range content.Files {
 		key := fmt.Sprintf("files[%d]", i)
@@ -71,11 +67,11 @@ func (p *Policy) Demands(next *Policy, changes []Change) []Demand {
 		}
 	}
 	for _, role := range p.changedOwners(next) {
-		add(p.approvals.Owners[role], "changes what "+string(role)+" owns")
+		add(p.approver(role), "changes what "+string(role)+" owns")
 	}
 	for name, roles := range p.changedTargets(next) {
 		for _, role := range roles {
-			add(p.approvals.Owners[role], "changes what target "+name+" is told")
+			add(p.approver(role), "changes what target "+name+" is told")
 		}
 	}
 	var list []Demand
@@ -84,6 +80,24 @@ func (p *Policy) Demands(next *Policy, changes []Change) []Demand {
 		list = append(list, Demand{team, strings.Join(why[team], "; ")})
 	}
 	return list
+}
+
+// approver is the team whose yes a change of what an owner owns needs: that which owners.yaml names for everybody.
+func (p *Policy) approver(role ownership.Role) string {
+	if team, said := p.approvals.Owners[role]; said {
+		return team
+	}
+	return p.owners.Default.Roles[role]
+}
+
+// AllTeams are the teams that any file names, sorted: of exceptions and of approvals.
+func (p *Policy) AllTeams() []string {
+	teams := p.Teams()
+	for _, o := range p.approvals.Files {
+		teams = append(teams, o.Team)
+	}
+	slices.Sort(teams)
+	return slices.Compact(teams)
 }
 
 // within tells whether a key is a pattern or stands below it.

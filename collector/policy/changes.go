@@ -27,7 +27,7 @@ func (c Change) String() string {
 	case c.Was == "":
 		return where + ": new, " + c.Is
 	case c.Is == "":
-		return where + ": gone, was " + c.Was
+		return where + ": no longer said, was " + c.Was + "; what else is said of it holds, or the default"
 	}
 	return where + ": " + c.Was + " -> " + c.Is
 }

@@ -11,6 +11,7 @@ import (
 
 // compiler checks the files of one policy and gathers every fault.
 type compiler struct {
+	kept             bool // a version as it was kept, not a folder
 	policy           *Policy
 	faults, warnings configfile.Faults
 	scopes           []Named

@@ -67,7 +67,7 @@ func load(folder fs.FS, settle time.Duration) (*Policy, error) {
 
 func (c *content) compile() (*Policy, error) {
 	faults := c.faults
-	p, err := compile(c.files)
+	p, err := compile(c.files, false)
 	var more configfile.Faults
 	if errors.As(err, &more) {
 		faults = append(faults, more...)

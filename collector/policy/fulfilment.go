@@ -46,6 +46,8 @@ type Fulfilment struct {
 	OverShip          OverShip     `yaml:"over_ship"`
 	Invoice           string       `yaml:"invoice"`
 	ProofOfDelivery   string       `yaml:"proof_of_delivery"`
+	// Substitutes are the items, by their codes in the system of record, that a person may send for this one when it is missing.
+	Substitutes []string `yaml:"substitutes"`
 }
 
 // Tolerated is how much more than ordered may leave; all are millionths.
@@ -117,6 +119,11 @@ func (c *compiler) checkFulfilment(file *configfile.File, key string, f Fulfilme
 	check("over_ship", string(f.OverShip), string(Hold), string(Post))
 	check("invoice", f.Invoice, InvoiceShipped, InvoiceTolerance, InvoiceOrdered)
 	check("proof_of_delivery", f.ProofOfDelivery, "none", "required")
+	for i, item := range f.Substitutes {
+		if item == "" || slices.Contains(f.Substitutes[:i], item) {
+			c.bad(file, fmt.Sprintf("%s.substitutes[%d]", key, i), "%q: name each item once, by its code in the system of record", item)
+		}
+	}
 	if f.OverShipTolerance != "" {
 		tolerance, err := event.ParseQuantity(f.OverShipTolerance)
 		if err != nil || tolerance < 0 {

@@ -30,7 +30,7 @@ func TestEveryKindHasItsOwner(t *testing.T) {
 			"stock.snapshot quote.approved count.approved backorder.released",
 		ownership.CRM:      "quote.approved order.submitted order.cancel_requested return.requested",
 		ownership.Carrier:  "transport.milestone transport.delayed transport.refused transport.lost transport.damaged delivery.proved",
-		ownership.Dockline: "order.released shipment.over_shipped exception.opened agent.health policy.activated milestone.changed record.settled",
+		ownership.Dockline: "order.released shipment.over_shipped exception.opened agent.health policy.activated milestone.changed exception.decided record.settled",
 	} {
 		for name := range strings.FieldsSeq(kinds) {
 			if kind, ok := event.ParseKind(name); !ok || !registry.Allows(kind, role) {

@@ -110,7 +110,7 @@ func (p *Policy) Stock(of Scope, item string) Stock { return p.stock.of(of, item
 
 // Default is the built-in policy.
 func Default() *Policy {
-	p, err := compile(nil)
+	p, err := compile(nil, false)
 	if err != nil {
 		panic("policy: the built-in policy does not load: " + err.Error())
 	}
@@ -136,7 +136,7 @@ func (p *Policy) WithTargets(targets []Target) (*Policy, error) {
 	}
 	files := maps.Clone(p.files)
 	files["targets.yaml"] = []byte(b.String())
-	made, err := compile(files)
+	made, err := compile(files, false)
 	if err == nil {
 		made.own = p.own
 	}
@@ -158,15 +158,15 @@ func FromBody(body []byte) (*Policy, error) {
 	if err := json.Unmarshal(body, &files); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	p, err := compile(files)
+	p, err := compile(files, true)
 	if err == nil {
 		p.Version = version(files) // of a body that was kept before there was some file, what it was then
 	}
 	return p, err
 }
 
-// compile checks files, those that are missing being the built-in ones.
-func compile(files map[string][]byte) (*Policy, error) {
+// compile checks files, those that are missing being the built-in ones. What was kept of a version may say what a folder may not say any more.
+func compile(files map[string][]byte, kept bool) (*Policy, error) {
 	files = maps.Clone(files)
 	if files == nil {
 		files = make(map[string][]byte)
@@ -181,7 +181,7 @@ func compile(files map[string][]byte) (*Policy, error) {
 		}
 	}
 	p := &Policy{files: files, Version: version(files)}
-	c := &compiler{policy: p}
+	c := &compiler{policy: p, kept: kept}
 	for _, part := range parts {
 		part.read(c)
 	}

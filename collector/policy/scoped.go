@@ -166,6 +166,9 @@ func scopesOf[T any](file *configfile.File, content sections[T]) []Named {
 	return found
 }
 
+// BuiltIn tells whether a file of the policy is the one that ships.
+func (p *Policy) BuiltIn(name string) bool { return isBuiltIn(name, p.files[name]) }
+
 // isBuiltIn tells whether a file reads like the one that ships.
 func isBuiltIn(name string, text []byte) bool {
 	shipped, err := builtIn.ReadFile("default/" + name)

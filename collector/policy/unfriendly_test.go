@@ -37,7 +37,8 @@ func TestFoldersThatAreMadeToHarm(t *testing.T) {
 		"lines in an expression":    {map[string]string{"routing.yaml": "routes:\n  - kind: goods_issue\n    role: crm\n    when: |\n      site == \"a\"\n      && order.colour == \"b\"\n"}, "line 2, column 9 of the expression: undefined field 'colour'"},
 		"no UTF-8":                  {map[string]string{"limits.yaml": "over_ship: \xff\n"}, "limits.yaml"},
 		"two regions":               {map[string]string{"regions.yaml": "regions:\n  a: {sites: [x]}\n  b: {sites: [y, x]}\n"}, "regions.yaml:3: regions.b.sites[1]: site x lies in region a already"},
-		"nobody's approval":         {map[string]string{"approvals.yaml": "owners: {boss: me}\nfiles:\n  - {file: limit.yaml, team: x}\n  - {file: limits.yaml}\n"}, "approvals.yaml:4: files[1]"},
+		"nobody's approval":         {map[string]string{"approvals.yaml": "files:\n  - {file: limit.yaml, team: x}\n  - {file: limits.yaml}\n"}, "approvals.yaml:3: files[1]"},
+		"owners at two places":      {map[string]string{"approvals.yaml": "owners: {crm: sales}\nfiles: []\n"}, "approvals.yaml:1: owners: the teams of owners stand in owners.yaml alone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := policy.LoadFolder(write(t, c.files))
@@ -116,7 +117,8 @@ func TestAHundredThousandRules(t *testing.T) {
 // Shows: S70
 func TestWhoseYesAChangeNeeds(t *testing.T) {
 	base := map[string]string{"targets.yaml": "targets:\n  - {name: erp, role: system_of_record}\n  - {name: crm, role: crm}\n",
-		"approvals.yaml": "owners: {system_of_record: finance, crm: sales, site: docks}\nfiles:\n  - {file: fulfilment.yaml, keys: [customers], team: sales}\n  - {file: approvals.yaml, team: board}\n"}
+		"owners.yaml":    strings.NewReplacer("  site: operations\n", "  site: docks\n", "  system_of_record: customer-service\n", "  system_of_record: finance\n", "  crm: customer-service\n", "  crm: sales\n").Replace(policy.Default().Files()["owners.yaml"]),
+		"approvals.yaml": "files:\n  - {file: fulfilment.yaml, keys: [customers], team: sales}\n  - {file: approvals.yaml, team: board}\n"}
 	p := load(t, base)
 	for name, c := range map[string]struct {
 		file, text, want string
@@ -125,10 +127,10 @@ func TestWhoseYesAChangeNeeds(t *testing.T) {
 		"a limit":              {"limits.yaml", "over_ship_tolerance: \"1\"\nover_ship: hold\n", ""},
 		"a customer's rule":    {"fulfilment.yaml", "customers: {C-1: {remainder: ask}}\n", "[sales]"},
 		"a site's rule":        {"fulfilment.yaml", "sites: {dc-east: {remainder: ask}}\n", ""},
-		"another owner":        {"ownership.yaml", "ownership:\n  - {kinds: [order.*], owners: [crm]}\n", "[docks finance sales]"},
+		"another owner":        {"ownership.yaml", "ownership:\n  - {kinds: [order.*], owners: [crm]}\n", "[customer-service docks finance it-operations sales]"},
 		"what the CRM is told": {"routing.yaml", strings.Replace(string(p.Files()["routing.yaml"]), "kind: crm_case\n    role: crm", "kind: crm_case\n    role: crm\n    when: site == \"dc-east\"", 1), "[sales]"},
 		"another target":       {"targets.yaml", "targets:\n  - {name: erp, role: system_of_record}\n  - {name: sap, role: system_of_record}\n  - {name: crm, role: crm}\n", "[finance]"},
-		"those who say yes":    {"approvals.yaml", "owners: {}\nfiles: []\n", "[board]"},
+		"those who say yes":    {"approvals.yaml", "files: []\n", "[board]"},
 	} {
 		files := map[string]string{c.file: c.text}
 		for name, text := range base {

@@ -47,8 +47,11 @@ func (s *Sender) reversible(r *row) bool {
 // compensate works out, for a posting that had its effect, whether a reversal is to be told or is no longer to be told. It saves what it changes
 // but r, which is the caller's.
 func (s *Sender) compensate(ctx context.Context, tx *db.Tx, r *row, now int64) error {
-	if r.State != Diverged && r.State != Correcting && r.State != Confirmed || isChain(r) || !s.reversible(r) {
+	if r.State != Diverged && r.State != Correcting && r.State != Confirmed || isChain(r) {
 		return nil
+	}
+	if !s.reversible(r) {
+		return s.cannotCompensate(ctx, tx, r)
 	}
 	reversal, err := hold(ctx, tx, r.Tenant, r.reversalRef())
 	if err != nil || r.State == Confirmed && reversal == nil {
@@ -84,6 +87,9 @@ func whyReverse(ctx context.Context, tx *db.Tx, r *row) (string, error) {
 		return "no_longer_wanted", nil
 	case r.hash != r.confirmedHash && booksDiffer(r.Booked, r.Document):
 		return "document_changed", nil
+	}
+	if wanted, err := asked(ctx, tx, r); err != nil || wanted {
+		return "asked_for", err
 	}
 	var n int64
 	err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM posting_dependency d JOIN posting n ON n.tenant = d.tenant AND n.target = d.needs_target AND n.kind = d.needs_kind

@@ -328,6 +328,9 @@ func SetAside(ctx context.Context, tx *db.Tx, tenant string, ref Ref, now time.T
 	if of := reverses(r.Kind); of != "" {
 		return fmt.Errorf("%s takes back what is no longer wanted so: waive %s, and the reversal goes with it", ref, Ref{Target: r.Target, Kind: of, Key: r.chainKey})
 	}
+	if err := forget(ctx, tx, r); err != nil {
+		return err
+	}
 	switch r.State {
 	case Rejected:
 		r.waivedHash = r.hash

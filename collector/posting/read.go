@@ -147,3 +147,13 @@ func Retry(ctx context.Context, tx *db.Tx, tenant string, ref Ref, now time.Time
 	}
 	return promote(ctx, tx, micros, `t.tenant = ? AND t.fold_key = ?`, tenant, r.FoldKey)
 }
+
+// Targets are the targets that a tenant's postings have had, Kinds their kinds, both sorted.
+func Targets(ctx context.Context, tx *db.Tx, tenant string) ([]string, error) {
+	return tx.Texts(ctx, `SELECT DISTINCT target FROM posting WHERE tenant = ? ORDER BY 1`, tenant)
+}
+
+// Kinds are the kinds that a tenant's postings have had, sorted.
+func Kinds(ctx context.Context, tx *db.Tx, tenant string) ([]string, error) {
+	return tx.Texts(ctx, `SELECT DISTINCT kind FROM posting WHERE tenant = ? ORDER BY 1`, tenant)
+}

@@ -23,7 +23,7 @@ type Who struct {
 // Activate puts a policy version in force as the collector itself does at its start.
 func Activate(ctx context.Context, d *db.DB, tenant string, p *policy.Policy, appendFacts Append, now time.Time) error {
 	err := d.Write(ctx, func(tx *db.Tx) error {
-		_, err := ActivateBy(ctx, tx, tenant, p, Who{By: policy.Self}, appendFacts, now)
+		_, err := ActivateBy(ctx, tx, tenant, p, Who{By: policy.Self, Reason: "it was in force when the tenant came"}, appendFacts, now)
 		return err
 	})
 	if err != nil {

@@ -20,7 +20,11 @@ type rules struct {
 	*policy.Mapping
 	policy *policy.Policy
 	tenant string
+	// approved are who approved picks of other items, by their events.
+	approved map[string]string
 }
+
+func (r rules) Approval(eventID string) string { return r.approved[eventID] }
 
 func (r rules) Substitution(customer, site, original, _ string) state.Permission {
 	switch r.policy.Fulfilment(r.policy.Scope(r.tenant, site, customer), original).Substitution {
@@ -66,6 +70,7 @@ func (v *view) substituted(fold *state.OrderFold) amended {
 	for i, id := range picks {
 		v.substitution(fold, byPick[id], keys[i], needs, booked)
 	}
+	v.insteads(fold, needs, booked)
 	return needs
 }
 
@@ -191,11 +196,11 @@ func covers(booked map[int]int64, pick []state.Substitution) bool {
 func (v *view) notAllowed(fold *state.OrderFold, p state.Substitution) {
 	s := fold.State
 	line := s.GetLines()[p.Line]
-	why, how := "needs an approval, and the pick names nobody who gave one", "tell the pick again with its approval"
+	why, how := "needs an approval, and the pick names nobody who gave one", "approve it (exceptions act approve), or tell the pick again with its approval"
 	if p.Permission == state.Forbidden {
 		why, how = "is forbidden by fulfilment.yaml", "change the order in the system of record"
 	}
-	v.raise(exception.Desired{Code: "substitution_refused", Class: process, Subject: "line " + line.GetOrderLine() + " " + p.EventID, Site: p.Site, Order: s.GetNumber(), Customer: s.GetCustomer(),
+	v.raise(exception.Desired{Code: CodeSubstitutionRefused, Class: process, Subject: "line " + line.GetOrderLine() + " " + p.EventID, Site: p.Site, Order: s.GetNumber(), Customer: s.GetCustomer(),
 		Value: worth(p.Original, line.GetUnitPrice()), EventIDs: []string{p.EventID}, Title: fmt.Sprintf("Item %s was picked in place of %s for order %s", p.Item, line.GetItem(), s.GetNumber()),
 		Text: fmt.Sprintf("Site %s picked %s of item %s in place of %s of item %s on line %s of order %s. That %s, so the line is short of it. Put the goods back and pick what was ordered, or, if %s (%s) takes the other item, %s.",
 			p.Site, event.FormatQuantity(p.Quantity), p.Item, event.FormatQuantity(p.Original), line.GetItem(), line.GetOrderLine(), s.GetNumber(), why, customerName(s), s.GetCustomerReference(), how)})
@@ -205,7 +210,7 @@ func (v *view) notAllowed(fold *state.OrderFold, p state.Substitution) {
 func (v *view) byHand(fold *state.OrderFold, pick []state.Substitution, a *docklinev1.OrderAmendment) {
 	var texts []string
 	for i, p := range pick {
-		if fold.State.GetLines()[p.Child].GetInOrder() {
+		if p.Child >= 0 && fold.State.GetLines()[p.Child].GetInOrder() {
 			continue
 		}
 		l := a.GetLines()[i]
@@ -216,10 +221,13 @@ func (v *view) byHand(fold *state.OrderFold, pick []state.Substitution, a *dockl
 		return
 	}
 	s := fold.State
+	what, how := fmt.Sprintf("Site %s picked for order %s: %s.", pick[0].Site, s.GetNumber(), strings.Join(texts, "; ")), "add one for the item that came; the goods issue waits for it and then follows by itself."
+	if pick[0].Task == "" && pick[0].Child < 0 { // nobody has picked it: a person chose it
+		what, how = fmt.Sprintf("%s decided for order %s: %s.", pick[0].Approval, s.GetNumber(), strings.Join(texts, "; ")), "add one for the item that is to come; the site then gets the order as it is."
+	}
 	v.raise(exception.Desired{Code: "substitution_not_posted", Class: process, Subject: pick[0].EventID, Site: pick[0].Site, Order: s.GetNumber(), Customer: s.GetCustomer(), EventIDs: []string{pick[0].EventID},
-		Title: "Order " + s.GetNumber() + " must be changed by hand: another item was picked",
-		Text: fmt.Sprintf("Site %s picked for order %s: %s. No system of record takes an order amendment from Dockline. Make the line of the ordered item smaller there and add one for the item that came; the goods issue waits for it and then follows by itself.",
-			pick[0].Site, s.GetNumber(), strings.Join(texts, "; "))})
+		Title: "Order " + s.GetNumber() + " must be changed by hand: it gets another item",
+		Text:  fmt.Sprintf("%s No system of record takes an order amendment from Dockline. Make the line of the ordered item smaller there and %s", what, how)})
 }
 
 // entries are the postings of a kind that this key wanted before, whose natural key begins so.

@@ -75,14 +75,18 @@ func (v *view) refusedSubstitutions(fold *state.OrderFold) {
 }
 
 // ruleOver notes what becomes of a shipment that took too much.
-func (v *view) ruleOver(fold *state.OrderFold, issue *state.Issue, line *docklinev1.OrderLineState, over, asked int64, rule policy.Fulfilment) {
+func (v *view) ruleOver(fold *state.OrderFold, issue *state.Issue, line *docklinev1.OrderLineState, over, asked int64, rule policy.Fulfilment, approvedBy string) {
 	outcome := "posted"
 	if rule.OverShip == policy.Hold {
 		outcome = "held"
 	}
+	if approvedBy != "" {
+		outcome = "approved"
+	}
 	site, customer := issue.Shipment.GetSite(), fold.State.GetCustomer()
 	v.rule(DecidedOverShip, site+"/"+issue.Shipment.GetNumber()+"/"+line.GetOrderLine(), outcome, v.policy.WhyFulfilment(v.scope(site, customer), line.GetItem(), "over_ship"),
-		map[string]any{"customer": customer, "site": site, "item": line.GetItem(), "over": event.FormatQuantity(over), "ordered": event.FormatQuantity(asked), "tolerance": rule.OverShipTolerance})
+		map[string]any{"customer": customer, "site": site, "item": line.GetItem(), "over": event.FormatQuantity(over), "ordered": event.FormatQuantity(asked), "tolerance": rule.OverShipTolerance,
+			"line": line.GetOrderLine(), "approved_by": approvedBy})
 }
 
 // ruleInvoice notes that less is invoiced of a line than left.

@@ -17,7 +17,7 @@ import (
 
 // order decides what follows from the facts of an order.
 func (v *view) order(number string) {
-	fold := state.FoldOrder(number, v.withHolders(), fieldRules{rules{v.mapping(), v.policy, v.tenant}, v})
+	fold := state.FoldOrder(number, v.withHolders(), fieldRules{rules{v.mapping(), v.policy, v.tenant, v.approvals()}, v})
 	if fold.Whole || v.whole {
 		v.whole = true
 		return
@@ -241,10 +241,15 @@ func (v *view) overShipped(fold *state.OrderFold, issue *state.Issue) bool {
 	for _, over := range issue.Over {
 		line := fold.State.GetLines()[over.Line]
 		rule, asked := v.policy.Fulfilment(v.scope(issue.Shipment.GetSite(), fold.State.GetCustomer()), line.GetItem()), askedFor(fold, line)
-		if over.Quantity > rule.Tolerated(asked) {
+		approved, by := v.approvedOver(ShipmentSubject(issue.Shipment.GetSite(), issue.Shipment.GetNumber()), line.GetOrderLine())
+		switch {
+		case over.Quantity <= rule.Tolerated(asked):
+		case over.Quantity <= approved:
+			v.ruleOver(fold, issue, line, over.Quantity, asked, rule, by)
+		default:
 			texts = append(texts, fmt.Sprintf("line %s (item %s): %s more than the %s ordered", line.GetOrderLine(), line.GetItem(), event.FormatQuantity(over.Quantity), event.FormatQuantity(asked)))
 			hold = hold || rule.OverShip == policy.Hold
-			v.ruleOver(fold, issue, line, over.Quantity, asked, rule)
+			v.ruleOver(fold, issue, line, over.Quantity, asked, rule, "")
 			value = cmp.Or(value, worth(over.Quantity, line.GetUnitPrice()))
 		}
 	}
@@ -256,9 +261,9 @@ func (v *view) overShipped(fold *state.OrderFold, issue *state.Issue) bool {
 		what = "The goods issue of this shipment is held, so the book still has the goods; it follows by itself once the order covers them."
 	}
 	s := issue.Shipment
-	v.raise(exception.Desired{Code: "over_shipped", Class: process, Subject: s.GetSite() + " " + s.GetNumber(), Site: s.GetSite(), Order: fold.State.GetNumber(), Customer: fold.State.GetCustomer(),
+	v.raise(exception.Desired{Code: CodeOverShipped, Class: process, Subject: ShipmentSubject(s.GetSite(), s.GetNumber()), Site: s.GetSite(), Order: fold.State.GetNumber(), Customer: fold.State.GetCustomer(),
 		Value: value, EventIDs: departuresOf(fold, issue), Title: fmt.Sprintf("Shipment %s took more than order %s", s.GetNumber(), fold.State.GetNumber()),
-		Text: fmt.Sprintf("With shipment %s more has left than order %s asked for: %s. %s Change the order in the system of record, or have the goods brought back.",
+		Text: fmt.Sprintf("With shipment %s more has left than order %s asked for: %s. %s Change the order in the system of record, have the goods brought back, or approve what has left (exceptions act approve).",
 			s.GetNumber(), fold.State.GetNumber(), strings.Join(texts, "; "), what)})
 	return hold
 }

@@ -334,7 +334,7 @@ func inOrder(seed uint64, telling int, tenant string, random *rand.Rand) []place
 		}
 		list = append(list, placed{e, 1, uint64(i + 1)})
 		if i%5 == 0 {
-			list = append(list, placed{Event: spoken(e, i)})
+			list = append(list, placed{Event: spoken(e, i)}, placed{Event: approved(e, i)})
 		}
 		if telling > 0 && random.IntN(4) == 0 {
 			list = append(list, placed{proto.CloneOf(e), 2, uint64(i + 1)})
@@ -353,6 +353,22 @@ func spoken(e *docklinev1.Event, i int) *docklinev1.Event {
 	told := &docklinev1.MilestoneChange{Key: fmt.Sprintf("order/SO%d", 1+i%2), Name: names[i/5%len(names)], Action: actions[i/3%len(actions)], Reason: "agreed", Seconds: 3600}
 	return &docklinev1.Event{Id: fmt.Sprintf("spoken %d", i), Tenant: e.GetTenant(), Source: policy.Self, Kind: docklinev1.EventKind_EVENT_KIND_MILESTONE_CHANGED, Subject: told.Name, Actor: "ana",
 		SourceKey: fmt.Sprintf("spoken/%d", i), OccurredAt: e.GetOccurredAt(), CorrelationId: "one", Payload: &docklinev1.Event_MilestoneChange{MilestoneChange: told}}
+}
+
+// approved is what a person decides about an order at about the time of an event.
+func approved(e *docklinev1.Event, i int) *docklinev1.Event {
+	codes := []string{reconcile.CodeOverShipped, reconcile.CodeSubstitutionRefused, reconcile.CodeRemainder, reconcile.CodeShortPick}
+	d := &docklinev1.Decision{Key: fmt.Sprintf("order/SO%d", 1+i%2), Action: reconcile.Approve, About: codes[i/5%len(codes)], Reason: "agreed", Site: e.GetSite(),
+		Outcome: []string{"keep", "cancel", "split"}[i%3], Subject: reconcile.ShipmentSubject(e.GetSite(), fmt.Sprintf("S%d", 1+i%3)),
+		Lines: []*docklinev1.Line{{OrderLine: fmt.Sprint(1 + i%3), Item: "C", Quantity: &docklinev1.Quantity{Value: fmt.Sprint(1 + i%4)}, OriginalQuantity: &docklinev1.Quantity{Value: "1"}}}}
+	switch d.About {
+	case reconcile.CodeSubstitutionRefused:
+		d.Subject = e.GetId()
+	case reconcile.CodeShortPick:
+		d.Action, d.Subject = reconcile.Substitute, "line "+d.Lines[0].OrderLine
+	}
+	return &docklinev1.Event{Id: fmt.Sprintf("approved %d", i), Tenant: e.GetTenant(), Source: policy.Self, Kind: docklinev1.EventKind_EVENT_KIND_EXCEPTION_DECIDED, Subject: "1", Actor: "ana",
+		SourceKey: fmt.Sprintf("approved/%d", i), OccurredAt: e.GetOccurredAt(), CorrelationId: "one", Payload: &docklinev1.Event_Decision{Decision: d}}
 }
 
 // tellBatch appends the next few events of some tenants in one transaction.

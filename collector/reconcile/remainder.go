@@ -27,7 +27,7 @@ func (v *view) remainders(fold *state.OrderFold, fed map[string]bool) {
 		return
 	}
 	s, site := fold.State, issue.Shipment.GetSite()
-	rule := v.policy.Fulfilment(v.scope(site, s.GetCustomer()), "").Remainder
+	rule, decided := v.decidedRemainder(v.policy.Fulfilment(v.scope(site, s.GetCustomer()), "").Remainder, ShipmentSubject(site, issue.Shipment.GetNumber()))
 	if rule == policy.RemainderNone {
 		return
 	}
@@ -50,7 +50,7 @@ func (v *view) remainders(fold *state.OrderFold, fed map[string]bool) {
 	}
 	v.rule(DecidedRemainder, site+"/"+issue.Shipment.GetNumber(), string(rule), v.policy.WhyFulfilment(v.scope(site, s.GetCustomer()), "", "remainder"),
 		map[string]any{"customer": s.GetCustomer(), "site": site, "rest": restOf(a)})
-	v.remainder(fold, issue, a, ids, fed)
+	v.remainder(fold, issue, a, append(ids, decided...), fed)
 }
 
 // deciding is the last shipment of an order that left after a site had told that something was short; nil where there is none.
@@ -165,11 +165,11 @@ func (v *view) askRemainder(fold *state.OrderFold, issue *state.Issue, a *dockli
 		}
 	}
 	what := map[string]string{
-		string(policy.RemainderAsk):    "Decide with the customer: leave the rest on the order until there are goods, cancel it there, or move it to an order of its own.",
+		string(policy.RemainderAsk):    "Decide with the customer: leave the rest on the order until there are goods, cancel it, or move it to an order of its own (exceptions act approve --set outcome=keep, cancel or split), or do so there.",
 		string(policy.RemainderCancel): "By fulfilment.yaml the rest is to be cancelled, and no system of record takes that from Dockline: make the line smaller there.",
 		string(policy.RemainderSplit):  "By fulfilment.yaml the rest is to move to an order of its own, and no system of record takes that from Dockline: make the line smaller there and enter a new order.",
 	}[a.GetAction()]
-	v.raise(exception.Desired{Code: "remainder", Class: process, Subject: issue.Shipment.GetSite() + " " + issue.Shipment.GetNumber(), Site: issue.Shipment.GetSite(), Order: s.GetNumber(), Customer: s.GetCustomer(),
+	v.raise(exception.Desired{Code: CodeRemainder, Class: process, Subject: ShipmentSubject(issue.Shipment.GetSite(), issue.Shipment.GetNumber()), Site: issue.Shipment.GetSite(), Order: s.GetNumber(), Customer: s.GetCustomer(),
 		Value: value, EventIDs: ids, Title: fmt.Sprintf("Order %s left incomplete with shipment %s", s.GetNumber(), issue.Shipment.GetNumber()),
 		Text: fmt.Sprintf("Shipment %s of order %s left without %s, which site %s did not find. %s This closes by itself when the line is shipped, cancelled or made smaller.",
 			issue.Shipment.GetNumber(), s.GetNumber(), strings.Join(texts, ", "), issue.Shipment.GetSite(), what)})

@@ -37,7 +37,9 @@ type view struct {
 
 	stored map[posting.Ref]posting.Entry
 	// acts are what people told the clocks of its milestones.
-	acts    []milestone.Act
+	acts []milestone.Act
+	// words are what people decided about its exceptions, in the order of time.
+	words   []*docklinev1.Event
 	outcome outcome
 	// owned is the facts once everybody has said only what is his; claims are what others say, as far as this key tells of it.
 	owned  state.Owned
@@ -105,7 +107,7 @@ func (v *view) decide() (out *outcome, err error) {
 	}
 	v.count = countFacts(v.facts)
 	v.disown(kind)
-	v.acts = v.takeActs()
+	v.acts, v.words = v.takeActs(), v.takeDecisions()
 	switch {
 	case len(v.facts) == 0 && v.own == 0 && isBusiness(kind):
 		v.outcome.gone = true // nobody has told of it: it was only asked for

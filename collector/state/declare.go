@@ -98,7 +98,8 @@ func withoutDeclared(facts []Fact) (counting, declared []Fact) {
 func ofMachinery(kind docklinev1.EventKind) bool {
 	switch kind {
 	case docklinev1.EventKind_EVENT_KIND_COMMAND_COMPLETED, docklinev1.EventKind_EVENT_KIND_STREAM_GAP, docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED,
-		docklinev1.EventKind_EVENT_KIND_POLICY_ACTIVATED, docklinev1.EventKind_EVENT_KIND_MILESTONE_CHANGED, docklinev1.EventKind_EVENT_KIND_RECORD_SETTLED:
+		docklinev1.EventKind_EVENT_KIND_POLICY_ACTIVATED, docklinev1.EventKind_EVENT_KIND_MILESTONE_CHANGED, docklinev1.EventKind_EVENT_KIND_RECORD_SETTLED,
+		docklinev1.EventKind_EVENT_KIND_EXCEPTION_DECIDED:
 		return true
 	}
 	return false

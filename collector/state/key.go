@@ -51,6 +51,8 @@ func businessTouches(e *docklinev1.Event) []Touch {
 		return whole(e, DeclarationKey(p.ErrorDeclaration.GetEventId()))
 	case *docklinev1.Event_MilestoneChange:
 		return aboutKey(e, p.MilestoneChange.GetKey(), KindOrder, KindShipment, KindReturn, KindBlindReturn)
+	case *docklinev1.Event_Decision:
+		return aboutKey(e, p.Decision.GetKey(), KindOrder)
 	case *docklinev1.Event_RecordSettlement:
 		return aboutKey(e, p.RecordSettlement.GetKey(), KindRecord)
 	}

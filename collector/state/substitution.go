@@ -19,6 +19,8 @@ const (
 type Rules interface {
 	// Substitution says whether another item may stand for one that was ordered.
 	Substitution(customer, site, original, item string) Permission
+	// Approval is who approved the pick of another item that an event tells of, when the site did not know; "" is nobody.
+	Approval(eventID string) string
 	// ProofOfDelivery tells whether an order of the customer is not closed before its delivery is proved.
 	ProofOfDelivery(customer string) bool
 }
@@ -119,6 +121,9 @@ func (f *orderFold) substitute(e *docklinev1.Event, i int32, line *docklinev1.Li
 	parent := parents[0]
 	s := Substitution{EventID: e.GetId(), Site: e.GetSite(), Task: e.GetPick().GetTask(), Approval: e.GetPick().GetApproval(), Reason: line.GetReason(),
 		Line: parent, Child: -1, Item: item, Quantity: base, Original: original}
+	if f.rules != nil && s.Approval == "" {
+		s.Approval = f.rules.Approval(e.GetId())
+	}
 	c := f.childOf(parent, item)
 	if f.rules != nil && (c < 0 || !f.children[c].order) { // what the system of record has itself ordered needs no leave
 		s.Permission = f.rules.Substitution(f.out.State.Customer, e.GetSite(), originalItem, item)

@@ -23,7 +23,7 @@ func Record(e *docklinev1.Event) string {
 func RecordNumber(e *docklinev1.Event) (int64, bool) {
 	switch e.GetPayload().(type) {
 	case *docklinev1.Event_DeadLetter, *docklinev1.Event_StreamGap, *docklinev1.Event_CommandResult, *docklinev1.Event_PolicyActivated,
-		*docklinev1.Event_ErrorDeclaration, *docklinev1.Event_MilestoneChange, *docklinev1.Event_RecordSettlement:
+		*docklinev1.Event_ErrorDeclaration, *docklinev1.Event_MilestoneChange, *docklinev1.Event_RecordSettlement, *docklinev1.Event_Decision:
 		return 0, false // their key is the record, and a declaration is only taken back by another one
 	}
 	name := Record(e)

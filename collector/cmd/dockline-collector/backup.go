@@ -46,7 +46,7 @@ type restoreCommand struct {
 	From  string `xor:"what" type:"existingfile" help:"A file that backup wrote. The collector must be stopped."`
 	Mark  bool   `xor:"what" help:"The database was put back by other means (pg_restore, a snapshot): say so to it. Before the collector starts, or beside it."`
 	Check bool   `help:"With --from: only read the file to its end, and say what it holds and whether it is whole."`
-	JSON  bool   `name:"json" help:"With --check: print everything, for scripts."`
+	JSON  bool   `name:"json" help:"Print everything, for scripts."`
 }
 
 // Help is shown below the usage.
@@ -88,12 +88,18 @@ func (c *restoreCommand) Run(all *commands) error {
 		if err := collector.MarkRestored(ctx, config, c.name()); err != nil {
 			return err
 		}
+		if c.JSON {
+			return printJSON(restoredJSON{Marked: true})
+		}
 		fmt.Println("the database knows that it was put back.", next)
 		return nil
 	}
 	kept, err := collector.Restore(ctx, config, c.From, c.name())
 	if err != nil {
 		return err
+	}
+	if c.JSON {
+		return printJSON(restoredJSON{From: c.From, Kept: kept})
 	}
 	fmt.Printf("restored %s. %s\n", c.From, next)
 	switch {
@@ -103,4 +109,11 @@ func (c *restoreCommand) Run(all *commands) error {
 		fmt.Printf("The database that was there is kept as %s.\n", kept)
 	}
 	return nil
+}
+
+// restoredJSON is what a restore came to, as --json prints it: from which file, where what was there is kept, or that it was only marked.
+type restoredJSON struct {
+	From   string `json:"from,omitempty"`
+	Kept   string `json:"kept,omitempty"`
+	Marked bool   `json:"marked,omitempty"`
 }

@@ -2,11 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/people"
@@ -142,6 +146,91 @@ var every = []given{
 	{"version", "", "", exitFine},
 }
 
+// mistakes are command lines in which something is wrong, with the code that they end with and words that they say.
+var mistakes = []struct {
+	line string
+	code int
+	says string
+}{
+	{"posting list --tenant acme --target erq", exitWrong, "there is erp"},
+	{"posting list --tenant acme --kind goods", exitWrong, "goods_issue"},
+	{"posting list --tenant acme --state sent", exitWrong, "confirmed"},
+	{"posting list --tenant acne", exitWrong, "there is acme"},
+	{"posting show --tenant acme erp/goods_issue/NO", exitWrong, "none of that name"},
+	{"posting retry --tenant acme --reason x", exitWrong, "name one posting"},
+	{"exceptions list --tenant acme --code short", exitWrong, "short_pick"},
+	{"exceptions list --tenant acme --team nobody", exitWrong, "operations"},
+	{"exceptions list --tenant acme --order SO404", exitWrong, "nothing was ever told of it"},
+	{"exceptions groups --tenant acme --site dc-north", exitWrong, "dc-east"},
+	{"exceptions show --tenant acme 404", exitWrong, "no such exception"},
+	{"exceptions act --tenant acme --all nosuch --reason x", exitWrong, "acknowledge"},
+	{"exceptions act --tenant acme 3 nosuch --reason x", exitWrong, "no such action"},
+	{"exceptions act --tenant acme 3 substitute --reason x", exitFailed, "names no substitutes"},
+	{"replay keys --tenant acme --order SO404", exitWrong, "nothing was ever told of it"},
+	{"replay keys --tenant acme --posting issue", exitWrong, "goods_issue"},
+	{"replay keys --tenant acme --site dc-north", exitWrong, "dc-east"},
+	{"replay keys --tenant acme --target sap", exitWrong, "there is erp"},
+	{"replay keys --tenant acme --order SO1 --run", exitWrong, "--token"},
+	{"user team --tenant acme vera --join hackers", exitWrong, "operations"},
+	{"user show --tenant acme nobody", exitWrong, "not known"},
+	{"order show --tenant acme SO404", exitWrong, "no such order"},
+	{"order list --tenant acme --status done", exitWrong, "shipped"},
+	{"event show --tenant acme ffff", exitWrong, "no such event"},
+	{"deadletter show --tenant acme ffff", exitWrong, "no such dead letter"},
+	{"site show acme/dc-north", exitWrong, "no such site"},
+	{"site command reread acme/dc-east --plugin wms", exitWrong, "--since or --cursor"},
+	{"policy show ffff", exitWrong, "no such version"},
+	{"policy check nowhere", exitWrong, "nowhere"},
+	{"find --tenant acme NOTHING", exitFailed, "nothing is called"},
+	{"milestone show --tenant acme SO404", exitWrong, "no clock"},
+	{"nonsense", exitWrong, "nonsense"},
+	{"order show --tenant acme", exitWrong, "order"},
+}
+
+// One rule: 2 where what was asked for is wrong, 1 where it was done and found something, or could not be done as things stand.
+func TestExitCodesFollowOneRule(t *testing.T) {
+	dir := filled(t)
+	before := contents(t, dir)
+	for _, m := range mistakes {
+		out, said, code := command(t, dir, append(strings.Fields(m.line), byAdmin(m.line)...)...)
+		if code != m.code || !strings.Contains(said, m.says) {
+			t.Errorf("%s: code %d, %s%s", m.line, code, out, said)
+		}
+	}
+	if contents(t, dir) != before {
+		t.Error("something of it changed the database")
+	}
+	event := named(t, dir, "EVENT")
+	if out, said, code := command(t, dir, "event", "show", "--tenant", "acme", event[:8]); code != exitFine || !strings.Contains(out, event) {
+		t.Errorf("by the beginning of its id: %d %s", code, said)
+	}
+	if _, said, code := command(t, dir, "event", "show", "--tenant", "acme", ""); code != exitWrong || !strings.Contains(said, "several ids") {
+		t.Errorf("by what many ids begin with: %d %s", code, said)
+	}
+	record := []string{"policy", "record", "--tenant", "acme", "--order", "SO1", "--out", filepath.Join(dir, "so1.yaml")}
+	for i, want := range []int{exitFine, exitWrong, exitFine} {
+		if i == 2 {
+			record = append(record, "--force")
+		}
+		if _, said, code := command(t, dir, record...); code != want {
+			t.Errorf("recorded for the %d. time: %d %s", i+1, code, said)
+		}
+	}
+	if out, _, _ := command(t, dir, "policy", "decisions", "--tenant", "acme", "--order", "SO1"); !strings.Contains(out, "built-in limits.yaml") {
+		t.Errorf("decided by what ships: %s", out)
+	}
+}
+
+// byAdmin names who acts, for commands that take that.
+func byAdmin(line string) []string {
+	for _, g := range every {
+		if g.scope != "" && strings.HasPrefix(line, g.name+" ") {
+			return []string{"--by", admin}
+		}
+	}
+	return nil
+}
+
 // serving commands are not given here: they run until they are stopped.
 var serving = []string{"run"}
 
@@ -217,6 +306,78 @@ func TestEveryCommandThatChangesSomethingNeedsAScopeAndIsRecorded(t *testing.T) 
 			}
 		})
 	}
+}
+
+// Every --json is one document, without null in the place of a list, and without numbers of nanoseconds.
+func TestEveryJSONHasOneForm(t *testing.T) {
+	from := filled(t)
+	var c commands
+	asked := 0
+	for _, leaf := range newParser(&c).Model.Leaves(false) {
+		name := strings.TrimPrefix(leaf.Path(), "dockline-collector ")
+		i := slices.IndexFunc(every, func(g given) bool { return g.name == name })
+		if i < 0 || !slices.ContainsFunc(leaf.Flags, func(f *kong.Flag) bool { return f.Name == "json" }) {
+			continue
+		}
+		asked++
+		t.Run(name, func(t *testing.T) {
+			dir := from
+			if every[i].scope != "" {
+				dir = copied(t, from)
+			}
+			out, said, code := command(t, dir, append(every[i].line(t, dir, admin), "--json")...)
+			if code != every[i].code {
+				t.Fatalf("code %d: %s", code, said)
+			}
+			if out == "" && code != exitFine {
+				return // it says on the standard error why there is nothing to print
+			}
+			decoder := json.NewDecoder(strings.NewReader(out))
+			decoder.UseNumber()
+			var document any
+			if err := decoder.Decode(&document); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			if err := decoder.Decode(new(any)); err != io.EOF {
+				t.Errorf("more than one document: %s", out)
+			}
+			holdForm(t, name, document)
+		})
+	}
+	if asked < 40 {
+		t.Errorf("only %d commands have --json", asked)
+	}
+}
+
+// holdForm says where a document breaks the form.
+func holdForm(t *testing.T, at string, v any) {
+	switch v := v.(type) {
+	case nil:
+		if !foreign(at) {
+			t.Errorf("%s is null", at)
+		}
+	case []any:
+		for i, each := range v {
+			holdForm(t, fmt.Sprintf("%s[%d]", at, i), each)
+		}
+	case map[string]any:
+		for name, each := range v {
+			if name != strings.ToLower(name) && !strings.Contains(at, "files") && !strings.ContainsAny(name, "-/. ") && !foreign(at) {
+				t.Errorf("%s.%s: names have lower-case letters and underscores", at, name)
+			}
+			holdForm(t, at+"."+name, each)
+		}
+	case json.Number:
+		if n, err := v.Int64(); err == nil && n > 999_999_999 && !strings.HasSuffix(at, "_bytes") && !foreign(at) {
+			t.Errorf("%s is %s: a duration is text, a time RFC 3339", at, v)
+		}
+	}
+}
+
+// foreign tells parts that are of another form by their nature: events and documents in the JSON form of their schema, what people may set, and where a
+// next export begins, which is given back as it is.
+func foreign(at string) bool {
+	return strings.Contains(at, ".next") || strings.Contains(at, ".event") || strings.Contains(at, ".document") || strings.Contains(at, ".detail") || strings.Contains(at, ".inputs") || strings.Contains(at, ".booked")
 }
 
 // changed says whether a command had something to change: in the filled centre nothing is lost.

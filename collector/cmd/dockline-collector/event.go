@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -23,8 +24,23 @@ type eventCommand struct {
 
 // oneEvent names an event.
 type oneEvent struct {
-	ID     string `arg:"" help:"Id of the event, as an exception names it."`
+	ID     string `arg:"" help:"Id of the event, as an exception names it, or its beginning."`
 	Tenant string `required:"" help:"Name of the tenant."`
+}
+
+// whole completes the beginning of an id, where it is that of one event alone.
+func (e *oneEvent) whole(ctx context.Context, d *db.DB) error {
+	ids, err := (&eventlog.Log{DB: d}).Begins(ctx, e.Tenant, e.ID, 11)
+	switch {
+	case err != nil || len(ids) == 0 || ids[0] == e.ID:
+		return err
+	case len(ids) == 1:
+		e.ID = ids[0]
+		return nil
+	case len(ids) > 10:
+		ids = append(ids[:10], "and more")
+	}
+	return wrong("%q is the beginning of several ids: %s", e.ID, strings.Join(ids, ", "))
 }
 
 type eventShowCommand struct {
@@ -35,6 +51,9 @@ type eventShowCommand struct {
 // Run prints the content that counts, and then the others.
 func (c *eventShowCommand) Run(all *commands) error {
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		if err := c.whole(ctx, d); err != nil {
+			return err
+		}
 		found, err := (&eventlog.Log{DB: d}).Get(ctx, c.Tenant, c.ID)
 		if err != nil {
 			return fmt.Errorf("%w of tenant %s; a moment after it came it has no number yet", err, c.Tenant)
@@ -99,6 +118,9 @@ func (c *eventAcceptCommand) Run(all *commands) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
+	if err := withDatabase(all, func(ctx context.Context, d *db.DB) error { return c.whole(ctx, d) }); err != nil {
+		return err
+	}
 	done, err := collector.AcceptEvent(ctx, config, collector.Acceptance{Tenant: c.Tenant, Event: c.ID, Body: c.Body, By: c.name(), Reason: c.Reason})
 	if err != nil {
 		return err

@@ -78,7 +78,11 @@ func (c *exceptionsListCommand) Run(all *commands) error {
 	if c.Grouped {
 		return (&exceptionsGroupsCommand{exceptionFilter: c.exceptionFilter, Limit: c.Limit, JSON: c.JSON}).Run(all)
 	}
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withDesk(all, func(ctx context.Context, desk *collector.Desk) error {
+		if err := c.checked(ctx, all, desk); err != nil {
+			return err
+		}
+		d := desk.DB
 		f := c.filter(time.Now())
 		f.Limit = c.Limit
 		var found []exception.Exception
@@ -145,7 +149,11 @@ type exceptionsGroupsCommand struct {
 
 // Run prints the largest group first.
 func (c *exceptionsGroupsCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withDesk(all, func(ctx context.Context, desk *collector.Desk) error {
+		if err := c.checked(ctx, all, desk); err != nil {
+			return err
+		}
+		d := desk.DB
 		f := c.filter(time.Now())
 		f.Limit = c.Limit
 		var found []exception.Group
@@ -180,7 +188,11 @@ type exceptionsImpactCommand struct {
 
 // Run adds up what they hold up together.
 func (c *exceptionsImpactCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withDesk(all, func(ctx context.Context, desk *collector.Desk) error {
+		if err := c.checked(ctx, all, desk); err != nil {
+			return err
+		}
+		d := desk.DB
 		var out view.Impact
 		err := d.Read(ctx, func(tx *db.Tx) (err error) {
 			var list []exception.Exception

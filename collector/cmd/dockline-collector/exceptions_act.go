@@ -63,7 +63,13 @@ func (c *exceptionsActCommand) Validate() error {
 func (c *exceptionsActCommand) Run(all *commands) error {
 	return withDesk(all, func(ctx context.Context, desk *collector.Desk) error {
 		if c.All {
+			if err := c.checked(ctx, all, desk); err != nil {
+				return err
+			}
 			done, err := desk.ActOnAll(ctx, c.Tenant, c.filter(time.Now()), c.action, c.acting.acting(c.Set))
+			if err != nil && done.Done+done.Refused == 0 {
+				return err
+			}
 			if printed := c.print(done); err == nil {
 				err = printed
 			}
@@ -73,12 +79,24 @@ func (c *exceptionsActCommand) Run(all *commands) error {
 			return err
 		}
 		var faults []error
+		var came collector.Bulk
 		for _, n := range c.numbers {
 			said, err := desk.Act(ctx, c.Tenant, n, c.action, c.acting.acting(c.Set))
 			if err == nil && !c.JSON {
 				fmt.Printf("exception %d: %s\n", n, said)
 			}
+			if err == nil {
+				came.Done++
+			} else {
+				came.Refused++
+				came.Reasons = append(came.Reasons, collector.BulkReason{Text: exception.Why(err), N: 1, First: n})
+			}
 			faults = append(faults, err)
+		}
+		if c.JSON {
+			if err := printJSON(came); err != nil {
+				return err
+			}
 		}
 		return errors.Join(faults...)
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/policy/version"
 	"github.com/dockline/dockline/collector/reconcile"
+	"github.com/dockline/dockline/proto/configfile"
 	"github.com/dockline/dockline/proto/event"
 )
 
@@ -73,13 +74,44 @@ func find(ctx context.Context, desk *collector.PolicyDesk, begin string) (v *ver
 type policyCheckCommand struct {
 	Folder string `arg:"" type:"existingdir" help:"The policy folder."`
 	Known  bool   `help:"Also name the tenants, sites and customers that the configured collector does not know."`
+	JSON   bool   `name:"json" help:"Print everything, for scripts; of a folder with faults too."`
+}
+
+// checkedJSON is what a folder came to, as --json prints it.
+type checkedJSON struct {
+	Folder   string      `json:"folder"`
+	Version  string      `json:"version,omitempty"`
+	Faults   []faultJSON `json:"faults"`
+	Warnings []string    `json:"warnings"`
+}
+
+type faultJSON struct {
+	File string `json:"file"`
+	Line int    `json:"line,omitempty"`
+	Key  string `json:"key,omitempty"`
+	Text string `json:"text"`
+}
+
+// faulty prints the faults of a folder, where somebody reads JSON, and returns them.
+func (c *policyCheckCommand) faulty(err error) error {
+	var faults configfile.Faults
+	if c.JSON && errors.As(err, &faults) {
+		out := checkedJSON{Folder: c.Folder}
+		for _, f := range faults {
+			out.Faults = append(out.Faults, faultJSON{f.File, f.Line, f.Key, f.Text})
+		}
+		if printed := printJSON(out); printed != nil {
+			return printed
+		}
+	}
+	return foundWrong{fmt.Errorf("%s:\n%w", c.Folder, err)}
 }
 
 // Run needs neither configuration nor database, unless it is asked what is known; a configuration that is there says which targets there are.
 func (c *policyCheckCommand) Run(all *commands) error {
 	p, err := folderPolicy(all, c.Folder)
 	if err != nil {
-		return foundWrong{fmt.Errorf("%s:\n%w", c.Folder, err)}
+		return c.faulty(err)
 	}
 	var warnings []string
 	if c.Known {
@@ -94,6 +126,9 @@ func (c *policyCheckCommand) Run(all *commands) error {
 		for _, w := range p.Warnings() {
 			warnings = append(warnings, w.String())
 		}
+	}
+	if c.JSON {
+		return printJSON(checkedJSON{Folder: c.Folder, Version: p.Version, Warnings: warnings})
 	}
 	const most = 50
 	for i, w := range warnings {
@@ -398,7 +433,10 @@ func (c *policyDecisionsCommand) Run(all *commands) error {
 		if err != nil {
 			return err
 		}
-		kept := list[:0]
+		if err := markBuiltIn(ctx, d, list); err != nil {
+			return err
+		}
+		kept := []reconcile.Decision{}
 		for _, each := range list {
 			if c.All || each.Ended.IsZero() {
 				kept = append(kept, each)
@@ -408,6 +446,27 @@ func (c *policyDecisionsCommand) Run(all *commands) error {
 			return printJSON(kept)
 		}
 		return printDecisions(os.Stdout, kept)
+	})
+}
+
+// markBuiltIn says of each rule whether its file is the one that ships.
+func markBuiltIn(ctx context.Context, d *db.DB, list []reconcile.Decision) error {
+	versions := make(map[string]*policy.Policy)
+	return d.Read(ctx, func(tx *db.Tx) error {
+		for i, each := range list {
+			p := versions[each.Version]
+			if p == nil {
+				var err error
+				if p, err = version.Load(ctx, tx, each.Version); errors.Is(err, version.ErrUnknown) {
+					continue // a test's
+				} else if err != nil {
+					return err
+				}
+				versions[each.Version] = p
+			}
+			list[i].Rule.BuiltIn = p.BuiltIn(each.Rule.File)
+		}
+		return nil
 	})
 }
 

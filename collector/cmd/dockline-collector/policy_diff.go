@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -24,7 +23,7 @@ type policyDiffCommand struct {
 	Order  string `help:"Only this order; needs --tenant."`
 	Since  string `help:"Only what has changed since a time (2026-03-01T06:00:00Z), or within so long (36h)."`
 	Limit  int    `default:"100" help:"How many keys are printed; all are counted."`
-	JSON   bool   `name:"json" help:"Print one JSON object a line: each key that would differ, then the counts."`
+	JSON   bool   `name:"json" help:"Print one JSON document: the keys that would differ, and the counts."`
 }
 
 // Help is shown below the usage.
@@ -56,19 +55,28 @@ func (c *policyDiffCommand) Run(all *commands) error {
 		if !c.JSON {
 			fmt.Printf("from version %s to %s\n", before.Version, after.Version)
 		}
-		printed := 0
+		printed, keys := 0, []triedJSON{}
 		counts, err := desk.Diff(ctx, before, after, of, func(tenant string, t *reconcile.Tried) error {
 			if !t.Differs() || c.Limit > 0 && printed >= c.Limit {
 				return nil
 			}
 			printed++
+			if c.JSON {
+				keys = append(keys, triedJSON{tenant, t})
+				return nil
+			}
 			return c.print(os.Stdout, tenant, t)
 		})
 		if err != nil {
 			return err
 		}
 		if c.JSON {
-			return json.NewEncoder(os.Stdout).Encode(counts)
+			return printJSON(struct {
+				Before string            `json:"from_version"`
+				After  string            `json:"to_version"`
+				Keys   []triedJSON       `json:"keys"`
+				Counts *collector.Diffed `json:"counts"`
+			}{before.Version, after.Version, keys, counts})
 		}
 		if int64(printed) < counts.Differing {
 			fmt.Printf("%d more keys would differ; --limit 0 prints all\n", counts.Differing-int64(printed))
@@ -76,6 +84,12 @@ func (c *policyDiffCommand) Run(all *commands) error {
 		printCounts(os.Stdout, counts)
 		return nil
 	})
+}
+
+// triedJSON is a key that would differ, as --json prints it.
+type triedJSON struct {
+	Tenant string `json:"tenant"`
+	*reconcile.Tried
 }
 
 // both loads the two versions; one alone is compared with the one in force.
@@ -92,12 +106,6 @@ func (c *policyDiffCommand) both(ctx context.Context, desk *collector.PolicyDesk
 }
 
 func (c *policyDiffCommand) print(out io.Writer, tenant string, t *reconcile.Tried) error {
-	if c.JSON {
-		return json.NewEncoder(out).Encode(struct {
-			Tenant string `json:"tenant"`
-			*reconcile.Tried
-		}{tenant, t})
-	}
 	fmt.Fprintf(out, "%s %s\n", tenant, t.Key)
 	if t.Fault != "" {
 		fmt.Fprintf(out, "  %s\n", t.Fault)

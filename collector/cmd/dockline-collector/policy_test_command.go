@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -82,6 +83,7 @@ type policyRecordCommand struct {
 	Key    string `xor:"what" required:"" help:"Another key: shipment/SITE/NUMBER, return/RMA."`
 	Policy string `help:"The version or folder by which the expectation is made; by default the version in force."`
 	Out    string `required:"" type:"path" help:"The file: FOLDER/tests/NAME.yaml."`
+	Force  bool   `help:"Also where the file is there: it is written anew."`
 }
 
 // Run writes facts and what follows from them.
@@ -89,6 +91,9 @@ func (c *policyRecordCommand) Run(all *commands) error {
 	key := c.Key
 	if key == "" {
 		key = event.OrderKey(c.Order)
+	}
+	if _, err := os.Stat(c.Out); err == nil && !c.Force {
+		return wrong("%s is there: give another --out, or --force to write it anew", c.Out)
 	}
 	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		p, err := desk.Load(ctx, c.Policy)

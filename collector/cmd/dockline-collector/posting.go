@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/posting"
@@ -82,6 +85,9 @@ func (c *postingListCommand) Run(all *commands) error {
 		var list []posting.Entry
 		pauses := map[string]*posting.Pause{}
 		err := d.Read(ctx, func(tx *db.Tx) (err error) {
+			if err := c.check(ctx, tx, all); err != nil {
+				return err
+			}
 			if list, err = posting.List(ctx, tx, f); err != nil {
 				return err
 			}
@@ -200,6 +206,35 @@ func documentJSON(m proto.Message) json.RawMessage {
 		return json.RawMessage(`null`)
 	}
 	return text
+}
+
+// check refuses a filter that names what nobody knows.
+func (c *postingListCommand) check(ctx context.Context, tx *db.Tx, all *commands) error {
+	return checkPostings(ctx, tx, all, c.Tenant, c.Target, c.Kind, c.Site)
+}
+
+func checkPostings(ctx context.Context, tx *db.Tx, all *commands, tenant, target, kind, site string) error {
+	config, err := collector.LoadConfig(all.Config)
+	if err != nil {
+		return err
+	}
+	tenants, err := view.Tenants(ctx, tx)
+	if err != nil {
+		return err
+	}
+	targets, err := targetsOf(ctx, tx, config, tenant)
+	if err != nil {
+		return err
+	}
+	kinds, err := kindsOf(ctx, tx, tenant)
+	if err != nil {
+		return err
+	}
+	sites, err := sitesOf(ctx, tx, tenant)
+	if err != nil {
+		return err
+	}
+	return cmp.Or(known("tenant", tenant, tenants), known("target", target, targets), known("kind", kind, kinds), known("site", site, sites))
 }
 
 type postingShowCommand struct {

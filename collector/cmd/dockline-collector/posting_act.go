@@ -41,6 +41,9 @@ func (c *postingRetryCommand) Run(all *commands) error {
 		if c.Posting != "" {
 			return c.one(ctx, d)
 		}
+		if err := d.Read(ctx, func(tx *db.Tx) error { return checkPostings(ctx, tx, all, c.Tenant, c.Target, c.Kind, c.Site) }); err != nil {
+			return err
+		}
 		return c.job(ctx, d)
 	})
 }
@@ -102,6 +105,9 @@ func explain(ctx context.Context, d *db.DB, e *posting.Entry) error {
 func (c *postingRetryCommand) job(ctx context.Context, d *db.DB) error {
 	a := posting.Again{Target: c.Target, Kind: connector.Kind(c.Kind), Code: c.Code, Site: c.Site}
 	for _, s := range c.State {
+		if !slices.Contains(posting.States(), posting.State(s)) {
+			return wrong("--state %q: one of %v", s, posting.States())
+		}
 		a.States = append(a.States, posting.State(s))
 	}
 	now := time.Now()

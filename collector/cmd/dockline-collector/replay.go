@@ -99,6 +99,14 @@ func (c *replayKeysCommand) Run(all *commands) error {
 				return err
 			}
 		}
+		if err := centre.DB.Read(ctx, func(tx *db.Tx) error {
+			if err := checkPostings(ctx, tx, all, c.Tenant, c.Target, c.Posting, c.Site); err != nil {
+				return err
+			}
+			return knownOrder(ctx, tx, c.Tenant, c.Order)
+		}); err != nil {
+			return err
+		}
 		token := c.Token
 		var j *replay.Job
 		if token == "" {

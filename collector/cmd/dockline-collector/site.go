@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"os"
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/fleet"
@@ -24,12 +22,6 @@ type siteCommand struct {
 	Config  siteConfigCommand  `cmd:"" help:"What sites are to run: set it, give it out ring by ring, see who does not run it."`
 	Master  siteMasterCommand  `cmd:"" help:"Make items, units or customers known to a tenant's sites, from a file; sites warn of what is not known."`
 	Command siteCommandCommand `cmd:"" help:"Have a site read again, count, leave an order, or take a configuration."`
-}
-
-func printJSON(v any) error {
-	out := json.NewEncoder(os.Stdout)
-	out.SetIndent("", "  ")
-	return out.Encode(v)
 }
 
 // withFleet opens the configured database for one command.

@@ -54,21 +54,24 @@ func (c *stockShowCommand) Run(all *commands) error {
 			return err
 		}
 		if c.JSON {
-			return printStockJSON(os.Stdout, found)
+			return printStockJSON(found)
 		}
 		return printStock(os.Stdout, found)
 	})
 }
 
-func printStockJSON(w io.Writer, found []view.Stock) error {
+func printStockJSON(found []view.Stock) error {
+	var out struct {
+		Stock []json.RawMessage `json:"stock"`
+	}
 	for _, s := range found {
 		body, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(s.State)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(w, string(body))
+		out.Stock = append(out.Stock, body)
 	}
-	return nil
+	return printJSON(out)
 }
 
 func printStock(out io.Writer, found []view.Stock) error {

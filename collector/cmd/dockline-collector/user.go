@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/people"
 )
@@ -51,6 +52,9 @@ type userAddCommand struct {
 
 // Run adds.
 func (c *userAddCommand) Run(all *commands) error {
+	if err := knownTeams(all, "team", c.Team); err != nil {
+		return err
+	}
 	first := false
 	err := c.do(all, func(ctx context.Context, tx *db.Tx, by people.Change) error {
 		known, err := people.List(ctx, tx, c.Tenant)
@@ -64,6 +68,21 @@ func (c *userAddCommand) Run(all *commands) error {
 		fmt.Printf("%s is the first user of tenant %s and its administrator: from now on only users may change something, and --by %s says that it is this one\n", c.Name, c.Tenant, c.Name)
 	}
 	return err
+}
+
+// knownTeams refuses a team that no file of the policy names: nothing would ever reach who is in it.
+func knownTeams(all *commands, flag string, teams []string) error {
+	if len(teams) == 0 {
+		return nil
+	}
+	return withDesk(all, func(_ context.Context, desk *collector.Desk) error {
+		for _, team := range teams {
+			if err := known(flag, team, desk.Policy.AllTeams()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 type userRoleCommand struct {
@@ -89,6 +108,9 @@ type userTeamCommand struct {
 
 // Run joins and leaves.
 func (c *userTeamCommand) Run(all *commands) error {
+	if err := knownTeams(all, "join", c.Join); err != nil {
+		return err
+	}
 	return c.do(all, func(ctx context.Context, tx *db.Tx, by people.Change) error {
 		return by.Join(ctx, tx, c.Name, c.Join, c.Leave)
 	})

@@ -110,6 +110,8 @@ const (
 	EventKind_EVENT_KIND_EXCEPTION_CHANGED  EventKind = 111
 	EventKind_EVENT_KIND_EXCEPTION_RESOLVED EventKind = 112
 	EventKind_EVENT_KIND_AGENT_HEALTH       EventKind = 113
+	// A person decided what an exception asks: what a rule held goes on, or another item is to come.
+	EventKind_EVENT_KIND_EXCEPTION_DECIDED EventKind = 120
 	// A person told the clock of a milestone something: reached, paused, extended, begun again.
 	EventKind_EVENT_KIND_MILESTONE_CHANGED EventKind = 150
 	// A person settled a record that was refused: its correction was taken, or it was discarded.
@@ -187,6 +189,7 @@ var (
 		111: "EVENT_KIND_EXCEPTION_CHANGED",
 		112: "EVENT_KIND_EXCEPTION_RESOLVED",
 		113: "EVENT_KIND_AGENT_HEALTH",
+		120: "EVENT_KIND_EXCEPTION_DECIDED",
 		150: "EVENT_KIND_MILESTONE_CHANGED",
 		151: "EVENT_KIND_RECORD_SETTLED",
 	}
@@ -259,6 +262,7 @@ var (
 		"EVENT_KIND_EXCEPTION_CHANGED":      111,
 		"EVENT_KIND_EXCEPTION_RESOLVED":     112,
 		"EVENT_KIND_AGENT_HEALTH":           113,
+		"EVENT_KIND_EXCEPTION_DECIDED":      120,
 		"EVENT_KIND_MILESTONE_CHANGED":      150,
 		"EVENT_KIND_RECORD_SETTLED":         151,
 	}
@@ -920,6 +924,7 @@ type Event struct {
 	//	*Event_AgentHealth
 	//	*Event_MilestoneChange
 	//	*Event_RecordSettlement
+	//	*Event_Decision
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1479,6 +1484,15 @@ func (x *Event) GetRecordSettlement() *RecordSettlement {
 	return nil
 }
 
+func (x *Event) GetDecision() *Decision {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_Decision); ok {
+			return x.Decision
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -1635,6 +1649,10 @@ type Event_RecordSettlement struct {
 	RecordSettlement *RecordSettlement `protobuf:"bytes,101,opt,name=record_settlement,json=recordSettlement,proto3,oneof"`
 }
 
+type Event_Decision struct {
+	Decision *Decision `protobuf:"bytes,104,opt,name=decision,proto3,oneof"`
+}
+
 func (*Event_Order) isEvent_Payload() {}
 
 func (*Event_OrderCancelled) isEvent_Payload() {}
@@ -1710,6 +1728,8 @@ func (*Event_AgentHealth) isEvent_Payload() {}
 func (*Event_MilestoneChange) isEvent_Payload() {}
 
 func (*Event_RecordSettlement) isEvent_Payload() {}
+
+func (*Event_Decision) isEvent_Payload() {}
 
 // CustomField is a value that only this source knows, by a name that its mapping gives: lower-case letters, digits and underscores. Dockline
 // carries it, shows it and lets policies read it; no status follows from it by itself.
@@ -2978,6 +2998,123 @@ func (x *MilestoneChange) GetSeconds() int64 {
 	return 0
 }
 
+// Decision is what a person decided about an exception of an order; the event's actor says who. It holds for what it names, and no further: where
+// more leaves than was approved, people are asked again.
+type Decision struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The fold key of what it is about: "order/SO00017".
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// "approve": what a rule of the policy holds back, or leaves to people, goes on. "substitute": another item is to come for what is missing.
+	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
+	// The code of the exception: "over_shipped", "substitution_refused", "remainder", "short_pick".
+	About  string `protobuf:"bytes,3,opt,name=about,proto3" json:"about,omitempty"`
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What of it: the site and the shipment, the event of a pick.
+	Subject string `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`
+	Site    string `protobuf:"bytes,6,opt,name=site,proto3" json:"site,omitempty"`
+	// What becomes of a remainder: "keep", "cancel" or "split".
+	Outcome string `protobuf:"bytes,7,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// By order line, in base units: so much more may have left, or the item that is to come in the place of original_item.
+	Lines []*Line `protobuf:"bytes,8,rep,name=lines,proto3" json:"lines,omitempty"`
+	// The exception's number.
+	Exception     uint64 `protobuf:"varint,9,opt,name=exception,proto3" json:"exception,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Decision) Reset() {
+	*x = Decision{}
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Decision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Decision) ProtoMessage() {}
+
+func (x *Decision) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Decision.ProtoReflect.Descriptor instead.
+func (*Decision) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Decision) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Decision) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *Decision) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
+func (x *Decision) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Decision) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Decision) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *Decision) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *Decision) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *Decision) GetException() uint64 {
+	if x != nil {
+		return x.Exception
+	}
+	return 0
+}
+
 // RecordSettlement ends the case of a record that was refused; the event's actor says who.
 type RecordSettlement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2994,7 +3131,7 @@ type RecordSettlement struct {
 
 func (x *RecordSettlement) Reset() {
 	*x = RecordSettlement{}
-	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3006,7 +3143,7 @@ func (x *RecordSettlement) String() string {
 func (*RecordSettlement) ProtoMessage() {}
 
 func (x *RecordSettlement) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[21]
+	mi := &file_dockline_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3019,7 +3156,7 @@ func (x *RecordSettlement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordSettlement.ProtoReflect.Descriptor instead.
 func (*RecordSettlement) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RecordSettlement) GetEventId() string {
@@ -3071,7 +3208,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3083,7 +3220,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[22]
+	mi := &file_dockline_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3096,7 +3233,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CommandResult) GetKey() string {
@@ -3152,7 +3289,7 @@ type Quote struct {
 
 func (x *Quote) Reset() {
 	*x = Quote{}
-	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3164,7 +3301,7 @@ func (x *Quote) String() string {
 func (*Quote) ProtoMessage() {}
 
 func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[23]
+	mi := &file_dockline_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3177,7 +3314,7 @@ func (x *Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quote.ProtoReflect.Descriptor instead.
 func (*Quote) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Quote) GetNumber() string {
@@ -3251,7 +3388,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3263,7 +3400,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[24]
+	mi := &file_dockline_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3276,7 +3413,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CancelRequest) GetNumber() string {
@@ -3323,7 +3460,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3335,7 +3472,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[25]
+	mi := &file_dockline_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3348,7 +3485,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Hold) GetNumber() string {
@@ -3399,7 +3536,7 @@ type Allocation struct {
 
 func (x *Allocation) Reset() {
 	*x = Allocation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3411,7 +3548,7 @@ func (x *Allocation) String() string {
 func (*Allocation) ProtoMessage() {}
 
 func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[26]
+	mi := &file_dockline_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3424,7 +3561,7 @@ func (x *Allocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
 func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Allocation) GetNumber() string {
@@ -3463,7 +3600,7 @@ type Backorder struct {
 
 func (x *Backorder) Reset() {
 	*x = Backorder{}
-	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3475,7 +3612,7 @@ func (x *Backorder) String() string {
 func (*Backorder) ProtoMessage() {}
 
 func (x *Backorder) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[27]
+	mi := &file_dockline_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3488,7 +3625,7 @@ func (x *Backorder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backorder.ProtoReflect.Descriptor instead.
 func (*Backorder) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{27}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Backorder) GetNumber() string {
@@ -3534,7 +3671,7 @@ type Load struct {
 
 func (x *Load) Reset() {
 	*x = Load{}
-	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3546,7 +3683,7 @@ func (x *Load) String() string {
 func (*Load) ProtoMessage() {}
 
 func (x *Load) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[28]
+	mi := &file_dockline_v1_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3559,7 +3696,7 @@ func (x *Load) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Load.ProtoReflect.Descriptor instead.
 func (*Load) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{28}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Load) GetDock() string {
@@ -3621,7 +3758,7 @@ type ShipmentVoid struct {
 
 func (x *ShipmentVoid) Reset() {
 	*x = ShipmentVoid{}
-	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3633,7 +3770,7 @@ func (x *ShipmentVoid) String() string {
 func (*ShipmentVoid) ProtoMessage() {}
 
 func (x *ShipmentVoid) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[29]
+	mi := &file_dockline_v1_event_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3646,7 +3783,7 @@ func (x *ShipmentVoid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentVoid.ProtoReflect.Descriptor instead.
 func (*ShipmentVoid) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{29}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ShipmentVoid) GetNumber() string {
@@ -3701,7 +3838,7 @@ type OverShipment struct {
 
 func (x *OverShipment) Reset() {
 	*x = OverShipment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3713,7 +3850,7 @@ func (x *OverShipment) String() string {
 func (*OverShipment) ProtoMessage() {}
 
 func (x *OverShipment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[30]
+	mi := &file_dockline_v1_event_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3726,7 +3863,7 @@ func (x *OverShipment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverShipment.ProtoReflect.Descriptor instead.
 func (*OverShipment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{30}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *OverShipment) GetNumber() string {
@@ -3801,7 +3938,7 @@ type Transport struct {
 
 func (x *Transport) Reset() {
 	*x = Transport{}
-	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3813,7 +3950,7 @@ func (x *Transport) String() string {
 func (*Transport) ProtoMessage() {}
 
 func (x *Transport) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[31]
+	mi := &file_dockline_v1_event_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3826,7 +3963,7 @@ func (x *Transport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transport.ProtoReflect.Descriptor instead.
 func (*Transport) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{31}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Transport) GetShipment() string {
@@ -3957,7 +4094,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3969,7 +4106,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[32]
+	mi := &file_dockline_v1_event_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3982,7 +4119,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{32}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Delivery) GetShipment() string {
@@ -4089,7 +4226,7 @@ type Inbound struct {
 
 func (x *Inbound) Reset() {
 	*x = Inbound{}
-	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4101,7 +4238,7 @@ func (x *Inbound) String() string {
 func (*Inbound) ProtoMessage() {}
 
 func (x *Inbound) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[33]
+	mi := &file_dockline_v1_event_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4114,7 +4251,7 @@ func (x *Inbound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inbound.ProtoReflect.Descriptor instead.
 func (*Inbound) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{33}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Inbound) GetNumber() string {
@@ -4191,7 +4328,7 @@ type StockMove struct {
 
 func (x *StockMove) Reset() {
 	*x = StockMove{}
-	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4203,7 +4340,7 @@ func (x *StockMove) String() string {
 func (*StockMove) ProtoMessage() {}
 
 func (x *StockMove) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[34]
+	mi := &file_dockline_v1_event_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4216,7 +4353,7 @@ func (x *StockMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockMove.ProtoReflect.Descriptor instead.
 func (*StockMove) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{34}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *StockMove) GetTask() string {
@@ -4250,7 +4387,7 @@ type StockStatusChange struct {
 
 func (x *StockStatusChange) Reset() {
 	*x = StockStatusChange{}
-	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4262,7 +4399,7 @@ func (x *StockStatusChange) String() string {
 func (*StockStatusChange) ProtoMessage() {}
 
 func (x *StockStatusChange) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[35]
+	mi := &file_dockline_v1_event_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4275,7 +4412,7 @@ func (x *StockStatusChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockStatusChange.ProtoReflect.Descriptor instead.
 func (*StockStatusChange) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{35}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *StockStatusChange) GetNumber() string {
@@ -4344,7 +4481,7 @@ type Adjustment struct {
 
 func (x *Adjustment) Reset() {
 	*x = Adjustment{}
-	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4356,7 +4493,7 @@ func (x *Adjustment) String() string {
 func (*Adjustment) ProtoMessage() {}
 
 func (x *Adjustment) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[36]
+	mi := &file_dockline_v1_event_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4369,7 +4506,7 @@ func (x *Adjustment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adjustment.ProtoReflect.Descriptor instead.
 func (*Adjustment) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{36}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Adjustment) GetNumber() string {
@@ -4426,7 +4563,7 @@ type Transformation struct {
 
 func (x *Transformation) Reset() {
 	*x = Transformation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4438,7 +4575,7 @@ func (x *Transformation) String() string {
 func (*Transformation) ProtoMessage() {}
 
 func (x *Transformation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[37]
+	mi := &file_dockline_v1_event_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4451,7 +4588,7 @@ func (x *Transformation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transformation.ProtoReflect.Descriptor instead.
 func (*Transformation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{37}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Transformation) GetNumber() string {
@@ -4494,7 +4631,7 @@ type CountApproval struct {
 
 func (x *CountApproval) Reset() {
 	*x = CountApproval{}
-	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4506,7 +4643,7 @@ func (x *CountApproval) String() string {
 func (*CountApproval) ProtoMessage() {}
 
 func (x *CountApproval) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[38]
+	mi := &file_dockline_v1_event_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4519,7 +4656,7 @@ func (x *CountApproval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountApproval.ProtoReflect.Descriptor instead.
 func (*CountApproval) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{38}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CountApproval) GetNumber() string {
@@ -4595,7 +4732,7 @@ type ReturnAuthorisation struct {
 
 func (x *ReturnAuthorisation) Reset() {
 	*x = ReturnAuthorisation{}
-	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4607,7 +4744,7 @@ func (x *ReturnAuthorisation) String() string {
 func (*ReturnAuthorisation) ProtoMessage() {}
 
 func (x *ReturnAuthorisation) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[39]
+	mi := &file_dockline_v1_event_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4620,7 +4757,7 @@ func (x *ReturnAuthorisation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnAuthorisation.ProtoReflect.Descriptor instead.
 func (*ReturnAuthorisation) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{39}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ReturnAuthorisation) GetNumber() string {
@@ -4725,7 +4862,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4737,7 +4874,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[40]
+	mi := &file_dockline_v1_event_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4750,7 +4887,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{40}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Return) GetNumber() string {
@@ -4814,7 +4951,7 @@ type InvoiceVoid struct {
 
 func (x *InvoiceVoid) Reset() {
 	*x = InvoiceVoid{}
-	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4826,7 +4963,7 @@ func (x *InvoiceVoid) String() string {
 func (*InvoiceVoid) ProtoMessage() {}
 
 func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[41]
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4839,7 +4976,7 @@ func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvoiceVoid.ProtoReflect.Descriptor instead.
 func (*InvoiceVoid) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{41}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *InvoiceVoid) GetNumber() string {
@@ -4880,7 +5017,7 @@ type CreditMemo struct {
 
 func (x *CreditMemo) Reset() {
 	*x = CreditMemo{}
-	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	mi := &file_dockline_v1_event_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4892,7 +5029,7 @@ func (x *CreditMemo) String() string {
 func (*CreditMemo) ProtoMessage() {}
 
 func (x *CreditMemo) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	mi := &file_dockline_v1_event_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4905,7 +5042,7 @@ func (x *CreditMemo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditMemo.ProtoReflect.Descriptor instead.
 func (*CreditMemo) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{42}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CreditMemo) GetNumber() string {
@@ -4979,7 +5116,7 @@ type ErrorDeclaration struct {
 
 func (x *ErrorDeclaration) Reset() {
 	*x = ErrorDeclaration{}
-	mi := &file_dockline_v1_event_proto_msgTypes[43]
+	mi := &file_dockline_v1_event_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4991,7 +5128,7 @@ func (x *ErrorDeclaration) String() string {
 func (*ErrorDeclaration) ProtoMessage() {}
 
 func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[43]
+	mi := &file_dockline_v1_event_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5004,7 +5141,7 @@ func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDeclaration.ProtoReflect.Descriptor instead.
 func (*ErrorDeclaration) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{43}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ErrorDeclaration) GetEventId() string {
@@ -5049,7 +5186,7 @@ type ExceptionNotice struct {
 
 func (x *ExceptionNotice) Reset() {
 	*x = ExceptionNotice{}
-	mi := &file_dockline_v1_event_proto_msgTypes[44]
+	mi := &file_dockline_v1_event_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5061,7 +5198,7 @@ func (x *ExceptionNotice) String() string {
 func (*ExceptionNotice) ProtoMessage() {}
 
 func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[44]
+	mi := &file_dockline_v1_event_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5074,7 +5211,7 @@ func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExceptionNotice.ProtoReflect.Descriptor instead.
 func (*ExceptionNotice) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{44}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ExceptionNotice) GetNumber() uint64 {
@@ -5179,7 +5316,7 @@ type AgentHealth struct {
 
 func (x *AgentHealth) Reset() {
 	*x = AgentHealth{}
-	mi := &file_dockline_v1_event_proto_msgTypes[45]
+	mi := &file_dockline_v1_event_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5191,7 +5328,7 @@ func (x *AgentHealth) String() string {
 func (*AgentHealth) ProtoMessage() {}
 
 func (x *AgentHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[45]
+	mi := &file_dockline_v1_event_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5204,7 +5341,7 @@ func (x *AgentHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentHealth.ProtoReflect.Descriptor instead.
 func (*AgentHealth) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{45}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *AgentHealth) GetStatus() string {
@@ -5288,7 +5425,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\tR\x06number\"R\n" +
 	"\x12DocumentReferences\x12<\n" +
-	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\x81\x19\n" +
+	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\xb6\x19\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -5364,7 +5501,8 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x10exception_notice\x18[ \x01(\v2\x1c.dockline.v1.ExceptionNoticeH\x00R\x0fexceptionNotice\x12=\n" +
 	"\fagent_health\x18\\ \x01(\v2\x18.dockline.v1.AgentHealthH\x00R\vagentHealth\x12I\n" +
 	"\x10milestone_change\x18d \x01(\v2\x1c.dockline.v1.MilestoneChangeH\x00R\x0fmilestoneChange\x12L\n" +
-	"\x11record_settlement\x18e \x01(\v2\x1d.dockline.v1.RecordSettlementH\x00R\x10recordSettlementB\t\n" +
+	"\x11record_settlement\x18e \x01(\v2\x1d.dockline.v1.RecordSettlementH\x00R\x10recordSettlement\x123\n" +
+	"\bdecision\x18h \x01(\v2\x15.dockline.v1.DecisionH\x00R\bdecisionB\t\n" +
 	"\apayload\"7\n" +
 	"\vCustomField\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -5469,7 +5607,17 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x06action\x18\x03 \x01(\tR\x06action\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x120\n" +
 	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x18\n" +
-	"\aseconds\x18\x06 \x01(\x03R\aseconds\"\x94\x01\n" +
+	"\aseconds\x18\x06 \x01(\x03R\aseconds\"\xf1\x01\n" +
+	"\bDecision\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
+	"\x06action\x18\x02 \x01(\tR\x06action\x12\x14\n" +
+	"\x05about\x18\x03 \x01(\tR\x05about\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
+	"\asubject\x18\x05 \x01(\tR\asubject\x12\x12\n" +
+	"\x04site\x18\x06 \x01(\tR\x04site\x12\x18\n" +
+	"\aoutcome\x18\a \x01(\tR\aoutcome\x12'\n" +
+	"\x05lines\x18\b \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x1c\n" +
+	"\texception\x18\t \x01(\x04R\texception\"\x94\x01\n" +
 	"\x10RecordSettlement\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x18\n" +
@@ -5673,7 +5821,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\tdisk_free\x18\x04 \x01(\x04R\bdiskFree\x12\x1e\n" +
 	"\n" +
 	"conditions\x18\x05 \x03(\tR\n" +
-	"conditions*\xda\x11\n" +
+	"conditions*\xfc\x11\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19EVENT_KIND_ORDER_ACCEPTED\x10\x01\x12\x1c\n" +
@@ -5743,7 +5891,8 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x1bEVENT_KIND_EXCEPTION_OPENED\x10n\x12 \n" +
 	"\x1cEVENT_KIND_EXCEPTION_CHANGED\x10o\x12!\n" +
 	"\x1dEVENT_KIND_EXCEPTION_RESOLVED\x10p\x12\x1b\n" +
-	"\x17EVENT_KIND_AGENT_HEALTH\x10q\x12!\n" +
+	"\x17EVENT_KIND_AGENT_HEALTH\x10q\x12 \n" +
+	"\x1cEVENT_KIND_EXCEPTION_DECIDED\x10x\x12!\n" +
 	"\x1cEVENT_KIND_MILESTONE_CHANGED\x10\x96\x01\x12\x1e\n" +
 	"\x19EVENT_KIND_RECORD_SETTLED\x10\x97\x01*s\n" +
 	"\n" +
@@ -5771,7 +5920,7 @@ func file_dockline_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_dockline_v1_event_proto_goTypes = []any{
 	(EventKind)(0),                // 0: dockline.v1.EventKind
 	(FaultClass)(0),               // 1: dockline.v1.FaultClass
@@ -5797,44 +5946,45 @@ var file_dockline_v1_event_proto_goTypes = []any{
 	(*DeadLetter)(nil),            // 21: dockline.v1.DeadLetter
 	(*PolicyActivated)(nil),       // 22: dockline.v1.PolicyActivated
 	(*MilestoneChange)(nil),       // 23: dockline.v1.MilestoneChange
-	(*RecordSettlement)(nil),      // 24: dockline.v1.RecordSettlement
-	(*CommandResult)(nil),         // 25: dockline.v1.CommandResult
-	(*Quote)(nil),                 // 26: dockline.v1.Quote
-	(*CancelRequest)(nil),         // 27: dockline.v1.CancelRequest
-	(*Hold)(nil),                  // 28: dockline.v1.Hold
-	(*Allocation)(nil),            // 29: dockline.v1.Allocation
-	(*Backorder)(nil),             // 30: dockline.v1.Backorder
-	(*Load)(nil),                  // 31: dockline.v1.Load
-	(*ShipmentVoid)(nil),          // 32: dockline.v1.ShipmentVoid
-	(*OverShipment)(nil),          // 33: dockline.v1.OverShipment
-	(*Transport)(nil),             // 34: dockline.v1.Transport
-	(*Delivery)(nil),              // 35: dockline.v1.Delivery
-	(*Inbound)(nil),               // 36: dockline.v1.Inbound
-	(*StockMove)(nil),             // 37: dockline.v1.StockMove
-	(*StockStatusChange)(nil),     // 38: dockline.v1.StockStatusChange
-	(*Adjustment)(nil),            // 39: dockline.v1.Adjustment
-	(*Transformation)(nil),        // 40: dockline.v1.Transformation
-	(*CountApproval)(nil),         // 41: dockline.v1.CountApproval
-	(*ReturnAuthorisation)(nil),   // 42: dockline.v1.ReturnAuthorisation
-	(*Return)(nil),                // 43: dockline.v1.Return
-	(*InvoiceVoid)(nil),           // 44: dockline.v1.InvoiceVoid
-	(*CreditMemo)(nil),            // 45: dockline.v1.CreditMemo
-	(*ErrorDeclaration)(nil),      // 46: dockline.v1.ErrorDeclaration
-	(*ExceptionNotice)(nil),       // 47: dockline.v1.ExceptionNotice
-	(*AgentHealth)(nil),           // 48: dockline.v1.AgentHealth
-	(*timestamppb.Timestamp)(nil), // 49: google.protobuf.Timestamp
+	(*Decision)(nil),              // 24: dockline.v1.Decision
+	(*RecordSettlement)(nil),      // 25: dockline.v1.RecordSettlement
+	(*CommandResult)(nil),         // 26: dockline.v1.CommandResult
+	(*Quote)(nil),                 // 27: dockline.v1.Quote
+	(*CancelRequest)(nil),         // 28: dockline.v1.CancelRequest
+	(*Hold)(nil),                  // 29: dockline.v1.Hold
+	(*Allocation)(nil),            // 30: dockline.v1.Allocation
+	(*Backorder)(nil),             // 31: dockline.v1.Backorder
+	(*Load)(nil),                  // 32: dockline.v1.Load
+	(*ShipmentVoid)(nil),          // 33: dockline.v1.ShipmentVoid
+	(*OverShipment)(nil),          // 34: dockline.v1.OverShipment
+	(*Transport)(nil),             // 35: dockline.v1.Transport
+	(*Delivery)(nil),              // 36: dockline.v1.Delivery
+	(*Inbound)(nil),               // 37: dockline.v1.Inbound
+	(*StockMove)(nil),             // 38: dockline.v1.StockMove
+	(*StockStatusChange)(nil),     // 39: dockline.v1.StockStatusChange
+	(*Adjustment)(nil),            // 40: dockline.v1.Adjustment
+	(*Transformation)(nil),        // 41: dockline.v1.Transformation
+	(*CountApproval)(nil),         // 42: dockline.v1.CountApproval
+	(*ReturnAuthorisation)(nil),   // 43: dockline.v1.ReturnAuthorisation
+	(*Return)(nil),                // 44: dockline.v1.Return
+	(*InvoiceVoid)(nil),           // 45: dockline.v1.InvoiceVoid
+	(*CreditMemo)(nil),            // 46: dockline.v1.CreditMemo
+	(*ErrorDeclaration)(nil),      // 47: dockline.v1.ErrorDeclaration
+	(*ExceptionNotice)(nil),       // 48: dockline.v1.ExceptionNotice
+	(*AgentHealth)(nil),           // 49: dockline.v1.AgentHealth
+	(*timestamppb.Timestamp)(nil), // 50: google.protobuf.Timestamp
 }
 var file_dockline_v1_event_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.Line.quantity:type_name -> dockline.v1.Quantity
 	3,  // 1: dockline.v1.Line.ordered:type_name -> dockline.v1.Quantity
 	3,  // 2: dockline.v1.Line.original_quantity:type_name -> dockline.v1.Quantity
-	49, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
+	50, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
 	3,  // 4: dockline.v1.Line.expected:type_name -> dockline.v1.Quantity
 	3,  // 5: dockline.v1.Line.refused:type_name -> dockline.v1.Quantity
 	5,  // 6: dockline.v1.DocumentReferences.documents:type_name -> dockline.v1.DocumentReference
 	0,  // 7: dockline.v1.Event.kind:type_name -> dockline.v1.EventKind
-	49, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	49, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
+	50, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	50, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
 	5,  // 10: dockline.v1.Event.documents:type_name -> dockline.v1.DocumentReference
 	9,  // 11: dockline.v1.Event.warnings:type_name -> dockline.v1.SiteWarning
 	8,  // 12: dockline.v1.Event.custom:type_name -> dockline.v1.CustomField
@@ -5847,84 +5997,86 @@ var file_dockline_v1_event_proto_depIdxs = []int32{
 	17, // 19: dockline.v1.Event.count:type_name -> dockline.v1.Count
 	18, // 20: dockline.v1.Event.stock_snapshot:type_name -> dockline.v1.StockSnapshot
 	19, // 21: dockline.v1.Event.invoice:type_name -> dockline.v1.Invoice
-	25, // 22: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
+	26, // 22: dockline.v1.Event.command_result:type_name -> dockline.v1.CommandResult
 	20, // 23: dockline.v1.Event.stream_gap:type_name -> dockline.v1.StreamGap
 	21, // 24: dockline.v1.Event.dead_letter:type_name -> dockline.v1.DeadLetter
 	22, // 25: dockline.v1.Event.policy_activated:type_name -> dockline.v1.PolicyActivated
-	26, // 26: dockline.v1.Event.quote:type_name -> dockline.v1.Quote
-	27, // 27: dockline.v1.Event.cancel_request:type_name -> dockline.v1.CancelRequest
-	28, // 28: dockline.v1.Event.hold:type_name -> dockline.v1.Hold
-	29, // 29: dockline.v1.Event.allocation:type_name -> dockline.v1.Allocation
-	30, // 30: dockline.v1.Event.backorder:type_name -> dockline.v1.Backorder
-	31, // 31: dockline.v1.Event.load:type_name -> dockline.v1.Load
-	32, // 32: dockline.v1.Event.shipment_void:type_name -> dockline.v1.ShipmentVoid
-	33, // 33: dockline.v1.Event.over_shipment:type_name -> dockline.v1.OverShipment
-	34, // 34: dockline.v1.Event.transport:type_name -> dockline.v1.Transport
-	35, // 35: dockline.v1.Event.delivery:type_name -> dockline.v1.Delivery
-	36, // 36: dockline.v1.Event.inbound:type_name -> dockline.v1.Inbound
-	37, // 37: dockline.v1.Event.stock_move:type_name -> dockline.v1.StockMove
-	38, // 38: dockline.v1.Event.stock_status_change:type_name -> dockline.v1.StockStatusChange
-	39, // 39: dockline.v1.Event.adjustment:type_name -> dockline.v1.Adjustment
-	40, // 40: dockline.v1.Event.transformation:type_name -> dockline.v1.Transformation
-	41, // 41: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
-	42, // 42: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
-	43, // 43: dockline.v1.Event.return:type_name -> dockline.v1.Return
-	44, // 44: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
-	45, // 45: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
-	46, // 46: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
-	47, // 47: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
-	48, // 48: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
+	27, // 26: dockline.v1.Event.quote:type_name -> dockline.v1.Quote
+	28, // 27: dockline.v1.Event.cancel_request:type_name -> dockline.v1.CancelRequest
+	29, // 28: dockline.v1.Event.hold:type_name -> dockline.v1.Hold
+	30, // 29: dockline.v1.Event.allocation:type_name -> dockline.v1.Allocation
+	31, // 30: dockline.v1.Event.backorder:type_name -> dockline.v1.Backorder
+	32, // 31: dockline.v1.Event.load:type_name -> dockline.v1.Load
+	33, // 32: dockline.v1.Event.shipment_void:type_name -> dockline.v1.ShipmentVoid
+	34, // 33: dockline.v1.Event.over_shipment:type_name -> dockline.v1.OverShipment
+	35, // 34: dockline.v1.Event.transport:type_name -> dockline.v1.Transport
+	36, // 35: dockline.v1.Event.delivery:type_name -> dockline.v1.Delivery
+	37, // 36: dockline.v1.Event.inbound:type_name -> dockline.v1.Inbound
+	38, // 37: dockline.v1.Event.stock_move:type_name -> dockline.v1.StockMove
+	39, // 38: dockline.v1.Event.stock_status_change:type_name -> dockline.v1.StockStatusChange
+	40, // 39: dockline.v1.Event.adjustment:type_name -> dockline.v1.Adjustment
+	41, // 40: dockline.v1.Event.transformation:type_name -> dockline.v1.Transformation
+	42, // 41: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
+	43, // 42: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
+	44, // 43: dockline.v1.Event.return:type_name -> dockline.v1.Return
+	45, // 44: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
+	46, // 45: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
+	47, // 46: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
+	48, // 47: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
+	49, // 48: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
 	23, // 49: dockline.v1.Event.milestone_change:type_name -> dockline.v1.MilestoneChange
-	24, // 50: dockline.v1.Event.record_settlement:type_name -> dockline.v1.RecordSettlement
-	49, // 51: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
-	49, // 52: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 53: dockline.v1.Order.lines:type_name -> dockline.v1.Line
-	11, // 54: dockline.v1.Order.verdicts:type_name -> dockline.v1.Verdict
-	4,  // 55: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
-	4,  // 56: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
-	4,  // 57: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
-	49, // 58: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
-	4,  // 59: dockline.v1.Count.lines:type_name -> dockline.v1.Line
-	4,  // 60: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
-	4,  // 61: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
-	1,  // 62: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
-	49, // 63: dockline.v1.MilestoneChange.until:type_name -> google.protobuf.Timestamp
-	2,  // 64: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
-	1,  // 65: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
-	49, // 66: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
-	4,  // 67: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
-	4,  // 68: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
-	49, // 69: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
-	49, // 70: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 71: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
-	49, // 72: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 73: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
-	4,  // 74: dockline.v1.Load.lines:type_name -> dockline.v1.Line
-	4,  // 75: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
-	4,  // 76: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
-	49, // 77: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
-	49, // 78: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
-	4,  // 79: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
-	4,  // 80: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
-	49, // 81: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
-	4,  // 82: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
-	4,  // 83: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
-	4,  // 84: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
-	4,  // 85: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
-	4,  // 86: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
-	4,  // 87: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
-	49, // 88: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 89: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
-	4,  // 90: dockline.v1.Return.lines:type_name -> dockline.v1.Line
-	4,  // 91: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
-	1,  // 92: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
-	49, // 93: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
-	49, // 94: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
-	95, // [95:95] is the sub-list for method output_type
-	95, // [95:95] is the sub-list for method input_type
-	95, // [95:95] is the sub-list for extension type_name
-	95, // [95:95] is the sub-list for extension extendee
-	0,  // [0:95] is the sub-list for field type_name
+	25, // 50: dockline.v1.Event.record_settlement:type_name -> dockline.v1.RecordSettlement
+	24, // 51: dockline.v1.Event.decision:type_name -> dockline.v1.Decision
+	50, // 52: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
+	50, // 53: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 54: dockline.v1.Order.lines:type_name -> dockline.v1.Line
+	11, // 55: dockline.v1.Order.verdicts:type_name -> dockline.v1.Verdict
+	4,  // 56: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
+	4,  // 57: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
+	4,  // 58: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
+	50, // 59: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
+	4,  // 60: dockline.v1.Count.lines:type_name -> dockline.v1.Line
+	4,  // 61: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
+	4,  // 62: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
+	1,  // 63: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
+	50, // 64: dockline.v1.MilestoneChange.until:type_name -> google.protobuf.Timestamp
+	4,  // 65: dockline.v1.Decision.lines:type_name -> dockline.v1.Line
+	2,  // 66: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
+	1,  // 67: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
+	50, // 68: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
+	4,  // 69: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
+	4,  // 70: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
+	50, // 71: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
+	50, // 72: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 73: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
+	50, // 74: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 75: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
+	4,  // 76: dockline.v1.Load.lines:type_name -> dockline.v1.Line
+	4,  // 77: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
+	4,  // 78: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
+	50, // 79: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
+	50, // 80: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
+	4,  // 81: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
+	4,  // 82: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
+	50, // 83: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
+	4,  // 84: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
+	4,  // 85: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
+	4,  // 86: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
+	4,  // 87: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
+	4,  // 88: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
+	4,  // 89: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
+	50, // 90: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 91: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
+	4,  // 92: dockline.v1.Return.lines:type_name -> dockline.v1.Line
+	4,  // 93: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
+	1,  // 94: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
+	50, // 95: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
+	50, // 96: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
+	97, // [97:97] is the sub-list for method output_type
+	97, // [97:97] is the sub-list for method input_type
+	97, // [97:97] is the sub-list for extension type_name
+	97, // [97:97] is the sub-list for extension extendee
+	0,  // [0:97] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_event_proto_init() }
@@ -5971,6 +6123,7 @@ func file_dockline_v1_event_proto_init() {
 		(*Event_AgentHealth)(nil),
 		(*Event_MilestoneChange)(nil),
 		(*Event_RecordSettlement)(nil),
+		(*Event_Decision)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5978,7 +6131,7 @@ func file_dockline_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_event_proto_rawDesc), len(file_dockline_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   46,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -70,6 +70,7 @@ var about = map[string]string{
 	"command.completed":      "A site says what became of a command.",
 	"stream.gap":             "A range of a site's journal is lost or unreadable.",
 	"record.refused":         "A record could not become a business event; it is kept whole, with what is wrong and what to do.",
+	"exception.decided":      "A person decided what an exception asks: what a rule held goes on, or another item is to come for what is missing.",
 	"milestone.changed":      "A person told the clock of a milestone something: it is reached, it waits, it has longer, it begins anew.",
 	"record.settled":         "A person settled a record that was refused: a correction was entered in its place, or it was discarded.",
 	"policy.activated":       "A version of the policy came into force.",
