@@ -70,46 +70,83 @@ func (r *Retention) pruneParts(ctx context.Context, tx *db.Tx, a *Archive, parts
 	if err := tx.LockAll(ctx, locks); err != nil {
 		return 0, 0, err
 	}
-	for _, p := range parts {
-		gone, err := r.prunePart(ctx, tx, a, p)
-		if err != nil {
+	gone, there, err := r.stillThere(ctx, tx, a, parts)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, p := range there {
+		rows := p.found
+		if digest(rows) != p.Digest {
+			continue
+		}
+		if err := remove(ctx, tx, p.group, rows); err != nil {
 			return 0, 0, fmt.Errorf("group %d: %w", p.Part, err)
 		}
-		if gone {
-			pruned++
-		} else {
-			skipped++
+		if err := r.note(ctx, tx, a, p.part, p.group); err != nil {
+			return 0, 0, fmt.Errorf("group %d: %w", p.Part, err)
 		}
+		gone++
 	}
-	return pruned, skipped, nil
+	return gone, int64(len(parts)) - gone, nil
 }
 
-// prunePart deletes a group and says whether it is gone, now or before.
-func (r *Retention) prunePart(ctx context.Context, tx *db.Tx, a *Archive, p *part) (bool, error) {
-	first := p.events()[0]
-	var in int64
-	if err := tx.QueryRow(ctx, `SELECT archive FROM event_identity WHERE tenant = ? AND id = ?`, a.Tenant, first.values["id"]).Scan(&in); err != nil {
-		return false, err
+// known is a part of an archive, with what the database has of it now.
+type known struct {
+	*part
+	group *group
+	found []row
+}
+
+// stillThere finds the parts that may still go and have the keys that they had; and how many are gone already.
+func (r *Retention) stillThere(ctx context.Context, tx *db.Tx, a *Archive, parts []*part) (gone int64, there []*known, err error) {
+	of := make(map[string]*part)
+	var ids [][]any
+	for _, p := range parts {
+		id := p.events()[0].values["id"]
+		of[id.(string)] = p
+		ids = append(ids, []any{a.Tenant, id})
 	}
-	if in == a.Number {
-		return true, nil
+	in, err := tx.Lookup(ctx, db.Lookup{Table: "event_identity", Columns: []string{"id", "log_id", "archive"}, Key: []string{"tenant", "id"}, Rows: ids})
+	if err != nil {
+		return 0, nil, err
 	}
-	if in != 0 {
-		return false, nil
+	byFirst := make(map[int64]*part)
+	var seeds []int64
+	for _, row := range in {
+		switch row[2].(int64) {
+		case a.Number:
+			gone++
+		case 0:
+			byFirst[row[1].(int64)] = of[row[0].(string)]
+			seeds = append(seeds, row[1].(int64))
+		}
 	}
-	found, err := r.groups(ctx, tx, a.Tenant, []int64{first.values["log_id"].(int64)})
-	if err != nil || len(found) != 1 || found[0].why != "" || !slices.Equal(found[0].keys, p.Keys) {
-		return false, err
+	if len(seeds) == 0 {
+		return gone, nil, nil
 	}
-	g := found[0]
-	rows, err := newReader(tx).rows(ctx, g)
-	if err != nil || digest(rows) != p.Digest {
-		return false, err
+	slices.Sort(seeds)
+	found, err := r.groups(ctx, tx, a.Tenant, seeds)
+	if err != nil {
+		return 0, nil, err
 	}
-	if err := remove(ctx, tx, g, rows); err != nil {
-		return false, err
+	var groups []*group
+	for _, g := range found {
+		for _, id := range g.events {
+			if p := byFirst[id]; p != nil && g.why == "" && slices.Equal(g.keys, p.Keys) {
+				there = append(there, &known{part: p, group: g})
+				groups = append(groups, g)
+				break
+			}
+		}
 	}
-	return true, r.note(ctx, tx, a, p, g)
+	rows, err := newReader(tx).rows(ctx, groups)
+	if err != nil {
+		return 0, nil, err
+	}
+	for i := range there {
+		there[i].found = rows[i]
+	}
+	return gone, there, nil
 }
 
 // events are the rows of the events in force.
