@@ -74,14 +74,11 @@ func (r *Retention) pruneParts(ctx context.Context, tx *db.Tx, a *Archive, parts
 	if err != nil {
 		return 0, 0, err
 	}
+	there = slices.DeleteFunc(there, func(p *known) bool { return digest(p.found) != p.Digest })
+	if err := remove(ctx, tx, a.Tenant, there); err != nil {
+		return 0, 0, err
+	}
 	for _, p := range there {
-		rows := p.found
-		if digest(rows) != p.Digest {
-			continue
-		}
-		if err := remove(ctx, tx, p.group, rows); err != nil {
-			return 0, 0, fmt.Errorf("group %d: %w", p.Part, err)
-		}
 		if err := r.note(ctx, tx, a, p.part, p.group); err != nil {
 			return 0, 0, fmt.Errorf("group %d: %w", p.Part, err)
 		}
@@ -159,18 +156,24 @@ func (p *part) events() (list []row) {
 	return list
 }
 
-// remove deletes the rows of a group that do not stay, and what was derived of its keys beside them.
-func remove(ctx context.Context, tx *db.Tx, g *group, rows []row) error {
+// remove deletes the rows of groups that do not stay, and what was derived of their keys beside them.
+func remove(ctx context.Context, tx *db.Tx, tenant string, list []*known) error {
 	byTable := make(map[string][][]any)
-	for _, one := range rows {
-		if one.table.stays {
-			continue
+	var keys [][]any
+	for _, p := range list {
+		for _, one := range p.found {
+			if one.table.stays {
+				continue
+			}
+			key := make([]any, len(one.table.key))
+			for i, column := range one.table.key {
+				key[i] = one.values[column]
+			}
+			byTable[one.table.name] = append(byTable[one.table.name], key)
 		}
-		key := make([]any, len(one.table.key))
-		for i, column := range one.table.key {
-			key[i] = one.values[column]
+		for _, key := range p.group.keys {
+			keys = append(keys, []any{tenant, key})
 		}
-		byTable[one.table.name] = append(byTable[one.table.name], key)
 	}
 	for i := range slices.Backward(tables) {
 		t := &tables[i]
@@ -178,10 +181,6 @@ func remove(ctx context.Context, tx *db.Tx, g *group, rows []row) error {
 			return err
 		}
 		delete(byTable, t.name)
-	}
-	keys := make([][]any, len(g.keys))
-	for i, key := range g.keys {
-		keys[i] = []any{g.tenant, key}
 	}
 	byKey := []string{"tenant", "fold_key"}
 	digests, err := tx.Lookup(ctx, db.Lookup{Table: "digest", Columns: []string{"id"}, Key: byKey, Rows: keys})
