@@ -70,46 +70,80 @@ func (r *Retention) pruneParts(ctx context.Context, tx *db.Tx, a *Archive, parts
 	if err := tx.LockAll(ctx, locks); err != nil {
 		return 0, 0, err
 	}
-	for _, p := range parts {
-		gone, err := r.prunePart(ctx, tx, a, p)
-		if err != nil {
+	gone, there, err := r.stillThere(ctx, tx, a, parts)
+	if err != nil {
+		return 0, 0, err
+	}
+	there = slices.DeleteFunc(there, func(p *known) bool { return digest(p.found) != p.Digest })
+	if err := remove(ctx, tx, a.Tenant, there); err != nil {
+		return 0, 0, err
+	}
+	for _, p := range there {
+		if err := r.note(ctx, tx, a, p.part, p.group); err != nil {
 			return 0, 0, fmt.Errorf("group %d: %w", p.Part, err)
 		}
-		if gone {
-			pruned++
-		} else {
-			skipped++
-		}
+		gone++
 	}
-	return pruned, skipped, nil
+	return gone, int64(len(parts)) - gone, nil
 }
 
-// prunePart deletes a group and says whether it is gone, now or before.
-func (r *Retention) prunePart(ctx context.Context, tx *db.Tx, a *Archive, p *part) (bool, error) {
-	first := p.events()[0]
-	var in int64
-	if err := tx.QueryRow(ctx, `SELECT archive FROM event_identity WHERE tenant = ? AND id = ?`, a.Tenant, first.values["id"]).Scan(&in); err != nil {
-		return false, err
+// known is a part of an archive, with what the database has of it now.
+type known struct {
+	*part
+	group *group
+	found []row
+}
+
+// stillThere finds the parts that may still go and have the keys that they had; and how many are gone already.
+func (r *Retention) stillThere(ctx context.Context, tx *db.Tx, a *Archive, parts []*part) (gone int64, there []*known, err error) {
+	of := make(map[string]*part)
+	var ids [][]any
+	for _, p := range parts {
+		id := p.events()[0].values["id"]
+		of[id.(string)] = p
+		ids = append(ids, []any{a.Tenant, id})
 	}
-	if in == a.Number {
-		return true, nil
+	in, err := tx.Lookup(ctx, db.Lookup{Table: "event_identity", Columns: []string{"id", "log_id", "archive"}, Key: []string{"tenant", "id"}, Rows: ids})
+	if err != nil {
+		return 0, nil, err
 	}
-	if in != 0 {
-		return false, nil
+	byFirst := make(map[int64]*part)
+	var seeds []int64
+	for _, row := range in {
+		switch row[2].(int64) {
+		case a.Number:
+			gone++
+		case 0:
+			byFirst[row[1].(int64)] = of[row[0].(string)]
+			seeds = append(seeds, row[1].(int64))
+		}
 	}
-	found, err := r.groups(ctx, tx, a.Tenant, []int64{first.values["log_id"].(int64)})
-	if err != nil || len(found) != 1 || found[0].why != "" || !slices.Equal(found[0].keys, p.Keys) {
-		return false, err
+	if len(seeds) == 0 {
+		return gone, nil, nil
 	}
-	g := found[0]
-	rows, err := newReader(tx).rows(ctx, g)
-	if err != nil || digest(rows) != p.Digest {
-		return false, err
+	slices.Sort(seeds)
+	found, err := r.groups(ctx, tx, a.Tenant, seeds)
+	if err != nil {
+		return 0, nil, err
 	}
-	if err := remove(ctx, tx, g, rows); err != nil {
-		return false, err
+	var groups []*group
+	for _, g := range found {
+		for _, id := range g.events {
+			if p := byFirst[id]; p != nil && g.why == "" && slices.Equal(g.keys, p.Keys) {
+				there = append(there, &known{part: p, group: g})
+				groups = append(groups, g)
+				break
+			}
+		}
 	}
-	return true, r.note(ctx, tx, a, p, g)
+	rows, err := newReader(tx).rows(ctx, groups)
+	if err != nil {
+		return 0, nil, err
+	}
+	for i := range there {
+		there[i].found = rows[i]
+	}
+	return gone, there, nil
 }
 
 // events are the rows of the events in force.
@@ -122,18 +156,24 @@ func (p *part) events() (list []row) {
 	return list
 }
 
-// remove deletes the rows of a group that do not stay, and what was derived of its keys beside them.
-func remove(ctx context.Context, tx *db.Tx, g *group, rows []row) error {
+// remove deletes the rows of groups that do not stay, and what was derived of their keys beside them.
+func remove(ctx context.Context, tx *db.Tx, tenant string, list []*known) error {
 	byTable := make(map[string][][]any)
-	for _, one := range rows {
-		if one.table.stays {
-			continue
+	var keys [][]any
+	for _, p := range list {
+		for _, one := range p.found {
+			if one.table.stays {
+				continue
+			}
+			key := make([]any, len(one.table.key))
+			for i, column := range one.table.key {
+				key[i] = one.values[column]
+			}
+			byTable[one.table.name] = append(byTable[one.table.name], key)
 		}
-		key := make([]any, len(one.table.key))
-		for i, column := range one.table.key {
-			key[i] = one.values[column]
+		for _, key := range p.group.keys {
+			keys = append(keys, []any{tenant, key})
 		}
-		byTable[one.table.name] = append(byTable[one.table.name], key)
 	}
 	for i := range slices.Backward(tables) {
 		t := &tables[i]
@@ -141,10 +181,6 @@ func remove(ctx context.Context, tx *db.Tx, g *group, rows []row) error {
 			return err
 		}
 		delete(byTable, t.name)
-	}
-	keys := make([][]any, len(g.keys))
-	for i, key := range g.keys {
-		keys[i] = []any{g.tenant, key}
 	}
 	byKey := []string{"tenant", "fold_key"}
 	digests, err := tx.Lookup(ctx, db.Lookup{Table: "digest", Columns: []string{"id"}, Key: byKey, Rows: keys})

@@ -108,6 +108,21 @@ type Plan struct {
 // Plan says what Run would archive, and changes nothing.
 func (r *Retention) Plan(ctx context.Context, tenant string) (*Plan, error) {
 	p := &Plan{Tenant: tenant, Keys: make(map[string]int64), Months: make(map[string]int64), Stays: make(map[string]int64)}
+	var some []*group
+	weigh := func() error {
+		return r.DB.Read(ctx, func(tx *db.Tx) error {
+			all, err := newReader(tx).rows(ctx, some)
+			for _, rows := range all {
+				for _, one := range rows {
+					if !one.table.stays {
+						p.Bytes += one.size()
+					}
+				}
+			}
+			some = nil
+			return err
+		})
+	}
 	err := r.scan(ctx, tenant, func(g *group) error {
 		if g.why != "" {
 			p.Stays[plain(g.why)]++
@@ -119,16 +134,14 @@ func (r *Retention) Plan(ctx context.Context, tenant string) (*Plan, error) {
 		for _, key := range g.keys {
 			p.Keys[kindOf(key)]++
 		}
-		return r.DB.Read(ctx, func(tx *db.Tx) error {
-			rows, err := newReader(tx).rows(ctx, g)
-			for _, one := range rows {
-				if !one.table.stays {
-					p.Bytes += one.size()
-				}
-			}
-			return err
-		})
+		if some = append(some, g); len(some) < r.together() {
+			return nil
+		}
+		return weigh()
 	})
+	if err == nil {
+		err = weigh()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
@@ -301,30 +314,37 @@ func (r *Retention) groupsInto(ctx context.Context, w *writer, m *Manifest, list
 	if err := w.line(line{Record: "archive", Schema: Schema, Tenant: m.Tenant, Number: m.Number}); err != nil {
 		return err
 	}
-	for _, g := range list {
-		var rows []row
-		if err := r.DB.Read(ctx, func(tx *db.Tx) (err error) { rows, err = newReader(tx).rows(ctx, g); return err }); err != nil {
+	for some := range slices.Chunk(list, r.together()) {
+		var rows [][]row
+		if err := r.DB.Read(ctx, func(tx *db.Tx) (err error) { rows, err = newReader(tx).rows(ctx, some); return err }); err != nil {
 			return err
 		}
-		m.Groups++
-		m.Events += int64(len(g.events))
-		for _, one := range rows {
-			m.Rows[one.table.name]++
-			if offset, ok := one.values["log_offset"].(int64); ok {
-				if m.FirstOffset == 0 || offset < m.FirstOffset {
-					m.FirstOffset = offset
-				}
-				m.LastOffset = max(m.LastOffset, offset)
+		for i, g := range some {
+			if err := groupInto(w, m, g, rows[i]); err != nil {
+				return err
 			}
-		}
-		for _, key := range g.keys {
-			m.Kinds[kindOf(key)]++
-		}
-		if err := w.group(m.Groups, g, rows); err != nil {
-			return err
 		}
 	}
 	return w.line(line{Record: "end", Groups: m.Groups, Rows: w.rows})
+}
+
+// groupInto writes a group and counts it.
+func groupInto(w *writer, m *Manifest, g *group, rows []row) error {
+	m.Groups++
+	m.Events += int64(len(g.events))
+	for _, one := range rows {
+		m.Rows[one.table.name]++
+		if offset, ok := one.values["log_offset"].(int64); ok {
+			if m.FirstOffset == 0 || offset < m.FirstOffset {
+				m.FirstOffset = offset
+			}
+			m.LastOffset = max(m.LastOffset, offset)
+		}
+	}
+	for _, key := range g.keys {
+		m.Kinds[kindOf(key)]++
+	}
+	return w.group(m.Groups, g, rows)
 }
 
 func (r *Retention) written(ctx context.Context, a *Archive) error {

@@ -74,24 +74,49 @@ type reader struct {
 
 func newReader(tx *db.Tx) *reader { return &reader{tx: tx, columns: make(map[string][]string)} }
 
-// rows are all rows of a group, in the order of tables and of their keys.
-func (r *reader) rows(ctx context.Context, g *group) ([]row, error) {
-	found := &gathered{group: g}
+// rows are all rows of some groups, of each in the order of tables and of their keys.
+func (r *reader) rows(ctx context.Context, groups []*group) ([][]row, error) {
+	found := make([]*gathered, len(groups))
+	for i, g := range groups {
+		found[i] = &gathered{group: g}
+	}
 	for i := range tables {
 		if err := r.read(ctx, &tables[i], found); err != nil {
 			return nil, err
 		}
 	}
-	return found.rows, nil
+	rows := make([][]row, len(groups))
+	for i, g := range found {
+		rows[i] = g.rows
+	}
+	return rows, nil
 }
 
-func (r *reader) read(ctx context.Context, t *table, found *gathered) error {
-	keys, err := found.keysFor(t.with)
-	if err != nil || len(keys) == 0 {
-		return err
+// read reads the rows of one table, for all groups together.
+func (r *reader) read(ctx context.Context, t *table, groups []*gathered) error {
+	wanted := make(map[string][]*gathered)
+	from := make(map[*gathered]int, len(groups))
+	var keys [][]any
+	for _, g := range groups {
+		from[g] = len(g.rows)
+		own, err := g.keysFor(t.with)
+		if err != nil {
+			return err
+		}
+		for _, key := range own {
+			name := nameOf(key)
+			if wanted[name] == nil {
+				keys = append(keys, key)
+			}
+			wanted[name] = append(wanted[name], g)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
 	}
 	columns := r.columns[t.name]
 	if columns == nil {
+		var err error
 		if columns, err = r.tx.Columns(ctx, t.name); err != nil {
 			return err
 		}
@@ -105,7 +130,6 @@ func (r *reader) read(ctx context.Context, t *table, found *gathered) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.name, err)
 	}
-	from := len(found.rows)
 	for _, values := range list {
 		one := row{table: t, values: make(map[string]any, len(columns))}
 		for i, column := range columns {
@@ -113,12 +137,29 @@ func (r *reader) read(ctx context.Context, t *table, found *gathered) error {
 				one.values[column] = values[i]
 			}
 		}
-		if found.wants(one) {
-			found.rows = append(found.rows, one)
+		by := make([]any, len(t.by))
+		for i, column := range t.by {
+			by[i] = one.values[column]
+		}
+		for _, g := range wanted[nameOf(by)] {
+			if g.wants(one) {
+				g.rows = append(g.rows, one)
+			}
 		}
 	}
-	slices.SortFunc(found.rows[from:], func(a, b row) int { return compareBy(t.key, a, b) })
+	for _, g := range groups {
+		slices.SortFunc(g.rows[from[g]:], func(a, b row) int { return compareBy(t.key, a, b) })
+	}
 	return nil
+}
+
+// nameOf is a key as one text.
+func nameOf(key []any) string {
+	var b strings.Builder
+	for _, v := range key {
+		fmt.Fprintf(&b, "%v\x00", v)
+	}
+	return b.String()
 }
 
 func compareBy(key []string, a, b row) int {
@@ -157,7 +198,7 @@ func (g *gathered) keysFor(with string) ([][]any, error) {
 	var keys [][]any
 	seen := make(map[string]bool)
 	add := func(values ...any) {
-		if name := fmt.Sprint(values...); !seen[name] {
+		if name := nameOf(values); !seen[name] {
 			seen[name] = true
 			keys = append(keys, values)
 		}

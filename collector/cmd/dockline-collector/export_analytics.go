@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -64,7 +63,7 @@ func (c *analyticsCommand) Run(all *commands) error {
 			return fmt.Errorf("--next %s: %w", c.Next, err)
 		}
 		if before.Schema != export.AnalyticsSchema || before.Tenant != c.Tenant {
-			return errors.New("--next is the manifest of another tenant's export, or of another form: " + before.Tenant + ", " + before.Schema)
+			return wrong("--next is the manifest of another tenant's export, or of another form: %s, %s", before.Tenant, before.Schema)
 		}
 		a.After = before.Next
 	}

@@ -205,7 +205,7 @@ It needs the scope retention.`
 // Run puts back.
 func (c *retentionRestoreCommand) Run(all *commands) error {
 	if c.Key == "" && len(c.From) == 0 || c.Key != "" && c.Tenant == "" {
-		return errors.New("retention restore: give --tenant and --key, or --from with manifests")
+		return wrong("retention restore: give --tenant and --key, or --from with manifests")
 	}
 	return withRetention(all, func(ctx context.Context, _ *collector.Centre, r *retention.Retention) error {
 		who := retention.Who{By: c.name(), Reason: c.Reason}
