@@ -140,6 +140,9 @@ func told(ctx context.Context, tx *db.Tx, r *row) (*connector.Posting, error) {
 		return nil, err
 	}
 	p.References = names
+	if p.Names, err = namesElsewhere(ctx, tx, r); err != nil {
+		return nil, err
+	}
 	rows, err := tx.Query(ctx, `SELECT n.documents FROM posting_dependency d JOIN posting n ON n.tenant = d.tenant
 		AND n.target = d.needs_target AND n.kind = d.needs_kind AND n.natural_key = d.needs_key
 		WHERE d.tenant = ? AND d.target = ? AND d.kind = ? AND d.natural_key = ? ORDER BY n.id`, r.Tenant, r.Target, r.Kind, r.Key)

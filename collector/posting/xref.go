@@ -10,7 +10,7 @@ import (
 )
 
 // By which name a target knows what others call otherwise: its document of each posting that it confirmed. A connector is given those of the same
-// order, so that a definition can name them to the system.
+// order, so that a definition can name them to the system; and what others call the order, as their facts tell it, for a system that needs it.
 
 // noteNames keeps what the target called the documents of a confirmed posting.
 func noteNames(ctx context.Context, tx *db.Tx, r *row, now int64) error {
@@ -40,7 +40,7 @@ func namesOf(ctx context.Context, tx *db.Tx, r *row) (map[string]string, error) 
 		return nil, nil
 	}
 	// Everything of an order has a key that begins with its number.
-	rows, err := tx.Query(ctx, `SELECT kind, ours, theirs FROM cross_reference WHERE ours >= ? AND ours < ? AND system = ? AND tenant = ?`,
+	rows, err := tx.Query(ctx, `SELECT kind, ours, theirs FROM cross_reference WHERE ours >= ? AND ours < ? AND system = ? AND tenant = ? AND fold_key = ''`,
 		order, order+"0", r.Target, r.Tenant) // "0" comes right after "/"
 	if err != nil {
 		return nil, fmt.Errorf("names of documents: %w", err)
@@ -55,6 +55,28 @@ func namesOf(ctx context.Context, tx *db.Tx, r *row) (map[string]string, error) 
 		if ours == order || strings.HasPrefix(ours, order+"/") {
 			names[kind+"/"+ours] = theirs
 		}
+	}
+	return names, rows.Err()
+}
+
+// namesElsewhere are what the customer and the systems call the order of a posting, as "role/kind": "crm/quote", "customer/order".
+func namesElsewhere(ctx context.Context, tx *db.Tx, r *row) (map[string]string, error) {
+	order, _ := orderOf(r.Document)
+	if order == "" {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT system, kind, theirs FROM cross_reference WHERE ours = ? AND tenant = ? AND fold_key <> ''`, order, r.Tenant)
+	if err != nil {
+		return nil, fmt.Errorf("names of order %s: %w", order, err)
+	}
+	defer rows.Close()
+	names := make(map[string]string)
+	for rows.Next() {
+		var system, kind, theirs string
+		if err := rows.Scan(&system, &kind, &theirs); err != nil {
+			return nil, err
+		}
+		names[system+"/"+kind] = theirs
 	}
 	return names, rows.Err()
 }
