@@ -9,6 +9,7 @@ import (
 	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/downlink"
+	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/collector/posting"
 )
 
@@ -56,6 +57,9 @@ func Restored(ctx context.Context, tx *db.Tx, now time.Time) error {
 func mark(ctx context.Context, d *db.DB, by, from string) error {
 	now := time.Now()
 	return d.Write(ctx, func(tx *db.Tx) error {
+		if err := people.AllowEverywhere(ctx, tx, by, people.SystemAct); err != nil {
+			return err
+		}
 		if _, err := tx.NewIncarnation(ctx, now); err != nil {
 			return err
 		}

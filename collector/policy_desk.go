@@ -43,7 +43,7 @@ func newDesk(m *Collector) *PolicyDesk {
 // Load is the policy that somebody names: a folder, a version or the beginning of its name; "" is the one in force.
 func (k *PolicyDesk) Load(ctx context.Context, name string) (p *policy.Policy, err error) {
 	if info, err := os.Stat(name); name != "" && err == nil && info.IsDir() {
-		return policy.LoadFolder(name)
+		return LoadPolicyFolder(k.m.config, name)
 	}
 	if strings.ContainsAny(name, `/\`) {
 		return nil, fmt.Errorf("there is no folder %s", name)

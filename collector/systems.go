@@ -54,6 +54,15 @@ func govern(systems []*system, now func() time.Time) {
 	}
 }
 
+// usualParallel is how many postings are under way at once to a system of a kind whose limits say nothing; of others it is one. A Tryton answers
+// two users that touch the same stock with a conflict for one of them.
+var usualParallel = map[string]int{"http": 4}
+
+// abreast is how many postings to the system are under way at once.
+func (s *system) abreast() int {
+	return cmp.Or(s.account.Limits.Parallel, usualParallel[s.config.Kind])
+}
+
 func newConnector(c *Config, n ConnectorConfig) (connector.Connector, error) {
 	switch n.Kind {
 	case "http":

@@ -66,6 +66,8 @@ type Posting struct {
 	Names map[string]string
 	// Needs are the documents of the confirmed postings that this one depends on.
 	Needs []*docklinev1.DocumentReference
+	// Absent: Find was answered a moment ago, under the same lease, and there is nothing: Apply need not look again before it begins.
+	Absent bool
 }
 
 // Found is one document in the target that carries our reference.

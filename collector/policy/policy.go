@@ -7,7 +7,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -58,6 +57,7 @@ type Policy struct {
 	warnings    configfile.Faults
 	scopes      []Named
 	postings    *postings
+	own         []string // the files that the folder had, sorted
 }
 
 // Target is a system that is told things, by the name of its connector.
@@ -116,36 +116,7 @@ func Default() *Policy {
 }
 
 // Load reads a policy folder. The error is configfile.Faults, every fault with its file and line.
-func Load(folder fs.FS) (*Policy, error) {
-	files := make(map[string][]byte)
-	entries, err := fs.ReadDir(folder, ".")
-	if err != nil {
-		return nil, fmt.Errorf("policy folder: %w", err)
-	}
-	var faults configfile.Faults
-	for _, entry := range entries {
-		name := entry.Name()
-		if entry.IsDir() || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
-			continue
-		}
-		if !slices.Contains(fileNames(), name) {
-			faults = append(faults, configfile.Fault{File: name, Text: "not a file of a policy; those are " + strings.Join(fileNames(), ", ")})
-			continue
-		}
-		if files[name], err = readBounded(folder, name); err != nil {
-			faults = append(faults, configfile.Fault{File: name, Text: err.Error()})
-			delete(files, name)
-		}
-	}
-	p, err := compile(files)
-	var more configfile.Faults
-	if errors.As(err, &more) {
-		faults = append(faults, more...)
-	} else if err != nil {
-		return nil, err
-	}
-	return p, faults.Err()
-}
+func Load(folder fs.FS) (*Policy, error) { return load(folder, 0) }
 
 // Warnings are what is not wrong but most likely not meant.
 func (p *Policy) Warnings() configfile.Faults { return p.warnings }
@@ -163,7 +134,11 @@ func (p *Policy) WithTargets(targets []Target) (*Policy, error) {
 	}
 	files := maps.Clone(p.files)
 	files["targets.yaml"] = []byte(b.String())
-	return compile(files)
+	made, err := compile(files)
+	if err == nil {
+		made.own = p.own
+	}
+	return made, err
 }
 
 // Body is the whole policy in one piece, to be kept beside what was decided by it.

@@ -16,6 +16,8 @@ type deciding struct {
 	settle, recheck time.Duration
 	// wait is how long a posting waits after a technical fault, as worked out for its attempts.
 	wait time.Duration
+	// turn is when it was to be looked at before it was claimed.
+	turn int64
 	// redated: the target refused the day as closed, and the posting bears another one now.
 	redated bool
 }
@@ -23,6 +25,9 @@ type deciding struct {
 func (d deciding) decide(r *row, h heard) error {
 	r.leaseHolder, r.leaseUntil = "", 0
 	r.touch()
+	if h.unsent {
+		return d.putBack(r)
+	}
 	switch r.State {
 	case Sending:
 		return d.sending(r, h)
@@ -34,6 +39,16 @@ func (d deciding) decide(r *row, h heard) error {
 		return d.diverged(r, h)
 	}
 	return nil
+}
+
+// putBack leaves a posting as it was before it was claimed: it had no call.
+func (d deciding) putBack(r *row) error {
+	r.Attempts--
+	r.readyAt = d.turn
+	if r.State != Sending {
+		return nil
+	}
+	return r.move(Ready)
 }
 
 func (d deciding) sending(r *row, h heard) error {

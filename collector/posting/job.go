@@ -147,7 +147,7 @@ func JobOf(ctx context.Context, tx *db.Tx, tenant string, id int64) (*Job, error
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("there is no job %d", id)
+		return nil, fmt.Errorf("there is no job %d of tenant %s: %w", id, tenant, ErrAbsent)
 	}
 	return found[0], nil
 }

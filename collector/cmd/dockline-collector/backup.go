@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/dockline/dockline/collector"
@@ -35,7 +34,7 @@ type restoreCommand struct {
 // Run puts a backup in place, or marks a database that was put back.
 func (c *restoreCommand) Run(all *commands) error {
 	if c.From == "" && !c.Mark {
-		return errors.New("restore: give --from FILE, or --mark for a database that was put back by other means")
+		return wrong("restore: give --from FILE, or --mark for a database that was put back by other means")
 	}
 	config, err := collector.LoadConfig(all.Config)
 	if err != nil {

@@ -42,7 +42,7 @@ func (c *exportCommand) Run(all *commands) error {
 		}
 		f.Tenant, f.Plain = config.EPCISTenant, c.Plain
 	} else if c.Plain {
-		return fmt.Errorf("--plain is for --format epcis; %s is written whole", c.Format)
+		return wrong("--plain is for --format epcis; %s is written whole", c.Format)
 	}
 	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var done export.Result

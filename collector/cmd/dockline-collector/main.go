@@ -52,22 +52,31 @@ type commands struct {
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
-func main() {
-	var c commands
-	parser := kong.Must(&c, kong.Name("dockline-collector"), kong.Description("Takes what happens at the docks to the systems that run the business, exactly once."),
+func main() { os.Exit(run(os.Args[1:])) }
+
+// newParser reads command lines into c.
+func newParser(c *commands) *kong.Kong {
+	return kong.Must(c, kong.Name("dockline-collector"), kong.Description("Takes what happens at the docks to the systems that run the business, exactly once."),
 		kong.UsageOnError(), kong.Vars{"config": defaultConfig(), "scopes": strings.Join(people.Scopes, ", "), "formats": strings.Join(export.Names(), ","), "orderStatuses": strings.Join(orderStatuses(), ", ")})
-	ctx, err := parser.Parse(os.Args[1:])
+}
+
+// run does what a command line says and returns the exit code.
+func run(args []string) int {
+	var c commands
+	parser := newParser(&c)
+	ctx, err := parser.Parse(args)
 	if err != nil {
 		parser.Errorf("%s", err)
-		os.Exit(2)
+		return exitWrong
 	}
-	if err := ctx.Run(&c, milestoneVerb(ctx.Selected().Name)); err != nil {
-		if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Path == c.Config && errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("there is no configuration %s: `dockline-collector init` writes one; --config names another place", c.Config)
-		}
+	err = ctx.Run(&c, milestoneVerb(ctx.Selected().Name))
+	if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Path == c.Config && errors.Is(err, fs.ErrNotExist) {
+		err = wrong("there is no configuration %s: `dockline-collector init` writes one; --config names another place", c.Config)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "dockline-collector:", err)
-		os.Exit(1)
 	}
+	return exitCode(err)
 }
 
 func defaultConfig() string {

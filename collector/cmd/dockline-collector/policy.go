@@ -47,6 +47,16 @@ func withPolicyDesk(all *commands, f func(context.Context, *collector.PolicyDesk
 	return errors.Join(f(ctx, desk), closeDesk())
 }
 
+// folderPolicy reads a folder as the configured collector would, which names the targets where the folder does not; where there is no
+// configuration the folder stands alone.
+func folderPolicy(all *commands, path string) (*policy.Policy, error) {
+	config, err := collector.LoadConfig(all.Config)
+	if err != nil {
+		return policy.LoadFolder(path)
+	}
+	return collector.LoadPolicyFolder(config, path)
+}
+
 // find completes the name of a version.
 func find(ctx context.Context, desk *collector.PolicyDesk, begin string) (v *version.Version, err error) {
 	err = desk.DB.Read(ctx, func(tx *db.Tx) error {
@@ -65,11 +75,11 @@ type policyCheckCommand struct {
 	Known  bool   `help:"Also name the tenants, sites and customers that the configured collector does not know."`
 }
 
-// Run needs neither configuration nor database, unless it is asked what is known.
+// Run needs neither configuration nor database, unless it is asked what is known; a configuration that is there says which targets there are.
 func (c *policyCheckCommand) Run(all *commands) error {
-	p, err := policy.LoadFolder(c.Folder)
+	p, err := folderPolicy(all, c.Folder)
 	if err != nil {
-		return fmt.Errorf("%s:\n%w", c.Folder, err)
+		return foundWrong{fmt.Errorf("%s:\n%w", c.Folder, err)}
 	}
 	var warnings []string
 	if c.Known {
@@ -106,11 +116,11 @@ type policySetCommand struct {
 
 // Run refuses a folder with faults.
 func (c *policySetCommand) Run(all *commands) error {
-	p, err := policy.LoadFolder(c.Folder)
-	if err != nil {
-		return fmt.Errorf("%s:\n%w", c.Folder, err)
-	}
 	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+		p, err := desk.Load(ctx, c.Folder)
+		if err != nil {
+			return fmt.Errorf("%s:\n%w", c.Folder, err)
+		}
 		v, fresh, err := desk.Propose(ctx, p, c.name(), c.Reason)
 		if err != nil {
 			return err
@@ -381,7 +391,7 @@ func (c *policyDecisionsCommand) Run(all *commands) error {
 			var n int
 			err = tx.QueryRow(ctx, `SELECT COUNT(*) FROM state WHERE tenant = ? AND fold_key = ?`, c.Tenant, key).Scan(&n)
 			if err == nil && n == 0 {
-				err = fmt.Errorf("nothing is known of %s of tenant %s", key, c.Tenant)
+				err = wrong("nothing is known of %s of tenant %s", key, c.Tenant)
 			}
 			return err
 		})

@@ -43,13 +43,13 @@ type explained struct {
 // Run answers for a scope, or for each key that is asked about.
 func (c *policyExplainCommand) Run(all *commands) error {
 	if (c.Order != "" || c.Event != "") && c.Tenant == "" {
-		return fmt.Errorf("--order and --event need --tenant")
+		return wrong("--order and --event need --tenant")
 	}
 	if c.Kind != "" && !slices.Contains(policy.Kinds(), connector.Kind(c.Kind)) {
-		return fmt.Errorf("--kind %q: one of %v", c.Kind, policy.Kinds())
+		return wrong("--kind %q: one of %v", c.Kind, policy.Kinds())
 	}
 	if c.About != "" && !ownership.Known(c.About) {
-		return fmt.Errorf("%q: no such field, change of status, kind of event or object; `dockline-collector ownership list` names them", c.About)
+		return wrong("%q: no such field, change of status, kind of event or object; `dockline-collector ownership list` names them", c.About)
 	}
 	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		list, err := c.explain(ctx, desk)
@@ -88,7 +88,7 @@ func (c *policyExplainCommand) explain(ctx context.Context, desk *collector.Poli
 			return nil, err
 		}
 		if len(keys) == 0 {
-			return nil, fmt.Errorf("event %s of tenant %s says nothing of an order, shipment, return or count", c.Event, c.Tenant)
+			return nil, wrong("event %s of tenant %s says nothing of an order, shipment, return or count", c.Event, c.Tenant)
 		}
 	case c.Order == "":
 		return []explained{{Version: p.Version, Holds: p.Explain(q)}}, nil

@@ -54,7 +54,7 @@ func (a act) say() posting.Say {
 func postingRef(name string) (posting.Ref, error) {
 	parts := strings.SplitN(strings.TrimPrefix(name, "posting/"), "/", 3)
 	if len(parts) != 3 {
-		return posting.Ref{}, fmt.Errorf("%q: give TARGET/KIND/KEY, as `dockline-collector posting list` prints it", name)
+		return posting.Ref{}, wrong("%q: give TARGET/KIND/KEY, as `dockline-collector posting list` prints it", name)
 	}
 	return posting.Ref{Target: parts[0], Kind: connector.Kind(parts[1]), Key: parts[2]}, nil
 }
@@ -75,7 +75,7 @@ func (c *postingListCommand) Run(all *commands) error {
 		f := posting.Filter{Tenant: c.Tenant, Target: c.Target, Kind: connector.Kind(c.Kind), Site: c.Site, Code: c.Code, Limit: c.Limit}
 		for _, s := range c.State {
 			if !slices.Contains(posting.States(), posting.State(s)) {
-				return fmt.Errorf("--state %q: one of %v", s, posting.States())
+				return wrong("--state %q: one of %v", s, posting.States())
 			}
 			f.States = append(f.States, posting.State(s))
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -35,7 +34,7 @@ type postingRetryCommand struct {
 // Run tries one again, or starts a job.
 func (c *postingRetryCommand) Run(all *commands) error {
 	if (c.Posting == "") == (c.Target == "") {
-		return errors.New("name one posting, or --target for a job")
+		return wrong("name one posting, or --target for a job")
 	}
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
 		if c.Posting != "" {
@@ -193,7 +192,7 @@ func (c *postingPauseCommand) Run(all *commands) error {
 		return err
 	}
 	if !slices.ContainsFunc(config.Connectors, func(n collector.ConnectorConfig) bool { return n.Name == c.Target && n.Tenant == c.Tenant }) {
-		return fmt.Errorf("tenant %s has no connector %s in %s", c.Tenant, c.Target, all.Config)
+		return wrong("tenant %s has no connector %s in %s", c.Tenant, c.Target, all.Config)
 	}
 	return c.do(all, fmt.Sprintf("%s is told nothing and asked nothing about postings until `posting resume %s`; what is under way is settled first", c.Target, c.Target),
 		func(ctx context.Context, tx *db.Tx, now time.Time) error {

@@ -170,15 +170,17 @@ func (c *Connector) document(ctx context.Context, d document, v values) (*dockli
 	return &docklinev1.DocumentReference{System: c.system, Kind: d.kind, Number: number}, err
 }
 
-// Apply looks first, takes the steps that are still to be taken, and reads back after each.
+// Apply looks first, unless that was just done, takes the steps that are still to be taken, and reads back after each.
 func (c *Connector) Apply(ctx context.Context, p *connector.Posting) (connector.Result, error) {
 	k, v, err := c.kind(p)
 	if err != nil {
 		return connector.Result{}, err
 	}
-	found, err := c.find(ctx, k, p, v)
-	if err != nil {
-		return connector.Result{}, err
+	var found []match
+	if !p.Absent {
+		if found, err = c.find(ctx, k, p, v); err != nil {
+			return connector.Result{}, err
+		}
 	}
 	sent := false
 	for _, step := range k.steps {
