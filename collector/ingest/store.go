@@ -107,10 +107,10 @@ type epochState struct {
 	// was is received as it was read; lost is what the site no longer has.
 	was, lost spans
 	// unnamed: it is known from envelopes alone, since seenAt.
-	unnamed   bool
-	seenAt    time.Time
-	incoming  []incoming
-	fresh     []incoming
+	unnamed  bool
+	seenAt   time.Time
+	incoming []incoming
+	fresh    []incoming
 }
 
 type epochKey struct {

@@ -24,13 +24,14 @@ const (
 	UserManage    = "user.manage"
 	SiteAct       = "site.act"
 	EventImport   = "event.import"
+	Retention     = "retention"
 	// SystemAct is what concerns the machine and every tenant on it: the authority that signs sites, a database that was put back, a rebuild of
 	// everything. Of the roles that ship only the administrator has it.
 	SystemAct = "system.act"
 )
 
 // Scopes are all that a role can allow.
-var Scopes = []string{PolicySet, PolicyApprove, PostingAct, ExceptionAct, Replay, DeadLetterAct, UserManage, SiteAct, EventImport, SystemAct}
+var Scopes = []string{PolicySet, PolicyApprove, PostingAct, ExceptionAct, Replay, DeadLetterAct, UserManage, SiteAct, EventImport, Retention, SystemAct}
 
 // ErrNotAllowed is returned to who may not do something; ErrAbsent where there is no such person or role.
 var (

@@ -29,6 +29,7 @@ func init() {
 		{"ownership.yaml", (*compiler).ownership},
 		{"releases.yaml", (*compiler).readReleases},
 		{"approvals.yaml", (*compiler).readApprovals},
+		{"retention.yaml", (*compiler).retention},
 	}
 }
 

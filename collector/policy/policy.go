@@ -30,6 +30,8 @@ type Policy struct {
 	// Version is 16 hex digits of the hash of all files.
 	Version string
 	Targets []Target
+	// Retention is how long what has ended stays in the database.
+	Retention Retention
 	// Mapping resolves items and units where no tenant is asked for; it is what package state folds with.
 	Mapping *Mapping
 	// Ownership is who owns what where nothing else is said; OwnershipIn knows places too.

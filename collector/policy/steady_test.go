@@ -25,7 +25,7 @@ func (w *writing) Open(name string) (fs.File, error) {
 }
 
 func version(tolerance string) fstest.MapFS {
-	return fstest.MapFS{"fulfilment.yaml": {Data: []byte("default: {over_ship_tolerance: \"" + tolerance + "\"}\n")},
+	return fstest.MapFS{"fulfilment.yaml": {Data: []byte("customers: {C1: {over_ship_tolerance: \"" + tolerance + "\"}}\n")},
 		"limits.yaml": {Data: []byte("over_ship: hold\nover_ship_tolerance: \"" + tolerance + "\"\n")}}
 }
 
@@ -43,8 +43,8 @@ func TestAFolderThatIsWrittenToIsNeverAMixture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		of := p.Scope("acme", "dc-east", "C1")
-		if inLimits, inFulfilment := p.Limits.OverShipTolerance, p.Fulfilment(of, "BOLT").OverShipTolerance; inLimits != inFulfilment {
+		inFulfilment := p.Fulfilment(p.Scope("acme", "dc-east", "C1"), "BOLT").OverShipTolerance
+		if inLimits := p.Fulfilment(p.Scope("acme", "dc-east", "C2"), "BOLT").OverShipTolerance; inLimits != inFulfilment {
 			t.Errorf("switched at opening %d: %s and %s", switched, inLimits, inFulfilment)
 		}
 	}

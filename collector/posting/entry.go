@@ -56,6 +56,8 @@ type Entry struct {
 	WantedAt time.Time
 	// Waived: a person said that it need not be told as it is wanted now.
 	Waived bool
+	// Waits is what it waits for, where Explain was asked.
+	Waits string
 	// Job is the bulk retry that took it up last, 0 for none.
 	Job int64
 	// CreatedAt, ChangedAt and ConfirmedAt are in UTC; ConfirmedAt is zero before the first confirmation.

@@ -225,6 +225,9 @@ func (s *Sender) Step(ctx context.Context) (int, error) {
 	if w.paused {
 		return n, nil
 	}
+	if err := s.Account.Meet(ctx); err != nil {
+		return n, fmt.Errorf("posting %s: %w", s.Target, err)
+	}
 	if s.sawOpen && s.Account.Allow() == connector.Everything { // another flow heard the target
 		if err := s.answered(ctx); err != nil {
 			return n, err

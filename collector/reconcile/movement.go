@@ -39,7 +39,7 @@ func (v *view) movement() {
 		}
 	}
 	for _, fact := range v.facts {
-		o.site = fact.Event.GetSite()
+		o.site = max(o.site, fact.Event.GetSite()) // a carrier's fact has none, whichever is read last
 	}
 	for _, row := range fold.State.GetRows() {
 		if strings.HasPrefix(row.GetItem(), state.UnmappedPrefix) {

@@ -29,7 +29,8 @@ func (c *centre) backupOrRestore(ctx context.Context) error {
 		}
 		c.backup, c.backedUp, c.backedActs = filepath.Join(w.dir, "backup.db"), w.now, w.acts
 		w.trace.add(w.now, "centre: the database is backed up")
-		return c.db.Backup(ctx, c.backup)
+		_, err := c.db.Backup(ctx, c.backup, false)
+		return err
 	})
 }
 

@@ -109,7 +109,14 @@ var every = []given{
 	{"identity rotate", people.SystemAct, "", exitFine},
 	{"identity retire", people.SystemAct, "", exitFailed},
 	{"broker mosquitto", people.SystemAct, "--out conf --hosts localhost", exitFine},
-	{"export", "", "--tenant acme", exitFine},
+	{"export log", "", "--tenant acme", exitFine},
+	{"export analytics", "", "--tenant acme --out tables", exitFine},
+	{"retention plan", "", "--tenant acme", exitFine},
+	{"retention run", people.Retention, "--tenant acme --reason old", exitFine},
+	{"retention list", "", "--tenant acme", exitFine},
+	{"retention where", "", "--tenant acme order/SO1", exitFailed},
+	{"retention verify", "", "--tenant acme", exitFine},
+	{"retention restore", people.Retention, "--tenant acme --key order/SO1 --reason asked", exitFailed},
 	{"import", people.EventImport, "--tenant acme epcis.json", exitFine},
 	{"backup", "", "--out copy.db", exitFine},
 	{"restore", people.SystemAct, "--mark", exitFine},
@@ -119,6 +126,7 @@ var every = []given{
 	{"policy explain", "", "--tenant acme --order SO1", exitFine},
 	{"policy decisions", "", "--tenant acme --order SO1", exitFine},
 	{"policy diff", "", "next", exitFine},
+	{"policy releases", "", "", exitFine},
 	{"policy set", people.PolicySet, "other --reason more", exitFine},
 	{"policy show", "", "", exitFine},
 	{"policy history", "", "", exitFine},
@@ -145,7 +153,7 @@ func (g given) line(t *testing.T, dir, by string) []string {
 		switch a {
 		case "EVENT", "LETTER", "VERSION":
 			args[i] = named(t, dir, a)
-		case "site.yaml", "items.csv", "epcis.json", "next", "other", "conf", "copy.db", "next/tests/so1.yaml":
+		case "site.yaml", "items.csv", "epcis.json", "next", "other", "conf", "copy.db", "tables", "next/tests/so1.yaml":
 			args[i] = filepath.Join(dir, a)
 		}
 	}
