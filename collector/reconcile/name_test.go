@@ -7,7 +7,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/dockline/dockline/collector/db"
-	//lint:ignore ST1001 the words in which tests tell of a day
 	. "github.com/dockline/dockline/collector/state/statetest"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/testenv"
