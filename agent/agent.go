@@ -153,7 +153,7 @@ func (a *Agent) open() (err error) {
 	}
 	a.master = &masterData{look: a.known}
 	a.rules = newRules(c.Rules, a.master.known)
-	if a.host, err = newHost(c, hostJournal{a.journal}, a.log, hostRules{a.rules}); err != nil {
+	if a.host, err = newHost(c, hostJournal{a.journal}, a.log, hostRules{a.rules}, a.clockAhead); err != nil {
 		return err
 	}
 	line := wire.Config{URL: c.MQTT.URL, KeepAlive: c.MQTT.KeepAlive, Proxy: wire.Proxy{URL: c.MQTT.Proxy, Credentials: c.Path(c.MQTT.ProxyCredentials)}, TakeoverPause: c.MQTT.TakeoverPause}
@@ -184,7 +184,16 @@ func (a *Agent) greeted(r *docklinev1.HelloReply) error {
 	return a.inbox.SetIncarnation(r.GetIncarnation())
 }
 
-func newHost(c *Config, j host.Journal, log *slog.Logger, rules host.Rules) (*host.Host, error) {
+// clockAhead is by how much the clock here is known to be ahead, 0 where it is not known.
+func (a *Agent) clockAhead() time.Duration {
+	if a.uplink == nil { // still being opened
+		return 0
+	}
+	ahead, _ := clockAhead(a.uplink.Stats(), now())
+	return ahead
+}
+
+func newHost(c *Config, j host.Journal, log *slog.Logger, rules host.Rules, ahead func() time.Duration) (*host.Host, error) {
 	plugins := make([]host.PluginConfig, len(c.Plugins))
 	for i, p := range c.Plugins {
 		path, err := filepath.Abs(p.Path)
@@ -194,7 +203,7 @@ func newHost(c *Config, j host.Journal, log *slog.Logger, rules host.Rules) (*ho
 		memory, rate := p.limits()
 		plugins[i] = host.PluginConfig{ID: p.ID, Path: path, SHA256: p.SHA256, Config: p.Config, MemoryLimit: memory, EventRate: rate}
 	}
-	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, Rules: rules, Now: now, Log: log.With("part", "host")})
+	return host.New(host.Config{Tenant: c.Site.Tenant, Site: c.Site.ID, Plugins: plugins, DataDir: c.DataDir, Journal: j, Full: journal.ErrFull, Rules: rules, Now: now, ClockAhead: ahead, Log: log.With("part", "host")})
 }
 
 // send keeps the line, once the journal has taken up what an unclean stop left: what is held must be known before it is told.

@@ -77,6 +77,6 @@ func askedHost(c *Config) (asked *host.Host, remove func(), err error) {
 	}
 	own := *c
 	own.DataDir = filepath.Clean(dir)
-	asked, err = newHost(&own, noJournal{}, slog.New(slog.DiscardHandler), nil)
+	asked, err = newHost(&own, noJournal{}, slog.New(slog.DiscardHandler), nil, nil)
 	return asked, func() { _ = os.RemoveAll(dir) }, err
 }

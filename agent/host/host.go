@@ -120,7 +120,9 @@ type Config struct {
 	Rules  Rules
 	Limits Limits
 	Now    func() time.Time
-	Log    *slog.Logger
+	// ClockAhead is by how much the clock here is known to be ahead of the collector's; nil, and 0, where nothing is known.
+	ClockAhead func() time.Duration
+	Log        *slog.Logger
 
 	sockets string // where plugins' sockets are; empty is the system's folder for temporary files
 }

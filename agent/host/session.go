@@ -143,7 +143,7 @@ func (s *supervisor) capture(ctx, stopping context.Context, r *running, describe
 		return fmt.Errorf("capture: %w", err)
 	}
 	c := &capture{stream: stream, plugin: s.plugin.ID, journal: rewindable{s.config.Journal, &s.rewinding}, drain: s.config.Limits.Drain, window: s.config.Limits.Window, bundles: described.GetBundles(),
-		stamper: &stamper{tenant: s.config.Tenant, site: s.config.Site, source: s.plugin.ID, kinds: described.GetKinds(), now: s.config.Now}}
+		stamper: &stamper{tenant: s.config.Tenant, site: s.config.Site, source: s.plugin.ID, kinds: described.GetKinds(), now: s.config.Now, ahead: s.config.ClockAhead}}
 	c.rules = s.config.Rules
 	c.told.devices = s.seen
 	c.told.conditions, c.told.event, c.told.journal, c.told.counted = s.reported, s.captured, s.journalTold, s.counted

@@ -26,11 +26,20 @@ type stamper struct {
 	// kinds are those that the plugin has declared.
 	kinds []docklinev1.EventKind
 	now   func() time.Time
+	ahead func() time.Duration
 }
 
 // head is what take puts to each event: who told it, and when that was heard.
 func (s *stamper) head(now time.Time) ([]byte, error) {
-	return proto.Marshal(&docklinev1.Event{Tenant: s.tenant, Site: s.site, Source: s.source, CapturedAt: timestamppb.New(now)})
+	return proto.Marshal(&docklinev1.Event{Tenant: s.tenant, Site: s.site, Source: s.source, CapturedAt: timestamppb.New(now), ClockOffsetMs: s.offset()})
+}
+
+// offset is what is kept of a wrong clock; less than a second is none.
+func (s *stamper) offset() int64 {
+	if s.ahead == nil {
+		return 0
+	}
+	return s.ahead().Truncate(time.Second).Milliseconds()
 }
 
 // take is stamp for an event as it came. One with which all is well is kept as it was encoded, with head behind it, which to a decoder is
@@ -40,7 +49,7 @@ func (s *stamper) take(data, head []byte, now time.Time, look look) (*docklinev1
 	if err := proto.Unmarshal(data, e); err != nil {
 		return s.unreadable(data, now, err)
 	}
-	ours := e.Tenant != "" || e.Site != "" || e.Source != "" || e.CapturedAt != nil || e.Id != "" || e.CorrelationId != "" || e.CausationId != "" || e.Traceparent != "" ||
+	ours := e.Tenant != "" || e.Site != "" || e.Source != "" || e.CapturedAt != nil || e.ClockOffsetMs != 0 || e.Id != "" || e.CorrelationId != "" || e.CausationId != "" || e.Traceparent != "" ||
 		e.DoubleOf != "" || len(e.Warnings) > 0
 	if e.SourceKey == "" || ours || e.Kind == docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED {
 		e, fault := s.stamp(e, look)
@@ -126,7 +135,7 @@ func (s *stamper) unreadable(data []byte, now time.Time, reason error) (*docklin
 // fill sets what is never the plugin's to say.
 func (s *stamper) fill(e *docklinev1.Event, now time.Time) {
 	e.Tenant, e.Site, e.Source = s.tenant, s.site, s.source
-	e.CapturedAt = timestamppb.New(now)
+	e.CapturedAt, e.ClockOffsetMs = timestamppb.New(now), s.offset()
 	e.Id, e.CorrelationId, e.CausationId, e.DoubleOf, e.Warnings = "", "", "", "", nil
 }
 

@@ -111,12 +111,14 @@ type Event struct {
 	Epoch      string     `json:"epoch,omitempty"`
 	Seq        uint64     `json:"seq,omitempty"`
 	RecordedAt *time.Time `json:"recorded_at"`
-	Event      Message    `json:"event"`
+	// ClockWrongSeconds is by how much the clock that gave the event its time was wrong, ahead where it is above zero; absent up to five minutes.
+	ClockWrongSeconds float64 `json:"clock_wrong_seconds,omitempty"`
+	Event             Message `json:"event"`
 }
 
 func eventOf(e *eventlog.Entry) Event {
 	return Event{Offset: e.Offset, ID: e.Event.GetId(), Kind: event.KindName(e.Event.GetKind()), Variant: e.Variant, Epoch: e.Epoch, Seq: e.Seq,
-		RecordedAt: when(e.RecordedAt), Event: Message{e.Event}}
+		RecordedAt: when(e.RecordedAt), ClockWrongSeconds: event.ClockWrong(e.Event).Seconds(), Event: Message{e.Event}}
 }
 
 // EventWithReceipt answers GET /api/v1/events/{id}. Others are different bodies that came under the same id.

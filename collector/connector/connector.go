@@ -61,6 +61,9 @@ type Posting struct {
 	// References are the names by which the system knows what the document names otherwise: "order/SO1" is SO-2026-1 there. What is not in
 	// it has the same name in both.
 	References map[string]string
+	// Names are what the customer and other systems call the order, by role and kind: "crm/quote", "customer/order". A connector hands on those
+	// that its system needs, and no others.
+	Names map[string]string
 	// Needs are the documents of the confirmed postings that this one depends on.
 	Needs []*docklinev1.DocumentReference
 	// Absent: Find was answered a moment ago, under the same lease, and there is nothing: Apply need not look again before it begins.

@@ -27,22 +27,31 @@ func parse(names ...string) map[string]*template.Template {
 		"goodsPath": goodsPath,
 		"words":     words,
 		"kind":      event.KindName,
-		"quantity":  event.FormatQuantity,
-		"class":     func(c docklinev1.FaultClass) string { return lower(c.String(), "FAULT_CLASS_") },
-		"severity":  func(s docklinev1.Severity) string { return lower(s.String(), "SEVERITY_") },
-		"level":     func(l docklinev1.ReceiptLevel) string { return words(lower(l.String(), "RECEIPT_LEVEL_")) },
-		"time":      moment,
-		"stamp":     func(t interface{ AsTime() time.Time }) string { return moment(t.AsTime()) },
-		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
-		"short":     short,
-		"stands":    func(e milestone.Entry) string { return e.Stands() },
-		"facts":     factsOf,
-		"counters":  view.Counters,
-		"tone":      tone,
-		"sign":      sign,
-		"age":       age,
-		"number":    number,
-		"bytes":     bytesText,
+		"clockWrong": func(e *docklinev1.Event) string {
+			switch wrong := event.ClockWrong(e).Round(time.Second); {
+			case wrong > 0:
+				return wrong.String() + " ahead"
+			case wrong < 0:
+				return (-wrong).String() + " behind"
+			}
+			return ""
+		},
+		"quantity": event.FormatQuantity,
+		"class":    func(c docklinev1.FaultClass) string { return lower(c.String(), "FAULT_CLASS_") },
+		"severity": func(s docklinev1.Severity) string { return lower(s.String(), "SEVERITY_") },
+		"level":    func(l docklinev1.ReceiptLevel) string { return words(lower(l.String(), "RECEIPT_LEVEL_")) },
+		"time":     moment,
+		"stamp":    func(t interface{ AsTime() time.Time }) string { return moment(t.AsTime()) },
+		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+		"short":    short,
+		"stands":   func(e milestone.Entry) string { return e.Stands() },
+		"facts":    factsOf,
+		"counters": view.Counters,
+		"tone":     tone,
+		"sign":     sign,
+		"age":      age,
+		"number":   number,
+		"bytes":    bytesText,
 	}).ParseFS(pages, "pages/layout.html"))
 	found := make(map[string]*template.Template)
 	for _, name := range names {

@@ -144,13 +144,17 @@ func tellWhat(ctx context.Context, tx *db.Tx, jobs []job) error {
 	if err != nil {
 		return err
 	}
+	elsewhere, err := namesElsewhere(ctx, tx, rows)
+	if err != nil {
+		return err
+	}
 	needs, err := documentsNeeded(ctx, tx, places)
 	if err != nil {
 		return err
 	}
 	for i, r := range rows {
 		p := &connector.Posting{Tenant: r.Tenant, Kind: r.Kind, Key: r.reference(), SourceVersion: r.SourceVersion, Document: r.Document,
-			CorrelationID: r.CorrelationID, PostingDate: r.PostingDate, References: names[r], Needs: needs[places[i]]}
+			CorrelationID: r.CorrelationID, PostingDate: r.PostingDate, References: names[r], Names: elsewhere[r], Needs: needs[places[i]]}
 		if r.State == Unknown || isChain(r) && r.Sent != nil {
 			p.Document, p.SourceVersion = r.Sent, r.sentVersion
 		}

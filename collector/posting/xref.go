@@ -11,7 +11,7 @@ import (
 )
 
 // By which name a target knows what others call otherwise: its document of each posting that it confirmed. A connector is given those of the same
-// order, so that a definition can name them to the system.
+// order, so that a definition can name them to the system; and what others call the order, as their facts tell it, for a system that needs it.
 
 // noteNames keeps what the target called the documents of confirmed postings.
 func noteNames(ctx context.Context, tx *db.Tx, confirmed []*row, now int64) error {
@@ -80,7 +80,7 @@ func namesOfOrders(ctx context.Context, tx *db.Tx, tenant, system string, orders
 	for _, order := range orders {
 		args = append(args, order, order+"0")
 	}
-	rows, err := tx.Query(ctx, `SELECT kind, ours, theirs FROM cross_reference WHERE system = ? AND tenant = ? AND (`+ranges+`)`, args...)
+	rows, err := tx.Query(ctx, `SELECT kind, ours, theirs FROM cross_reference WHERE system = ? AND tenant = ? AND fold_key = '' AND (`+ranges+`)`, args...)
 	if err != nil {
 		return err
 	}
@@ -97,4 +97,39 @@ func namesOfOrders(ctx context.Context, tx *db.Tx, tenant, system string, orders
 		}
 	}
 	return rows.Err()
+}
+
+// namesElsewhere are, for each posting, what the customer and the systems call its order, as "role/kind": "crm/quote", "customer/order".
+func namesElsewhere(ctx context.Context, tx *db.Tx, rows []*row) (map[*row]map[string]string, error) {
+	type order struct{ number, tenant string }
+	orders := make(map[order][]*row)
+	var keys [][]any
+	for _, r := range rows {
+		number, _ := orderOf(r.Document)
+		if number == "" {
+			continue
+		}
+		o := order{number, r.Tenant}
+		if orders[o] == nil {
+			keys = append(keys, []any{o.number, o.tenant})
+		}
+		orders[o] = append(orders[o], r)
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "cross_reference", Columns: []string{"ours", "tenant", "system", "kind", "theirs"}, Key: []string{"ours", "tenant"}, Rows: keys, Where: "t.fold_key <> ''"})
+	if err != nil {
+		return nil, fmt.Errorf("names of orders: %w", err)
+	}
+	out := make(map[*row]map[string]string)
+	for _, v := range found {
+		for _, r := range orders[order{v[0].(string), v[1].(string)}] {
+			if out[r] == nil {
+				out[r] = make(map[string]string)
+			}
+			out[r][v[2].(string)+"/"+v[3].(string)] = v[4].(string)
+		}
+	}
+	return out, nil
 }

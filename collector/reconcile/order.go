@@ -32,6 +32,7 @@ func (v *view) order(number string) {
 			o.results = append(o.results, e)
 		}
 	}
+	v.namesOfOrder(&fold)
 	v.clocksOfOrder(&fold)
 	v.wakeInvoiced(s)
 	v.refusedSubstitutions(&fold)

@@ -172,8 +172,11 @@ func fieldName(list []state.Difference) string {
 }
 
 // orderNumber is the number of the order that the key is, "" where it is none.
-func (v *view) orderNumber() string {
-	if kind, parts, err := event.ParseKey(v.key); err == nil && kind == state.KindOrder {
+func (v *view) orderNumber() string { return orderNumber(v.key) }
+
+// orderNumber is the order that a key is, "" for none.
+func orderNumber(key string) string {
+	if kind, parts, err := event.ParseKey(key); err == nil && kind == state.KindOrder {
 		return parts[0]
 	}
 	return ""

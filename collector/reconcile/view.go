@@ -85,6 +85,8 @@ type outcome struct {
 	told int64
 	// links are those that hold otherwise than they did.
 	links []linkRow
+	// names are what an order is called elsewhere.
+	names map[name]string
 	// ruled is what rules of the policy decided.
 	ruled []ruled
 }

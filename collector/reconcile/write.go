@@ -33,6 +33,7 @@ type writes struct {
 	marked                                               map[foldKey]bool
 	demands                                              map[foldKey][]state.Demand
 	ruled                                                map[foldKey]decidedBy
+	names                                                map[foldKey]map[name]string
 }
 
 // note brings what was decided about a key beside what is known of it, and notes the difference. Postings and exceptions compare for
@@ -53,6 +54,12 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 			b.ruled = make(map[foldKey]decidedBy)
 		}
 		b.ruled[v.foldKey] = decidedBy{v.policy.Version, out.ruled}
+	}
+	if v.orderNumber() != "" {
+		if b.names == nil {
+			b.names = make(map[foldKey]map[name]string)
+		}
+		b.names[v.foldKey] = out.names
 	}
 	b.noteReasons(v.foldKey, out.reasons)
 	b.noteWaits(v.foldKey, out.allWaits())
@@ -302,6 +309,9 @@ func (b *batch) write(ctx context.Context) error {
 		return err
 	}
 	if err := b.writeRuled(ctx); err != nil {
+		return err
+	}
+	if err := b.writeNames(ctx); err != nil {
 		return err
 	}
 	if err := b.tx.Upsert(ctx, db.Insert{Table: "state", Rows: b.newStates, Conflict: byKey,

@@ -27,7 +27,9 @@ type Order struct {
 	Tracking          []string    `json:"tracking"`
 	Invoices          []string    `json:"invoices"`
 	CorrelationID     string      `json:"correlation_id"`
-	ChangedAt         time.Time   `json:"changed_at"`
+	// References are what others call the order.
+	References map[string]string `json:"references,omitempty"`
+	ChangedAt  time.Time         `json:"changed_at"`
 	// Revision is the record's own, also its ETag.
 	Revision int64 `json:"revision"`
 }

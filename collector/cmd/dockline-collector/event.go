@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -65,6 +66,14 @@ func (c *eventShowCommand) Run(all *commands) error {
 	})
 }
 
+// clockWords says by how much a clock is wrong.
+func clockWords(wrong time.Duration) string {
+	if wrong < 0 {
+		return (-wrong).Round(time.Second).String() + " behind"
+	}
+	return wrong.Round(time.Second).String() + " ahead"
+}
+
 func printBodies(out io.Writer, found []eventlog.Entry) error {
 	for i, e := range found {
 		standing := "this content counts"
@@ -80,6 +89,9 @@ func printBodies(out io.Writer, found []eventlog.Entry) error {
 		fmt.Fprintf(out, "Content %s: %s\n", eventlog.BodyName(e.Event), standing)
 		fmt.Fprintf(out, "%s %s of %s, source %s, record %q, happened %s, in the log since %s\n", event.KindName(e.Event.GetKind()), e.Event.GetSubject(),
 			cmp.Or(e.Event.GetSite(), "the centre"), e.Event.GetSource(), e.Event.GetSourceKey(), stamp(e.Event.GetOccurredAt().AsTime()), stamp(e.RecordedAt))
+		if wrong := event.ClockWrong(e.Event); wrong != 0 {
+			fmt.Fprintf(out, "its time is doubtful, and so is what is worked out from it: the clock that gave it was %s; set the clock of the site's machine or of the scanner right\n", clockWords(wrong))
+		}
 		if e.Epoch != "" {
 			fmt.Fprintf(out, "the site's journal has it as %d of epoch %s\n", e.Seq, e.Epoch)
 		}

@@ -74,7 +74,7 @@ func postingVars(k connector.Kind) variables {
 	return variables{
 		"posting.tenant": cel.StringType, "posting.key": cel.StringType, "posting.source_version": cel.IntType,
 		"posting.correlation_id": cel.StringType, "posting.posting_date": cel.StringType,
-		"posting.references": cel.MapType(cel.StringType, cel.StringType), "posting.needs": cel.ListType(objectType(&docklinev1.DocumentReference{})),
+		"posting.references": cel.MapType(cel.StringType, cel.StringType), "posting.names": cel.MapType(cel.StringType, cel.StringType), "posting.needs": cel.ListType(objectType(&docklinev1.DocumentReference{})),
 		doc.variable: objectType(doc.message),
 	}
 }
@@ -154,6 +154,12 @@ func (c *compiler) kind(key string, name connector.Kind, s kindSource) *kind {
 	default:
 		c.fault(key+".style", "%q is no style; write level, create-once or advance", s.Style)
 	}
+	for i, each := range s.Names {
+		if system, of, ok := strings.Cut(each, "/"); !ok || system == "" || of == "" {
+			c.fault(fmt.Sprintf("%s.names[%d]", key, i), "%q: write a role, or customer, and the kind of name: crm/quote, customer/order", each)
+		}
+	}
+	k.names = s.Names
 	vars := postingVars(name)
 	item := vars.with(itemVars)
 	find := key + ".find"

@@ -85,7 +85,10 @@ type errorSource struct {
 }
 
 type kindSource struct {
-	Style string       `yaml:"style"`
+	Style string `yaml:"style"`
+	// Names are what the system needs to know of what others call the order: "crm/quote", "customer/order". posting.names has those that
+	// there are, and nothing else.
+	Names []string     `yaml:"names"`
 	Find  findSource   `yaml:"find"`
 	Apply []stepSource `yaml:"apply"`
 }

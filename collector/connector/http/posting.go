@@ -17,6 +17,7 @@ import (
 type kind struct {
 	name     connector.Kind
 	style    connector.Style
+	names    []string
 	variable string
 	find     finder
 	steps    []applyStep
@@ -60,7 +61,7 @@ func (k *kind) vars(p *connector.Posting) (values, error) {
 		needs[i] = n
 	}
 	return values{"posting.tenant": p.Tenant, "posting.key": p.Key, "posting.source_version": p.SourceVersion,
-		"posting.correlation_id": p.CorrelationID, "posting.posting_date": p.PostingDate, "posting.references": references(p), "posting.needs": needs, k.variable: doc.Get(field).Message().Interface()}, nil
+		"posting.correlation_id": p.CorrelationID, "posting.posting_date": p.PostingDate, "posting.references": references(p), "posting.names": k.needed(p), "posting.needs": needs, k.variable: doc.Get(field).Message().Interface()}, nil
 }
 
 // references is never nil: an expression may ask for what is not there.
@@ -69,6 +70,17 @@ func references(p *connector.Posting) map[string]string {
 		return map[string]string{}
 	}
 	return p.References
+}
+
+// needed are the names that the definition asks for, of those that there are.
+func (k *kind) needed(p *connector.Posting) map[string]string {
+	names := make(map[string]string)
+	for _, name := range k.names {
+		if theirs, known := p.Names[name]; known {
+			names[name] = theirs
+		}
+	}
+	return names
 }
 
 func (c *Connector) kind(p *connector.Posting) (*kind, values, error) {

@@ -12,7 +12,6 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/policy"
-	//lint:ignore ST1001 the words in which tests tell of a day
 	. "github.com/dockline/dockline/collector/state/statetest"
 	"github.com/dockline/dockline/proto/wire"
 	"github.com/dockline/dockline/testenv"
