@@ -59,8 +59,8 @@ func newDeciding(t *testing.T, fulfilment string) *deciding {
 	}
 	t.Cleanup(func() { d.desk.Close() })
 	d.write(func(tx *db.Tx) error {
-		for name, roles := range map[string][]string{"ines": nil, "otto": {"clerk"}} {
-			if err := (people.Change{Tenant: Tenant, By: "ines", Now: time.Now()}).Add(t.Context(), tx, people.User{Name: name, Roles: roles}); err != nil {
+		for _, u := range []people.User{{Name: "ines"}, {Name: "otto", Roles: []string{"clerk"}}} {
+			if err := (people.Change{Tenant: Tenant, By: "ines", Now: time.Now()}).Add(t.Context(), tx, u); err != nil {
 				return err
 			}
 		}
