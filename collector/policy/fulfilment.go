@@ -46,6 +46,8 @@ type Fulfilment struct {
 	OverShip          OverShip     `yaml:"over_ship"`
 	Invoice           string       `yaml:"invoice"`
 	ProofOfDelivery   string       `yaml:"proof_of_delivery"`
+	// Credit are the dispositions of returned goods that are credited.
+	Credit []string `yaml:"credit"`
 }
 
 // Tolerated is how much more than ordered may leave; all are millionths.
@@ -59,6 +61,12 @@ func (f Fulfilment) Tolerated(ordered int64) int64 {
 
 // ProofRequired: an order is closed only when its delivery is proved.
 func (f Fulfilment) ProofRequired() bool { return f.ProofOfDelivery == "required" }
+
+// Credits tells whether goods that came back are credited once this was done with them.
+func (f Fulfilment) Credits(disposition string) bool { return slices.Contains(f.Credit, disposition) }
+
+// dispositions are what a site does with goods that came back.
+var dispositions = []string{"restock", "refurbish", "quarantine", "scrap", "to_vendor"}
 
 // Fulfilment is what holds for a scope and an item of an order; an empty name is none.
 func (p *Policy) Fulfilment(of Scope, item string) Fulfilment { return p.fulfilment.of(of, item) }
@@ -79,10 +87,13 @@ func (c *compiler) fulfilment() {
 	})
 	d, limits := &rules.Default, c.policy.Limits
 	rules.fallback = make(map[string]Said)
-	for key, file := range map[string]string{"remainder": "fulfilment.yaml", "substitution": "fulfilment.yaml", "invoice": "fulfilment.yaml", "over_ship": "limits.yaml", "over_ship_tolerance": "limits.yaml"} {
+	for key, file := range map[string]string{"remainder": "fulfilment.yaml", "substitution": "fulfilment.yaml", "invoice": "fulfilment.yaml", "credit": "fulfilment.yaml", "over_ship": "limits.yaml", "over_ship_tolerance": "limits.yaml"} {
 		rules.fallback[key] = Said{Key: key, Rule: c.policy.ruleAt(file, key)}
 	}
 	d.Remainder, d.Substitution = cmp.Or(d.Remainder, RemainderNone), cmp.Or(d.Substitution, SubstitutionApproval)
+	if d.Credit == nil {
+		d.Credit = []string{"restock", "refurbish", "scrap", "to_vendor"}
+	}
 	d.Invoice, d.OverShip = cmp.Or(d.Invoice, InvoiceShipped), cmp.Or(d.OverShip, limits.OverShip)
 	d.OverShipTolerance = cmp.Or(d.OverShipTolerance, limits.OverShipTolerance, "0")
 	c.policy.fulfilment = rules
@@ -98,6 +109,9 @@ func (c *compiler) checkFulfilment(file *configfile.File, key string, f Fulfilme
 	check("substitution", string(f.Substitution), "allow", "approval", "forbid")
 	check("over_ship", string(f.OverShip), string(Hold), string(Post))
 	check("invoice", f.Invoice, InvoiceShipped, InvoiceTolerance, InvoiceOrdered)
+	for _, disposition := range f.Credit {
+		check("credit", disposition, dispositions...)
+	}
 	check("proof_of_delivery", f.ProofOfDelivery, "none", "required")
 	if f.OverShipTolerance != "" {
 		tolerance, err := event.ParseQuantity(f.OverShipTolerance)
