@@ -9,30 +9,32 @@ import (
 	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/downlink"
+	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/collector/posting"
 )
 
-// Backup writes the configured database as of now into a new file, also beside a collector at work. A PostgreSQL database is not ours to
-// copy: the error says how.
-func Backup(ctx context.Context, c *Config, path string) error {
-	if _, ok := db.SQLitePath(c.DatabaseURL()); !ok {
-		return fmt.Errorf("%w: pg_dump --format=custom --file=%s DATABASE, at any time", db.ErrNotHere, path)
-	}
+// Backup writes the configured database as of now into a new file, also beside a collector at work: of SQLite a database file, or where portable
+// is set, and of PostgreSQL always, a copy of which a database of either kind is restored.
+func Backup(ctx context.Context, c *Config, path string, portable bool) (*db.CopyInfo, error) {
 	d, err := OpenDatabase(ctx, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(d.Backup(ctx, path), d.Close())
+	info, err := d.Backup(ctx, path, portable)
+	return info, errors.Join(err, d.Close())
 }
 
-// Restore puts a backup in the place of the configured SQLite database, of which no collector may be at work, and marks it. kept names the
-// database that was there.
+// Restore puts a backup in the place of the configured database, of which no collector may be at work, and marks it. kept names the file or the
+// schema of the database that was there.
 func Restore(ctx context.Context, c *Config, from, by string) (kept string, err error) {
-	path, ok := db.SQLitePath(c.DatabaseURL())
-	if !ok {
-		return "", fmt.Errorf("%w: stop every collector, pg_restore --clean --if-exists --dbname=DATABASE %s, then dockline-collector restore --mark", db.ErrNotHere, from)
+	marked := func(d *db.DB) error { return mark(ctx, d, by, from) }
+	if path, ok := db.SQLitePath(c.DatabaseURL()); ok {
+		return db.Restore(ctx, from, path, time.Now(), marked)
 	}
-	return db.Restore(ctx, from, path, time.Now(), func(d *db.DB) error { return mark(ctx, d, by, from) })
+	if !db.IsCopy(from) {
+		return "", fmt.Errorf("%s is no copy that backup made of PostgreSQL, or of SQLite with --portable; what pg_dump wrote is put back by pg_restore, and then dockline-collector restore --mark", from)
+	}
+	return db.RestorePostgres(ctx, from, c.DatabaseURL(), time.Now(), marked)
 }
 
 // MarkRestored tells the configured database that it was put back to an older state by other means.
@@ -56,6 +58,9 @@ func Restored(ctx context.Context, tx *db.Tx, now time.Time) error {
 func mark(ctx context.Context, d *db.DB, by, from string) error {
 	now := time.Now()
 	return d.Write(ctx, func(tx *db.Tx) error {
+		if err := people.AllowEverywhere(ctx, tx, by, people.SystemAct); err != nil {
+			return err
+		}
 		if _, err := tx.NewIncarnation(ctx, now); err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ func openForCommand(ctx context.Context, c *Config, systems bool) (*Collector, e
 			return err
 		}
 		if systems {
-			if m.connectors, err = newSystems(c, m.now); err != nil {
+			if m.connectors, err = newSystems(c); err != nil {
 				return err
 			}
 		}

@@ -79,9 +79,10 @@ func (m *Collector) open(ctx context.Context) (err error) {
 	if m.db, err = OpenDatabase(ctx, m.config); err != nil {
 		return err
 	}
-	if m.connectors, err = newSystems(m.config, m.now); err != nil {
+	if m.connectors, err = newSystems(m.config); err != nil {
 		return err
 	}
+	govern(m.connectors, m.now, m.share)
 	if m.configured, err = loadPolicy(m.config); err != nil {
 		return err
 	}
@@ -189,6 +190,7 @@ func (m *Collector) Run(ctx context.Context) error {
 		}
 		return nil
 	})
+	defer m.giveUpShares(ctx)
 	asked := ctx
 	g, ctx := errgroup.WithContext(asked)
 	for _, run := range loops {

@@ -34,6 +34,7 @@ type Config struct {
 	EPCIS      []EPCISConfig     `yaml:"epcis"`
 	Notices    NoticesConfig     `yaml:"notices"`
 	Check      CheckConfig       `yaml:"check"`
+	Archive    ArchiveConfig     `yaml:"archive"`
 	Console    ConsoleConfig     `yaml:"console"`
 	Log        LogConfig         `yaml:"log"`
 
@@ -100,6 +101,19 @@ type LimitsConfig struct {
 	Calls    int           `yaml:"calls"`
 	Per      time.Duration `yaml:"per"`
 	Parallel int           `yaml:"parallel"`
+}
+
+// ArchiveConfig says where archives are: a folder, "" for one in data_dir.
+type ArchiveConfig struct {
+	Folder string `yaml:"folder"`
+}
+
+// ArchiveFolder is where archives are written.
+func (c *Config) ArchiveFolder() string {
+	if c.Archive.Folder != "" {
+		return c.Archive.Folder
+	}
+	return c.Path("archive")
 }
 
 // CheckConfig says when everything is compared with the event log: a time of day, "" for never.

@@ -23,11 +23,15 @@ func (m *Collector) newKeeper(l link, log *eventlog.Log) *fleet.Keeper {
 		}
 		return m.report(ctx, tx, tenant, origin, desired)
 	}
+	releases := &releaseWatch{db: m.db, policy: m.policy, report: m.report, now: m.now}
 	return &fleet.Keeper{DB: m.db, Holder: m.name, Listening: l.up, OfflineAfter: m.config.MQTT.OfflineAfter, Close: func(ctx context.Context) (int, error) {
 		if err := log.AskedAgain(ctx); err != nil {
 			return 0, err
 		}
 		if err := downlink.AfterLosses(ctx, m.db, m.now()); err != nil {
+			return 0, err
+		}
+		if err := releases.step(ctx); err != nil {
 			return 0, err
 		}
 		return closer.Close(ctx)

@@ -51,7 +51,7 @@ func (m *Collector) keysAt(e *docklinev1.Event, logID int64) []eventlog.Touch {
 }
 
 func touchesOf(e *docklinev1.Event, p *policy.Policy) []eventlog.Touch {
-	touched := state.Keys(e, p.Mapping)
+	touched := state.Keys(e, p.MappingOf(e.GetTenant()))
 	out := make([]eventlog.Touch, len(touched))
 	for i, t := range touched {
 		out[i] = eventlog.Touch(t)

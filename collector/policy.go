@@ -25,9 +25,19 @@ func (m *Collector) policy() *policy.Policy {
 
 func loadPolicy(c *Config) (*policy.Policy, error) {
 	if c.Policy.Folder != "" {
-		return policy.LoadFolder(c.Path(c.Policy.Folder))
+		return LoadPolicyFolder(c, c.Path(c.Policy.Folder))
 	}
 	return policy.Default().WithTargets(targets(c))
+}
+
+// LoadPolicyFolder reads a policy folder for this configuration: one that does not name the targets leaves them to the connectors, as where there
+// is no folder at all.
+func LoadPolicyFolder(c *Config, path string) (*policy.Policy, error) {
+	p, err := policy.LoadFolder(path)
+	if err != nil || p.Has("targets.yaml") {
+		return p, err
+	}
+	return p.WithTargets(targets(c))
 }
 
 // takePolicy says which version is in force from the start on: where the folder has changed since the last start its content, if that needs

@@ -43,7 +43,7 @@ func newDesk(m *Collector) *PolicyDesk {
 // Load is the policy that somebody names: a folder, a version or the beginning of its name; "" is the one in force.
 func (k *PolicyDesk) Load(ctx context.Context, name string) (p *policy.Policy, err error) {
 	if info, err := os.Stat(name); name != "" && err == nil && info.IsDir() {
-		return policy.LoadFolder(name)
+		return LoadPolicyFolder(k.m.config, name)
 	}
 	if strings.ContainsAny(name, `/\`) {
 		return nil, fmt.Errorf("there is no folder %s", name)
@@ -80,6 +80,17 @@ func (k *PolicyDesk) Warnings(ctx context.Context, p *policy.Policy) (texts []st
 		}
 	}
 	return texts, err
+}
+
+// Adapters are the kinds of connectors that speak to a tenant's targets, or to those of all, by the target's name.
+func (k *PolicyDesk) Adapters(tenant string) map[string]string {
+	adapters := make(map[string]string)
+	for _, s := range k.m.connectors {
+		if tenant == "" || s.config.Tenant == tenant {
+			adapters[s.config.Name] = s.config.Kind
+		}
+	}
+	return adapters
 }
 
 // Untargeted names the connectors that a policy gives no part to: under it what they tell is nobody's, and they are told nothing.

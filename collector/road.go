@@ -49,7 +49,7 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	r.filler = &eventlog.Filler{Log: log, Slog: m.log.With("part", "eventlog"), OnFilled: func() { r.sequencer.Wake(); r.worker.Wake.Set() }}
 	appendFacts := appending(log)
 	r.worker = m.newWorker(log)
-	r.worker.Done = r.sequencerWake
+	r.worker.Done = r.folded
 	r.downlink = &downlink.Downlink{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "downlink")}
 	r.keeper = m.newKeeper(l, log)
 	r.night = m.newNight(log, r.worker)
@@ -59,7 +59,7 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	}
 	r.watch = &policyWatch{collector: m, append: appendFacts, changed: func() { r.worker.Wake.Set() }}
 	for _, s := range m.connectors {
-		r.senders = append(r.senders, &posting.Sender{DB: m.db, Target: s.config.Name, Connector: s.governed, Account: s.account, Parallel: s.account.Limits.Parallel,
+		r.senders = append(r.senders, &posting.Sender{DB: m.db, Target: s.config.Name, Connector: s.governed, Account: s.account, Parallel: s.abreast(),
 			Holder: m.name, Cases: m.cases, Receipts: m.receipts, Days: m.days(s.config.Name), CallTimeout: s.config.Timeout, Now: m.clock, Random: m.jitter,
 			Log: m.log.With("part", "posting", "target", s.config.Name)})
 		in := &connector.Intake{DB: m.db, Connector: s.governed, Name: s.config.Name, Tenant: s.config.Tenant, Append: appendFacts,
@@ -113,7 +113,13 @@ func (m *Collector) newWorker(log *eventlog.Log) *reconcile.Worker {
 	return &reconcile.Worker{DB: m.db, InForce: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile")}
 }
 
-func (r *road) sequencerWake() { r.sequencer.Wake() }
+// folded is told that something was folded: there may be positions to give and postings to send.
+func (r *road) folded() {
+	r.sequencer.Wake()
+	for _, s := range r.senders {
+		s.Wake.Set()
+	}
+}
 
 // loops are all that run for the road's sake.
 func (r *road) loops() []func(context.Context) error {

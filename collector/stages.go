@@ -75,7 +75,7 @@ func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
 		m.connectors = append(m.connectors, &system{connector: told.Connector,
 			config: ConnectorConfig{Name: told.Name, Tenant: s.Tenant, Role: string(told.Role)}})
 	}
-	govern(m.connectors, s.Now)
+	govern(m.connectors, s.Now, m.share)
 	r, err := m.newRoad(ctx, surroundingLink(s))
 	if err != nil {
 		return nil, err

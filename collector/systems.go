@@ -2,8 +2,11 @@ package collector
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/dockline/dockline/collector/connector"
 	connectorhttp "github.com/dockline/dockline/collector/connector/http"
@@ -20,7 +23,7 @@ type system struct {
 	account  *connector.Account
 }
 
-func newSystems(c *Config, now func() time.Time) ([]*system, error) {
+func newSystems(c *Config) ([]*system, error) {
 	systems := make([]*system, len(c.Connectors))
 	for i, n := range c.Connectors {
 		made, err := newConnector(c, n)
@@ -29,12 +32,35 @@ func newSystems(c *Config, now func() time.Time) ([]*system, error) {
 		}
 		systems[i] = &system{config: n, connector: made}
 	}
-	govern(systems, now)
 	return systems, nil
 }
 
+// share is this collector's part of an account, where several collectors may work on one database.
+func (m *Collector) share(account string) *connector.Share {
+	if m.db.Engine() != "postgres" {
+		return nil
+	}
+	return &connector.Share{DB: m.db, Account: account, Collector: m.name + "/" + uuid.NewString()}
+}
+
+// giveUpShares gives back what this collector has of its accounts, so that others need not wait for its end.
+func (m *Collector) giveUpShares(ctx context.Context) {
+	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer end()
+	given := make(map[*connector.Account]bool)
+	for _, s := range m.connectors {
+		if given[s.account] {
+			continue
+		}
+		given[s.account] = true
+		if err := s.account.Share.GiveUp(ctx, s.account); err != nil {
+			m.log.Warn("other collectors wait until this one's part of an account runs out", "err", err)
+		}
+	}
+}
+
 // govern puts every system within the limits of its account.
-func govern(systems []*system, now func() time.Time) {
+func govern(systems []*system, now func() time.Time, share func(account string) *connector.Share) {
 	accounts := make(map[string]*connector.Account)
 	for _, s := range systems {
 		name := cmp.Or(s.config.Account, s.config.Name)
@@ -44,7 +70,7 @@ func govern(systems []*system, now func() time.Time) {
 		}
 		a := accounts[key]
 		if a == nil {
-			a = &connector.Account{Name: name, Now: now}
+			a = &connector.Account{Name: name, Now: now, Share: share(key)}
 			accounts[key] = a
 		}
 		if l := s.config.Limits; l != (LimitsConfig{}) {
@@ -52,6 +78,15 @@ func govern(systems []*system, now func() time.Time) {
 		}
 		s.account, s.governed = a, connector.Govern(s.connector, a)
 	}
+}
+
+// usualParallel is how many postings are under way at once to a system of a kind whose limits say nothing; of others it is one. A Tryton answers
+// two users that touch the same stock with a conflict for one of them.
+var usualParallel = map[string]int{"http": 4}
+
+// abreast is how many postings to the system are under way at once.
+func (s *system) abreast() int {
+	return cmp.Or(s.account.Limits.Parallel, usualParallel[s.config.Kind])
 }
 
 func newConnector(c *Config, n ConnectorConfig) (connector.Connector, error) {

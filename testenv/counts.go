@@ -24,6 +24,7 @@ var counts = map[string]struct{ commit, full int }{
 	"rebuild.orders":         {24, 120},
 	"epcis.orders":           {24, 120},
 	"rebuild.troubles":       {10, 50},
+	"retention.lives":        {30, 1000},
 	"permutations.pure":      {300, 10000},
 	"permutations.database":  {40, 10000},
 	"once.tryton-orders":     {8, 60},
@@ -37,6 +38,7 @@ var counts = map[string]struct{ commit, full int }{
 	"orders.retail-lines":    {400, 1 << 20},
 	"orders.northwind-lines": {150, 1 << 20},
 	"sim.seeds":              {200, 2000},
+	"sim.again":              {3, 30},
 
 	"health.backlog": {60_000, 1_000_000},
 	// Sites whose line comes back in the same moment.

@@ -2,6 +2,8 @@ package api
 
 import (
 	"cmp"
+	"time"
+
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
@@ -129,8 +131,10 @@ func (s *server) postings(q *request) (any, error) {
 		if total, err = posting.Total(q.Context(), tx, f); err != nil {
 			return err
 		}
-		found, err = posting.List(q.Context(), tx, f)
-		return err
+		if found, err = posting.List(q.Context(), tx, f); err != nil {
+			return err
+		}
+		return posting.Explain(q.Context(), tx, found, time.Now())
 	})
 	if err != nil {
 		return nil, err

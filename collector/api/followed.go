@@ -31,8 +31,9 @@ type Posting struct {
 	Documents []Message `json:"documents"`
 	Wanted    bool      `json:"wanted"`
 	Attempts  int64     `json:"attempts"`
-	// Fault is why it stands where it stands.
+	// Fault is why it stands where it stands, WaitsFor what it waits for while it is on its way: a pause, another posting, its hour.
 	Fault       *Fault     `json:"fault,omitempty"`
+	WaitsFor    string     `json:"waits_for,omitempty"`
 	Policy      string     `json:"policy_version"`
 	CreatedAt   *time.Time `json:"created_at"`
 	ChangedAt   *time.Time `json:"changed_at"`
@@ -49,7 +50,7 @@ type Fault struct {
 
 func postingOf(e *posting.Entry) Posting {
 	p := Posting{Target: e.Target, Kind: string(e.Kind), Key: e.Key, State: string(e.State), Site: e.Site, For: e.FoldKey, CorrelationID: e.CorrelationID,
-		Style: string(e.Style), Documents: []Message{}, Wanted: e.Wanted, Attempts: e.Attempts, Policy: e.PolicyVersion,
+		Style: string(e.Style), Documents: []Message{}, Wanted: e.Wanted, Attempts: e.Attempts, Policy: e.PolicyVersion, WaitsFor: e.Waits,
 		CreatedAt: when(e.CreatedAt), ChangedAt: when(e.ChangedAt), ConfirmedAt: when(e.ConfirmedAt)}
 	if e.Document != nil {
 		p.Document = &Message{e.Document}

@@ -29,15 +29,18 @@ type Account struct {
 	// bound for how long; default 1 s and 5 s.
 	OpenAfter              int
 	OpenFirst, OpenLongest time.Duration
+	// Share divides the limits among the collectors that use the account, and tells them of its patience and its silence; nil where there is but one.
+	Share *Share
 
-	once  sync.Once
-	slots chan struct{}
+	once sync.Once
 
 	mu          sync.Mutex
-	begun       []time.Time // of the last Calls requests, as a ring
-	at          int
+	begun       []time.Time   // when the requests of the last Per began, or will
+	part        part          // of the limits, where there is a Share
+	free        chan struct{} // closed when a place may have become free
 	pausedUntil time.Time
 	breaker     Breaker
+	untold      bool // the other collectors do not know yet what was heard
 	stats       AccountStats
 }
 
@@ -48,6 +51,9 @@ type AccountStats struct {
 	UnderWay               int64
 	// PausedUntil is how long the target asked for patience, OpenUntil until when it is left alone since it does not answer.
 	PausedUntil, OpenUntil time.Time
+
+	waiting int // for a place, or for their turn
+	most    int // how many calls were under way at most since the part was given
 }
 
 // longestPause is the longest that a target is left alone because it asks for it; a broken gateway may ask for days.
@@ -58,12 +64,7 @@ func (a *Account) prepare() {
 		if a.Now == nil {
 			a.Now = time.Now
 		}
-		if a.Limits.Parallel > 0 {
-			a.slots = make(chan struct{}, a.Limits.Parallel)
-		}
-		if a.Limits.Calls > 0 && a.Limits.Per > 0 {
-			a.begun = make([]time.Time, a.Limits.Calls)
-		}
+		a.free = make(chan struct{})
 		a.breaker = Breaker{Threshold: a.OpenAfter, First: a.OpenFirst, Longest: a.OpenLongest}
 		if a.breaker.Threshold == 0 {
 			a.breaker.Threshold = 3
@@ -117,7 +118,9 @@ func (a *Account) Heard(err error) (open, closed bool) {
 	defer a.mu.Unlock()
 	var f *Fault
 	if err == nil || errors.As(err, &f) && f.Class != docklinev1.FaultClass_FAULT_CLASS_TECHNICAL && f.Class != docklinev1.FaultClass_FAULT_CLASS_UNSPECIFIED {
-		return false, a.breaker.Answered()
+		closed = a.breaker.Answered()
+		a.untold = a.untold || closed
+		return false, closed
 	}
 	if f != nil && f.Code == accountResting {
 		return !a.breaker.Closed(), false // nobody asked the target
@@ -125,7 +128,9 @@ func (a *Account) Heard(err error) (open, closed bool) {
 	if f != nil && f.RetryAfter > 0 {
 		a.pausedUntil = a.Now().Add(min(f.RetryAfter, longestPause))
 	}
-	return a.breaker.Failed(a.Now()), false
+	open = a.breaker.Failed(a.Now())
+	a.untold = a.untold || open || f != nil && f.RetryAfter > 0
+	return open, false
 }
 
 // Probed tells the account that a probe was answered: one posting may be tried.
@@ -142,25 +147,54 @@ const accountResting = "target_resting"
 // enter waits for a place; the caller leaves with what it returns.
 func (a *Account) enter(ctx context.Context) (leave func(), err error) {
 	a.prepare()
-	if a.slots != nil {
+	for waited := false; ; waited = true {
+		if err := a.Share.hold(ctx, a); err != nil {
+			return nil, err
+		}
+		taken, free := a.take(waited)
+		if taken {
+			return a.leave, nil
+		}
+		a.note(func(s *AccountStats) { s.waiting++ })
 		select {
-		case a.slots <- struct{}{}:
-		default:
-			a.note(func(s *AccountStats) { s.Waited++ })
-			select {
-			case a.slots <- struct{}{}:
-			case <-ctx.Done():
-				return nil, notMade(a.Name, "no place was free in time", ctx.Err())
-			}
+		case <-free:
+		case <-a.Share.lookAgain():
+		case <-ctx.Done():
+			err = notMade(a.Name, "no place was free in time", ctx.Err())
+		}
+		a.note(func(s *AccountStats) { s.waiting-- })
+		if err != nil {
+			return nil, err
 		}
 	}
-	a.note(func(s *AccountStats) { s.UnderWay++ })
-	return func() {
-		a.note(func(s *AccountStats) { s.UnderWay-- })
-		if a.slots != nil {
-			<-a.slots
+}
+
+// take takes a place, or says where it is told that one may be free.
+func (a *Account) take(waited bool) (bool, <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if places, limited := a.places(); limited && a.stats.UnderWay >= int64(places) {
+		if !waited {
+			a.stats.Waited++
 		}
-	}, nil
+		return false, a.free
+	}
+	a.stats.UnderWay++
+	a.stats.most = max(a.stats.most, int(a.stats.UnderWay))
+	return true, nil
+}
+
+func (a *Account) leave() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stats.UnderWay--
+	a.freed()
+}
+
+// freed tells all that wait for a place to look again; the caller holds the lock.
+func (a *Account) freed() {
+	close(a.free)
+	a.free = make(chan struct{})
 }
 
 func (a *Account) note(f func(*AccountStats)) {
@@ -172,17 +206,36 @@ func (a *Account) note(f func(*AccountStats)) {
 // pace waits until one more request may begin.
 func (a *Account) pace(ctx context.Context) error {
 	a.prepare()
-	pause := a.reserve()
-	if pause <= 0 {
-		return ended(ctx, a.Name)
+	for {
+		if err := a.Share.hold(ctx, a); err != nil {
+			return err
+		}
+		pause, ok := a.reserve()
+		if !ok { // all of the rate is the other collectors' for the moment
+			if err := a.rest(ctx, a.Share.lookAgain()); err != nil {
+				return err
+			}
+			continue
+		}
+		if pause <= 0 {
+			return ended(ctx, a.Name)
+		}
+		if end, ok := ctx.Deadline(); ok && time.Until(end) < pause {
+			return notMade(a.Name, fmt.Sprintf("the rate of its account lets it go in %s", pause.Round(time.Millisecond)), context.DeadlineExceeded)
+		}
+		if err := a.rest(ctx, time.After(pause)); err != nil {
+			return err
+		}
+		return a.Share.hold(ctx, a) // it may have waited for longer than its part holds
 	}
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < pause {
-		return notMade(a.Name, fmt.Sprintf("the rate of its account lets it go in %s", pause.Round(time.Millisecond)), context.DeadlineExceeded)
-	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
+}
+
+// rest waits for its turn, or until its time is over.
+func (a *Account) rest(ctx context.Context, turn <-chan time.Time) error {
+	a.note(func(s *AccountStats) { s.waiting++ })
+	defer a.note(func(s *AccountStats) { s.waiting-- })
 	select {
-	case <-timer.C:
+	case <-turn:
 		return nil
 	case <-ctx.Done():
 		return ended(ctx, a.Name)
@@ -197,23 +250,40 @@ func ended(ctx context.Context, account string) error {
 	return nil
 }
 
-// reserve takes the next place in the row and says how long it is until then: no more than Calls within any Per.
-func (a *Account) reserve() time.Duration {
+// reserve takes the next place in the row and says how long it is until then: no more than the rate allows within any Per. It is false where none
+// of the rate is this collector's now.
+func (a *Account) reserve() (time.Duration, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.stats.Calls++
-	if len(a.begun) == 0 {
-		return 0
+	calls, limited := a.calls()
+	if !limited {
+		a.stats.Calls++
+		return 0, true
 	}
+	if calls == 0 {
+		return 0, false
+	}
+	a.stats.Calls++
 	now := a.Now()
 	begin := now
-	if earliest := a.begun[a.at].Add(a.Limits.Per); !a.begun[a.at].IsZero() && earliest.After(now) {
-		begin = earliest
-		a.stats.Waited++
+	a.forget(now)
+	if n := len(a.begun); n >= calls {
+		if earliest := a.begun[n-calls].Add(a.Limits.Per); earliest.After(now) {
+			begin = earliest
+			a.stats.Waited++
+		}
 	}
-	a.begun[a.at] = begin
-	a.at = (a.at + 1) % len(a.begun)
-	return begin.Sub(now)
+	a.begun = append(a.begun, begin)
+	return begin.Sub(now), true
+}
+
+// forget drops the requests that began longer ago than counts; the caller holds the lock.
+func (a *Account) forget(now time.Time) {
+	n := 0
+	for n < len(a.begun) && !a.begun[n].Add(a.Limits.Per).After(now) {
+		n++
+	}
+	a.begun = append(a.begun[:0], a.begun[n:]...)
 }
 
 func notMade(account, why string, err error) *Fault {

@@ -58,6 +58,19 @@ func (b *Breaker) Failed(now time.Time) bool {
 	return true
 }
 
+// Known is told that another collector holds it open until then, zero for not at all.
+func (b *Breaker) Known(until time.Time) {
+	switch {
+	case until.IsZero() && b.open == 0: // failures in a row are counted on
+	case until.IsZero():
+		b.Answered()
+	case b.open == 0:
+		b.open, b.OpenUntil, b.half = b.First, until, false
+	case until.After(b.OpenUntil):
+		b.OpenUntil, b.half = until, false
+	}
+}
+
 // Answered is told that the target answered, and says whether the breaker was open before.
 func (b *Breaker) Answered() bool {
 	was := b.open != 0

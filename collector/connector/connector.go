@@ -67,6 +67,8 @@ type Posting struct {
 	References map[string]string
 	// Needs are the documents of the confirmed postings that this one depends on.
 	Needs []*docklinev1.DocumentReference
+	// Absent: Find was answered a moment ago, under the same lease, and there is nothing: Apply need not look again before it begins.
+	Absent bool
 }
 
 // Found is one document in the target that carries our reference.
@@ -88,6 +90,9 @@ type Found struct {
 // Result is what Apply brought about, read back from the target.
 type Result struct {
 	Documents []*docklinev1.DocumentReference
+	// Newer is the version by which the target holds other content than the posting's and keeps it, because it is as new or newer; 0 where
+	// it took the posting. For Level.
+	Newer int64
 }
 
 // Cursor is opaque to everyone but its connector.

@@ -27,6 +27,9 @@ func (g *governed) call(ctx context.Context, f func(context.Context) error) erro
 
 // read is a call of a flow that does not ask the account first.
 func (g *governed) read(ctx context.Context, f func(context.Context) error) error {
+	if err := g.account.Meet(ctx); err != nil {
+		return notMade(g.account.Name, "the database does not say whether it may be asked", err)
+	}
 	if g.account.Allow() == Refused {
 		g.account.note(func(s *AccountStats) { s.Refused++ })
 		s := g.account.Stats()

@@ -107,8 +107,10 @@ func (s *server) postings(q *request) (*content, error) {
 		if data.State != "" {
 			f.States = []posting.State{posting.State(data.State)}
 		}
-		data.Postings, err = posting.List(ctx, tx, f)
-		return err
+		if data.Postings, err = posting.List(ctx, tx, f); err != nil {
+			return err
+		}
+		return posting.Explain(ctx, tx, data.Postings, s.Now())
 	})
 	return &content{"postings", "Postings", data}, err
 }

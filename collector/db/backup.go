@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,8 +15,6 @@ import (
 )
 
 var (
-	// ErrNotHere: the operation is PostgreSQL's own.
-	ErrNotHere = errors.New("a PostgreSQL database is backed up and restored with its own tools")
 	// ErrInUse: another process has the database open.
 	ErrInUse = errors.New("the database is in use: stop the collector first")
 	// ErrDamaged: the file is no whole database.
@@ -25,35 +24,133 @@ var (
 // SQLitePath is the file of an "sqlite:PATH" URL.
 func SQLitePath(url string) (path string, ok bool) { return strings.CutPrefix(url, "sqlite:") }
 
-// Backup writes the database as of one moment into a new file, while it is at work; PostgreSQL is ErrNotHere. The file is whole and
-// synced when it has its name.
-func (d *DB) Backup(ctx context.Context, path string) error {
-	if d.postgres {
-		return ErrNotHere
-	}
+// Backup writes the database as of one moment into a new file, while it is at work: an SQLite database as such a file, or, where portable is set
+// and always of PostgreSQL, as a copy of which either engine is restored. The file is whole, synced and read back when it has its name.
+func (d *DB) Backup(ctx context.Context, path string, portable bool) (*CopyInfo, error) {
 	if _, err := os.Stat(path); err == nil {
-		return fmt.Errorf("backup: %w: %s", os.ErrExist, path)
+		return nil, fmt.Errorf("backup: %w: %s", os.ErrExist, path)
 	}
 	unfinished := path + ".tmp"
 	if err := os.Remove(unfinished); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("backup: %w", err)
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	info, err := d.backupInto(ctx, unfinished, portable || d.postgres)
+	if err != nil {
+		os.Remove(unfinished)
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	if err := place(unfinished, path); err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	return info, nil
+}
+
+func (d *DB) backupInto(ctx context.Context, path string, portable bool) (*CopyInfo, error) {
+	if portable {
+		return d.copyInto(ctx, path)
 	}
 	conn, err := d.pool.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("backup: %w", err)
+		return nil, err
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, `VACUUM INTO ?`, unfinished); err != nil {
-		os.Remove(unfinished)
-		return fmt.Errorf("backup: %w", err)
+	if _, err := conn.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
+		return nil, err
 	}
-	if err := os.Chmod(unfinished, 0o600); err != nil {
-		return fmt.Errorf("backup: %w", err)
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, err
 	}
-	return place(unfinished, path)
+	return lookInto(ctx, path)
 }
 
-// Restore puts a backup in the place of the SQLite database at path, which nobody may have open. The backup is checked, brought to this
+// lookInto opens a backup of SQLite, checks it and counts its rows.
+func lookInto(ctx context.Context, path string) (*CopyInfo, error) {
+	name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}).String()
+	pool, err := sql.Open("sqlite", name+"?mode=ro&_pragma=query_only(1)")
+	if err != nil {
+		return nil, err
+	}
+	b := &DB{pool: pool, readPool: pool, write: slots(1), first: make(chan *session), read: slots(1)}
+	defer b.Close()
+	info := &CopyInfo{CopyHead: CopyHead{Engine: "sqlite"}, Rows: make(map[string]int64)}
+	err = b.Read(ctx, func(tx *Tx) error {
+		if err := tx.whole(ctx); err != nil {
+			return err
+		}
+		if info.Incarnation, _, err = tx.Incarnation(ctx, false); err != nil {
+			return err
+		}
+		tables, err := tx.tables(ctx)
+		if err != nil {
+			return err
+		}
+		for _, table := range tables {
+			var n int64
+			if err := tx.QueryRow(ctx, `SELECT count(*) FROM `+table).Scan(&n); err != nil {
+				return err
+			}
+			info.Rows[table] = n
+		}
+		return tx.QueryRow(ctx, `SELECT max(version_id) FROM `+migrationTable).Scan(&info.Version)
+	})
+	if err != nil {
+		return nil, err
+	}
+	at, err := os.Stat(path)
+	if err == nil {
+		info.Bytes, info.At = at.Size(), at.ModTime().UTC()
+	}
+	return info, err
+}
+
+// whole says whether an SQLite file is a whole database of a collector.
+func (tx *Tx) whole(ctx context.Context) error {
+	var said string
+	if err := tx.QueryRow(ctx, `PRAGMA quick_check(1)`).Scan(&said); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if said != "ok" {
+		return fmt.Errorf("%w: %s", ErrDamaged, said)
+	}
+	var tables int
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'event_identity'`).Scan(&tables); err != nil || tables != 1 {
+		return fmt.Errorf("%w of a collector", ErrDamaged)
+	}
+	return nil
+}
+
+// copyInto writes a copy, syncs it and reads it back.
+func (d *DB) copyInto(ctx context.Context, path string) (*CopyInfo, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	written, err := d.WriteCopy(ctx, file)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return nil, err
+	}
+	back, err := ReadCopy(path, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if back.SHA256 != written.SHA256 || !maps.Equal(back.Rows, written.Rows) {
+		return nil, fmt.Errorf("%w: what was written reads back otherwise", ErrDamaged)
+	}
+	return back, nil
+}
+
+// Look says what a backup holds, and whether it is whole.
+func Look(ctx context.Context, path string) (*CopyInfo, error) {
+	if IsCopy(path) {
+		return ReadCopy(path, nil, nil)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	return lookInto(ctx, path)
+}
+
+// Restore puts a backup, of either form, in the place of the SQLite database at path, which nobody may have open. The backup is checked, brought to this
 // version's tables and given to mark first; nothing is touched where any of that fails. The database that was there is kept under the
 // name returned, "" where there was none.
 func Restore(ctx context.Context, from, path string, now time.Time, mark func(*DB) error) (kept string, err error) {
@@ -61,8 +158,8 @@ func Restore(ctx context.Context, from, path string, now time.Time, mark func(*D
 	if err := removeDatabase(fresh); err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}
-	if err := copyFile(from, fresh); err != nil {
-		return "", fmt.Errorf("restore: %w", err)
+	if err := fillFresh(ctx, from, fresh); err != nil {
+		return "", errors.Join(fmt.Errorf("restore: %w", err), removeDatabase(fresh))
 	}
 	if err := prepare(ctx, fresh, mark); err != nil {
 		return "", errors.Join(fmt.Errorf("restore %s: %w", from, err), removeDatabase(fresh))
@@ -79,6 +176,18 @@ func Restore(ctx context.Context, from, path string, now time.Time, mark func(*D
 	return kept, place(fresh, path)
 }
 
+// fillFresh makes a database of a backup.
+func fillFresh(ctx context.Context, from, fresh string) error {
+	if !IsCopy(from) {
+		return copyFile(from, fresh)
+	}
+	d, err := openSQLite(fresh)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.load(ctx, from), d.Close())
+}
+
 // prepare checks a copy, migrates it and marks it, and leaves one file.
 func prepare(ctx context.Context, path string, mark func(*DB) error) error {
 	d, err := openSQLite(path)
@@ -86,16 +195,8 @@ func prepare(ctx context.Context, path string, mark func(*DB) error) error {
 		return err
 	}
 	err = func() error {
-		var said string
-		if err := d.readPool.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&said); err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-		if said != "ok" {
-			return fmt.Errorf("%w: %s", ErrDamaged, said)
-		}
-		var tables int
-		if err := d.readPool.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'event_identity'`).Scan(&tables); err != nil || tables != 1 {
-			return fmt.Errorf("%w of a collector", ErrDamaged)
+		if err := d.Read(ctx, func(tx *Tx) error { return tx.whole(ctx) }); err != nil {
+			return err
 		}
 		if err := d.Migrate(ctx); err != nil {
 			return err

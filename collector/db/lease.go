@@ -40,6 +40,12 @@ func (d *DB) Release(ctx context.Context, name, holder string) error {
 	return nil
 }
 
+// Now is the time by the clock that all collectors share.
+func (tx *Tx) Now(ctx context.Context) (time.Time, error) {
+	micros, err := tx.d.now(ctx, tx)
+	return time.UnixMicro(micros), err
+}
+
 // now is Unix microseconds by the clock that all collectors share.
 func (d *DB) now(ctx context.Context, tx *Tx) (int64, error) {
 	if d.Now != nil || !d.postgres {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -16,23 +17,12 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// migrationTable is where it stands which migrations have run.
+const migrationTable = "goose_db_version"
+
 // Migrate brings the tables to the newest version. Several collectors may call it at once.
 func (d *DB) Migrate(ctx context.Context) error {
-	dialect := goose.DialectSQLite3
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
-	if d.postgres {
-		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
-		if err != nil {
-			return fmt.Errorf("migrate: %w", err)
-		}
-		options = append(options, goose.WithSessionLocker(locker))
-	}
-	folder, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	provider, err := goose.NewProvider(dialect, d.pool, rendered{folder, d.types()}, options...)
+	provider, err := d.migrations()
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
@@ -51,6 +41,56 @@ func (d *DB) Migrate(ctx context.Context) error {
 		case <-time.After(time.Duration(try) * 30 * time.Millisecond):
 		}
 	}
+}
+
+// migrations runs the steps from one version of the tables to the next.
+func (d *DB) migrations() (*goose.Provider, error) {
+	dialect := goose.DialectSQLite3
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	if d.postgres {
+		dialect = goose.DialectPostgres
+		locker, err := lock.NewPostgresSessionLocker()
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	folder, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(dialect, d.pool, rendered{folder, d.types()}, options...)
+}
+
+// version of the tables.
+func (d *DB) version(ctx context.Context) (int64, error) {
+	provider, err := d.migrations()
+	if err != nil {
+		return 0, err
+	}
+	return provider.GetDBVersion(ctx)
+}
+
+// ErrNewer: a copy is of a newer version of the collector than this one.
+var ErrNewer = errors.New("made by a newer version of the collector")
+
+// migrateTo makes the tables of a version, in a database that has none.
+func (d *DB) migrateTo(ctx context.Context, version int64) error {
+	provider, err := d.migrations()
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	known := false
+	for _, source := range provider.ListSources() {
+		known = known || source.Version == version
+	}
+	if !known {
+		return fmt.Errorf("tables of version %d: %w", version, ErrNewer)
+	}
+	if _, err = provider.UpTo(ctx, version); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
 }
 
 const migrateTries = 12

@@ -21,6 +21,9 @@ func (s *Signal) Set() {
 	}
 }
 
+// Told is what a loop of its own waits at: it receives once for what was set since.
+func (s *Signal) Told() <-chan struct{} { return s.channel() }
+
 func (s *Signal) channel() chan struct{} {
 	s.once.Do(func() { s.c = make(chan struct{}, 1) })
 	return s.c

@@ -57,8 +57,10 @@ type Filter struct {
 
 // ErrAbsent is returned where there is no dead letter of an id; ErrSettled where it is settled already.
 var (
-	ErrAbsent  = errors.New("no such dead letter")
-	ErrSettled = errors.New("is settled already")
+	ErrAbsent = errors.New("no such dead letter")
+	// ErrIncorrect: the correction is not one that could be taken.
+	ErrIncorrect = errors.New("it cannot be taken")
+	ErrSettled   = errors.New("is settled already")
 )
 
 const defaultLimit = 100

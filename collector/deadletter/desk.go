@@ -104,8 +104,11 @@ func (d *Desk) Edit(ctx context.Context, tx *db.Tx, tenant, id string, who Who, 
 		return "", err
 	}
 	plain(written)
+	if written.GetKind() == docklinev1.EventKind_EVENT_KIND_UNSPECIFIED {
+		return "", fmt.Errorf("the correction of %s: %w: nothing says yet what happened; say that first, as kind=pick.confirmed, and then its fields, as pick.task=T1", short(l.EventID), ErrIncorrect)
+	}
 	if err := Check(Corrected(letter, written)); err != nil {
-		return "", fmt.Errorf("the correction of %s cannot be taken: %w", short(l.EventID), err)
+		return "", fmt.Errorf("the correction of %s: %w: %w", short(l.EventID), ErrIncorrect, err)
 	}
 	was := Refused(letter)
 	if was != nil {
@@ -113,7 +116,7 @@ func (d *Desk) Edit(ctx context.Context, tx *db.Tx, tenant, id string, who Who, 
 	}
 	difference := Difference(was, written)
 	if difference == "" {
-		return "", fmt.Errorf("the correction of %s says what the record said; it was refused: %s", short(l.EventID), letter.GetDeadLetter().GetText())
+		return "", fmt.Errorf("the correction of %s: %w: it says what the record said, which was refused: %s", short(l.EventID), ErrIncorrect, letter.GetDeadLetter().GetText())
 	}
 	body, err := proto.Marshal(written)
 	if err != nil {

@@ -22,6 +22,15 @@ const MaxCodeBytes = 256
 // PutMaster brings a tenant's master data of one kind, code to name, up to date; what is not in it stays, or is no longer known where
 // it is the whole of it. It returns how many records have changed. Sites get the changes only.
 func PutMaster(ctx context.Context, d *db.DB, tenant string, kind docklinev1.MasterKind, records map[string]string, whole bool) (changed int, err error) {
+	err = d.Write(ctx, func(tx *db.Tx) (err error) {
+		changed, err = PutMasterIn(ctx, tx, tenant, kind, records, whole)
+		return err
+	})
+	return changed, err
+}
+
+// PutMasterIn is PutMaster in the caller's transaction.
+func PutMasterIn(ctx context.Context, tx *db.Tx, tenant string, kind docklinev1.MasterKind, records map[string]string, whole bool) (changed int, err error) {
 	if tenant == "" || kind == docklinev1.MasterKind_MASTER_KIND_UNSPECIFIED {
 		return 0, errors.New("master data: a tenant and a kind")
 	}
@@ -30,7 +39,7 @@ func PutMaster(ctx context.Context, d *db.DB, tenant string, kind docklinev1.Mas
 			return 0, fmt.Errorf("master data: %q, %q: code and name are text of up to %d bytes, and a code is not empty", code, name, MaxCodeBytes)
 		}
 	}
-	err = d.Write(ctx, func(tx *db.Tx) error {
+	err = func() error {
 		if err := tx.Lock(ctx, "master/"+tenant); err != nil {
 			return err
 		}
@@ -60,7 +69,7 @@ func PutMaster(ctx context.Context, d *db.DB, tenant string, kind docklinev1.Mas
 		}
 		changed = len(into.Rows)
 		return tx.Upsert(ctx, into)
-	})
+	}()
 	if err != nil {
 		return 0, fmt.Errorf("master data of %s: %w", tenant, err)
 	}

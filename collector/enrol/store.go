@@ -71,8 +71,11 @@ func (s *Store) NewToken(ctx context.Context, tenant, site, by string, life time
 		if _, err := tx.Exec(ctx, `UPDATE site_identity SET revoked = 0 WHERE tenant = ? AND site = ?`, tenant, site); err != nil {
 			return err
 		}
-		return tx.InsertAll(ctx, db.Insert{Table: "site_token", Columns: []string{"tenant", "site", "token_hash", "created_at", "created_by", "expires_at"},
-			Rows: [][]any{{tenant, site, hashOf([]byte(secret)), now.UnixMicro(), by, now.Add(life).UnixMicro()}}})
+		if err := tx.InsertAll(ctx, db.Insert{Table: "site_token", Columns: []string{"tenant", "site", "token_hash", "created_at", "created_by", "expires_at"},
+			Rows: [][]any{{tenant, site, hashOf([]byte(secret)), now.UnixMicro(), by, now.Add(life).UnixMicro()}}}); err != nil {
+			return err
+		}
+		return people.Act(ctx, tx, people.SiteAct, audit.Act{Tenant: tenant, By: by, Action: "site.token", Object: "site/" + site, Detail: map[string]any{"until": now.Add(life).UTC()}}, now)
 	})
 	if err != nil {
 		return "", fmt.Errorf("new token: %w", err)

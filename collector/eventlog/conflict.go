@@ -97,6 +97,9 @@ func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, er
 	if err != nil {
 		return false, err
 	}
+	if !slices.ContainsFunc(bodies, func(b *body) bool { return b.variant == 0 }) {
+		return l.besideArchived(ctx, tx, a, bodies)
+	}
 	events := []*docklinev1.Event{a.Event}
 	for _, b := range bodies {
 		events = append(events, b.Event)
@@ -140,6 +143,18 @@ func (l *Log) settle(ctx context.Context, tx *db.Tx, a *arrival) (isNew bool, er
 		return true, nil
 	}
 	return true, l.report(ctx, tx, tenant, bodiesOrigin(id), openBodies(lowest.Event, len(undecided)-1))
+}
+
+// besideArchived keeps another body of an id whose body in force is in an archive. Which of them the site's journal wrote first counts for
+// nothing there: what is archived stays in force, and a person is told.
+func (l *Log) besideArchived(ctx context.Context, tx *db.Tx, a *arrival, bodies []*body) (isNew bool, err error) {
+	if slices.ContainsFunc(bodies, func(b *body) bool { return bytes.Equal(b.hash, a.hash) }) {
+		return false, nil
+	}
+	if err := l.addVariant(ctx, tx, a); err != nil {
+		return false, err
+	}
+	return true, l.report(ctx, tx, a.Event.GetTenant(), bodiesOrigin(a.Event.GetId()), openBodies(a.Event, len(bodies)+1))
 }
 
 // onlyLater says that all bodies are one word of an agent of its own, said at several times: it answers once more for a command after its disk

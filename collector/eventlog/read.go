@@ -70,9 +70,21 @@ func (l *Log) Get(ctx context.Context, tenant, id string) ([]Entry, error) {
 		UNION ALL SELECT `+entryColumns+` FROM event e WHERE e.tenant = ? AND e.id = ? AND e.variant <> 0 AND e.log_offset IS NOT NULL ORDER BY 2, 1`,
 		tenant, id, tenant, id)
 	if err == nil && len(found) == 0 {
-		return nil, fmt.Errorf("event %s: %w", id, ErrNoEvent)
+		return nil, fmt.Errorf("event %s: %w%s", id, ErrNoEvent, l.archivedIn(ctx, tenant, id))
 	}
 	return found, err
+}
+
+// archivedIn says in which archive an event is; "" for none.
+func (l *Log) archivedIn(ctx context.Context, tenant, id string) string {
+	var in int64
+	err := l.DB.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(ctx, `SELECT archive FROM event_identity WHERE tenant = ? AND id = ?`, tenant, id).Scan(&in)
+	})
+	if err != nil || in == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" any more: it is in archive %d; `dockline-collector retention list` says where", in)
 }
 
 // InForce is the event that is in force under an id, within the caller's transaction, or ErrNoEvent.

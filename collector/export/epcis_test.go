@@ -71,8 +71,8 @@ func withFacts(t *testing.T, d *db.DB, events ...*docklinev1.Event) *eventlog.Lo
 // everything is a mapping that takes codes as they are.
 type everything struct{}
 
-func (everything) Item(_, code, gtin string) (string, bool)         { return code + gtin, true }
-func (everything) Base(_, _ string, millionths int64) (int64, bool) { return millionths, true }
+func (everything) Item(_, code, gtin string) (string, bool)            { return code + gtin, true }
+func (everything) Base(_, _, _ string, millionths int64) (int64, bool) { return millionths, true }
 
 func sample(kind docklinev1.EventKind, key, revision string) *docklinev1.Event {
 	e := eventtest.Sample(kind)

@@ -50,6 +50,15 @@ type Registration struct {
 
 // AddSite makes a site known, or brings what is known of it up to date; it says whether it is new.
 func (f *Fleet) AddSite(ctx context.Context, r Registration) (added bool, err error) {
+	err = f.DB.Write(ctx, func(tx *db.Tx) (err error) {
+		added, err = f.AddSiteIn(ctx, tx, r)
+		return err
+	})
+	return added, err
+}
+
+// AddSiteIn is AddSite in the caller's transaction.
+func (f *Fleet) AddSiteIn(ctx context.Context, tx *db.Tx, r Registration) (added bool, err error) {
 	if !wire.ValidName(r.Tenant) || !wire.ValidName(r.ID) {
 		return false, fmt.Errorf("%w %q of tenant %q: use 1 to 64 letters, digits, - or _", ErrSite, r.ID, r.Tenant)
 	}
@@ -57,7 +66,7 @@ func (f *Fleet) AddSite(ctx context.Context, r Registration) (added bool, err er
 	if !r.CertificateNotAfter.IsZero() {
 		notAfter = r.CertificateNotAfter.UnixMicro()
 	}
-	err = f.DB.Write(ctx, func(tx *db.Tx) error {
+	err = func() error {
 		rows, err := tx.InsertAbsent(ctx, db.Insert{Table: "site", Columns: []string{"tenant", "id", "created_at"},
 			Rows: [][]any{{r.Tenant, r.ID, f.now().UnixMicro()}}, Conflict: []string{"tenant", "id"}, Returning: []string{"id"}})
 		if err != nil {
@@ -78,7 +87,7 @@ func (f *Fleet) AddSite(ctx context.Context, r Registration) (added bool, err er
 		_, err = tx.Exec(ctx, `UPDATE site SET certificate_serial = ?, certificate_not_after = ? WHERE tenant = ? AND id = ?`,
 			r.CertificateSerial, notAfter, r.Tenant, r.ID)
 		return err
-	})
+	}()
 	if err != nil {
 		return false, fmt.Errorf("add site: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -96,8 +97,8 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 	now := i.c.Now().UnixMicro() // one for all: epochs of one Hello follow each other by ordinal, not by when their row was written
 	for _, e := range all {
 		// A predecessor that is only named must not move to the place of those that are there: its seen_at stays.
-		if _, err := tx.Exec(ctx, `INSERT INTO epoch (tenant, site, epoch, ordinal, predecessor, predecessor_last_seq, last_seq, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (tenant, site, epoch) DO UPDATE SET
+		if _, err := tx.Exec(ctx, `INSERT INTO epoch (tenant, site, epoch, ordinal, predecessor, predecessor_last_seq, last_seq, seen_at, named) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)
+			ON CONFLICT (tenant, site, epoch) DO UPDATE SET named = 1,
 			ordinal = CASE WHEN excluded.seen_at = 0 THEN epoch.ordinal ELSE excluded.ordinal END,
 			predecessor = CASE WHEN excluded.predecessor = '' THEN epoch.predecessor ELSE excluded.predecessor END,
 			predecessor_last_seq = CASE WHEN excluded.predecessor = '' THEN epoch.predecessor_last_seq ELSE excluded.predecessor_last_seq END,
@@ -177,6 +178,9 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 			have = have.add(span{lo: top + 1, hi: maxSeq})
 		}
 		sources := ""
+		if still == "" && s.unnamed && i.c.Now().Sub(s.seenAt) < forkQuiet {
+			continue // this Hello may be older than the epoch; see buryUnnamed
+		}
 		if still == "" {
 			if !copied {
 				sources = s.sources
@@ -195,7 +199,7 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 
 // openEpochsOf locks and reads the epochs of a site that are not complete.
 func openEpochsOf(ctx context.Context, tx *db.Tx, site siteKey) ([]*epochState, error) {
-	rows, err := tx.Query(ctx, `SELECT epoch, last_seq, sources FROM epoch WHERE tenant = ? AND site = ? AND complete = 0 ORDER BY epoch`, site.tenant, site.site)
+	rows, err := tx.Query(ctx, `SELECT epoch, last_seq, sources, named, seen_at FROM epoch WHERE tenant = ? AND site = ? AND complete = 0 ORDER BY epoch`, site.tenant, site.site)
 	if err != nil {
 		return nil, err
 	}
@@ -205,9 +209,11 @@ func openEpochsOf(ctx context.Context, tx *db.Tx, site siteKey) ([]*epochState, 
 	var keys [][]any
 	for rows.Next() {
 		s := &epochState{siteKey: site}
-		if err := rows.Scan(&s.epoch, &s.lastSeq, &s.sources); err != nil {
+		var named, seen int64
+		if err := rows.Scan(&s.epoch, &s.lastSeq, &s.sources, &named, &seen); err != nil {
 			return nil, err
 		}
+		s.unnamed, s.seenAt = named == 0, time.UnixMicro(seen)
 		epochs = append(epochs, s)
 		byKey[epochKey{site, s.epoch}] = s
 		keys = append(keys, s.key())

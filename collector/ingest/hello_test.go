@@ -43,3 +43,32 @@ func TestALateHelloLosesNothing(t *testing.T) {
 		w.expect("received ranges", 1, `SELECT count(*) FROM received`)
 	})
 }
+
+// A Hello comes late: since it was said the site has begun an epoch, and of that an envelope is here already, not the first. What lies before is
+// on its way. Where nobody names the epoch for an hour although the site is there, its journal is gone, and what it held is declared.
+func TestALateHelloKnowsNothingOfANewEpoch(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+			w := newWorld(t, d)
+			w.hello("s1", epochRange("e1", "", 1, 8))
+			w.send(w.envelope(envelope("dc-east", "e1", 1, 8, "")), w.envelope(envelope("dc-east", "e2", 5, 6, "")))
+			w.hello("s1", epochRange("e1", "", 1, 8))
+			w.beat("s1", "e1")
+			w.expect("lost ranges", 0, `SELECT count(*) FROM gap`)
+			if gone {
+				w.now = w.now.Add(61 * time.Minute)
+				w.beat("s1", "e1")
+				w.expect("what the lost journal had", 1, `SELECT count(*) FROM gap WHERE epoch = 'e2' AND lo = 1 AND hi = 4`)
+				w.beat("s1", "e1")
+				w.expect("all losses", 1, `SELECT count(*) FROM gap`)
+				return
+			}
+			if answers := w.send(w.envelope(envelope("dc-east", "e2", 1, 4, ""))); len(answers) != 1 || answers[0].GetAck().GetWatermark() != 6 {
+				t.Errorf("answers %v", answers)
+			}
+			w.now = w.now.Add(61 * time.Minute)
+			w.beat("s1", "e2")
+			w.expect("lost ranges", 0, `SELECT count(*) FROM gap`)
+		})
+	}
+}

@@ -84,6 +84,9 @@ func (i *Ingest) comparePlaces(ctx context.Context, tx *db.Tx, b *batch) error {
 	if err := i.closeForks(ctx, tx, alive); err != nil {
 		return err
 	}
+	if err := i.buryUnnamed(ctx, tx, alive); err != nil {
+		return err
+	}
 	if err := readEpochs(ctx, tx, byKey, keys); err != nil {
 		return err
 	}

@@ -106,8 +106,11 @@ type epochState struct {
 	received spans
 	// was is received as it was read; lost is what the site no longer has.
 	was, lost spans
-	incoming  []incoming
-	fresh     []incoming
+	// unnamed: it is known from envelopes alone, since seenAt.
+	unnamed  bool
+	seenAt   time.Time
+	incoming []incoming
+	fresh    []incoming
 }
 
 type epochKey struct {
@@ -192,12 +195,12 @@ func (i *Ingest) openEpochs(ctx context.Context, tx *db.Tx, envelopes []incoming
 	slices.SortFunc(epochs, func(a, b *epochState) int {
 		return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.site, b.site), cmp.Compare(a.epoch, b.epoch))
 	})
-	fresh := db.Insert{Table: "epoch", Columns: []string{"tenant", "site", "epoch", "ordinal", "seen_at"}, Conflict: epochColumns}
+	fresh := db.Insert{Table: "epoch", Columns: []string{"tenant", "site", "epoch", "ordinal", "seen_at", "named"}, Conflict: epochColumns}
 	keys := make([][]any, len(epochs))
 	now := i.c.Now().UnixMicro() // one for all, so that ordinals order them
 	for n, s := range epochs {
 		keys[n] = s.key()
-		fresh.Rows = append(fresh.Rows, append(s.key(), s.ordinal, now))
+		fresh.Rows = append(fresh.Rows, append(s.key(), s.ordinal, now, 0))
 	}
 	if _, err := tx.InsertAbsent(ctx, fresh); err != nil {
 		return nil, err

@@ -181,9 +181,8 @@ func (f *fork) exception(site siteKey) Exception {
 	return e
 }
 
-// closeForks closes the forks of which nothing was seen for long, of the sites that have just said which epoch they write, and declares what
-// went with the journal that is silent.
-func (i *Ingest) closeForks(ctx context.Context, tx *db.Tx, alive map[siteKey]string) error {
+// sitesOf are keys for a lookup, in one order for all.
+func sitesOf(alive map[siteKey]string) [][]any {
 	var keys [][]any
 	for s := range alive {
 		keys = append(keys, []any{s.tenant, s.site})
@@ -191,8 +190,14 @@ func (i *Ingest) closeForks(ctx context.Context, tx *db.Tx, alive map[siteKey]st
 	slices.SortFunc(keys, func(a, b []any) int {
 		return cmp.Or(cmp.Compare(a[0].(string), b[0].(string)), cmp.Compare(a[1].(string), b[1].(string)))
 	})
+	return keys
+}
+
+// closeForks closes the forks of which nothing was seen for long, of the sites that have just said which epoch they write, and declares what
+// went with the journal that is silent.
+func (i *Ingest) closeForks(ctx context.Context, tx *db.Tx, alive map[siteKey]string) error {
 	rows, err := tx.Lookup(ctx, db.Lookup{Table: "site_fork", Columns: []string{"tenant", "site", "heard_at"}, Key: []string{"tenant", "site"},
-		Rows: keys, Where: "closed_at = 0"})
+		Rows: sitesOf(alive), Where: "closed_at = 0"})
 	if err != nil {
 		return err
 	}
@@ -212,6 +217,60 @@ func (i *Ingest) closeForks(ctx context.Context, tx *db.Tx, alive map[siteKey]st
 		}
 	}
 	return nil
+}
+
+// buryUnnamed declares what was in epochs that no Hello has ever named, of sites that have just said which epoch they write. An agent names a
+// new epoch within a heartbeat; a Hello that came late says nothing of one that was begun since. So one that stays unnamed for longer than a
+// message can be on its way was of a journal that is gone.
+func (i *Ingest) buryUnnamed(ctx context.Context, tx *db.Tx, alive map[siteKey]string) error {
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "epoch", Columns: []string{"tenant", "site", "epoch", "seen_at"}, Key: []string{"tenant", "site"}, Rows: sitesOf(alive),
+		Where: "named = 0 AND complete = 0"})
+	if err != nil {
+		return err
+	}
+	var late []siteKey
+	for _, row := range rows {
+		site := siteKey{row[0].(string), row[1].(string)}
+		if row[2].(string) != alive[site] && i.c.Now().Sub(time.UnixMicro(row[3].(int64))) >= forkQuiet {
+			late = append(late, site)
+		}
+	}
+	slices.SortFunc(late, func(a, b siteKey) int { return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.site, b.site)) })
+	for _, site := range slices.Compact(late) {
+		forked, err := tx.Lookup(ctx, db.Lookup{Table: "site_fork", Columns: []string{"epoch"}, Key: []string{"tenant", "site"}, Rows: [][]any{{site.tenant, site.site}}, Where: "closed_at = 0"})
+		if err != nil {
+			return err
+		}
+		if len(forked) > 0 {
+			continue // the other journal may hold it
+		}
+		if err := i.buryOf(ctx, tx, site); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// buryOf declares what is missing of a site's unnamed epochs.
+func (i *Ingest) buryOf(ctx context.Context, tx *db.Tx, site siteKey) error {
+	open, err := openEpochsOf(ctx, tx, site)
+	if err != nil {
+		return err
+	}
+	var held []*docklinev1.EpochRange
+	for _, s := range open {
+		if !s.unnamed || i.c.Now().Sub(s.seenAt) < forkQuiet {
+			held = append(held, &docklinev1.EpochRange{Epoch: s.epoch, LastSeq: maxSeq, Ranges: []*docklinev1.SeqRange{{First: 1, Last: maxSeq}}})
+		}
+	}
+	if len(held) == 0 { // findLost asks for one: any that it does not know will do
+		held = append(held, &docklinev1.EpochRange{LastSeq: maxSeq})
+	}
+	if err := i.findLost(ctx, tx, site, held, false); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE epoch SET named = 1 WHERE tenant = ? AND site = ? AND named = 0 AND seen_at <= ?`, site.tenant, site.site, i.c.Now().Add(-forkQuiet).UnixMicro())
+	return err
 }
 
 // buryTwin takes for lost what only the journal had that is silent: as long as both were alive, what one did not hold the other did, and the

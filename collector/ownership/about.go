@@ -55,6 +55,15 @@ func All() []string {
 	return slices.Compact(all)
 }
 
+// Matches tells whether a pattern of ownership.yaml names a field or a change of status, by the name that All has for it.
+func Matches(pattern, about string) bool {
+	if t := transitionOf(about); t != nil {
+		return namesTransition(pattern, t)
+	}
+	object, field, _ := strings.Cut(about, ".")
+	return slices.Contains(Fields(object), field) && namesField(pattern, about)
+}
+
 func transitionOf(name string) *Transition {
 	at := slices.IndexFunc(transitions, func(t Transition) bool { return t.Name() == name })
 	if at < 0 {

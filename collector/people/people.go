@@ -23,10 +23,15 @@ const (
 	DeadLetterAct = "deadletter.act"
 	UserManage    = "user.manage"
 	SiteAct       = "site.act"
+	EventImport   = "event.import"
+	Retention     = "retention"
+	// SystemAct is what concerns the machine and every tenant on it: the authority that signs sites, a database that was put back, a rebuild of
+	// everything. Of the roles that ship only the administrator has it.
+	SystemAct = "system.act"
 )
 
 // Scopes are all that a role can allow.
-var Scopes = []string{PolicySet, PolicyApprove, PostingAct, ExceptionAct, Replay, DeadLetterAct, UserManage, SiteAct}
+var Scopes = []string{PolicySet, PolicyApprove, PostingAct, ExceptionAct, Replay, DeadLetterAct, UserManage, SiteAct, EventImport, Retention, SystemAct}
 
 // ErrNotAllowed is returned to who may not do something; ErrAbsent where there is no such person or role.
 var (
@@ -84,10 +89,44 @@ func Allow(ctx context.Context, tx *db.Tx, tenant, by, scope string) error {
 
 // Act is nil where by may do what the act is, which is then recorded: both in the caller's transaction.
 func Act(ctx context.Context, tx *db.Tx, scope string, a audit.Act, now time.Time) error {
-	if err := Allow(ctx, tx, a.Tenant, a.By, scope); err != nil {
+	if err := allowed(ctx, tx, scope, a); err != nil {
 		return err
 	}
 	return audit.Record(ctx, tx, a, now)
+}
+
+// AllowEverywhere is nil where by may do what needs the scope for every tenant that has users: what he does then concerns all of them.
+func AllowEverywhere(ctx context.Context, tx *db.Tx, by, scope string) error {
+	rows, err := tx.Query(ctx, `SELECT DISTINCT tenant FROM person ORDER BY tenant`)
+	if err != nil {
+		return fmt.Errorf("tenants with users: %w", err)
+	}
+	defer rows.Close()
+	var tenants []string
+	for rows.Next() {
+		var tenant string
+		if err := rows.Scan(&tenant); err != nil {
+			return err
+		}
+		tenants = append(tenants, tenant)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, tenant := range tenants {
+		if err := Allow(ctx, tx, tenant, by, scope); err != nil {
+			return fmt.Errorf("tenant %s: %w", tenant, err)
+		}
+	}
+	return nil
+}
+
+// allowed asks for the scope where the act happens: in one tenant, or in all.
+func allowed(ctx context.Context, tx *db.Tx, scope string, a audit.Act) error {
+	if a.Tenant == audit.Everywhere {
+		return AllowEverywhere(ctx, tx, a.By, scope)
+	}
+	return Allow(ctx, tx, a.Tenant, a.By, scope)
 }
 
 // Get returns the user of this name, or ErrAbsent.

@@ -119,9 +119,14 @@ func (p *Policy) changedTargets(next *Policy) map[string][]ownership.Role {
 		for _, t := range p.Targets {
 			all[t.Name] = string(t.Role)
 		}
-		for _, r := range p.routes {
+		for _, r := range p.routing.all() {
 			for _, name := range r.targets {
-				all[name] += fmt.Sprintf("\n%s when %q", r.kind, r.source)
+				all[name] += fmt.Sprintf("\n%s of %s when %q, %s", r.kind, r.section, r.source, r.priority)
+			}
+		}
+		for _, section := range slices.Sorted(maps.Keys(p.routing.bySection)) { // what is said for a section takes away from all what is said for all
+			for name := range all {
+				all[name] += fmt.Sprintf("\n%s has routes of its own", section)
 			}
 		}
 		return all

@@ -87,6 +87,9 @@ func (v *valued) add(key string, tree any) {
 			v.add(join(key, fmt.Sprint(name)), value)
 		}
 	case []any:
+		if len(tree) == 0 {
+			v.text[key] = "[]" // a section that has no routes takes away those for all
+		}
 		for i, value := range tree {
 			v.add(key+"["+strconv.Itoa(i)+"]", value)
 		}

@@ -3,10 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
-	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/proto/configfile"
 	"github.com/dockline/dockline/proto/event"
@@ -69,87 +66,35 @@ func (c *compiler) targets() {
 	c.policy.Targets = content.Targets
 }
 
-func (c *compiler) routing() {
-	var content struct {
-		Routes []routeSpec `yaml:"routes"`
-	}
-	file := c.read("routing.yaml", &content)
-	if file == nil {
-		return
-	}
-	for i, spec := range content.Routes {
-		key := fmt.Sprintf("routes[%d]", i)
-		if !slices.Contains(kinds, connector.Kind(spec.Kind)) {
-			c.bad(file, key+".kind", "%q: one of %v", spec.Kind, kinds)
-		}
-		names := spec.Targets
-		switch {
-		case (spec.Role == "") == (len(spec.Targets) == 0):
-			c.bad(file, key, "a route names either targets or a role")
-		case spec.Role == ownership.SystemOfRecord || spec.Role == ownership.CRM:
-			names = c.policy.OfRole(spec.Role)
-		case spec.Role != "":
-			c.bad(file, key+".role", "%q: %s or %s", spec.Role, ownership.SystemOfRecord, ownership.CRM)
-		}
-		for j, name := range spec.Targets {
-			if !slices.ContainsFunc(c.policy.Targets, func(t Target) bool { return t.Name == name }) {
-				c.bad(file, fmt.Sprintf("%s.targets[%d]", key, j), "%q is not in targets.yaml", name)
-			}
-		}
-		r := route{kind: connector.Kind(spec.Kind), targets: names, named: spec.Role == "", source: spec.When,
-			rule: Rule{File: file.Name, Line: file.Line(key), Key: key, BuiltIn: isBuiltIn(file.Name, c.policy.files[file.Name])}}
-		if spec.When != "" {
-			program, err := compileWhen(spec.When)
-			if err != nil {
-				c.bad(file, key+".when", "%v", err)
-			}
-			r.when = program
-		}
-		c.policy.routes = append(c.policy.routes, r)
-	}
-}
-
-func (c *compiler) mapping() {
-	var content mappingSpec
-	file := c.read("mapping.yaml", &content)
-	if file == nil {
-		return
-	}
-	m, faults := newMapping(content)
-	for _, f := range faults {
-		c.bad(file, f.key, "%s", f.text)
-	}
-	c.policy.Mapping = m
-}
-
 func (c *compiler) limits() {
-	var content Limits
-	file := c.read("limits.yaml", &content)
-	if file == nil {
+	limits := readTopped[Limits](c, "limits.yaml")
+	if limits == nil {
 		return
 	}
-	tolerance, err := event.ParseQuantity(content.OverShipTolerance)
-	if err != nil || tolerance < 0 {
-		c.bad(file, "over_ship_tolerance", "%q: give percent as a decimal number, like \"2.5\"", content.OverShipTolerance)
-	}
-	if content.OverShip != Hold && content.OverShip != Post {
-		c.bad(file, "over_ship", "%q: %s or %s", content.OverShip, Hold, Post)
-	}
-	content.tolerance = tolerance
-	c.policy.Limits = content
+	limits.each(func(section, key string, l *Limits) {
+		tolerance, err := event.ParseQuantity(l.OverShipTolerance)
+		if said := l.OverShipTolerance != "" || section == "default"; said && (err != nil || tolerance < 0) {
+			c.bad(limits.file, join(key, "over_ship_tolerance"), "%q: give percent as a decimal number, like \"2.5\"", l.OverShipTolerance)
+		}
+		if said := l.OverShip != "" || section == "default"; said && l.OverShip != Hold && l.OverShip != Post {
+			c.bad(limits.file, join(key, "over_ship"), "%q: %s or %s", l.OverShip, Hold, Post)
+		}
+	})
+	c.policy.limits = limits
 }
 
 func (c *compiler) timing() {
-	var t Timing
-	file := c.read("timing.yaml", &t)
-	if file == nil {
+	timing := readTopped[Timing](c, "timing.yaml")
+	if timing == nil {
 		return
 	}
-	if t.OrphanWait < 0 || t.SubmitWait < 0 || t.CountWait < 0 || t.PickWait < 0 || t.RemainderWait < 0 || t.ReceiptWait < 0 || t.ClockUncertainty < 0 {
-		c.bad(file, "", "a time to wait cannot be below zero")
-	}
-	if t.ReceiptWait == 0 { // a folder from before there was such a time
-		t.ReceiptWait = 24 * time.Hour
-	}
-	c.policy.Timing = t
+	timing.each(func(section, key string, t *Timing) {
+		if section == "items" {
+			c.bad(timing.file, key, "facts wait for others as a whole: it can be said by tenant, region, site and customer, not by item")
+		}
+		if t.OrphanWait < 0 || t.SubmitWait < 0 || t.CountWait < 0 || t.PickWait < 0 || t.RemainderWait < 0 || t.ReceiptWait < 0 || t.ClockUncertainty < 0 {
+			c.bad(timing.file, key, "a time to wait cannot be below zero")
+		}
+	})
+	c.policy.timing = timing
 }

@@ -53,9 +53,8 @@ func (p *Policy) Explain(q Question) []Answer {
 			add(name, "", explain(q.Scope, q.Item))
 		}
 	}
-	add("timing.yaml", "", p.flat("timing.yaml", p.Timing))
 	if q.Item != "" {
-		add("mapping.yaml", "item "+q.Item, p.explainItem(q.Site, q.Item))
+		add("mapping.yaml", "item "+q.Item, p.explainItem(q.Scope, q.Item))
 	}
 	if q.Code != "" {
 		add("owners.yaml", "exception "+q.Code, p.explainOwner(q.Scope, q.Code))
@@ -65,53 +64,60 @@ func (p *Policy) Explain(q Question) []Answer {
 	}
 	for _, kind := range kinds {
 		if q.Kind == "" || q.Kind == kind {
-			add("routing.yaml", "posting "+string(kind), p.explainRoutes(kind))
+			add("routing.yaml", "posting "+string(kind), p.explainRoutes(q.Scope, kind))
 		}
 	}
 	return list
 }
 
-// flat is every value of a file without sections.
-func (p *Policy) flat(name string, content any) []Said {
-	leaves := make(map[string]any)
-	flatten(reflect.ValueOf(content), "", leaves)
-	var said []Said
-	for _, key := range slices.Sorted(maps.Keys(leaves)) {
-		said = append(said, Said{Key: key, Value: leaves[key], Rule: p.ruleAt(name, key)})
+// explainItem says which entry of the mapping gives a site's code its item, and what its units are: of each the one that goes before the others.
+func (p *Policy) explainItem(of Scope, code string) []Said {
+	var spec mappingFile
+	if _, err := configfile.Decode("mapping.yaml", p.files["mapping.yaml"], &spec); err != nil {
+		return nil // it was read before
+	}
+	m := p.MappingOf(of.Tenant)
+	item, known := m.Item(of.Site, code, "")
+	said := []Said{{Key: "item", Value: item, Rule: p.ruleAt("mapping.yaml", join(m.top, "strict"))}}
+	if !known {
+		said[0].Value = "not known, so its lines wait"
+	}
+	all := spec.Rules
+	if m.top != "" {
+		all = spec.Default
+	}
+	found := false
+	for _, section := range []part[mappingSpec]{{"sites." + of.Site, spec.Sites[of.Site]}, {"regions." + p.Region(of.Site), spec.Regions[p.Region(of.Site)]},
+		{"tenants." + of.Tenant, spec.Tenants[of.Tenant]}, {m.top, all}} {
+		for i, each := range section.value.Items {
+			if each.Item != item {
+				continue
+			}
+			at := join(section.path, fmt.Sprintf("items[%d]", i))
+			if rule, ok := p.codeAt(at, each, of.Site, code); ok && !found {
+				said[0].Rule, found = rule, true
+			}
+			for _, unit := range slices.Sorted(maps.Keys(each.Units)) {
+				if key := "units." + unit; !slices.ContainsFunc(said, func(s Said) bool { return s.Key == key }) {
+					said = append(said, Said{Key: key, Value: each.Units[unit], Rule: p.ruleAt("mapping.yaml", at+"."+key)})
+				}
+			}
+		}
 	}
 	return said
 }
 
-// explainItem says which entry of the mapping gives a site's code its item, and what its units are.
-func (p *Policy) explainItem(site, code string) []Said {
-	var spec mappingSpec
-	if _, err := configfile.Decode("mapping.yaml", p.files["mapping.yaml"], &spec); err != nil {
-		return nil // it was read before
-	}
-	item, known := p.Mapping.Item(site, code, "")
-	said := []Said{{Key: "item", Value: item, Rule: p.ruleAt("mapping.yaml", "strict")}}
-	if !known {
-		said[0].Value = "not known, so its lines wait"
-	}
-	for i, each := range spec.Items {
-		if each.Item != item {
-			continue
-		}
-		at := fmt.Sprintf("items[%d]", i)
-		said[0].Rule = p.ruleAt("mapping.yaml", at)
-		for j, c := range each.Codes {
-			if c.Code == code && (c.Site == site || c.Site == "") {
-				said[0].Rule = p.ruleAt("mapping.yaml", fmt.Sprintf("%s.codes[%d]", at, j))
-				if c.Site == site {
-					break
-				}
-			}
-		}
-		for _, unit := range slices.Sorted(maps.Keys(each.Units)) {
-			said = append(said, Said{Key: "units." + unit, Value: each.Units[unit], Rule: p.ruleAt("mapping.yaml", at+".units."+unit)})
+// codeAt is where an entry of the mapping names a code, or the item itself by it.
+func (p *Policy) codeAt(at string, entry itemSpec, site, code string) (rule Rule, ok bool) {
+	for j, c := range entry.Codes {
+		if c.Code == code && (c.Site == site || c.Site == "" && !ok) {
+			rule, ok = p.ruleAt("mapping.yaml", fmt.Sprintf("%s.codes[%d]", at, j)), true
 		}
 	}
-	return said
+	if !ok && entry.Item == code {
+		return p.ruleAt("mapping.yaml", at), true
+	}
+	return rule, ok
 }
 
 // explainOwner says whose exceptions of a code are, each key by the rule that goes before the others.
@@ -167,16 +173,18 @@ func (p *Policy) explainOwner(of Scope, code string) []Said {
 }
 
 // explainRoutes lists the routes of a kind; which holds is known where there is a document.
-func (p *Policy) explainRoutes(kind connector.Kind) []Said {
+func (p *Policy) explainRoutes(of Scope, kind connector.Kind) []Said {
 	var said []Said
-	for i := range p.routes {
-		r := &p.routes[i]
+	for _, r := range p.routing.of(of) {
 		if r.kind != kind {
 			continue
 		}
 		what := strings.Join(r.targets, ", ")
 		if r.source != "" {
 			what += " when " + r.source
+		}
+		if r.priority != PriorityNormal {
+			what += ", priority " + string(r.priority)
 		}
 		said = append(said, Said{Key: string(kind), Value: what, Rule: r.rule})
 	}

@@ -27,7 +27,9 @@ func init() {
 		{"postings.yaml", (*compiler).readPostings},
 		{"owners.yaml", (*compiler).owners},
 		{"ownership.yaml", (*compiler).ownership},
+		{"releases.yaml", (*compiler).readReleases},
 		{"approvals.yaml", (*compiler).readApprovals},
+		{"retention.yaml", (*compiler).retention},
 	}
 }
 

@@ -69,7 +69,26 @@ func (f Fulfilment) Credits(disposition string) bool { return slices.Contains(f.
 var dispositions = []string{"restock", "refurbish", "quarantine", "scrap", "to_vendor"}
 
 // Fulfilment is what holds for a scope and an item of an order; an empty name is none.
-func (p *Policy) Fulfilment(of Scope, item string) Fulfilment { return p.fulfilment.of(of, item) }
+func (p *Policy) Fulfilment(of Scope, item string) Fulfilment {
+	f := p.fulfilment.of(of, item)
+	if f.OverShip == "" || f.OverShipTolerance == "" {
+		limits := p.limits.of(of, item)
+		f.OverShip, f.OverShipTolerance = cmp.Or(f.OverShip, limits.OverShip), cmp.Or(f.OverShipTolerance, limits.OverShipTolerance, "0")
+	}
+	return f
+}
+
+// explainFulfilment is what holds for a scope and an item, with the limits where fulfilment.yaml says none.
+func (p *Policy) explainFulfilment(of Scope, item string) []Said {
+	said := p.fulfilment.explain(of, item)
+	for _, limit := range p.limits.explain(of, item) {
+		if !slices.ContainsFunc(said, func(s Said) bool { return s.Key == limit.Key }) {
+			said = append(said, limit)
+		}
+	}
+	slices.SortFunc(said, func(a, b Said) int { return cmp.Compare(a.Key, b.Key) })
+	return said
+}
 
 func (c *compiler) fulfilment() {
 	rules := readScoped[Fulfilment](c, "fulfilment.yaml")
@@ -85,18 +104,17 @@ func (c *compiler) fulfilment() {
 			c.bad(rules.file, key+".proof_of_delivery", "proof of delivery is asked for by customer, by tenant or by default")
 		}
 	})
-	d, limits := &rules.Default, c.policy.Limits
+	d := &rules.Default
 	rules.fallback = make(map[string]Said)
-	for key, file := range map[string]string{"remainder": "fulfilment.yaml", "substitution": "fulfilment.yaml", "invoice": "fulfilment.yaml", "credit": "fulfilment.yaml", "over_ship": "limits.yaml", "over_ship_tolerance": "limits.yaml"} {
-		rules.fallback[key] = Said{Key: key, Rule: c.policy.ruleAt(file, key)}
+	for _, key := range []string{"remainder", "substitution", "invoice", "credit"} {
+		rules.fallback[key] = Said{Key: key, Rule: c.policy.ruleAt("fulfilment.yaml", key)}
 	}
-	d.Remainder, d.Substitution = cmp.Or(d.Remainder, RemainderNone), cmp.Or(d.Substitution, SubstitutionApproval)
+	d.Remainder, d.Substitution, d.Invoice = cmp.Or(d.Remainder, RemainderNone), cmp.Or(d.Substitution, SubstitutionApproval), cmp.Or(d.Invoice, InvoiceShipped)
 	if d.Credit == nil {
 		d.Credit = []string{"restock", "refurbish", "scrap", "to_vendor"}
 	}
-	d.Invoice, d.OverShip = cmp.Or(d.Invoice, InvoiceShipped), cmp.Or(d.OverShip, limits.OverShip)
-	d.OverShipTolerance = cmp.Or(d.OverShipTolerance, limits.OverShipTolerance, "0")
 	c.policy.fulfilment = rules
+	c.policy.explainers[rules.file.Name] = c.policy.explainFulfilment
 }
 
 func (c *compiler) checkFulfilment(file *configfile.File, key string, f Fulfilment) {
@@ -124,13 +142,13 @@ func (c *compiler) checkFulfilment(file *configfile.File, key string, f Fulfilme
 // Unsupported names the routes that send an order amendment, by name, to a target that takes none: what it is there for would never be told.
 func (p *Policy) Unsupported(takes func(target string) bool) []string {
 	var texts []string
-	for i, r := range p.routes {
+	for _, r := range p.routing.all() {
 		if r.kind != amendment || !r.named {
 			continue
 		}
 		for _, name := range r.targets {
 			if !takes(name) {
-				texts = append(texts, fmt.Sprintf("routing.yaml, route %d: %s takes no %s: not supported; leave the route out, and a person enters what changes", i+1, name, amendment))
+				texts = append(texts, fmt.Sprintf("routing.yaml, line %d (%s): %s takes no %s: not supported; leave the route out, and a person enters what changes", r.rule.Line, r.rule.Key, name, amendment))
 			}
 		}
 	}

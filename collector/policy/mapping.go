@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -28,9 +29,33 @@ type codeSpec struct {
 	Site string `yaml:"site"`
 }
 
-// Mapping says what the codes of sources mean.
+// mappingFile is mapping.yaml. Its items are entries, so that it has no section of that name.
+type mappingFile struct {
+	Rules   mappingSpec            `yaml:",inline"`
+	Default mappingSpec            `yaml:"default"`
+	Tenants map[string]mappingSpec `yaml:"tenants"`
+	Regions map[string]mappingSpec `yaml:"regions"`
+	Sites   map[string]mappingSpec `yaml:"sites"`
+}
+
+// Mapping says what the codes of sources mean. Sections add to each other: what is said further down goes before what is said further up, for
+// each code and each unit on its own.
 type Mapping struct {
-	strict bool
+	tenant string
+	*tables
+}
+
+// tables are those of all sections, by their paths of keys.
+type tables struct {
+	top       string
+	bySection map[string]*table
+	region    func(site string) string
+}
+
+// table is what one section says.
+type table struct {
+	// strict is nil where the section does not say it.
+	strict *bool
 	// items by site and code; site "" is every site.
 	items map[codeSpec]string
 	gtins map[string]string
@@ -38,10 +63,27 @@ type Mapping struct {
 	units map[[2]string]int64
 }
 
+// of are the tables that hold at a site, the one that goes before all others first.
+func (m *Mapping) of(site string) []*table {
+	if len(m.bySection) == 1 {
+		return []*table{m.bySection[m.top]}
+	}
+	var list []*table
+	for _, path := range []string{"sites." + site, "regions." + m.region(site), "tenants." + m.tenant, m.top} {
+		if t := m.bySection[path]; t != nil {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// MappingOf is the mapping for a tenant.
+func (p *Policy) MappingOf(tenant string) *Mapping { return &Mapping{tenant, p.Mapping.tables} }
+
 type mappingFault struct{ key, text string }
 
-func newMapping(spec mappingSpec) (*Mapping, []mappingFault) {
-	m := &Mapping{strict: spec.Strict, items: make(map[codeSpec]string), gtins: make(map[string]string), units: make(map[[2]string]int64)}
+func newTable(spec mappingSpec) (*table, []mappingFault) {
+	m := &table{items: make(map[codeSpec]string), gtins: make(map[string]string), units: make(map[[2]string]int64)}
 	var faults []mappingFault
 	bad := func(key, format string, args ...any) {
 		faults = append(faults, mappingFault{key, fmt.Sprintf(format, args...)})
@@ -84,27 +126,82 @@ func newMapping(spec mappingSpec) (*Mapping, []mappingFault) {
 	return m, faults
 }
 
+func (c *compiler) mapping() {
+	var content mappingFile
+	file := c.read("mapping.yaml", &content)
+	if file == nil {
+		return
+	}
+	of := sections[mappingSpec]{Default: content.Default, Tenants: content.Tenants, Regions: content.Regions, Sites: content.Sites}
+	atTop := c.atTop(file, reflect.TypeFor[mappingSpec]())
+	if atTop {
+		of.Default = content.Rules
+	}
+	s := newScoped(c, file, of)
+	s.atTop = atTop
+	delete(c.policy.explainers, file.Name) // a mapping of many thousand codes is asked about one item
+	all := &tables{top: s.top(), bySection: make(map[string]*table), region: c.policy.Region}
+	s.each(func(_, key string, spec *mappingSpec) {
+		t, faults := newTable(*spec)
+		for _, f := range faults {
+			c.bad(file, join(key, f.key), "%s", f.text)
+		}
+		if file.Has(join(key, "strict")) {
+			t.strict = &spec.Strict
+		}
+		all.bySection[key] = t
+	})
+	c.policy.Mapping = &Mapping{tables: all}
+}
+
+// strict says whether what is not listed is not known.
+func strict(list []*table) bool {
+	for _, t := range list {
+		if t.strict != nil {
+			return *t.strict
+		}
+	}
+	return false
+}
+
 // Item is the item that a site means by a code, or by a GTIN where it gives no code. ok is false where a strict mapping does not know it.
 func (m *Mapping) Item(site, code, gtin string) (string, bool) {
+	list := m.of(site)
 	if code != "" {
-		for _, key := range []codeSpec{{code, site}, {code, ""}} {
-			if item, ok := m.items[key]; ok {
-				return item, true
+		for _, t := range list {
+			for _, key := range []codeSpec{{code, site}, {code, ""}} {
+				if item, ok := t.items[key]; ok {
+					return item, true
+				}
 			}
 		}
 	}
 	if gtin != "" {
-		if item, ok := m.gtins[gtin14(gtin)]; ok {
-			return item, true
+		for _, t := range list {
+			if item, ok := t.gtins[gtin14(gtin)]; ok {
+				return item, true
+			}
 		}
 	}
-	if m.strict {
+	if strict(list) {
 		return "", false
 	}
 	if code == "" {
 		code = gtin
 	}
 	return code, code != ""
+}
+
+// factor is how many millionths of the base unit a unit is, at a site.
+func factor(list []*table, item, unit string) (int64, bool) {
+	for _, of := range []string{item, ""} {
+		for _, t := range list {
+			if millionths, ok := t.units[[2]string{of, unit}]; ok {
+				return millionths, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // gtin14 is a GTIN in its form of 14 digits: scanners give 8, 12 or 13 of the same number, EPCIS always 14.
@@ -115,18 +212,16 @@ func gtin14(code string) string {
 	return code
 }
 
-// Base is a quantity in the item's base unit; all are millionths. ok is false where a strict mapping does not know the unit, and where
+// Base is a site's quantity in the item's base unit; all are millionths. ok is false where a strict mapping does not know the unit, and where
 // the result does not fit or is not whole millionths.
-func (m *Mapping) Base(item, unit string, millionths int64) (int64, bool) {
+func (m *Mapping) Base(site, item, unit string, millionths int64) (int64, bool) {
 	if unit == "" {
 		return millionths, true
 	}
-	factor, ok := m.units[[2]string{item, unit}]
+	list := m.of(site)
+	factor, ok := factor(list, item, unit)
 	if !ok {
-		factor, ok = m.units[[2]string{"", unit}]
-	}
-	if !ok {
-		return millionths, !m.strict
+		return millionths, !strict(list)
 	}
 	negative := millionths < 0
 	if negative {

@@ -36,7 +36,7 @@ func (s *scoped[T]) merge(parts []part[T], explain bool) (value T, all []Said) {
 		if f, ok := s.fallback[path]; ok && (!known || section == "default" && !s.file.Has("default."+path)) {
 			all = append(all, Said{Key: path, Value: leaves[path], Rule: f.Rule})
 		} else if known {
-			key := section + "." + path
+			key := join(section, path)
 			all = append(all, Said{Key: path, Value: leaves[path], Rule: Rule{File: s.file.Name, Line: s.file.Line(key), Key: key, BuiltIn: s.builtIn}})
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -31,10 +30,9 @@ type Policy struct {
 	// Version is 16 hex digits of the hash of all files.
 	Version string
 	Targets []Target
-	Limits  Limits
-	Timing  Timing
-	Stock   Stock
-	// Mapping resolves items and units; it is what package state folds with.
+	// Retention is how long what has ended stays in the database.
+	Retention Retention
+	// Mapping resolves items and units where no tenant is asked for; it is what package state folds with.
 	Mapping *Mapping
 	// Ownership is who owns what where nothing else is said; OwnershipIn knows places too.
 	Ownership *ownership.Registry
@@ -44,9 +42,13 @@ type Policy struct {
 	calendars   map[string]*calendar.Calendar
 	regions     map[string]string // by site
 	fulfilment  *scoped[Fulfilment]
+	limits      *scoped[Limits]
+	timing      *scoped[Timing]
+	stock       *scoped[Stock]
 	owned       owned
 	milestones  *milestones
-	routes      []route
+	routing     *routing
+	releases    []Release
 	owners      *scoped[OwnerRules]
 	teams       map[string]Team
 	escalations map[string]Escalation
@@ -57,6 +59,7 @@ type Policy struct {
 	warnings    configfile.Faults
 	scopes      []Named
 	postings    *postings
+	own         []string // the files that the folder had, sorted
 }
 
 // Target is a system that is told things, by the name of its connector.
@@ -80,8 +83,6 @@ type Limits struct {
 	// OverShipTolerance is in percent of the line's ordered quantity, decimal.
 	OverShipTolerance string   `yaml:"over_ship_tolerance"`
 	OverShip          OverShip `yaml:"over_ship"`
-
-	tolerance int64
 }
 
 // Timing is how long facts wait for others; default/timing.yaml says what each is.
@@ -95,6 +96,18 @@ type Timing struct {
 	ClockUncertainty time.Duration `yaml:"clock_uncertainty"`
 }
 
+// Timing is how long facts wait for a scope.
+func (p *Policy) Timing(of Scope) Timing {
+	t := p.timing.of(of, "")
+	if t.ReceiptWait == 0 { // a folder from before there was such a time
+		t.ReceiptWait = 24 * time.Hour
+	}
+	return t
+}
+
+// Stock is what may be promised of an item for a scope.
+func (p *Policy) Stock(of Scope, item string) Stock { return p.stock.of(of, item) }
+
 // Default is the built-in policy.
 func Default() *Policy {
 	p, err := compile(nil)
@@ -105,36 +118,7 @@ func Default() *Policy {
 }
 
 // Load reads a policy folder. The error is configfile.Faults, every fault with its file and line.
-func Load(folder fs.FS) (*Policy, error) {
-	files := make(map[string][]byte)
-	entries, err := fs.ReadDir(folder, ".")
-	if err != nil {
-		return nil, fmt.Errorf("policy folder: %w", err)
-	}
-	var faults configfile.Faults
-	for _, entry := range entries {
-		name := entry.Name()
-		if entry.IsDir() || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
-			continue
-		}
-		if !slices.Contains(fileNames(), name) {
-			faults = append(faults, configfile.Fault{File: name, Text: "not a file of a policy; those are " + strings.Join(fileNames(), ", ")})
-			continue
-		}
-		if files[name], err = readBounded(folder, name); err != nil {
-			faults = append(faults, configfile.Fault{File: name, Text: err.Error()})
-			delete(files, name)
-		}
-	}
-	p, err := compile(files)
-	var more configfile.Faults
-	if errors.As(err, &more) {
-		faults = append(faults, more...)
-	} else if err != nil {
-		return nil, err
-	}
-	return p, faults.Err()
-}
+func Load(folder fs.FS) (*Policy, error) { return load(folder, 0) }
 
 // Warnings are what is not wrong but most likely not meant.
 func (p *Policy) Warnings() configfile.Faults { return p.warnings }
@@ -152,7 +136,11 @@ func (p *Policy) WithTargets(targets []Target) (*Policy, error) {
 	}
 	files := maps.Clone(p.files)
 	files["targets.yaml"] = []byte(b.String())
-	return compile(files)
+	made, err := compile(files)
+	if err == nil {
+		made.own = p.own
+	}
+	return made, err
 }
 
 // Body is the whole policy in one piece, to be kept beside what was decided by it.

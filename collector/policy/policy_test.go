@@ -40,13 +40,13 @@ func TestBuiltInPolicy(t *testing.T) {
 		connector.GoodsIssue: "[erp]", connector.InvoiceTrigger: "[erp]", connector.StockAdjustment: "[erp]",
 		connector.OrderStatus: "[crm]", connector.ServiceCase: "[crm]",
 	} {
-		got, err := p.Route(kind, "dc-east", nil, &docklinev1.Document{})
+		got, err := route(p, kind, "dc-east", nil, &docklinev1.Document{})
 		if err != nil || fmt.Sprint(got) != want {
 			t.Errorf("%s goes to %v (%v), want %s", kind, got, err, want)
 		}
 	}
-	if p.Limits.OverShip != policy.Hold || p.Timing.OrphanWait != 10*time.Minute || len(p.Version) != 16 {
-		t.Errorf("limits %+v, timing %+v, version %q", p.Limits, p.Timing, p.Version)
+	if p.Fulfilment(policy.Scope{}, "").OverShip != policy.Hold || p.Timing(policy.Scope{}).OrphanWait != 10*time.Minute || len(p.Version) != 16 {
+		t.Errorf("limits %+v, timing %+v, version %q", p.Fulfilment(policy.Scope{}, ""), p.Timing(policy.Scope{}), p.Version)
 	}
 	if o := p.Owner("short_pick", docklinev1.FaultClass_FAULT_CLASS_PROCESS); o.Team != "operations" || o.Due != 2*time.Hour {
 		t.Errorf("short_pick belongs to %+v", o)
@@ -79,12 +79,12 @@ func TestRoutesHoldWhereTheirExpressionDoes(t *testing.T) {
 		{"dc-west", nil, document, "[tryton]"},
 		{"dc-east", nil, &docklinev1.Document{}, "[sap]"},
 	} {
-		got, err := p.Route(connector.GoodsIssue, c.site, c.order, c.document)
+		got, err := route(p, connector.GoodsIssue, c.site, c.order, c.document)
 		if err != nil || fmt.Sprint(got) != c.want {
 			t.Errorf("%s %v: %v (%v), want %s", c.site, c.order, got, err, c.want)
 		}
 	}
-	if got, _ := p.Route(connector.OrderStatus, "", nil, document); len(got) != 0 {
+	if got, _ := route(p, connector.OrderStatus, "", nil, document); len(got) != 0 {
 		t.Errorf("a kind without a route goes to %v", got)
 	}
 	if p.Version == policy.Default().Version {
@@ -159,12 +159,12 @@ units: {EA: "1"}
 		{"", 5_000_000, 5_000_000, true}, {"EA", 5_000_000, 5_000_000, true}, {"CS", -2_000_000, -24_000_000, true}, {"PAL", 1_000_000, 1_000_000, false},
 		{"G", 1_000_000, 1_000, true}, {"G", 1, 0, false}, {"CS", 1 << 62, 0, false},
 	} {
-		got, ok := strict.Base("SKU-1", c.unit, c.in)
+		got, ok := strict.Base("dc-east", "SKU-1", c.unit, c.in)
 		if ok != c.ok || ok && got != c.want {
 			t.Errorf("%d %s: %d %t", c.in, c.unit, got, ok)
 		}
 	}
-	if got, ok := open.Base("SKU-1", "PAL", 3_000_000); got != 3_000_000 || !ok {
+	if got, ok := open.Base("dc-east", "SKU-1", "PAL", 3_000_000); got != 3_000_000 || !ok {
 		t.Errorf("an open mapping makes %d %t of an unlisted unit", got, ok)
 	}
 }
@@ -253,10 +253,16 @@ func TestRoleOfASource(t *testing.T) {
 func TestAnAmendmentByNameNeedsATargetThatTakesIt(t *testing.T) {
 	takes := func(target string) bool { return target == "erp" }
 	byName := load(t, map[string]string{"routing.yaml": "routes:\n  - {kind: order_amend, targets: [erp]}\n  - {kind: order_amend, targets: [crm]}\n"})
-	if got := byName.Unsupported(takes); len(got) != 1 || !strings.Contains(got[0], "route 2: crm takes no order_amend: not supported") {
+	if got := byName.Unsupported(takes); len(got) != 1 || !strings.Contains(got[0], "line 3 (routes[1]): crm takes no order_amend: not supported") {
 		t.Errorf("by name: %q", got)
 	}
 	if got := policy.Default().Unsupported(func(string) bool { return false }); len(got) != 0 {
 		t.Errorf("by role: %q", got)
 	}
+}
+
+// route names the targets that are to be told of a document.
+func route(p *policy.Policy, kind connector.Kind, site string, order *docklinev1.OrderState, document *docklinev1.Document) ([]string, error) {
+	list, err := p.Routes(p.Scope("", site, order.GetCustomer()), kind, order, document)
+	return policy.TargetsOf(list), err
 }

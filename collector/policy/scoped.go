@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/dockline/dockline/proto/configfile"
@@ -28,8 +29,10 @@ var sectionNames = []string{"default", "tenants", "regions", "sites", "items", "
 // structures and maps of the same kind, which are merged key by key too. Lists are taken whole.
 type scoped[T any] struct {
 	sections[T]
-	file     *configfile.File
-	builtIn  bool
+	file    *configfile.File
+	builtIn bool
+	// atTop: what holds for all stands at the top of the file, not under default.
+	atTop    bool
 	region   func(site string) string
 	fallback map[string]Said // what holds where no section says anything, by path
 }
@@ -87,6 +90,46 @@ func readScoped[T any](c *compiler, name string) *scoped[T] {
 	return newScoped(c, file, content)
 }
 
+// readTopped reads a file of sections whose rules for all may stand at its top too, as they did before it had sections.
+func readTopped[T any](c *compiler, name string) *scoped[T] {
+	var content struct {
+		Rules T           `yaml:",inline"`
+		Of    sections[T] `yaml:",inline"`
+	}
+	file := c.read(name, &content)
+	if file == nil {
+		return nil
+	}
+	atTop := c.atTop(file, reflect.TypeFor[T]())
+	if atTop {
+		content.Of.Default = content.Rules
+	}
+	s := newScoped(c, file, content.Of)
+	s.atTop = atTop
+	return s
+}
+
+// atTop says that what holds for all stands at the top of a file, and not under default; both at once is a fault.
+func (c *compiler) atTop(file *configfile.File, rules reflect.Type) bool {
+	if !file.Has("default") {
+		return true
+	}
+	for i := range rules.NumField() {
+		if key, ok := keyOf(rules.Field(i)); ok && file.Has(key) {
+			c.bad(file, key, "the rules for all stand either under default or at the top of the file, not both")
+		}
+	}
+	return false
+}
+
+// top is the path of keys to what holds for all.
+func (s *scoped[T]) top() string {
+	if s.atTop {
+		return ""
+	}
+	return "default"
+}
+
 // newScoped makes rules of the sections of a file that is read already. Sections of regions that regions.yaml does not name become warnings.
 func newScoped[T any](c *compiler, file *configfile.File, content sections[T]) *scoped[T] {
 	for _, name := range slices.Sorted(maps.Keys(content.Regions)) {
@@ -137,7 +180,7 @@ type part[T any] struct {
 
 // parts are the sections that hold for a scope and an item, the one that goes before all others last.
 func (s *scoped[T]) parts(of Scope, item string) []part[T] {
-	parts := []part[T]{{"default", s.Default}}
+	parts := []part[T]{{s.top(), s.Default}}
 	add := func(section string, rules map[string]T, name string) {
 		if name == "" {
 			return
@@ -172,7 +215,7 @@ func (s *scoped[T]) explain(of Scope, item string) []Said {
 
 // each shows every section to a check, with its path of keys; what the check changes stays.
 func (s *scoped[T]) each(check func(section, key string, value *T)) {
-	check("default", "default", &s.Default)
+	check("default", s.top(), &s.Default)
 	for i, rules := range []map[string]T{s.Tenants, s.Regions, s.Sites, s.Items, s.Customers} {
 		for _, name := range slices.Sorted(maps.Keys(rules)) {
 			value := rules[name]

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/dockline/dockline/proto/event"
@@ -43,23 +44,27 @@ func (s Stock) SafetyOf(site, item string) int64 {
 }
 
 func (c *compiler) stock() {
-	var s Stock
-	file := c.read("stock.yaml", &s)
-	if file == nil {
+	stock := readTopped[Stock](c, "stock.yaml")
+	if stock == nil {
 		return
 	}
-	if s.InboundHorizon < 0 {
-		c.bad(file, "inbound_horizon", "a time ahead cannot be below zero")
-	}
-	for i := range s.Safety {
-		each := &s.Safety[i]
-		var err error
-		if each.quantity, err = event.ParseQuantity(each.Quantity); err != nil || each.quantity < 0 {
-			c.bad(file, "safety", "%q: give the quantity as a decimal number, like \"12\"", each.Quantity)
+	stock.each(func(section, key string, s *Stock) {
+		if section == "customers" {
+			c.bad(stock.file, key, "stock is promised before it is known to whom: it can be said by tenant, region, site and item, not by customer")
 		}
-		if each.Site == "" && each.Item == "" {
-			c.bad(file, "safety", "an entry names a site, an item, or both")
+		if s.InboundHorizon < 0 {
+			c.bad(stock.file, join(key, "inbound_horizon"), "a time ahead cannot be below zero")
 		}
-	}
-	c.policy.Stock = s
+		for i := range s.Safety {
+			each, at := &s.Safety[i], join(key, fmt.Sprintf("safety[%d]", i))
+			var err error
+			if each.quantity, err = event.ParseQuantity(each.Quantity); err != nil || each.quantity < 0 {
+				c.bad(stock.file, at, "%q: give the quantity as a decimal number, like \"12\"", each.Quantity)
+			}
+			if each.Site == "" && each.Item == "" && section != "sites" && section != "items" {
+				c.bad(stock.file, at, "an entry names a site, an item, or both")
+			}
+		}
+	})
+	c.policy.stock = stock
 }

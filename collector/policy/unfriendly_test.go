@@ -58,7 +58,7 @@ func TestLinksInAFolder(t *testing.T) {
 	if err := os.Symlink("real", filepath.Join(dir, "limits.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := policy.LoadFolder(dir); err != nil || p.Limits.OverShipTolerance != "7" {
+	if p, err := policy.LoadFolder(dir); err != nil || p.Fulfilment(policy.Scope{}, "").OverShipTolerance != "7" {
 		t.Errorf("a link within: %v", err)
 	}
 	for name, target := range map[string]string{"a file elsewhere": filepath.Join(outside, "limits.yaml"), "a device": "/dev/zero", "nothing": "absent", "itself": "timing.yaml"} {

@@ -7,7 +7,7 @@ import (
 
 // WhyFulfilment is the rule that decided one key of what holds for a scope and an item.
 func (p *Policy) WhyFulfilment(of Scope, item, key string) Rule {
-	for _, said := range p.fulfilment.explain(of, item) {
+	for _, said := range p.explainFulfilment(of, item) {
 		if said.Key == key {
 			return said.Rule
 		}

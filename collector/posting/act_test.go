@@ -272,3 +272,60 @@ func TestTimingClass(t *testing.T) {
 		}
 	})
 }
+
+// What is not sent says why: its target is paused, what it needs is not confirmed, another of its order goes before, its hour has not come. A bulk
+// retry to a paused target says so too.
+//
+// Shows: A3, A10
+func TestWhatItWaitsFor(t *testing.T) {
+	each(t, func(w *world) {
+		w.write(func(tx *db.Tx) error { return posting.Hold(t.Context(), tx, ann, "erp", w.clock.Now()) })
+		later := status("SO2", "packed", 1)
+		later.Timing, later.NotBefore = posting.Batched, w.clock.Now().Add(time.Hour)
+		second := goodsIssue("SO1", "S2", 1)
+		w.put(fold, goodsIssue("SO1", "S1", 5), invoice("SO1", "S1"), second)
+		w.put("order/SO2", later)
+		says := func(key string, want ...string) {
+			t.Helper()
+			list := []posting.Entry{w.entry(key)}
+			if err := w.db.Read(t.Context(), func(tx *db.Tx) error { return posting.Explain(t.Context(), tx, list, w.clock.Now()) }); err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range want {
+				if !strings.Contains(list[0].Waits, text) {
+					t.Errorf("%s waits for %q, want it to say %q", key, list[0].Waits, text)
+				}
+			}
+			if len(want) == 0 && list[0].Waits != "" {
+				t.Errorf("%s waits for %q", key, list[0].Waits)
+			}
+		}
+		says("SO1/S1", "paused", "ann", "the ERP is being updated", "posting resume erp")
+		says("inv/SO1/S1", "paused", "it needs erp/goods_issue/SO1/S1, which is ready")
+		says("SO1/S2", "before it comes erp/goods_issue/SO1/S1, which is ready")
+		says("SO2", "its hour comes at 2025-11-03 09:00:00 UTC")
+		var job *posting.Job
+		w.write(func(tx *db.Tx) (err error) {
+			job, err = posting.Start(t.Context(), tx, ann, posting.Again{Target: "erp", States: []posting.State{posting.Ready}}, w.clock.Now())
+			return err
+		})
+		s := w.sender("c1")
+		w.pass(s, 10*time.Second)
+		read := func() *posting.Job {
+			t.Helper()
+			if err := w.db.Read(t.Context(), func(tx *db.Tx) (err error) { job, err = posting.JobOf(t.Context(), tx, tenant, job.ID); return err }); err != nil {
+				t.Fatal(err)
+			}
+			return job
+		}
+		if !strings.Contains(read().Waits, "paused") || job.Ended() {
+			t.Errorf("a job of a paused target: %+v", job)
+		}
+		w.write(func(tx *db.Tx) error { return posting.Resume(t.Context(), tx, ann, "erp", w.clock.Now()) })
+		w.pass(s, time.Minute)
+		says("SO1/S1")
+		if read().Waits != "" || !job.Ended() {
+			t.Errorf("the job when its target is told again: %+v", job)
+		}
+	})
+}

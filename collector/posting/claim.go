@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,6 +26,8 @@ const inFlight = `(t.serial_key <> '' AND EXISTS (SELECT 1 FROM posting f WHERE 
 type job struct {
 	row     *row
 	posting *connector.Posting
+	// turn is when it was to be looked at before it was claimed.
+	turn int64
 }
 
 // recover makes unknown what a dead sender left, and ready what waits no longer.
@@ -67,6 +70,7 @@ func (s *Sender) claim(ctx context.Context, limit int, fromReady bool) ([]job, e
 			return err
 		}
 		taken := map[string]bool{}
+		var days cutoffs
 		for _, r := range found {
 			serial := r.Tenant + "\x00" + r.SerialKey
 			if r.SerialKey != "" && taken[serial] {
@@ -78,18 +82,20 @@ func (s *Sender) claim(ctx context.Context, limit int, fromReady bool) ([]job, e
 					return err
 				}
 				r.sentBody, r.sentHash, r.sentVersion, r.Sent = r.body, r.hash, r.SourceVersion, r.Document
-				if err := s.dateAndNote(ctx, tx, r, now); err != nil {
-					return err
+				if r.PostingDate == "" {
+					days.note(r, s.date(r, at(now)), "closed by the policy", now)
 				}
 			}
+			jobs = append(jobs, job{row: r, turn: r.readyAt})
 			r.Attempts++
 			r.leaseHolder, r.leaseUntil, r.readyAt = s.token, until, until
 			r.touch()
-			p, err := told(ctx, tx, r)
-			if err != nil {
-				return err
-			}
-			jobs = append(jobs, job{row: r, posting: p})
+		}
+		if err := tellWhat(ctx, tx, jobs); err != nil {
+			return err
+		}
+		if err := days.write(ctx, tx); err != nil {
+			return err
 		}
 		return saveAll(ctx, tx, found, now)
 	})
@@ -116,45 +122,72 @@ func pick(ctx context.Context, tx *db.Tx, target string, now int64, limit int, f
 		return nil, err
 	}
 	found = append(found, settle...)
-	slices.SortStableFunc(found, func(a, b *row) int { return cmp.Or(cmp.Compare(a.readyAt, b.readyAt), cmp.Compare(a.id, b.id)) })
+	slices.SortStableFunc(found, func(a, b *row) int {
+		return cmp.Or(cmp.Compare(a.byPriority(), b.byPriority()), cmp.Compare(a.id, b.id))
+	})
 	return found[:min(limit, len(found))], nil
 }
 
 func pickReady(ctx context.Context, tx *db.Tx, target string, now int64, limit int) ([]*row, error) {
 	return collect(tx.Claim(ctx, `SELECT `+columns+` FROM posting t WHERE t.target = ? AND t.state = 'ready'
-		AND t.ready_at <= ? AND t.wanted = 1 AND NOT `+unmet+` AND NOT `+inFlight+` ORDER BY t.ready_at, t.id LIMIT ?`,
+		AND t.ready_at <= ? AND t.wanted = 1 AND NOT `+unmet+` AND NOT `+inFlight+` ORDER BY `+byTurn+`, t.id LIMIT ?`,
 		target, now, limit))
 }
 
-// told is what the connector is given: what was sent where it is a question of what became of it, else what is wanted now.
-func told(ctx context.Context, tx *db.Tx, r *row) (*connector.Posting, error) {
-	p := &connector.Posting{Tenant: r.Tenant, Kind: r.Kind, Key: r.reference(), SourceVersion: r.SourceVersion, Document: r.Document,
-		CorrelationID: r.CorrelationID, PostingDate: r.PostingDate}
-	if r.State == Unknown || isChain(r) && r.Sent != nil {
-		p.Document, p.SourceVersion = r.Sent, r.sentVersion
+// tellWhat works out what the connector is given of each: what was sent where it is a question of what became of it, else what is wanted now.
+func tellWhat(ctx context.Context, tx *db.Tx, jobs []job) error {
+	rows, places := make([]*row, len(jobs)), make([]place, len(jobs))
+	for i, j := range jobs {
+		rows[i], places[i] = j.row, j.row.place()
 	}
-	names, err := namesOf(ctx, tx, r)
+	names, err := namesOf(ctx, tx, rows)
 	if err != nil {
+		return err
+	}
+	needs, err := documentsNeeded(ctx, tx, places)
+	if err != nil {
+		return err
+	}
+	for i, r := range rows {
+		p := &connector.Posting{Tenant: r.Tenant, Kind: r.Kind, Key: r.reference(), SourceVersion: r.SourceVersion, Document: r.Document,
+			CorrelationID: r.CorrelationID, PostingDate: r.PostingDate, References: names[r], Needs: needs[places[i]]}
+		if r.State == Unknown || isChain(r) && r.Sent != nil {
+			p.Document, p.SourceVersion = r.Sent, r.sentVersion
+		}
+		jobs[i].posting = p
+	}
+	return nil
+}
+
+// documentsNeeded are the documents of the postings that each of these needs, in the order in which those were wanted.
+func documentsNeeded(ctx context.Context, tx *db.Tx, places []place) (map[place][]*docklinev1.DocumentReference, error) {
+	needs, err := needsOfAll(ctx, tx, places)
+	if err != nil || len(needs) == 0 {
 		return nil, err
 	}
-	p.References = names
-	rows, err := tx.Query(ctx, `SELECT n.documents FROM posting_dependency d JOIN posting n ON n.tenant = d.tenant
-		AND n.target = d.needs_target AND n.kind = d.needs_kind AND n.natural_key = d.needs_key
-		WHERE d.tenant = ? AND d.target = ? AND d.kind = ? AND d.natural_key = ? ORDER BY n.id`, r.Tenant, r.Target, r.Kind, r.Key)
+	needed := make(map[place]bool)
+	for at, refs := range needs {
+		for _, ref := range refs {
+			needed[place{at.tenant, ref}] = true
+		}
+	}
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "posting", Columns: append(slices.Clone(keyColumns), "id", "documents"), Key: keyColumns, Rows: keysOf(slices.Collect(maps.Keys(needed)))})
 	if err != nil {
 		return nil, fmt.Errorf("documents it depends on: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var body []byte
-		if err := rows.Scan(&body); err != nil {
-			return nil, err
-		}
+	slices.SortFunc(found, func(a, b []any) int { return cmp.Compare(a[4].(int64), b[4].(int64)) })
+	out := make(map[place][]*docklinev1.DocumentReference)
+	for _, v := range found {
+		body, _ := v[5].([]byte)
 		var list docklinev1.DocumentReferences
 		if err := proto.Unmarshal(body, &list); err != nil {
 			return nil, fmt.Errorf("documents it depends on: %w", err)
 		}
-		p.Needs = append(p.Needs, list.Documents...)
+		for at, refs := range needs {
+			if of := placeOf(v); at.tenant == of.tenant && slices.Contains(refs, of.Ref) {
+				out[at] = append(out[at], list.Documents...)
+			}
+		}
 	}
-	return p, rows.Err()
+	return out, nil
 }

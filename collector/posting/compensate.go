@@ -185,7 +185,7 @@ func planReversal(ctx context.Context, tx *db.Tx, r, v *row, why string, needs [
 	} else {
 		v = &row{body: body, hash: hashOf(body), chainKey: r.Key, chainNumber: r.Generation + 1, Entry: Entry{Tenant: r.Tenant, Ref: r.reversalRef(), FoldKey: r.FoldKey,
 			SerialKey: r.SerialKey, Site: r.Site, CorrelationID: r.CorrelationID, Style: connector.CreateOnce, Document: d, SourceVersion: 1, PolicyVersion: r.PolicyVersion,
-			Timing: r.Timing}}
+			Timing: r.Timing, Priority: r.Priority}}
 		v.within = r.within
 		v.begin(now)
 		if err := insertFollowUp(ctx, tx, v, events, now); err != nil {

@@ -16,6 +16,8 @@ type deciding struct {
 	settle, recheck time.Duration
 	// wait is how long a posting waits after a technical fault, as worked out for its attempts.
 	wait time.Duration
+	// turn is when it was to be looked at before it was claimed.
+	turn int64
 	// redated: the target refused the day as closed, and the posting bears another one now.
 	redated bool
 }
@@ -23,6 +25,9 @@ type deciding struct {
 func (d deciding) decide(r *row, h heard) error {
 	r.leaseHolder, r.leaseUntil = "", 0
 	r.touch()
+	if h.unsent {
+		return d.putBack(r)
+	}
 	switch r.State {
 	case Sending:
 		return d.sending(r, h)
@@ -36,8 +41,20 @@ func (d deciding) decide(r *row, h heard) error {
 	return nil
 }
 
+// putBack leaves a posting as it was before it was claimed: it had no call.
+func (d deciding) putBack(r *row) error {
+	r.Attempts--
+	r.readyAt = d.turn
+	if r.State != Sending {
+		return nil
+	}
+	return r.move(Ready)
+}
+
 func (d deciding) sending(r *row, h heard) error {
 	switch {
+	case h.applied && h.newer > 0:
+		return d.overtaken(r, h.newer)
 	case h.applied:
 		return d.confirm(r, h.documents)
 	case h.fault != nil:
@@ -85,6 +102,8 @@ func (d deciding) unknown(r *row, h heard) error {
 		return d.anew(r)
 	case len(h.found) > 1 && !draftsOnly(r.Style, h.found):
 		return d.block(r, h.found, Ready)
+	case one && !h.found[0].Complete && r.Style == connector.Level && r.sentVersion > 0 && h.found[0].SourceVersion > r.sentVersion:
+		return d.overtaken(r, h.found[0].SourceVersion)
 	case one && h.found[0].Complete,
 		one && r.Style == connector.Level && r.sentVersion > 0 && h.found[0].SourceVersion >= r.sentVersion:
 		return d.confirm(r, references(h.found))
@@ -94,6 +113,13 @@ func (d deciding) unknown(r *row, h heard) error {
 	case one && r.Style == connector.CreateOnce && !h.found[0].Draft:
 		return d.differs(r, h.found)
 	}
+	return d.again(r)
+}
+
+// overtaken states once more, above the version that the target keeps. Nobody else sends this posting meanwhile, so this database does not know
+// that version: it was put back to an older state, and whether anybody has told it so or not, what the target shows is not true any more.
+func (d deciding) overtaken(r *row, version int64) error {
+	r.SourceVersion = max(r.SourceVersion, version+1)
 	return d.again(r)
 }
 

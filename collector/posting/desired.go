@@ -50,6 +50,8 @@ type Desired struct {
 	Timing    Timing
 	NotBefore time.Time
 	Within    time.Duration
+	// Priority is how far it goes ahead of others that wait for the target.
+	Priority Priority
 }
 
 // Ref is the name of the desired posting.

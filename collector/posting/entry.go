@@ -50,10 +50,14 @@ type Entry struct {
 	Timing    Timing
 	NotBefore time.Time
 	Within    time.Duration
+	// Priority is how far it goes ahead of others that wait for the target.
+	Priority Priority
 	// WantedAt is since when it is wanted as it is.
 	WantedAt time.Time
 	// Waived: a person said that it need not be told as it is wanted now.
 	Waived bool
+	// Waits is what it waits for, where Explain was asked.
+	Waits string
 	// Job is the bulk retry that took it up last, 0 for none.
 	Job int64
 	// CreatedAt, ChangedAt and ConfirmedAt are in UTC; ConfirmedAt is zero before the first confirmation.
@@ -95,7 +99,7 @@ const columns = `id, tenant, target, kind, natural_key, fold_key, serial_key, si
 	document_hash, source_version, confirmed_hash, confirmed_version, confirmed_document, sent_document, sent_hash, sent_version,
 	documents, policy_version, wanted, attempts, ready_at, lease_holder, lease_until, unknown_since, fault_class, fault_code,
 	fault_text, fault_remedy, chain_key, chain_number, case_due, created_at, changed_at, confirmed_at, generation, posting_date, timing, not_before,
-	time_allowed, wanted_at, job, waived_hash`
+	time_allowed, wanted_at, job, waived_hash, priority`
 
 func (r *row) scan(rows *sql.Rows) error {
 	var wanted, due, class, changedAt int64
@@ -103,7 +107,7 @@ func (r *row) scan(rows *sql.Rows) error {
 		&r.State, &r.body, &r.hash, &r.SourceVersion, &r.confirmedHash, &r.ConfirmedVersion, &r.confirmedBody, &r.sentBody,
 		&r.sentHash, &r.sentVersion, &r.documents, &r.PolicyVersion, &wanted, &r.Attempts, &r.readyAt, &r.leaseHolder,
 		&r.leaseUntil, &r.unknownSince, &class, &r.Fault.Code, &r.Fault.Text, &r.Fault.Remedy, &r.chainKey, &r.chainNumber, &due,
-		&r.createdAt, &changedAt, &r.confirmedAt, &r.Generation, &r.PostingDate, &r.Timing, &r.notBefore, &r.within, &r.wantedAt, &r.Job, &r.waivedHash)
+		&r.createdAt, &changedAt, &r.confirmedAt, &r.Generation, &r.PostingDate, &r.Timing, &r.notBefore, &r.within, &r.wantedAt, &r.Job, &r.waivedHash, &r.Priority)
 	if err != nil {
 		return err
 	}
@@ -123,7 +127,7 @@ func (r *row) fill(v []any) error {
 	r.Fault.Code, r.Fault.Text, r.Fault.Remedy, r.chainKey, r.chainNumber = text(29), text(30), text(31), text(32), number(33)
 	r.createdAt, r.confirmedAt = number(35), number(37)
 	r.Generation, r.PostingDate, r.Timing, r.notBefore, r.within = number(38), text(39), Timing(text(40)), number(41), number(42)
-	r.wantedAt, r.Job, r.waivedHash = number(43), number(44), text(45)
+	r.wantedAt, r.Job, r.waivedHash, r.Priority = number(43), number(44), text(45), Priority(number(46))
 	err := r.decode(number(22), number(34), number(28), number(36))
 	r.was.State, r.was.Fault = r.State, r.Fault
 	return err
@@ -241,7 +245,7 @@ func (r *row) save(ctx context.Context, tx *db.Tx, now int64) error {
 var saved = []string{"fold_key", "serial_key", "site", "correlation_id", "style", "state", "document", "document_hash", "source_version",
 	"confirmed_hash", "confirmed_version", "confirmed_document", "sent_document", "sent_hash", "sent_version", "documents", "policy_version", "wanted",
 	"attempts", "ready_at", "lease_holder", "lease_until", "unknown_since", "fault_class", "fault_code", "fault_text", "fault_remedy", "case_due",
-	"changed_at", "confirmed_at", "generation", "posting_date", "timing", "not_before", "time_allowed", "wanted_at", "job", "waived_hash"}
+	"changed_at", "confirmed_at", "generation", "posting_date", "timing", "not_before", "time_allowed", "wanted_at", "job", "waived_hash", "priority"}
 
 // saveAll writes back those rows that have changed; the caller holds their locks.
 func saveAll(ctx context.Context, tx *db.Tx, list []*row, now int64) error {
@@ -251,7 +255,7 @@ func saveAll(ctx context.Context, tx *db.Tx, list []*row, now int64) error {
 			u.Rows = append(u.Rows, []any{r.id, r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Style, r.State, r.body, r.hash, r.SourceVersion, r.confirmedHash,
 				r.ConfirmedVersion, r.confirmedBody, r.sentBody, r.sentHash, r.sentVersion, r.documents, r.PolicyVersion, r.Wanted,
 				r.Attempts, r.readyAt, r.leaseHolder, r.leaseUntil, r.unknownSince, r.Fault.Class, r.Fault.Code, r.Fault.Text,
-				r.Fault.Remedy, r.caseDue, now, r.confirmedAt, r.Generation, r.PostingDate, r.Timing, r.notBefore, r.within, r.wantedAt, r.Job, r.waivedHash})
+				r.Fault.Remedy, r.caseDue, now, r.confirmedAt, r.Generation, r.PostingDate, r.Timing, r.notBefore, r.within, r.wantedAt, r.Job, r.waivedHash, int64(r.Priority)})
 		}
 	}
 	n, err := tx.UpdateAll(ctx, u)
@@ -283,11 +287,11 @@ func insert(ctx context.Context, tx *db.Tx, fresh []*row, now int64) error {
 		return err
 	}
 	ins := db.Insert{Table: "posting", Columns: []string{"id", "tenant", "target", "kind", "natural_key", "fold_key", "serial_key", "site", "correlation_id", "style", "state",
-		"document", "document_hash", "source_version", "policy_version", "ready_at", "chain_key", "chain_number", "created_at", "changed_at", "generation", "timing", "not_before", "time_allowed", "wanted_at"}}
+		"document", "document_hash", "source_version", "policy_version", "ready_at", "chain_key", "chain_number", "created_at", "changed_at", "generation", "timing", "not_before", "time_allowed", "wanted_at", "priority"}}
 	for i, r := range fresh {
 		r.id, r.changed = ids[i], false
 		ins.Rows = append(ins.Rows, []any{r.id, r.Tenant, r.Target, r.Kind, r.Key, r.FoldKey, r.SerialKey, r.Site, r.CorrelationID, r.Style, r.State,
-			r.body, r.hash, r.SourceVersion, r.PolicyVersion, r.readyAt, r.chainKey, r.chainNumber, now, now, r.Generation, r.Timing, r.notBefore, r.within, r.wantedAt})
+			r.body, r.hash, r.SourceVersion, r.PolicyVersion, r.readyAt, r.chainKey, r.chainNumber, now, now, r.Generation, r.Timing, r.notBefore, r.within, r.wantedAt, int64(r.Priority)})
 	}
 	if err := tx.InsertAll(ctx, ins); err != nil {
 		return fmt.Errorf("new postings: %w", err)

@@ -44,11 +44,13 @@ type Job struct {
 	LookedAt int64 `json:"looked_at"`
 	Tried    int64 `json:"tried"`
 	// Came is how those that were tried stand now, by state.
-	Came      map[State]int64 `json:"came,omitempty"`
-	By        string          `json:"by"`
-	Reason    string          `json:"reason"`
-	CreatedAt time.Time       `json:"created_at"`
-	ChangedAt time.Time       `json:"changed_at"`
+	Came map[State]int64 `json:"came,omitempty"`
+	// Waits is why nothing goes on although not all has come to something: its target is paused.
+	Waits     string    `json:"waits,omitempty"`
+	By        string    `json:"by"`
+	Reason    string    `json:"reason"`
+	CreatedAt time.Time `json:"created_at"`
+	ChangedAt time.Time `json:"changed_at"`
 }
 
 // where is the condition of what is to be tried again.
@@ -147,7 +149,7 @@ func JobOf(ctx context.Context, tx *db.Tx, tenant string, id int64) (*Job, error
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("there is no job %d", id)
+		return nil, fmt.Errorf("there is no job %d of tenant %s: %w", id, tenant, ErrAbsent)
 	}
 	return found[0], nil
 }
@@ -197,8 +199,23 @@ func (j *Job) count(ctx context.Context, tx *db.Tx) error {
 		}
 		j.Came[s] = n
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil || j.State != JobRunning && !j.open() {
+		return err
+	}
+	p, err := PauseOf(ctx, tx, j.Again.Target)
+	if p != nil {
+		j.Waits = p.String()
+	}
+	return err
 }
+
+// open says whether something that it tried is under way.
+func (j *Job) open() bool {
+	return j.Came[Planned]+j.Came[Ready]+j.Came[Sending]+j.Came[Unknown] > 0
+}
+
+// Ended says whether everything was taken up and nothing that it tried is under way.
+func (j *Job) Ended() bool { return j.State != JobRunning && !j.open() }
 
 // jobPortion is how many postings one step takes up for a job.
 const jobPortion = 100

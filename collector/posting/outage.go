@@ -174,21 +174,8 @@ func (s *Sender) explain(ctx context.Context, tx *db.Tx, found []*row, f Fault, 
 		places[i] = r.place()
 		u.Rows = append(u.Rows, []any{r.id, f.Class, f.Code, f.Text, f.Remedy, now.UnixMicro()})
 	}
-	if _, err := tx.UpdateAll(ctx, u); err != nil || s.Receipts == nil {
+	if _, err := tx.UpdateAll(ctx, u); err != nil {
 		return err
 	}
-	feeding, err := eventsOfAll(ctx, tx, places)
-	if err != nil {
-		return err
-	}
-	events := make(map[string][]string)
-	for p, ids := range feeding {
-		events[p.tenant] = append(events[p.tenant], ids...)
-	}
-	for tenant, ids := range events {
-		if err := s.Receipts(ctx, tx, tenant, ids, now); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.receipts(ctx, tx, places, now)
 }

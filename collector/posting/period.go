@@ -3,6 +3,7 @@ package posting
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dockline/dockline/collector/connector"
@@ -54,14 +55,6 @@ func (s *Sender) date(r *row, now time.Time) (happenedOn string) {
 	return day
 }
 
-// dateAndNote gives a posting that has no day one, and notes where that is not its own.
-func (s *Sender) dateAndNote(ctx context.Context, tx *db.Tx, r *row, now int64) error {
-	if r.PostingDate != "" {
-		return nil
-	}
-	return noteCutoff(ctx, tx, r, s.date(r, at(now)), "closed by the policy", now)
-}
-
 // nextOpen takes the day that the target named when it refused one as closed; false where it named none that is later.
 func (s *Sender) nextOpen(r *row, f *connector.Fault, now time.Time) bool {
 	if f == nil || f.OpenFrom == "" || f.OpenFrom <= r.PostingDate {
@@ -90,18 +83,32 @@ type Cutoff struct {
 	NotedAt time.Time `json:"noted_at"`
 }
 
-// noteCutoff puts a posting on the list where its day is not its own, and takes it off where it is again.
-func noteCutoff(ctx context.Context, tx *db.Tx, r *row, happenedOn, reason string, now int64) error {
-	if happenedOn == "" || r.PostingDate == "" {
-		return nil
+// cutoffs are what is to be put on the list, where a posting's day is not its own, and taken off, where it is again.
+type cutoffs struct{ on, off [][]any }
+
+// cutoffKey names a posting on the list.
+var cutoffKey = []string{"reference", "kind", "target", "tenant"}
+
+func (c *cutoffs) note(r *row, happenedOn, reason string, now int64) {
+	key := []any{r.reference(), string(r.Kind), r.Target, r.Tenant}
+	switch {
+	case happenedOn == "" || r.PostingDate == "":
+	case happenedOn == r.PostingDate:
+		c.off = append(c.off, key)
+	default:
+		c.on = append(c.on, append(key, r.Site, happenedOn, r.PostingDate, reason, now))
 	}
-	if happenedOn == r.PostingDate {
-		_, err := tx.Exec(ctx, `DELETE FROM posting_cutoff WHERE reference = ? AND kind = ? AND target = ? AND tenant = ?`, r.reference(), r.Kind, r.Target, r.Tenant)
+}
+
+func (c *cutoffs) write(ctx context.Context, tx *db.Tx) error {
+	if err := tx.DeleteAll(ctx, "posting_cutoff", cutoffKey, c.off); err != nil {
 		return err
 	}
-	return tx.Upsert(ctx, db.Insert{Table: "posting_cutoff", Columns: []string{"tenant", "target", "kind", "reference", "site", "occurred_on", "posted_on", "reason", "noted_at"},
-		Rows:     [][]any{{r.Tenant, r.Target, r.Kind, r.reference(), r.Site, happenedOn, r.PostingDate, reason, now}},
-		Conflict: []string{"reference", "kind", "target", "tenant"}, Update: []string{"occurred_on", "posted_on", "reason", "noted_at"}})
+	if len(c.on) == 0 {
+		return nil
+	}
+	set := []string{"site", "occurred_on", "posted_on", "reason", "noted_at"}
+	return tx.Upsert(ctx, db.Insert{Table: "posting_cutoff", Columns: append(slices.Clone(cutoffKey), set...), Rows: c.on, Conflict: cutoffKey, Update: set})
 }
 
 // Cutoffs lists what bears another day than its own, the newest first; an empty target is all.

@@ -16,8 +16,8 @@ const restatedFor = 24 * time.Hour
 // have been put right and sent since, so it goes again, which begins with looking. What is planned, ready or not yet derived needs no
 // mark: nothing is sent before SettleTime has passed since (Sender), and a document is looked for before it is made.
 //
-// A status that was stated between the moment when the database was put back and the one when it was told so may have had a version that its
-// target had overtaken, and was not taken in: what was confirmed within restatedFor is stated once more, above anything a target can know.
+// Of the time that is lost a target may show a status that is never told here again: what was confirmed within restatedFor is stated once
+// more, above anything a target can know.
 func Restored(ctx context.Context, tx *db.Tx, now time.Time) error {
 	micros := now.UnixMicro()
 	least, err := tx.LeastVersion(ctx)

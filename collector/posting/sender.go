@@ -29,13 +29,15 @@ type Sender struct {
 	Holder   string
 	Cases    Cases
 	Receipts Receipts
-	// Parallel is how many postings of different serial keys are under way at once; default 1.
+	// Parallel is how many postings of different serial keys are under way at once; default 1, which does everything in one order.
 	Parallel int
 	// CallTimeout bounds looking and applying of one posting; default 30 s.
 	CallTimeout time.Duration
 	// Lease is how long a posting stays with a sender that is not heard of; default 45 s. It must be longer than CallTimeout.
 	Lease time.Duration
-	// Idle is how long Run waits when there was nothing to do; default 250 ms.
+	// Wake tells of postings that this process made; without it they are found after Idle (default 250 ms), the longest that Run waits when there
+	// was nothing to do.
+	Wake db.Signal
 	Idle time.Duration
 	// Scan is how often all planned postings are looked through for one that may go; default 5 s. Most are made ready at once.
 	Scan time.Duration
@@ -63,6 +65,7 @@ type Sender struct {
 	sawOpen   bool   // the target was left alone, and nothing was let go since
 	mu        sync.Mutex
 	stats     Stats
+	tempo     time.Duration // what a call takes, 0 before the first
 	leaseEnd  time.Time
 	lastScan  time.Time
 	downSince time.Time
@@ -169,9 +172,18 @@ func (s *Sender) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-s.woken(failures):
 		case <-time.After(wait):
 		}
 	}
+}
+
+// woken is where Run hears of new postings, unless it waits because of an error.
+func (s *Sender) woken(failures int) <-chan struct{} {
+	if failures > 0 {
+		return nil
+	}
+	return s.Wake.Told()
 }
 
 // Step does what can be done now and returns how many postings it moved on; 0 means that there was nothing to do. It ends
@@ -213,6 +225,9 @@ func (s *Sender) Step(ctx context.Context) (int, error) {
 	if w.paused {
 		return n, nil
 	}
+	if err := s.Account.Meet(ctx); err != nil {
+		return n, fmt.Errorf("posting %s: %w", s.Target, err)
+	}
 	if s.sawOpen && s.Account.Allow() == connector.Everything { // another flow heard the target
 		if err := s.answered(ctx); err != nil {
 			return n, err
@@ -230,7 +245,7 @@ func (s *Sender) Step(ctx context.Context) (int, error) {
 	if !w.work {
 		return n, nil
 	}
-	limit := s.Parallel
+	limit, depth := s.Parallel, s.depth()
 	switch s.Account.Allow() {
 	case connector.Refused:
 		return n, s.waitOut(ctx, now)
@@ -238,14 +253,14 @@ func (s *Sender) Step(ctx context.Context) (int, error) {
 		if !s.probe(ctx) {
 			return n, s.waitOut(ctx, s.Now())
 		}
-		limit = 1
+		limit, depth = 1, 1
 	case connector.Single:
-		limit = 1
+		limit, depth = 1, 1
 	}
 	// After the database was put back a call that it knows nothing of may still be at work: what is not there yet means nothing, so only
 	// what is to be read back goes on.
 	fromReady := now.Sub(w.restored) >= s.Connector.SettleTime()
-	sent, err := s.send(ctx, limit, fromReady)
+	sent, err := s.send(ctx, limit, depth, fromReady)
 	return n + sent, err
 }
 

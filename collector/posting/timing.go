@@ -29,7 +29,7 @@ const ahead = time.Hour
 
 // schedule takes the timing that is wanted now.
 func (r *row) schedule(d Desired) {
-	r.Timing, r.notBefore, r.within = d.Timing, 0, d.Within.Microseconds()
+	r.Timing, r.notBefore, r.within, r.Priority = d.Timing, 0, d.Within.Microseconds(), d.Priority
 	if !d.NotBefore.IsZero() {
 		r.notBefore = d.NotBefore.UnixMicro()
 	}

@@ -69,7 +69,7 @@ func Relearn(ctx context.Context, tx *db.Tx, tenant string, p *policy.Policy) er
 		WHERE tenant = ? AND state <> 'resolved' AND origin LIKE 'fold/%'`, tenant); err != nil {
 		return err
 	}
-	return rekey(ctx, tx, tenant, p.Mapping)
+	return rekey(ctx, tx, tenant, p.MappingOf(tenant))
 }
 
 // tellActivated appends the fact that a version is in force, and says where it stands in the log; nowhere where nobody takes facts.

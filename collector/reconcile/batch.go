@@ -110,7 +110,11 @@ func (b *batch) run(ctx context.Context, keys []foldKey) error {
 	if err != nil || len(claimed) == 0 {
 		return err
 	}
-	marked, err := b.load(ctx, claimed)
+	fold, err := b.leaveArchived(ctx, slices.Clone(claimed))
+	if err != nil {
+		return err
+	}
+	marked, err := b.load(ctx, fold)
 	if err != nil {
 		return err
 	}

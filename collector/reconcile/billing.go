@@ -30,7 +30,7 @@ func (b billing) Billed(order string) (invoices []*docklinev1.ShipmentInvoice, p
 			panic(viewFault{fmt.Errorf("state of order %s: %w", order, err)})
 		}
 	}
-	return s.GetShipmentInvoices(), rules{v.policy.Mapping, v.policy, v.tenant}.ProofOfDelivery(s.GetCustomer())
+	return s.GetShipmentInvoices(), rules{v.mapping(), v.policy, v.tenant}.ProofOfDelivery(s.GetCustomer())
 }
 
 // wakeInvoiced has those shipments of an order folded again of which other invoices are in force than before.

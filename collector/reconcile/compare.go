@@ -138,6 +138,11 @@ type refolding struct {
 }
 
 func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, how refolding) ([]Refolded, error) {
+	archived, err := archivedAmong(ctx, tx, keys)
+	if err != nil {
+		return nil, err
+	}
+	keys = slices.DeleteFunc(slices.Clone(keys), func(key foldKey) bool { return archived[key] != 0 })
 	b := &batch{worker: w, tx: tx, now: w.now(), large: true, under: how.under} // large: it only reads
 	if err := b.loadLinks(ctx, keys); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ import (
 // counted decides about a count as a whole. Its variances are worked out where the buckets are folded; a count that agrees with all
 // of them leads to no document.
 func (v *view) counted(site, number string) {
-	fold := state.FoldCount(site, number, v.facts, v.policy.Mapping)
+	fold := state.FoldCount(site, number, v.facts, v.mapping())
 	o := &v.outcome
 	o.state, o.site, o.status = fold.State, site, "counted"
 	v.raiseFindings(fold.Findings, "", "")
@@ -103,8 +103,8 @@ func (v *view) adjustable(stockKey string) bool {
 // stock decides about one bucket of the ledger: what each count of it says about the book.
 func (v *view) stock() {
 	bucket := must(state.ParseBucket(v.key))
-	uncertainty := v.policy.Timing.ClockUncertainty
-	fold := state.FoldBucket(bucket, v.facts, v.policy.Mapping, state.Surroundings{
+	uncertainty := v.waits(bucket.Site).ClockUncertainty
+	fold := state.FoldBucket(bucket, v.facts, v.mapping(), state.Surroundings{
 		Book:     accountBook{v.batch.accounts[v.foldKey], v, uncertainty.Truncate(time.Microsecond)},
 		OpenedBy: v.openedBy(bucket.Site),
 		Decided:  v.decisions(bucket.Site),
@@ -256,7 +256,7 @@ func (v *view) variance(b state.Bucket, stock *docklinev1.StockState, variance *
 		v.raise(exception.Desired{Code: "recount", Class: process, Subject: told.Name(), Site: b.Site, EventIDs: told.EventIDs,
 			Title: fmt.Sprintf("Count %s of %s must be repeated", told.Name(), where),
 			Text: fmt.Sprintf("Goods moved at %s of site %s within %s of count %s, and neither has a movement number, so nobody can say whether they were counted. Count the bin again while nothing moves there.",
-				where, b.Site, v.policy.Timing.ClockUncertainty, told.Name())})
+				where, b.Site, v.waits(b.Site).ClockUncertainty, told.Name())})
 		v.adjust(b, variance, told, false)
 		return
 	}
@@ -264,7 +264,7 @@ func (v *view) variance(b state.Bucket, stock *docklinev1.StockState, variance *
 	if !stock.GetOpened() {
 		lagging = []string{"the stock of the site was never opened by a snapshot of the book"}
 	}
-	at := variance.GetAsOf().AsTime().Add(v.policy.Timing.ClockUncertainty) // a movement that close may have been before it
+	at := variance.GetAsOf().AsTime().Add(v.waits(b.Site).ClockUncertainty) // a movement that close may have been before it
 	lagging = append(lagging, v.lagging(b.Site, at, variance.GetAsOfMovement())...)
 	if len(lagging) == 0 && !v.settled(variance) && v.unfolded(b.Site, at) {
 		lagging = []string{"movements before it are in the event log, and not in the ledger yet"}
@@ -284,10 +284,10 @@ func (v *view) variance(b state.Bucket, stock *docklinev1.StockState, variance *
 		return
 	}
 	_, last := v.since(told.EventIDs)
-	until := last.Add(v.policy.Timing.CountWait)
+	until := last.Add(v.waits(b.Site).CountWait)
 	v.waitFor(b.Site, until)
 	if !v.now.Before(until) {
-		v.outcome.wakeAt = v.now.Add(v.policy.Timing.CountWait + firstLook) // the streams wake it before
+		v.outcome.wakeAt = v.now.Add(v.waits(b.Site).CountWait + firstLook) // the streams wake it before
 		v.raise(exception.Desired{Code: "count_waiting", Class: data, Subject: told.Name(), Site: b.Site, EventIDs: told.EventIDs,
 			Title: fmt.Sprintf("Count %s of %s cannot be settled", told.Name(), where),
 			Text: fmt.Sprintf("Count %s of %s at site %s waits, because movements before it may still be missing: %s. Look why, or repeat the count later; it is settled by itself when they are there, and nothing is booked until then.",

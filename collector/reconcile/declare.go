@@ -95,7 +95,7 @@ func (v *view) declaration(id string) {
 		ids = append(ids, e.GetId())
 	}
 	first, _ := v.since(ids)
-	if until := first.Add(v.policy.Timing.OrphanWait); v.now.Before(until) {
+	if until := first.Add(v.waits(counts[0].GetSite()).OrphanWait); v.now.Before(until) {
 		v.wake(until)
 		return
 	}

@@ -16,14 +16,14 @@ func (v *view) allocation(site string) {
 	for _, fact := range v.facts {
 		v.outcome.reasons[fact.Event.GetId()] = "it reserves stock: nothing is to be posted"
 	}
-	v.outcome.demand, v.outcome.demands = state.AllocationDemand(v.facts, v.policy.Mapping), true
+	v.outcome.demand, v.outcome.demands = state.AllocationDemand(v.facts, v.mapping()), true
 }
 
 // demand is what the key says of stock that is promised, reserved or on its way.
 func (v *view) demand() {
 	switch s := v.outcome.state.(type) {
 	case *docklinev1.OrderState:
-		v.outcome.demand, v.outcome.demands = state.OrderDemand(s, v.facts, v.policy.Mapping), true
+		v.outcome.demand, v.outcome.demands = state.OrderDemand(s, v.facts, v.mapping()), true
 	case *docklinev1.InboundState:
 		v.outcome.demand, v.outcome.demands = state.InboundDemand(s), true
 	}

@@ -21,7 +21,7 @@ var inboundReasons = map[docklinev1.EventKind]string{
 
 // inbound keeps what a supplier sends, and makes a case of each thing that is not as it was announced.
 func (v *view) inbound(site, reference string) {
-	fold := state.FoldInbound(site, reference, v.facts, v.policy.Mapping)
+	fold := state.FoldInbound(site, reference, v.facts, v.mapping())
 	s := fold.State
 	v.outcome.state, v.outcome.status, v.outcome.site = s, s.GetStatus(), site
 	v.raiseFindings(fold.Findings, "", "")
@@ -77,7 +77,7 @@ func (v *view) shortReceipt(fold *state.InboundFold) {
 		return
 	}
 	_, last := v.since(idsOf(fold.Received))
-	if until := last.Add(v.policy.Timing.ReceiptWait); v.now.Before(until) {
+	if until := last.Add(v.waits(s.GetSite()).ReceiptWait); v.now.Before(until) {
 		v.wake(until)
 		return
 	}

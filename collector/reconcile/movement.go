@@ -39,7 +39,7 @@ func (v *view) movement() {
 		}
 	}
 	for _, fact := range v.facts {
-		o.site = fact.Event.GetSite()
+		o.site = max(o.site, fact.Event.GetSite()) // a carrier's fact has none, whichever is read last
 	}
 	for _, row := range fold.State.GetRows() {
 		if strings.HasPrefix(row.GetItem(), state.UnmappedPrefix) {
@@ -58,7 +58,7 @@ func (v *view) movement() {
 func (v *view) foldMovement(first string) state.MovementFold {
 	site, number, ok := state.MovedShipment(v.key)
 	if !ok {
-		return state.FoldMovement(v.key, v.facts, v.policy.Mapping, first != "" && v.batch.scans[foldKey{v.tenant, first}])
+		return state.FoldMovement(v.key, v.facts, v.mapping(), first != "" && v.batch.scans[foldKey{v.tenant, first}])
 	}
 	shipment := &docklinev1.ShipmentState{}
 	for _, row := range must(v.batch.tx.Lookup(v.ctx, db.Lookup{Table: "state", Columns: []string{"body"}, Key: byKey, Rows: [][]any{{v.tenant, event.ShipmentKey(site, number)}}})) {
@@ -66,7 +66,7 @@ func (v *view) foldMovement(first string) state.MovementFold {
 			panic(viewFault{fmt.Errorf("state of shipment %s of %s: %w", number, site, err)})
 		}
 	}
-	return state.FoldShipmentMovement(v.key, v.facts, v.policy.Mapping, state.CarriedOf(shipment))
+	return state.FoldShipmentMovement(v.key, v.facts, v.mapping(), state.CarriedOf(shipment))
 }
 
 // wakeMovement has the goods of a shipment booked anew where something else became of them.

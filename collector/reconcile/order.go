@@ -17,7 +17,7 @@ import (
 
 // order decides what follows from the facts of an order.
 func (v *view) order(number string) {
-	fold := state.FoldOrder(number, v.withHolders(), fieldRules{rules{v.policy.Mapping, v.policy, v.tenant}, v})
+	fold := state.FoldOrder(number, v.withHolders(), fieldRules{rules{v.mapping(), v.policy, v.tenant}, v})
 	if fold.Whole || v.whole {
 		v.whole = true
 		return
@@ -74,7 +74,7 @@ func (v *view) orphans(fold *state.OrderFold) {
 	}
 	ids := siteEvents(waiting)
 	first, _ := v.since(ids)
-	until := first.Add(v.policy.Timing.OrphanWait)
+	until := first.Add(v.waits(waiting[0].GetSite()).OrphanWait)
 	if v.now.Before(until) {
 		v.wake(until)
 		return
@@ -155,7 +155,7 @@ func (v *view) awaitsPicks(issue *state.Issue) bool {
 		return false
 	}
 	_, last := v.since(issue.EventIDs)
-	until := last.Add(v.policy.Timing.PickWait)
+	until := last.Add(v.waits(site).PickWait)
 	if !v.now.Before(until) {
 		return false
 	}

@@ -260,8 +260,8 @@ func idsOf(events []*docklinev1.Event) []string {
 // anyCode takes every code as it is.
 type anyCode struct{}
 
-func (anyCode) Item(_, code, gtin string) (string, bool)                 { return code + gtin, true }
-func (anyCode) Base(_, _ string, millionths int64) (base int64, ok bool) { return millionths, true }
+func (anyCode) Item(_, code, gtin string) (string, bool)                    { return code + gtin, true }
+func (anyCode) Base(_, _, _ string, millionths int64) (base int64, ok bool) { return millionths, true }
 
 const (
 	// together is how many histories are told at the same time, each to a tenant of its own; tellings is how often each is told.

@@ -40,7 +40,7 @@ func (v *view) reference(kind, value string) {
 		ids, kinds = append(ids, e.GetId()), append(kinds, event.KindName(e.GetKind()))
 	}
 	first, _ := v.since(ids)
-	if until := first.Add(v.policy.Timing.OrphanWait); v.now.Before(until) {
+	if until := first.Add(v.waits(events[0].GetSite()).OrphanWait); v.now.Before(until) {
 		v.wake(until)
 		return
 	}

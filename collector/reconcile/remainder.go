@@ -88,7 +88,7 @@ func (v *view) awaitsRest(issue *state.Issue, ids []string) bool {
 		return false
 	}
 	_, last := v.since(ids)
-	until := last.Add(v.policy.Timing.RemainderWait)
+	until := last.Add(v.waits(site).RemainderWait)
 	if !v.now.Before(until) {
 		return false
 	}

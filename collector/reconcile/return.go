@@ -22,7 +22,7 @@ var returnReasons = map[docklinev1.EventKind]string{
 
 // returned keeps what comes back under an RMA.
 func (v *view) returned(number string) {
-	fold := state.FoldReturn(number, v.facts, rules{v.policy.Mapping, v.policy, v.tenant})
+	fold := state.FoldReturn(number, v.facts, rules{v.mapping(), v.policy, v.tenant})
 	v.keepReturn(&fold, "Return "+number, number)
 	if !fold.Known && len(fold.Received) > 0 && !v.mayStillCome("", fold.Received[0], idsOf(fold.Received)) {
 		v.returnCase(&fold, "return_unauthorised", "", fmt.Sprintf("Goods came back under return %s, which no system of record knows", number),
@@ -34,7 +34,7 @@ func (v *view) returned(number string) {
 
 // blindReturn keeps what came back without an RMA, by the site's own receipt.
 func (v *view) blindReturn(site, receipt string) {
-	fold := state.FoldBlindReturn(site, receipt, v.facts, rules{v.policy.Mapping, v.policy, v.tenant})
+	fold := state.FoldBlindReturn(site, receipt, v.facts, rules{v.mapping(), v.policy, v.tenant})
 	v.keepReturn(&fold, "Receipt "+receipt, "blind", site, receipt)
 	if fold.State.GetAccepted() || fold.Matched != "" || len(fold.Received) == 0 || v.mayStillCome("", fold.Received[0], idsOf(fold.Received)) {
 		return

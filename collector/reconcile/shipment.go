@@ -15,7 +15,7 @@ import (
 // shipment keeps what left under one number, over all orders, and where its carriers say it is. What is posted of it follows where its orders
 // are folded.
 func (v *view) shipment(site, number string) {
-	fold := state.FoldShipment(site, number, v.withHolders(), billing{v.policy.Mapping, v})
+	fold := state.FoldShipment(site, number, v.withHolders(), billing{v.mapping(), v})
 	s := fold.State
 	v.outcome.state, v.outcome.site, v.outcome.status = s, site, s.GetStatus()
 	v.raiseFindings(fold.Findings, orderOf(s), "")
@@ -101,7 +101,7 @@ func (v *view) undeparted(fold *state.ShipmentFold) {
 // the time to wait for orphans is over.
 func (v *view) mayStillCome(site string, e *docklinev1.Event, ids []string) bool {
 	first, _ := v.since(ids)
-	until := first.Add(v.policy.Timing.OrphanWait)
+	until := first.Add(v.waits(site).OrphanWait)
 	if !v.now.Before(until) {
 		return false
 	}

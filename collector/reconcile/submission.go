@@ -29,12 +29,12 @@ func (v *view) submission(number string) {
 // unheard is an order that the system of record has said nothing about: it may still come.
 func (v *view) unheard(s *state.Submission, number string) {
 	first, _ := v.since([]string{s.Event.GetId()})
-	if until := first.Add(v.policy.Timing.SubmitWait); v.now.Before(until) {
+	if until := first.Add(v.policy.Timing(v.scope("", s.Event.GetOrder().GetCustomer())).SubmitWait); v.now.Before(until) {
 		v.wake(until)
 		return
 	}
 	v.unaccepted(s, "order_not_accepted", fmt.Sprintf("Order %s was handed in and is in no system of record", number),
-		fmt.Sprintf("no system of record has told of it within %s.", v.policy.Timing.SubmitWait))
+		fmt.Sprintf("no system of record has told of it within %s.", v.policy.Timing(v.scope("", s.Event.GetOrder().GetCustomer())).SubmitWait))
 }
 
 func (v *view) unaccepted(s *state.Submission, code, title, what string) {

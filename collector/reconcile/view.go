@@ -44,6 +44,8 @@ type view struct {
 	claims []state.Claim
 	// routes are those that were looked at.
 	routes []asked
+	// priorities are those of the documents that were last asked about.
+	priorities map[priorityOf]posting.Priority
 }
 
 // viewFault is a fault met while a decision looked something up.
@@ -173,6 +175,14 @@ func (v *view) scope(site, customer string) policy.Scope {
 	return v.policy.Scope(v.tenant, site, customer)
 }
 
+// waits is how long facts wait for others at a site.
+func (v *view) waits(site string) policy.Timing {
+	return v.policy.Timing(v.scope(site, v.outcome.customer))
+}
+
+// mapping is what codes mean for the tenant.
+func (v *view) mapping() *policy.Mapping { return v.policy.MappingOf(v.tenant) }
+
 // raise adds an exception; whose it is the policy says: that in force now, whatever version the key is folded under, for people are where they are.
 func (v *view) raise(d exception.Desired) {
 	p := v.batch.inForce()
@@ -263,12 +273,23 @@ func (v *view) effective(ref posting.Ref) (posting.Entry, bool) {
 	return e, true
 }
 
+// priorityOf names what a priority is of.
+type priorityOf struct {
+	target string
+	kind   connector.Kind
+}
+
 // targets are those to be told of a document, each with how it takes the kind.
 func (v *view) targets(kind connector.Kind, site string, order *docklinev1.OrderState, d *docklinev1.Document, p *policy.Policy) map[string]connector.Style {
 	styles := make(map[string]connector.Style)
-	routes := must(p.Routes(kind, site, order, d))
+	routes := must(p.Routes(p.Scope(v.tenant, site, order.GetCustomer()), kind, order, d))
 	v.notTaken(kind, site, d, routes)
 	for _, name := range policy.TargetsOf(routes) {
+		priority, _ := policy.PriorityOf(routes, name)
+		if v.priorities == nil {
+			v.priorities = make(map[priorityOf]posting.Priority)
+		}
+		v.priorities[priorityOf{name, kind}] = posting.ParsePriority(string(priority))
 		if style, ok := v.batch.worker.style(v.tenant, name, kind); ok {
 			styles[name] = style
 		}
@@ -280,6 +301,7 @@ func (v *view) targets(kind connector.Kind, site string, order *docklinev1.Order
 func (v *view) want(d posting.Desired) {
 	d.SourceVersion = max(d.SourceVersion, int64(countFacts(v.facts)))
 	rule := v.policy.Posting(v.policy.Scope(v.tenant, d.Site, v.outcome.customer), d.Target, d.Kind)
+	d.Priority = v.priorities[priorityOf{d.Target, d.Kind}]
 	d.Timing, d.Within, d.NotBefore = posting.Timing(rule.Timing), rule.Within, rule.NotBefore(v.now)
 	v.outcome.postings = append(v.outcome.postings, d)
 }

@@ -222,20 +222,23 @@ func (s *Store) History(ctx context.Context, tenant, group string) (found []Vers
 
 // Join puts a site into a group, in one of its rings. It gets what the group's sites of that ring run.
 func (s *Store) Join(ctx context.Context, tenant, site, group string, ring int) error {
+	return s.DB.Write(ctx, func(tx *db.Tx) error { return s.JoinIn(ctx, tx, tenant, site, group, ring) })
+}
+
+// JoinIn is Join in the caller's transaction.
+func (s *Store) JoinIn(ctx context.Context, tx *db.Tx, tenant, site, group string, ring int) error {
 	if !wire.ValidName(group) || ring < 0 || ring > 9 {
 		return fmt.Errorf("group %q, ring %d: a group has a name of letters, digits, - or _, and rings from 0, the canary, to 9", group, ring)
 	}
-	return s.DB.Write(ctx, func(tx *db.Tx) error {
-		var known int64
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM site WHERE tenant = ? AND id = ?`, tenant, site).Scan(&known); err != nil {
-			return err
-		}
-		if known == 0 {
-			return fmt.Errorf("no such site: %s of tenant %s", site, tenant)
-		}
-		return tx.Upsert(ctx, db.Insert{Table: "site_config_member", Columns: []string{"tenant", "site", "grp", "ring"}, Rows: [][]any{{tenant, site, group, int64(ring)}},
-			Conflict: []string{"tenant", "site"}, Update: []string{"grp", "ring"}})
-	})
+	var known int64
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM site WHERE tenant = ? AND id = ?`, tenant, site).Scan(&known); err != nil {
+		return err
+	}
+	if known == 0 {
+		return fmt.Errorf("no such site: %s of tenant %s", site, tenant)
+	}
+	return tx.Upsert(ctx, db.Insert{Table: "site_config_member", Columns: []string{"tenant", "site", "grp", "ring"}, Rows: [][]any{{tenant, site, group, int64(ring)}},
+		Conflict: []string{"tenant", "site"}, Update: []string{"grp", "ring"}})
 }
 
 // record puts a person's act about a group's configuration into the audit trail, where the person may do it.
@@ -266,6 +269,9 @@ func (s *Store) Stop(ctx context.Context, tenant, group, by, reason string) (Ver
 func (s *Store) move(ctx context.Context, tenant, group, by, action, reason string, to func(Version) (State, string, error)) (v Version, err error) {
 	err = s.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := tx.Lock(ctx, "siteconfig/"+tenant+"/"+group); err != nil {
+			return err
+		}
+		if err := people.Allow(ctx, tx, tenant, by, people.SiteAct); err != nil {
 			return err
 		}
 		if v, err = version(ctx, tx, tenant, group, 0); err != nil {

@@ -59,8 +59,8 @@ type Fact struct {
 type Mapping interface {
 	// Item is the item for a site's code, or for a GTIN where there is no code. ok is false where the mapping does not know it.
 	Item(site, code, gtin string) (item string, ok bool)
-	// Base converts millionths of the unit into millionths of the item's base unit. The empty unit is the base unit.
-	Base(item, unit string, millionths int64) (base int64, ok bool)
+	// Base converts millionths of a site's unit into millionths of the item's base unit. The empty unit is the base unit.
+	Base(site, item, unit string, millionths int64) (base int64, ok bool)
 }
 
 // Finding is something in the facts themselves that a person must put right. Codes and texts are the same whatever the order
@@ -122,7 +122,7 @@ func quantity(m Mapping, e *docklinev1.Event, line *docklinev1.Line, q *dockline
 	if err != nil {
 		return item, 0, badQuantity(e, line, err)
 	}
-	base, ok = m.Base(item, q.GetUnit(), raw)
+	base, ok = m.Base(e.GetSite(), item, q.GetUnit(), raw)
 	if !ok {
 		return item, 0, unknownUnit(e, line, q.GetUnit())
 	}

@@ -28,7 +28,7 @@ func (codes) Item(_, code, gtin string) (string, bool) {
 	return code, !strings.HasPrefix(code, "X")
 }
 
-func (codes) Base(_, unit string, millionths int64) (int64, bool) {
+func (codes) Base(_, _, unit string, millionths int64) (int64, bool) {
 	switch unit {
 	case "":
 		return millionths, true

@@ -18,7 +18,7 @@ func Promised(ctx context.Context, tx *db.Tx, tenant, item string, sites []strin
 	if err != nil {
 		return Promise{}, err
 	}
-	f := Facts{Item: item, Told: make(map[string]Told), Safety: make(map[string]int64), Horizon: p.Stock.InboundHorizon, Now: now}
+	f := Facts{Item: item, Told: make(map[string]Told), Safety: make(map[string]int64), Horizon: p.Stock(p.Scope(tenant, "", ""), item).InboundHorizon, Now: now}
 	for _, read := range []func(context.Context, *db.Tx, string, *Facts) error{holdings, demands, told} {
 		if err := read(ctx, tx, tenant, &f); err != nil {
 			return Promise{}, fmt.Errorf("stock of %s: %w", item, err)
@@ -32,7 +32,7 @@ func Promised(ctx context.Context, tx *db.Tx, tenant, item string, sites []strin
 		names = append(names, d.Site)
 	}
 	for _, site := range names {
-		f.Safety[site] = p.Stock.SafetyOf(site, item)
+		f.Safety[site] = p.Stock(p.Scope(tenant, site, ""), item).SafetyOf(site, item)
 	}
 	return ATP(f, sites), nil
 }

@@ -167,3 +167,9 @@ type Change struct {
 	Action string          `json:"action"`
 	Record json.RawMessage `json:"record"`
 }
+
+func (i GoodsIssue) reference() string { return i.ExternalReference }
+func (i Invoice) reference() string    { return i.ExternalReference }
+func (a Adjustment) reference() string { return a.ExternalReference }
+func (a Amendment) reference() string  { return a.ExternalReference }
+func (v Reversal) reference() string   { return v.ExternalReference }

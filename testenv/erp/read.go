@@ -42,23 +42,23 @@ func (s *Server) readDocuments(get func(string, func(http.ResponseWriter, *http.
 		}))
 	})
 	get("/api/goods-issues", func(w http.ResponseWriter, r *http.Request) {
-		sandbox.WritePage(w, r, s.store.issues.list(func(i GoodsIssue) bool {
-			return sandbox.Matches(r, "external_reference", i.ExternalReference) && sandbox.Matches(r, "order", i.Order)
+		sandbox.WritePage(w, r, s.store.issues.asked(r, func(i GoodsIssue) bool {
+			return sandbox.Matches(r, "order", i.Order)
 		}))
 	})
 	get("/api/invoices", func(w http.ResponseWriter, r *http.Request) {
-		sandbox.WritePage(w, r, s.store.invoices.list(func(i Invoice) bool {
-			return sandbox.Matches(r, "external_reference", i.ExternalReference) && sandbox.Matches(r, "order", i.Order)
+		sandbox.WritePage(w, r, s.store.invoices.asked(r, func(i Invoice) bool {
+			return sandbox.Matches(r, "order", i.Order)
 		}))
 	})
 	get("/api/stock-adjustments", func(w http.ResponseWriter, r *http.Request) {
-		sandbox.WritePage(w, r, s.store.adjustments.list(func(a Adjustment) bool {
-			return sandbox.Matches(r, "external_reference", a.ExternalReference) && sandbox.Matches(r, "site", a.Site)
+		sandbox.WritePage(w, r, s.store.adjustments.asked(r, func(a Adjustment) bool {
+			return sandbox.Matches(r, "site", a.Site)
 		}))
 	})
 	get("/api/order-amendments", func(w http.ResponseWriter, r *http.Request) {
-		sandbox.WritePage(w, r, s.store.amendments.list(func(a Amendment) bool {
-			return sandbox.Matches(r, "external_reference", a.ExternalReference) && sandbox.Matches(r, "order", a.Order)
+		sandbox.WritePage(w, r, s.store.amendments.asked(r, func(a Amendment) bool {
+			return sandbox.Matches(r, "order", a.Order)
 		}))
 	})
 	get("/api/backorders", func(w http.ResponseWriter, r *http.Request) {
@@ -66,8 +66,8 @@ func (s *Server) readDocuments(get func(string, func(http.ResponseWriter, *http.
 	})
 	listReversals := func(path string, d *documents[Reversal]) {
 		get(path, func(w http.ResponseWriter, r *http.Request) {
-			sandbox.WritePage(w, r, d.list(func(v Reversal) bool {
-				return sandbox.Matches(r, "external_reference", v.ExternalReference) && sandbox.Matches(r, "order", v.Order)
+			sandbox.WritePage(w, r, d.asked(r, func(v Reversal) bool {
+				return sandbox.Matches(r, "order", v.Order)
 			}))
 		})
 	}

@@ -53,13 +53,39 @@ type store struct {
 type documents[T any] struct {
 	numbers  []string
 	byNumber map[string]T
+	// byReference are the numbers of those that carry an external reference, which never changes.
+	byReference map[string][]string
 }
+
+// referring is a document that carries an external reference.
+type referring interface{ reference() string }
 
 func (d *documents[T]) put(number string, doc T) {
 	if _, known := d.byNumber[number]; !known {
 		d.numbers = append(d.numbers, number)
+		if r, ok := any(doc).(referring); ok {
+			if d.byReference == nil {
+				d.byReference = map[string][]string{}
+			}
+			d.byReference[r.reference()] = append(d.byReference[r.reference()], number)
+		}
 	}
 	d.byNumber[number] = doc
+}
+
+// asked lists those that a request asks for: by external reference, of which there is an index, and by what keep says.
+func (d *documents[T]) asked(r *http.Request, keep func(T) bool) []T {
+	query := r.URL.Query()
+	if !query.Has("external_reference") {
+		return d.list(keep)
+	}
+	found := []T{}
+	for _, number := range d.byReference[query.Get("external_reference")] {
+		if doc := d.byNumber[number]; keep(doc) {
+			found = append(found, doc)
+		}
+	}
+	return found
 }
 
 func (d *documents[T]) list(keep func(T) bool) []T {

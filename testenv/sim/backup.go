@@ -27,9 +27,10 @@ func (c *centre) backupOrRestore(ctx context.Context) error {
 				return err
 			}
 		}
-		c.backup, c.backedUp = filepath.Join(w.dir, "backup.db"), w.now
+		c.backup, c.backedUp, c.backedActs = filepath.Join(w.dir, "backup.db"), w.now, w.acts
 		w.trace.add(w.now, "centre: the database is backed up")
-		return c.db.Backup(ctx, c.backup)
+		_, err := c.db.Backup(ctx, c.backup, false)
+		return err
 	})
 }
 
@@ -63,6 +64,7 @@ func (c *centre) restore(ctx context.Context) error {
 		return err
 	}
 	c.adopt()
+	w.acts = c.backedActs
 	if told {
 		err := c.db.Write(ctx, func(tx *db.Tx) error {
 			if _, err := tx.NewIncarnation(ctx, w.now); err != nil {

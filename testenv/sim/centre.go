@@ -37,6 +37,8 @@ type centre struct {
 	// opened counts how often the database was.
 	opened   int
 	backedUp time.Time
+	// backedActs is how many acts of people the copy knows.
+	backedActs int64
 }
 
 // member is one collector: its stages, which a crash takes, and what is on its way to it.
@@ -90,7 +92,14 @@ func openDatabase(ctx context.Context, path string) (*db.DB, error) {
 func (w *world) newCentre(ctx context.Context) (*centre, error) {
 	c := &centre{world: w, path: filepath.Join(w.dir, "centre.db"), quiet: true}
 	var err error
-	if c.db, err = openDatabase(ctx, c.path); err != nil {
+	if w.config.Database != "" {
+		if c.db, err = db.Open(ctx, w.config.Database); err == nil {
+			err = c.db.Migrate(ctx)
+		}
+	} else {
+		c.db, err = openDatabase(ctx, c.path)
+	}
+	if err != nil {
 		return nil, err
 	}
 	c.adopt()
@@ -145,6 +154,7 @@ func (c *centre) start(ctx context.Context, m *member) error {
 		{"fold", func(ctx context.Context) (bool, error) { n, err := stages.Worker.Step(ctx); return n > 0, err }},
 		{"fold large", func(ctx context.Context) (bool, error) { n, err := stages.Worker.StepLarge(ctx); return n > 0, err }},
 		{"downlink", func(ctx context.Context) (bool, error) { n, err := stages.Downlink.Step(ctx); return n > 0, err }},
+		{"escalate", func(ctx context.Context) (bool, error) { n, err := stages.Escalator.Step(ctx); return n > 0, err }},
 		{"keep", func(ctx context.Context) (bool, error) { return false, stages.Keeper.Step(ctx) }},
 	}
 	for i, sender := range stages.Senders {

@@ -45,7 +45,7 @@ func (w *world) checkNow(ctx context.Context) error {
 // checkWhole is what must be so when all is quiet: everything agrees.
 func (w *world) checkWhole(ctx context.Context) error {
 	w.once()
-	checks := []func(context.Context) error{w.distinct, w.owned, w.nothingLost, w.heard, w.told, w.refold, w.rebuild}
+	checks := []func(context.Context) error{w.distinct, w.owned, w.audited, w.nothingLost, w.heard, w.told, w.refold, w.rebuild}
 	if !w.wild {
 		checks = append(checks, w.causes, w.orders)
 		w.books()
@@ -94,9 +94,9 @@ func (w *world) owned(ctx context.Context) error {
 	for _, text := range alone {
 		w.breaks("every problem is somebody's: posting %s has no open exception", text)
 	}
-	homeless, err := w.centre.texts(ctx, `SELECT code || ' ' || subject FROM exception WHERE state = 'open' AND (team = '' OR class = 0 OR title = '') ORDER BY number`)
+	homeless, err := w.centre.texts(ctx, `SELECT code || ' ' || subject FROM exception WHERE state = 'open' AND (team = '' OR class = 0 OR title = '' OR due_at = 0) ORDER BY number`)
 	for _, text := range homeless {
-		w.breaks("every problem is somebody's: exception %s has no team, class or title", text)
+		w.breaks("every problem is somebody's: exception %s has no team, class, title or due time", text)
 	}
 	if err != nil {
 		return err

@@ -81,6 +81,9 @@ func (w *world) deliver() bool {
 	switch {
 	case !p.down:
 		w.trace.add(w.now, "arrive %d", p.number)
+		if w.config.Again > 0 && strings.HasSuffix(p.m.Topic, "/"+wire.Events) {
+			w.arrived = append(w.arrived, p.m)
+		}
 		w.centre.hear(p.m)
 	case p.site.line.up:
 		w.trace.add(w.now, "arrive %d", p.number)

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/downlink"
 	"github.com/dockline/dockline/collector/posting"
@@ -30,7 +31,9 @@ func (w *world) people(ctx context.Context) error {
 }
 
 func (w *world) retry(ctx context.Context) error {
-	return w.centre.db.Write(ctx, func(tx *db.Tx) error {
+	var acts int64
+	err := w.centre.db.Write(ctx, func(tx *db.Tx) error {
+		acts = 0
 		refused, err := posting.List(ctx, tx, posting.Filter{Tenant: tenant, States: []posting.State{posting.Rejected}})
 		if err != nil {
 			return err
@@ -40,9 +43,16 @@ func (w *world) retry(ctx context.Context) error {
 			if err := posting.Retry(ctx, tx, tenant, p.Ref, w.now); err != nil {
 				return err
 			}
+			act := audit.Act{Tenant: tenant, By: "dispatch", Action: "posting.retry", Object: "posting/" + p.Ref.String(), Reason: "it takes it now"}
+			if err := audit.Record(ctx, tx, act, w.now); err != nil {
+				return err
+			}
+			acts++
 		}
 		return nil
 	})
+	w.acts += acts
+	return err
 }
 
 // reading is how long a person waits for what was asked to be read again, before the rest is taken for gone.

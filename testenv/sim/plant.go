@@ -30,7 +30,10 @@ const (
 	OldVersions Plant = "old-versions"
 )
 
-// Plants are all of them.
+// Unlearned is an event log that forgets, once a day is over, which events it has. Only a day that is told again can show it.
+const Unlearned Plant = "unlearned"
+
+// Plants are all that any day can show.
 func Plants() []Plant {
 	return []Plant{TrimOnPuback, NoDedup, BlindRetry, IgnoreRevisions, Forgetful, SilentLoss, OldVersions}
 }

@@ -21,6 +21,10 @@ type Config struct {
 	Dir string
 	// Plant is a mistake to be found; "" is none.
 	Plant Plant
+	// Again is how often a settled day is told once more, whole, to see that nothing comes of it.
+	Again int
+	// Database is the URL of an empty PostgreSQL database for the centre; "" is an SQLite of its own. One that is named is never put back.
+	Database string
 	// Trace gets every line of the trace; nil is nobody.
 	Trace io.Writer
 }
@@ -63,6 +67,12 @@ func Run(ctx context.Context, c Config) (r *Result, err error) {
 	}
 	if failed == nil {
 		failed = w.checkWhole(ctx)
+	}
+	if failed == nil && c.Again > 0 {
+		failed = w.again(ctx)
+	}
+	if failed == nil {
+		failed = w.later(ctx)
 	}
 	r = &Result{Seed: c.Seed, Steps: w.steps, Orders: len(w.office.orders), Events: w.logged, Faults: w.faults, Broken: w.broken}
 	if b, ok := errors.AsType[*broken](failed); ok {

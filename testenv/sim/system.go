@@ -21,6 +21,8 @@ type system struct {
 	name  string
 	// invoiced are the invoices that it has told of.
 	invoiced map[string]bool
+	// read says that somebody has heard everything that it had to tell, since it was last set to false.
+	read bool
 }
 
 func (w *world) newSystem(name string) *system {
@@ -75,6 +77,7 @@ func (s *system) Changes(ctx context.Context, since connector.Cursor) (connector
 		return connector.Changes{}, &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "unreachable", Text: "connection refused"}
 	}
 	changes, err := s.Memory.Changes(ctx, since)
+	s.read = s.read || err == nil && !changes.More
 	w.trace.add(w.now, "%s: changes since %s: %d", s.name, since, len(changes.Events))
 	return changes, err
 }

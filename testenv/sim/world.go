@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector/policy"
+	"github.com/dockline/dockline/proto/wire"
 )
 
 const tenant = "acme"
@@ -39,12 +40,15 @@ type world struct {
 	inFlight []*packet
 
 	steps  int
+	acts   int64 // of people, as the database remembers them
 	faults map[string]int
 	// hit says that something but the database has failed since the step at hand began.
 	hit bool
 	// incarnation is that of the last answer that a site got.
 	incarnation string
-	logged      int
+	// arrived are the envelopes that came to the centre, where the day is to be told again.
+	arrived []wire.Message
+	logged  int
 	// unsaid says that the database was put back without a word.
 	unsaid bool
 	// have are the events of sites that are in the log in the end.
@@ -55,6 +59,9 @@ type world struct {
 func newWorld(ctx context.Context, c Config, dir string) (*world, error) {
 	w := &world{config: c, dir: dir, r: stream(c.Seed, "schedule"), now: morning, trace: newTrace(c.Trace), faults: map[string]int{}}
 	w.weather = makeWeather(stream(c.Seed, "weather"))
+	if c.Database != "" {
+		w.weather.restore, w.weather.mishap = 0, 0
+	}
 	w.trace.add(w.now, "seed %d, weather %+v", c.Seed, w.weather)
 	var err error
 	if w.policy, err = defaultPolicy(); err != nil {

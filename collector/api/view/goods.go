@@ -12,6 +12,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/retention"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
@@ -202,7 +203,7 @@ func OneGoods(ctx context.Context, d *db.DB, tenant, key string) (*GoodsTrack, e
 			return err
 		}
 		if len(found) == 0 {
-			return fmt.Errorf("%w of %s", ErrNoGoods, key)
+			return fmt.Errorf("%w of %s%s", ErrNoGoods, key, retention.Note(ctx, tx, tenant, key))
 		}
 		t.Goods = found[0]
 		t.Exceptions, err = exception.List(ctx, tx, tenant, exception.Filter{Origin: "fold/" + key, Limit: exceptionLimit})

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/retention"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -65,7 +66,7 @@ func OneOrder(ctx context.Context, tx *db.Tx, tenant, number string) (*Order, er
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("order %s: %w", number, ErrNoOrder)
+		return nil, fmt.Errorf("order %s: %w%s", number, ErrNoOrder, retention.Note(ctx, tx, tenant, event.OrderKey(number)))
 	}
 	return &found[0], nil
 }

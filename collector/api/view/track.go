@@ -70,6 +70,9 @@ func OneTrack(ctx context.Context, d *db.DB, tenant, number string) (*Track, err
 		if t.Postings, err = posting.Of(ctx, tx, tenant, key); err != nil {
 			return err
 		}
+		if err := posting.Explain(ctx, tx, t.Postings, time.Now()); err != nil {
+			return err
+		}
 		t.Feeds = make([][]string, len(t.Postings))
 		for i, p := range t.Postings {
 			if t.Feeds[i], err = posting.EventIDs(ctx, tx, tenant, p.Ref); err != nil {

@@ -125,7 +125,7 @@ func (c *auditVerifyCommand) anchors() ([]audit.Anchor, error) {
 	for _, text := range c.Anchor {
 		parts := strings.Split(text, ":")
 		if len(parts) != 3 {
-			return nil, fmt.Errorf("--anchor %q: give what audit verify printed, TENANT:N:HASH", text)
+			return nil, wrong("--anchor %q: give what audit verify printed, TENANT:N:HASH", text)
 		}
 		n, err := strconv.ParseInt(parts[1], 10, 64)
 		if err != nil {

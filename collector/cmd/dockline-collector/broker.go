@@ -21,6 +21,7 @@ type brokerCommand struct {
 }
 
 type mosquittoCommand struct {
+	person
 	Listen string   `default:"0.0.0.0:8883" help:"Address and port on which Mosquitto listens."`
 	Hosts  []string `help:"Names and addresses by which sites and collector reach it; by default mqtt.hosts of the configuration."`
 	Out    string   `default:"." type:"path" help:"Folder for mosquitto.conf, acl, and the certificates of broker and collector."`
@@ -44,6 +45,11 @@ func (c *mosquittoCommand) Run(all *commands) error {
 				identities = append(identities, wire.Identity{Tenant: s.Tenant, Site: s.ID})
 			}
 		}
+		if c.certifies() {
+			if err := c.mayEverywhere(ctx, f.DB); err != nil {
+				return err
+			}
+		}
 		if err := os.MkdirAll(c.Out, 0o750); err != nil {
 			return err
 		}
@@ -52,7 +58,11 @@ func (c *mosquittoCommand) Run(all *commands) error {
 			return err
 		}
 		fmt.Printf("wrote %s for %d sites; after each site add and site revoke, write it again and send Mosquitto a SIGHUP\n", acl, len(identities)-1)
-		if err := c.setUp(config); err != nil {
+		if !c.certifies() {
+			fmt.Printf("%s is there and stays, with the certificates beside it\n", c.path("mosquitto.conf"))
+		} else if err := c.everywhere(ctx, f.DB, "broker.certify", "mosquitto", "", func(context.Context) (map[string]any, error) {
+			return map[string]any{"hosts": c.Hosts, "folder": c.Out}, c.setUp(config)
+		}); err != nil {
 			return err
 		}
 		return c.revoked(ctx, config, f)
@@ -88,12 +98,14 @@ func (c *mosquittoCommand) revoked(ctx context.Context, config *collector.Config
 
 func (c *mosquittoCommand) path(name string) string { return filepath.Join(c.Out, name) }
 
+// certifies says whether broker and collector get new certificates: a person's act, unlike writing down again who is known.
+func (c *mosquittoCommand) certifies() bool {
+	_, err := os.Stat(c.path("mosquitto.conf"))
+	return err != nil || c.Renew
+}
+
 // setUp writes certificates and configuration, the configuration last: it says that all of them are there.
 func (c *mosquittoCommand) setUp(config *collector.Config) error {
-	if _, err := os.Stat(c.path("mosquitto.conf")); err == nil && !c.Renew {
-		fmt.Printf("%s is there and stays, with the certificates beside it\n", c.path("mosquitto.conf"))
-		return nil
-	}
 	_, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)

@@ -45,6 +45,9 @@ func (t *toSite) send(all *commands, c *docklinev1.Command) error {
 		var key string
 		var version uint64
 		err := d.Write(ctx, func(tx *db.Tx) (err error) {
+			if err := t.may(ctx, tx, t.Tenant); err != nil {
+				return err
+			}
 			if key, version, err = downlink.SubmitIn(ctx, tx, c, time.Now()); err != nil {
 				return err
 			}
@@ -98,7 +101,7 @@ func (c *rereadCommand) Run(all *commands) error {
 	reread := &docklinev1.Reread{Reason: c.Reason}
 	switch {
 	case (c.Since == "") == (c.Cursor == ""):
-		return errors.New("give --since or --cursor")
+		return wrong("give --since or --cursor")
 	case c.Cursor != "":
 		reread.From = &docklinev1.Reread_Cursor{Cursor: []byte(c.Cursor)}
 	default:
@@ -118,7 +121,7 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return at, fmt.Errorf("%s %q: give a time like 2026-03-01T06:00:00Z, or how long ago, like 36h", flag, text)
+		return at, wrong("%s %q: give a time like 2026-03-01T06:00:00Z, or how long ago, like 36h", flag, text)
 	}
 	return at, nil
 }
@@ -137,7 +140,7 @@ func (c *recountCommand) Run(all *commands) error {
 	for _, bin := range c.Bin {
 		parts := strings.Split(bin, ",")
 		if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {
-			return fmt.Errorf("--bin %q: give BIN,ITEM or BIN,ITEM,LOT", bin)
+			return wrong("--bin %q: give BIN,ITEM or BIN,ITEM,LOT", bin)
 		}
 		line := &docklinev1.Line{Bin: parts[0], Item: parts[1]}
 		if len(parts) == 3 {
@@ -177,9 +180,10 @@ func (c *setConfigCommand) Run(all *commands) error {
 type siteMasterCommand struct {
 	Tenant string `required:"" help:"Name of the tenant."`
 	person
-	Kind  string `required:"" enum:"item,unit,customer,gtin,bin,reason" help:"item, unit, customer, gtin, bin or reason."`
-	Whole bool   `help:"The file has everything of this kind: what is not in it is no longer known."`
-	File  string `arg:"" type:"existingfile" help:"CSV with the header code,name."`
+	Reason string `help:"Why, for those who ask later."`
+	Kind   string `required:"" enum:"item,unit,customer,gtin,bin,reason" help:"item, unit, customer, gtin, bin or reason."`
+	Whole  bool   `help:"The file has everything of this kind: what is not in it is no longer known."`
+	File   string `arg:"" type:"existingfile" help:"CSV with the header code,name."`
 }
 
 // Run takes the file whole or not at all.
@@ -194,12 +198,12 @@ func (c *siteMasterCommand) Run(all *commands) error {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
 	if len(rows) == 0 || !slices.Equal(rows[0], []string{"code", "name"}) {
-		return fmt.Errorf("%s:1: the first line must be code,name", c.File)
+		return wrong("%s:1: the first line must be code,name", c.File)
 	}
 	records := make(map[string]string, len(rows))
 	for i, row := range rows[1:] {
 		if _, twice := records[row[0]]; twice {
-			return fmt.Errorf("%s: record %d: code %q is there twice", c.File, i+2, row[0])
+			return wrong("%s: record %d: code %q is there twice", c.File, i+2, row[0])
 		}
 		records[row[0]] = row[1]
 	}
@@ -207,13 +211,17 @@ func (c *siteMasterCommand) Run(all *commands) error {
 		"customer": docklinev1.MasterKind_MASTER_KIND_CUSTOMER, "gtin": docklinev1.MasterKind_MASTER_KIND_GTIN, "bin": docklinev1.MasterKind_MASTER_KIND_BIN,
 		"reason": docklinev1.MasterKind_MASTER_KIND_REASON}[c.Kind]
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
-		err := d.Write(ctx, func(tx *db.Tx) error {
-			return people.Act(ctx, tx, people.SiteAct, audit.Act{Tenant: c.Tenant, By: c.name(), Action: "master.put", Object: "master/" + c.Kind, Detail: map[string]any{"records": len(records), "whole": c.Whole}}, time.Now())
+		changed := 0
+		err := d.Write(ctx, func(tx *db.Tx) (err error) {
+			if err := people.Allow(ctx, tx, c.Tenant, c.name(), people.SiteAct); err != nil {
+				return err
+			}
+			if changed, err = downlink.PutMasterIn(ctx, tx, c.Tenant, kind, records, c.Whole); err != nil {
+				return err
+			}
+			return audit.Record(ctx, tx, audit.Act{Tenant: c.Tenant, By: c.name(), Action: "master.put", Object: "master/" + c.Kind, Reason: c.Reason,
+				Detail: map[string]any{"records": len(records), "changed": changed, "whole": c.Whole}}, time.Now())
 		})
-		if err != nil {
-			return err
-		}
-		changed, err := downlink.PutMaster(ctx, d, c.Tenant, kind, records, c.Whole)
 		if err == nil {
 			fmt.Printf("%d of %d changed; sites get the changes when they are online\n", changed, len(records))
 		}

@@ -38,7 +38,7 @@ type deadletterFilter struct {
 	Plugin string        `help:"Only of this plugin, or connector."`
 	Code   string        `help:"Only with this code, like number_format."`
 	Order  string        `help:"Only those that name this order."`
-	Older  time.Duration `help:"Only those that happened longer ago: 24h."`
+	Older  time.Duration `help:"Only those that were refused longer ago: 24h."`
 	Limit  int           `default:"100" help:"At most so many."`
 }
 
@@ -124,7 +124,7 @@ func (c *deadletterListCommand) Run(all *commands) error {
 			return printJSON(out)
 		}
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "ID\tSTATE\tSITE\tPLUGIN\tCLASS\tCODE\tORDER\tHAPPENED\tCORRECTIONS")
+		fmt.Fprintln(w, "ID\tSTATE\tSITE\tPLUGIN\tCLASS\tCODE\tORDER\tREFUSED\tCORRECTIONS")
 		for _, l := range found {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", l.EventID[:min(12, len(l.EventID))], l.State, cmp.Or(l.Site, "-"), l.Source, classWord(l.Class), l.Code, cmp.Or(l.Order, "-"), stamp(l.Since), l.Edits)
 		}
@@ -168,7 +168,7 @@ func (c *deadletterShowCommand) Run(all *commands) error {
 		if c.JSON {
 			return printJSON(out)
 		}
-		fmt.Printf("Dead letter %s of %s, plugin %s: %s\n%s fault %s, happened %s\n\n%s\n", out.ID, cmp.Or(out.Site, "the centre"), out.Plugin, out.State, out.Class, out.Code, stamp(out.Since), out.Text)
+		fmt.Printf("Dead letter %s of %s, plugin %s: %s\n%s fault %s, refused at %s\n\n%s\n", out.ID, cmp.Or(out.Site, "the centre"), out.Plugin, out.State, out.Class, out.Code, stamp(out.Since), out.Text)
 		if out.Where != "" {
 			fmt.Printf("It stood in %s.\n", out.Where)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -35,7 +34,7 @@ deadletter requeue.`
 // Run keeps the correction.
 func (c *deadletterEditCommand) Run(all *commands) error {
 	if len(c.Set) == 0 && c.File == "" {
-		return errors.New("give --set FIELD=VALUE, or --file with the whole event")
+		return wrong("give --set FIELD=VALUE, or --file with the whole event")
 	}
 	return withLetters(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) error {
 		who := deadletter.Who{By: c.name(), Reason: c.Reason}
@@ -110,13 +109,16 @@ type requeuedJSON struct {
 // Run enters them one by one.
 func (c *deadletterRequeueCommand) Run(all *commands) error {
 	if len(c.IDs) == 0 && !c.All && !c.Envelopes {
-		return errors.New("name dead letters, or give --all or --envelopes")
+		return wrong("name dead letters, or give --all or --envelopes")
 	}
 	return withLetters(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) error {
 		if c.Envelopes {
 			return c.envelopes(ctx, centre)
 		}
-		var done []requeuedJSON
+		if err := centre.DB.Read(ctx, func(tx *db.Tx) error { return people.Allow(ctx, tx, c.Tenant, c.name(), people.DeadLetterAct) }); err != nil {
+			return err
+		}
+		done := []requeuedJSON{}
 		failed := 0
 		enter := func(id string) error {
 			var e *docklinev1.Event

@@ -33,12 +33,12 @@ func (o *oneSite) names() (wire.Identity, error) {
 	if o.Name != "" {
 		tenant, site, both := strings.Cut(o.Name, "/")
 		if !both || o.Tenant != "" || o.Site != "" {
-			return who, fmt.Errorf("%q: name the site as TENANT/SITE, or by --tenant and --site", o.Name)
+			return who, wrong("%q: name the site as TENANT/SITE, or by --tenant and --site", o.Name)
 		}
 		who = wire.Identity{Tenant: tenant, Site: site}
 	}
 	if !wire.ValidName(who.Tenant) || !wire.ValidName(who.Site) {
-		return who, errors.New("name the site as TENANT/SITE: 1 to 64 letters, digits, - or _ each")
+		return who, wrong("name the site as TENANT/SITE: 1 to 64 letters, digits, - or _ each")
 	}
 	return who, nil
 }
@@ -53,7 +53,7 @@ type siteArgument struct {
 func (s *siteArgument) AfterApply() (err error) {
 	s.Tenant, s.Site, err = splitSite(s.Tenant, s.Site)
 	if err == nil && s.Tenant == "" {
-		return fmt.Errorf("%q: name the site as TENANT/SITE, or give --tenant", s.Site)
+		return wrong("%q: name the site as TENANT/SITE, or give --tenant", s.Site)
 	}
 	return err
 }
@@ -65,7 +65,7 @@ func splitSite(tenant, site string) (string, string, error) {
 		return tenant, site, nil
 	}
 	if tenant != "" && tenant != before || before == "" || after == "" {
-		return tenant, site, fmt.Errorf("%q: name the site as TENANT/SITE, or by its name and --tenant", site)
+		return tenant, site, wrong("%q: name the site as TENANT/SITE, or by its name and --tenant", site)
 	}
 	return before, after, nil
 }
@@ -90,9 +90,19 @@ func (p person) record(ctx context.Context, tx *db.Tx, action, tenant, site, rea
 	return people.Act(ctx, tx, people.SiteAct, audit.Act{Tenant: tenant, By: p.name(), Action: action, Object: "site/" + site, Reason: reason, Detail: detail}, time.Now())
 }
 
-// everywhere records what the person does to the whole machine.
-func (p person) everywhere(ctx context.Context, tx *db.Tx, action, object, reason string) error {
-	return audit.Record(ctx, tx, audit.Act{Tenant: audit.Everywhere, By: p.name(), Action: action, Object: object, Reason: reason}, time.Now())
+// may is nil where the person may do something to a tenant's sites.
+func (p person) may(ctx context.Context, tx *db.Tx, tenant string) error {
+	return people.Allow(ctx, tx, tenant, p.name(), people.SiteAct)
+}
+
+// mayEverywhere is nil where the person may do what concerns every tenant.
+func (p person) mayEverywhere(ctx context.Context, d *db.DB) error {
+	return d.Read(ctx, func(tx *db.Tx) error { return people.AllowEverywhere(ctx, tx, p.name(), people.SystemAct) })
+}
+
+// everywhere does what concerns the whole machine and is not one transaction, where the person may do so for every tenant.
+func (p person) everywhere(ctx context.Context, d *db.DB, action, object, reason string, do func(context.Context) (map[string]any, error)) error {
+	return people.InSteps(ctx, d, people.SystemAct, audit.Act{Tenant: audit.Everywhere, By: p.name(), Action: action, Object: object, Reason: reason}, do)
 }
 
 type siteAddCommand struct {
@@ -115,29 +125,47 @@ func (c *siteAddCommand) Run(all *commands) error {
 	}
 	return withFleet(all, func(ctx context.Context, config *collector.Config, f *fleet.Fleet) error {
 		store := &enrol.Store{DB: f.DB}
-		var signed []byte
-		if c.CSR != "" {
-			if signed, err = c.sign(config, who); err != nil {
-				return err
-			}
-		}
-		// Recorded first: a site that was made known without a record of it would be worse than a record of one that was not.
-		if err := f.DB.Write(ctx, func(tx *db.Tx) error { return c.record(ctx, tx, "site.add", who.Tenant, who.Site, "", nil) }); err != nil {
+		added := false
+		add := func(tx *db.Tx) (err error) {
+			added, err = f.AddSiteIn(ctx, tx, fleet.Registration{Tenant: who.Tenant, ID: who.Site, Title: c.Title, Region: c.Region})
 			return err
 		}
-		added, err := f.AddSite(ctx, fleet.Registration{Tenant: who.Tenant, ID: who.Site, Title: c.Title, Region: c.Region})
+		said := func() {
+			if !c.JSON {
+				fmt.Printf("site %s of tenant %s %s\n", who.Site, who.Tenant, map[bool]string{true: "is known", false: "was known and is up to date"}[added])
+			}
+		}
+		if c.CSR != "" {
+			act := audit.Act{Tenant: who.Tenant, By: c.name(), Action: "site.add", Object: "site/" + who.Site, Detail: map[string]any{"by": "request"}}
+			return people.InSteps(ctx, f.DB, people.SiteAct, act, func(ctx context.Context) (map[string]any, error) {
+				signed, err := c.sign(config, who)
+				if err != nil {
+					return nil, err
+				}
+				defer said()
+				return nil, f.DB.Write(ctx, func(tx *db.Tx) error {
+					if err := add(tx); err != nil {
+						return err
+					}
+					_, err := store.Record(ctx, tx, who, signed, enrol.ViaRequest, "", "")
+					return err
+				})
+			})
+		}
+		err := f.DB.Write(ctx, func(tx *db.Tx) error {
+			if err := c.may(ctx, tx, who.Tenant); err != nil {
+				return err
+			}
+			if err := add(tx); err != nil {
+				return err
+			}
+			return c.record(ctx, tx, "site.add", who.Tenant, who.Site, "", nil)
+		})
 		if err != nil {
 			return err
 		}
-		if !c.JSON {
-			fmt.Printf("site %s of tenant %s %s\n", who.Site, who.Tenant, map[bool]string{true: "is known", false: "was known and is up to date"}[added])
-		}
+		said()
 		switch {
-		case signed != nil:
-			return f.DB.Write(ctx, func(tx *db.Tx) error {
-				_, err := store.Record(ctx, tx, who, signed, enrol.ViaRequest, "", "")
-				return err
-			})
 		case c.NoToken:
 			return nil
 		case config.EnrolURL() == "":

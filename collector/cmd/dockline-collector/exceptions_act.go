@@ -45,16 +45,16 @@ func (c *exceptionsActCommand) Validate() error {
 		case err == nil:
 			c.numbers = append(c.numbers, n)
 		case c.action != "":
-			return fmt.Errorf("%s and %s: give one action", c.action, word)
+			return wrong("%s and %s: give one action", c.action, word)
 		default:
 			c.action = word
 		}
 	}
 	switch {
 	case c.action == "":
-		return errors.New("say what to do: exceptions actions N lists what can be done")
+		return wrong("say what to do: exceptions actions N lists what can be done")
 	case (len(c.numbers) == 0) != c.All:
-		return errors.New("give the numbers of exceptions, or --all with a filter")
+		return wrong("give the numbers of exceptions, or --all with a filter")
 	}
 	return nil
 }

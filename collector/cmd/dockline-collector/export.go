@@ -15,6 +15,11 @@ import (
 )
 
 type exportCommand struct {
+	Log       exportLogCommand `cmd:"" default:"withargs" help:"Write the event log: CloudEvents, EPCIS, JSON lines."`
+	Analytics analyticsCommand `cmd:"" help:"Write events, states, postings, exceptions and milestones as tables, as of one moment."`
+}
+
+type exportLogCommand struct {
 	Tenant string   `required:"" help:"Name of the tenant."`
 	Format string   `default:"cloudevents" enum:"${formats}" help:"One of ${formats}. cloudevents is CloudEvents 1.0, one JSON object a line; cloudevents-batch the same as one JSON array; epcis is one GS1 EPCIS 2.0 document (docs/epcis.md); jsonl is Dockline's own form."`
 	After  uint64   `help:"Only events behind this offset: what the export before said was its last."`
@@ -29,7 +34,7 @@ type exportCommand struct {
 }
 
 // Run writes the events to the output, and what it wrote to the standard error.
-func (c *exportCommand) Run(all *commands) error {
+func (c *exportLogCommand) Run(all *commands) error {
 	selection, err := c.selection(time.Now())
 	if err != nil {
 		return err
@@ -42,7 +47,7 @@ func (c *exportCommand) Run(all *commands) error {
 		}
 		f.Tenant, f.Plain = config.EPCISTenant, c.Plain
 	} else if c.Plain {
-		return fmt.Errorf("--plain is for --format epcis; %s is written whole", c.Format)
+		return wrong("--plain is for --format epcis; %s is written whole", c.Format)
 	}
 	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var done export.Result
@@ -62,7 +67,7 @@ func (c *exportCommand) Run(all *commands) error {
 	})
 }
 
-func (c *exportCommand) selection(now time.Time) (eventlog.Selection, error) {
+func (c *exportLogCommand) selection(now time.Time) (eventlog.Selection, error) {
 	s := eventlog.Selection{Tenant: c.Tenant, After: c.After, Upto: c.Upto}
 	var err error
 	if s.Kinds, err = export.Kinds(c.Kind); err != nil {

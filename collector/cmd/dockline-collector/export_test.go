@@ -18,7 +18,7 @@ import (
 
 func TestAnExportIsChosenByItsFlags(t *testing.T) {
 	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-	var c exportCommand
+	var c exportLogCommand
 	parser := kong.Must(&c, kong.Vars{"formats": strings.Join(export.Names(), ",")})
 	if _, err := parser.Parse(strings.Fields("--tenant main --after 7 --upto 9 --since 36h --before 2026-03-02T06:00:00Z --site dc-east,centre --kind pick.*,order.held --order SO1,SO/2")); err != nil {
 		t.Fatal(err)
@@ -29,7 +29,7 @@ func TestAnExportIsChosenByItsFlags(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	for flags, says := range map[string]string{"--kind parcel.lost": "--kind", "--since yesterday": "--since", "--before 2026": "--before"} {
-		var c exportCommand
+		var c exportLogCommand
 		if _, err := kong.Must(&c, kong.Vars{"formats": strings.Join(export.Names(), ",")}).Parse(append([]string{"--tenant", "main"}, strings.Fields(flags)...)); err != nil {
 			t.Fatal(err)
 		}

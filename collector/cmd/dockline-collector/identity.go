@@ -80,25 +80,34 @@ type identityRotateCommand struct {
 // Run makes the next authority and asks every site to come for it.
 func (c *identityRotateCommand) Run(all *commands) error {
 	return withAuthority(all, func(ctx context.Context, a *identity.Authority, f *fleet.Fleet) error {
-		if err := a.Rotate(); err != nil {
-			return err
-		}
-		if err := f.DB.Write(ctx, func(tx *db.Tx) error { return c.everywhere(ctx, tx, "identity.rotate", a.Signer(), c.Reason) }); err != nil {
-			return err
-		}
-		behind, err := (&enrol.Store{DB: f.DB}).Behind(ctx, a.Signer())
+		var behind []enrol.Behind
+		err := c.everywhere(ctx, f.DB, "identity.rotate", a.Signer(), c.Reason, func(ctx context.Context) (_ map[string]any, err error) {
+			if err := a.Rotate(); err != nil {
+				return nil, err
+			}
+			made := map[string]any{"next": a.Signer()}
+			if behind, err = (&enrol.Store{DB: f.DB}).Behind(ctx, a.Signer()); err != nil {
+				return made, err
+			}
+			return made, f.DB.Write(ctx, func(tx *db.Tx) error { return callForRenewal(ctx, tx, behind) })
+		})
 		if err != nil {
 			return err
-		}
-		for _, b := range behind {
-			if _, _, err := downlink.Submit(ctx, f.DB, &docklinev1.Command{Tenant: b.Tenant, Site: b.Site,
-				Work: &docklinev1.Command_RenewIdentity{RenewIdentity: &docklinev1.RenewIdentity{Reason: "the authority is being replaced"}}}, time.Now()); err != nil {
-				return err
-			}
 		}
 		fmt.Printf("the next authority %.12s signs sites from now on; %d sites are asked to come for it, those that are offline when they are back.\nSee who has not: dockline-collector identity status\n", a.Signer(), len(behind))
 		return nil
 	})
+}
+
+// callForRenewal tells the sites to come for a certificate of the next authority.
+func callForRenewal(ctx context.Context, tx *db.Tx, behind []enrol.Behind) error {
+	for _, b := range behind {
+		if _, _, err := downlink.SubmitIn(ctx, tx, &docklinev1.Command{Tenant: b.Tenant, Site: b.Site,
+			Work: &docklinev1.Command_RenewIdentity{RenewIdentity: &docklinev1.RenewIdentity{Reason: "the authority is being replaced"}}}, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type identityRetireCommand struct {
@@ -110,6 +119,9 @@ type identityRetireCommand struct {
 // Run retires, where nobody would be shut out by it or that is wanted.
 func (c *identityRetireCommand) Run(all *commands) error {
 	return withAuthority(all, func(ctx context.Context, a *identity.Authority, f *fleet.Fleet) error {
+		if err := c.mayEverywhere(ctx, f.DB); err != nil {
+			return err
+		}
 		if !a.Rotating() {
 			return identity.ErrNotRotating
 		}
@@ -123,10 +135,10 @@ func (c *identityRetireCommand) Run(all *commands) error {
 				return fmt.Errorf("%d sites would be shut out; wait for them, or --force", len(behind))
 			}
 		}
-		if err := a.Retire(); err != nil {
-			return err
-		}
-		if err := f.DB.Write(ctx, func(tx *db.Tx) error { return c.everywhere(ctx, tx, "identity.retire", a.Signer(), c.Reason) }); err != nil {
+		err = c.everywhere(ctx, f.DB, "identity.retire", a.Signer(), c.Reason, func(context.Context) (map[string]any, error) {
+			return map[string]any{"sites_shut_out": len(behind)}, a.Retire()
+		})
+		if err != nil {
 			return err
 		}
 		fmt.Printf("the authority is now %.12s alone; the former one's files are kept as retired-*\n", a.Signer())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,12 +9,17 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/audit"
+	"github.com/dockline/dockline/collector/capture"
+	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/proto/event/epcis"
 	"github.com/dockline/dockline/proto/wire"
 )
 
 type importCommand struct {
+	person
+	Reason string `help:"Why, for those who ask later."`
 	File   string `arg:"" type:"existingfile" help:"The document."`
 	Tenant string `required:"" help:"Name of the tenant whose events these are."`
 	Format string `default:"epcis" enum:"epcis" help:"epcis is a GS1 EPCIS 2.0 document in JSON: a document, a query's answer, a list of events or one event."`
@@ -27,7 +33,8 @@ func (importCommand) Help() string {
 sites that they name must be known, by the location numbers under epcis in collector.yaml. What is not understood is kept whole under an exception
 that says where it stood and why.
 
-The collector may be at work or stopped. Importing the same document again changes nothing.
+Whoever imports needs the scope event.import, where the tenant has users; the audit says who brought which document and what came of it. The
+collector may be at work or stopped. Importing the same document again changes nothing.
 
 Exit code 0: every event was understood. 1: some are kept under exceptions, or it failed.`
 }
@@ -35,7 +42,7 @@ Exit code 0: every event was understood. 1: some are kept under exceptions, or i
 // Run takes the document in.
 func (c *importCommand) Run(all *commands) error {
 	if !wire.ValidName(c.Source) {
-		return fmt.Errorf("--source %q: use 1 to 64 letters, digits, - or _", c.Source)
+		return wrong("--source %q: use 1 to 64 letters, digits, - or _", c.Source)
 	}
 	config, err := collector.LoadConfig(all.Config)
 	if err != nil {
@@ -56,10 +63,7 @@ func (c *importCommand) Run(all *commands) error {
 		fmt.Fprintf(os.Stderr, "dockline-collector: %v\nThe document is taken for it all the same: where its name is misspelt, import it again under the right one.\n", err)
 	}
 	im := &epcis.Importer{Tenant: config.EPCISTenant(c.Tenant), Source: c.Source, File: filepath.Base(c.File), Received: time.Now().UTC().Truncate(time.Microsecond)}
-	done, err := capture.EPCIS(ctx, file, im)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", c.File, err)
-	}
+	done, err := c.take(ctx, capture, file, im)
 	if c.JSON {
 		if printed := printJSON(done); err == nil {
 			err = printed
@@ -74,4 +78,16 @@ func (c *importCommand) Run(all *commands) error {
 		err = fmt.Errorf("%d could not be understood; each is kept under an exception", done.Refused)
 	}
 	return errors.Join(err, closeAll())
+}
+
+// take takes the document in, where the person may: the trail says that it began, and what came of it.
+func (c *importCommand) take(ctx context.Context, into *capture.Capture, file *os.File, im *epcis.Importer) (done capture.Result, err error) {
+	act := audit.Act{Tenant: c.Tenant, By: c.name(), Action: "event.import", Object: "file/" + filepath.Base(c.File), Reason: c.Reason, Detail: map[string]any{"source": c.Source}}
+	err = people.InSteps(ctx, into.DB, people.EventImport, act, func(ctx context.Context) (map[string]any, error) {
+		if done, err = into.EPCIS(ctx, file, im); err != nil {
+			err = fmt.Errorf("%s: %w", c.File, err)
+		}
+		return map[string]any{"read": done.Read, "taken": done.Taken, "known": done.Known, "refused": done.Refused}, err
+	})
+	return done, err
 }

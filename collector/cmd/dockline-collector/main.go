@@ -42,10 +42,11 @@ type commands struct {
 	Audit      auditCommand      `cmd:"" help:"What people did, and whether the trail of it is whole."`
 	Identity   identityCommand   `cmd:"" help:"The authority that signs sites, and its replacement."`
 	Broker     brokerCommand     `cmd:"" help:"Set up a broker other than the embedded one."`
-	Export     exportCommand     `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON."`
+	Export     exportCommand     `cmd:"" help:"Write the event log in a form that others read: CloudEvents, EPCIS, JSON; or all there is as tables, for analysis."`
 	Import     importCommand     `cmd:"" help:"Take a document of others into the event log: EPCIS."`
 	Backup     backupCommand     `cmd:"" help:"Copy the database into a file, also while the collector runs."`
 	Restore    restoreCommand    `cmd:"" help:"Put a backup back, or say that the database was put back."`
+	Retention  retentionCommand  `cmd:"" help:"Archive what has ended long ago, find it, and put it back."`
 	Policy     policyCommand     `cmd:"" help:"The rules of the business: check, explain, compare, approve and activate versions of them."`
 	Ownership  ownershipCommand  `cmd:"" help:"Which system is the record for what, and who must act on what goes wrong with it."`
 	Rebuild    rebuildCommand    `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
@@ -53,22 +54,31 @@ type commands struct {
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
-func main() {
+func main() { os.Exit(run(os.Args[1:])) }
+
+// newParser reads command lines into c.
+func newParser(c *commands) *kong.Kong {
+	return kong.Must(c, kong.Name("dockline-collector"), kong.Description("Takes what happens at the docks to the systems that run the business, exactly once."),
+		kong.UsageOnError(), kong.Vars{"config": defaultConfig(), "scopes": strings.Join(people.Scopes, ", "), "formats": strings.Join(export.Names(), ","), "analyticsTables": strings.Join(export.AnalyticsNames(), ","), "orderStatuses": strings.Join(orderStatuses(), ", ")})
+}
+
+// run does what a command line says and returns the exit code.
+func run(args []string) int {
 	var c commands
-	parser := kong.Must(&c, kong.Name("dockline-collector"), kong.Description("Takes what happens at the docks to the systems that run the business, exactly once."),
-		kong.UsageOnError(), kong.Vars{"config": defaultConfig(), "scopes": strings.Join(people.Scopes, ", "), "formats": strings.Join(export.Names(), ","), "orderStatuses": strings.Join(orderStatuses(), ", ")})
-	ctx, err := parser.Parse(os.Args[1:])
+	parser := newParser(&c)
+	ctx, err := parser.Parse(args)
 	if err != nil {
 		parser.Errorf("%s", err)
-		os.Exit(2)
+		return exitWrong
 	}
-	if err := ctx.Run(&c, milestoneVerb(ctx.Selected().Name)); err != nil {
-		if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Path == c.Config && errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("there is no configuration %s: `dockline-collector init` writes one; --config names another place", c.Config)
-		}
+	err = ctx.Run(&c, milestoneVerb(ctx.Selected().Name))
+	if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Path == c.Config && errors.Is(err, fs.ErrNotExist) {
+		err = wrong("there is no configuration %s: `dockline-collector init` writes one; --config names another place", c.Config)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "dockline-collector:", err)
-		os.Exit(1)
 	}
+	return exitCode(err)
 }
 
 func defaultConfig() string {

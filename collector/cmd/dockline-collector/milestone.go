@@ -79,7 +79,7 @@ func listMilestones(all *commands, tenant string, f milestone.Filter, asJSON boo
 			return err
 		}
 		if f.Key != "" && len(found) == 0 {
-			return fmt.Errorf("%s of tenant %s has no clock: nothing that starts one was told of it, or its number is another", f.Key, tenant)
+			return wrong("%s of tenant %s has no clock: nothing that starts one was told of it, or its number is another", f.Key, tenant)
 		}
 		if asJSON {
 			return printJSON(api.MilestonesOf(found))
@@ -132,7 +132,7 @@ func (c *milestoneReportCommand) Run(all *commands) error {
 		}
 		at, err := time.Parse(time.DateOnly, day.text)
 		if err != nil {
-			return fmt.Errorf("--%s %q: give a day, like 2026-11-24", day.name, day.text)
+			return wrong("--%s %q: give a day, like 2026-11-24", day.name, day.text)
 		}
 		*day.at = at
 	}
@@ -203,7 +203,7 @@ func (c *milestoneExtendCommand) Run(all *commands) error {
 	if c.Until != "" {
 		at, err := time.Parse(time.RFC3339, c.Until)
 		if err != nil {
-			return fmt.Errorf("--until %q: give a moment, like 2026-11-24T08:00:00Z", c.Until)
+			return wrong("--until %q: give a moment, like 2026-11-24T08:00:00Z", c.Until)
 		}
 		act.Until = at
 	}
@@ -226,7 +226,7 @@ func (c *milestoneWho) tell(all *commands, act milestone.Act) (err error) {
 	if c.At != "" {
 		at, err := time.Parse(time.RFC3339, c.At)
 		if err != nil {
-			return fmt.Errorf("--at %q: give a moment, like 2026-11-24T08:00:00Z", c.At)
+			return wrong("--at %q: give a moment, like 2026-11-24T08:00:00Z", c.At)
 		}
 		act.At = at
 	}

@@ -37,7 +37,7 @@ type orderListCommand struct {
 // Validate refuses a status that no order can have.
 func (c *orderListCommand) Validate() error {
 	if known := orderStatuses(); c.Status != "" && !slices.Contains(known, c.Status) {
-		return fmt.Errorf("--status %q: one of %s", c.Status, strings.Join(known, ", "))
+		return wrong("--status %q: one of %s", c.Status, strings.Join(known, ", "))
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func (c *ownershipListCommand) Run(all *commands) error {
 		}
 		list := ownedBy(p, p.Scope(c.Tenant, c.Site, ""), c.Object)
 		if len(list) == 0 {
-			return fmt.Errorf("--object %q: nothing of it has an owner; objects are %s", c.Object, strings.Join(ownership.Objects(), ", "))
+			return wrong("--object %q: nothing of it has an owner; objects are %s", c.Object, strings.Join(ownership.Objects(), ", "))
 		}
 		if c.JSON {
 			return printJSON(list)

@@ -28,6 +28,7 @@ type policyCommand struct {
 	Show      policyShowCommand      `cmd:"" help:"Show a version: who proposed it and why, whose yes it needs, what it says otherwise, and its files."`
 	History   policyHistoryCommand   `cmd:"" help:"List the versions, the newest first."`
 	Approve   policyApproveCommand   `cmd:"" help:"Say yes to a version for your team."`
+	Releases  policyReleasesCommand  `cmd:"" help:"List the releases of others' systems that are ahead, and the postings, fields, mappings and sites that each touches."`
 	Activate  policyActivateCommand  `cmd:"" help:"Put a version in force, also one that was before. Collectors that run take it up by themselves."`
 }
 
@@ -44,6 +45,16 @@ func withPolicyDesk(all *commands, f func(context.Context, *collector.PolicyDesk
 		return err
 	}
 	return errors.Join(f(ctx, desk), closeDesk())
+}
+
+// folderPolicy reads a folder as the configured collector would, which names the targets where the folder does not; where there is no
+// configuration the folder stands alone.
+func folderPolicy(all *commands, path string) (*policy.Policy, error) {
+	config, err := collector.LoadConfig(all.Config)
+	if err != nil {
+		return policy.LoadFolder(path)
+	}
+	return collector.LoadPolicyFolder(config, path)
 }
 
 // find completes the name of a version.
@@ -64,11 +75,11 @@ type policyCheckCommand struct {
 	Known  bool   `help:"Also name the tenants, sites and customers that the configured collector does not know."`
 }
 
-// Run needs neither configuration nor database, unless it is asked what is known.
+// Run needs neither configuration nor database, unless it is asked what is known; a configuration that is there says which targets there are.
 func (c *policyCheckCommand) Run(all *commands) error {
-	p, err := policy.LoadFolder(c.Folder)
+	p, err := folderPolicy(all, c.Folder)
 	if err != nil {
-		return fmt.Errorf("%s:\n%w", c.Folder, err)
+		return foundWrong{fmt.Errorf("%s:\n%w", c.Folder, err)}
 	}
 	var warnings []string
 	if c.Known {
@@ -105,11 +116,11 @@ type policySetCommand struct {
 
 // Run refuses a folder with faults.
 func (c *policySetCommand) Run(all *commands) error {
-	p, err := policy.LoadFolder(c.Folder)
-	if err != nil {
-		return fmt.Errorf("%s:\n%w", c.Folder, err)
-	}
 	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+		p, err := desk.Load(ctx, c.Folder)
+		if err != nil {
+			return fmt.Errorf("%s:\n%w", c.Folder, err)
+		}
 		v, fresh, err := desk.Propose(ctx, p, c.name(), c.Reason)
 		if err != nil {
 			return err
@@ -380,7 +391,7 @@ func (c *policyDecisionsCommand) Run(all *commands) error {
 			var n int
 			err = tx.QueryRow(ctx, `SELECT COUNT(*) FROM state WHERE tenant = ? AND fold_key = ?`, c.Tenant, key).Scan(&n)
 			if err == nil && n == 0 {
-				err = fmt.Errorf("nothing is known of %s of tenant %s", key, c.Tenant)
+				err = wrong("nothing is known of %s of tenant %s", key, c.Tenant)
 			}
 			return err
 		})

@@ -36,7 +36,7 @@ nobody waits. What the two make of it is compared. Exit code 0, whether there ar
 // Run prints each key that would differ as it is found.
 func (c *policyDiffCommand) Run(all *commands) error {
 	if c.Order != "" && c.Tenant == "" {
-		return fmt.Errorf("--order needs --tenant")
+		return wrong("--order needs --tenant")
 	}
 	of := collector.DiffScope{Tenant: c.Tenant}
 	if c.Order != "" {

@@ -43,13 +43,13 @@ type explained struct {
 // Run answers for a scope, or for each key that is asked about.
 func (c *policyExplainCommand) Run(all *commands) error {
 	if (c.Order != "" || c.Event != "") && c.Tenant == "" {
-		return fmt.Errorf("--order and --event need --tenant")
+		return wrong("--order and --event need --tenant")
 	}
 	if c.Kind != "" && !slices.Contains(policy.Kinds(), connector.Kind(c.Kind)) {
-		return fmt.Errorf("--kind %q: one of %v", c.Kind, policy.Kinds())
+		return wrong("--kind %q: one of %v", c.Kind, policy.Kinds())
 	}
 	if c.About != "" && !ownership.Known(c.About) {
-		return fmt.Errorf("%q: no such field, change of status, kind of event or object; `dockline-collector ownership list` names them", c.About)
+		return wrong("%q: no such field, change of status, kind of event or object; `dockline-collector ownership list` names them", c.About)
 	}
 	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
 		list, err := c.explain(ctx, desk)
@@ -63,7 +63,7 @@ func (c *policyExplainCommand) Run(all *commands) error {
 			if i > 0 {
 				fmt.Println()
 			}
-			if err := printExplained(os.Stdout, e); err != nil {
+			if err := printExplained(os.Stdout, e, desk.Adapters(c.Tenant)); err != nil {
 				return err
 			}
 		}
@@ -88,7 +88,7 @@ func (c *policyExplainCommand) explain(ctx context.Context, desk *collector.Poli
 			return nil, err
 		}
 		if len(keys) == 0 {
-			return nil, fmt.Errorf("event %s of tenant %s says nothing of an order, shipment, return or count", c.Event, c.Tenant)
+			return nil, wrong("event %s of tenant %s says nothing of an order, shipment, return or count", c.Event, c.Tenant)
 		}
 	case c.Order == "":
 		return []explained{{Version: p.Version, Holds: p.Explain(q)}}, nil
@@ -132,7 +132,18 @@ func (c *policyExplainCommand) holds(found *reconcile.Explained, q policy.Questi
 	return e
 }
 
-func printExplained(out io.Writer, e explained) error {
+// adapted are the targets of a route, each with the adapter that speaks to it.
+func adapted(r reconcile.RouteAsked, adapters map[string]string) (names []string) {
+	for _, name := range r.Targets {
+		if adapter := adapters[name]; adapter != "" {
+			name += " by adapter " + adapter
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func printExplained(out io.Writer, e explained, adapters map[string]string) error {
 	if k := e.Key; k != nil {
 		fmt.Fprintf(out, "%s is %s, folded under version %s\n", e.About, plain(k.Status), e.Version)
 		if len(k.Items) > 1 {
@@ -159,7 +170,7 @@ func printExplained(out io.Writer, e explained) error {
 			} else if r.When != "" {
 				took = "taken, since this holds: " + r.When
 			}
-			fmt.Fprintf(w, "route of %s\tto %s\t%s\t%s\n", r.Kind, strings.Join(r.Targets, ", "), took, r.Rule)
+			fmt.Fprintf(w, "route of %s\tto %s, priority %s\t%s\t%s\n", r.Kind, strings.Join(adapted(r, adapters), ", "), r.Priority, took, r.Rule)
 		}
 	}
 	if err := w.Flush(); err != nil {

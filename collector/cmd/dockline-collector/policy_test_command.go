@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/dockline/dockline/collector"
-	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/proto/event"
 )
 
@@ -24,8 +23,8 @@ process: no collector, no system and no database of yours is asked. policy recor
 }
 
 // Run ends with 1 where a test came out otherwise.
-func (c *policyTestCommand) Run() error {
-	p, err := policy.LoadFolder(c.Folder)
+func (c *policyTestCommand) Run(all *commands) error {
+	p, err := folderPolicy(all, c.Folder)
 	if err != nil {
 		return fmt.Errorf("%s:\n%w", c.Folder, err)
 	}

@@ -54,7 +54,7 @@ func (a act) say() posting.Say {
 func postingRef(name string) (posting.Ref, error) {
 	parts := strings.SplitN(strings.TrimPrefix(name, "posting/"), "/", 3)
 	if len(parts) != 3 {
-		return posting.Ref{}, fmt.Errorf("%q: give TARGET/KIND/KEY, as `dockline-collector posting list` prints it", name)
+		return posting.Ref{}, wrong("%q: give TARGET/KIND/KEY, as `dockline-collector posting list` prints it", name)
 	}
 	return posting.Ref{Target: parts[0], Kind: connector.Kind(parts[1]), Key: parts[2]}, nil
 }
@@ -75,7 +75,7 @@ func (c *postingListCommand) Run(all *commands) error {
 		f := posting.Filter{Tenant: c.Tenant, Target: c.Target, Kind: connector.Kind(c.Kind), Site: c.Site, Code: c.Code, Limit: c.Limit}
 		for _, s := range c.State {
 			if !slices.Contains(posting.States(), posting.State(s)) {
-				return fmt.Errorf("--state %q: one of %v", s, posting.States())
+				return wrong("--state %q: one of %v", s, posting.States())
 			}
 			f.States = append(f.States, posting.State(s))
 		}
@@ -83,6 +83,9 @@ func (c *postingListCommand) Run(all *commands) error {
 		pauses := map[string]*posting.Pause{}
 		err := d.Read(ctx, func(tx *db.Tx) (err error) {
 			if list, err = posting.List(ctx, tx, f); err != nil {
+				return err
+			}
+			if err := posting.Explain(ctx, tx, list, time.Now()); err != nil {
 				return err
 			}
 			for _, e := range list {
@@ -118,9 +121,20 @@ func printPostings(out io.Writer, list []posting.Entry) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "CHANGED\tPOSTING\tSTATE\tDOCUMENTS\tWHY")
 	for _, e := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.ChangedAt.Format("2006-01-02 15:04:05"), e.Ref, e.State, documentsOf(e), strings.ReplaceAll(strings.TrimSpace(e.Fault.Code+" "+e.Fault.Text), "\n", " "))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.ChangedAt.Format("2006-01-02 15:04:05"), e.Ref, e.State, documentsOf(e), whyOf(e))
 	}
 	return w.Flush()
+}
+
+// whyOf is why a posting stands as it stands, on one line.
+func whyOf(e posting.Entry) string {
+	var parts []string
+	for _, text := range []string{strings.TrimSpace(e.Fault.Code + " " + e.Fault.Text), e.Waits} {
+		if text != "" {
+			parts = append(parts, text)
+		}
+	}
+	return strings.ReplaceAll(strings.Join(parts, "; "), "\n", " ")
 }
 
 func documentsOf(e posting.Entry) string {
@@ -148,12 +162,14 @@ type postingJSON struct {
 	Follows     string          `json:"follows,omitempty"`
 	Timing      string          `json:"timing,omitempty"`
 	NotBefore   time.Time       `json:"not_before,omitzero"`
+	Priority    string          `json:"priority"`
 	PostingDate string          `json:"posting_date,omitempty"`
 	Policy      string          `json:"policy"`
 	Attempts    int64           `json:"attempts"`
 	Code        string          `json:"code,omitempty"`
 	Text        string          `json:"text,omitempty"`
 	Remedy      string          `json:"remedy,omitempty"`
+	Waits       string          `json:"waits_for,omitempty"`
 	Documents   []string        `json:"documents,omitempty"`
 	WantedNow   json.RawMessage `json:"document"`
 	Booked      json.RawMessage `json:"booked,omitempty"`
@@ -164,8 +180,8 @@ type postingJSON struct {
 
 func jsonOf(e *posting.Entry) postingJSON {
 	out := postingJSON{Posting: e.Ref.String(), Target: e.Target, Kind: string(e.Kind), Key: e.Key, State: string(e.State), Style: string(e.Style), Site: e.Site, Order: e.FoldKey,
-		Correlation: e.CorrelationID, Wanted: e.Wanted, Waived: e.Waived, Generation: e.Generation, Follows: e.Follows, Timing: string(e.Timing), NotBefore: e.NotBefore,
-		PostingDate: e.PostingDate, Policy: e.PolicyVersion, Attempts: e.Attempts, Code: e.Fault.Code, Text: e.Fault.Text, Remedy: e.Fault.Remedy,
+		Correlation: e.CorrelationID, Wanted: e.Wanted, Waived: e.Waived, Generation: e.Generation, Follows: e.Follows, Timing: string(e.Timing), NotBefore: e.NotBefore, Priority: e.Priority.String(),
+		PostingDate: e.PostingDate, Policy: e.PolicyVersion, Attempts: e.Attempts, Code: e.Fault.Code, Text: e.Fault.Text, Remedy: e.Fault.Remedy, Waits: e.Waits,
 		WantedNow: documentJSON(e.Document), CreatedAt: e.CreatedAt, ChangedAt: e.ChangedAt, ConfirmedAt: e.ConfirmedAt}
 	if e.Booked != nil {
 		out.Booked = documentJSON(e.Booked)
@@ -202,6 +218,9 @@ func (c *postingShowCommand) Run(all *commands) error {
 		}
 		var needs []posting.Ref
 		var events []string
+		if err := explain(ctx, d, e); err != nil {
+			return err
+		}
 		if err := d.Read(ctx, func(tx *db.Tx) (err error) {
 			if needs, err = posting.Needs(ctx, tx, c.Tenant, ref); err != nil {
 				return err
@@ -243,6 +262,7 @@ func printPosting(out io.Writer, e *posting.Entry, needs, events []string) error
 	line("state", string(e.State))
 	line("why", strings.TrimSpace(e.Fault.Code+" "+e.Fault.Text))
 	line("what to do", e.Fault.Remedy)
+	line("waits for", strings.ReplaceAll(e.Waits, "; ", "\n\t"))
 	line("documents", documentsOf(*e))
 	line("of", e.FoldKey)
 	line("site", e.Site)
@@ -252,6 +272,7 @@ func printPosting(out io.Writer, e *posting.Entry, needs, events []string) error
 	line("follows", e.Follows)
 	line("posting date", e.PostingDate)
 	line("timing", string(e.Timing))
+	line("priority", e.Priority.String())
 	line("not before", stamp(e.NotBefore))
 	line("attempts", fmt.Sprint(e.Attempts))
 	line("needs", strings.Join(needs, " "))

@@ -35,7 +35,7 @@ type postingRetryCommand struct {
 // Run tries one again, or starts a job.
 func (c *postingRetryCommand) Run(all *commands) error {
 	if (c.Posting == "") == (c.Target == "") {
-		return errors.New("name one posting, or --target for a job")
+		return wrong("name one posting, or --target for a job")
 	}
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
 		if c.Posting != "" {
@@ -71,14 +71,31 @@ func (c *postingRetryCommand) one(ctx context.Context, d *db.DB) error {
 	if err != nil {
 		return err
 	}
+	if err := explain(ctx, d, e); err != nil {
+		return err
+	}
 	if c.JSON {
 		err = printJSON(jsonOf(e))
 	} else {
 		err = printPostings(os.Stdout, []posting.Entry{*e})
 	}
 	if err == nil && e.State != posting.Confirmed {
-		err = fmt.Errorf("%s is %s: %s", ref, e.State, cmp.Or(e.Fault.Text, "it has had no answer yet; `posting show` says how it stands"))
+		var why []string
+		for _, text := range []string{e.Waits, e.Fault.Text} {
+			if text != "" {
+				why = append(why, text)
+			}
+		}
+		err = fmt.Errorf("%s is %s after %s: %s", ref, e.State, c.Wait, cmp.Or(strings.Join(why, "; "), "it has had no answer yet; `posting show` says how it stands"))
 	}
+	return err
+}
+
+// explain says what a posting waits for.
+func explain(ctx context.Context, d *db.DB, e *posting.Entry) error {
+	list := []posting.Entry{*e}
+	err := d.Read(ctx, func(tx *db.Tx) error { return posting.Explain(ctx, tx, list, time.Now()) })
+	*e = list[0]
 	return err
 }
 
@@ -138,13 +155,16 @@ func awaitJob(ctx context.Context, d *db.DB, job *posting.Job, patience time.Dur
 		if err != nil {
 			return nil, err
 		}
-		open := job.Came[posting.Planned] + job.Came[posting.Ready] + job.Came[posting.Sending] + job.Came[posting.Unknown]
-		if job.State != posting.JobRunning && open == 0 {
+		if job.Ended() {
 			return job, nil
 		}
 		select {
 		case <-ctx.Done():
-			return job, fmt.Errorf("job %d goes on: %d of %d taken up after %s", job.ID, job.LookedAt, job.Total, patience)
+			text := fmt.Sprintf("job %d goes on: %d of %d taken up after %s", job.ID, job.LookedAt, job.Total, patience)
+			if job.Waits != "" {
+				text += "; " + job.Waits
+			}
+			return job, errors.New(text)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
@@ -193,7 +213,7 @@ func (c *postingPauseCommand) Run(all *commands) error {
 		return err
 	}
 	if !slices.ContainsFunc(config.Connectors, func(n collector.ConnectorConfig) bool { return n.Name == c.Target && n.Tenant == c.Tenant }) {
-		return fmt.Errorf("tenant %s has no connector %s in %s", c.Tenant, c.Target, all.Config)
+		return wrong("tenant %s has no connector %s in %s", c.Tenant, c.Target, all.Config)
 	}
 	return c.do(all, fmt.Sprintf("%s is told nothing and asked nothing about postings until `posting resume %s`; what is under way is settled first", c.Target, c.Target),
 		func(ctx context.Context, tx *db.Tx, now time.Time) error {
@@ -253,7 +273,15 @@ func printJobs(list []*posting.Job) error {
 		slices.Sort(came)
 		fmt.Fprintf(w, "%d\t%s\t%s\t%d of %d\t%s\t%s\t%s\n", j.ID, j.Again.Target, j.State, j.LookedAt, j.Total, strings.Join(came, ", "), j.By, j.Reason)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, j := range list {
+		if j.Waits != "" {
+			fmt.Printf("job %d waits: %s\n", j.ID, j.Waits)
+		}
+	}
+	return nil
 }
 
 type postingCancelCommand struct {

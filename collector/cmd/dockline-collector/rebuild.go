@@ -1,18 +1,16 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/audit"
-	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/collector/rebuild"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -50,7 +48,7 @@ type rebuilt struct {
 // Run compares, and puts right where it is asked to.
 func (c *rebuildCommand) Run(all *commands) error {
 	if c.Key != "" && c.Tenant == "" {
-		return errors.New("rebuild: --key needs --tenant")
+		return wrong("rebuild: --key needs --tenant")
 	}
 	config, err := collector.LoadConfig(all.Config)
 	if err != nil {
@@ -76,23 +74,28 @@ func (c *rebuildCommand) Run(all *commands) error {
 	return out.verdict()
 }
 
-func (c *rebuildCommand) run(ctx context.Context, b *rebuild.Rebuild) (*rebuilt, error) {
+func (c *rebuildCommand) run(ctx context.Context, b *rebuild.Rebuild) (out *rebuilt, err error) {
 	if err := knownTenant(ctx, b.DB, c.Tenant); err != nil {
 		return nil, err
 	}
-	kind := rebuild.Check
-	if c.Switch {
-		kind = rebuild.Switch
+	if !c.Switch {
+		return c.through(ctx, b, rebuild.Check)
 	}
-	if c.Switch {
-		tenant := cmp.Or(c.Tenant, audit.Everywhere)
-		err := b.DB.Write(ctx, func(tx *db.Tx) error {
-			return audit.Record(ctx, tx, audit.Act{Tenant: tenant, By: c.name(), Action: "state.rebuild", Object: c.Key, Reason: c.Reason}, time.Now())
-		})
-		if err != nil {
+	act, scope := audit.Act{Tenant: c.Tenant, By: c.name(), Action: "state.rebuild", Object: c.Key, Reason: c.Reason}, people.Replay
+	if c.Tenant == "" {
+		act.Tenant, scope = audit.Everywhere, people.SystemAct
+	}
+	err = people.InSteps(ctx, b.DB, scope, act, func(ctx context.Context) (map[string]any, error) {
+		if out, err = c.through(ctx, b, rebuild.Switch); err != nil {
 			return nil, err
 		}
-	}
+		return map[string]any{"differing": out.Differing, "remaining": out.Remaining}, nil
+	})
+	return out, err
+}
+
+// through is one run from beginning to end.
+func (c *rebuildCommand) through(ctx context.Context, b *rebuild.Rebuild, kind string) (*rebuilt, error) {
 	r, err := b.Begin(ctx, kind, rebuild.Key{Tenant: c.Tenant, Key: c.Key})
 	if err != nil {
 		return nil, err
@@ -103,7 +106,7 @@ func (c *rebuildCommand) run(ctx context.Context, b *rebuild.Rebuild) (*rebuilt,
 		}
 	}
 	if c.Key != "" && r.Keys == 0 {
-		return nil, errors.Join(fmt.Errorf("nothing is known of %s of tenant %s: no event names it. A key is written as an exception or an earlier run names it: order/SO1001, shipment/dc-east/S7", c.Key, c.Tenant),
+		return nil, errors.Join(wrong("nothing is known of %s of tenant %s: no event names it. A key is written as an exception or an earlier run names it: order/SO1001, shipment/dc-east/S7", c.Key, c.Tenant),
 			b.End(ctx, r))
 	}
 	found, err := b.Differences(ctx, r, c.Limit)

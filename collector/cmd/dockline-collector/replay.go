@@ -11,6 +11,7 @@ import (
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/collector/policy/version"
 	"github.com/dockline/dockline/collector/replay"
 )
@@ -70,7 +71,7 @@ func (c *replayKeysCommand) selection() (s replay.Selection, err error) {
 			at, err = time.Parse(time.RFC3339, limit.text)
 		}
 		if err != nil {
-			return s, fmt.Errorf("--%s %q: give a day or a moment, like 2026-11-24 or 2026-11-24T08:00:00Z", limit.name, limit.text)
+			return s, wrong("--%s %q: give a day or a moment, like 2026-11-24 or 2026-11-24T08:00:00Z", limit.name, limit.text)
 		}
 		*limit.at = at.UTC()
 	}
@@ -84,15 +85,20 @@ func (c *replayKeysCommand) Run(all *commands) error {
 	case err != nil:
 		return err
 	case c.Do && c.Token == "" && !c.Yes:
-		return errors.New("--run does what a dry run saw: give --token, as the dry run printed it, or --yes to try and do it at once")
+		return wrong("--run does what a dry run saw: give --token, as the dry run printed it, or --yes to try and do it at once")
 	case c.Do && c.Reason == "":
-		return errors.New("--run: say why with --reason, for those who ask later")
+		return wrong("--run: say why with --reason, for those who ask later")
 	case !c.Do && c.Token != "":
-		return errors.New("--token is of a dry run: add --run to do it")
+		return wrong("--token is of a dry run: add --run to do it")
 	case c.Token != "" && s != (replay.Selection{Tenant: c.Tenant}):
-		return errors.New("--token does what its dry run saw, whatever else is given: leave out --site, --order and whatever else says which keys, or --token")
+		return wrong("--token does what its dry run saw, whatever else is given: leave out --site, --order and whatever else says which keys, or --token")
 	}
 	return withReplay(all, func(ctx context.Context, centre *collector.Centre, r *replay.Replay) error {
+		if c.Do {
+			if err := centre.DB.Read(ctx, func(tx *db.Tx) error { return people.Allow(ctx, tx, c.Tenant, c.name(), people.Replay) }); err != nil {
+				return err
+			}
+		}
 		token := c.Token
 		var j *replay.Job
 		if token == "" {

@@ -31,10 +31,10 @@ type showCommand struct {
 func (c *showCommand) Validate() error {
 	kind, _, err := event.ParseKey(c.Key)
 	if kind == state.KindOrder {
-		return fmt.Errorf("%q is an order: dockline-collector order show prints it", c.Key)
+		return wrong("%q is an order: dockline-collector order show prints it", c.Key)
 	}
 	if err != nil || !slices.Contains(view.GoodsKinds(), kind) {
-		return fmt.Errorf("%q: write shipment/SITE/NUMBER, return/RMA, blind_return/SITE/RECEIPT or inbound/SITE/REFERENCE; dockline-collector find finds it by any of its numbers", c.Key)
+		return wrong("%q: write shipment/SITE/NUMBER, return/RMA, blind_return/SITE/RECEIPT or inbound/SITE/REFERENCE; dockline-collector find finds it by any of its numbers", c.Key)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"text/tabwriter"
@@ -33,7 +32,7 @@ func (c *siteCloseCommand) AfterApply() (err error) {
 // Run compares first, so that what it prints is of now; exceptions are left to the running collector.
 func (c *siteCloseCommand) Run(all *commands) error {
 	if _, err := time.Parse(time.DateOnly, c.Date); err != nil && c.Date != "" {
-		return fmt.Errorf("--date %q: give a day like 2026-11-26", c.Date)
+		return wrong("--date %q: give a day like 2026-11-26", c.Date)
 	}
 	return withFleet(all, func(ctx context.Context, _ *collector.Config, f *fleet.Fleet) error {
 		if err := knownTenant(ctx, f.DB, c.Tenant); err != nil {
@@ -41,7 +40,10 @@ func (c *siteCloseCommand) Run(all *commands) error {
 		}
 		if c.Accept != "" {
 			if c.Tenant == "" || c.Site == "" || c.Date == "" {
-				return errors.New("--accept needs the site, --tenant and --date")
+				return wrong("--accept needs the site, --tenant and --date")
+			}
+			if err := f.DB.Read(ctx, func(tx *db.Tx) error { return c.may(ctx, tx, c.Tenant) }); err != nil {
+				return err
 			}
 			if err := f.AcceptDay(ctx, c.Tenant, c.Site, c.Date, c.Accept, func(tx *db.Tx) error {
 				return c.record(ctx, tx, "site.close", c.Tenant, c.Site, c.Accept, map[string]any{"date": c.Date})

@@ -100,7 +100,7 @@ func (c *configShowCommand) Run(all *commands) error {
 	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
 		v, err := s.Get(ctx, c.Tenant, c.Group, c.Version)
 		if errors.Is(err, siteconfig.ErrNone) && c.Version > 0 {
-			return fmt.Errorf("group %s of tenant %s has no version %d: `dockline-collector site config history` lists those that there are", c.Group, c.Tenant, c.Version)
+			return wrong("group %s of tenant %s has no version %d: `dockline-collector site config history` lists those that there are", c.Group, c.Tenant, c.Version)
 		}
 		if err != nil {
 			return fmt.Errorf("group %s of tenant %s: %w", c.Group, c.Tenant, err)
@@ -271,12 +271,15 @@ func (c *configJoinCommand) Run(all *commands) error {
 	}
 	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
 		err := s.DB.Write(ctx, func(tx *db.Tx) error {
+			if err := c.may(ctx, tx, who.Tenant); err != nil {
+				return err
+			}
+			if err := s.JoinIn(ctx, tx, who.Tenant, who.Site, c.Group, c.Ring); err != nil {
+				return err
+			}
 			return c.record(ctx, tx, "siteconfig.join", who.Tenant, who.Site, "", map[string]any{"group": c.Group, "ring": c.Ring})
 		})
 		if err != nil {
-			return err
-		}
-		if err := s.Join(ctx, who.Tenant, who.Site, c.Group, c.Ring); err != nil {
 			return err
 		}
 		fmt.Printf("site %s is in ring %d of group %s\n", who.Site, c.Ring, c.Group)

@@ -20,6 +20,11 @@ type siteLossCommand struct {
 // Run lists what a site has lost with what can be done about it, or accepts it.
 func (c *siteLossCommand) Run(all *commands) error {
 	return withFleet(all, func(ctx context.Context, _ *collector.Config, f *fleet.Fleet) error {
+		if c.Accept {
+			if err := f.DB.Read(ctx, func(tx *db.Tx) error { return c.may(ctx, tx, c.Tenant) }); err != nil {
+				return err
+			}
+		}
 		s, err := f.Site(ctx, c.Tenant, c.Site)
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -24,9 +23,9 @@ func knownTenant(ctx context.Context, d *db.DB, tenant string) error {
 		return err
 	}
 	if len(known) == 0 {
-		return fmt.Errorf("no tenant %q: none is known yet. A tenant becomes known with its first site (dockline-collector site add %s/SITE) or the first that a system tells of it", tenant, tenant)
+		return wrong("no tenant %q: none is known yet. A tenant becomes known with its first site (dockline-collector site add %s/SITE) or the first that a system tells of it", tenant, tenant)
 	}
-	return fmt.Errorf("no tenant %q; there is %s. A new one becomes known with its first site: dockline-collector site add %s/SITE", tenant, strings.Join(known, ", "), tenant)
+	return wrong("no tenant %q; there is %s. A new one becomes known with its first site: dockline-collector site add %s/SITE", tenant, strings.Join(known, ", "), tenant)
 }
 
 // withTenant opens the configured database for a command that only reads, and refuses a tenant that nobody knows.

@@ -134,6 +134,7 @@ func (m *Memory) Apply(ctx context.Context, p *connector.Posting) (connector.Res
 		err := m.act(ctx, "create", p, func() { r = m.add(p); r.effects = 1; m.reverse(p) })
 		return result(r, err)
 	case connector.Level:
+		var newer int64
 		err := m.act(ctx, "restate", p, func() {
 			if r = m.first(p); r == nil {
 				r = m.add(p)
@@ -142,8 +143,13 @@ func (m *Memory) Apply(ctx context.Context, p *connector.Posting) (connector.Res
 			if p.SourceVersion > r.version {
 				r.document, r.version = proto.CloneOf(p.Document), p.SourceVersion
 			}
+			if newer = 0; !proto.Equal(r.document, p.Document) {
+				newer = r.version
+			}
 		})
-		return result(r, err)
+		told, err := result(r, err)
+		told.Newer = newer
+		return told, err
 	}
 	for i, step := range steps {
 		done := i + 1

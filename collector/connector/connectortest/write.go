@@ -217,8 +217,12 @@ func (s suite) older(t *testing.T, kind connector.Kind) {
 	p := s.h.Posting(t, kind)
 	s.apply(t, p)
 	old := s.h.Restate(t, p, p.SourceVersion-5)
-	if _, err := s.h.Connector.Apply(s.call(t), old); err != nil {
+	result, err := s.h.Connector.Apply(s.call(t), old)
+	if err != nil {
 		t.Fatalf("Apply of an older version is no error: %v", err)
+	}
+	if result.Newer != p.SourceVersion {
+		t.Errorf("Apply of version %d says that the target keeps version %d, it keeps %d", old.SourceVersion, result.Newer, p.SourceVersion)
 	}
 	s.done(t, p)
 }

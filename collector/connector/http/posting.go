@@ -165,15 +165,17 @@ func (c *Connector) document(ctx context.Context, d document, v values) (*dockli
 	return &docklinev1.DocumentReference{System: c.system, Kind: d.kind, Number: number}, err
 }
 
-// Apply looks first, takes the steps that are still to be taken, and reads back after each.
+// Apply looks first, unless that was just done, takes the steps that are still to be taken, and reads back after each.
 func (c *Connector) Apply(ctx context.Context, p *connector.Posting) (connector.Result, error) {
 	k, v, err := c.kind(p)
 	if err != nil {
 		return connector.Result{}, err
 	}
-	found, err := c.findOne(ctx, k, p, v)
-	if err != nil {
-		return connector.Result{}, err
+	var found []match
+	if !p.Absent {
+		if found, err = c.findOne(ctx, k, p, v); err != nil {
+			return connector.Result{}, err
+		}
 	}
 	sent := false
 	for _, step := range k.steps {
@@ -241,8 +243,13 @@ func (k *kind) settled(p *connector.Posting, found []match) (connector.Result, b
 			Text: fmt.Sprintf("%s carry the same reference %s", strings.Join(numbers, ", "), p.Key), Remedy: "reverse all but one of them"}
 	}
 	one := found[0]
-	if one.Complete || k.style == connector.Level && one.SourceVersion > p.SourceVersion {
-		return connector.Result{Documents: []*docklinev1.DocumentReference{one.Document}}, true, nil
+	result := connector.Result{Documents: []*docklinev1.DocumentReference{one.Document}}
+	if one.Complete {
+		return result, true, nil
+	}
+	if k.style == connector.Level && one.SourceVersion > p.SourceVersion {
+		result.Newer = one.SourceVersion
+		return result, true, nil
 	}
 	if k.style == connector.CreateOnce && !one.Draft {
 		return connector.Result{}, false, k.unfinished(found, false)

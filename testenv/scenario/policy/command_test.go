@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/api"
-	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/testenv/world"
 	"github.com/dockline/dockline/testenv/world/worldtest"
 )
@@ -76,7 +76,11 @@ func (o *office) folder(name string, files map[string]string) (path, version str
 			o.t.Fatal(err)
 		}
 	}
-	p, err := policy.LoadFolder(path)
+	config, err := collector.LoadConfig(filepath.Join(o.w.Config.Dir, "collector.yaml"))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	p, err := collector.LoadPolicyFolder(config, path)
 	if err != nil {
 		return path, ""
 	}

@@ -15,19 +15,19 @@ import (
 )
 
 // TestLeaseExpires stops a sender (SIGSTOP) in the middle of its work, until its leases have run out and another has taken over and brought the
-// posting home; then it goes on. It is stopped once when it has just heard that there is no such document and is about to make it, and once
-// when its request to make it is at the ERP. There is one document each time.
+// posting home; then it goes on. It is stopped once when it has just heard that there is no such document and is about to make it, once when
+// its request to make it is at the ERP, and once when it reads back what it made. There is one document each time.
 //
 // Shows: S31
 func TestLeaseExpires(t *testing.T) {
 	t.Run("about to make the document", func(t *testing.T) {
 		t.Parallel()
-		// Find is asked for once by the sender, once by Apply: what Apply does next is to make the document.
-		stoppedAt(t, http.MethodGet, 2)
-	})
-	t.Run("told that there is none", func(t *testing.T) {
-		t.Parallel()
+		// Find is asked for once: what is done next is to make the document.
 		stoppedAt(t, http.MethodGet, 1)
+	})
+	t.Run("about to hear what it made", func(t *testing.T) {
+		t.Parallel()
+		stoppedAt(t, http.MethodGet, 2)
 	})
 	t.Run("its request is at the ERP", func(t *testing.T) {
 		t.Parallel()

@@ -149,29 +149,55 @@ func restoredAndWell(t *testing.T, w *world.World, before *world.Report, issues,
 	worldtest.Settle(t, w, 90*time.Second)
 }
 
-// TestPostgresRestored is the same on PostgreSQL, put back with pg_restore, and marked.
+// TestPostgresRestored is the same on PostgreSQL: put back by our own backup and restore, and by pg_dump and pg_restore, and marked.
 func TestPostgresRestored(t *testing.T) {
-	url := testenv.PostgreSQL(t)
-	w := worldtest.Open(t, world.Config{Seed: 12, Sites: []string{"dc-west"}, Database: url})
-	worldtest.Orders(t, w, 5)
-	worldtest.Settle(t, w, 90*time.Second)
-	dump := filepath.Join(w.Config.Dir, "backup.dump")
-	if _, err := world.RunProgram(t.Context(), "pg_dump", "--format=custom", "--file="+dump, url); err != nil {
-		t.Fatal(err)
-	}
-	worldtest.Orders(t, w, 5)
-	before := quiet(t, w)
-	issues, invoices, adjustments := documents(t, w)
-	w.Collector.Kill()
-	if _, err := world.RunProgram(t.Context(), "pg_restore", "--clean", "--if-exists", "--dbname="+url, dump); err != nil {
-		t.Fatal(err)
-	}
-	if out := command(t, w, "restore", "--mark"); !strings.Contains(out, "put back") {
-		t.Errorf("it says %q", out)
-	}
-	restoredAndWell(t, w, before, issues, invoices, adjustments)
-	if _, err := world.RunProgram(t.Context(), world.Program(worldtest.Bin(t), "dockline-collector"), "backup", "--out", dump, "--config", filepath.Join(w.Config.Dir, "collector.yaml")); err == nil ||
-		!strings.Contains(err.Error(), db.ErrNotHere.Error()) {
-		t.Errorf("backup of a PostgreSQL database: %v", err)
+	for name, way := range map[string]struct {
+		backup, restore func(t *testing.T, w *world.World, url, file string)
+	}{
+		"our own": {
+			func(t *testing.T, w *world.World, url, file string) {
+				if out := command(t, w, "backup", "--out", file); !strings.Contains(out, "wrote "+file) {
+					t.Errorf("backup says %q", out)
+				}
+				if out := command(t, w, "restore", "--check", "--from", file); !strings.Contains(out, "is whole: of postgres") {
+					t.Errorf("the check says %q", out)
+				}
+			},
+			func(t *testing.T, w *world.World, url, file string) {
+				if out := command(t, w, "restore", "--from", file); !strings.Contains(out, "kept in the schema dockline_before_restore_") {
+					t.Errorf("restore says %q", out)
+				}
+			},
+		},
+		"pg_dump": {
+			func(t *testing.T, w *world.World, url, file string) {
+				if _, err := world.RunProgram(t.Context(), "pg_dump", "--format=custom", "--file="+file, url); err != nil {
+					t.Fatal(err)
+				}
+			},
+			func(t *testing.T, w *world.World, url, file string) {
+				if _, err := world.RunProgram(t.Context(), "pg_restore", "--clean", "--if-exists", "--dbname="+url, file); err != nil {
+					t.Fatal(err)
+				}
+				if out := command(t, w, "restore", "--mark"); !strings.Contains(out, "put back") {
+					t.Errorf("it says %q", out)
+				}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := testenv.PostgreSQL(t)
+			w := worldtest.Open(t, world.Config{Seed: 12, Sites: []string{"dc-west"}, Database: url})
+			worldtest.Orders(t, w, 5)
+			worldtest.Settle(t, w, 90*time.Second)
+			file := filepath.Join(w.Config.Dir, "backup.file")
+			way.backup(t, w, url, file)
+			worldtest.Orders(t, w, 5)
+			before := quiet(t, w)
+			issues, invoices, adjustments := documents(t, w)
+			w.Collector.Kill()
+			way.restore(t, w, url, file)
+			restoredAndWell(t, w, before, issues, invoices, adjustments)
+		})
 	}
 }

@@ -209,8 +209,8 @@ func fact(site string, kind docklinev1.EventKind, key, subject string, minute in
 // codes takes every code as it is.
 type codes struct{}
 
-func (codes) Item(_, code, _ string) (string, bool)            { return code, code != "" }
-func (codes) Base(_, _ string, millionths int64) (int64, bool) { return millionths, true }
+func (codes) Item(_, code, _ string) (string, bool)               { return code, code != "" }
+func (codes) Base(_, _, _ string, millionths int64) (int64, bool) { return millionths, true }
 
 func links(e *docklinev1.Event) []eventlog.Link {
 	var links []eventlog.Link

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dockline/dockline/collector/audit"
+	"github.com/dockline/dockline/collector/people"
+)
+
+// given is a command that is given at the filled centre.
+type given struct {
+	name string
+	// scope is what it needs, since it changes something; "" is a command that only reads.
+	scope string
+	args  string
+	// code is what it ends with where the administrator gives it.
+	code int
+}
+
+// every command that there is. A new one must stand here: with the scope that it needs, if it changes what others see, or as one that only reads.
+var every = []given{
+	{"init", "", "", exitFine}, // writes a file of its own, where there is none
+	{"find", "", "SO1 --tenant acme", exitFine},
+	{"site add", people.SiteAct, "acme/dc-west", exitFine},
+	{"site list", "", "--tenant acme", exitFine},
+	{"site show", "", "acme/dc-east", exitFine},
+	{"site loss", people.SiteAct, "acme/dc-east --accept", exitFine},
+	{"site close", people.SiteAct, "acme/dc-east --date 2026-11-24 --accept counted", exitFailed},
+	{"site revoke", people.SiteAct, "acme/dc-east --reason stolen", exitFine},
+	{"site allow", people.SiteAct, "acme/dc-east", exitFine},
+	{"site certificates", "", "acme/dc-east", exitFine},
+	{"site config set", people.SiteAct, "--tenant acme site.yaml --reason quieter", exitFine},
+	{"site config show", "", "--tenant acme", exitFailed},
+	{"site config diff", "", "--tenant acme", exitFailed},
+	{"site config history", "", "--tenant acme", exitFine},
+	{"site config rollout status", "", "--tenant acme", exitFailed},
+	{"site config rollout go", people.SiteAct, "--tenant acme", exitFailed},
+	{"site config rollout stop", people.SiteAct, "--tenant acme --reason wrong", exitFailed},
+	{"site config join", people.SiteAct, "acme/dc-east --ring 0", exitFine},
+	{"site config drift", "", "--tenant acme", exitFine},
+	{"site master", people.SiteAct, "--tenant acme --kind item items.csv", exitFine},
+	{"site command list", "", "acme/dc-east", exitFine},
+	{"site command reread", people.SiteAct, "acme/dc-east --plugin wms --since 36h", exitFine},
+	{"site command recount", people.SiteAct, "acme/dc-east --number C1 --bin A-01,BOLT", exitFine},
+	{"site command cancel", people.SiteAct, "acme/dc-east SO2 --reason lost", exitFine},
+	{"site command config", people.SiteAct, "acme/dc-east site.yaml", exitFine},
+	{"order list", "", "--tenant acme", exitFine},
+	{"order show", "", "--tenant acme SO1", exitFine},
+	{"show", "", "--tenant acme shipment/dc-east/S1", exitFine},
+	{"return show", "", "--tenant acme RMA-1", exitFailed},
+	{"return credit", people.ExceptionAct, "--tenant acme RMA-1 --line 1 --quantity 2 --override --reason promised", exitFailed},
+	{"return accept", people.ExceptionAct, "--tenant acme blind_return/dc-east/RC1 --order SO1 --reason found", exitFailed},
+	{"posting list", "", "--tenant acme", exitFine},
+	{"posting show", "", "--tenant acme erp/goods_issue/SO3/S3", exitFine},
+	{"posting retry", people.PostingAct, "--tenant acme --target erp --reason again", exitFailed},
+	{"posting waive", people.PostingAct, "--tenant acme erp/goods_issue/SO3/S3 --reason entered", exitFailed},
+	{"posting jobs", "", "--tenant acme", exitFine},
+	{"posting cancel", people.PostingAct, "--tenant acme 1 --reason wrong", exitWrong},
+	{"posting pause", people.PostingAct, "--tenant acme erp --reason stocktaking", exitFailed},
+	{"posting resume", people.PostingAct, "--tenant acme erp --reason counted", exitFine},
+	{"posting timing", "", "--tenant acme", exitFine},
+	{"posting cutoff", "", "--tenant acme", exitFine},
+	{"event show", "", "--tenant acme EVENT", exitFine},
+	{"event accept", people.ExceptionAct, "--tenant acme EVENT --reason both", exitFine},
+	{"stock show", "", "--tenant acme", exitFine},
+	{"stock atp", "", "--tenant acme --site dc-east --item BOLT", exitFine},
+	{"milestone list", "", "--tenant acme", exitFine},
+	{"milestone show", "", "--tenant acme SO2", exitFine},
+	{"milestone report", "", "--tenant acme", exitFine},
+	{"milestone signal", people.ExceptionAct, "--tenant acme SO2 picked --reason seen", exitFine},
+	{"milestone reset", people.ExceptionAct, "--tenant acme SO2 picked --reason anew", exitFine},
+	{"milestone extend", people.ExceptionAct, "--tenant acme SO2 picked --for 4h --reason agreed", exitFine},
+	{"milestone pause", people.ExceptionAct, "--tenant acme SO2 picked --reason asked", exitFine},
+	{"milestone resume", people.ExceptionAct, "--tenant acme SO2 picked --reason answered", exitFailed},
+	{"milestone stop", people.ExceptionAct, "--tenant acme SO2 picked --reason moot", exitFine},
+	{"deadletter list", "", "--tenant acme", exitFine},
+	{"deadletter show", "", "--tenant acme LETTER", exitFine},
+	{"deadletter edit", people.DeadLetterAct, "--tenant acme LETTER --set subject=P9 --reason misread", exitWrong},
+	{"deadletter requeue", people.DeadLetterAct, "--tenant acme LETTER --reason mended", exitFailed},
+	{"deadletter discard", people.DeadLetterAct, "--tenant acme LETTER --reason twice", exitFine},
+	{"deadletter export", "", "--tenant acme", exitFine},
+	{"exceptions list", "", "--tenant acme", exitFine},
+	{"exceptions show", "", "--tenant acme 3", exitFine},
+	{"exceptions groups", "", "--tenant acme", exitFine},
+	{"exceptions impact", "", "--tenant acme", exitFine},
+	{"exceptions actions", "", "--tenant acme order/SO2", exitFine},
+	{"exceptions act", people.ExceptionAct, "--tenant acme 3 acknowledge --reason seen", exitFine},
+	{"exceptions notices", "", "--tenant acme", exitFine},
+	{"exceptions ack", people.ExceptionAct, "--tenant acme 3", exitFine},
+	{"exceptions start", people.ExceptionAct, "--tenant acme 3", exitFine},
+	{"exceptions assign", people.ExceptionAct, "--tenant acme 3 --person ines --reason hers", exitFine},
+	{"exceptions comment", people.ExceptionAct, "--tenant acme 3 waiting", exitFine},
+	{"exceptions snooze", people.ExceptionAct, "--tenant acme 3 --until 36h --reason monday", exitFine},
+	{"exceptions resolve", people.ExceptionAct, "--tenant acme 3 --reason found", exitFine},
+	{"user add", people.UserManage, "--tenant acme otto", exitFine},
+	{"user list", "", "--tenant acme", exitFine},
+	{"user show", "", "--tenant acme ines", exitFine},
+	{"user role", people.UserManage, "--tenant acme vera --give clerk", exitFine},
+	{"user team", people.UserManage, "--tenant acme vera --join operations", exitFine},
+	{"user disable", people.UserManage, "--tenant acme vera", exitFine},
+	{"user enable", people.UserManage, "--tenant acme vera", exitFine},
+	{"user roles", people.UserManage, "--tenant acme lead --scope replay", exitFine},
+	{"audit list", "", "--tenant acme", exitFine},
+	{"audit verify", "", "", exitFine},
+	{"audit export", "", "--tenant acme", exitFine},
+	{"identity status", "", "", exitFine},
+	{"identity rotate", people.SystemAct, "", exitFine},
+	{"identity retire", people.SystemAct, "", exitFailed},
+	{"broker mosquitto", people.SystemAct, "--out conf --hosts localhost", exitFine},
+	{"export log", "", "--tenant acme", exitFine},
+	{"export analytics", "", "--tenant acme --out tables", exitFine},
+	{"retention plan", "", "--tenant acme", exitFine},
+	{"retention run", people.Retention, "--tenant acme --reason old", exitFine},
+	{"retention list", "", "--tenant acme", exitFine},
+	{"retention where", "", "--tenant acme order/SO1", exitFailed},
+	{"retention verify", "", "--tenant acme", exitFine},
+	{"retention restore", people.Retention, "--tenant acme --key order/SO1 --reason asked", exitFailed},
+	{"import", people.EventImport, "--tenant acme epcis.json", exitFine},
+	{"backup", "", "--out copy.db", exitFine},
+	{"restore", people.SystemAct, "--mark", exitFine},
+	{"policy check", "", "next", exitFine},
+	{"policy test", "", "next", exitFailed},
+	{"policy record", "", "--tenant acme --order SO1 --out next/tests/so1.yaml", exitFine},
+	{"policy explain", "", "--tenant acme --order SO1", exitFine},
+	{"policy decisions", "", "--tenant acme --order SO1", exitFine},
+	{"policy diff", "", "next", exitFine},
+	{"policy releases", "", "", exitFine},
+	{"policy set", people.PolicySet, "other --reason more", exitFine},
+	{"policy show", "", "", exitFine},
+	{"policy history", "", "", exitFine},
+	{"policy approve", people.PolicyApprove, "VERSION --team operations --reason fine", exitFailed},
+	{"policy activate", people.PolicySet, "VERSION --reason now", exitFine},
+	{"ownership list", "", "", exitFine},
+	{"ownership explain", "", "customer", exitFine},
+	{"rebuild", people.SystemAct, "--switch", exitFine},
+	{"replay keys", people.Replay, "--tenant acme --order SO1 --run --yes --reason anew", exitFine},
+	{"replay list", "", "--tenant acme", exitFine},
+	{"replay show", "", "--tenant acme 1", exitWrong},
+	{"replay cancel", people.Replay, "--tenant acme 1 --reason wrong", exitWrong},
+	{"version", "", "", exitFine},
+}
+
+// serving commands are not given here: they run until they are stopped.
+var serving = []string{"run"}
+
+// line is the command line, by somebody where it takes that. What it names by a word in capitals is what the folder has.
+func (g given) line(t *testing.T, dir, by string) []string {
+	t.Helper()
+	args := append(strings.Fields(g.name), strings.Fields(g.args)...)
+	for i, a := range args {
+		switch a {
+		case "EVENT", "LETTER", "VERSION":
+			args[i] = named(t, dir, a)
+		case "site.yaml", "items.csv", "epcis.json", "next", "other", "conf", "copy.db", "tables", "next/tests/so1.yaml":
+			args[i] = filepath.Join(dir, a)
+		}
+	}
+	if g.scope != "" {
+		args = append(args, "--by", by)
+	}
+	return args
+}
+
+func named(t *testing.T, dir, what string) string {
+	t.Helper()
+	query := map[string]string{"EVENT": `SELECT id FROM event WHERE variant = 1`, "LETTER": `SELECT event_id FROM dead_letter`, "VERSION": `SELECT version FROM policy_proposal WHERE version NOT IN (SELECT version FROM policy_activation)`}[what]
+	rows := rowsOf(t, dir, query)
+	if len(rows) == 0 {
+		t.Fatalf("there is no %s", what)
+	}
+	return rows[0]
+}
+
+// Shows: S68
+func TestEveryCommandThatChangesSomethingNeedsAScopeAndIsRecorded(t *testing.T) {
+	var all []string
+	var c commands
+	for _, leaf := range newParser(&c).Model.Leaves(false) {
+		all = append(all, strings.TrimPrefix(leaf.Path(), "dockline-collector "))
+	}
+	for _, name := range all {
+		if !slices.ContainsFunc(every, func(g given) bool { return g.name == name }) && !slices.Contains(serving, name) {
+			t.Errorf("command %q is new: say in this test which scope it needs, or that it only reads", name)
+		}
+	}
+	from := filled(t)
+	for _, g := range every {
+		if !slices.Contains(all, g.name) {
+			t.Errorf("command %q is gone", g.name)
+			continue
+		}
+		t.Run(g.name, func(t *testing.T) {
+			dir := copied(t, from)
+			before := contents(t, dir)
+			if g.scope != "" {
+				_, said, code := command(t, dir, g.line(t, dir, guest)...)
+				if code != exitWrong || !strings.Contains(said, "this needs the scope "+g.scope) {
+					t.Errorf("by who may not: code %d, %s", code, said)
+				}
+				if contents(t, dir) != before {
+					t.Error("by who may not it has changed something")
+				}
+			}
+			trail := len(rowsOf(t, dir, `SELECT n FROM audit WHERE person = '`+admin+`'`))
+			out, said, code := command(t, dir, g.line(t, dir, admin)...)
+			if code != g.code {
+				t.Errorf("code %d, expected %d: %s%s", code, g.code, out, said)
+			}
+			acts := len(rowsOf(t, dir, `SELECT n FROM audit WHERE person = '`+admin+`'`)) - trail
+			if after := contents(t, dir); after != before && g.scope == "" {
+				t.Errorf("a command that only reads has changed the database")
+			}
+			if recorded := acts > 0; recorded != (g.scope != "" && code == exitFine && changed(g)) {
+				t.Errorf("it ended with %d and left %d rows in the trail", code, acts)
+			}
+		})
+	}
+}
+
+// changed says whether a command had something to change: in the filled centre nothing is lost.
+func changed(g given) bool { return g.name != "site loss" }
+
+// The trail of an act that is several steps says that it began and what came of it.
+func TestActsInStepsAreRecordedFromTheirBeginning(t *testing.T) {
+	dir := filled(t)
+	for _, g := range every {
+		if !slices.Contains([]string{"import", "identity rotate", "rebuild"}, g.name) {
+			continue
+		}
+		if _, said, code := command(t, dir, g.line(t, dir, admin)...); code != exitFine {
+			t.Fatalf("%s: %s", g.name, said)
+		}
+	}
+	if _, said, code := command(t, dir, "identity", "rotate", "--by", admin); code != exitFailed {
+		t.Errorf("twice: %d %s", code, said)
+	}
+	var outcomes []string
+	for _, tenant := range []string{"acme", audit.Everywhere} {
+		out, _, _ := command(t, dir, "audit", "list", "--tenant", tenant, "--by", admin, "--json")
+		var rows []audit.Entry
+		if err := json.Unmarshal([]byte(out), &rows); err != nil {
+			t.Fatal(err)
+		}
+		slices.Reverse(rows)
+		for _, r := range rows {
+			var detail struct{ Outcome string }
+			if len(r.Detail) > 0 {
+				if err := json.Unmarshal(r.Detail, &detail); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if detail.Outcome != "" {
+				outcomes = append(outcomes, r.Action+" "+detail.Outcome)
+			}
+		}
+	}
+	want := "event.import begun, event.import done, identity.rotate begun, identity.rotate done, state.rebuild begun, state.rebuild done, identity.rotate begun, identity.rotate failed"
+	if got := strings.Join(outcomes, ", "); got != want {
+		t.Errorf("the trail has %s", got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "data", "identity")); err != nil {
+		t.Error(err)
+	}
+}

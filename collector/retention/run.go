@@ -1,0 +1,381 @@
+package retention
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/dockline/dockline/collector/audit"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/people"
+)
+
+// Who archives, and why.
+type Who struct {
+	By, Reason string
+}
+
+// scanPage is how many events of the log are looked at together.
+const scanPage = 500
+
+// scan goes through the old events of a tenant, the oldest first, and calls f for each group that one of them is in, once.
+func (r *Retention) scan(ctx context.Context, tenant string, f func(*group) error) error {
+	oldest := r.shortest(tenant)
+	if oldest <= 0 {
+		return nil
+	}
+	until := r.now().Add(-oldest).UnixMicro()
+	seen := make(map[int64]bool)
+	for after := int64(0); ; {
+		var page []int64
+		var list []*group
+		err := r.DB.Read(ctx, func(tx *db.Tx) (err error) {
+			if page, err = oldEvents(ctx, tx, tenant, after, until); err != nil || len(page) == 0 {
+				return err
+			}
+			fresh := slices.DeleteFunc(slices.Clone(page), func(id int64) bool { return seen[id] })
+			list, err = r.groups(ctx, tx, tenant, fresh)
+			return err
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		after = page[len(page)-1]
+		for _, g := range list {
+			for _, id := range g.events {
+				if id > after {
+					seen[id] = true
+				}
+			}
+		}
+		for _, id := range page {
+			delete(seen, id)
+		}
+		for _, g := range list {
+			if err := f(g); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func oldEvents(ctx context.Context, tx *db.Tx, tenant string, after, until int64) (ids []int64, err error) {
+	rows, err := tx.Query(ctx, `SELECT log_id FROM event WHERE log_id > ? AND tenant = ? AND variant <> 1 AND recorded_at < ? ORDER BY log_id LIMIT ?`, after, tenant, until, scanPage)
+	if err != nil {
+		return nil, fmt.Errorf("old events: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// shortest is the shortest term of a tenant, 0 where everything is kept for ever.
+func (r *Retention) shortest(tenant string) (least time.Duration) {
+	for _, class := range []string{Orders, Returns, Inbound, Movements, Records, Events} {
+		if term := r.Term(tenant, class); term > 0 && (least == 0 || term < least) {
+			least = term
+		}
+	}
+	return least
+}
+
+// Plan is what would be archived.
+type Plan struct {
+	Tenant string `json:"tenant"`
+	// Groups hang together each; Keys and Events are in them. Bytes is what their content takes in the database, without its indexes.
+	Groups int64            `json:"groups"`
+	Keys   map[string]int64 `json:"keys"`
+	Events int64            `json:"events"`
+	Bytes  int64            `json:"bytes"`
+	Months map[string]int64 `json:"months"`
+	// Stays counts the groups that are old enough to be looked at, and stay, by why.
+	Stays map[string]int64 `json:"stays"`
+}
+
+// Plan says what Run would archive, and changes nothing.
+func (r *Retention) Plan(ctx context.Context, tenant string) (*Plan, error) {
+	p := &Plan{Tenant: tenant, Keys: make(map[string]int64), Months: make(map[string]int64), Stays: make(map[string]int64)}
+	err := r.scan(ctx, tenant, func(g *group) error {
+		if g.why != "" {
+			p.Stays[plain(g.why)]++
+			return nil
+		}
+		p.Groups++
+		p.Events += int64(len(g.events))
+		p.Months[month(g)]++
+		for _, key := range g.keys {
+			p.Keys[kindOf(key)]++
+		}
+		return r.DB.Read(ctx, func(tx *db.Tx) error {
+			rows, err := newReader(tx).rows(ctx, g)
+			for _, one := range rows {
+				if !one.table.stays {
+					p.Bytes += one.size()
+				}
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	return p, nil
+}
+
+func month(g *group) string { return g.last.Format("2006-01") }
+
+func (one row) size() (n int64) {
+	for _, v := range one.values {
+		switch v := v.(type) {
+		case string:
+			n += int64(len(v))
+		case []byte:
+			n += int64(len(v))
+		default:
+			n += 8
+		}
+	}
+	return n
+}
+
+// Run archives what is old enough, and first ends what was begun before. It returns the archives that it wrote or ended, also where it fails.
+func (r *Retention) Run(ctx context.Context, tenant string, who Who) (done []*Archive, err error) {
+	err = r.DB.Write(ctx, func(tx *db.Tx) error {
+		return people.Act(ctx, tx, people.Retention, audit.Act{Tenant: tenant, By: who.By, Action: "archive.run", Object: "archive", Reason: who.Reason}, r.now())
+	})
+	if err != nil {
+		return nil, err
+	}
+	name := "archive/" + tenant
+	held, err := r.DB.Lease(ctx, name, r.Holder, lease)
+	if err != nil {
+		return nil, err
+	}
+	if !held {
+		return nil, fmt.Errorf("%w of tenant %s", ErrBusy, tenant)
+	}
+	defer func() { err = errors.Join(err, r.DB.Release(context.WithoutCancel(ctx), name, r.Holder)) }()
+	if done, err = r.finish(ctx, tenant); err != nil {
+		return done, err
+	}
+	byMonth := make(map[string][]*group)
+	flush := func(month string) error {
+		a, err := r.archive(ctx, tenant, byMonth[month], who)
+		delete(byMonth, month)
+		if a != nil {
+			done = append(done, a)
+		}
+		return err
+	}
+	err = r.scan(ctx, tenant, func(g *group) error {
+		if g.why != "" {
+			return nil
+		}
+		m := month(g)
+		if byMonth[m] = append(byMonth[m], g); len(byMonth[m]) < r.maxFile() {
+			return nil
+		}
+		return flush(m)
+	})
+	for _, m := range slices.Sorted(maps.Keys(byMonth)) {
+		if err == nil {
+			err = flush(m)
+		}
+	}
+	return done, err
+}
+
+// archive writes groups into one archive and takes them out of the database.
+func (r *Retention) archive(ctx context.Context, tenant string, list []*group, who Who) (*Archive, error) {
+	if held, err := r.DB.Lease(ctx, "archive/"+tenant, r.Holder, lease); err != nil || !held {
+		return nil, cmp.Or(err, fmt.Errorf("%w of tenant %s", ErrBusy, tenant))
+	}
+	m := &Manifest{Schema: Schema, Tenant: tenant, Rows: make(map[string]int64), Kinds: make(map[string]int64), CreatedAt: r.now()}
+	for _, g := range list {
+		if m.FirstAt.IsZero() || g.first.Before(m.FirstAt) {
+			m.FirstAt = g.first
+		}
+		if g.last.After(m.LastAt) {
+			m.LastAt = g.last
+		}
+	}
+	a, err := r.begin(ctx, m, who)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.fault("begun"); err != nil {
+		return a, err
+	}
+	if err := r.write(ctx, a, m, list); err != nil {
+		return a, fmt.Errorf("archive %d: %w", a.Number, err)
+	}
+	return a, r.prune(ctx, a)
+}
+
+// begin takes a number for an archive. Nothing is written under it before that is committed.
+func (r *Retention) begin(ctx context.Context, m *Manifest, who Who) (a *Archive, err error) {
+	err = r.DB.Write(ctx, func(tx *db.Tx) error {
+		ids, err := tx.NextIDs(ctx, "archive", "number", 1)
+		if err != nil {
+			return err
+		}
+		m.Number = ids[0]
+		last, err := newest(ctx, tx, m.Tenant)
+		if err != nil {
+			return err
+		}
+		if last != nil {
+			m.Previous, m.PreviousSHA256 = last.Number, last.SHA256
+		}
+		m.File = filepath.Base(m.name()) + ".jsonl.zst"
+		a = &Archive{Number: m.Number, Tenant: m.Tenant, State: Writing, Manifest: m.name() + ".json", Previous: m.Previous, FirstAt: m.FirstAt, LastAt: m.LastAt,
+			By: who.By, Reason: who.Reason, CreatedAt: m.CreatedAt, ChangedAt: m.CreatedAt}
+		if err := a.insert(ctx, tx); err != nil {
+			return err
+		}
+		return people.Act(ctx, tx, people.Retention, audit.Act{Tenant: m.Tenant, By: who.By, Action: "archive.write", Object: fmt.Sprintf("archive/%d", a.Number), Reason: who.Reason}, m.CreatedAt)
+	})
+	return a, err
+}
+
+// path of a file of an archive.
+func (r *Retention) path(tenant, name string) string {
+	return filepath.Join(r.Folder, tenant, filepath.FromSlash(name))
+}
+
+// write writes file and manifest, and notes that they are whole.
+func (r *Retention) write(ctx context.Context, a *Archive, m *Manifest, list []*group) error {
+	folder := filepath.Dir(r.path(m.Tenant, m.name()))
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	for at := folder; ; at = filepath.Dir(at) {
+		if err := syncFolder(at); err != nil {
+			return err
+		}
+		if at == filepath.Clean(r.Folder) || at == filepath.Dir(at) {
+			break
+		}
+	}
+	w, err := newWriter(filepath.Join(folder, m.File))
+	if err != nil {
+		return err
+	}
+	if err := r.groupsInto(ctx, w, m, list); err != nil {
+		w.drop()
+		return err
+	}
+	if err := r.fault("unsealed"); err != nil {
+		return err
+	}
+	if m.SHA256, m.Bytes, err = w.seal(); err != nil {
+		return err
+	}
+	if err := r.fault("sealed"); err != nil {
+		return err
+	}
+	a.Groups, a.Events, a.Bytes = m.Groups, m.Events, m.Bytes
+	if a.SHA256, err = writeManifest(r.path(m.Tenant, a.Manifest), m); err != nil {
+		return err
+	}
+	if err := r.fault("manifest"); err != nil {
+		return err
+	}
+	return r.written(ctx, a)
+}
+
+func (r *Retention) groupsInto(ctx context.Context, w *writer, m *Manifest, list []*group) error {
+	if err := w.line(line{Record: "archive", Schema: Schema, Tenant: m.Tenant, Number: m.Number}); err != nil {
+		return err
+	}
+	for _, g := range list {
+		var rows []row
+		if err := r.DB.Read(ctx, func(tx *db.Tx) (err error) { rows, err = newReader(tx).rows(ctx, g); return err }); err != nil {
+			return err
+		}
+		m.Groups++
+		m.Events += int64(len(g.events))
+		for _, one := range rows {
+			m.Rows[one.table.name]++
+			if offset, ok := one.values["log_offset"].(int64); ok {
+				if m.FirstOffset == 0 || offset < m.FirstOffset {
+					m.FirstOffset = offset
+				}
+				m.LastOffset = max(m.LastOffset, offset)
+			}
+		}
+		for _, key := range g.keys {
+			m.Kinds[kindOf(key)]++
+		}
+		if err := w.group(m.Groups, g, rows); err != nil {
+			return err
+		}
+	}
+	return w.line(line{Record: "end", Groups: m.Groups, Rows: w.rows})
+}
+
+func (r *Retention) written(ctx context.Context, a *Archive) error {
+	a.State, a.ChangedAt = Written, r.now()
+	return r.DB.Write(ctx, func(tx *db.Tx) error { return a.save(ctx, tx) })
+}
+
+// finish ends what a process that is gone had begun: an archive that is whole is taken out of the database, one that is not is given up.
+func (r *Retention) finish(ctx context.Context, tenant string) (done []*Archive, err error) {
+	var begun []*Archive
+	if err := r.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		begun, err = list(ctx, tx, `tenant = ? AND state IN ('writing', 'written') ORDER BY number`, tenant)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	for _, a := range begun {
+		if a.State == Writing {
+			whole, err := r.adopt(ctx, a)
+			if err != nil {
+				return done, err
+			}
+			if !whole {
+				continue
+			}
+		}
+		done = append(done, a)
+		if err := r.prune(ctx, a); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// adopt looks whether an archive that was being written is whole, and gives it up where it is not.
+func (r *Retention) adopt(ctx context.Context, a *Archive) (whole bool, err error) {
+	path := r.path(a.Tenant, a.Manifest)
+	m, sum, err := ReadManifest(path)
+	switch {
+	case err == nil:
+		a.Groups, a.Events, a.Bytes, a.SHA256 = m.Groups, m.Events, m.Bytes, sum
+		return true, r.written(ctx, a)
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, err
+	}
+	base := path[:len(path)-len(".json")]
+	for _, end := range []string{".jsonl.zst", ".jsonl.zst.part", ".json.part"} {
+		if err := os.Remove(base + end); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	a.State, a.ChangedAt = Left, r.now()
+	return false, r.DB.Write(ctx, func(tx *db.Tx) error { return a.save(ctx, tx) })
+}
