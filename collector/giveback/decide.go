@@ -20,8 +20,12 @@ import (
 	"github.com/dockline/dockline/proto/event"
 )
 
-// ErrBeyondDisposition: a credit goes beyond what was disposed of, and nobody has said that this is meant.
-var ErrBeyondDisposition = errors.New("beyond what was disposed of")
+var (
+	// ErrBeyondDisposition: a credit goes beyond what was disposed of, and nobody has said that this is meant.
+	ErrBeyondDisposition = errors.New("beyond what was disposed of")
+	// ErrAbsent: there is no such return, or it has no such line.
+	ErrAbsent = errors.New("nothing of that name is known")
+)
 
 // Decision is what a person decides about one return.
 type Decision struct {
@@ -123,14 +127,14 @@ func (d Decision) load(ctx context.Context, tx *db.Tx) (*docklinev1.ReturnState,
 	}
 	kind, _, err := event.ParseKey(d.Key)
 	if err != nil || kind != state.KindReturn && kind != state.KindBlindReturn {
-		return nil, fmt.Errorf("%q is no return: give return/RMA or blind_return/SITE/RECEIPT", d.Key)
+		return nil, fmt.Errorf("%q is no return: %w; give return/RMA or blind_return/SITE/RECEIPT", d.Key, ErrAbsent)
 	}
 	found, err := tx.Lookup(ctx, db.Lookup{Table: "state", Columns: []string{"body"}, Key: []string{"tenant", "fold_key"}, Rows: [][]any{{d.Tenant, d.Key}}})
 	if err != nil {
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("nothing is known of %s of tenant %s", d.Key, d.Tenant)
+		return nil, fmt.Errorf("return %s of tenant %s: %w", d.Key, d.Tenant, ErrAbsent)
 	}
 	s := &docklinev1.ReturnState{}
 	return s, proto.Unmarshal(found[0][0].([]byte), s)
@@ -147,7 +151,7 @@ func lineOf(s *docklinev1.ReturnState, asked Line) (found *docklinev1.ReturnLine
 		found = l
 	}
 	if found == nil {
-		return nil, fmt.Errorf("the return has no line %s %s", asked.OrderLine, asked.Item)
+		return nil, fmt.Errorf("the return has no line %s: %w", strings.TrimSpace(asked.OrderLine+" "+asked.Item), ErrAbsent)
 	}
 	return found, nil
 }

@@ -2,15 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/dockline/dockline/collector"
-	"github.com/dockline/dockline/collector/api"
-	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/giveback"
 	"github.com/dockline/dockline/collector/policy"
@@ -18,7 +13,6 @@ import (
 )
 
 type returnCommand struct {
-	Show   returnShowCommand   `cmd:"" help:"Show one return: what was authorised, received, inspected, disposed of and credited, by line."`
 	Credit returnCreditCommand `cmd:"" help:"Say how much of a line is to be credited altogether; beyond what was disposed of only with --override."`
 	Accept returnAcceptCommand `cmd:"" help:"Take goods that came without an RMA for an order."`
 }
@@ -34,55 +28,6 @@ func (w *whichReturn) key() string {
 		return w.Key
 	}
 	return event.ReturnKey(w.Key)
-}
-
-type returnShowCommand struct {
-	whichReturn
-	JSON bool `name:"json" help:"Print everything, for scripts."`
-}
-
-// Run prints one return.
-func (c *returnShowCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
-		t, err := view.OneGoods(ctx, d, c.Tenant, c.key())
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			return json.NewEncoder(os.Stdout).Encode(api.GoodsTrackOf(t))
-		}
-		s := t.Return
-		fmt.Printf("%s: %s, site %s, order %s, customer %s\n", c.key(), t.Status, orDash(s.GetSite()), orDash(s.GetOrder()), orDash(s.GetCustomer()))
-		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "LINE\tITEM\tSTANDS\tAUTHORISED\tRECEIVED\tINSPECTED\tDISPOSED\tMAY BE CREDITED\tCREDITED")
-		for _, l := range s.GetLines() {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", orDash(plain(l.GetOrderLine())), plain(l.GetItem()), l.GetStatus(), event.FormatQuantity(l.GetAuthorised()), event.FormatQuantity(l.GetReceived()),
-				event.FormatQuantity(l.GetInspected()), event.FormatQuantity(l.GetDisposed()), event.FormatQuantity(l.GetCreditable()), event.FormatQuantity(l.GetCredited()))
-		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
-		for _, m := range s.GetCreditMemos() {
-			text := fmt.Sprintf("credit memo %s: %s %s", plain(m.GetNumber()), m.GetTotal(), m.GetCurrency())
-			if m.GetReversedBy() != "" {
-				text += ", taken back by " + plain(m.GetReversedBy())
-			}
-			fmt.Println(text)
-		}
-		for _, e := range t.Exceptions {
-			if e.ResolvedAt.IsZero() {
-				fmt.Printf("open: %s: %s\n", e.Code, plain(e.Title))
-			}
-		}
-		return nil
-	})
-}
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
 }
 
 type returnCreditCommand struct {
