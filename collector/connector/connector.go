@@ -27,11 +27,15 @@ const (
 	// ReturnReceipt takes goods that came back into the book; CreditRequest asks for their credit.
 	ReturnReceipt Kind = "return_receipt"
 	CreditRequest Kind = "credit_request"
+	// ReturnReceiptReversal and CreditReversal take those back.
+	ReturnReceiptReversal Kind = "return_receipt_reversal"
+	CreditReversal        Kind = "credit_reversal"
 )
 
 // Reversals are the kinds that take back a document of another kind. A system that names one among its kinds is told so when the document
 // is no longer what is wanted; of one that does not, a person is told.
-var Reversals = map[Kind]Kind{GoodsIssue: GoodsIssueReversal, InvoiceTrigger: InvoiceReversal}
+var Reversals = map[Kind]Kind{GoodsIssue: GoodsIssueReversal, InvoiceTrigger: InvoiceReversal, ReturnReceipt: ReturnReceiptReversal,
+	CreditRequest: CreditReversal}
 
 // Style is how a kind is written to a target; DESIGN.md section 5 says what each promises.
 type Style string

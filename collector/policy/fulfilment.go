@@ -48,6 +48,8 @@ type Fulfilment struct {
 	ProofOfDelivery   string       `yaml:"proof_of_delivery"`
 	// Substitutes are the items, by their codes in the system of record, that a person may send for this one when it is missing.
 	Substitutes []string `yaml:"substitutes"`
+	// Credit are the dispositions of returned goods that are credited.
+	Credit []string `yaml:"credit"`
 }
 
 // Tolerated is how much more than ordered may leave; all are millionths.
@@ -61,6 +63,12 @@ func (f Fulfilment) Tolerated(ordered int64) int64 {
 
 // ProofRequired: an order is closed only when its delivery is proved.
 func (f Fulfilment) ProofRequired() bool { return f.ProofOfDelivery == "required" }
+
+// Credits tells whether goods that came back are credited once this was done with them.
+func (f Fulfilment) Credits(disposition string) bool { return slices.Contains(f.Credit, disposition) }
+
+// dispositions are what a site does with goods that came back.
+var dispositions = []string{"restock", "refurbish", "quarantine", "scrap", "to_vendor"}
 
 // Fulfilment is what holds for a scope and an item of an order; an empty name is none.
 func (p *Policy) Fulfilment(of Scope, item string) Fulfilment {
@@ -100,10 +108,13 @@ func (c *compiler) fulfilment() {
 	})
 	d := &rules.Default
 	rules.fallback = make(map[string]Said)
-	for _, key := range []string{"remainder", "substitution", "invoice"} {
+	for _, key := range []string{"remainder", "substitution", "invoice", "credit"} {
 		rules.fallback[key] = Said{Key: key, Rule: c.policy.ruleAt("fulfilment.yaml", key)}
 	}
 	d.Remainder, d.Substitution, d.Invoice = cmp.Or(d.Remainder, RemainderNone), cmp.Or(d.Substitution, SubstitutionApproval), cmp.Or(d.Invoice, InvoiceShipped)
+	if d.Credit == nil {
+		d.Credit = []string{"restock", "refurbish", "scrap", "to_vendor"}
+	}
 	c.policy.fulfilment = rules
 	c.policy.explainers[rules.file.Name] = c.policy.explainFulfilment
 }
@@ -118,6 +129,9 @@ func (c *compiler) checkFulfilment(file *configfile.File, key string, f Fulfilme
 	check("substitution", string(f.Substitution), "allow", "approval", "forbid")
 	check("over_ship", string(f.OverShip), string(Hold), string(Post))
 	check("invoice", f.Invoice, InvoiceShipped, InvoiceTolerance, InvoiceOrdered)
+	for _, disposition := range f.Credit {
+		check("credit", disposition, dispositions...)
+	}
 	check("proof_of_delivery", f.ProofOfDelivery, "none", "required")
 	for i, item := range f.Substitutes {
 		if item == "" || slices.Contains(f.Substitutes[:i], item) {

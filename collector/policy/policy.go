@@ -238,4 +238,4 @@ const amendment = connector.OrderAmendment
 
 // kinds are the postings that a route can name.
 var kinds = []connector.Kind{connector.GoodsIssue, connector.InvoiceTrigger, connector.StockAdjustment, connector.OrderStatus, connector.ServiceCase,
-	connector.OrderAmendment}
+	connector.OrderAmendment, connector.ReturnReceipt, connector.CreditRequest}

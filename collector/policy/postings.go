@@ -176,4 +176,4 @@ func (c *compiler) zoneAndCalendar(file *configfile.File, key, zone, calendar st
 }
 
 // postedKinds are those that postings.yaml may name.
-var postedKinds = append(slices.Clone(kinds), connector.GoodsIssueReversal, connector.InvoiceReversal)
+var postedKinds = append(slices.Clone(kinds), connector.GoodsIssueReversal, connector.InvoiceReversal, connector.ReturnReceiptReversal, connector.CreditReversal)

@@ -67,8 +67,11 @@ func (s *Sender) call(ctx context.Context, j job) heard {
 	return h
 }
 
-// mayApply says whether what was found leaves something to apply.
+// mayApply says whether what was found leaves something to apply. Drafts that are too many the connector deletes.
 func mayApply(style connector.Style, found []connector.Found) bool {
+	if draftsOnly(style, found) {
+		return true
+	}
 	switch len(found) {
 	case 0:
 		return true
@@ -76,6 +79,12 @@ func mayApply(style connector.Style, found []connector.Found) bool {
 		return !found[0].Reversed && !found[0].Complete && (style != connector.CreateOnce || found[0].Draft)
 	}
 	return false
+}
+
+// draftsOnly tells that there are several documents, and that all but one of them are drafts, which have no effect.
+func draftsOnly(style connector.Style, found []connector.Found) bool {
+	_, ok := connector.SpareDrafts(found)
+	return style == connector.CreateOnce && len(found) > 1 && ok
 }
 
 // inForce leaves out what was taken back where something else is there; where nothing is, one of what was taken back says so.

@@ -44,6 +44,9 @@ var kindNames = map[connector.Kind]string{
 	connector.InvoiceReversal:    "Reversal of invoice",
 	connector.ReturnReceipt:      "Return receipt",
 	connector.CreditRequest:      "Credit request",
+
+	connector.ReturnReceiptReversal: "Reversal of return receipt",
+	connector.CreditReversal:        "Reversal of credit",
 }
 
 func kindName(k connector.Kind) string {
@@ -103,6 +106,10 @@ func orderOf(d *docklinev1.Document) (order, customer string) {
 		return v.GoodsIssueReversal.GetOrder(), ""
 	case *docklinev1.Document_InvoiceReversal:
 		return v.InvoiceReversal.GetOrder(), ""
+	case *docklinev1.Document_ReturnReceiptReversal:
+		return v.ReturnReceiptReversal.GetOrder(), ""
+	case *docklinev1.Document_CreditReversal:
+		return v.CreditReversal.GetOrder(), ""
 	case *docklinev1.Document_ReturnReceipt:
 		return v.ReturnReceipt.GetOrder(), v.ReturnReceipt.GetCustomer()
 	case *docklinev1.Document_CreditRequest:

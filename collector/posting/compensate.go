@@ -1,6 +1,7 @@
 package posting
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -105,6 +106,10 @@ func whyReverse(ctx context.Context, tx *db.Tx, r *row) (string, error) {
 func booksDiffer(a, b *docklinev1.Document) bool {
 	booked := func(d *docklinev1.Document) *docklinev1.Document {
 		g := d.GetGoodsIssue()
+		if back := cmp.Or(d.GetReturnReceipt(), d.GetCreditRequest()); back != nil {
+			return &docklinev1.Document{Document: &docklinev1.Document_ReturnReceipt{ReturnReceipt: &docklinev1.GoodsReturned{
+				Number: back.GetNumber(), Order: back.GetOrder(), Site: back.GetSite(), Lines: back.GetLines()}}}
+		}
 		if g == nil {
 			return d
 		}
@@ -218,6 +223,12 @@ func reversalOf(r *row, why string) *docklinev1.Document {
 	case *docklinev1.Document_InvoiceTrigger:
 		v.Shipment, v.Lines = booked.InvoiceTrigger.GetShipment(), booked.InvoiceTrigger.GetLines()
 		return &docklinev1.Document{Document: &docklinev1.Document_InvoiceReversal{InvoiceReversal: v}}
+	case *docklinev1.Document_ReturnReceipt:
+		v.ReturnNumber, v.Lines = booked.ReturnReceipt.GetNumber(), booked.ReturnReceipt.GetLines()
+		return &docklinev1.Document{Document: &docklinev1.Document_ReturnReceiptReversal{ReturnReceiptReversal: v}}
+	case *docklinev1.Document_CreditRequest:
+		v.ReturnNumber, v.Lines = booked.CreditRequest.GetNumber(), booked.CreditRequest.GetLines()
+		return &docklinev1.Document{Document: &docklinev1.Document_CreditReversal{CreditReversal: v}}
 	}
 	return &docklinev1.Document{Document: &docklinev1.Document_GoodsIssueReversal{GoodsIssueReversal: v}}
 }

@@ -100,7 +100,7 @@ func (d deciding) unknown(r *row, h heard) error {
 	switch {
 	case reversedFound(h.found):
 		return d.anew(r)
-	case len(h.found) > 1:
+	case len(h.found) > 1 && !draftsOnly(r.Style, h.found):
 		return d.block(r, h.found, Ready)
 	case one && !h.found[0].Complete && r.Style == connector.Level && r.sentVersion > 0 && h.found[0].SourceVersion > r.sentVersion:
 		return d.overtaken(r, h.found[0].SourceVersion)
@@ -145,7 +145,7 @@ func (d deciding) blocked(r *row, h heard) error {
 	switch {
 	case h.fault != nil:
 		return nil
-	case len(h.found) > 1:
+	case len(h.found) > 1 && !draftsOnly(r.Style, h.found):
 		r.say(duplicates(r, h.found))
 		return nil
 	case len(h.found) == 1 && !r.Wanted:

@@ -18,7 +18,7 @@ const unmet = `EXISTS (SELECT 1 FROM posting_dependency d
 
 // heldBack is true for a posting t before which another of its serial key must be finished. One that itself needs t is no
 // reason to wait. A reversal waits for what it needs and for nothing else: what comes after the reversed document may be waiting for it.
-const heldBack = `(t.serial_key <> '' AND t.kind NOT IN ('goods_issue_reversal', 'invoice_reversal') AND EXISTS (SELECT 1 FROM posting e
+const heldBack = `(t.serial_key <> '' AND t.kind NOT IN ('goods_issue_reversal', 'invoice_reversal', 'return_receipt_reversal', 'credit_reversal') AND EXISTS (SELECT 1 FROM posting e
 	WHERE e.tenant = t.tenant AND e.target = t.target AND e.serial_key = t.serial_key AND e.id < t.id
 		AND e.state IN ` + unfinished + `
 		AND NOT EXISTS (SELECT 1 FROM posting_dependency b WHERE b.tenant = e.tenant AND b.target = e.target AND b.kind = e.kind

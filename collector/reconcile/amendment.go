@@ -24,6 +24,8 @@ type rules struct {
 	approved map[string]string
 }
 
+var _ state.Rules = rules{}
+
 func (r rules) Approval(eventID string) string { return r.approved[eventID] }
 
 func (r rules) Substitution(customer, site, original, _ string) state.Permission {

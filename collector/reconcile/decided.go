@@ -25,6 +25,7 @@ const (
 	DecidedInvoice      = "invoice"      // limited
 	DecidedOwnership    = "ownership"    // refused
 	DecidedRoute        = "route"        // not taken
+	DecidedCredit       = "credit"       // not credited, because of what was done with it
 )
 
 // ruled is something that a rule decided.
@@ -47,7 +48,8 @@ func (v *view) rule(decision, subject, outcome string, rule policy.Rule, inputs 
 
 // notTaken notes the routes that do not hold for a document.
 func (v *view) notTaken(kind connector.Kind, site string, d *docklinev1.Document, routes []policy.Taken) {
-	about := naturalKey(string(kind), site, cmp.Or(d.GetGoodsIssue().GetShipment(), d.GetInvoiceTrigger().GetShipment()))
+	about := naturalKey(string(kind), site, cmp.Or(d.GetGoodsIssue().GetShipment(), d.GetInvoiceTrigger().GetShipment(),
+		d.GetReturnReceipt().GetNumber(), d.GetCreditRequest().GetNumber()))
 	for i, r := range routes {
 		if v.routes = append(v.routes, asked{kind, site, r}); !r.Holds {
 			v.rule(DecidedRoute, fmt.Sprintf("%s/%d", about, i+1), "not taken", r.Rule, map[string]any{"kind": kind, "site": site, "targets": r.Targets, "when": r.When})

@@ -112,6 +112,8 @@ var usualStyles = map[connector.Kind]connector.Style{
 	connector.OrderStatus:     connector.Level,
 	connector.ServiceCase:     connector.Level,
 	connector.OrderAmendment:  connector.CreateOnce,
+	connector.ReturnReceipt:   connector.CreateOnce,
+	connector.CreditRequest:   connector.CreateOnce,
 }
 
 // Run folds until ctx ends.

@@ -12,9 +12,9 @@ import (
 )
 
 var returnReasons = map[docklinev1.EventKind]string{
-	docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED:  "goods that came back: the system of record credits them by its own RMA, and nothing is posted",
+	docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED:  "goods that came back: no system of record takes return receipts, and nothing is posted",
 	docklinev1.EventKind_EVENT_KIND_RETURN_INSPECTED: "an inspection: what was found stands with the return, and nothing is posted",
-	docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED:  "what is done with returned goods: the site's stock has it, and nothing is posted",
+	docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED:  "what is done with returned goods: the site's stock has it, and no credit is asked for",
 	// A return's parcel has a carrier too.
 	docklinev1.EventKind_EVENT_KIND_TRANSPORT_MILESTONE: shipmentReasons[docklinev1.EventKind_EVENT_KIND_TRANSPORT_MILESTONE],
 	docklinev1.EventKind_EVENT_KIND_DELIVERY_PROVED:     "the carrier brought goods back: nothing is posted until the site receives them",
@@ -22,8 +22,8 @@ var returnReasons = map[docklinev1.EventKind]string{
 
 // returned keeps what comes back under an RMA.
 func (v *view) returned(number string) {
-	fold := state.FoldReturn(number, v.facts, v.mapping())
-	v.keepReturn(&fold, "Return "+number)
+	fold := state.FoldReturn(number, v.facts, rules{Mapping: v.mapping(), policy: v.policy, tenant: v.tenant})
+	v.keepReturn(&fold, "Return "+number, number)
 	if !fold.Known && len(fold.Received) > 0 && !v.mayStillCome("", fold.Received[0], idsOf(fold.Received)) {
 		v.returnCase(&fold, "return_unauthorised", "", fmt.Sprintf("Goods came back under return %s, which no system of record knows", number),
 			fmt.Sprintf("Site %s received goods under return %s, and no system of record or CRM has told of it. Authorise it there, or correct its number at the site. This closes by itself when it is known.",
@@ -34,9 +34,9 @@ func (v *view) returned(number string) {
 
 // blindReturn keeps what came back without an RMA, by the site's own receipt.
 func (v *view) blindReturn(site, receipt string) {
-	fold := state.FoldBlindReturn(site, receipt, v.facts, v.mapping())
-	v.keepReturn(&fold, "Receipt "+receipt)
-	if fold.Matched != "" || len(fold.Received) == 0 || v.mayStillCome("", fold.Received[0], idsOf(fold.Received)) {
+	fold := state.FoldBlindReturn(site, receipt, v.facts, rules{Mapping: v.mapping(), policy: v.policy, tenant: v.tenant})
+	v.keepReturn(&fold, "Receipt "+receipt, "blind", site, receipt)
+	if fold.State.GetAccepted() || fold.Matched != "" || len(fold.Received) == 0 || v.mayStillCome("", fold.Received[0], idsOf(fold.Received)) {
 		return
 	}
 	s := fold.State
@@ -61,16 +61,18 @@ func returnedText(s *docklinev1.ReturnState) string {
 }
 
 // keepReturn keeps the state of a return and makes a case of each thing that is not as it was authorised.
-func (v *view) keepReturn(fold *state.ReturnFold, name string) {
+func (v *view) keepReturn(fold *state.ReturnFold, name string, number ...string) {
 	s := fold.State
 	v.outcome.state, v.outcome.status, v.outcome.site, v.outcome.customer = s, s.GetStatus(), s.GetSite(), s.GetCustomer()
 	v.raiseFindings(fold.Findings, s.GetOrder(), s.GetCustomer())
-	v.noDocument(fold.Facts, returnReasons)
+	fed := v.postReturn(fold, number...)
+	v.noDocument(slices.DeleteFunc(slices.Clone(fold.Facts), func(e *docklinev1.Event) bool { return fed[e.GetId()] }), returnReasons)
 	v.replaced(fold.Former, byRevision)
 	v.clocksOfReturn(fold, name)
 	for _, d := range s.GetDiscrepancies() {
 		v.returnDiscrepancy(fold, name, d)
 	}
+	v.overCredited(fold, name)
 }
 
 func (v *view) returnDiscrepancy(fold *state.ReturnFold, name string, d *docklinev1.Discrepancy) {
@@ -124,4 +126,27 @@ func (v *view) notReceived(fold *state.ReturnFold) {
 	v.returnCase(fold, "return_not_received", "", fmt.Sprintf("Return %s was brought, and is not received", s.GetNumber()),
 		fmt.Sprintf("The carrier of return %s says that it brought the goods on %s UTC, and no site has received them. Look for them at the dock, or with the carrier. This closes by itself when they are received.",
 			s.GetNumber(), last.GetOccurredAt().AsTime().Format("2006-01-02 15:04")), idsOf(fold.Arrived))
+}
+
+// overCredited makes a case of what the system of record has credited beyond what was disposed of. What is missing may still be told by the site.
+func (v *view) overCredited(fold *state.ReturnFold, name string) {
+	s := fold.State
+	for _, l := range s.GetLines() {
+		if l.GetCredited() <= l.GetCreditable() || len(s.GetCreditMemos()) == 0 || s.GetBlind() {
+			continue
+		}
+		var memos []*docklinev1.Event
+		for _, e := range fold.Facts {
+			if e.GetCreditMemo() != nil && slices.Contains(l.GetEventIds(), e.GetId()) {
+				memos = append(memos, e)
+			}
+		}
+		if len(memos) == 0 || v.mayStillCome(s.GetSite(), memos[len(memos)-1], idsOf(memos)) {
+			continue
+		}
+		subject := strings.TrimSpace(l.GetOrder() + " " + l.GetOrderLine() + " " + l.GetItem())
+		v.returnCase(fold, "return_over_credited", subject, fmt.Sprintf("%s: more was credited than was disposed of", name),
+			fmt.Sprintf("%s: %s of item %s are credited, and what was done with the goods allows %s (%s came back). Have the site tell what became of the rest, correct the credit in the system of record, or allow it with `dockline-collector return credit`. This closes by itself when the two agree.",
+				name, event.FormatQuantity(l.GetCredited()), l.GetItem(), event.FormatQuantity(l.GetCreditable()), event.FormatQuantity(l.GetReceived())), idsOf(memos))
+	}
 }

@@ -20,7 +20,7 @@ func Follows(kind docklinev1.EventKind) bool {
 		docklinev1.EventKind_EVENT_KIND_STOCK_DAMAGED,
 		docklinev1.EventKind_EVENT_KIND_RETURN_REQUESTED, docklinev1.EventKind_EVENT_KIND_RETURN_AUTHORISED, docklinev1.EventKind_EVENT_KIND_RETURN_DENIED,
 		docklinev1.EventKind_EVENT_KIND_RETURN_CANCELLED, docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED, docklinev1.EventKind_EVENT_KIND_RETURN_INSPECTED,
-		docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED,
+		docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED, docklinev1.EventKind_EVENT_KIND_RETURN_DECIDED,
 		docklinev1.EventKind_EVENT_KIND_INVOICE_VOIDED, docklinev1.EventKind_EVENT_KIND_CREDIT_MEMO_POSTED, docklinev1.EventKind_EVENT_KIND_QUOTE_APPROVED,
 		docklinev1.EventKind_EVENT_KIND_ERROR_DECLARED:
 		return true

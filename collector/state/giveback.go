@@ -118,6 +118,9 @@ func (f *orderFold) credit(known map[string]*authorisation, came map[string]map[
 		return
 	}
 	f.out.State.CreditMemos = append(f.out.State.CreditMemos, c.GetNumber())
+	if c.GetReversedBy() != "" {
+		return
+	}
 	lines := f.quietly(e, c.GetLines(), c.GetOrder())
 	if len(c.GetLines()) == 0 {
 		for _, number := range returns {

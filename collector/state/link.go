@@ -37,6 +37,10 @@ func Links(e *docklinev1.Event) []Link {
 		l.authorisation(e, p.ReturnAuthorisation)
 	case *docklinev1.Event_Return:
 		l.returned(e.GetSite(), p.Return)
+	case *docklinev1.Event_ReturnDecision:
+		if d := p.ReturnDecision; d.GetNumber() == "" && d.GetOrder() != "" { // goods that are taken for an order
+			l.join([]string{event.BlindReturnKey(cmp.Or(d.GetReceiptSite(), e.GetSite()), d.GetReceipt())}, event.OrderKey(d.GetOrder()))
+		}
 	default:
 		l.ofOrder(e)
 	}

@@ -42,6 +42,9 @@ type ruled struct {
 	proof        bool
 }
 
+var _ state.Rules = ruled{}
+
+func (r ruled) Approval(string) string                          { return "" }
 func (r ruled) Substitution(_, _, _, _ string) state.Permission { return r.substitution }
 func (r ruled) ProofOfDelivery(string) bool                     { return r.proof }
 

@@ -46,7 +46,14 @@ type ReturnFold struct {
 	// Arrived are the carriers' facts that say that the goods are at the site; Received what the site received.
 	Arrived, Received []*docklinev1.Event
 	// Matched is the RMA that has named a blind return.
-	Matched  string
+	Matched string
+	// Authorised: a system of record lets it come back. Ended: it was denied, or cancelled.
+	Authorised, Ended bool
+	// Receipts are what the site received, by record, and Dispositions what was done with it and what people allowed to be credited; both in the
+	// order in which they happened.
+	Receipts, Dispositions []ReturnDeed
+	// ByHand is what was credited that Dockline did not ask for, by line.
+	ByHand   map[*docklinev1.ReturnLineState]int64
 	Facts    []*docklinev1.Event
 	Former   []*docklinev1.Event
 	Findings []Finding
@@ -77,6 +84,7 @@ func foldReturn(s *docklinev1.ReturnState, facts []Fact, m Mapping) ReturnFold {
 	f.transport = carriers(force.Facts, f.trackings, nil, nil, nil, "")
 	f.carried()
 	f.quantities()
+	f.creditable()
 	f.discrepancies()
 	f.status()
 	s.Steps = f.steps.list()
@@ -97,6 +105,7 @@ type returnFold struct {
 	lines     []*returnLine
 	credits   []*docklinev1.Event
 	deeds     []*docklinev1.Event // what the site did: received, inspected, disposed
+	decisions []*docklinev1.Event // what people decided
 }
 
 // authorisation settles what holds of the return: of one source the highest revision, of several sources what was said last; who only asks has
@@ -124,6 +133,8 @@ func (f *returnFold) authorisation(facts []Fact) {
 	}
 	f.authority = last.Event
 	f.out.Known = true
+	f.out.Authorised = f.authority.GetKind() == docklinev1.EventKind_EVENT_KIND_RETURN_AUTHORISED
+	f.out.Ended = !f.out.Authorised && decides(f.authority) > 0
 	a, s := last.Event.GetReturnAuthorisation(), f.out.State
 	if s.Blind {
 		f.out.Matched = a.GetNumber()
@@ -199,9 +210,14 @@ func (f *returnFold) take(e *docklinev1.Event) {
 			f.steps.note(ReturnDisposed, e)
 		}
 		f.out.Known = f.out.Known || s.Blind
+	case *docklinev1.Event_ReturnDecision:
+		f.decided(e, p.ReturnDecision)
 	case *docklinev1.Event_CreditMemo:
-		f.credits = append(f.credits, e)
 		s.CreditMemos = append(s.CreditMemos, p.CreditMemo)
+		if p.CreditMemo.GetReversedBy() != "" {
+			return // it stands there still, and credits nothing
+		}
+		f.credits = append(f.credits, e)
 		f.steps.note(ReturnCredited, e)
 	}
 }

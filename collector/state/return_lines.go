@@ -98,10 +98,12 @@ func (f *returnFold) quantities() {
 				spread(base, f.place(line, item), step.room, func(l *returnLine, n int64) {
 					step.take(line, l, n)
 					l.events = append(l.events, e)
+					f.part(e, line, l, n)
 				})
 			}
 		}
 	}
+	f.allowances()
 	for _, e := range f.credits {
 		f.credit(e)
 	}
@@ -135,6 +137,7 @@ func dispose(line *docklinev1.Line, l *returnLine, n int64) {
 // fits here.
 func (f *returnFold) credit(e *docklinev1.Event) {
 	memo := e.GetCreditMemo()
+	defer f.byHand(memo, f.credited())
 	several := len(memo.GetReturns()) > 1
 	for _, line := range memo.GetLines() {
 		item, base, fault := quantity(f.mapping, e, line, line.GetQuantity())

@@ -30,6 +30,12 @@ func (t *touches) ofGoods() bool {
 		t.authorisation(p.ReturnAuthorisation)
 	case *docklinev1.Event_Return:
 		t.returned(p.Return)
+	case *docklinev1.Event_ReturnDecision:
+		if d := p.ReturnDecision; d.GetNumber() != "" {
+			t.whole(event.ReturnKey(d.GetNumber()))
+		} else {
+			t.whole(event.BlindReturnKey(cmp.Or(d.GetReceiptSite(), t.event.GetSite()), d.GetReceipt()), orderKey(d.GetOrder()))
+		}
 	default:
 		return false
 	}

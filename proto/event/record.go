@@ -55,7 +55,7 @@ func follows(k docklinev1.EventKind) bool {
 		docklinev1.EventKind_EVENT_KIND_TRANSPORT_LOST, docklinev1.EventKind_EVENT_KIND_TRANSPORT_DAMAGED,
 		docklinev1.EventKind_EVENT_KIND_RECEIPT_RECEIVED, docklinev1.EventKind_EVENT_KIND_RECEIPT_DISCREPANCY,
 		docklinev1.EventKind_EVENT_KIND_RETURN_AUTHORISED, docklinev1.EventKind_EVENT_KIND_RETURN_DENIED, docklinev1.EventKind_EVENT_KIND_RETURN_CANCELLED,
-		docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED, docklinev1.EventKind_EVENT_KIND_RETURN_INSPECTED, docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED,
+		docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED, docklinev1.EventKind_EVENT_KIND_RETURN_INSPECTED, docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED, docklinev1.EventKind_EVENT_KIND_RETURN_DECIDED,
 		docklinev1.EventKind_EVENT_KIND_STOCK_DAMAGED, docklinev1.EventKind_EVENT_KIND_STOCK_SCRAPPED:
 		return true
 	}

@@ -12,6 +12,17 @@ var returnRules = map[docklinev1.EventKind]rule{
 	docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED:  {payload: "return", needs: []string{"number|receipt"}, lines: orderedLine},
 	docklinev1.EventKind_EVENT_KIND_RETURN_INSPECTED: {payload: "return", needs: []string{"number|receipt"}, lines: lineRule{some: true, needs: []string{"condition"}}},
 	docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED:  {payload: "return", needs: []string{"number|receipt"}, lines: lineRule{some: true, needs: []string{"disposition"}}},
+	docklinev1.EventKind_EVENT_KIND_RETURN_DECIDED: {payload: "return_decision", needs: []string{"decision", "reason", "number|receipt"}, also: validDecision,
+		words: map[string][]string{"decision": {"credit", "accept"}}},
+}
+
+// validDecision: goods without an RMA are taken for an order, and found by site and receipt.
+func validDecision(e *docklinev1.Event) *Fault {
+	r := e.GetReturnDecision()
+	if r.GetDecision() == "accept" && (r.GetReceipt() == "" || r.GetReceiptSite() == "" || r.GetOrder() == "") {
+		return dataFault("field_missing", "goods that came without an RMA are accepted by site and receipt, and for an order")
+	}
+	return nil
 }
 
 // validMatch: a receipt's number is the site's own, so it takes both to find it.

@@ -50,6 +50,7 @@ func TestEveryKindNeedsWhatMakesItMeaningful(t *testing.T) {
 		"count.observed": {"number", "lines", "lines.bin"}, "count.approved": {"number", "decision"},
 		"return.requested": {"number order", "receipt_site"}, "return.authorised": {"number", "receipt"}, "return.denied": {"number order"}, "return.cancelled": {"number"},
 		"return.received": {"number receipt", "lines"}, "return.inspected": {"number receipt", "lines.condition"}, "return.disposed": {"number receipt", "lines.disposition"},
+		"return.decided":    {"number receipt", "decision", "reason"},
 		"command.completed": {"key", "outcome"}, "stream.gap": {"epoch", "first_seq"}, "record.refused": {"code", "text"}, "policy.activated": {"version"},
 		"exception.decided": {"key", "action", "about", "reason"},
 		"milestone.changed": {"key", "name", "action", "reason"}, "record.settled": {"event_id", "key", "outcome", "reason"},

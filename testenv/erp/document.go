@@ -150,6 +150,10 @@ const (
 	KindIssueReversal   = "goods_issue_reversal"
 	KindInvoiceReversal = "invoice_reversal"
 	KindPeriod          = "period"
+
+	KindReturnReceipt   = "return_receipt"
+	KindReceiptReversal = "return_receipt_reversal"
+	KindCreditReversal  = "credit_reversal"
 )
 
 // Change is one entry of the feed: the record as it stood after the action.
@@ -159,7 +163,7 @@ type Change struct {
 	Kind     string    `json:"kind"`
 	ID       string    `json:"id"`
 	Revision int64     `json:"revision"`
-	// Action is created, confirmed, amended, rejected, cancelled, issued, posted or released.
+	// Action is created, confirmed, amended, rejected, cancelled, issued, posted, reversed, drafted, deleted or released.
 	Action string          `json:"action"`
 	Record json.RawMessage `json:"record"`
 }

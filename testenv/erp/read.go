@@ -73,12 +73,21 @@ func (s *Server) readDocuments(get func(string, func(http.ResponseWriter, *http.
 	}
 	listReversals("/api/goods-issue-reversals", &s.store.issueReversals)
 	listReversals("/api/invoice-reversals", &s.store.invoiceReversals)
+	listReversals("/api/return-receipt-reversals", &s.store.receiptReversals)
+	listReversals("/api/credit-reversals", &s.store.creditReversals)
 	getOne(get, "/api/order-amendments/{number}", &s.store.amendments)
 	getOne(get, "/api/backorders/{number}", &s.store.backorders)
 	getOne(get, "/api/sales-orders/{number}", &s.store.orders)
 	getOne(get, "/api/goods-issues/{number}", &s.store.issues)
 	get("/api/credit-memos", func(w http.ResponseWriter, r *http.Request) {
-		sandbox.WritePage(w, r, s.store.credits.list(func(CreditMemo) bool { return true }))
+		sandbox.WritePage(w, r, s.store.credits.list(func(m CreditMemo) bool {
+			return m.Status != Deleted && sandbox.Matches(r, "external_reference", m.ExternalReference) && sandbox.Matches(r, "order", m.Order)
+		}))
+	})
+	get("/api/return-receipts", func(w http.ResponseWriter, r *http.Request) {
+		sandbox.WritePage(w, r, s.store.receipts.list(func(v ReturnReceipt) bool {
+			return sandbox.Matches(r, "external_reference", v.ExternalReference) && sandbox.Matches(r, "order", v.Order)
+		}))
 	})
 	getOne(get, "/api/returns/{number}", &s.store.returns)
 	getOne(get, "/api/invoices/{number}", &s.store.invoices)

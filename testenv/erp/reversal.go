@@ -9,7 +9,7 @@ import (
 	"github.com/dockline/dockline/testenv/sandbox"
 )
 
-// NewReversal is what POST /api/goods-issue-reversals and /api/invoice-reversals take. Document is the number of what is reversed.
+// NewReversal is what POST /api/goods-issue-reversals, /api/invoice-reversals, /api/return-receipt-reversals and /api/credit-reversals take. Document is the number of what is reversed.
 type NewReversal struct {
 	ExternalReference string `json:"external_reference"`
 	Document          string `json:"document"`
@@ -17,7 +17,7 @@ type NewReversal struct {
 	PostingDate       string `json:"posting_date"`
 }
 
-// Reversal takes back a goods issue or an invoice, which stays as it was posted.
+// Reversal takes back a goods issue, an invoice, a return receipt or a credit memo, which stays as it was posted.
 type Reversal struct {
 	Number            string    `json:"number"`
 	ExternalReference string    `json:"external_reference"`
@@ -44,6 +44,11 @@ func reverseIssue(w *work) (any, error) {
 	for _, number := range w.invoices.numbers {
 		if i := w.invoices.byNumber[number]; i.GoodsIssue == issue.Number && i.ReversedBy == "" {
 			return nil, sandbox.Refuse(http.StatusConflict, "is_invoiced", "goods issue %s is billed by invoice %s: reverse that first", issue.Number, i.Number)
+		}
+	}
+	for _, number := range w.receipts.numbers {
+		if r := w.receipts.byNumber[number]; r.ReversedBy == "" && slices.Contains(r.GoodsIssues, issue.Number) {
+			return nil, sandbox.Refuse(http.StatusConflict, "is_returned", "goods of goods issue %s came back by return receipt %s: reverse that first", issue.Number, r.Number)
 		}
 	}
 	day, err := w.day(in.PostingDate)
@@ -92,6 +97,11 @@ func reverseInvoice(w *work) (any, error) {
 		return nil, sandbox.Refuse(http.StatusNotFound, "unknown_invoice", "there is no invoice %q", in.Document)
 	case invoice.ReversedBy != "":
 		return nil, sandbox.Refuse(http.StatusConflict, "already_reversed", "invoice %s was reversed by %s", invoice.Number, invoice.ReversedBy)
+	}
+	for _, number := range w.credits.numbers {
+		if m := w.credits.byNumber[number]; m.Status == Posted && m.ReversedBy == "" && slices.Contains(m.Invoices, invoice.Number) {
+			return nil, sandbox.Refuse(http.StatusConflict, "is_credited", "invoice %s is credited by %s: reverse that first", invoice.Number, m.Number)
+		}
 	}
 	day, err := w.day(in.PostingDate)
 	if err != nil {

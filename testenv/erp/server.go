@@ -136,6 +136,11 @@ func (s *Server) routes() http.Handler {
 		"POST /api/goods-issue-reversals":         reverseIssue,
 		"POST /api/invoice-reversals":             reverseInvoice,
 		"POST /api/periods":                       closePeriod,
+		"POST /api/credit-memos/{number}/post":    postCredit,
+		"DELETE /api/credit-memos/{number}":       deleteCredit,
+		"POST /api/credit-reversals":              reverseCredit,
+		"POST /api/return-receipts":               createReceipt,
+		"POST /api/return-receipt-reversals":      reverseReceipt,
 	}
 	for pattern, do := range api {
 		mux.HandleFunc(pattern, s.told(do))

@@ -41,8 +41,9 @@ type store struct {
 	amendments  documents[Amendment]
 	backorders  documents[Backorder]
 	periods     documents[Period]
+	receipts    documents[ReturnReceipt]
 
-	issueReversals, invoiceReversals documents[Reversal]
+	issueReversals, invoiceReversals, receiptReversals, creditReversals documents[Reversal]
 
 	changes []Change
 	calls   []sandbox.Call
@@ -106,7 +107,8 @@ func newStore() *store {
 		returns:     documents[Return]{byNumber: map[string]Return{}}, credits: documents[CreditMemo]{byNumber: map[string]CreditMemo{}},
 		amendments: documents[Amendment]{byNumber: map[string]Amendment{}}, backorders: documents[Backorder]{byNumber: map[string]Backorder{}},
 		periods: documents[Period]{byNumber: map[string]Period{}}, issueReversals: documents[Reversal]{byNumber: map[string]Reversal{}},
-		invoiceReversals: documents[Reversal]{byNumber: map[string]Reversal{}}}
+		invoiceReversals: documents[Reversal]{byNumber: map[string]Reversal{}}, receipts: documents[ReturnReceipt]{byNumber: map[string]ReturnReceipt{}},
+		receiptReversals: documents[Reversal]{byNumber: map[string]Reversal{}}, creditReversals: documents[Reversal]{byNumber: map[string]Reversal{}}}
 }
 
 // apply adds one line of the ledger.
@@ -170,6 +172,12 @@ func (s *store) change(c Change) error {
 		return decodeInto(&s.issueReversals, c)
 	case KindInvoiceReversal:
 		return decodeInto(&s.invoiceReversals, c)
+	case KindReturnReceipt:
+		return decodeInto(&s.receipts, c)
+	case KindReceiptReversal:
+		return decodeInto(&s.receiptReversals, c)
+	case KindCreditReversal:
+		return decodeInto(&s.creditReversals, c)
 	case KindPeriod:
 		return decodeInto(&s.periods, c)
 	}

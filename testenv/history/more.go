@@ -3,10 +3,15 @@ package history
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	//lint:ignore ST1001 the words in which tests tell of a day
 	. "github.com/dockline/dockline/collector/state/statetest"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
+
+// policySelf is the source of what Dockline itself tells.
+const policySelf = "dockline"
 
 // comeBack is a return, from the request to the credit: some of its steps, announced or blind.
 func (t *teller) comeBack() {
@@ -38,11 +43,31 @@ func (t *teller) comeBack() {
 			return e
 		})
 	}
+	if t.chance(4) { // a person's word: so much more may be credited, or what came blind is taken
+		t.record(t.key("DEC"), func(int) *docklinev1.Event {
+			e := central(docklinev1.EventKind_EVENT_KIND_RETURN_DECIDED, t.second(), rma)
+			e.Source, e.Actor = policySelf, "ines"
+			d := &docklinev1.ReturnDecision{Number: rma, Decision: "credit", Reason: "promised", Lines: lines()}
+			if t.chance(3) {
+				d = &docklinev1.ReturnDecision{Receipt: "RR-1", ReceiptSite: Site, Decision: "accept", Reason: "found in the mail", Order: order}
+			}
+			e.Payload = &docklinev1.Event_ReturnDecision{ReturnDecision: d}
+			return e
+		})
+	}
 	if t.chance(3) {
 		number := t.key("CM")
 		e := central(docklinev1.EventKind_EVENT_KIND_CREDIT_MEMO_POSTED, t.second(), number)
 		e.Payload = &docklinev1.Event_CreditMemo{CreditMemo: &docklinev1.CreditMemo{Number: number, Order: order, Returns: []string{rma}, Total: "7.50", Currency: "EUR", Lines: lines()}}
+		if t.chance(2) { // the answer to a request
+			e.GetCreditMemo().Request = rma + "/credit/1"
+		}
 		t.tell(Revised(Keyed(e, "credit,"+number), "1"))
+		if t.chance(3) { // and it is taken back
+			back := proto.CloneOf(e)
+			back.GetCreditMemo().ReversedBy = "CV1"
+			t.tell(Revised(Keyed(back, "credit,"+number), "2"))
+		}
 	}
 }
 

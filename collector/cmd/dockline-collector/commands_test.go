@@ -56,6 +56,8 @@ var every = []given{
 	{"order list", "", "--tenant acme", exitFine},
 	{"order show", "", "--tenant acme SO1", exitFine},
 	{"show", "", "--tenant acme shipment/dc-east/S1", exitFine},
+	{"return credit", people.ExceptionAct, "--tenant acme RMA-1 --line 1 --quantity 2 --override --reason promised", exitWrong},
+	{"return accept", people.ExceptionAct, "--tenant acme blind_return/dc-east/RC1 --order SO1 --reason found", exitWrong},
 	{"posting list", "", "--tenant acme", exitFine},
 	{"posting show", "", "--tenant acme erp/goods_issue/SO3/S3", exitFine},
 	{"posting retry", people.PostingAct, "--tenant acme --target erp --reason again", exitFailed},

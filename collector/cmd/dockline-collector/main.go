@@ -35,6 +35,7 @@ type commands struct {
 	Event      eventCommand      `cmd:"" help:"Look at an event, and decide where one id came with several contents."`
 	Stock      stockCommand      `cmd:"" help:"Say what lies where, and what of it can be promised."`
 	Milestone  milestoneCommand  `cmd:"" help:"Say what is due and overdue, and how service levels are kept; tell clocks what happened."`
+	Return     returnCommand     `cmd:"" help:"Decide about what comes back: a credit beyond what was disposed of, goods without an RMA."`
 	Deadletter deadletterCommand `cmd:"" help:"Records that were refused: look at them, correct and enter them, or discard them."`
 	Exceptions exceptionsCommand `cmd:"" help:"What needs a person: see it, say something about it, do something about it."`
 	User       userCommand       `cmd:"" help:"Who works with a tenant's collector, and what he may do."`

@@ -74,8 +74,8 @@ func printGoods(to io.Writer, t *view.GoodsTrack) error {
 	}
 	printShipment(line, t.Shipment)
 	for _, l := range t.Return.GetLines() {
-		line("Line "+orElse(l.GetOrderLine(), "-"), "%s: %s authorised, %s received, %s inspected, %s disposed, %s credited; %s", l.GetItem(), event.FormatQuantity(l.GetAuthorised()),
-			event.FormatQuantity(l.GetReceived()), event.FormatQuantity(l.GetInspected()), event.FormatQuantity(l.GetDisposed()), event.FormatQuantity(l.GetCredited()), plain(l.GetStatus()))
+		line("Line "+orElse(l.GetOrderLine(), "-"), "%s: %s authorised, %s received, %s inspected, %s disposed, %s may be credited, %s credited; %s", l.GetItem(), event.FormatQuantity(l.GetAuthorised()),
+			event.FormatQuantity(l.GetReceived()), event.FormatQuantity(l.GetInspected()), event.FormatQuantity(l.GetDisposed()), event.FormatQuantity(l.GetCreditable()), event.FormatQuantity(l.GetCredited()), plain(l.GetStatus()))
 	}
 	for _, l := range t.Inbound.GetLines() {
 		line("Line "+orElse(l.GetOrderLine(), "-"), "%s: %s expected, %s received, %s open", l.GetItem(), event.FormatQuantity(l.GetExpected()), event.FormatQuantity(l.GetReceived()), event.FormatQuantity(l.GetOpen()))

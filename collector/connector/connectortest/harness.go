@@ -48,6 +48,8 @@ type Harness struct {
 	UnknownItem, Closed func(t *testing.T, kind connector.Kind) *connector.Posting
 	// Duplicate enters a second document with the posting's key, as a person would; false where the kind cannot have two.
 	Duplicate func(t *testing.T, p *connector.Posting) bool
+	// Drafts leaves n drafts with the posting's key and content, as lost answers and other creators do; false where the kind has none.
+	Drafts func(t *testing.T, p *connector.Posting, n int) bool
 	// Inject makes the nth writing request from now, counted from 1, go wrong. What it returns takes the injection away and
 	// says whether it struck. Nil: this target cannot be made to do that.
 	Inject func(t *testing.T, what Injection, nth int) (clear func() bool)

@@ -48,6 +48,9 @@ func (s suite) kind(t *testing.T, kind connector.Kind, style connector.Style) {
 	t.Run("applied is read back", func(t *testing.T) { s.appliedIsReadBack(t, kind) })
 	t.Run("applied twice has one effect", func(t *testing.T) { s.twice(t, kind, style) })
 	t.Run("all matches are found", func(t *testing.T) { s.duplicates(t, kind) })
+	if style == connector.CreateOnce {
+		t.Run("of several drafts the lowest", func(t *testing.T) { s.drafts(t, kind) })
+	}
 	for _, what := range []Injection{LoseAnswer, ServerError, Hang, Throttle} {
 		t.Run(what.String(), func(t *testing.T) { s.fails(t, kind, what) })
 	}

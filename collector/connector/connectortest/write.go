@@ -62,6 +62,32 @@ func (s suite) duplicates(t *testing.T, kind connector.Kind) {
 	}
 }
 
+// drafts: of several drafts the lowest is made use of, and the others are deleted; also beside a document that has its effect.
+func (s suite) drafts(t *testing.T, kind connector.Kind) {
+	if s.h.Drafts == nil {
+		t.Skip("this target has no drafts")
+	}
+	p := s.h.Posting(t, kind)
+	if !s.h.Drafts(t, p, 3) {
+		t.Skip("this kind has no drafts")
+	}
+	found := s.find(t, p)
+	if spare, ok := connector.SpareDrafts(found); len(found) != 3 || !ok || len(spare) != 2 {
+		t.Fatalf("Find with three drafts in the target: %+v", found)
+	}
+	if n := s.h.Effects(t, p); n != 0 {
+		t.Errorf("drafts had %d effects", n)
+	}
+	r := s.apply(t, p)
+	s.done(t, p)
+	if !proto.Equal(r.Documents[0], found[0].Document) {
+		t.Errorf("%v was made of the drafts %v, not the lowest", r.Documents, found)
+	}
+	s.h.Drafts(t, p, 1) // of somebody who found nothing before
+	s.apply(t, p)
+	s.done(t, p)
+}
+
 // fails lets each writing request of one Apply go wrong in turn; in the end there is one effect each time.
 func (s suite) fails(t *testing.T, kind connector.Kind, what Injection) {
 	for nth := 1; nth <= s.h.MaxWrites; nth++ {

@@ -33,6 +33,9 @@ var documentOf = map[connector.Kind]struct {
 	connector.InvoiceReversal:    {"posting.invoice_reversal", &docklinev1.Reversal{}},
 	connector.ReturnReceipt:      {"posting.return_receipt", &docklinev1.GoodsReturned{}},
 	connector.CreditRequest:      {"posting.credit_request", &docklinev1.GoodsReturned{}},
+
+	connector.ReturnReceiptReversal: {"posting.return_receipt_reversal", &docklinev1.Reversal{}},
+	connector.CreditReversal:        {"posting.credit_reversal", &docklinev1.Reversal{}},
 }
 
 // centreKinds are the kinds that a system at the centre may report: what names its order, shipment or return without the site that tells it.
@@ -184,6 +187,12 @@ func (c *compiler) kind(key string, name connector.Kind, s kindSource) *kind {
 		at := fmt.Sprintf("%s.apply[%d]", key, i)
 		k.steps = append(k.steps, applyStep{when: c.expression(at+".when", step.When, cel.BoolType, applyVars),
 			request: c.request(at, step.Request, applyVars, nethttp.MethodPost)})
+	}
+	if s.Discard != nil {
+		if s.Find.Draft == "" {
+			c.fault(key+".discard", "deletes drafts, and find.draft does not say which are")
+		}
+		k.discard = &discard{request: c.request(key+".discard", s.Discard.Request, applyVars, nethttp.MethodDelete), absent: s.Discard.Absent}
 	}
 	return k
 }

@@ -68,6 +68,13 @@ func TestConformanceERP(t *testing.T) {
 			case connector.InvoiceReversal:
 				order, key, number := issued(t)
 				p = reversalOf(kind, order, key, settle(t, w.connector, invoiceOf(order, "S1", number)).Documents[0].Number)
+			case connector.ReturnReceipt:
+				p = w.receiptOf(t, issued)
+			case connector.CreditRequest:
+				p = w.creditOf(t, issued)
+			case connector.ReturnReceiptReversal, connector.CreditReversal:
+				of := map[connector.Kind]func(*testing.T, func(*testing.T) (string, string, string)) *connector.Posting{connector.ReturnReceiptReversal: w.receiptOf, connector.CreditReversal: w.creditOf}[kind](t, issued)
+				p = reversalOf(kind, "", of.Key, settle(t, w.connector, of).Documents[0].Number)
 			}
 			p.SourceVersion = 10
 			return p
@@ -96,10 +103,20 @@ func TestConformanceERP(t *testing.T) {
 			return issueOf(order, "S2", line("10", "SKU-1001", "1", ""))
 		},
 		Duplicate: func(t *testing.T, p *connector.Posting) bool {
-			if p.Kind == connector.GoodsIssueReversal || p.Kind == connector.InvoiceReversal {
+			switch p.Kind {
+			case connector.GoodsIssueReversal, connector.InvoiceReversal, connector.ReturnReceiptReversal, connector.CreditReversal:
 				return false // what was taken back cannot be taken back again
 			}
 			w.duplicate(t, p)
+			return true
+		},
+		Drafts: func(t *testing.T, p *connector.Posting, n int) bool {
+			if p.Kind != connector.CreditRequest {
+				return false
+			}
+			for range n {
+				w.draft(t, p)
+			}
 			return true
 		},
 		Happen: func(t *testing.T, n int) []string {
@@ -127,19 +144,22 @@ func TestConformanceERP(t *testing.T) {
 
 var erpPaths = map[connector.Kind]string{connector.GoodsIssue: "/api/goods-issues", connector.InvoiceTrigger: "/api/invoices",
 	connector.StockAdjustment: "/api/stock-adjustments", connector.OrderAmendment: "/api/order-amendments",
-	connector.GoodsIssueReversal: "/api/goods-issue-reversals", connector.InvoiceReversal: "/api/invoice-reversals"}
+	connector.GoodsIssueReversal: "/api/goods-issue-reversals", connector.InvoiceReversal: "/api/invoice-reversals",
+	connector.ReturnReceipt: "/api/return-receipts", connector.CreditRequest: "/api/credit-memos",
+	connector.ReturnReceiptReversal: "/api/return-receipt-reversals", connector.CreditReversal: "/api/credit-reversals"}
 
 func (w *erpWorld) effects(t *testing.T, kind connector.Kind, key string) int {
 	t.Helper()
 	documents, err := sandbox.All[struct {
 		ExternalReference string `json:"external_reference"`
+		Status            string `json:"status"`
 	}](t.Context(), &w.client.Client, erpPaths[kind])
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := 0
 	for _, d := range documents {
-		if d.ExternalReference == key {
+		if d.ExternalReference == key && d.Status != erp.Draft {
 			n++
 		}
 	}
@@ -154,6 +174,16 @@ func (w *erpWorld) duplicate(t *testing.T, p *connector.Posting) {
 	case connector.GoodsIssue:
 		body = erp.NewIssue{ExternalReference: p.Key, Order: p.Document.GetGoodsIssue().Order,
 			Lines: []erp.IssueLine{{OrderLine: "10", Item: "SKU-1001", Quantity: decimal.NewFromInt(1)}}}
+	case connector.ReturnReceipt:
+		r := p.Document.GetReturnReceipt()
+		body = erp.NewReceipt{ExternalReference: p.Key, Return: r.GetNumber(), Lines: []erp.ReturnLine{{OrderLine: "10", Item: "SKU-1001", Quantity: decimal.NewFromInt(1)}}}
+	case connector.CreditRequest:
+		r := p.Document.GetCreditRequest()
+		if _, err := w.client.CreditReturn(t.Context(), erp.NewCredit{ExternalReference: p.Key, Return: r.GetNumber(),
+			Lines: []erp.ReturnLine{{OrderLine: "10", Item: "SKU-1001", Quantity: decimal.NewFromInt(1)}}}); err != nil {
+			t.Fatal(err)
+		}
+		return
 	case connector.InvoiceTrigger:
 		body = erp.NewInvoice{ExternalReference: p.Key, GoodsIssue: p.Needs[0].Number}
 	case connector.StockAdjustment:

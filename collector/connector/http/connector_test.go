@@ -106,8 +106,13 @@ func adjustmentOf(count, item, bin, delta string) *connector.Posting {
 // reversalOf takes back a document of that number, which was posted under a key.
 func reversalOf(kind connector.Kind, order, key, number string) *connector.Posting {
 	v := &docklinev1.Reversal{Reverses: &docklinev1.DocumentReference{Number: number}, Reference: key, Order: order, Shipment: "S1", Site: "dc-east", Reason: "no_longer_wanted"}
-	if kind == connector.InvoiceReversal {
+	switch kind {
+	case connector.InvoiceReversal:
 		return posting(kind, key, &docklinev1.Document{Document: &docklinev1.Document_InvoiceReversal{InvoiceReversal: v}})
+	case connector.ReturnReceiptReversal:
+		return posting(kind, key, &docklinev1.Document{Document: &docklinev1.Document_ReturnReceiptReversal{ReturnReceiptReversal: v}})
+	case connector.CreditReversal:
+		return posting(kind, key, &docklinev1.Document{Document: &docklinev1.Document_CreditReversal{CreditReversal: v}})
 	}
 	return posting(kind, key, &docklinev1.Document{Document: &docklinev1.Document_GoodsIssueReversal{GoodsIssueReversal: v}})
 }

@@ -91,6 +91,14 @@ type kindSource struct {
 	Names []string     `yaml:"names"`
 	Find  findSource   `yaml:"find"`
 	Apply []stepSource `yaml:"apply"`
+	// Discard deletes a draft that is one too many.
+	Discard *discardSource `yaml:"discard"`
+}
+
+type discardSource struct {
+	Request requestSource `yaml:",inline"`
+	// Absent are the statuses that mean that it is no draft any longer.
+	Absent []int `yaml:"absent"`
 }
 
 type findSource struct {

@@ -21,6 +21,13 @@ type kind struct {
 	variable string
 	find     finder
 	steps    []applyStep
+	discard  *discard
+}
+
+// discard is the request that deletes a draft.
+type discard struct {
+	request *request
+	absent  []int
 }
 
 type finder struct {
@@ -178,7 +185,7 @@ func (c *Connector) Apply(ctx context.Context, p *connector.Posting) (connector.
 	}
 	var found []match
 	if !p.Absent {
-		if found, err = c.find(ctx, k, p, v); err != nil {
+		if found, err = c.findOne(ctx, k, p, v); err != nil {
 			return connector.Result{}, err
 		}
 	}
@@ -202,7 +209,7 @@ func (c *Connector) Apply(ctx context.Context, p *connector.Posting) (connector.
 			return connector.Result{}, err
 		}
 		sent = true
-		if found, err = c.find(ctx, k, p, v); err != nil {
+		if found, err = c.findOne(ctx, k, p, v); err != nil {
 			return connector.Result{}, unread(err)
 		}
 	}
@@ -210,6 +217,28 @@ func (c *Connector) Apply(ctx context.Context, p *connector.Posting) (connector.
 		return result, err
 	}
 	return connector.Result{}, k.unfinished(found, sent)
+}
+
+// findOne finds, and deletes the drafts that are too many: a lost answer, or somebody else, has left them. The lowest is kept.
+func (c *Connector) findOne(ctx context.Context, k *kind, p *connector.Posting, v values) ([]match, error) {
+	found, err := c.find(ctx, k, p, v)
+	if err != nil || k.discard == nil || len(found) < 2 {
+		return found, err
+	}
+	all := make([]connector.Found, len(found))
+	for i, m := range found {
+		all[i] = m.Found
+	}
+	spare, ok := connector.SpareDrafts(all)
+	if !ok {
+		return found, nil
+	}
+	for _, at := range spare {
+		if _, err := c.do(ctx, k.discard.request, v.with(values{"found": found[at].item}), traceparent(p), k.discard.absent...); err != nil {
+			return nil, err
+		}
+	}
+	return c.find(ctx, k, p, v)
 }
 
 // settled says whether what was found is what the posting wants, or must not be touched.

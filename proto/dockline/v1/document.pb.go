@@ -38,6 +38,8 @@ type Document struct {
 	//	*Document_InvoiceReversal
 	//	*Document_ReturnReceipt
 	//	*Document_CreditRequest
+	//	*Document_ReturnReceiptReversal
+	//	*Document_CreditReversal
 	Document      isDocument_Document `protobuf_oneof:"document"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -170,6 +172,24 @@ func (x *Document) GetCreditRequest() *GoodsReturned {
 	return nil
 }
 
+func (x *Document) GetReturnReceiptReversal() *Reversal {
+	if x != nil {
+		if x, ok := x.Document.(*Document_ReturnReceiptReversal); ok {
+			return x.ReturnReceiptReversal
+		}
+	}
+	return nil
+}
+
+func (x *Document) GetCreditReversal() *Reversal {
+	if x != nil {
+		if x, ok := x.Document.(*Document_CreditReversal); ok {
+			return x.CreditReversal
+		}
+	}
+	return nil
+}
+
 type isDocument_Document interface {
 	isDocument_Document()
 }
@@ -214,6 +234,14 @@ type Document_CreditRequest struct {
 	CreditRequest *GoodsReturned `protobuf:"bytes,73,opt,name=credit_request,json=creditRequest,proto3,oneof"`
 }
 
+type Document_ReturnReceiptReversal struct {
+	ReturnReceiptReversal *Reversal `protobuf:"bytes,110,opt,name=return_receipt_reversal,json=returnReceiptReversal,proto3,oneof"`
+}
+
+type Document_CreditReversal struct {
+	CreditReversal *Reversal `protobuf:"bytes,111,opt,name=credit_reversal,json=creditReversal,proto3,oneof"`
+}
+
 func (*Document_GoodsIssue) isDocument_Document() {}
 
 func (*Document_InvoiceTrigger) isDocument_Document() {}
@@ -234,16 +262,23 @@ func (*Document_ReturnReceipt) isDocument_Document() {}
 
 func (*Document_CreditRequest) isDocument_Document() {}
 
+func (*Document_ReturnReceiptReversal) isDocument_Document() {}
+
+func (*Document_CreditReversal) isDocument_Document() {}
+
 // DocumentLine is in the terms of the target: items and units by the collector's mapping. quantity is in the base unit, decimal.
 type DocumentLine struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	OrderLine     string                 `protobuf:"bytes,1,opt,name=order_line,json=orderLine,proto3" json:"order_line,omitempty"`
-	Item          string                 `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
-	Quantity      string                 `protobuf:"bytes,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	Unit          string                 `protobuf:"bytes,4,opt,name=unit,proto3" json:"unit,omitempty"`
-	Lot           string                 `protobuf:"bytes,5,opt,name=lot,proto3" json:"lot,omitempty"`
-	Bin           string                 `protobuf:"bytes,6,opt,name=bin,proto3" json:"bin,omitempty"`
-	Serials       []string               `protobuf:"bytes,7,rep,name=serials,proto3" json:"serials,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	OrderLine string                 `protobuf:"bytes,1,opt,name=order_line,json=orderLine,proto3" json:"order_line,omitempty"`
+	Item      string                 `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
+	Quantity  string                 `protobuf:"bytes,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Unit      string                 `protobuf:"bytes,4,opt,name=unit,proto3" json:"unit,omitempty"`
+	Lot       string                 `protobuf:"bytes,5,opt,name=lot,proto3" json:"lot,omitempty"`
+	Bin       string                 `protobuf:"bytes,6,opt,name=bin,proto3" json:"bin,omitempty"`
+	Serials   []string               `protobuf:"bytes,7,rep,name=serials,proto3" json:"serials,omitempty"`
+	// Of goods that came back: in what condition, and what was done with them.
+	Condition     string `protobuf:"bytes,110,opt,name=condition,proto3" json:"condition,omitempty"`
+	Disposition   string `protobuf:"bytes,111,opt,name=disposition,proto3" json:"disposition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -325,6 +360,20 @@ func (x *DocumentLine) GetSerials() []string {
 		return x.Serials
 	}
 	return nil
+}
+
+func (x *DocumentLine) GetCondition() string {
+	if x != nil {
+		return x.Condition
+	}
+	return ""
+}
+
+func (x *DocumentLine) GetDisposition() string {
+	if x != nil {
+		return x.Disposition
+	}
+	return ""
 }
 
 // GoodsIssue: these goods of this order left the site. Its key is order/shipment.
@@ -1036,7 +1085,9 @@ type Reversal struct {
 	// What the reversed document says.
 	Lines []*DocumentLine `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
 	// document_changed, no_longer_wanted, needed_document_reversed.
-	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The RMA, of a document about a return.
+	ReturnNumber  string `protobuf:"bytes,110,opt,name=return_number,json=returnNumber,proto3" json:"return_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1120,16 +1171,28 @@ func (x *Reversal) GetReason() string {
 	return ""
 }
 
-// GoodsReturned is a receipt of goods that came back, or asks for their credit: never for more than was disposed of. Its key is that of the return.
+func (x *Reversal) GetReturnNumber() string {
+	if x != nil {
+		return x.ReturnNumber
+	}
+	return ""
+}
+
+// GoodsReturned is a receipt of goods that came back, or asks for their credit: never for more than was disposed of, or a person allowed. Its key is
+// return/receipt, or return/disposition.
 type GoodsReturned struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Number        string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
-	Order         string                 `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
-	Customer      string                 `protobuf:"bytes,3,opt,name=customer,proto3" json:"customer,omitempty"`
-	Site          string                 `protobuf:"bytes,4,opt,name=site,proto3" json:"site,omitempty"`
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	Lines         []*DocumentLine        `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
-	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Number     string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Order      string                 `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	Customer   string                 `protobuf:"bytes,3,opt,name=customer,proto3" json:"customer,omitempty"`
+	Site       string                 `protobuf:"bytes,4,opt,name=site,proto3" json:"site,omitempty"`
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	Lines      []*DocumentLine        `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason     string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The site's own number of the receipt.
+	Receipt string `protobuf:"bytes,110,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	// Who allowed a credit beyond what was disposed of.
+	Approval      string `protobuf:"bytes,111,opt,name=approval,proto3" json:"approval,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1213,11 +1276,25 @@ func (x *GoodsReturned) GetReason() string {
 	return ""
 }
 
+func (x *GoodsReturned) GetReceipt() string {
+	if x != nil {
+		return x.Receipt
+	}
+	return ""
+}
+
+func (x *GoodsReturned) GetApproval() string {
+	if x != nil {
+		return x.Approval
+	}
+	return ""
+}
+
 var File_dockline_v1_document_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_document_proto_rawDesc = "" +
 	"\n" +
-	"\x1adockline/v1/document.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x05\n" +
+	"\x1adockline/v1/document.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x06\n" +
 	"\bDocument\x12:\n" +
 	"\vgoods_issue\x18\x01 \x01(\v2\x17.dockline.v1.GoodsIssueH\x00R\n" +
 	"goodsIssue\x12F\n" +
@@ -1229,9 +1306,11 @@ const file_dockline_v1_document_proto_rawDesc = "" +
 	"\x14goods_issue_reversal\x18F \x01(\v2\x15.dockline.v1.ReversalH\x00R\x12goodsIssueReversal\x12B\n" +
 	"\x10invoice_reversal\x18G \x01(\v2\x15.dockline.v1.ReversalH\x00R\x0finvoiceReversal\x12C\n" +
 	"\x0ereturn_receipt\x18H \x01(\v2\x1a.dockline.v1.GoodsReturnedH\x00R\rreturnReceipt\x12C\n" +
-	"\x0ecredit_request\x18I \x01(\v2\x1a.dockline.v1.GoodsReturnedH\x00R\rcreditRequestB\n" +
+	"\x0ecredit_request\x18I \x01(\v2\x1a.dockline.v1.GoodsReturnedH\x00R\rcreditRequest\x12O\n" +
+	"\x17return_receipt_reversal\x18n \x01(\v2\x15.dockline.v1.ReversalH\x00R\x15returnReceiptReversal\x12@\n" +
+	"\x0fcredit_reversal\x18o \x01(\v2\x15.dockline.v1.ReversalH\x00R\x0ecreditReversalB\n" +
 	"\n" +
-	"\bdocument\"\xaf\x01\n" +
+	"\bdocument\"\xef\x01\n" +
 	"\fDocumentLine\x12\x1d\n" +
 	"\n" +
 	"order_line\x18\x01 \x01(\tR\torderLine\x12\x12\n" +
@@ -1240,7 +1319,9 @@ const file_dockline_v1_document_proto_rawDesc = "" +
 	"\x04unit\x18\x04 \x01(\tR\x04unit\x12\x10\n" +
 	"\x03lot\x18\x05 \x01(\tR\x03lot\x12\x10\n" +
 	"\x03bin\x18\x06 \x01(\tR\x03bin\x12\x18\n" +
-	"\aserials\x18\a \x03(\tR\aserials\"\xf6\x01\n" +
+	"\aserials\x18\a \x03(\tR\aserials\x12\x1c\n" +
+	"\tcondition\x18n \x01(\tR\tcondition\x12 \n" +
+	"\vdisposition\x18o \x01(\tR\vdisposition\"\xf6\x01\n" +
 	"\n" +
 	"GoodsIssue\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\tR\x05order\x12\x1a\n" +
@@ -1304,7 +1385,7 @@ const file_dockline_v1_document_proto_rawDesc = "" +
 	"\x05cause\x18\x05 \x01(\tR\x05cause\x12\x18\n" +
 	"\amissing\x18\x06 \x01(\tR\amissing\x12\x12\n" +
 	"\x04text\x18\a \x01(\tR\x04text\x12\x16\n" +
-	"\x06closed\x18\b \x01(\bR\x06closed\"\xf3\x01\n" +
+	"\x06closed\x18\b \x01(\bR\x06closed\"\x98\x02\n" +
 	"\bReversal\x12:\n" +
 	"\breverses\x18\x01 \x01(\v2\x1e.dockline.v1.DocumentReferenceR\breverses\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x14\n" +
@@ -1312,7 +1393,8 @@ const file_dockline_v1_document_proto_rawDesc = "" +
 	"\bshipment\x18\x04 \x01(\tR\bshipment\x12\x12\n" +
 	"\x04site\x18\x05 \x01(\tR\x04site\x12/\n" +
 	"\x05lines\x18\x06 \x03(\v2\x19.dockline.v1.DocumentLineR\x05lines\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason\"\xf3\x01\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12#\n" +
+	"\rreturn_number\x18n \x01(\tR\freturnNumber\"\xa9\x02\n" +
 	"\rGoodsReturned\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x14\n" +
 	"\x05order\x18\x02 \x01(\tR\x05order\x12\x1a\n" +
@@ -1321,7 +1403,9 @@ const file_dockline_v1_document_proto_rawDesc = "" +
 	"\vreceived_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"receivedAt\x12/\n" +
 	"\x05lines\x18\x06 \x03(\v2\x19.dockline.v1.DocumentLineR\x05lines\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reasonB;Z9github.com/dockline/dockline/proto/dockline/v1;docklinev1b\x06proto3"
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x18\n" +
+	"\areceipt\x18n \x01(\tR\areceipt\x12\x1a\n" +
+	"\bapproval\x18o \x01(\tR\bapprovalB;Z9github.com/dockline/dockline/proto/dockline/v1;docklinev1b\x06proto3"
 
 var (
 	file_dockline_v1_document_proto_rawDescOnce sync.Once
@@ -1363,21 +1447,23 @@ var file_dockline_v1_document_proto_depIdxs = []int32{
 	10, // 7: dockline.v1.Document.invoice_reversal:type_name -> dockline.v1.Reversal
 	11, // 8: dockline.v1.Document.return_receipt:type_name -> dockline.v1.GoodsReturned
 	11, // 9: dockline.v1.Document.credit_request:type_name -> dockline.v1.GoodsReturned
-	12, // 10: dockline.v1.GoodsIssue.departed_at:type_name -> google.protobuf.Timestamp
-	1,  // 11: dockline.v1.GoodsIssue.lines:type_name -> dockline.v1.DocumentLine
-	1,  // 12: dockline.v1.InvoiceTrigger.lines:type_name -> dockline.v1.DocumentLine
-	5,  // 13: dockline.v1.OrderAmendment.lines:type_name -> dockline.v1.OrderAmendmentLine
-	12, // 14: dockline.v1.StockAdjustment.as_of:type_name -> google.protobuf.Timestamp
-	8,  // 15: dockline.v1.OrderStatus.lines:type_name -> dockline.v1.OrderStatusLine
-	13, // 16: dockline.v1.Reversal.reverses:type_name -> dockline.v1.DocumentReference
-	1,  // 17: dockline.v1.Reversal.lines:type_name -> dockline.v1.DocumentLine
-	12, // 18: dockline.v1.GoodsReturned.received_at:type_name -> google.protobuf.Timestamp
-	1,  // 19: dockline.v1.GoodsReturned.lines:type_name -> dockline.v1.DocumentLine
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	10, // 10: dockline.v1.Document.return_receipt_reversal:type_name -> dockline.v1.Reversal
+	10, // 11: dockline.v1.Document.credit_reversal:type_name -> dockline.v1.Reversal
+	12, // 12: dockline.v1.GoodsIssue.departed_at:type_name -> google.protobuf.Timestamp
+	1,  // 13: dockline.v1.GoodsIssue.lines:type_name -> dockline.v1.DocumentLine
+	1,  // 14: dockline.v1.InvoiceTrigger.lines:type_name -> dockline.v1.DocumentLine
+	5,  // 15: dockline.v1.OrderAmendment.lines:type_name -> dockline.v1.OrderAmendmentLine
+	12, // 16: dockline.v1.StockAdjustment.as_of:type_name -> google.protobuf.Timestamp
+	8,  // 17: dockline.v1.OrderStatus.lines:type_name -> dockline.v1.OrderStatusLine
+	13, // 18: dockline.v1.Reversal.reverses:type_name -> dockline.v1.DocumentReference
+	1,  // 19: dockline.v1.Reversal.lines:type_name -> dockline.v1.DocumentLine
+	12, // 20: dockline.v1.GoodsReturned.received_at:type_name -> google.protobuf.Timestamp
+	1,  // 21: dockline.v1.GoodsReturned.lines:type_name -> dockline.v1.DocumentLine
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_document_proto_init() }
@@ -1397,6 +1483,8 @@ func file_dockline_v1_document_proto_init() {
 		(*Document_InvoiceReversal)(nil),
 		(*Document_ReturnReceipt)(nil),
 		(*Document_CreditRequest)(nil),
+		(*Document_ReturnReceiptReversal)(nil),
+		(*Document_CreditReversal)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -87,20 +87,22 @@ const (
 	EventKind_EVENT_KIND_STOCK_MOVED           EventKind = 93
 	EventKind_EVENT_KIND_STOCK_STATUS_CHANGED  EventKind = 94
 	// Goods were found damaged at receive, pick, pack or in the bin; StockStatusChange.stage says where.
-	EventKind_EVENT_KIND_STOCK_DAMAGED      EventKind = 95
-	EventKind_EVENT_KIND_STOCK_ADJUSTED     EventKind = 96
-	EventKind_EVENT_KIND_STOCK_SCRAPPED     EventKind = 97
-	EventKind_EVENT_KIND_LOT_RELABELLED     EventKind = 98
-	EventKind_EVENT_KIND_KIT_BUILT          EventKind = 99
-	EventKind_EVENT_KIND_STOCK_REPACKED     EventKind = 100
-	EventKind_EVENT_KIND_COUNT_APPROVED     EventKind = 42
-	EventKind_EVENT_KIND_RETURN_REQUESTED   EventKind = 101
-	EventKind_EVENT_KIND_RETURN_AUTHORISED  EventKind = 102
-	EventKind_EVENT_KIND_RETURN_DENIED      EventKind = 103
-	EventKind_EVENT_KIND_RETURN_CANCELLED   EventKind = 104
-	EventKind_EVENT_KIND_RETURN_RECEIVED    EventKind = 105
-	EventKind_EVENT_KIND_RETURN_INSPECTED   EventKind = 106
-	EventKind_EVENT_KIND_RETURN_DISPOSED    EventKind = 107
+	EventKind_EVENT_KIND_STOCK_DAMAGED     EventKind = 95
+	EventKind_EVENT_KIND_STOCK_ADJUSTED    EventKind = 96
+	EventKind_EVENT_KIND_STOCK_SCRAPPED    EventKind = 97
+	EventKind_EVENT_KIND_LOT_RELABELLED    EventKind = 98
+	EventKind_EVENT_KIND_KIT_BUILT         EventKind = 99
+	EventKind_EVENT_KIND_STOCK_REPACKED    EventKind = 100
+	EventKind_EVENT_KIND_COUNT_APPROVED    EventKind = 42
+	EventKind_EVENT_KIND_RETURN_REQUESTED  EventKind = 101
+	EventKind_EVENT_KIND_RETURN_AUTHORISED EventKind = 102
+	EventKind_EVENT_KIND_RETURN_DENIED     EventKind = 103
+	EventKind_EVENT_KIND_RETURN_CANCELLED  EventKind = 104
+	EventKind_EVENT_KIND_RETURN_RECEIVED   EventKind = 105
+	EventKind_EVENT_KIND_RETURN_INSPECTED  EventKind = 106
+	EventKind_EVENT_KIND_RETURN_DISPOSED   EventKind = 107
+	// A person decided about a return: more may be credited than was disposed of, or goods that came without an RMA are taken.
+	EventKind_EVENT_KIND_RETURN_DECIDED     EventKind = 114
 	EventKind_EVENT_KIND_INVOICE_VOIDED     EventKind = 51
 	EventKind_EVENT_KIND_CREDIT_MEMO_POSTED EventKind = 52
 	// An event was told in error (EPCIS error declaration).
@@ -182,6 +184,7 @@ var (
 		105: "EVENT_KIND_RETURN_RECEIVED",
 		106: "EVENT_KIND_RETURN_INSPECTED",
 		107: "EVENT_KIND_RETURN_DISPOSED",
+		114: "EVENT_KIND_RETURN_DECIDED",
 		51:  "EVENT_KIND_INVOICE_VOIDED",
 		52:  "EVENT_KIND_CREDIT_MEMO_POSTED",
 		108: "EVENT_KIND_ERROR_DECLARED",
@@ -255,6 +258,7 @@ var (
 		"EVENT_KIND_RETURN_RECEIVED":        105,
 		"EVENT_KIND_RETURN_INSPECTED":       106,
 		"EVENT_KIND_RETURN_DISPOSED":        107,
+		"EVENT_KIND_RETURN_DECIDED":         114,
 		"EVENT_KIND_INVOICE_VOIDED":         51,
 		"EVENT_KIND_CREDIT_MEMO_POSTED":     52,
 		"EVENT_KIND_ERROR_DECLARED":         108,
@@ -925,6 +929,7 @@ type Event struct {
 	//	*Event_MilestoneChange
 	//	*Event_RecordSettlement
 	//	*Event_Decision
+	//	*Event_ReturnDecision
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1493,6 +1498,15 @@ func (x *Event) GetDecision() *Decision {
 	return nil
 }
 
+func (x *Event) GetReturnDecision() *ReturnDecision {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReturnDecision); ok {
+			return x.ReturnDecision
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -1653,6 +1667,10 @@ type Event_Decision struct {
 	Decision *Decision `protobuf:"bytes,104,opt,name=decision,proto3,oneof"`
 }
 
+type Event_ReturnDecision struct {
+	ReturnDecision *ReturnDecision `protobuf:"bytes,110,opt,name=return_decision,json=returnDecision,proto3,oneof"`
+}
+
 func (*Event_Order) isEvent_Payload() {}
 
 func (*Event_OrderCancelled) isEvent_Payload() {}
@@ -1730,6 +1748,8 @@ func (*Event_MilestoneChange) isEvent_Payload() {}
 func (*Event_RecordSettlement) isEvent_Payload() {}
 
 func (*Event_Decision) isEvent_Payload() {}
+
+func (*Event_ReturnDecision) isEvent_Payload() {}
 
 // CustomField is a value that only this source knows, by a name that its mapping gives: lower-case letters, digits and underscores. Dockline
 // carries it, shows it and lets policies read it; no status follows from it by itself.
@@ -4939,6 +4959,109 @@ func (x *Return) GetLines() []*Line {
 	return nil
 }
 
+// ReturnDecision is the payload of return.decided.
+type ReturnDecision struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The RMA, or the receipt and its site of goods that came without one.
+	Number      string `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Receipt     string `protobuf:"bytes,2,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	ReceiptSite string `protobuf:"bytes,3,opt,name=receipt_site,json=receiptSite,proto3" json:"receipt_site,omitempty"`
+	// "credit": so much of each line may be credited, whatever was disposed of. "accept": goods without an RMA are taken for the order.
+	Decision      string  `protobuf:"bytes,4,opt,name=decision,proto3" json:"decision,omitempty"`
+	Reason        string  `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Order         string  `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`
+	Customer      string  `protobuf:"bytes,7,opt,name=customer,proto3" json:"customer,omitempty"`
+	Lines         []*Line `protobuf:"bytes,8,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnDecision) Reset() {
+	*x = ReturnDecision{}
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnDecision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnDecision) ProtoMessage() {}
+
+func (x *ReturnDecision) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnDecision.ProtoReflect.Descriptor instead.
+func (*ReturnDecision) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *ReturnDecision) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *ReturnDecision) GetReceipt() string {
+	if x != nil {
+		return x.Receipt
+	}
+	return ""
+}
+
+func (x *ReturnDecision) GetReceiptSite() string {
+	if x != nil {
+		return x.ReceiptSite
+	}
+	return ""
+}
+
+func (x *ReturnDecision) GetDecision() string {
+	if x != nil {
+		return x.Decision
+	}
+	return ""
+}
+
+func (x *ReturnDecision) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ReturnDecision) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *ReturnDecision) GetCustomer() string {
+	if x != nil {
+		return x.Customer
+	}
+	return ""
+}
+
+func (x *ReturnDecision) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
 type InvoiceVoid struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -4951,7 +5074,7 @@ type InvoiceVoid struct {
 
 func (x *InvoiceVoid) Reset() {
 	*x = InvoiceVoid{}
-	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	mi := &file_dockline_v1_event_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4963,7 +5086,7 @@ func (x *InvoiceVoid) String() string {
 func (*InvoiceVoid) ProtoMessage() {}
 
 func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[42]
+	mi := &file_dockline_v1_event_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4976,7 +5099,7 @@ func (x *InvoiceVoid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvoiceVoid.ProtoReflect.Descriptor instead.
 func (*InvoiceVoid) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{42}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *InvoiceVoid) GetNumber() string {
@@ -5011,13 +5134,17 @@ type CreditMemo struct {
 	Currency      string   `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"`
 	RestockingFee string   `protobuf:"bytes,7,opt,name=restocking_fee,json=restockingFee,proto3" json:"restocking_fee,omitempty"`
 	Lines         []*Line  `protobuf:"bytes,8,rep,name=lines,proto3" json:"lines,omitempty"`
+	// The key of the request that it answers; empty for one that was entered by hand.
+	Request string `protobuf:"bytes,110,opt,name=request,proto3" json:"request,omitempty"`
+	// What took it back; it credits nothing any longer.
+	ReversedBy    string `protobuf:"bytes,111,opt,name=reversed_by,json=reversedBy,proto3" json:"reversed_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreditMemo) Reset() {
 	*x = CreditMemo{}
-	mi := &file_dockline_v1_event_proto_msgTypes[43]
+	mi := &file_dockline_v1_event_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5029,7 +5156,7 @@ func (x *CreditMemo) String() string {
 func (*CreditMemo) ProtoMessage() {}
 
 func (x *CreditMemo) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[43]
+	mi := &file_dockline_v1_event_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5042,7 +5169,7 @@ func (x *CreditMemo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditMemo.ProtoReflect.Descriptor instead.
 func (*CreditMemo) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{43}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CreditMemo) GetNumber() string {
@@ -5101,6 +5228,20 @@ func (x *CreditMemo) GetLines() []*Line {
 	return nil
 }
 
+func (x *CreditMemo) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+func (x *CreditMemo) GetReversedBy() string {
+	if x != nil {
+		return x.ReversedBy
+	}
+	return ""
+}
+
 // ErrorDeclaration is the payload of error.declared.
 type ErrorDeclaration struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -5116,7 +5257,7 @@ type ErrorDeclaration struct {
 
 func (x *ErrorDeclaration) Reset() {
 	*x = ErrorDeclaration{}
-	mi := &file_dockline_v1_event_proto_msgTypes[44]
+	mi := &file_dockline_v1_event_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5128,7 +5269,7 @@ func (x *ErrorDeclaration) String() string {
 func (*ErrorDeclaration) ProtoMessage() {}
 
 func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[44]
+	mi := &file_dockline_v1_event_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5141,7 +5282,7 @@ func (x *ErrorDeclaration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDeclaration.ProtoReflect.Descriptor instead.
 func (*ErrorDeclaration) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{44}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ErrorDeclaration) GetEventId() string {
@@ -5186,7 +5327,7 @@ type ExceptionNotice struct {
 
 func (x *ExceptionNotice) Reset() {
 	*x = ExceptionNotice{}
-	mi := &file_dockline_v1_event_proto_msgTypes[45]
+	mi := &file_dockline_v1_event_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5198,7 +5339,7 @@ func (x *ExceptionNotice) String() string {
 func (*ExceptionNotice) ProtoMessage() {}
 
 func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[45]
+	mi := &file_dockline_v1_event_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5211,7 +5352,7 @@ func (x *ExceptionNotice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExceptionNotice.ProtoReflect.Descriptor instead.
 func (*ExceptionNotice) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{45}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ExceptionNotice) GetNumber() uint64 {
@@ -5316,7 +5457,7 @@ type AgentHealth struct {
 
 func (x *AgentHealth) Reset() {
 	*x = AgentHealth{}
-	mi := &file_dockline_v1_event_proto_msgTypes[46]
+	mi := &file_dockline_v1_event_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5328,7 +5469,7 @@ func (x *AgentHealth) String() string {
 func (*AgentHealth) ProtoMessage() {}
 
 func (x *AgentHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_event_proto_msgTypes[46]
+	mi := &file_dockline_v1_event_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5341,7 +5482,7 @@ func (x *AgentHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentHealth.ProtoReflect.Descriptor instead.
 func (*AgentHealth) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_event_proto_rawDescGZIP(), []int{46}
+	return file_dockline_v1_event_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *AgentHealth) GetStatus() string {
@@ -5425,7 +5566,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\tR\x06number\"R\n" +
 	"\x12DocumentReferences\x12<\n" +
-	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\xb6\x19\n" +
+	"\tdocuments\x18\x01 \x03(\v2\x1e.dockline.v1.DocumentReferenceR\tdocuments\"\xfe\x19\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -5502,7 +5643,8 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\fagent_health\x18\\ \x01(\v2\x18.dockline.v1.AgentHealthH\x00R\vagentHealth\x12I\n" +
 	"\x10milestone_change\x18d \x01(\v2\x1c.dockline.v1.MilestoneChangeH\x00R\x0fmilestoneChange\x12L\n" +
 	"\x11record_settlement\x18e \x01(\v2\x1d.dockline.v1.RecordSettlementH\x00R\x10recordSettlement\x123\n" +
-	"\bdecision\x18h \x01(\v2\x15.dockline.v1.DecisionH\x00R\bdecisionB\t\n" +
+	"\bdecision\x18h \x01(\v2\x15.dockline.v1.DecisionH\x00R\bdecision\x12F\n" +
+	"\x0freturn_decision\x18n \x01(\v2\x1b.dockline.v1.ReturnDecisionH\x00R\x0ereturnDecisionB\t\n" +
 	"\apayload\"7\n" +
 	"\vCustomField\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -5781,11 +5923,20 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\bcustomer\x18\x04 \x01(\tR\bcustomer\x12\x1a\n" +
 	"\btracking\x18\x05 \x01(\tR\btracking\x12\x1a\n" +
 	"\bevidence\x18\x06 \x03(\tR\bevidence\x12'\n" +
-	"\x05lines\x18\a \x03(\v2\x11.dockline.v1.LineR\x05lines\"S\n" +
+	"\x05lines\x18\a \x03(\v2\x11.dockline.v1.LineR\x05lines\"\xf4\x01\n" +
+	"\x0eReturnDecision\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x18\n" +
+	"\areceipt\x18\x02 \x01(\tR\areceipt\x12!\n" +
+	"\freceipt_site\x18\x03 \x01(\tR\vreceiptSite\x12\x1a\n" +
+	"\bdecision\x18\x04 \x01(\tR\bdecision\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05order\x18\x06 \x01(\tR\x05order\x12\x1a\n" +
+	"\bcustomer\x18\a \x01(\tR\bcustomer\x12'\n" +
+	"\x05lines\x18\b \x03(\v2\x11.dockline.v1.LineR\x05lines\"S\n" +
 	"\vInvoiceVoid\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x14\n" +
 	"\x05order\x18\x02 \x01(\tR\x05order\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xf0\x01\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xab\x02\n" +
 	"\n" +
 	"CreditMemo\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x14\n" +
@@ -5795,7 +5946,10 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x05total\x18\x05 \x01(\tR\x05total\x12\x1a\n" +
 	"\bcurrency\x18\x06 \x01(\tR\bcurrency\x12%\n" +
 	"\x0erestocking_fee\x18\a \x01(\tR\rrestockingFee\x12'\n" +
-	"\x05lines\x18\b \x03(\v2\x11.dockline.v1.LineR\x05lines\"w\n" +
+	"\x05lines\x18\b \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x18\n" +
+	"\arequest\x18n \x01(\tR\arequest\x12\x1f\n" +
+	"\vreversed_by\x18o \x01(\tR\n" +
+	"reversedBy\"w\n" +
 	"\x10ErrorDeclaration\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x120\n" +
@@ -5821,7 +5975,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\tdisk_free\x18\x04 \x01(\x04R\bdiskFree\x12\x1e\n" +
 	"\n" +
 	"conditions\x18\x05 \x03(\tR\n" +
-	"conditions*\xfc\x11\n" +
+	"conditions*\x9b\x12\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19EVENT_KIND_ORDER_ACCEPTED\x10\x01\x12\x1c\n" +
@@ -5885,6 +6039,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x1aEVENT_KIND_RETURN_RECEIVED\x10i\x12\x1f\n" +
 	"\x1bEVENT_KIND_RETURN_INSPECTED\x10j\x12\x1e\n" +
 	"\x1aEVENT_KIND_RETURN_DISPOSED\x10k\x12\x1d\n" +
+	"\x19EVENT_KIND_RETURN_DECIDED\x10r\x12\x1d\n" +
 	"\x19EVENT_KIND_INVOICE_VOIDED\x103\x12!\n" +
 	"\x1dEVENT_KIND_CREDIT_MEMO_POSTED\x104\x12\x1d\n" +
 	"\x19EVENT_KIND_ERROR_DECLARED\x10l\x12\x1f\n" +
@@ -5920,7 +6075,7 @@ func file_dockline_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_dockline_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_dockline_v1_event_proto_goTypes = []any{
 	(EventKind)(0),                // 0: dockline.v1.EventKind
 	(FaultClass)(0),               // 1: dockline.v1.FaultClass
@@ -5967,24 +6122,25 @@ var file_dockline_v1_event_proto_goTypes = []any{
 	(*CountApproval)(nil),         // 42: dockline.v1.CountApproval
 	(*ReturnAuthorisation)(nil),   // 43: dockline.v1.ReturnAuthorisation
 	(*Return)(nil),                // 44: dockline.v1.Return
-	(*InvoiceVoid)(nil),           // 45: dockline.v1.InvoiceVoid
-	(*CreditMemo)(nil),            // 46: dockline.v1.CreditMemo
-	(*ErrorDeclaration)(nil),      // 47: dockline.v1.ErrorDeclaration
-	(*ExceptionNotice)(nil),       // 48: dockline.v1.ExceptionNotice
-	(*AgentHealth)(nil),           // 49: dockline.v1.AgentHealth
-	(*timestamppb.Timestamp)(nil), // 50: google.protobuf.Timestamp
+	(*ReturnDecision)(nil),        // 45: dockline.v1.ReturnDecision
+	(*InvoiceVoid)(nil),           // 46: dockline.v1.InvoiceVoid
+	(*CreditMemo)(nil),            // 47: dockline.v1.CreditMemo
+	(*ErrorDeclaration)(nil),      // 48: dockline.v1.ErrorDeclaration
+	(*ExceptionNotice)(nil),       // 49: dockline.v1.ExceptionNotice
+	(*AgentHealth)(nil),           // 50: dockline.v1.AgentHealth
+	(*timestamppb.Timestamp)(nil), // 51: google.protobuf.Timestamp
 }
 var file_dockline_v1_event_proto_depIdxs = []int32{
 	3,  // 0: dockline.v1.Line.quantity:type_name -> dockline.v1.Quantity
 	3,  // 1: dockline.v1.Line.ordered:type_name -> dockline.v1.Quantity
 	3,  // 2: dockline.v1.Line.original_quantity:type_name -> dockline.v1.Quantity
-	50, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
+	51, // 3: dockline.v1.Line.expires_at:type_name -> google.protobuf.Timestamp
 	3,  // 4: dockline.v1.Line.expected:type_name -> dockline.v1.Quantity
 	3,  // 5: dockline.v1.Line.refused:type_name -> dockline.v1.Quantity
 	5,  // 6: dockline.v1.DocumentReferences.documents:type_name -> dockline.v1.DocumentReference
 	0,  // 7: dockline.v1.Event.kind:type_name -> dockline.v1.EventKind
-	50, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	50, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
+	51, // 8: dockline.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	51, // 9: dockline.v1.Event.captured_at:type_name -> google.protobuf.Timestamp
 	5,  // 10: dockline.v1.Event.documents:type_name -> dockline.v1.DocumentReference
 	9,  // 11: dockline.v1.Event.warnings:type_name -> dockline.v1.SiteWarning
 	8,  // 12: dockline.v1.Event.custom:type_name -> dockline.v1.CustomField
@@ -6019,64 +6175,66 @@ var file_dockline_v1_event_proto_depIdxs = []int32{
 	42, // 41: dockline.v1.Event.count_approval:type_name -> dockline.v1.CountApproval
 	43, // 42: dockline.v1.Event.return_authorisation:type_name -> dockline.v1.ReturnAuthorisation
 	44, // 43: dockline.v1.Event.return:type_name -> dockline.v1.Return
-	45, // 44: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
-	46, // 45: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
-	47, // 46: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
-	48, // 47: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
-	49, // 48: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
+	46, // 44: dockline.v1.Event.invoice_void:type_name -> dockline.v1.InvoiceVoid
+	47, // 45: dockline.v1.Event.credit_memo:type_name -> dockline.v1.CreditMemo
+	48, // 46: dockline.v1.Event.error_declaration:type_name -> dockline.v1.ErrorDeclaration
+	49, // 47: dockline.v1.Event.exception_notice:type_name -> dockline.v1.ExceptionNotice
+	50, // 48: dockline.v1.Event.agent_health:type_name -> dockline.v1.AgentHealth
 	23, // 49: dockline.v1.Event.milestone_change:type_name -> dockline.v1.MilestoneChange
 	25, // 50: dockline.v1.Event.record_settlement:type_name -> dockline.v1.RecordSettlement
 	24, // 51: dockline.v1.Event.decision:type_name -> dockline.v1.Decision
-	50, // 52: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
-	50, // 53: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 54: dockline.v1.Order.lines:type_name -> dockline.v1.Line
-	11, // 55: dockline.v1.Order.verdicts:type_name -> dockline.v1.Verdict
-	4,  // 56: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
-	4,  // 57: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
-	4,  // 58: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
-	50, // 59: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
-	4,  // 60: dockline.v1.Count.lines:type_name -> dockline.v1.Line
-	4,  // 61: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
-	4,  // 62: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
-	1,  // 63: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
-	50, // 64: dockline.v1.MilestoneChange.until:type_name -> google.protobuf.Timestamp
-	4,  // 65: dockline.v1.Decision.lines:type_name -> dockline.v1.Line
-	2,  // 66: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
-	1,  // 67: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
-	50, // 68: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
-	4,  // 69: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
-	4,  // 70: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
-	50, // 71: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
-	50, // 72: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 73: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
-	50, // 74: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
-	4,  // 75: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
-	4,  // 76: dockline.v1.Load.lines:type_name -> dockline.v1.Line
-	4,  // 77: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
-	4,  // 78: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
-	50, // 79: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
-	50, // 80: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
-	4,  // 81: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
-	4,  // 82: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
-	50, // 83: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
-	4,  // 84: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
-	4,  // 85: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
-	4,  // 86: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
-	4,  // 87: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
-	4,  // 88: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
-	4,  // 89: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
-	50, // 90: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 91: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
-	4,  // 92: dockline.v1.Return.lines:type_name -> dockline.v1.Line
-	4,  // 93: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
-	1,  // 94: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
-	50, // 95: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
-	50, // 96: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
-	97, // [97:97] is the sub-list for method output_type
-	97, // [97:97] is the sub-list for method input_type
-	97, // [97:97] is the sub-list for extension type_name
-	97, // [97:97] is the sub-list for extension extendee
-	0,  // [0:97] is the sub-list for field type_name
+	45, // 52: dockline.v1.Event.return_decision:type_name -> dockline.v1.ReturnDecision
+	51, // 53: dockline.v1.Order.ordered_at:type_name -> google.protobuf.Timestamp
+	51, // 54: dockline.v1.Order.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 55: dockline.v1.Order.lines:type_name -> dockline.v1.Line
+	11, // 56: dockline.v1.Order.verdicts:type_name -> dockline.v1.Verdict
+	4,  // 57: dockline.v1.Pick.lines:type_name -> dockline.v1.Line
+	4,  // 58: dockline.v1.Pack.lines:type_name -> dockline.v1.Line
+	4,  // 59: dockline.v1.Shipment.lines:type_name -> dockline.v1.Line
+	51, // 60: dockline.v1.Shipment.carrier_cutoff:type_name -> google.protobuf.Timestamp
+	4,  // 61: dockline.v1.Count.lines:type_name -> dockline.v1.Line
+	4,  // 62: dockline.v1.StockSnapshot.lines:type_name -> dockline.v1.Line
+	4,  // 63: dockline.v1.Invoice.lines:type_name -> dockline.v1.Line
+	1,  // 64: dockline.v1.DeadLetter.class:type_name -> dockline.v1.FaultClass
+	51, // 65: dockline.v1.MilestoneChange.until:type_name -> google.protobuf.Timestamp
+	4,  // 66: dockline.v1.Decision.lines:type_name -> dockline.v1.Line
+	2,  // 67: dockline.v1.CommandResult.outcome:type_name -> dockline.v1.CommandOutcome
+	1,  // 68: dockline.v1.CommandResult.class:type_name -> dockline.v1.FaultClass
+	51, // 69: dockline.v1.Quote.valid_until:type_name -> google.protobuf.Timestamp
+	4,  // 70: dockline.v1.Quote.lines:type_name -> dockline.v1.Line
+	4,  // 71: dockline.v1.CancelRequest.lines:type_name -> dockline.v1.Line
+	51, // 72: dockline.v1.Hold.until:type_name -> google.protobuf.Timestamp
+	51, // 73: dockline.v1.Allocation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 74: dockline.v1.Allocation.lines:type_name -> dockline.v1.Line
+	51, // 75: dockline.v1.Backorder.promised_at:type_name -> google.protobuf.Timestamp
+	4,  // 76: dockline.v1.Backorder.lines:type_name -> dockline.v1.Line
+	4,  // 77: dockline.v1.Load.lines:type_name -> dockline.v1.Line
+	4,  // 78: dockline.v1.ShipmentVoid.lines:type_name -> dockline.v1.Line
+	4,  // 79: dockline.v1.OverShipment.lines:type_name -> dockline.v1.Line
+	51, // 80: dockline.v1.Transport.eta:type_name -> google.protobuf.Timestamp
+	51, // 81: dockline.v1.Transport.former_eta:type_name -> google.protobuf.Timestamp
+	4,  // 82: dockline.v1.Transport.lines:type_name -> dockline.v1.Line
+	4,  // 83: dockline.v1.Delivery.lines:type_name -> dockline.v1.Line
+	51, // 84: dockline.v1.Inbound.expected_at:type_name -> google.protobuf.Timestamp
+	4,  // 85: dockline.v1.Inbound.lines:type_name -> dockline.v1.Line
+	4,  // 86: dockline.v1.StockMove.lines:type_name -> dockline.v1.Line
+	4,  // 87: dockline.v1.StockStatusChange.lines:type_name -> dockline.v1.Line
+	4,  // 88: dockline.v1.Adjustment.lines:type_name -> dockline.v1.Line
+	4,  // 89: dockline.v1.Transformation.lines:type_name -> dockline.v1.Line
+	4,  // 90: dockline.v1.Transformation.outputs:type_name -> dockline.v1.Line
+	51, // 91: dockline.v1.ReturnAuthorisation.expires_at:type_name -> google.protobuf.Timestamp
+	4,  // 92: dockline.v1.ReturnAuthorisation.lines:type_name -> dockline.v1.Line
+	4,  // 93: dockline.v1.Return.lines:type_name -> dockline.v1.Line
+	4,  // 94: dockline.v1.ReturnDecision.lines:type_name -> dockline.v1.Line
+	4,  // 95: dockline.v1.CreditMemo.lines:type_name -> dockline.v1.Line
+	1,  // 96: dockline.v1.ExceptionNotice.class:type_name -> dockline.v1.FaultClass
+	51, // 97: dockline.v1.ExceptionNotice.due_at:type_name -> google.protobuf.Timestamp
+	51, // 98: dockline.v1.AgentHealth.oldest_at:type_name -> google.protobuf.Timestamp
+	99, // [99:99] is the sub-list for method output_type
+	99, // [99:99] is the sub-list for method input_type
+	99, // [99:99] is the sub-list for extension type_name
+	99, // [99:99] is the sub-list for extension extendee
+	0,  // [0:99] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_event_proto_init() }
@@ -6124,6 +6282,7 @@ func file_dockline_v1_event_proto_init() {
 		(*Event_MilestoneChange)(nil),
 		(*Event_RecordSettlement)(nil),
 		(*Event_Decision)(nil),
+		(*Event_ReturnDecision)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -6131,7 +6290,7 @@ func file_dockline_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_event_proto_rawDesc), len(file_dockline_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   47,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

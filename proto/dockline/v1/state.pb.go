@@ -2237,10 +2237,12 @@ type ReturnState struct {
 	Flags          []string           `protobuf:"bytes,17,rep,name=flags,proto3" json:"flags,omitempty"`
 	Discrepancies  []*Discrepancy     `protobuf:"bytes,18,rep,name=discrepancies,proto3" json:"discrepancies,omitempty"`
 	// A blind return that no RMA has named.
-	Blind         bool                   `protobuf:"varint,19,opt,name=blind,proto3" json:"blind,omitempty"`
-	Evidence      []string               `protobuf:"bytes,20,rep,name=evidence,proto3" json:"evidence,omitempty"`
-	Etas          []*EtaChange           `protobuf:"bytes,21,rep,name=etas,proto3" json:"etas,omitempty"`
-	Eta           *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=eta,proto3" json:"eta,omitempty"`
+	Blind    bool                   `protobuf:"varint,19,opt,name=blind,proto3" json:"blind,omitempty"`
+	Evidence []string               `protobuf:"bytes,20,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	Etas     []*EtaChange           `protobuf:"bytes,21,rep,name=etas,proto3" json:"etas,omitempty"`
+	Eta      *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=eta,proto3" json:"eta,omitempty"`
+	// A person has taken a blind return for its order.
+	Accepted      bool `protobuf:"varint,110,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2429,6 +2431,13 @@ func (x *ReturnState) GetEta() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ReturnState) GetAccepted() bool {
+	if x != nil {
+		return x.Accepted
+	}
+	return false
+}
+
 // ReturnLineState is one line of a return. Millionths of the base unit.
 type ReturnLineState struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -2453,7 +2462,11 @@ type ReturnLineState struct {
 	// The facts behind received, inspected, disposed and credited, sorted.
 	EventIds []string `protobuf:"bytes,17,rep,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
 	// Nobody has authorised this item.
-	Unexpected    bool `protobuf:"varint,18,opt,name=unexpected,proto3" json:"unexpected,omitempty"`
+	Unexpected bool `protobuf:"varint,18,opt,name=unexpected,proto3" json:"unexpected,omitempty"`
+	// What may be credited: what was disposed of to an end that the policy credits, and what a person allowed; never more than came back.
+	Creditable int64 `protobuf:"varint,110,opt,name=creditable,proto3" json:"creditable,omitempty"`
+	// Of that, what a person allowed.
+	Allowed       int64 `protobuf:"varint,111,opt,name=allowed,proto3" json:"allowed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2612,6 +2625,20 @@ func (x *ReturnLineState) GetUnexpected() bool {
 		return x.Unexpected
 	}
 	return false
+}
+
+func (x *ReturnLineState) GetCreditable() int64 {
+	if x != nil {
+		return x.Creditable
+	}
+	return 0
+}
+
+func (x *ReturnLineState) GetAllowed() int64 {
+	if x != nil {
+		return x.Allowed
+	}
+	return 0
 }
 
 // Discrepancy is goods that are not as they were announced.
@@ -3924,7 +3951,7 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\baccepted\x18\x06 \x01(\x03R\baccepted\x12\x18\n" +
 	"\arefused\x18\a \x01(\x03R\arefused\x12\x12\n" +
 	"\x04lost\x18\b \x01(\x03R\x04lost\x12\x18\n" +
-	"\adamaged\x18\t \x01(\x03R\adamaged\"\xc2\x06\n" +
+	"\adamaged\x18\t \x01(\x03R\adamaged\"\xde\x06\n" +
 	"\vReturnState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x1a\n" +
@@ -3951,7 +3978,8 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\x05blind\x18\x13 \x01(\bR\x05blind\x12\x1a\n" +
 	"\bevidence\x18\x14 \x03(\tR\bevidence\x12*\n" +
 	"\x04etas\x18\x15 \x03(\v2\x16.dockline.v1.EtaChangeR\x04etas\x12,\n" +
-	"\x03eta\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\x03eta\"\x98\x04\n" +
+	"\x03eta\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\x03eta\x12\x1a\n" +
+	"\baccepted\x18n \x01(\bR\baccepted\"\xd2\x04\n" +
 	"\x0fReturnLineState\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\tR\x05order\x12\x1d\n" +
 	"\n" +
@@ -3976,7 +4004,11 @@ const file_dockline_v1_state_proto_rawDesc = "" +
 	"\tevent_ids\x18\x11 \x03(\tR\beventIds\x12\x1e\n" +
 	"\n" +
 	"unexpected\x18\x12 \x01(\bR\n" +
-	"unexpected\"\xe5\x01\n" +
+	"unexpected\x12\x1e\n" +
+	"\n" +
+	"creditable\x18n \x01(\x03R\n" +
+	"creditable\x12\x18\n" +
+	"\aallowed\x18o \x01(\x03R\aallowed\"\xe5\x01\n" +
 	"\vDiscrepancy\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05order\x18\x02 \x01(\tR\x05order\x12\x1d\n" +

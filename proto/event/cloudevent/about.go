@@ -67,6 +67,7 @@ var about = map[string]string{
 	"return.received":        "Returned goods arrived; without a number of the return it is a blind one, named by its receipt.",
 	"return.inspected":       "Returned goods were looked at; condition says what was seen.",
 	"return.disposed":        "It was decided what becomes of returned goods.",
+	"return.decided":         "A person decided about a return: more may be credited than was disposed of, or goods without a number are taken for an order.",
 	"command.completed":      "A site says what became of a command.",
 	"stream.gap":             "A range of a site's journal is lost or unreadable.",
 	"record.refused":         "A record could not become a business event; it is kept whole, with what is wrong and what to do.",

@@ -31,7 +31,7 @@ func orders() map[docklinev1.EventKind]*docklinev1.Event {
 		docklinev1.EventKind_EVENT_KIND_INVOICE_POSTED: {Payload: &docklinev1.Event_Invoice{Invoice: &docklinev1.Invoice{Number: "INV-1", Order: "SO00017", Total: "-15.63", Currency: "EUR",
 			Shipments: []string{"SH-1"}, Lines: lines}}},
 		docklinev1.EventKind_EVENT_KIND_INVOICE_VOIDED: {Payload: &docklinev1.Event_InvoiceVoid{InvoiceVoid: &docklinev1.InvoiceVoid{Number: "INV-1", Order: "SO00017", Reason: "wrong address"}}},
-		docklinev1.EventKind_EVENT_KIND_CREDIT_MEMO_POSTED: {Payload: &docklinev1.Event_CreditMemo{CreditMemo: &docklinev1.CreditMemo{Number: "CM-4", Order: "SO00017", Returns: []string{"RMA-7"},
+		docklinev1.EventKind_EVENT_KIND_CREDIT_MEMO_POSTED: {Payload: &docklinev1.Event_CreditMemo{CreditMemo: &docklinev1.CreditMemo{Number: "CM-4", Request: "RMA-7/credit/0a1b2c3d", ReversedBy: "CV-1", Order: "SO00017", Returns: []string{"RMA-7"},
 			Invoice: "INV-1", Total: "12.50", Currency: "EUR", RestockingFee: "3.13", Lines: lines}}},
 	}
 }

@@ -8,6 +8,8 @@ func returns() map[docklinev1.EventKind]*docklinev1.Event {
 		Reason: "too short", Policy: "30 days", ExpiresAt: Stamp(86400 * 30), Tracking: "1Z999AA10123456800", Receipt: "RC-3", ReceiptSite: "dc-east", Site: "dc-east", Lines: lines}}
 	back := &docklinev1.Event_Return{Return: &docklinev1.Return{Number: "RMA-7", Receipt: "RC-3", Order: "SO00017", Customer: "C-1", Tracking: "1Z999AA10123456800",
 		Evidence: []string{"https://evidence.example/4.jpg"}, Lines: lines}}
+	decided := &docklinev1.Event_ReturnDecision{ReturnDecision: &docklinev1.ReturnDecision{Number: "RMA-7", Receipt: "RC-3", ReceiptSite: "dc-east", Decision: "credit",
+		Reason: "the customer was promised it", Order: "SO00017", Customer: "C-1", Lines: lines}}
 	return map[docklinev1.EventKind]*docklinev1.Event{
 		docklinev1.EventKind_EVENT_KIND_RETURN_REQUESTED:  {Payload: authorisation},
 		docklinev1.EventKind_EVENT_KIND_RETURN_AUTHORISED: {Payload: authorisation},
@@ -16,5 +18,6 @@ func returns() map[docklinev1.EventKind]*docklinev1.Event {
 		docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED:   {Payload: back},
 		docklinev1.EventKind_EVENT_KIND_RETURN_INSPECTED:  {Payload: back},
 		docklinev1.EventKind_EVENT_KIND_RETURN_DISPOSED:   {Payload: back},
+		docklinev1.EventKind_EVENT_KIND_RETURN_DECIDED:    {Payload: decided},
 	}
 }
