@@ -9,7 +9,6 @@ import (
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/exception"
-	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/proto/event"
@@ -123,18 +122,4 @@ func (f *exceptionFilter) checked(ctx context.Context, all *commands, desk *coll
 		return err
 	}
 	return desk.DB.Read(ctx, func(tx *db.Tx) error { return f.check(ctx, tx, config, desk.Policy) })
-}
-
-// knownSite refuses a site that a tenant does not have.
-func knownSite(ctx context.Context, f *fleet.Fleet, tenant, site string) error {
-	if site == "" {
-		return nil
-	}
-	return f.DB.Read(ctx, func(tx *db.Tx) error {
-		sites, err := sitesOf(ctx, tx, tenant)
-		if err != nil {
-			return err
-		}
-		return known("site", site, sites)
-	})
 }

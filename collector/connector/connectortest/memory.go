@@ -1,6 +1,7 @@
 package connectortest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -77,18 +78,22 @@ type lateEffect struct {
 
 var steps = []string{"bind", "pick", "done"}
 
-// Kinds: a goods issue is advanced, invoices, adjustments and amendments are created once, status and cases restated.
+// Kinds: a goods issue is advanced, invoices, adjustments, amendments, receipts of returns and their credits are created once, status and cases restated.
 func (m *Memory) Kinds() map[connector.Kind]connector.Style {
 	kinds := map[connector.Kind]connector.Style{
 		connector.GoodsIssue:      connector.Advance,
 		connector.InvoiceTrigger:  connector.CreateOnce,
 		connector.StockAdjustment: connector.CreateOnce,
 		connector.OrderAmendment:  connector.CreateOnce,
+		connector.ReturnReceipt:   connector.CreateOnce,
+		connector.CreditRequest:   connector.CreateOnce,
 		connector.OrderStatus:     connector.Level,
 		connector.ServiceCase:     connector.Level,
 	}
 	if m.Reversals {
-		kinds[connector.GoodsIssueReversal], kinds[connector.InvoiceReversal] = connector.CreateOnce, connector.CreateOnce
+		for _, reversal := range connector.Reversals {
+			kinds[reversal] = connector.CreateOnce
+		}
 	}
 	return kinds
 }
@@ -170,10 +175,8 @@ func (m *Memory) Apply(ctx context.Context, p *connector.Posting) (connector.Res
 
 // reverse takes back what a reversal names.
 func (m *Memory) reverse(p *connector.Posting) {
-	v := p.Document.GetGoodsIssueReversal()
-	if v == nil {
-		v = p.Document.GetInvoiceReversal()
-	}
+	d := p.Document
+	v := cmp.Or(d.GetGoodsIssueReversal(), d.GetInvoiceReversal(), d.GetReturnReceiptReversal(), d.GetCreditReversal())
 	for _, r := range m.records {
 		if v != nil && connector.Reversals[r.kind] == p.Kind && r.number == v.GetReverses().GetNumber() {
 			r.reversed, r.effects = true, 0
