@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/dockline/dockline/testenv"
@@ -155,13 +156,14 @@ func (w *World) closeBroker() {
 	}
 }
 
-// BrokerFiles are the embedded broker's own files on the disk: all of the collector's that are neither database nor identity.
+// BrokerFiles are the embedded broker's own files on the disk: all of the collector's that are neither its database, identity and lock nor the name of
+// its process.
 func (w *World) BrokerFiles() ([]string, error) {
 	var found []string
 	entries, err := os.ReadDir(filepath.Join(w.Config.Dir, "collector"))
 	for _, e := range entries {
 		known, bad := filepath.Match("collector.db*", e.Name())
-		if err = errors.Join(err, bad); !known && e.Name() != "identity" {
+		if err = errors.Join(err, bad); !known && !slices.Contains([]string{"identity", "collector.lock", "process"}, e.Name()) {
 			found = append(found, e.Name())
 		}
 	}

@@ -125,7 +125,7 @@ func TestAVersionFromProposalToRollback(t *testing.T) {
 	floor.Await(floor.Tell(ship))
 	held := func(number string) string { return o.run("decisions", "--tenant", w.Config.Tenant, "--order", number) }
 	worldtest.Until(t, "the shipment is held", patience, func() (bool, error) { return strings.Contains(held(order.Number), "held"), nil })
-	if said := held(order.Number); !strings.Contains(said, "limits.yaml:6 (over_ship)") || !strings.Contains(said, before) {
+	if said := held(order.Number); !strings.Contains(said, "built-in limits.yaml:7 (over_ship)") || !strings.Contains(said, before) {
 		t.Errorf("decisions: %s", said)
 	}
 
@@ -135,7 +135,7 @@ func TestAVersionFromProposalToRollback(t *testing.T) {
 	}
 	defer answer.Body.Close()
 	var told api.Decisions
-	if err := json.NewDecoder(answer.Body).Decode(&told); err != nil || len(told.Decisions) != 1 || told.Decisions[0].Outcome != "held" || told.Decisions[0].Rule.Line != 6 {
+	if err := json.NewDecoder(answer.Body).Decode(&told); err != nil || len(told.Decisions) != 1 || told.Decisions[0].Outcome != "held" || told.Decisions[0].Rule.Line != 7 {
 		t.Errorf("the API says %+v (%v)", told, err)
 	}
 
