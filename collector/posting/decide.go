@@ -48,7 +48,17 @@ func (d deciding) putBack(r *row) error {
 	if r.State != Sending {
 		return nil
 	}
-	return r.move(Ready)
+	return r.wait()
+}
+
+// wait makes ready what had no effect and is to be sent later, or supersedes it where nobody has wanted it any more since it was claimed: else it
+// would never be sent, and hold back what comes after it.
+func (r *row) wait() error {
+	if err := r.move(Ready); err != nil || r.Wanted {
+		return err
+	}
+	r.say(Fault{})
+	return r.move(Superseded)
 }
 
 func (d deciding) sending(r *row, h heard) error {
@@ -76,15 +86,19 @@ func (d deciding) fault(r *row, h heard) error {
 	case d.redated:
 		r.say(Fault{})
 		r.readyAt = d.now
-		return r.move(Ready)
+		return r.wait()
 	case h.fault.Unknown && h.applying:
 		r.unknownSince, r.readyAt = d.now, d.now
 		return r.move(Unknown)
 	case h.fault.Class == docklinev1.FaultClass_FAULT_CLASS_TECHNICAL:
 		r.readyAt = d.now + max(d.wait, min(h.fault.RetryAfter, longestPause)).Microseconds()
-		return r.move(Ready)
+		return r.wait()
 	}
-	return r.move(Rejected)
+	if err := r.move(Rejected); err != nil || r.Wanted {
+		return err
+	}
+	r.say(Fault{}) // nobody has to put right what nobody wants
+	return r.move(Superseded)
 }
 
 // unknown decides by what was read back. Before the settle time is over only a complete document, or too many, settle it: a
@@ -134,10 +148,7 @@ func (d deciding) anew(r *row) error {
 func (d deciding) again(r *row) error {
 	r.unknownSince, r.readyAt = 0, d.now
 	r.say(Fault{})
-	if err := r.move(Ready); err != nil || r.Wanted {
-		return err
-	}
-	return r.move(Superseded)
+	return r.wait()
 }
 
 func (d deciding) blocked(r *row, h heard) error {

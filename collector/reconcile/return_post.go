@@ -89,50 +89,93 @@ func (b *back) receipt(deed state.ReturnDeed, room map[*docklinev1.ReturnLineSta
 	}
 }
 
+// creditAsk is the credit of what one record says of a return.
+type creditAsk struct {
+	deed  state.ReturnDeed
+	key   string
+	style map[string]connector.Style
+	// given is how much of each part is asked for of the target that is worked on.
+	given []int64
+}
+
 // credits wants the credit of each disposition. What had its effect goes before the others; of those each gets what is left, in the order in which
 // they happened. What somebody has credited by hand is not asked for again.
 func (b *back) credits() {
 	v := b.view
-	type request struct {
-		deed  state.ReturnDeed
-		key   string
-		style map[string]connector.Style
-	}
-	var asked []request
+	var asked []*creditAsk
 	for _, deed := range b.Dispositions {
 		b.ruleCredit(deed)
 		doc := &docklinev1.Document{Document: &docklinev1.Document_CreditRequest{CreditRequest: b.document(deed.Event)}}
-		r := request{deed, naturalKey(append(slices.Clone(b.number), "credit", shortRecord(deed.Event))...), v.targets(connector.CreditRequest, b.siteOf(deed.Event), b.order, doc, v.policy)}
-		asked = append(asked, r)
+		asked = append(asked, &creditAsk{deed: deed, key: naturalKey(append(slices.Clone(b.number), "credit", shortRecord(deed.Event))...),
+			style: v.targets(connector.CreditRequest, b.siteOf(deed.Event), b.order, doc, v.policy)})
 	}
-	for _, target := range targetsOf(asked, func(r request) []string { return sortedNames(r.style) }) {
-		room, free := make(map[*docklinev1.ReturnLineState]int64), make(map[*docklinev1.ReturnLineState]int64)
-		for _, l := range b.State.GetLines() {
-			room[l], free[l] = l.GetCreditable(), max(0, l.GetCreditable()-b.ByHand[l])
-		}
-		for _, settled := range []bool{true, false} {
-			for _, r := range asked {
-				style, takes := r.style[target]
-				_, sent := v.effective(posting.Ref{Target: target, Kind: connector.CreditRequest, Key: r.key})
-				if !takes || sent != settled || !b.told {
-					continue
-				}
-				doc := b.document(r.deed.Event)
-				doc.Lines = lines(r.deed, func(p state.ReturnPart) int64 {
-					if !p.Credited {
-						return 0
-					}
-					if !settled {
-						return take(free, p.Line, p.Quantity)
-					}
-					n := take(room, p.Line, p.Quantity)
-					free[p.Line] = max(0, min(free[p.Line], free[p.Line]-n))
-					return n
-				})
-				b.credit(r.deed.Event, doc, target, r.key, style)
-			}
+	if !b.told {
+		return
+	}
+	for _, target := range targetsOf(asked, func(r *creditAsk) []string { return sortedNames(r.style) }) {
+		for _, r := range b.share(target, asked) {
+			doc := b.document(r.deed.Event)
+			at := 0
+			doc.Lines = lines(r.deed, func(state.ReturnPart) int64 { at++; return r.given[at-1] })
+			b.credit(r.deed.Event, doc, target, r.key, r.style[target])
 		}
 	}
+}
+
+// share divides among the records what may be credited, and returns those that the target takes, what had its effect first. That keeps what it
+// has: what was credited by hand beside it is less for what is asked for more, never more for what was cut short because of it.
+func (b *back) share(target string, asked []*creditAsk) (all []*creditAsk) {
+	room, free := make(map[*docklinev1.ReturnLineState]int64), make(map[*docklinev1.ReturnLineState]int64)
+	for _, l := range b.State.GetLines() {
+		room[l], free[l] = l.GetCreditable(), max(0, l.GetCreditable()-b.ByHand[l])
+	}
+	var rest []*creditAsk
+	for _, r := range asked {
+		if _, takes := r.style[target]; !takes {
+			continue
+		}
+		r.given = make([]int64, len(r.deed.Parts))
+		e, sent := b.view.effective(posting.Ref{Target: target, Kind: connector.CreditRequest, Key: r.key})
+		if !sent {
+			rest = append(rest, r)
+			continue
+		}
+		all = append(all, r)
+		stands := standing(e)
+		for i, p := range r.deed.Parts {
+			name := creditLine(p.Line.GetOrderLine(), p.Line.GetItem(), p.Told.GetDisposition(), p.Told.GetCondition(), p.Told.GetLot(), p.Told.GetBin())
+			n := take(room, p.Line, min(p.May, stands[name]))
+			r.given[i], stands[name], free[p.Line] = n, stands[name]-n, max(0, free[p.Line]-n)
+		}
+	}
+	all = append(all, rest...)
+	for _, r := range all {
+		for i, p := range r.deed.Parts {
+			r.given[i] += take(free, p.Line, p.May-r.given[i])
+		}
+	}
+	return all
+}
+
+// standing is what a credit request had credited, or may have, by line.
+func standing(e posting.Entry) map[[6]string]int64 {
+	d := e.Booked
+	if d == nil {
+		d = e.Sent
+	}
+	sums := make(map[[6]string]int64)
+	for _, l := range d.GetCreditRequest().GetLines() {
+		n, err := event.ParseQuantity(l.GetQuantity())
+		if err != nil {
+			continue // nothing of ours has such a line
+		}
+		sums[creditLine(l.GetOrderLine(), l.GetItem(), l.GetDisposition(), l.GetCondition(), l.GetLot(), l.GetBin())] += n
+	}
+	return sums
+}
+
+func creditLine(orderLine, item, disposition, condition, lot, bin string) [6]string {
+	return [6]string{orderLine, item, disposition, condition, lot, bin}
 }
 
 func (b *back) credit(e *docklinev1.Event, doc *docklinev1.GoodsReturned, target, key string, style connector.Style) {

@@ -34,6 +34,8 @@ type ReturnPart struct {
 	Quantity int64
 	// Credited: of a disposition, the rules credit it; or a person did.
 	Credited bool
+	// May is how much of it may be credited: of what the rules credit, no more than was let come back.
+	May int64
 }
 
 // part notes what a record says of a line.
@@ -103,14 +105,29 @@ func (f *returnFold) allowances() {
 	}
 }
 
-// creditable works out what may be credited of each line: never more than came back.
+// creditable works out what may be credited of each line: never more than came back. What was let come back bounds what the rules credit, as it
+// bounds what is received into the books; for more a person has to say so.
 func (f *returnFold) creditable() {
 	slices.SortStableFunc(f.out.Dispositions, func(a, b ReturnDeed) int { return byHappening(Fact{Event: a.Event}, Fact{Event: b.Event}) })
+	room := make(map[*docklinev1.ReturnLineState]int64, len(f.lines))
+	for _, l := range f.lines {
+		if room[l.ReturnLineState] = l.Received; f.out.Authorised && !f.out.State.Blind {
+			room[l.ReturnLineState] = min(l.Received, l.Authorised)
+		}
+	}
 	for _, deed := range f.out.Dispositions {
-		for _, p := range deed.Parts {
-			if p.Credited {
-				p.Line.Creditable += p.Quantity
+		for i := range deed.Parts {
+			p := &deed.Parts[i]
+			switch {
+			case !p.Credited:
+				continue
+			case deed.Event.GetReturnDecision() != nil:
+				p.May = p.Quantity
+			default:
+				p.May = max(0, min(p.Quantity, room[p.Line]))
+				room[p.Line] -= p.May
 			}
+			p.Line.Creditable += p.May
 		}
 	}
 	for _, l := range f.lines {
