@@ -229,12 +229,13 @@ func (m *Member) Mine(work string) bool {
 
 // One is a collector of a database.
 type One struct {
-	Name, Version string
+	Name    string `json:"name"`
+	Version string `json:"version"`
 	// Schema is the newest migration that its build knows.
-	Schema int64
-	Since  time.Time
+	Schema int64     `json:"schema"`
+	Since  time.Time `json:"since"`
 	// Until is when it is given up unless there is another word of it.
-	Until time.Time
+	Until time.Time `json:"heard_until"`
 }
 
 // List is all that are at work.

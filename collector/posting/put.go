@@ -182,6 +182,9 @@ func (p *put) compare(r *row, changed bool) error {
 
 // diverge moves a posting that is confirmed with other content than is wanted: a status is restated, a document needs a person.
 func diverge(r *row, now int64) error {
+	if !r.Wanted && r.State == Confirmed && r.Booked.GetServiceCase().GetClosed() {
+		return nil // a case that is closed there bothers nobody
+	}
 	if r.Style == connector.Level && r.Wanted {
 		if r.State == Diverged {
 			r.Attempts, r.readyAt, r.caseDue = 0, now, true

@@ -94,7 +94,7 @@ func TestAnExpressionThatFailsIsAnExceptionOfItsKey(t *testing.T) {
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d, map[string]string{"routing.yaml": "routes:\n  - {kind: crm_status, role: crm, when: 'order.lines[1].ordered > 0'}\n"})
 		w.tell(Accepted("SO1", "1", L("", "1", "A", "5")), Accepted("SO2", "1", L("", "1", "A", "5"), L("", "2", "B", "1")))
-		if got := w.codes(); got != "fold_failed" || !strings.Contains(w.exceptions(), "routing.yaml, route 1") {
+		if got := w.codes(); got != "fold_failed" || !strings.Contains(w.exceptions(), "routing.yaml, line 2 (routes[0])") {
 			t.Errorf("exceptions: %s", w.exceptions())
 		}
 		if got := w.postings(); !strings.HasPrefix(got, "crm/crm_status/SO2 ") {

@@ -27,6 +27,7 @@ type commands struct {
 
 	Init       initCommand       `cmd:"" help:"Write a commented collector.yaml."`
 	Run        runCommand        `cmd:"" help:"Run in the foreground until interrupted."`
+	Members    membersCommand    `cmd:"" help:"List the collectors that are at work with this database, and their builds."`
 	Find       findCommand       `cmd:"" help:"Find what a number or name leads to: an order, shipment, return, invoice, tracking number, SSCC."`
 	Site       siteCommand       `cmd:"" help:"Make sites known, and say how they are."`
 	Order      orderCommand      `cmd:"" help:"Orders, how far they have come, and what their statuses follow from."`
