@@ -15,6 +15,7 @@ import (
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/collector/reconcile"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
@@ -36,13 +37,13 @@ func (d *Desk) Offers(ctx context.Context, tx *db.Tx, tenant, key string) ([]exc
 	kind, _, err := event.ParseKey(key)
 	moves, known := objectMoves[kind]
 	if err != nil || !known {
-		return nil, fmt.Errorf("%q: write the number of an exception, order/NUMBER, shipment/SITE/NUMBER, return/RMA or posting/TARGET/KIND/KEY", key)
+		return nil, fmt.Errorf("%w: %q: write the number of an exception, order/NUMBER, shipment/SITE/NUMBER, return/RMA or posting/TARGET/KIND/KEY", exception.ErrIncorrect, key)
 	}
 	var status string
 	var body []byte
 	err = tx.QueryRow(ctx, `SELECT status, body FROM state WHERE tenant = ? AND fold_key = ?`, tenant, key).Scan(&status, &body)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("nothing is known of %s of tenant %s", key, tenant)
+		return nil, fmt.Errorf("%w of %s of tenant %s", reconcile.ErrNoKey, key, tenant)
 	}
 	if err != nil {
 		return nil, err

@@ -215,8 +215,11 @@ func (w *policyWatch) step(ctx context.Context) error {
 	var without []string
 	err := m.db.Read(ctx, func(tx *db.Tx) error {
 		newest, err := version.Newest(ctx, tx)
-		if err != nil || newest == "" {
+		if err != nil {
 			return err
+		}
+		if newest == "" { // it was started before there was any tenant: what it started with is in force for the first one
+			newest = m.policy().Version
 		}
 		if newest != m.policy().Version {
 			if fresh, err = version.Load(ctx, tx, newest); err != nil {

@@ -414,7 +414,7 @@ func (k *PolicyDesk) Record(ctx context.Context, tenant, key string, p *policy.P
 		return nil, err
 	}
 	if len(t.Facts) == 0 {
-		return nil, fmt.Errorf("nothing is known of %s of tenant %s", key, tenant)
+		return nil, fmt.Errorf("%w of %s of tenant %s", reconcile.ErrNoKey, key, tenant)
 	}
 	results, err := RunTrials(ctx, p, map[string]*Trial{"": t})
 	if err != nil {

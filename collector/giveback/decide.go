@@ -25,6 +25,8 @@ var (
 	ErrBeyondDisposition = errors.New("beyond what was disposed of")
 	// ErrAbsent: there is no such return, or it has no such line.
 	ErrAbsent = errors.New("nothing of that name is known")
+	// ErrIncorrect: what was said makes no sense, whenever it is said.
+	ErrIncorrect = errors.New("called in a wrong way")
 )
 
 // Decision is what a person decides about one return.
@@ -61,7 +63,7 @@ func (d Decision) Credit(ctx context.Context, tx *db.Tx, lines []Line, override 
 		named[l] = true
 		total, err := event.ParseQuantity(asked.Quantity)
 		if err != nil {
-			return fmt.Errorf("quantity %q: %w", asked.Quantity, err)
+			return fmt.Errorf("%w: quantity %w", ErrIncorrect, err)
 		}
 		if total < 0 || total > l.GetReceived() {
 			return fmt.Errorf("%s of item %s cannot be credited: %s came back", asked.Quantity, l.GetItem(), event.FormatQuantity(l.GetReceived()))
@@ -84,6 +86,11 @@ func (d Decision) Credit(ctx context.Context, tx *db.Tx, lines []Line, override 
 	}
 	if !beyond && !allowed(s) {
 		return errors.New("nothing is to be decided: what was disposed of allows it, and it is asked for by itself")
+	}
+	if beyond { // it overrules what fulfilment.yaml says of credits
+		if err := people.Allow(ctx, tx, d.Tenant, d.By, people.ExceptionApprove); err != nil {
+			return err
+		}
 	}
 	return d.tell(ctx, tx, s, told, now)
 }
@@ -109,13 +116,25 @@ func (d Decision) Accept(ctx context.Context, tx *db.Tx, order, customer string,
 	case err != nil:
 		return err
 	case !s.GetBlind():
-		return fmt.Errorf("%s has an RMA: the system of record says whether it may come back", d.Key)
+		return fmt.Errorf("%w: %s has an RMA: the system of record says whether it may come back", ErrIncorrect, d.Key)
 	case s.GetStatus() == state.ReturnMatched:
 		return fmt.Errorf("%s is matched to an RMA already", d.Key)
 	case order == "":
-		return errors.New("say for which order the goods are taken")
+		return fmt.Errorf("%w: say for which order the goods are taken", ErrIncorrect)
+	}
+	if err := d.knownOrder(ctx, tx, order); err != nil {
+		return err
 	}
 	return d.tell(ctx, tx, s, &docklinev1.ReturnDecision{Decision: state.DecidedAccept, Order: order, Customer: customer}, now)
+}
+
+// knownOrder refuses an order that nothing was told of: the ERP could take nothing back from it, and the goods would wait for ever.
+func (d Decision) knownOrder(ctx context.Context, tx *db.Tx, order string) error {
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "state", Columns: []string{"status"}, Key: []string{"tenant", "fold_key"}, Rows: [][]any{{d.Tenant, event.OrderKey(order)}}})
+	if err == nil && len(found) == 0 {
+		return fmt.Errorf("order %s of tenant %s: %w; `dockline-collector find` finds it by any of its numbers", order, d.Tenant, ErrAbsent)
+	}
+	return err
 }
 
 func (d Decision) load(ctx context.Context, tx *db.Tx) (*docklinev1.ReturnState, error) {

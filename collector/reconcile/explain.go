@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/dockline/dockline/collector/connector"
@@ -10,6 +11,9 @@ import (
 	"github.com/dockline/dockline/collector/posting"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
+
+// ErrNoKey: nothing was ever told of a key.
+var ErrNoKey = errors.New("nothing is known")
 
 // Explained is what the policy decides about a key as it stands.
 type Explained struct {
@@ -75,5 +79,5 @@ func (w *Worker) Explain(ctx context.Context, tenant, key string, p *policy.Poli
 	case len(all) > 0 && len(all[0].Differences) > 0:
 		return nil, fmt.Errorf("%s: %s", key, all[0].Differences[0])
 	}
-	return nil, fmt.Errorf("nothing is known of %s of tenant %s", key, tenant)
+	return nil, fmt.Errorf("%w of %s of tenant %s", ErrNoKey, key, tenant)
 }

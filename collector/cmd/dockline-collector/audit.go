@@ -42,7 +42,7 @@ func (c *auditListCommand) Run(all *commands) error {
 			return err
 		}
 	}
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTrail(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		found := []audit.Entry{}
 		err := d.Read(ctx, func(tx *db.Tx) error {
 			list, err := audit.List(ctx, tx, c.Tenant, f)
@@ -160,7 +160,7 @@ type auditExportCommand struct {
 
 // Run writes to the standard output.
 func (c *auditExportCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTrail(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		out := bufio.NewWriter(os.Stdout)
 		lines := json.NewEncoder(out)
 		err := d.Read(ctx, func(tx *db.Tx) error {

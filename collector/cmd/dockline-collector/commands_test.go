@@ -186,6 +186,15 @@ var mistakes = []struct {
 	{"policy check nowhere", exitWrong, "nowhere"},
 	{"find --tenant acme NOTHING", exitFailed, "nothing is called"},
 	{"milestone show --tenant acme SO404", exitWrong, "no clock"},
+	{"exceptions actions --tenant acme order/SO404", exitWrong, "nothing is known"},
+	{"exceptions actions --tenant acme SO1", exitWrong, "order/NUMBER"},
+	{"policy explain --tenant acme --order SO404", exitWrong, "nothing is known"},
+	{"policy record --tenant acme --order SO404 --out so404.yaml", exitWrong, "nothing is known"},
+	{"return accept --tenant acme blind_return/dc-east/RC404 --order SO1 --reason x", exitWrong, "nothing of that name"},
+	{"retention where --tenant acme order/SO1", exitWrong, "it is in the database"},
+	{"retention where --tenant acme order/SO404", exitWrong, "nothing is known of it"},
+	{"export log --tenant acme --kind pick.confirmd", exitWrong, "pick.confirmed"},
+	{"export analytics --tenant acme --out tables --kind pick.confirmd", exitWrong, "pick.confirmed"},
 	{"nonsense", exitWrong, "nonsense"},
 	{"order show --tenant acme", exitWrong, "order"},
 }
@@ -221,6 +230,34 @@ func TestExitCodesFollowOneRule(t *testing.T) {
 	}
 	if out, _, _ := command(t, dir, "policy", "decisions", "--tenant", "acme", "--order", "SO1"); !strings.Contains(out, "built-in limits.yaml") {
 		t.Errorf("decided by what ships: %s", out)
+	}
+}
+
+// TestATenantThatNobodyKnowsIsSaid: what only reads says so rather than that there is nothing, which reads as if all were well.
+func TestATenantThatNobodyKnowsIsSaid(t *testing.T) {
+	dir := filled(t)
+	for _, g := range every {
+		args := g.line(t, dir, admin)
+		at := slices.Index(args, "--tenant")
+		if g.scope != "" || at < 0 {
+			continue
+		}
+		args[at+1] = "acne"
+		out, said, code := command(t, dir, args...)
+		if g.name == "user list" { // it says how the first user comes to be
+			if code != exitFine || !strings.Contains(out, "has no users") {
+				t.Errorf("%s: code %d, %s%s", g.name, code, out, said)
+			}
+			continue
+		}
+		if code != exitWrong || out != "" || said == "" {
+			t.Errorf("%s: code %d, %s%s", g.name, code, out, said)
+		}
+	}
+	for _, g := range []string{"posting resume --tenant acne erp --reason x", "posting pause --tenant acne erp --reason x", "retention run --tenant acne --reason x"} {
+		if out, said, code := command(t, dir, strings.Fields(g)...); code != exitWrong || !strings.Contains(said, "acne") {
+			t.Errorf("%s: code %d, %s%s", g, code, out, said)
+		}
 	}
 }
 

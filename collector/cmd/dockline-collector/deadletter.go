@@ -100,7 +100,7 @@ func classWord(c docklinev1.FaultClass) string {
 
 // Run lists them by key, and how many envelopes could not be read.
 func (c *deadletterListCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var found []deadletter.Letter
 		var envelopes map[string]int64
 		err := d.Read(ctx, func(tx *db.Tx) (err error) {
@@ -231,6 +231,9 @@ type deadletterExportCommand struct {
 // Run writes one JSON object a line.
 func (c *deadletterExportCommand) Run(all *commands) error {
 	return withLetters(all, func(ctx context.Context, centre *collector.Centre, desk *deadletter.Desk) (err error) {
+		if err := knownTenant(ctx, centre.DB, c.Tenant); err != nil {
+			return err
+		}
 		out := io.Writer(os.Stdout)
 		if c.Out != "" {
 			file, err := os.OpenFile(c.Out, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)

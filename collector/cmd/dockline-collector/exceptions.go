@@ -309,6 +309,7 @@ func printException(out io.Writer, e *exception.Exception, shown *shownException
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprintln(out)
 	return printOffers(out, shown.Offers)
 }
 
@@ -321,7 +322,7 @@ func timesText(times int) string {
 
 func printOffers(out io.Writer, offers []exception.Offer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\nACTION\tWHAT IT DOES\tNEEDS")
+	fmt.Fprintln(w, "ACTION\tWHAT IT DOES\tNEEDS")
 	for _, o := range offers {
 		needs := o.Scope
 		for _, s := range o.Sets {
@@ -345,7 +346,7 @@ type exceptionsNoticesCommand struct {
 
 // Run lists the newest first.
 func (c *exceptionsNoticesCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		found := []notice.Notice{}
 		err := d.Read(ctx, func(tx *db.Tx) error {
 			list, err := notice.List(ctx, tx, c.Tenant, notice.Filter{State: notice.State(c.State), Team: c.Team, Limit: c.Limit})

@@ -71,7 +71,7 @@ func (c *exportLogCommand) selection(now time.Time) (eventlog.Selection, error) 
 	s := eventlog.Selection{Tenant: c.Tenant, After: c.After, Upto: c.Upto}
 	var err error
 	if s.Kinds, err = export.Kinds(c.Kind); err != nil {
-		return s, fmt.Errorf("--kind: %w", err)
+		return s, wrong("--kind: %w", err)
 	}
 	for _, bound := range []struct {
 		name, text string

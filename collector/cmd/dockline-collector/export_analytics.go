@@ -41,7 +41,7 @@ func (c *analyticsCommand) Run(all *commands) error {
 	a := &export.Analytics{Tenant: c.Tenant, Tables: c.Table, CSV: c.Format == "csv", Compressed: c.Compress, Now: now}
 	var err error
 	if a.Kinds, err = export.Kinds(c.Kind); err != nil {
-		return fmt.Errorf("--kind: %w", err)
+		return wrong("--kind: %w", err)
 	}
 	for _, bound := range []struct {
 		name, text string

@@ -73,7 +73,7 @@ func clockKey(key string) string {
 }
 
 func listMilestones(all *commands, tenant string, f milestone.Filter, asJSON bool) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, tenant, func(ctx context.Context, d *db.DB) error {
 		var found []milestone.Entry
 		if err := d.Read(ctx, func(tx *db.Tx) (err error) { found, err = milestone.List(ctx, tx, tenant, f); return err }); err != nil {
 			return err
@@ -136,7 +136,7 @@ func (c *milestoneReportCommand) Run(all *commands) error {
 		}
 		*day.at = at
 	}
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var found []milestone.Level
 		if err := d.Read(ctx, func(tx *db.Tx) (err error) { found, err = milestone.Report(ctx, tx, c.Tenant, f); return err }); err != nil {
 			return err

@@ -413,7 +413,7 @@ type policyDecisionsCommand struct {
 
 // Run lists them in the order in which they were made.
 func (c *policyDecisionsCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		key := c.Key
 		if key == "" {
 			key = event.OrderKey(c.Order)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/reconcile"
@@ -52,6 +53,9 @@ func (c *policyExplainCommand) Run(all *commands) error {
 		return wrong("%q: no such field, change of status, kind of event or object; `dockline-collector ownership list` names them", c.About)
 	}
 	return withPolicyDesk(all, func(ctx context.Context, desk *collector.PolicyDesk) error {
+		if err := c.known(ctx, desk.DB); err != nil {
+			return err
+		}
 		list, err := c.explain(ctx, desk)
 		if err != nil {
 			return err
@@ -68,6 +72,20 @@ func (c *policyExplainCommand) Run(all *commands) error {
 			}
 		}
 		return nil
+	})
+}
+
+// known refuses a tenant that nobody knows, and says of a site that it is not known: its folder may name it already.
+func (c *policyExplainCommand) known(ctx context.Context, d *db.DB) error {
+	if err := knownTenant(ctx, d, c.Tenant); err != nil || c.Site == "" {
+		return err
+	}
+	return d.Read(ctx, func(tx *db.Tx) error {
+		sites, err := tx.Texts(ctx, `SELECT DISTINCT id FROM site WHERE tenant = ? OR ? = '' ORDER BY id`, c.Tenant, c.Tenant)
+		if err == nil && !slices.Contains(sites, c.Site) {
+			fmt.Fprintf(os.Stderr, "Note: no site %q is known; there is %s. What follows would hold for it.\n", c.Site, orElse(strings.Join(sites, ", "), "none"))
+		}
+		return err
 	})
 }
 

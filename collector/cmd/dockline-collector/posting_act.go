@@ -194,7 +194,7 @@ func (c *postingWaiveCommand) Run(all *commands) error {
 
 // do does something in one transaction and says what.
 func (a act) do(all *commands, said string, f func(context.Context, *db.Tx, time.Time) error) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, a.Tenant, func(ctx context.Context, d *db.DB) error {
 		now := time.Now()
 		if err := d.Write(ctx, func(tx *db.Tx) error { return f(ctx, tx, now) }); err != nil {
 			return err
@@ -247,7 +247,7 @@ type postingJobsCommand struct {
 
 // Run lists jobs with their progress.
 func (c *postingJobsCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var list []*posting.Job
 		err := d.Read(ctx, func(tx *db.Tx) (err error) {
 			if c.Job == 0 {
@@ -310,7 +310,7 @@ type postingTimingCommand struct {
 
 // Run prints one line for each target, kind and class.
 func (c *postingTimingCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		now := time.Now()
 		since, err := moment("--since", c.Since, now)
 		if err != nil {
@@ -344,7 +344,7 @@ type postingCutoffCommand struct {
 
 // Run prints the cut-off list.
 func (c *postingCutoffCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var list []posting.Cutoff
 		if err := d.Read(ctx, func(tx *db.Tx) (err error) {
 			list, err = posting.Cutoffs(ctx, tx, c.Tenant, c.Target, c.Limit)

@@ -215,7 +215,7 @@ type replayListCommand struct {
 
 // Run lists jobs.
 func (c *replayListCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var found []*replay.Job
 		if err := d.Read(ctx, func(tx *db.Tx) (err error) { found, err = replay.List(ctx, tx, c.Tenant, c.Limit); return err }); err != nil {
 			return err
@@ -243,7 +243,7 @@ type replayShowCommand struct {
 
 // Run prints one job.
 func (c *replayShowCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var j *replay.Job
 		var differs []replay.Difference
 		err := d.Read(ctx, func(tx *db.Tx) (err error) {

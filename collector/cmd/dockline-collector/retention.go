@@ -32,8 +32,14 @@ hangs together with it, or not at all: an order with an open posting, exception,
 is deleted. Ids stay for ever, so that what comes again is a duplicate then as before. Stock stays as it is.`
 }
 
-func withRetention(all *commands, f func(context.Context, *collector.Centre, *retention.Retention) error) error {
-	return withCentre(all, func(ctx context.Context, centre *collector.Centre) error { return f(ctx, centre, centre.Retention()) })
+// withRetention opens the centre for a command about the archives of a tenant; "" is none in particular.
+func withRetention(all *commands, tenant string, f func(context.Context, *collector.Centre, *retention.Retention) error) error {
+	return withCentre(all, func(ctx context.Context, centre *collector.Centre) error {
+		if err := knownTenant(ctx, centre.DB, tenant); err != nil {
+			return err
+		}
+		return f(ctx, centre, centre.Retention())
+	})
 }
 
 type retentionPlanCommand struct {
@@ -43,7 +49,7 @@ type retentionPlanCommand struct {
 
 // Run only reads.
 func (c *retentionPlanCommand) Run(all *commands) error {
-	return withRetention(all, func(ctx context.Context, _ *collector.Centre, r *retention.Retention) error {
+	return withRetention(all, c.Tenant, func(ctx context.Context, _ *collector.Centre, r *retention.Retention) error {
 		p, err := r.Plan(ctx, c.Tenant)
 		if err != nil {
 			return err
@@ -87,7 +93,7 @@ Exit code 0: done, also where there was nothing to do. 1: it failed.`
 
 // Run archives.
 func (c *retentionRunCommand) Run(all *commands) error {
-	return withRetention(all, func(ctx context.Context, _ *collector.Centre, r *retention.Retention) error {
+	return withRetention(all, c.Tenant, func(ctx context.Context, _ *collector.Centre, r *retention.Retention) error {
 		done, err := r.Run(ctx, c.Tenant, retention.Who{By: c.name(), Reason: c.Reason})
 		if c.JSON {
 			return errors.Join(err, printJSON(archivesJSON{done}))
@@ -116,7 +122,7 @@ type retentionListCommand struct {
 
 // Run lists archives.
 func (c *retentionListCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		found := []*retention.Archive{}
 		if err := d.Read(ctx, func(tx *db.Tx) (err error) { found, err = retention.List(ctx, tx, c.Tenant, c.Limit); return err }); err != nil {
 			return err
@@ -141,9 +147,14 @@ type retentionWhereCommand struct {
 
 // Run says where something is.
 func (c *retentionWhereCommand) Run(all *commands) error {
-	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
 		var at *retention.Place
-		if err := d.Read(ctx, func(tx *db.Tx) (err error) { at, err = retention.Where(ctx, tx, c.Tenant, c.Key); return err }); err != nil {
+		if err := d.Read(ctx, func(tx *db.Tx) (err error) {
+			if at, err = retention.Where(ctx, tx, c.Tenant, c.Key); errors.Is(err, retention.ErrAbsent) {
+				err = c.elsewhere(ctx, tx, err)
+			}
+			return err
+		}); err != nil {
 			return err
 		}
 		if c.JSON {
@@ -154,6 +165,18 @@ func (c *retentionWhereCommand) Run(all *commands) error {
 	})
 }
 
+// elsewhere says of a key that is in no archive whether it never left the database, or nothing is known of it.
+func (c *retentionWhereCommand) elsewhere(ctx context.Context, tx *db.Tx, absent error) error {
+	there, err := tx.Lookup(ctx, db.Lookup{Table: "state", Columns: []string{"status"}, Key: []string{"tenant", "fold_key"}, Rows: [][]any{{c.Tenant, c.Key}}})
+	switch {
+	case err != nil:
+		return err
+	case len(there) > 0:
+		return fmt.Errorf("%w: it is in the database", absent)
+	}
+	return fmt.Errorf("%w, and nothing is known of it; write a key like order/SO1001, or see what `dockline-collector find` says", absent)
+}
+
 func printPlace(tenant string, at *retention.Place) {
 	fmt.Printf("%s is archived since %s: %s, %s from %s to %s\nArchive %d, %s, group %d. To put it back: dockline-collector retention restore --tenant %s --key %s --reason WHY\n", at.Key, stamp(at.At),
 		orElse(at.Status, "no status"), event.Several(int(at.Events), "event"), stamp(at.FirstAt), stamp(at.LastAt), at.Archive, at.Manifest, at.Part, tenant, at.Key)
@@ -161,19 +184,33 @@ func printPlace(tenant string, at *retention.Place) {
 
 type retentionVerifyCommand struct {
 	Tenant string `required:"" help:"Name of the tenant."`
+	JSON   bool   `name:"json" help:"Print everything, for scripts."`
+}
+
+// verifiedJSON is what verify found, as --json prints it.
+type verifiedJSON struct {
+	Archives int      `json:"archives"`
+	Faults   []string `json:"faults"`
 }
 
 // Run reads every archive whole; exit code 1 where one is damaged.
 func (c *retentionVerifyCommand) Run(all *commands) error {
-	return withRetention(all, func(ctx context.Context, _ *collector.Centre, r *retention.Retention) error {
+	return withRetention(all, c.Tenant, func(ctx context.Context, _ *collector.Centre, r *retention.Retention) error {
 		n, faults, err := r.Verify(ctx, c.Tenant)
 		if err != nil {
 			return err
 		}
-		for _, fault := range faults {
-			fmt.Println(fault)
+		if c.JSON {
+			err = printJSON(verifiedJSON{Archives: n, Faults: append([]string{}, faults...)})
+		} else {
+			for _, fault := range faults {
+				fmt.Println(fault)
+			}
+			_, err = fmt.Printf("%s read, %d damaged or missing\n", event.Several(n, "archive"), len(faults))
 		}
-		fmt.Printf("%s read, %d damaged or missing\n", event.Several(n, "archive"), len(faults))
+		if err != nil {
+			return err
+		}
 		if len(faults) > 0 {
 			return retention.ErrDamaged
 		}
@@ -207,7 +244,7 @@ func (c *retentionRestoreCommand) Run(all *commands) error {
 	if c.Key == "" && len(c.From) == 0 || c.Key != "" && c.Tenant == "" {
 		return wrong("retention restore: give --tenant and --key, or --from with manifests")
 	}
-	return withRetention(all, func(ctx context.Context, _ *collector.Centre, r *retention.Retention) error {
+	return withRetention(all, c.Tenant, func(ctx context.Context, _ *collector.Centre, r *retention.Retention) error {
 		who := retention.Who{By: c.name(), Reason: c.Reason}
 		var done *retention.Restored
 		var err error

@@ -43,7 +43,7 @@ type returnCreditCommand struct {
 // Help is shown below the usage.
 func (returnCreditCommand) Help() string {
 	return `What a site disposes of is credited as fulfilment.yaml says (key credit), and asked for by itself. This command is for what goes beyond: it is
-refused without --override, and with it kept as a fact of the return, with name and reason. Said again for a line it takes the place of what was
+refused without --override, and with it kept as a fact of the return, with name and reason; it needs the scope exception.approve. Said again for a line it takes the place of what was
 said before, so --quantity with what the dispositions allow takes it back. Nothing beyond what came back can be credited. What it is worth the
 system of record says.`
 }

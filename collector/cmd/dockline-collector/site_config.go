@@ -54,7 +54,7 @@ func (c *configSetCommand) Run(all *commands) error {
 	if err := siteconfig.Check(string(text)); err != nil {
 		return fmt.Errorf("%s:\n%w", c.File, err)
 	}
-	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
+	return withConfigs(all, c.Tenant, func(ctx context.Context, s *siteconfig.Store) error {
 		if c.DryRun {
 			if err := s.CheckSections(ctx, c.Tenant, c.Group, string(text)); err != nil {
 				return err
@@ -97,7 +97,7 @@ type configShowCommand struct {
 
 // Run prints the text as it was set.
 func (c *configShowCommand) Run(all *commands) error {
-	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
+	return withConfigs(all, c.Tenant, func(ctx context.Context, s *siteconfig.Store) error {
 		v, err := s.Get(ctx, c.Tenant, c.Group, c.Version)
 		if errors.Is(err, siteconfig.ErrNone) && c.Version > 0 {
 			return wrong("group %s of tenant %s has no version %d: `dockline-collector site config history` lists those that there are", c.Group, c.Tenant, c.Version)
@@ -133,7 +133,7 @@ type configDiffCommand struct {
 
 // Run prints the lines that change between the others.
 func (c *configDiffCommand) Run(all *commands) error {
-	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
+	return withConfigs(all, c.Tenant, func(ctx context.Context, s *siteconfig.Store) error {
 		newest, err := s.Get(ctx, c.Tenant, c.Group, c.To)
 		if err != nil {
 			return err
@@ -164,7 +164,7 @@ type configHistoryCommand struct {
 
 // Run lists the newest first.
 func (c *configHistoryCommand) Run(all *commands) error {
-	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
+	return withConfigs(all, c.Tenant, func(ctx context.Context, s *siteconfig.Store) error {
 		found, err := s.History(ctx, c.Tenant, c.Group)
 		if err != nil {
 			return err
@@ -194,7 +194,7 @@ type configRolloutStatus struct {
 
 // Run shows version and sites.
 func (c *configRolloutStatus) Run(all *commands) error {
-	return withSites(all, func(ctx context.Context, s *siteconfig.Store, offlineAfter time.Duration) error {
+	return withSites(all, c.Tenant, func(ctx context.Context, s *siteconfig.Store, offlineAfter time.Duration) error {
 		v, err := s.Get(ctx, c.Tenant, c.Group, 0)
 		if err != nil {
 			return fmt.Errorf("group %s of tenant %s: %w", c.Group, c.Tenant, err)
@@ -230,7 +230,7 @@ type configRolloutGo struct {
 
 // Run sends it on.
 func (c *configRolloutGo) Run(all *commands) error {
-	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
+	return withConfigs(all, c.Tenant, func(ctx context.Context, s *siteconfig.Store) error {
 		v, err := s.Go(ctx, c.Tenant, c.Group, c.name())
 		if err == nil {
 			fmt.Printf("version %d goes on\n", v.Number)
@@ -247,7 +247,7 @@ type configRolloutStop struct {
 
 // Run stops it.
 func (c *configRolloutStop) Run(all *commands) error {
-	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
+	return withConfigs(all, c.Tenant, func(ctx context.Context, s *siteconfig.Store) error {
 		v, err := s.Stop(ctx, c.Tenant, c.Group, c.name(), c.Reason)
 		if err == nil {
 			fmt.Printf("version %d is stopped at ring %d; sites that have it keep it until there is a newer one\n", v.Number, v.Ring)
@@ -269,7 +269,7 @@ func (c *configJoinCommand) Run(all *commands) error {
 	if err != nil {
 		return err
 	}
-	return withConfigs(all, func(ctx context.Context, s *siteconfig.Store) error {
+	return withConfigs(all, who.Tenant, func(ctx context.Context, s *siteconfig.Store) error {
 		err := s.DB.Write(ctx, func(tx *db.Tx) error {
 			if err := c.may(ctx, tx, who.Tenant); err != nil {
 				return err
@@ -294,7 +294,7 @@ type configDriftCommand struct {
 
 // Run lists all sites of the tenant.
 func (c *configDriftCommand) Run(all *commands) error {
-	return withSites(all, func(ctx context.Context, s *siteconfig.Store, offlineAfter time.Duration) error {
+	return withSites(all, c.Tenant, func(ctx context.Context, s *siteconfig.Store, offlineAfter time.Duration) error {
 		sites, err := s.Members(ctx, c.Tenant, "", offlineAfter)
 		if err != nil {
 			return err
@@ -306,12 +306,15 @@ func (c *configDriftCommand) Run(all *commands) error {
 	})
 }
 
-func withConfigs(all *commands, f func(context.Context, *siteconfig.Store) error) error {
-	return withSites(all, func(ctx context.Context, s *siteconfig.Store, _ time.Duration) error { return f(ctx, s) })
+func withConfigs(all *commands, tenant string, f func(context.Context, *siteconfig.Store) error) error {
+	return withSites(all, tenant, func(ctx context.Context, s *siteconfig.Store, _ time.Duration) error { return f(ctx, s) })
 }
 
-func withSites(all *commands, f func(context.Context, *siteconfig.Store, time.Duration) error) error {
+func withSites(all *commands, tenant string, f func(context.Context, *siteconfig.Store, time.Duration) error) error {
 	return withFleet(all, func(ctx context.Context, c *collector.Config, sites *fleet.Fleet) error {
+		if err := knownTenant(ctx, sites.DB, tenant); err != nil {
+			return err
+		}
 		return f(ctx, &siteconfig.Store{DB: sites.DB}, c.MQTT.OfflineAfter)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dockline/dockline/collector/api/view"
+	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 )
 
@@ -26,6 +27,25 @@ func knownTenant(ctx context.Context, d *db.DB, tenant string) error {
 		return wrong("no tenant %q: none is known yet. A tenant becomes known with its first site (dockline-collector site add %s/SITE) or the first that a system tells of it", tenant, tenant)
 	}
 	return wrong("no tenant %q; there is %s. A new one becomes known with its first site: dockline-collector site add %s/SITE", tenant, strings.Join(known, ", "), tenant)
+}
+
+// withTrail is withTenant for the trail of acts, which the one of every tenant (*) has too, and a tenant of whom nothing is known but what people
+// did, like add its first user.
+func withTrail(all *commands, tenant string, f func(context.Context, *db.DB) error) error {
+	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
+		var acts []audit.Entry
+		err := d.Read(ctx, func(tx *db.Tx) (err error) {
+			acts, err = audit.List(ctx, tx, tenant, audit.Filter{Limit: 1})
+			return err
+		})
+		if err == nil && len(acts) == 0 && tenant != audit.Everywhere {
+			err = knownTenant(ctx, d, tenant)
+		}
+		if err != nil {
+			return err
+		}
+		return f(ctx, d)
+	})
 }
 
 // withTenant opens the configured database for a command that only reads, and refuses a tenant that nobody knows.

@@ -99,7 +99,7 @@ func Find(ctx context.Context, tx *db.Tx, begin string) (string, error) {
 	if begin == "" {
 		version, err := Newest(ctx, tx)
 		if err == nil && version == "" {
-			err = fmt.Errorf("no policy is in force yet: start the collector once: %w", ErrUnknown)
+			err = errors.New("no policy is in force yet: a collector puts one in force for a tenant when it runs and the tenant has a site (dockline-collector site add) or a connector")
 		}
 		return version, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/giveback"
+	"github.com/dockline/dockline/collector/people"
 	. "github.com/dockline/dockline/collector/state/statetest"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
@@ -228,6 +229,13 @@ func TestCreditFollowsDisposition(t *testing.T) {
 		t.Error("more than came back was allowed")
 	}
 	stands(3, 3, 1)
+	c.users(map[string]string{"ines": "administrator", "otto": "clerk"})
+	if err := c.decideBy("otto", key, func(ctx context.Context, tx *db.Tx, d giveback.Decision) error {
+		return d.Credit(ctx, tx, []giveback.Line{{OrderLine: "10", Quantity: "4"}}, true, c.clock)
+	}); !errors.Is(err, people.ErrNotAllowed) || !strings.Contains(err.Error(), people.ExceptionApprove) {
+		t.Errorf("by a clerk, who does not overrule the policy: %v", err)
+	}
+	stands(3, 3, 1)
 	if err := credit("4", true); err != nil {
 		t.Fatal(err)
 	}
@@ -265,9 +273,15 @@ func TestGoodsWithoutAnRMA(t *testing.T) {
 	if b := c.ledger(order); len(b.receipts)+len(b.credits) != 0 {
 		t.Fatalf("%+v", b)
 	}
-	if err := c.decide(key, func(ctx context.Context, tx *db.Tx, d giveback.Decision) error {
-		return d.Accept(ctx, tx, order, "C-1001", c.clock)
-	}); err != nil {
+	accept := func(order string) error {
+		return c.decide(key, func(ctx context.Context, tx *db.Tx, d giveback.Decision) error {
+			return d.Accept(ctx, tx, order, "C-1001", c.clock)
+		})
+	}
+	if err := accept("SO404"); !errors.Is(err, giveback.ErrAbsent) || !strings.Contains(err.Error(), "SO404") {
+		t.Errorf("for an order that nothing was told of: %v", err)
+	}
+	if err := accept(order); err != nil {
 		t.Fatal(err)
 	}
 	b := c.ledger(order)

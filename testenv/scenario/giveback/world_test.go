@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/giveback"
+	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/reconcile"
@@ -191,10 +194,31 @@ func (c *centre) returned(key string) *docklinev1.ReturnState {
 
 // decide is a person's word about a return.
 func (c *centre) decide(key string, act func(context.Context, *db.Tx, giveback.Decision) error) error {
-	d := giveback.Decision{Tenant: Tenant, Key: key, By: "ines", Reason: "the customer was promised it", Source: policy.Self, Append: c.append}
+	return c.decideBy("ines", key, act)
+}
+
+func (c *centre) decideBy(by, key string, act func(context.Context, *db.Tx, giveback.Decision) error) error {
+	d := giveback.Decision{Tenant: Tenant, Key: key, By: by, Reason: "the customer was promised it", Source: policy.Self, Append: c.append}
 	err := c.db.Write(c.t.Context(), func(tx *db.Tx) error { return act(c.t.Context(), tx, d) })
 	c.rest()
 	return err
+}
+
+// users are added with a role each; from then on scopes decide.
+func (c *centre) users(roles map[string]string) {
+	c.t.Helper()
+	err := c.db.Write(c.t.Context(), func(tx *db.Tx) error {
+		for _, name := range slices.Sorted(maps.Keys(roles)) {
+			change := people.Change{Tenant: Tenant, By: "ines", Now: c.clock}
+			if err := change.Add(c.t.Context(), tx, people.User{Name: name, Roles: []string{roles[name]}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 func (c *centre) postings() string {

@@ -9,6 +9,7 @@ import (
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/policy/version"
 	. "github.com/dockline/dockline/collector/state/statetest"
@@ -90,6 +91,40 @@ func TestTheFolderAtTheStart(t *testing.T) {
 		inForce("a collector that has looked", first, three)
 		if buckets() != 1 {
 			t.Error("what was told by the former version lies under a code still")
+		}
+	})
+}
+
+// TestATenantThatComesLater: a collector that was started before there was any tenant puts the policy that it runs by in force for the first one, and
+// does it once.
+func TestATenantThatComesLater(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		s, err := collector.NewStages(t.Context(), collector.Surroundings{DB: d, Tenant: Tenant, Policy: policy.Default(),
+			Publish: func(context.Context, wire.Message) error { return nil }, Up: func() bool { return true }, Now: func() time.Time { return Morning }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		activations := func() (n int) {
+			if err := s.TakeUp(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Read(t.Context(), func(tx *db.Tx) error {
+				return tx.QueryRow(t.Context(), `SELECT COUNT(*) FROM policy_activation WHERE tenant = ? AND version = ?`, Tenant, s.Worker.InForce().Version).Scan(&n)
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		if activations() != 0 {
+			t.Error("in force for a tenant that is not there")
+		}
+		if _, err := (&fleet.Fleet{DB: d}).AddSite(t.Context(), fleet.Registration{Tenant: Tenant, ID: Site, Title: "East"}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if n := activations(); n != 1 {
+				t.Errorf("put in force %d times", n)
+			}
 		}
 	})
 }
