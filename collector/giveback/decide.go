@@ -128,10 +128,10 @@ func (d Decision) Accept(ctx context.Context, tx *db.Tx, order, customer string,
 	return d.tell(ctx, tx, s, &docklinev1.ReturnDecision{Decision: state.DecidedAccept, Order: order, Customer: customer}, now)
 }
 
-// knownOrder refuses an order that nothing was told of: the ERP could take nothing back from it, and the goods would wait for ever.
+// knownOrder refuses an order that nothing was told of but what names it, such as a return or a word like this: the ERP could take nothing back from it, and the goods would wait for ever.
 func (d Decision) knownOrder(ctx context.Context, tx *db.Tx, order string) error {
 	found, err := tx.Lookup(ctx, db.Lookup{Table: "state", Columns: []string{"status"}, Key: []string{"tenant", "fold_key"}, Rows: [][]any{{d.Tenant, event.OrderKey(order)}}})
-	if err == nil && len(found) == 0 {
+	if err == nil && (len(found) == 0 || fmt.Sprint(found[0][0]) == state.Unknown) {
 		return fmt.Errorf("order %s of tenant %s: %w; `dockline-collector find` finds it by any of its numbers", order, d.Tenant, ErrAbsent)
 	}
 	return err

@@ -278,8 +278,11 @@ func TestGoodsWithoutAnRMA(t *testing.T) {
 			return d.Accept(ctx, tx, order, "C-1001", c.clock)
 		})
 	}
-	if err := accept("SO404"); !errors.Is(err, giveback.ErrAbsent) || !strings.Contains(err.Error(), "SO404") {
-		t.Errorf("for an order that nothing was told of: %v", err)
+	c.tell(Back(received, 4000, "r0", "", "RC6", In(L("SO405", "10", "BOLT", "1"), "B-01", "")))
+	for _, nothing := range []string{"SO404", "SO405"} { // the second one is named by a return alone
+		if err := accept(nothing); !errors.Is(err, giveback.ErrAbsent) || !strings.Contains(err.Error(), nothing) {
+			t.Errorf("for an order that nothing was told of: %v", err)
+		}
 	}
 	if err := accept(order); err != nil {
 		t.Fatal(err)
