@@ -66,14 +66,7 @@ func (v *view) keepReturn(fold *state.ReturnFold, name string, number ...string)
 	v.outcome.state, v.outcome.status, v.outcome.site, v.outcome.customer = s, s.GetStatus(), s.GetSite(), s.GetCustomer()
 	v.raiseFindings(fold.Findings, s.GetOrder(), s.GetCustomer())
 	fed := v.postReturn(fold, number...)
-	reasons := returnReasons
-	if fold.Matched != "" {
-		reasons = make(map[docklinev1.EventKind]string)
-		for kind := range returnReasons {
-			reasons[kind] = "it belongs to return " + fold.Matched + ": what follows from it is posted for that"
-		}
-	}
-	v.noDocument(slices.DeleteFunc(slices.Clone(fold.Facts), func(e *docklinev1.Event) bool { return fed[e.GetId()] }), reasons)
+	v.noDocument(slices.DeleteFunc(slices.Clone(fold.Facts), func(e *docklinev1.Event) bool { return fed[e.GetId()] }), returnReasons)
 	v.replaced(fold.Former, byRevision)
 	v.clocksOfReturn(fold, name)
 	for _, d := range s.GetDiscrepancies() {

@@ -42,8 +42,11 @@ func (v *view) postReturn(fold *state.ReturnFold, number ...string) map[string]b
 	b := &back{ReturnFold: fold, view: v, number: number, told: fold.Authorised || s.GetBlind() && s.GetAccepted() && fold.Matched == "",
 		order:    &docklinev1.OrderState{Number: s.GetOrder(), Customer: s.GetCustomer(), Site: s.GetSite()},
 		receipts: make(map[string][]posting.Desired), fed: make(map[string]bool)}
-	if s.GetBlind() && fold.Matched != "" {
-		return b.fed // its RMA posts it
+	if s.GetBlind() && fold.Matched != "" { // its RMA posts it, or says why not
+		for _, e := range fold.Facts {
+			b.fed[e.GetId()] = b.fed[e.GetId()] || e.GetReturn() != nil
+		}
+		return b.fed
 	}
 	if s.GetOrder() != "" && len(fold.Receipts) > 0 {
 		b.originals = must(posting.Of(v.ctx, v.batch.tx, v.tenant, event.OrderKey(s.GetOrder())))
