@@ -25,7 +25,7 @@ var counts = map[string]struct{ commit, full int }{
 	"epcis.orders":           {24, 120},
 	"rebuild.troubles":       {10, 50},
 	"retention.kills":        {8, 100},
-	"retention.lives":        {30, 1000},
+	"retention.lives":        {20, 1000},
 	"permutations.pure":      {300, 10000},
 	"permutations.database":  {40, 10000},
 	"once.tryton-orders":     {8, 60},
