@@ -8,7 +8,7 @@ import (
 	"github.com/dockline/dockline/collector/member"
 )
 
-// terms are for how long leases are taken, by their names or what these begin with (docs/scaling.md lists them).
+// terms are for how long leases are taken, by their names or what these begin with (docs/operations.md, "Several collectors", lists them).
 var terms = []struct {
 	name string
 	term time.Duration
