@@ -19,6 +19,7 @@ import (
 	"github.com/dockline/dockline/collector/rebuild"
 	"github.com/dockline/dockline/collector/receipt"
 	"github.com/dockline/dockline/collector/reconcile"
+	"github.com/dockline/dockline/collector/retention"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -33,7 +34,8 @@ type road struct {
 	intakes   []*connector.Intake
 	downlink  *downlink.Downlink
 	keeper    *fleet.Keeper
-	night     *rebuild.Night // nil for never
+	night     *rebuild.Night   // nil for never
+	archivist *retention.Night // nil for by hand only
 	escalator *exception.Escalator
 	notices   *notice.Sender
 	watch     *policyWatch
@@ -53,6 +55,7 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	r.downlink = &downlink.Downlink{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "downlink")}
 	r.keeper = m.newKeeper(l, log)
 	r.night = m.newNight(log, r.worker)
+	r.archivist = m.newArchivist(log)
 	r.escalator = m.newEscalator()
 	if err := m.takePolicy(ctx, appendFacts); err != nil {
 		return nil, err
@@ -126,6 +129,9 @@ func (r *road) loops() []func(context.Context) error {
 	loops := []func(context.Context) error{r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.keeper.Run, r.watch.Run, r.escalator.Run, r.notices.Run}
 	if r.night != nil {
 		loops = append(loops, r.night.Run)
+	}
+	if r.archivist != nil {
+		loops = append(loops, r.archivist.Run)
 	}
 	for _, s := range r.senders {
 		loops = append(loops, s.Run)
