@@ -137,9 +137,11 @@ func newestOf(epochs []*docklinev1.EpochRange) *docklinev1.EpochRange {
 	return nil
 }
 
-// names says whether a Hello speaks of an epoch, as held, as moved or as the one before.
+// names says whether a Hello speaks of an epoch, as held, as moved or as one before.
 func names(epochs []*docklinev1.EpochRange, epoch string) bool {
-	return slices.ContainsFunc(epochs, func(e *docklinev1.EpochRange) bool { return e.GetEpoch() == epoch || e.GetPredecessor() == epoch })
+	return slices.ContainsFunc(epochs, func(e *docklinev1.EpochRange) bool {
+		return e.GetEpoch() == epoch || e.GetPredecessor() == epoch || names(e.GetBefore(), epoch)
+	})
 }
 
 // openFork keeps the fork and opens its case. One that was certain stays so.
