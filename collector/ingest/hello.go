@@ -181,9 +181,16 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 				top = have[len(have)-1].hi
 			}
 			// Of what it has given since it said Hello it says nothing: that Hello may be older than what is here, as where another collector
-			// was faster. Where its disk was put back instead, it opens a new epoch, and says so.
+			// was faster. Where its disk was put back instead, it opens a new epoch, and says so: an epoch behind which another stands has given
+			// no more than it says.
 			top = min(top, e.GetLastSeq())
-			have = have.add(span{lo: top + 1, hi: maxSeq})
+			end := uint64(maxSeq)
+			if newest := newestOf(held); e != newest {
+				end = e.GetLastSeq()
+			}
+			if end > top {
+				have = have.add(span{lo: top + 1, hi: end})
+			}
 		}
 		sources := ""
 		if still == "" && s.unnamed && i.c.Now().Sub(s.seenAt) < forkQuiet {
