@@ -121,6 +121,12 @@ func (r *road) folded() {
 	}
 }
 
+// wake is told that something of the centre was appended.
+func (r *road) wake() {
+	r.sequencer.Wake()
+	r.worker.Wake.Set()
+}
+
 // loops are all that run for the road's sake.
 func (r *road) loops() []func(context.Context) error {
 	loops := []func(context.Context) error{r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.keeper.Run, r.watch.Run, r.escalator.Run, r.notices.Run}

@@ -1,4 +1,4 @@
-// Package api serves what the collector knows as JSON, for reading only; errors are RFC 9457 problems.
+// Package api serves what the collector knows as JSON, and takes orders in; errors are RFC 9457 problems.
 package api
 
 import (
@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/submission"
 )
 
 // Config is what the API reads from.
@@ -28,22 +30,34 @@ type Config struct {
 	Now func() time.Time
 	// Log may be nil.
 	Log *slog.Logger
+	// Process names this run of the collector among its members; "" is none.
+	Process string
+	// Submissions takes orders in; with nil the API is for reading only.
+	Submissions *submission.Intake
 }
 
 type server struct {
 	Config
 	fleet *fleet.Fleet
 	log   *eventlog.Log
+	once  *once
 }
 
-// New returns a handler for everything below /api/v1/. It answers GET and HEAD only. Every request may have ?tenant=; without it
-// the only tenant there is is meant, and where there are several the answer is 400.
+// New returns a handler for everything below /api/v1/. Every request may have ?tenant=; without it the only tenant there is is meant, and where there
+// are several the answer is 400. What changes something is a POST with an Idempotency-Key.
 func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &server{Config: c, fleet: &fleet.Fleet{DB: c.DB, OfflineAfter: c.OfflineAfter, Now: c.Now}, log: &eventlog.Log{DB: c.DB}}
+	s.once = &once{db: c.DB, process: c.Process, now: s.now}
 	mux := http.NewServeMux()
+	changes := map[string]change{
+		"/api/v1/orders": s.submit,
+	}
+	for pattern, do := range changes {
+		mux.HandleFunc("POST "+pattern, s.changing(do))
+	}
 	for pattern, answer := range map[string]func(*request) (any, error){
 		"/api/v1/sites":            s.sites,
 		"/api/v1/sites/{id}":       s.site,
@@ -61,11 +75,17 @@ func New(c Config) http.Handler {
 		"/api/v1/stock/atp":        s.promised,
 		"/api/v1/receipts":         s.receipts,
 		"/api/v1/search":           s.find,
+
+		"/api/v1/submissions/{number}": s.submissions,
 	} {
 		mux.HandleFunc("GET "+pattern, s.handle(answer))
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Allow", "GET, HEAD")
-			write(w, &Problem{Status: http.StatusMethodNotAllowed, Detail: "The API is for reading: use GET."})
+			allow, detail := "GET, HEAD", "This is for reading: use GET."
+			if changes[pattern] != nil {
+				allow, detail = "GET, HEAD, POST", "Use GET to read, or POST to change something."
+			}
+			w.Header().Set("Allow", allow)
+			write(w, &Problem{Status: http.StatusMethodNotAllowed, Detail: detail})
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -144,6 +164,11 @@ type Problem struct {
 	Status int    `json:"status"`
 	// Detail is one sentence for a person.
 	Detail string `json:"detail,omitempty"`
+	// Errors are what is wrong with single fields of what was sent.
+	Errors []submission.Fault `json:"errors,omitempty"`
+
+	// retryAfter is in how many seconds it may be asked again, 0 for nothing.
+	retryAfter int
 }
 
 // Error is the detail.
@@ -153,7 +178,10 @@ func write(w http.ResponseWriter, p *Problem) {
 	p.Title = http.StatusText(p.Status)
 	body, err := json.Marshal(p)
 	if err != nil {
-		panic(err) // two strings and a number
+		panic(err) // strings and a number
+	}
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
 	send(w, p.Status, "application/problem+json", body)
 }

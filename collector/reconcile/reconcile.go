@@ -112,6 +112,7 @@ var usualStyles = map[connector.Kind]connector.Style{
 	connector.OrderStatus:     connector.Level,
 	connector.ServiceCase:     connector.Level,
 	connector.OrderAmendment:  connector.CreateOnce,
+	connector.OrderCreate:     connector.CreateOnce,
 	connector.ReturnReceipt:   connector.CreateOnce,
 	connector.CreditRequest:   connector.CreateOnce,
 }

@@ -56,6 +56,7 @@ var every = []given{
 	{"site command config", people.SiteAct, "acme/dc-east site.yaml", exitFine},
 	{"order list", "", "--tenant acme", exitFine},
 	{"order show", "", "--tenant acme SO1", exitFine},
+	{"order submit", people.OrderAct, "--tenant acme order.json", exitFine},
 	{"show", "", "--tenant acme shipment/dc-east/S1", exitFine},
 	{"return credit", people.ExceptionAct, "--tenant acme RMA-1 --line 1 --quantity 2 --override --reason promised", exitWrong},
 	{"return accept", people.ExceptionAct, "--tenant acme blind_return/dc-east/RC1 --order SO1 --reason found", exitWrong},
@@ -286,7 +287,7 @@ func (g given) line(t *testing.T, dir, by string) []string {
 		switch a {
 		case "EVENT", "LETTER", "VERSION":
 			args[i] = named(t, dir, a)
-		case "site.yaml", "items.csv", "epcis.json", "next", "other", "conf", "copy.db", "tables", "next/tests/so1.yaml":
+		case "order.json", "site.yaml", "items.csv", "epcis.json", "next", "other", "conf", "copy.db", "tables", "next/tests/so1.yaml":
 			args[i] = filepath.Join(dir, a)
 		}
 	}

@@ -23,6 +23,8 @@ import (
 type orderCommand struct {
 	List orderListCommand `cmd:"" help:"List orders, also by how far they have come."`
 	Show orderShowCommand `cmd:"" help:"Show one order: every counter of its lines, and the facts behind its status."`
+
+	Submit orderSubmitCommand `cmd:"" help:"Hand an order in."`
 }
 
 type orderListCommand struct {
