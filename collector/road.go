@@ -134,6 +134,13 @@ func (r *road) wake() {
 	r.worker.Wake.Set()
 }
 
+// acted is told that a person did something: there may be facts to fold, postings to send, and work for sites.
+func (r *road) acted() {
+	r.wake()
+	r.downlink.Wake()
+	r.folded()
+}
+
 // loops are all that run for the road's sake.
 func (r *road) loops() []func(context.Context) error {
 	loops := []func(context.Context) error{r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.master.feed.Run, r.keeper.Run, r.watch.Run, r.escalator.Run, r.notices.Run}
