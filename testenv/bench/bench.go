@@ -69,6 +69,7 @@ var areas = []area{
 	{"capture", "durable capture through plugins, beside durable peers", (*Suite).capture},
 	{"drain", "backlogs of 30,000 singles, 200,000 and a million, and what they leave behind", (*Suite).drain},
 	{"fleet", "a thousand sites on one collector, and an outage that ends for all at once", (*Suite).fleet},
+	{"master", "a million items from the ERP to the centre, a site and the CRM, while shipments go on", (*Suite).masterLoad},
 	{"wan", "20,000 events over 40 ms and 20 Mbit/s", (*Suite).wan},
 }
 
