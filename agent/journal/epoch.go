@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -71,6 +72,33 @@ func (e *epoch) sealed() uint64 {
 func (e *epoch) id() string { return e.identity.Epoch }
 
 func (e *epoch) ordinal() uint64 { return e.identity.Ordinal }
+
+// beforeMost is how many epochs that have ended are remembered. An epoch ends with each start of the agent and with each large file, and only
+// those that gave anything count: so many are months.
+const beforeMost = 64
+
+// ended is what a new epoch takes of the one that it follows.
+func (e *epoch) ended() *docklinev1.EpochRange {
+	return &docklinev1.EpochRange{Epoch: e.id(), LastSeq: e.state.last, Before: e.chain()}
+}
+
+// chain names the epochs through this one that gave anything, oldest first, each with the last Seq that is not part of a newer one.
+func (e *epoch) chain() []*docklinev1.EpochRange {
+	all := append(slices.Clone(e.identity.Before), &docklinev1.EpochRange{Epoch: e.id(), Ordinal: e.ordinal(), LastSeq: e.state.last})
+	var chain []*docklinev1.EpochRange
+	for _, r := range all {
+		last := r.LastSeq
+		for _, m := range e.moved {
+			if m.Epoch == r.Epoch && len(m.Ranges) > 0 {
+				last = min(last, m.Ranges[0].First-1)
+			}
+		}
+		if last > 0 {
+			chain = append(chain, &docklinev1.EpochRange{Epoch: r.Epoch, Ordinal: r.Ordinal, LastSeq: last})
+		}
+	}
+	return chain[max(0, len(chain)-beforeMost):]
+}
 
 func (e *epoch) drained() bool { return e.state.acked == e.state.last }
 

@@ -155,7 +155,7 @@ func (j *Journal) markMoved(old *docklinev1.EpochRange, before []*docklinev1.Epo
 	moved := slices.Clone(before)
 	if len(ranges) > 0 {
 		r := proto.CloneOf(old)
-		r.LastSeq, r.Ranges = last, ranges
+		r.LastSeq, r.Ranges, r.Before = last, ranges, nil
 		moved = append(moved, r)
 	}
 	for i := range moved {

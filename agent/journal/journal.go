@@ -205,12 +205,14 @@ func (j *Journal) open() error {
 	return j.Recover(context.Background())
 }
 
-// begin makes a new epoch that takes writes from now on, and counts on from before.
+// begin makes a new epoch that takes writes from now on, and counts on from before. Of its predecessor it takes the name, the last Seq and what came
+// before, with the predecessor itself.
 func (j *Journal) begin(predecessor *docklinev1.EpochRange, before state) error {
 	identity := &docklinev1.EpochRange{
 		Ordinal:            j.ordinal + 1,
 		Predecessor:        predecessor.Epoch,
 		PredecessorLastSeq: predecessor.LastSeq,
+		Before:             predecessor.Before,
 	}
 	partial := j.partial()
 	if partial {

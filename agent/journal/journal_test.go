@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -412,5 +413,65 @@ func TestCommitThatFailedAfterAll(t *testing.T) {
 		if len(c.gaps) > 0 || len(asideFiles(t, dir)) > 0 {
 			t.Errorf("gaps %v, files set aside %v", c.gaps, asideFiles(t, dir))
 		}
+	}
+}
+
+// The newest epoch names all before it that gave anything, also those whose files are long gone and those between which an empty one lay, each with
+// what stayed its own: a database that was put back to before them asks for what it lacks by these names. What has moved into a newer epoch
+// is that one's.
+func TestTheNewestEpochNamesThoseBefore(t *testing.T) {
+	dir := testenv.Folder(t)
+	c := newCentre(t)
+	var want []*docklinev1.EpochRange
+	start := func(events int) {
+		j := open(t, dir, journal.Options{})
+		if events > 0 {
+			appendEvents(t, j, "wms", 0, events)
+			c.drain(j)
+			newest := j.Epochs()[len(j.Epochs())-1]
+			want = append(want, &docklinev1.EpochRange{Epoch: newest.Epoch, Ordinal: newest.Ordinal, LastSeq: uint64(events)})
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := func(j *journal.Journal) []*docklinev1.EpochRange {
+		epochs := j.Epochs()
+		for _, e := range epochs[:len(epochs)-1] {
+			if len(e.Before) > 0 {
+				t.Errorf("an older epoch names those before it too: %v", e)
+			}
+		}
+		return epochs[len(epochs)-1].Before
+	}
+	start(3)
+	start(0)
+	start(5)
+	start(0)
+	j := open(t, dir, journal.Options{})
+	if got := before(j); !slices.EqualFunc(got, want, func(a, b *docklinev1.EpochRange) bool { return proto.Equal(a, b) }) {
+		t.Fatalf("before: %v, want %v", got, want)
+	}
+	appendEvents(t, j, "wms", 0, 7) // never drained: a fork takes it over whole
+	if err := j.Fork("test"); err != nil {
+		t.Fatal(err)
+	}
+	c.drain(j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, dir, journal.Options{})
+	got := before(j)
+	if len(got) != 3 || !proto.Equal(got[1], want[1]) || got[2].LastSeq != 7 || got[2].Ordinal != 6 {
+		t.Errorf("after the fork: %v", got)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 65 {
+		start(1)
+	}
+	if got := before(open(t, dir, journal.Options{})); len(got) != 64 || !proto.Equal(got[63], want[len(want)-1]) {
+		t.Errorf("%d epochs are named, the last one %v", len(got), got[len(got)-1])
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"go.etcd.io/bbolt"
-	"google.golang.org/protobuf/proto"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -142,7 +141,6 @@ func (j *Journal) End() (*docklinev1.EpochRange, error) {
 			return nil, err
 		}
 	}
-	end := proto.CloneOf(j.newest().identity)
-	end.LastSeq = j.newest().sealed()
-	return end, nil
+	e := j.newest()
+	return &docklinev1.EpochRange{Epoch: e.id(), Ordinal: e.ordinal(), LastSeq: e.sealed()}, nil
 }

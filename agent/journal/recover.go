@@ -115,6 +115,7 @@ type ancestor struct {
 	captured uint64
 	days     dayCounts
 	cursors  map[string]*docklinev1.PluginCursor
+	before   []*docklinev1.EpochRange // with itself
 }
 
 // link gives every partial epoch what it lacks, and opens the pull sources: an older cursor than the last one is safe, since what is read
@@ -137,7 +138,7 @@ func (r *recovery) link() error {
 				return err
 			}
 		}
-		known = ancestor{ordinal: e.ordinal(), id: e.id(), last: e.state.last, captured: e.state.captured, days: e.state.days, cursors: j.cursors}
+		known = ancestor{ordinal: e.ordinal(), id: e.id(), last: e.state.last, captured: e.state.captured, days: e.state.days, cursors: j.cursors, before: e.chain()}
 		if e != j.newest() {
 			known.cursors = maps.Clone(known.cursors)
 			if cursors := e.bestCursors(); cursors != nil {
@@ -153,7 +154,10 @@ func (r *recovery) link() error {
 // after is what a wreck leaves to those behind it; not its last Seq, of which it is never certain.
 func (w *wreck) after(before ancestor) ancestor {
 	a := ancestor{ordinal: w.file.ordinal, id: w.file.id, captured: max(before.captured, w.state.captured),
-		days: before.days.atLeast(w.state.days), cursors: maps.Clone(before.cursors)}
+		days: before.days.atLeast(w.state.days), cursors: maps.Clone(before.cursors), before: w.identity.Before}
+	if len(a.before) == 0 {
+		a.before = before.before
+	}
 	maps.Copy(a.cursors, w.cursors)
 	return a
 }
@@ -170,6 +174,7 @@ func (j *Journal) inherit(e *epoch, from ancestor) error {
 	missing := maps.Clone(from.cursors)
 	maps.DeleteFunc(missing, func(plugin string, _ *docklinev1.PluginCursor) bool { return cursors[plugin] != nil })
 	after, identity := e.state, proto.CloneOf(e.identity)
+	identity.Before = from.before
 	after.captured += from.captured
 	after.days = after.days.plus(from.days).latest()
 	if identity.Predecessor == from.id {

@@ -320,7 +320,7 @@ func (j *Journal) setAside(w *wreck, e *epoch, from uint64) error {
 // setAsideOpen does so with a file that is open: what is known of it in memory counts more than what its pages say.
 func (j *Journal) setAsideOpen(e *epoch, cause error, all bool) error {
 	if e == j.newest() {
-		if err := j.begin(&docklinev1.EpochRange{Epoch: e.id(), LastSeq: e.state.last}, e.state); err != nil {
+		if err := j.begin(e.ended(), e.state); err != nil {
 			return err
 		}
 	}

@@ -118,6 +118,9 @@ func (j *Journal) Epochs() []*docklinev1.EpochRange {
 		if first := e.firstHeld(); first <= e.state.last {
 			r.Ranges = []*docklinev1.SeqRange{{First: first, Last: e.state.last}}
 		}
+		if e != j.newest() {
+			r.Before = nil // the newest names them all
+		}
 		held = append(held, r)
 	}
 	return held

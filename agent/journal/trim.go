@@ -257,7 +257,7 @@ func (j *Journal) rotate() error {
 	if err := j.saveAcked(e); err != nil {
 		return err
 	}
-	if err := j.begin(&docklinev1.EpochRange{Epoch: e.id(), LastSeq: e.state.last}, e.state); err != nil {
+	if err := j.begin(e.ended(), e.state); err != nil {
 		return err
 	}
 	j.view.Lock()

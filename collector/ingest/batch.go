@@ -247,6 +247,11 @@ func validHello(h *docklinev1.Hello) bool {
 		return false
 	}
 	for _, e := range h.GetEpochs() {
+		for _, r := range e.GetBefore() {
+			if !plain(r.GetEpoch(), false) || !validSeqs(r.GetOrdinal(), r.GetLastSeq()) || len(e.GetBefore()) > maxEpochs {
+				return false
+			}
+		}
 		if !plain(e.GetEpoch(), false) || !plain(e.GetPredecessor(), true) || !plain(e.GetMovedTo(), true) ||
 			!validSeqs(e.GetOrdinal(), e.GetPredecessorLastSeq(), e.GetLastSeq(), e.GetMovedThrough()) {
 			return false

@@ -67,8 +67,8 @@ func (i *Ingest) positions(incarnation string, commands, receipts uint64) (uint6
 	return commands, receipts
 }
 
-// nameEpochs brings the rows of epochs to what the site says, in the order of epochs. The oldest one's predecessor is known by
-// name and last Seq only; the site may no longer have it.
+// nameEpochs brings the rows of epochs to what the site says, in the order of epochs. The oldest one's predecessor, and those before the newest
+// that gave anything, are known by name and last Seq only; the site may no longer have them.
 func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange) error {
 	type named struct {
 		epoch, predecessor       string
@@ -80,6 +80,14 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 		if !listed[e.GetEpoch()] {
 			listed[e.GetEpoch()] = true
 			all = append(all, named{e.GetEpoch(), e.GetPredecessor(), e.GetOrdinal(), e.GetPredecessorLastSeq(), e.GetLastSeq()})
+		}
+	}
+	for _, e := range epochs {
+		for _, r := range e.GetBefore() {
+			if !listed[r.GetEpoch()] {
+				listed[r.GetEpoch()] = true
+				all = append(all, named{epoch: r.GetEpoch(), ordinal: r.GetOrdinal(), lastSeq: r.GetLastSeq()})
+			}
 		}
 	}
 	for _, e := range slices.Clone(all) {
@@ -173,9 +181,16 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 				top = have[len(have)-1].hi
 			}
 			// Of what it has given since it said Hello it says nothing: that Hello may be older than what is here, as where another collector
-			// was faster. Where its disk was put back instead, it opens a new epoch, and says so.
+			// was faster. Where its disk was put back instead, it opens a new epoch, and says so: an epoch behind which another stands has given
+			// no more than it says.
 			top = min(top, e.GetLastSeq())
-			have = have.add(span{lo: top + 1, hi: maxSeq})
+			end := uint64(maxSeq)
+			if newest := newestOf(held); e != newest {
+				end = e.GetLastSeq()
+			}
+			if end > top {
+				have = have.add(span{lo: top + 1, hi: end})
+			}
 		}
 		sources := ""
 		if still == "" && s.unnamed && i.c.Now().Sub(s.seenAt) < forkQuiet {

@@ -72,3 +72,35 @@ func TestALateHelloKnowsNothingOfANewEpoch(t *testing.T) {
 		})
 	}
 }
+
+// What ended long ago is known from the newest epoch's word only. A database that was put back to before an epoch had come to its end declares what
+// it lacks of it; one that has all of it declares nothing.
+func TestWhatEndedBeforeIsDeclared(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.hello("s1", epochRange("e1", "", 1, 1))
+		w.send(w.envelope(envelope("dc-east", "e1", 1, 1, "")))
+		newest := epochRange("e3", "e2", 3, 0)
+		newest.Before = []*docklinev1.EpochRange{{Epoch: "e1", Ordinal: 1, LastSeq: 1}}
+		w.hello("s2", newest)
+		w.expect("losses where all is here", 0, `SELECT count(*) FROM gap`)
+		newest.Before[0].LastSeq = 5
+		w.hello("s3", newest)
+		w.expect("what the database lacks", 1, `SELECT count(*) FROM gap WHERE epoch = 'e1' AND lo = 2 AND hi = 5`)
+		w.hello("s4", newest)
+		w.expect("all losses", 1, `SELECT count(*) FROM gap`)
+	})
+}
+
+// A disk was put back to a copy: the epoch that it had been writing ends earlier than was said once, and another one follows it. What was said
+// beyond that end and is not here went with the disk.
+func TestAnEpochEndsWhereTheNextBegins(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.hello("s1", epochRange("e1", "", 1, 15))
+		w.hello("s2", epochRange("e1", "", 1, 5), epochRange("e2", "e1", 2, 0))
+		w.expect("what went with the disk", 1, `SELECT count(*) FROM gap WHERE epoch = 'e1' AND lo = 6 AND hi = 15`)
+		w.send(w.envelope(envelope("dc-east", "e1", 1, 5, "")))
+		w.expect("all losses", 1, `SELECT count(*) FROM gap`)
+	})
+}

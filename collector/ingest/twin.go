@@ -137,9 +137,11 @@ func newestOf(epochs []*docklinev1.EpochRange) *docklinev1.EpochRange {
 	return nil
 }
 
-// names says whether a Hello speaks of an epoch, as held, as moved or as the one before.
+// names says whether a Hello speaks of an epoch, as held, as moved or as one before.
 func names(epochs []*docklinev1.EpochRange, epoch string) bool {
-	return slices.ContainsFunc(epochs, func(e *docklinev1.EpochRange) bool { return e.GetEpoch() == epoch || e.GetPredecessor() == epoch })
+	return slices.ContainsFunc(epochs, func(e *docklinev1.EpochRange) bool {
+		return e.GetEpoch() == epoch || e.GetPredecessor() == epoch || names(e.GetBefore(), epoch)
+	})
 }
 
 // openFork keeps the fork and opens its case. One that was certain stays so.
@@ -285,14 +287,24 @@ func (i *Ingest) buryTwin(ctx context.Context, tx *db.Tx, site siteKey, alive st
 	if err != nil {
 		return err
 	}
-	rows, err := tx.Lookup(ctx, db.Lookup{Table: "epoch", Columns: []string{"epoch"}, Key: []string{"tenant", "site", "seen_at"}, Rows: [][]any{{site.tenant, site.site, seen}}})
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "epoch", Columns: []string{"epoch", "predecessor", "predecessor_last_seq"}, Key: []string{"tenant", "site", "seen_at"},
+		Rows: [][]any{{site.tenant, site.site, seen}}})
 	if err != nil {
 		return err
 	}
+	ends := make(map[string]uint64) // of the epochs that others of its follow, as those say
+	for _, row := range rows {
+		ends[row[1].(string)] = uint64(row[2].(int64))
+	}
 	var held []*docklinev1.EpochRange
 	for _, row := range rows {
-		held = append(held, &docklinev1.EpochRange{Epoch: row[0].(string), LastSeq: maxSeq, Ranges: []*docklinev1.SeqRange{{First: 1, Last: maxSeq}}})
+		end := ends[row[0].(string)]
+		if end == 0 {
+			end = maxSeq
+		}
+		held = append(held, &docklinev1.EpochRange{Epoch: row[0].(string), LastSeq: end, Ranges: []*docklinev1.SeqRange{{First: 1, Last: end}}})
 	}
+	held = append(held, &docklinev1.EpochRange{Epoch: alive, LastSeq: maxSeq, Ranges: []*docklinev1.SeqRange{{First: 1, Last: maxSeq}}}) // the newest stands last
 	if err := i.findLost(ctx, tx, site, held, true); err != nil {
 		return err
 	}

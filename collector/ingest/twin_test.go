@@ -107,6 +107,30 @@ func TestWhatWentWithTheOtherJournalIsDeclared(t *testing.T) {
 	})
 }
 
+// Two copies of a disk come to life in turn. When one has been silent for an hour, what the epoch before both had beyond the place where the other
+// goes on is declared with the rest.
+func TestWhatLiesBehindTheCopyIsDeclared(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		base, ended := epochRange("base", "", 1, 15), epochRange("base", "", 1, 5)
+		first, second := epochRange("a", "base", 2, 4), epochRange("b", "base", 2, 2)
+		second.PredecessorLastSeq = 5
+		w.hello("a1", base, first)
+		w.hello("b1", ended, second)
+		w.hello("a2", base, first)
+		w.hello("b2", ended, second)
+		if code := w.code("ingest/twin/dc-east"); code != ingest.CodeTwoHosts {
+			t.Fatalf("after both have spoken the case is %q", code)
+		}
+		w.now = w.now.Add(61 * time.Minute)
+		w.beat("b2", "b")
+		w.expect("what only the other copy had of its own", 1, `SELECT count(*) FROM gap WHERE epoch = 'a' AND lo = 1 AND hi = 4`)
+		w.expect("what it had of the one before", 1, `SELECT count(*) FROM gap WHERE epoch = 'base' AND lo = 6 AND hi = 15`)
+		w.send(w.envelope(envelope("dc-east", "base", 1, 5, "")), w.envelope(envelope("dc-east", "b", 1, 2, "")))
+		w.expect("all losses", 2, `SELECT count(*) FROM gap`)
+	})
+}
+
 // A copy of a journal at work goes on within its newest epoch: the centre has more of it than the copy knows.
 func TestACopyOfAJournalAtWorkIsFlagged(t *testing.T) {
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {

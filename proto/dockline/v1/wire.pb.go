@@ -524,8 +524,11 @@ type EpochRange struct {
 	// of that incarnation that has less was put back from a backup.
 	Acknowledged   uint64 `protobuf:"varint,9,opt,name=acknowledged,proto3" json:"acknowledged,omitempty"`
 	AcknowledgedBy string `protobuf:"bytes,10,opt,name=acknowledged_by,json=acknowledgedBy,proto3" json:"acknowledged_by,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Said by a site of the epoch that it writes: those before it that gave anything, held or not, oldest first, each by epoch, ordinal and the
+	// last Seq that stayed its own. A database that was put back may know less of any of them. Only so many of the newest are named.
+	Before        []*EpochRange `protobuf:"bytes,11,rep,name=before,proto3" json:"before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EpochRange) Reset() {
@@ -626,6 +629,13 @@ func (x *EpochRange) GetAcknowledgedBy() string {
 		return x.AcknowledgedBy
 	}
 	return ""
+}
+
+func (x *EpochRange) GetBefore() []*EpochRange {
+	if x != nil {
+		return x.Before
+	}
+	return nil
 }
 
 // Hello opens every connection of a site.
@@ -2141,7 +2151,7 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\x06events\x18\x01 \x03(\fR\x06events\"4\n" +
 	"\bSeqRange\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\x04R\x04last\"\xe7\x02\n" +
+	"\x04last\x18\x02 \x01(\x04R\x04last\"\x98\x03\n" +
 	"\n" +
 	"EpochRange\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12\x18\n" +
@@ -2154,7 +2164,8 @@ const file_dockline_v1_wire_proto_rawDesc = "" +
 	"\rmoved_through\x18\b \x01(\x04R\fmovedThrough\x12\"\n" +
 	"\facknowledged\x18\t \x01(\x04R\facknowledged\x12'\n" +
 	"\x0facknowledged_by\x18\n" +
-	" \x01(\tR\x0eacknowledgedBy\"\xa7\x03\n" +
+	" \x01(\tR\x0eacknowledgedBy\x12/\n" +
+	"\x06before\x18\v \x03(\v2\x17.dockline.v1.EpochRangeR\x06before\"\xa7\x03\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x18\n" +
@@ -2351,42 +2362,43 @@ var file_dockline_v1_wire_proto_depIdxs = []int32{
 	22, // 1: dockline.v1.CompleteThrough.time:type_name -> google.protobuf.Timestamp
 	2,  // 2: dockline.v1.Envelope.cursors:type_name -> dockline.v1.PluginCursor
 	6,  // 3: dockline.v1.EpochRange.ranges:type_name -> dockline.v1.SeqRange
-	7,  // 4: dockline.v1.Hello.epochs:type_name -> dockline.v1.EpochRange
-	22, // 5: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
-	18, // 6: dockline.v1.Hello.machine:type_name -> dockline.v1.Machine
-	2,  // 7: dockline.v1.HelloReply.cursors:type_name -> dockline.v1.PluginCursor
-	7,  // 8: dockline.v1.HelloReply.received:type_name -> dockline.v1.EpochRange
-	22, // 9: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
-	6,  // 10: dockline.v1.Ack.beyond:type_name -> dockline.v1.SeqRange
-	0,  // 11: dockline.v1.Refusal.reason:type_name -> dockline.v1.RefusalReason
-	9,  // 12: dockline.v1.Answer.hello_reply:type_name -> dockline.v1.HelloReply
-	10, // 13: dockline.v1.Answer.ack:type_name -> dockline.v1.Ack
-	11, // 14: dockline.v1.Answer.refusal:type_name -> dockline.v1.Refusal
-	1,  // 15: dockline.v1.Condition.severity:type_name -> dockline.v1.Severity
-	22, // 16: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
-	22, // 17: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
-	15, // 18: dockline.v1.PluginHealth.devices:type_name -> dockline.v1.DeviceHealth
-	22, // 19: dockline.v1.DeviceHealth.last_seen_at:type_name -> google.protobuf.Timestamp
-	22, // 20: dockline.v1.DeviceHealth.changed_at:type_name -> google.protobuf.Timestamp
-	22, // 21: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
-	22, // 22: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
-	14, // 23: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
-	13, // 24: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
-	2,  // 25: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
-	22, // 26: dockline.v1.Heartbeat.oldest_unconfirmed_at:type_name -> google.protobuf.Timestamp
-	17, // 27: dockline.v1.Heartbeat.days:type_name -> dockline.v1.DayCount
-	18, // 28: dockline.v1.Heartbeat.machine:type_name -> dockline.v1.Machine
-	19, // 29: dockline.v1.Heartbeat.config:type_name -> dockline.v1.ConfigState
-	20, // 30: dockline.v1.Heartbeat.certificate:type_name -> dockline.v1.CertificateState
-	21, // 31: dockline.v1.Heartbeat.schemas:type_name -> dockline.v1.PluginSchema
-	22, // 32: dockline.v1.ConfigState.since:type_name -> google.protobuf.Timestamp
-	22, // 33: dockline.v1.CertificateState.not_after:type_name -> google.protobuf.Timestamp
-	22, // 34: dockline.v1.CertificateState.tried_at:type_name -> google.protobuf.Timestamp
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	7,  // 4: dockline.v1.EpochRange.before:type_name -> dockline.v1.EpochRange
+	7,  // 5: dockline.v1.Hello.epochs:type_name -> dockline.v1.EpochRange
+	22, // 6: dockline.v1.Hello.sent_at:type_name -> google.protobuf.Timestamp
+	18, // 7: dockline.v1.Hello.machine:type_name -> dockline.v1.Machine
+	2,  // 8: dockline.v1.HelloReply.cursors:type_name -> dockline.v1.PluginCursor
+	7,  // 9: dockline.v1.HelloReply.received:type_name -> dockline.v1.EpochRange
+	22, // 10: dockline.v1.HelloReply.sent_at:type_name -> google.protobuf.Timestamp
+	6,  // 11: dockline.v1.Ack.beyond:type_name -> dockline.v1.SeqRange
+	0,  // 12: dockline.v1.Refusal.reason:type_name -> dockline.v1.RefusalReason
+	9,  // 13: dockline.v1.Answer.hello_reply:type_name -> dockline.v1.HelloReply
+	10, // 14: dockline.v1.Answer.ack:type_name -> dockline.v1.Ack
+	11, // 15: dockline.v1.Answer.refusal:type_name -> dockline.v1.Refusal
+	1,  // 16: dockline.v1.Condition.severity:type_name -> dockline.v1.Severity
+	22, // 17: dockline.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	22, // 18: dockline.v1.PluginHealth.last_event_at:type_name -> google.protobuf.Timestamp
+	15, // 19: dockline.v1.PluginHealth.devices:type_name -> dockline.v1.DeviceHealth
+	22, // 20: dockline.v1.DeviceHealth.last_seen_at:type_name -> google.protobuf.Timestamp
+	22, // 21: dockline.v1.DeviceHealth.changed_at:type_name -> google.protobuf.Timestamp
+	22, // 22: dockline.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
+	22, // 23: dockline.v1.Heartbeat.oldest_event_at:type_name -> google.protobuf.Timestamp
+	14, // 24: dockline.v1.Heartbeat.plugins:type_name -> dockline.v1.PluginHealth
+	13, // 25: dockline.v1.Heartbeat.conditions:type_name -> dockline.v1.Condition
+	2,  // 26: dockline.v1.Heartbeat.cursors:type_name -> dockline.v1.PluginCursor
+	22, // 27: dockline.v1.Heartbeat.oldest_unconfirmed_at:type_name -> google.protobuf.Timestamp
+	17, // 28: dockline.v1.Heartbeat.days:type_name -> dockline.v1.DayCount
+	18, // 29: dockline.v1.Heartbeat.machine:type_name -> dockline.v1.Machine
+	19, // 30: dockline.v1.Heartbeat.config:type_name -> dockline.v1.ConfigState
+	20, // 31: dockline.v1.Heartbeat.certificate:type_name -> dockline.v1.CertificateState
+	21, // 32: dockline.v1.Heartbeat.schemas:type_name -> dockline.v1.PluginSchema
+	22, // 33: dockline.v1.ConfigState.since:type_name -> google.protobuf.Timestamp
+	22, // 34: dockline.v1.CertificateState.not_after:type_name -> google.protobuf.Timestamp
+	22, // 35: dockline.v1.CertificateState.tried_at:type_name -> google.protobuf.Timestamp
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_wire_proto_init() }

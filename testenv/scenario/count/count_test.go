@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
 
-const patience = 60 * time.Second
+const patience = 4 * time.Minute
 
 // TestCountFileBeforePickFile counts two bins after picks; the file of the counts is read before the file of these picks. The counts wait
 // until picks and shipments are told up to their moment. Then they are held against the book of that moment: the bin in which everything

@@ -44,7 +44,7 @@ func TestEdge04(t *testing.T) {
 	addLine(t, filepath.Join(home, "agent.yaml"), "journal: {keep_acknowledged: 8760h}")
 	startAgent(t, s.Agent)
 	settled := func() *world.Report {
-		r, err := w.Settle(t.Context(), 3*time.Minute)
+		r, err := w.Settle(t.Context(), 5*time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -220,7 +220,7 @@ func TestOperatorCommands(t *testing.T) {
 	if _, err := w.Orders(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := w.Settle(t.Context(), 2*time.Minute); err != nil || !r.OK {
+	if r, err := w.Settle(t.Context(), 5*time.Minute); err != nil || !r.OK {
 		t.Fatalf("%v %+v", err, r)
 	}
 	stock := w.ERP.Master().Stock
@@ -272,7 +272,7 @@ func TestOperatorCommands(t *testing.T) {
 		t.Errorf("to an unknown site: %s", text)
 	}
 	// What was read again changes nothing.
-	if r, err := w.Settle(t.Context(), 2*time.Minute); err != nil || !r.OK {
+	if r, err := w.Settle(t.Context(), 5*time.Minute); err != nil || !r.OK {
 		t.Errorf("%v %+v", err, r)
 	}
 }

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
 
-const patience = 120 * time.Second
+const patience = 4 * time.Minute
 
 // collector is the program with one configuration.
 type collector struct{ program, config string }

@@ -17,7 +17,7 @@ import (
 
 const (
 	tenant   = "main"
-	patience = 60 * time.Second
+	patience = 4 * time.Minute
 )
 
 func TestMain(m *testing.M) { worldtest.Main(m) }

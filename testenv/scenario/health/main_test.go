@@ -19,7 +19,7 @@ import (
 )
 
 // patience is for states that are reached at once on an idle machine.
-const patience = 90 * time.Second
+const patience = 4 * time.Minute
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
 

@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { worldtest.Main(m) }
 
 const (
-	patience = 90 * time.Second
+	patience = 4 * time.Minute
 	plugin   = "../../../plugins/wms-file"
 )
 

@@ -22,7 +22,7 @@ import (
 	"github.com/dockline/dockline/testenv/world/worldtest"
 )
 
-const patience = 120 * time.Second
+const patience = 4 * time.Minute
 
 // TestWhatTheDockDidReachesTheOrder lets a dock fulfil orders otherwise than they were written, and looks at the documents in the ERP: an order
 // in three shipments, another item than was ordered, and remainders that are kept, cancelled and split off, by customer.

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { worldtest.Main(m) }
 func TestOneCorrelationIDFromAcceptanceOn(t *testing.T) {
 	w := worldtest.Open(t, world.Config{Seed: 8})
 	worldtest.Orders(t, w, 12)
-	worldtest.Settle(t, w, 120*time.Second)
+	worldtest.Settle(t, w, 5*time.Minute)
 	truth, err := w.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,7 @@ func TestEveryLineOfAnOrderFileIsAnOrderOrACase(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := open(t, f, world.Config{Seed: 3})
-	r := worldtest.Settle(t, w, 3*time.Minute)
+	r := worldtest.Settle(t, w, 5*time.Minute)
 	if want := (world.Rows{Read: 14, InOrders: 6, InExceptions: 8}); *r.Rows != want || r.Orders != 4 {
 		t.Errorf("rows %+v, want %+v; orders %d, want 4", *r.Rows, want, r.Orders)
 	}

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
 
-const patience = 90 * time.Second
+const patience = 4 * time.Minute
 
 // office is where people give commands about the policy.
 type office struct {

@@ -25,7 +25,7 @@ import (
 
 const (
 	tenant   = "main"
-	patience = 2 * time.Minute
+	patience = 4 * time.Minute
 )
 
 // door stands before the ERP and counts the requests of integrations. What strike says of the nth of them happens to it.

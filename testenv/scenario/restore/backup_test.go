@@ -66,7 +66,7 @@ func TestCollectorRestoredFromBackup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := worldtest.Open(t, world.Config{Seed: 11})
 			worldtest.Orders(t, w, 6)
-			worldtest.Settle(t, w, 90*time.Second)
+			worldtest.Settle(t, w, 5*time.Minute)
 			worldtest.Orders(t, w, 4)
 			backup := filepath.Join(w.Config.Dir, "backup.db")
 			command(t, w, "backup", "--out", backup)
@@ -104,7 +104,7 @@ func noticed(t *testing.T, w *world.World) bool {
 func quiet(t *testing.T, w *world.World) *world.Report {
 	t.Helper()
 	var report *world.Report
-	worldtest.Settle(t, w, 90*time.Second)
+	worldtest.Settle(t, w, 5*time.Minute)
 	worldtest.Until(t, "every posting at its end", 90*time.Second, func() (bool, error) {
 		if w.UnderWay(t.Context()) {
 			return false, nil
@@ -122,7 +122,7 @@ func restoredAndWell(t *testing.T, w *world.World, before *world.Report, issues,
 	if err := w.Collector.Start(); err != nil {
 		t.Fatal(err)
 	}
-	after := worldtest.Settle(t, w, 120*time.Second)
+	after := worldtest.Settle(t, w, 5*time.Minute)
 	if after.EventsLogged != before.EventsLogged {
 		t.Errorf("%d events in the log, %d before", after.EventsLogged, before.EventsLogged)
 	}
@@ -146,7 +146,7 @@ func restoredAndWell(t *testing.T, w *world.World, before *world.Report, issues,
 		t.Errorf("after reading back the ERP has %d issues, %d invoices, %d adjustments, not %d, %d, %d", i, v, a, issues, invoices, adjustments)
 	}
 	worldtest.Orders(t, w, 4)
-	worldtest.Settle(t, w, 90*time.Second)
+	worldtest.Settle(t, w, 5*time.Minute)
 }
 
 // TestPostgresRestored is the same on PostgreSQL: put back by our own backup and restore, and by pg_dump and pg_restore, and marked.
@@ -189,7 +189,7 @@ func TestPostgresRestored(t *testing.T) {
 			url := testenv.PostgreSQL(t)
 			w := worldtest.Open(t, world.Config{Seed: 12, Sites: []string{"dc-west"}, Database: url})
 			worldtest.Orders(t, w, 5)
-			worldtest.Settle(t, w, 90*time.Second)
+			worldtest.Settle(t, w, 5*time.Minute)
 			file := filepath.Join(w.Config.Dir, "backup.file")
 			way.backup(t, w, url, file)
 			worldtest.Orders(t, w, 5)

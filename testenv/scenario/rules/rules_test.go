@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
 
-const patience = 90 * time.Second
+const patience = 4 * time.Minute
 
 // The centre protects picking and packing at a site from second scans. A picker's scanner then tells a pick twice, three seconds apart and under
 // two keys, and a packer's a carton. All four scans are in the log; the order, the stock and the ERP have what was picked once, and ledger,

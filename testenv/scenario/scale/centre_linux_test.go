@@ -24,7 +24,7 @@ import (
 
 const (
 	tenant   = "main"
-	patience = 2 * time.Minute
+	patience = 4 * time.Minute
 )
 
 var programs = testenv.Programs{List: []testenv.Program{testenv.CollectorProgram}}

@@ -31,7 +31,7 @@ func TestTwoTenantsDoNotMix(t *testing.T) {
 		worldtest.Orders(t, w, 8)
 	}
 	for _, w := range companies {
-		worldtest.Settle(t, w, 120*time.Second)
+		worldtest.Settle(t, w, 5*time.Minute)
 	}
 	t.Run("orders of one number", func(t *testing.T) { ordersOfOneNumber(t, first, second) })
 	t.Run("API", func(t *testing.T) { answers(t, first, second) })

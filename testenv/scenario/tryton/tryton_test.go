@@ -76,7 +76,7 @@ func TestExactlyOnceWithTryton(t *testing.T) {
 		}
 		worldtest.Orders(t, w, 6)
 		struck(t, real.Way)
-		settle(t, w, 3*time.Minute)
+		settle(t, w, 5*time.Minute)
 		spoil(t, w, real)
 	})
 	t.Run("a kill between send and hear", func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestExactlyOnceWithTryton(t *testing.T) {
 		}
 		worldtest.Orders(t, w, 6)
 		struck(t, real.Way)
-		settle(t, w, 4*time.Minute)
+		settle(t, w, 5*time.Minute)
 		said, err := os.ReadFile(filepath.Join(w.Config.Dir, "logs", "collector.log"))
 		if err != nil {
 			t.Fatal(err)
@@ -148,7 +148,7 @@ func everyFault(t *testing.T) {
 	for _, site := range w.Sites {
 		site.Line.Cut(false)
 	}
-	settle(t, w, time.Minute+time.Duration(n)*10*time.Second)
+	settle(t, w, 5*time.Minute+time.Duration(n)*10*time.Second)
 	met := real.Faults().Counts()
 	for _, mode := range []sandbox.Mode{sandbox.ErrorBefore, sandbox.LostAnswer, sandbox.Busy} {
 		if met[mode] == 0 {
