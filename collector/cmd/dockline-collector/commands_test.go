@@ -130,6 +130,7 @@ var every = []given{
 	{"export analytics", "", "--tenant acme --out tables", exitFine},
 	{"retention plan", "", "--tenant acme", exitFine},
 	{"retention run", people.Retention, "--tenant acme --reason old", exitFine},
+	{"retention runs", "", "--tenant acme", exitFine},
 	{"retention list", "", "--tenant acme", exitFine},
 	{"retention where", "", "--tenant acme order/SO1", exitWrong},
 	{"retention verify", "", "--tenant acme", exitFine},
