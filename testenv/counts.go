@@ -27,6 +27,7 @@ var counts = map[string]struct{ commit, full int }{
 	"rebuild.troubles":       {10, 50},
 	"retention.kills":        {8, 100},
 	"retention.lives":        {20, 1000},
+	"giveback.lives":         {24, 2000},
 	"permutations.pure":      {300, 10000},
 	"permutations.database":  {40, 10000},
 	"once.tryton-orders":     {8, 60},
