@@ -11,6 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/collector/rebuild"
 	"github.com/dockline/dockline/proto/configfile"
@@ -38,6 +39,7 @@ type Config struct {
 	Notices    NoticesConfig     `yaml:"notices"`
 	Check      CheckConfig       `yaml:"check"`
 	Archive    ArchiveConfig     `yaml:"archive"`
+	Master     MasterConfig      `yaml:"master"`
 	Console    ConsoleConfig     `yaml:"console"`
 	Log        LogConfig         `yaml:"log"`
 
@@ -94,8 +96,10 @@ type ConnectorConfig struct {
 	Timeout time.Duration `yaml:"timeout"`
 	Role    string        `yaml:"role"`
 	// Account is the account at the system; connectors that name the same one share its limits. Empty is the connector's name.
-	Account  string          `yaml:"account"`
-	Limits   LimitsConfig    `yaml:"limits"`
+	Account string       `yaml:"account"`
+	Limits  LimitsConfig `yaml:"limits"`
+	// Master are the kinds of master data that are read from it, or that it is told.
+	Master   []string        `yaml:"master"`
 	Settings yaml.RawMessage `yaml:"settings"`
 }
 
@@ -114,9 +118,12 @@ type FoldingConfig struct {
 // fewestLines is the least that folding.most_lines may be: orders of a thousand lines are nothing strange.
 const fewestLines = 10_000
 
-// ArchiveConfig says where archives are: a folder, "" for one in data_dir.
+// ArchiveConfig says where archives are: a folder, "" for one in data_dir; and from which time of day on they are written, "" for by hand only, and
+// for how long each night.
 type ArchiveConfig struct {
-	Folder string `yaml:"folder"`
+	Folder string        `yaml:"folder"`
+	At     string        `yaml:"at"`
+	For    time.Duration `yaml:"for"`
 }
 
 // ArchiveFolder is where archives are written.
@@ -125,6 +132,12 @@ func (c *Config) ArchiveFolder() string {
 		return c.Archive.Folder
 	}
 	return c.Path("archive")
+}
+
+// MasterConfig says how much of what it shares with events and postings the stream of master data may take, above 0 and up to 1.
+type MasterConfig struct {
+	LineShare   float64 `yaml:"line_share"`
+	SystemShare float64 `yaml:"system_share"`
 }
 
 // CheckConfig says when everything is compared with the event log: a time of day, "" for never.
@@ -238,14 +251,30 @@ func (c *Config) validate() configfile.Faults {
 		}
 		seen[n.Name] = true
 		c.validateLimits(bad, key, n, accounts)
+		for _, kind := range n.Master {
+			if _, known := connector.ParseMasterKind(kind); !known {
+				bad(key+".master", "%q: some of %s", kind, strings.Join(connector.MasterKindNames(), ", "))
+			}
+		}
 		if n.Kind != "http" && n.Kind != "tryton" {
 			bad(key+".kind", "%q: http or tryton", n.Kind)
 		}
 	}
 	c.validateEPCIS(bad)
 	c.validateNotices(bad)
+	for key, share := range map[string]float64{"master.line_share": c.Master.LineShare, "master.system_share": c.Master.SystemShare} {
+		if share <= 0 || share > 1 {
+			bad(key, "%v: give a part of the time above 0 and up to 1, like 0.25", share)
+		}
+	}
 	if _, err := rebuild.ParseClock(c.Check.At); c.Check.At != "" && err != nil {
 		bad("check.at", "%v; leave it empty for never", err)
+	}
+	if _, err := rebuild.ParseClock(c.Archive.At); c.Archive.At != "" && err != nil {
+		bad("archive.at", "%v; leave it empty for by hand only", err)
+	}
+	if c.Archive.For < 10*time.Minute || c.Archive.For > 23*time.Hour {
+		bad("archive.for", "%s: give 10m to 23h", c.Archive.For)
 	}
 	if !strings.Contains(" debug info warn error ", " "+c.Log.Level+" ") {
 		bad("log.level", "%q: one of debug, info, warn, error", c.Log.Level)

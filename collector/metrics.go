@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/replay"
+	"github.com/dockline/dockline/collector/retention"
 )
 
 // metrics answers GET /metrics in the text form of Prometheus.
@@ -82,7 +84,31 @@ func (m *metrics) write(ctx context.Context, tx *db.Tx, text *strings.Builder) e
 	for _, o := range overdue {
 		fmt.Fprintf(text, "dockline_collector_milestones_overdue%s %d\n", labels("tenant", o.Tenant, "region", o.Region, "site", o.Site, "milestone", o.Name), o.Count)
 	}
+	if err := m.archiving(ctx, tx, text, family); err != nil {
+		return err
+	}
 	return m.postings(ctx, tx, text, family)
+}
+
+// archiving is how the runs that archive ended.
+func (m *metrics) archiving(ctx context.Context, tx *db.Tx, text *strings.Builder, family func(name, kind, help string)) error {
+	last, well, err := retention.LastRuns(ctx, tx)
+	if err != nil {
+		return err
+	}
+	family("dockline_collector_retention_failed", "gauge", "1 where the last run that archives has failed.")
+	for _, tenant := range slices.Sorted(maps.Keys(last)) {
+		failed := 0
+		if last[tenant].State == retention.Failed {
+			failed = 1
+		}
+		fmt.Fprintf(text, "dockline_collector_retention_failed%s %d\n", labels("tenant", tenant), failed)
+	}
+	family("dockline_collector_retention_last_success_timestamp_seconds", "gauge", "When the last run that archives ended well.")
+	for _, tenant := range slices.Sorted(maps.Keys(well)) {
+		fmt.Fprintf(text, "dockline_collector_retention_last_success_timestamp_seconds%s %d\n", labels("tenant", tenant), well[tenant].EndedAt.Unix())
+	}
+	return nil
 }
 
 // postings are what postings took by their timing class, and how many wait now.

@@ -307,14 +307,15 @@ func (v *view) entry(ref posting.Ref) (posting.Entry, bool) {
 // effective is the posting of that name where it has, or may have had, its effect.
 func (v *view) effective(ref posting.Ref) (posting.Entry, bool) {
 	e, ok := v.entry(ref)
-	if !ok {
-		return e, false
-	}
+	return e, ok && isEffective(e)
+}
+
+func isEffective(e posting.Entry) bool {
 	switch e.State {
 	case posting.Planned, posting.Ready, posting.Rejected, posting.Superseded:
-		return e, false
+		return false
 	}
-	return e, true
+	return true
 }
 
 // priorityOf names what a priority is of.

@@ -29,6 +29,8 @@ func (s *Server) reads(mux *http.ServeMux) {
 	get("/api/items", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Items) })
 	get("/api/customers", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Customers) })
 	get("/api/sites", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Sites) })
+	get("/api/catalogue/bins", s.serveBins)
+	mux.HandleFunc("GET /api/catalogue/items", s.catalogue.serve) // beside the lock of the documents
 	get("/api/stock", s.getStock)
 	get("/api/changes", s.getChanges)
 	get("/api/calls", s.getCalls)

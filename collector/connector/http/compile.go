@@ -118,6 +118,7 @@ func (c *compiler) definition(s *source) *Definition {
 	if s.Snapshot != nil {
 		d.snapshot = c.snapshot(s.Snapshot)
 	}
+	c.masterData(d, s)
 	return d
 }
 

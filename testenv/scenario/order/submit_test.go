@@ -21,6 +21,9 @@ import (
 	"github.com/dockline/dockline/testenv/world/worldtest"
 )
 
+// otherSite is one that the ERP knows and the world has not.
+const otherSite = "dc-west"
+
 // submission is what the collector says of an order that was handed in.
 type submission struct {
 	Status   string
@@ -172,13 +175,36 @@ func TestOrderHandedIn(t *testing.T) {
 	if refused := d.follow("PO-5", "rejected"); len(refused.Reasons) != 1 || !strings.Contains(refused.Reasons[0], "C-nobody") {
 		t.Errorf("PO-5 is %+v", refused)
 	}
-	d.follow("PO-2", "accepted")
-	d.follow("PO-3", "accepted")
+	second := d.follow("PO-2", "accepted")
+	third := d.follow("PO-3", "accepted")
 	for number, quantity := range map[string]string{"PO-1": "2", "PO-2": "1", "PO-3": "4"} {
 		if there := d.inERP(number); len(there) != 1 || there[0].Lines[0].Quantity.String() != quantity {
 			t.Errorf("the ERP has of %s: %+v", number, there)
 		}
 	}
+	d.changed(second.Orders[0], third.Orders[0])
+}
+
+// changed has one order moved to another site and some of another split off, by command and through the API; the ERP does it, and the sites are told.
+func (d desk) changed(move, split string) {
+	d.Helper()
+	if code, said := d.command("", "site", "add", d.Config.Tenant+"/"+otherSite); code != 0 {
+		d.Fatal(said)
+	}
+	if code, said := d.command("", "order", "move", move, "--to", otherSite, "--tenant", d.Config.Tenant, "--reason", "full"); code != 0 || !strings.Contains(said, "asked to have site "+otherSite) {
+		d.Errorf("%d %s", code, said)
+	}
+	if code, said := d.command("", "order", "split", split, "--line", "10=1", "--tenant", d.Config.Tenant, "--reason", "in a hurry"); code != 0 || !strings.Contains(said, "1 of line 10") {
+		d.Errorf("%d %s", code, said)
+	}
+	testenv.Eventually(d.T, 2*time.Minute, "the ERP has moved "+move+" and split "+split, func() bool {
+		moved := d.inERP("PO-2")
+		return moved[0].Site == otherSite && len(d.inERP("PO-3")) == 2
+	})
+	testenv.Eventually(d.T, 2*time.Minute, "the other site has the order", func() bool {
+		code, said := d.command("", "order", "show", move, "--json", "--tenant", d.Config.Tenant)
+		return code == 0 && strings.Contains(said, `"released_to": "`+otherSite+`"`)
+	})
 }
 
 // thenKilled has ten send one order while the collector is killed and started again: when the first of them is under way, and when one has been told
