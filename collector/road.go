@@ -116,7 +116,8 @@ func appending(log *eventlog.Log) func(ctx context.Context, tx *db.Tx, events []
 
 // newWorker folds with the policy in force.
 func (m *Collector) newWorker(log *eventlog.Log) *reconcile.Worker {
-	return &reconcile.Worker{DB: m.db, Mine: m.mine(), InForce: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile")}
+	return &reconcile.Worker{DB: m.db, Mine: m.mine(), InForce: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile"),
+		MostLines: m.config.Folding.MostLines}
 }
 
 // folded is told that something was folded: there may be positions to give and postings to send.
@@ -125,6 +126,19 @@ func (r *road) folded() {
 	for _, s := range r.senders {
 		s.Wake.Set()
 	}
+}
+
+// wake is told that something of the centre was appended.
+func (r *road) wake() {
+	r.sequencer.Wake()
+	r.worker.Wake.Set()
+}
+
+// acted is told that a person did something: there may be facts to fold, postings to send, and work for sites.
+func (r *road) acted() {
+	r.wake()
+	r.downlink.Wake()
+	r.folded()
 }
 
 // loops are all that run for the road's sake.

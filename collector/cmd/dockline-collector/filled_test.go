@@ -54,6 +54,7 @@ func filled(t *testing.T) string {
 	write("other/targets.yaml", "targets:\n  - {name: erp, role: system_of_record}\n")
 	write("other/limits.yaml", "over_ship_tolerance: \"7\"\nover_ship: hold\n")
 	write("items.csv", "code,name\nBOLT,Bolt M8\n")
+	write("order.json", `{"number": "PO-4711", "customer": "C-1001", "lines": [{"item": "BOLT", "quantity": 2}]}`+"\n")
 	write("site.yaml", "log: {level: info}\n")
 	write("epcis.json", `{"@context": ["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"], "type": "EPCISDocument", "schemaVersion": "2.0", "creationDate": "2026-11-24T08:00:00Z", "epcisBody": {"eventList": []}}`)
 	config, err := collector.LoadConfig(filepath.Join(dir, "collector.yaml"))

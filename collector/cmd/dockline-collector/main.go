@@ -54,6 +54,9 @@ type commands struct {
 	Rebuild    rebuildCommand    `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
 	Replay     replayCommand     `cmd:"" help:"Fold keys again by site, time, order, kind or target, also under another version of the policy; a dry run first."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
+
+	// tenant is the one that the command line names, where it must be known; "" where it names none, or is to make it known.
+	tenant string
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -73,6 +76,7 @@ func run(args []string) int {
 		parser.Errorf("%s", err)
 		return exitWrong
 	}
+	c.tenant = tenantOf(ctx)
 	err = ctx.Run(&c, milestoneVerb(ctx.Selected().Name))
 	if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Path == c.Config && errors.Is(err, fs.ErrNotExist) {
 		err = wrong("there is no configuration %s: `dockline-collector init` writes one; --config names another place", c.Config)
