@@ -51,6 +51,9 @@ var counts = map[string]struct{ commit, full int }{
 	// How often their database crashes in the middle of its work.
 	"scale.crashes": {4, 40},
 
+	// Items that the ERP tells of at once while a site behind a slow line ships.
+	"master.items": {3000, 20_000},
+
 	"health.backlog": {60_000, 1_000_000},
 	// Sites whose line comes back in the same moment.
 	"fleet.sites": {50, 1000},
