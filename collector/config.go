@@ -35,6 +35,7 @@ type Config struct {
 	Policy     PolicyConfig      `yaml:"policy"`
 	Connectors []ConnectorConfig `yaml:"connectors"`
 	EPCIS      []EPCISConfig     `yaml:"epcis"`
+	Folding    FoldingConfig     `yaml:"folding"`
 	Notices    NoticesConfig     `yaml:"notices"`
 	Check      CheckConfig       `yaml:"check"`
 	Archive    ArchiveConfig     `yaml:"archive"`
@@ -108,6 +109,14 @@ type LimitsConfig struct {
 	Per      time.Duration `yaml:"per"`
 	Parallel int           `yaml:"parallel"`
 }
+
+// FoldingConfig bounds what is worked off of one order.
+type FoldingConfig struct {
+	MostLines int `yaml:"most_lines"`
+}
+
+// fewestLines is the least that folding.most_lines may be: orders of a thousand lines are nothing strange.
+const fewestLines = 10_000
 
 // ArchiveConfig says where archives are: a folder, "" for one in data_dir.
 type ArchiveConfig struct {
@@ -217,6 +226,9 @@ func (c *Config) validate() configfile.Faults {
 	}
 	if a := c.Policy.Approval; a != approvalNone && a != approvalRequired {
 		bad("policy.approval", "%q: %s or %s", a, approvalNone, approvalRequired)
+	}
+	if c.Folding.MostLines < fewestLines {
+		bad("folding.most_lines", "%d: give %d or more; one line takes about 1.5 kB of memory while its order is worked off", c.Folding.MostLines, fewestLines)
 	}
 	seen := map[string]bool{}
 	accounts := map[string]LimitsConfig{}

@@ -116,7 +116,8 @@ func appending(log *eventlog.Log) func(ctx context.Context, tx *db.Tx, events []
 
 // newWorker folds with the policy in force.
 func (m *Collector) newWorker(log *eventlog.Log) *reconcile.Worker {
-	return &reconcile.Worker{DB: m.db, Mine: m.mine(), InForce: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile")}
+	return &reconcile.Worker{DB: m.db, Mine: m.mine(), InForce: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile"),
+		MostLines: m.config.Folding.MostLines}
 }
 
 // folded is told that something was folded: there may be positions to give and postings to send.

@@ -75,6 +75,7 @@ var areas = []area{
 	{"fleet", "a thousand sites on one collector, and an outage that ends for all at once", (*Suite).fleet, false},
 	{"wan", "20,000 events over 40 ms and 20 Mbit/s", (*Suite).wan, false},
 	{"scale", "ten thousand sites with the agent's own journal and uplink on one collector; only where it is named", (*Suite).scale, true},
+	{"master", "a million items from the ERP to the centre, a site and the CRM, while shipments go on", (*Suite).masterLoad, true},
 }
 
 // AreaNames lists what Suite.Areas may hold.

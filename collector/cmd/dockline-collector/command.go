@@ -276,6 +276,9 @@ func withDatabase(all *commands, f func(context.Context, *db.DB) error) error {
 		return err
 	}
 	defer d.Close()
+	if err := knownTenant(ctx, d, all.tenant); err != nil {
+		return err
+	}
 	return f(ctx, d)
 }
 
@@ -292,5 +295,8 @@ func withCentre(all *commands, f func(context.Context, *collector.Centre) error)
 		return err
 	}
 	defer func() { err = errors.Join(err, centre.Close()) }()
+	if err := knownTenant(ctx, centre.DB, all.tenant); err != nil {
+		return err
+	}
 	return f(ctx, centre)
 }
