@@ -111,9 +111,17 @@ func (m *metrics) archiving(ctx context.Context, tx *db.Tx, text *strings.Builde
 	return nil
 }
 
+// sitesApart is up to how many sites histograms are told by site: each site has a dozen series for each kind of document, and a monitor that is to
+// keep a hundred thousand of them keeps none well. With more sites they are told together, without a name in site.
+const sitesApart = 500
+
 // postings are what postings took by their timing class, and how many wait now.
 func (m *metrics) postings(ctx context.Context, tx *db.Tx, text *strings.Builder, family func(name, kind, help string)) error {
-	took, err := posting.Histograms(ctx, tx)
+	var sites int64
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM site`).Scan(&sites); err != nil {
+		return err
+	}
+	took, err := posting.Histograms(ctx, tx, sites <= sitesApart)
 	if err != nil {
 		return err
 	}
