@@ -36,6 +36,7 @@ type Config struct {
 	EPCIS      []EPCISConfig     `yaml:"epcis"`
 	Notices    NoticesConfig     `yaml:"notices"`
 	Check      CheckConfig       `yaml:"check"`
+	Sweep      SweepConfig       `yaml:"sweep"`
 	Archive    ArchiveConfig     `yaml:"archive"`
 	Console    ConsoleConfig     `yaml:"console"`
 	Log        LogConfig         `yaml:"log"`
@@ -235,6 +236,7 @@ func (c *Config) validate() configfile.Faults {
 	if _, err := rebuild.ParseClock(c.Check.At); c.Check.At != "" && err != nil {
 		bad("check.at", "%v; leave it empty for never", err)
 	}
+	c.validateSweep(bad)
 	if !strings.Contains(" debug info warn error ", " "+c.Log.Level+" ") {
 		bad("log.level", "%q: one of debug, info, warn, error", c.Log.Level)
 	}

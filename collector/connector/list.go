@@ -72,7 +72,7 @@ func (g *governed) Lists() []Kind { return Lists(g.Connector) }
 func (g *governed) List(ctx context.Context, l Listing) (page ListedPage, err error) {
 	lister, ok := g.Connector.(Lister)
 	if !ok {
-		return page, &Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "not_listed", Text: g.account.Name + " lists no documents"}
+		return page, &Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "kind_not_described", Text: g.account.Name + " lists no documents"}
 	}
 	err = g.read(ctx, func(ctx context.Context) (err error) {
 		page, err = lister.List(ctx, l)

@@ -2,6 +2,8 @@ package posting
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -177,4 +179,14 @@ func TellAgain(ctx context.Context, tx *db.Tx, tenant string, ref Ref, version i
 		return false, err
 	}
 	return true, promote(ctx, tx, micros, `t.tenant = ? AND t.fold_key = ?`, tenant, r.FoldKey)
+}
+
+// First is when a target was first to be told anything, zero where it never was.
+func First(ctx context.Context, tx *db.Tx, tenant, target string) (time.Time, error) {
+	var created int64
+	err := tx.QueryRow(ctx, `SELECT created_at FROM posting WHERE tenant = ? AND target = ? ORDER BY id LIMIT 1`, tenant, target).Scan(&created)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return at(created), err
 }

@@ -74,7 +74,7 @@ func (c *Connector) Lists() []connector.Kind {
 func (c *Connector) List(ctx context.Context, l connector.Listing) (connector.ListedPage, error) {
 	k := c.definition.kinds[l.Kind]
 	if k == nil || k.list == nil {
-		return connector.ListedPage{}, technical("not_listed", c.definition.System+" lists no "+string(l.Kind), "add kinds."+string(l.Kind)+".list to the definition", nil)
+		return connector.ListedPage{}, technical("kind_not_described", c.definition.System+" lists no "+string(l.Kind), "add kinds."+string(l.Kind)+".list to the definition", nil)
 	}
 	return c.listed(ctx, k.list, values{"site": l.Site, "since": timestamppb.New(l.Since), "page": l.Page}, l.Page)
 }
