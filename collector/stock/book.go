@@ -74,8 +74,9 @@ func Counted(ctx context.Context, tx *db.Tx, tenant, site string) (map[Place]int
 	return out, nil
 }
 
-// Unfolded is how many keys of a tenant have facts that are to be folded now.
-func Unfolded(ctx context.Context, tx *db.Tx, tenant string) (n int, err error) {
-	err = tx.QueryRow(ctx, `SELECT COUNT(DISTINCT fold_key) FROM dirty WHERE tenant = ? AND due_at = 0`, tenant).Scan(&n)
+// Unfolded is how many keys have facts of a site that are to be folded now.
+func Unfolded(ctx context.Context, tx *db.Tx, tenant, site string) (n int, err error) {
+	err = tx.QueryRow(ctx, `SELECT COUNT(DISTINCT d.fold_key) FROM dirty d JOIN fact f ON f.tenant = d.tenant AND f.fold_key = d.fold_key JOIN event e ON e.log_id = f.log_id
+		WHERE d.tenant = ? AND d.due_at = 0 AND e.site = ?`, tenant, site).Scan(&n)
 	return n, err
 }

@@ -3,12 +3,16 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
+
+// lookAgain is how often the book of a site is read again since its ledger moved meanwhile.
+const lookAgain = 3
 
 // stock compares the book of the run's next site.
 func (s *Sweep) stock(ctx context.Context, t *Target, r *Run, counted func(), save saving) error {
@@ -57,7 +61,7 @@ func (s *Sweep) compareStock(ctx context.Context, tx *db.Tx, r *Run, c StockComp
 	if c.Counted, err = s.Centre.Counted(ctx, tx, r.Tenant, c.Site); err != nil {
 		return err
 	}
-	if c.Unfolded, err = s.Centre.Unfolded(ctx, tx, r.Tenant); err != nil {
+	if c.Unfolded, err = s.Centre.Unfolded(ctx, tx, r.Tenant, c.Site); err != nil {
 		return err
 	}
 	after, err := s.pending(ctx, tx, r)
@@ -68,10 +72,30 @@ func (s *Sweep) compareStock(ctx context.Context, tx *db.Tx, r *Run, c StockComp
 	if err != nil {
 		return err
 	}
-	c.Moving, c.Gap = movingOf(c.System, bothTimes(before, after)), gaps[c.Site]
+	lacking, err := r.lacking(ctx, tx)
+	if err != nil {
+		return err
+	}
+	c.Moving, c.Gap = movingOf(c.System, append(bothTimes(before, after), lacking...)), gaps[c.Site]
 	out := c.Compare()
+	if r.afterPlace < lookAgain && slices.ContainsFunc(out.Findings, func(f Finding) bool { return f.moving }) {
+		r.place, r.afterPlace = r.place-1, r.afterPlace+1
+		return nil
+	}
+	r.afterPlace = 0
 	r.Matched += int64(out.Matched)
 	return r.add(ctx, tx, out.Findings, nil)
+}
+
+// lacking are documents that this run found missing: they have a case of their own, and may be why the book differs.
+func (r *Run) lacking(ctx context.Context, tx *db.Tx) (out []Expected, err error) {
+	found, err := Findings(ctx, tx, r.Number, true)
+	for _, f := range found {
+		if f.Result == Missing {
+			out = append(out, Expected{Kind: f.Kind, Key: f.Key, Perhaps: true, Content: connector.Content{Site: f.Site, Lines: f.Lines}})
+		}
+	}
+	return out, err
 }
 
 // bothTimes are the postings that were not settled before or after the book was read: one that was so only once, or moved, may or may not be in it.

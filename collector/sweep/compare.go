@@ -99,12 +99,12 @@ func (c Comparison) pair() *pairing {
 	return p
 }
 
-// of are the documents of one posting.
+// of are the documents of one posting: those with our reference, or else those under whose numbers it was confirmed, whatever stands in them now.
 func (p *pairing) of(e *Expected) []connector.Listed {
 	places := p.byReference[e.Reference]
 	if len(places) == 0 {
 		for _, number := range e.Numbers {
-			if at, there := p.byNumber[number]; there && !p.used[at] && p.documents[at].Reference == "" {
+			if at, there := p.byNumber[number]; there && !p.used[at] && !p.keys[base(p.documents[at].Reference)] {
 				places = append(places, at)
 			}
 		}
@@ -146,7 +146,11 @@ func (c Comparison) expected(e *Expected, documents []connector.Listed) (f Findi
 		for _, more := range inForce[1:] {
 			d.Lines = append(slices.Clone(d.Lines), more.Lines...)
 		}
-		if f.Details, f.Lines = differences(e.Content, d); len(f.Details) == 0 {
+		f.Details, f.Lines = differences(e.Content, d)
+		if d.Reference != "" && d.Reference != e.Reference {
+			f.Details = append(f.Details, Detail{"reference", e.Reference, d.Reference})
+		}
+		if len(f.Details) == 0 {
 			return f, false
 		}
 		f.Result, f.Number, f.Version = Different, d.Number, d.Version
@@ -175,7 +179,7 @@ func (c Comparison) expected(e *Expected, documents []connector.Listed) (f Findi
 }
 
 func (c Comparison) about(e *Expected) Finding {
-	return Finding{Subject: string(e.Kind) + " " + e.Key, Kind: e.Kind, Site: e.Site, Order: e.Content.Order, Key: e.Key, style: e.Style}
+	return Finding{Subject: string(e.Kind) + " " + e.Key, Kind: e.Kind, Site: e.Site, Order: e.Content.Order, Key: e.Key}
 }
 
 // posting names the posting and the events that feed it.

@@ -73,6 +73,10 @@ var hands = []struct {
 		d.Order = "SO9"
 		return nil, false
 	}, sweep.Different, "", "order: Dockline SO1, erp SO9"},
+	{"other reference", func(_ *sweep.Expected, d *connector.Listed) ([]connector.Listed, bool) {
+		d.Reference = "by hand"
+		return nil, false
+	}, sweep.Different, "", "erp by hand"},
 	{"under way", func(e *sweep.Expected, _ *connector.Listed) ([]connector.Listed, bool) {
 		e.Settled, e.Why, e.Events = false, "its posting is ready", []string{"ev-1"}
 		return nil, true

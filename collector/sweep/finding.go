@@ -103,7 +103,8 @@ type Finding struct {
 	// Lines are the differences of single lines, without sign.
 	Lines []connector.Line `json:"lines,omitempty"`
 
-	style connector.Style
+	// moving: the ledger moved, or was about to, while the book was read.
+	moving bool
 }
 
 // Code is the code of its exception.

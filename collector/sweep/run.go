@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,14 +36,14 @@ const (
 	askPage, expectedPage = 20, 500
 	// skew is how much later than a posting was confirmed its document may bear a time of before the window.
 	skew = time.Hour
-	// leaseFor is how long a target stays with a process that is not heard of.
-	leaseFor = time.Minute
+	// leaseFor is how long a target stays with a process that is not heard of, at least.
+	leaseFor = 2 * time.Minute
 	// kept is how many runs of a target are kept.
 	kept = 100
 )
 
 // ErrBusy: another process works on a run of the target.
-var ErrBusy = errors.New("another process sweeps this target; wait until it has ended, or a minute if it was killed")
+var ErrBusy = errors.New("another process sweeps this target; wait until it has ended, or some minutes if it was killed")
 
 // ErrAbsent: there is no such run.
 var ErrAbsent = errors.New("there is no such run of a sweep; `dockline-collector sweep list` names those that are kept")
@@ -70,10 +71,11 @@ type Centre struct {
 	// Orders tells which of some orders are known.
 	Orders func(ctx context.Context, tx *db.Tx, tenant string, numbers []string) (map[string]bool, error)
 	// Gaps says in words, by site, which streams have open gaps.
-	Gaps     func(ctx context.Context, tx *db.Tx, tenant string) (map[string]string, error)
-	Ledger   func(ctx context.Context, tx *db.Tx, tenant, site string) (map[Position]map[string]int64, error)
-	Counted  func(ctx context.Context, tx *db.Tx, tenant, site string) (map[Position]int64, error)
-	Unfolded func(ctx context.Context, tx *db.Tx, tenant string) (int, error)
+	Gaps    func(ctx context.Context, tx *db.Tx, tenant string) (map[string]string, error)
+	Ledger  func(ctx context.Context, tx *db.Tx, tenant, site string) (map[Position]map[string]int64, error)
+	Counted func(ctx context.Context, tx *db.Tx, tenant, site string) (map[Position]int64, error)
+	// Unfolded is how many keys have facts of a site that are to be folded now.
+	Unfolded func(ctx context.Context, tx *db.Tx, tenant, site string) (int, error)
 	// Worth is what quantities of an order's lines cost, "" where nobody knows.
 	Worth func(ctx context.Context, tx *db.Tx, tenant, order string, lines []connector.Line) (string, error)
 	// Heals says what is done about a finding by itself, "" for nothing; Heal does it, and says whether it did.
@@ -94,6 +96,14 @@ type Target struct {
 	Role string
 	// Timeout ends one call; default 30 s.
 	Timeout time.Duration
+}
+
+// stepTime is how long one step may take: the book of a site, or some postings one after the other, take several calls.
+func (t *Target) stepTime() time.Duration {
+	if t.Timeout == 0 {
+		return 2 * time.Minute
+	}
+	return 4 * t.Timeout
 }
 
 // Sweep makes runs.
@@ -136,11 +146,11 @@ type Run struct {
 	StartedAt time.Time `json:"started_at"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
 
-	place, afterPlace   int64
-	page                string
-	readAt, minuteAt    time.Time
-	changedAt           time.Time
-	minuteCalls, listed int64
+	place, afterPlace int64
+	page              string
+	readAt, minuteAt  time.Time
+	changedAt         time.Time
+	minuteCalls       int64
 }
 
 // Done says whether nothing is left to do.
@@ -208,7 +218,7 @@ func atSite(site string) string {
 }
 
 func (s *Sweep) hold(ctx context.Context, t *Target) error {
-	held, err := s.DB.Lease(ctx, leaseName(t), s.Holder, leaseFor)
+	held, err := s.DB.Lease(ctx, leaseName(t), s.Holder, max(leaseFor, t.stepTime()+30*time.Second))
 	if err == nil && !held {
 		err = ErrBusy
 	}
@@ -230,12 +240,8 @@ func (s *Sweep) Step(ctx context.Context, t *Target, r *Run) (rest time.Duration
 	if asks := r.Phase == listing || r.Phase == asking || r.Phase == stocking; asks && r.minuteCalls >= s.perMinute() {
 		return r.minuteAt.Add(time.Minute).Sub(now), nil
 	}
-	limit := t.Timeout
-	if limit == 0 {
-		limit = 30 * time.Second
-	}
 	var calls atomic.Int64
-	within, end := context.WithTimeout(connector.CountRequests(ctx, &calls), 2*limit)
+	within, end := context.WithTimeout(connector.CountRequests(ctx, &calls), t.stepTime())
 	defer end()
 	before := *r
 	err = s.step(within, t, r, func() { r.count(calls.Load()) })
@@ -247,7 +253,7 @@ func (s *Sweep) Step(ctx context.Context, t *Target, r *Run) (rest time.Duration
 		return 0, err
 	}
 	r.count(calls.Load())
-	r.Fault = err.Error()
+	r.Fault = strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "\ufffd") // it may quote the system
 	return 0, errors.Join(err, s.DB.Write(ctx, func(tx *db.Tx) error { return r.save(ctx, tx, s.now()) }))
 }
 

@@ -23,7 +23,7 @@ func (p Position) String() string {
 }
 
 // Moving is what postings under way still change of a position in the system's book: Certain what is not booked yet, and Low and High what
-// may or may not be.
+// may or may not be. A document that was found missing there counts as one that may or may not be booked.
 type Moving struct {
 	Certain, Low, High int64
 	Postings           []string
@@ -94,16 +94,16 @@ func (c StockComparison) position(p Position) (f Finding, ok bool) {
 	}
 	f.Text += "."
 	if explained != 0 {
-		f.Text += fmt.Sprintf(" Postings under way explain %s of the difference.", amount(explained))
+		f.Text += fmt.Sprintf(" What is under way, or was found missing there, explains %s of the difference.", amount(explained))
 	}
 	switch {
 	case rest == 0:
 		f.Cause = Pending
 	case total(c.Before[p]) != ledger:
-		f.Cause = Pending
+		f.Cause, f.moving = Pending, true
 		f.Text += " The ledger moved while the sweep read: the next one tells."
 	case c.Unfolded > 0:
-		f.Cause = Pending
+		f.Cause, f.moving = Pending, true
 		f.Text += fmt.Sprintf(" What was told of %s is not in the ledger yet: the next sweep tells.", event.Several(int64(c.Unfolded), "key"))
 	case c.Gap != "":
 		f.Cause = Gap
