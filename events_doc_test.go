@@ -82,6 +82,7 @@ func kindPages(t *testing.T) string {
 
 func owners(kind docklinev1.EventKind) string {
 	words := map[ownership.Role]string{ownership.Site: "the site", ownership.SystemOfRecord: "the system of record", ownership.CRM: "the CRM", ownership.Carrier: "the carrier",
+		ownership.API:      "the API",
 		ownership.Dockline: "Dockline itself"}
 	var names []string
 	for _, role := range policy.Default().Ownership.Owners(kind) {

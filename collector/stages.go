@@ -13,6 +13,7 @@ import (
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/ingest"
+	"github.com/dockline/dockline/collector/master"
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
@@ -60,6 +61,7 @@ type Stages struct {
 	Senders   []*posting.Sender
 	Intakes   []*connector.Intake
 	Downlink  *downlink.Downlink
+	Master    *master.Feed
 	Keeper    *fleet.Keeper
 	// TakeUp looks whether another version of the policy is in force, and takes it up.
 	TakeUp    func(context.Context) error
@@ -88,7 +90,7 @@ func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
 	}
 	whole := NewRebuild(m.db, r.filler.Log, r.worker, m.name)
 	whole.Now = m.clock
-	return &Stages{TakeUp: r.watch.step, Sweep: m.newSweep(), SweepTargets: m.sweepTargets, Rebuild: whole, Ingest: r.ingest, Filler: r.filler, Sequencer: r.sequencer, Worker: r.worker, Senders: r.senders, Intakes: r.intakes, Downlink: r.downlink, Keeper: r.keeper, Escalator: r.escalator}, nil
+	return &Stages{TakeUp: r.watch.step, Sweep: m.newSweep(), SweepTargets: m.sweepTargets, Rebuild: whole, Ingest: r.ingest, Filler: r.filler, Sequencer: r.sequencer, Worker: r.worker, Senders: r.senders, Intakes: r.intakes, Downlink: r.downlink, Master: r.master.feed, Keeper: r.keeper, Escalator: r.escalator}, nil
 }
 
 type surroundingLink Surroundings

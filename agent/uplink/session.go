@@ -330,15 +330,27 @@ func (u *Uplink) post(s *sending) bool {
 	select {
 	case u.out <- s:
 		*s.what = true
+		u.underWay++
+		u.staff()
 		return true
 	default:
 		return false
 	}
 }
 
+// staff starts a sender where all have something to do. A Publish ends with the broker's answer, so what is in flight together needs a goroutine
+// each; a site at rest has one or two, not as many as its window is wide.
+func (u *Uplink) staff() {
+	if u.more != nil && u.underWay > u.senders && u.senders < u.c.Window+2 {
+		u.senders++
+		u.more()
+	}
+}
+
 // landed takes note that a Publish has ended. The broker's word means nothing for an envelope: only from here on its Ack is awaited.
 func (u *Uplink) landed(sent *sending, now time.Time) {
 	*sent.what = false
+	u.underWay--
 	f := sent.flight
 	if f != nil {
 		f.due = now.Add(f.wait)

@@ -149,9 +149,12 @@ type Uplink struct {
 	s      *session        // the session that is up, else nil
 	forked time.Time       // the last fork
 	pace   pace
-	line   LineStats         // what the line says of itself, nil where it says nothing
-	mu     sync.Mutex        // guards what follows
-	born   *docklinev1.Hello // of the connection that is being made
+	// more starts another sender; underWay is how many messages are with the senders.
+	more              func()
+	senders, underWay int
+	line              LineStats         // what the line says of itself, nil where it says nothing
+	mu                sync.Mutex        // guards what follows
+	born              *docklinev1.Hello // of the connection that is being made
 	// beat numbers the heartbeats of that connection.
 	beat  uint64
 	stats Stats
@@ -224,10 +227,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	u.mu.Lock()
 	u.line, _ = line.(LineStats)
 	u.mu.Unlock()
-	// A Publish ends with the broker's answer, so what is in flight together needs a goroutine each.
-	for range u.c.Window + 2 {
-		group.Go(func() error { return u.send(ctx, line) })
-	}
+	u.more = func() { group.Go(func() error { return u.send(ctx, line) }) }
 	group.Go(func() error { return u.loop(ctx) })
 	err = group.Wait()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWait)

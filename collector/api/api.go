@@ -1,4 +1,4 @@
-// Package api serves what the collector knows as JSON, for reading only; errors are RFC 9457 problems.
+// Package api serves what the collector knows as JSON, and takes orders in; errors are RFC 9457 problems.
 package api
 
 import (
@@ -8,13 +8,18 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/reconcile"
+	"github.com/dockline/dockline/collector/submission"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // Config is what the API reads from.
@@ -28,23 +33,33 @@ type Config struct {
 	Now func() time.Time
 	// Log may be nil.
 	Log *slog.Logger
+	// Process names this run of the collector among its members; "" is none.
+	Process string
+	// Submissions takes orders in; with nil the API is for reading only.
+	Submissions *submission.Intake
+	// Desk is where people work, with the policy in force; with nil nothing can be done about exceptions and orders. Acted is called when something
+	// was done; it may be nil.
+	Desk  func() Desk
+	Acted func()
 }
 
 type server struct {
 	Config
 	fleet *fleet.Fleet
 	log   *eventlog.Log
+	once  *once
 }
 
-// New returns a handler for everything below /api/v1/. It answers GET and HEAD only. Every request may have ?tenant=; without it
-// the only tenant there is is meant, and where there are several the answer is 400.
+// New returns a handler for everything below /api/v1/. Every request may have ?tenant=; without it the only tenant there is is meant, and where there
+// are several the answer is 400. What changes something is a POST with an Idempotency-Key.
 func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &server{Config: c, fleet: &fleet.Fleet{DB: c.DB, OfflineAfter: c.OfflineAfter, Now: c.Now}, log: &eventlog.Log{DB: c.DB}}
+	s.once = &once{db: c.DB, process: c.Process, now: s.now}
 	mux := http.NewServeMux()
-	for pattern, answer := range map[string]func(*request) (any, error){
+	reads := map[string]func(*request) (any, error){
 		"/api/v1/sites":            s.sites,
 		"/api/v1/sites/{id}":       s.site,
 		"/api/v1/days":             s.days,
@@ -61,11 +76,32 @@ func New(c Config) http.Handler {
 		"/api/v1/stock/atp":        s.promised,
 		"/api/v1/receipts":         s.receipts,
 		"/api/v1/search":           s.find,
-	} {
+
+		"/api/v1/submissions/{number}":        s.submissions,
+		"/api/v1/exceptions/{number}":         s.exception,
+		"/api/v1/exceptions/{number}/actions": s.offers(func(q *request) string { return "exception/" + q.PathValue("number") }),
+		"/api/v1/orders/{number}/actions":     s.offers(func(q *request) string { return event.OrderKey(q.PathValue("number")) }),
+	}
+	changes := map[string]change{
+		"/api/v1/orders": s.submit,
+		"/api/v1/orders/{number}/actions/{action}":     s.actOnOrder,
+		"/api/v1/exceptions/{number}/notes":            s.act(noted),
+		"/api/v1/exceptions/{number}/assignee":         s.act(assigned),
+		"/api/v1/exceptions/{number}/actions/{action}": s.act(anyAction),
+	}
+	allowed := make(map[string][]string)
+	for pattern, answer := range reads {
 		mux.HandleFunc("GET "+pattern, s.handle(answer))
+		allowed[pattern] = []string{http.MethodGet, http.MethodHead}
+	}
+	for pattern, do := range changes {
+		mux.HandleFunc("POST "+pattern, s.changing(do))
+		allowed[pattern] = append(allowed[pattern], http.MethodPost)
+	}
+	for pattern, methods := range allowed {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Allow", "GET, HEAD")
-			write(w, &Problem{Status: http.StatusMethodNotAllowed, Detail: "The API is for reading: use GET."})
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			write(w, &Problem{Status: http.StatusMethodNotAllowed, Detail: "Use " + strings.Join(methods, " or ") + " here."})
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -109,7 +145,7 @@ func (s *server) handle(answer func(*request) (any, error)) http.HandlerFunc {
 			send(w, http.StatusOK, "application/json", body)
 			return
 		case errors.As(err, &problem):
-		case errors.Is(err, view.ErrNoOrder), errors.Is(err, view.ErrNoGoods), errors.Is(err, eventlog.ErrNoEvent):
+		case errors.Is(err, view.ErrNoOrder), errors.Is(err, view.ErrNoGoods), errors.Is(err, eventlog.ErrNoEvent), errors.Is(err, exception.ErrAbsent), errors.Is(err, reconcile.ErrNoKey):
 			problem = &Problem{Status: http.StatusNotFound, Detail: err.Error()}
 		case r.Context().Err() != nil:
 			return
@@ -144,6 +180,11 @@ type Problem struct {
 	Status int    `json:"status"`
 	// Detail is one sentence for a person.
 	Detail string `json:"detail,omitempty"`
+	// Errors are what is wrong with single fields of what was sent.
+	Errors []submission.Fault `json:"errors,omitempty"`
+
+	// retryAfter is in how many seconds it may be asked again, 0 for nothing.
+	retryAfter int
 }
 
 // Error is the detail.
@@ -153,7 +194,10 @@ func write(w http.ResponseWriter, p *Problem) {
 	p.Title = http.StatusText(p.Status)
 	body, err := json.Marshal(p)
 	if err != nil {
-		panic(err) // two strings and a number
+		panic(err) // strings and a number
+	}
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
 	send(w, p.Status, "application/problem+json", body)
 }

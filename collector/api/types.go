@@ -13,12 +13,16 @@ import (
 )
 
 // Message is a message of dockline.v1 in protobuf's JSON form, with the field names of the .proto files. Whole numbers of 64 bits are
-// strings; quantities of states are millionths of the base unit.
+// strings; quantities of states are decimal numbers of the base unit, as strings too: "12.5".
 type Message struct{ proto.Message }
 
 // MarshalJSON writes protobuf's JSON form.
 func (m Message) MarshalJSON() ([]byte, error) {
-	return protojson.MarshalOptions{UseProtoNames: true}.Marshal(m.Message)
+	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m.Message)
+	if err != nil {
+		return nil, err
+	}
+	return inUnits(text, m.ProtoReflect().Descriptor())
 }
 
 // Sites answers GET /api/v1/sites.

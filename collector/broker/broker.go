@@ -27,7 +27,7 @@ type Config struct {
 	TLS *tls.Config
 	// MaxPacketBytes is the largest packet taken, wire.MaxPacketBytes unless set; clients are told.
 	MaxPacketBytes uint32
-	// MaxClients is how many may be connected, 10,000 unless set.
+	// MaxClients is how many may be connected, 25,000 unless set.
 	MaxClients int
 	// MaxPending is how many connections from one address may be unknown as yet, 256 unless set; four times as many in all.
 	MaxPending int
@@ -82,6 +82,7 @@ type Broker struct {
 	blocked map[string]bool
 	pending map[string]int // connections without a client id as yet, by address
 	waiting int            // sum of pending
+	width   width          // how many of these there may be now
 
 	accepted, refused, takenOver, dropped, panics atomic.Uint64
 	warned                                        limiter
@@ -107,7 +108,7 @@ func Open(config Config) (*Broker, error) {
 		config.MaxPacketBytes = wire.MaxPacketBytes
 	}
 	if config.MaxClients == 0 {
-		config.MaxClients = 10_000
+		config.MaxClients = 25_000
 	}
 	if config.MaxPending == 0 {
 		config.MaxPending = 256
@@ -122,7 +123,7 @@ func Open(config Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open broker: %w", err)
 	}
-	b := &Broker{config: config, listen: listen, live: make(map[string]*conn), blocked: make(map[string]bool), pending: make(map[string]int)}
+	b := &Broker{config: config, listen: listen, live: make(map[string]*conn), blocked: make(map[string]bool), pending: make(map[string]int), width: newWidth(4 * config.MaxPending)}
 	b.server = mqtt.New(&mqtt.Options{
 		Capabilities: &mqtt.Capabilities{
 			MaximumClients:             int64(config.MaxClients),
@@ -250,6 +251,7 @@ func (b *Broker) claim(c *conn, cl *mqtt.Client) error {
 			c.clientID, c.client = cl.ID, cl
 			b.live[cl.ID] = c
 			b.settle(c)
+			b.width.settled(c.came, time.Now())
 			b.mu.Unlock()
 			return nil
 		}

@@ -21,6 +21,8 @@ const (
 	ServiceCase     Kind = "crm_case"
 	// OrderAmendment changes what is ordered: another item, less, or a remainder under a document of its own.
 	OrderAmendment Kind = "order_amend"
+	// OrderCreate makes an order that was handed in at the centre.
+	OrderCreate Kind = "order_create"
 	// GoodsIssueReversal and InvoiceReversal take back a document that had its effect, by a document of their own.
 	GoodsIssueReversal Kind = "goods_issue_reversal"
 	InvoiceReversal    Kind = "invoice_reversal"

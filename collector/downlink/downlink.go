@@ -38,9 +38,7 @@ type Downlink struct {
 	wake    db.Signal
 	renewed time.Time
 	sites   map[siteKey]*site
-	// mastered is what the sites that are online hold of the master data.
-	mastered map[siteKey]*mastered
-	sent     [2]atomic.Int64
+	sent    [2]atomic.Int64
 }
 
 // Stats counts since the start of the process, what was sent again included.
@@ -60,9 +58,30 @@ const leaseTime = 5 * time.Second
 func (d *Downlink) Run(ctx context.Context) error {
 	defer d.DB.GiveBack(ctx, "downlink", d.Holder)
 	return db.Poll(ctx, &d.wake, cmp.Or(d.Poll, 500*time.Millisecond), d.Slog, "send commands and receipts", func(ctx context.Context) (bool, error) {
+		began := time.Now()
 		sent, err := d.Step(ctx)
+		rest(ctx, time.Since(began))
 		return sent > 0, err
 	})
+}
+
+// Each heartbeat of a fleet wakes the downlink, and to look takes longer the more sites there are. From shortLook on it rests as long as it has
+// looked, longestRest at most: whatever waits meanwhile is found together.
+const (
+	shortLook   = 5 * time.Millisecond
+	longestRest = 250 * time.Millisecond
+)
+
+func rest(ctx context.Context, looked time.Duration) {
+	if looked < shortLook {
+		return
+	}
+	timer := time.NewTimer(min(looked, longestRest))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 func (d *Downlink) now() time.Time {
@@ -96,8 +115,7 @@ func (d *Downlink) Step(ctx context.Context) (int, error) {
 			return sent, fmt.Errorf("downlink to %s: %w", p.key.site, err)
 		}
 	}
-	n, err := d.serveMaster(ctx)
-	return sent + n, err
+	return sent, nil
 }
 
 type siteKey struct {
@@ -119,13 +137,16 @@ func (d *Downlink) lacking(ctx context.Context) ([]presence, error) {
 	since := d.now().Add(-cmp.Or(d.OfflineAfter, 20*time.Second)).UnixMicro()
 	err := d.DB.Read(ctx, func(tx *db.Tx) error {
 		found = nil
+		// Whoever holds what was last given lacks nothing: in a fleet at rest that is all of them, and nothing else of theirs is looked for.
 		rows, err := tx.Query(ctx, `SELECT tenant, site, session, commands_through, receipts_through, commands, receipts, last_command, last_receipt FROM (
-			SELECT p.tenant, p.site, p.session, p.commands_through, p.receipts_through,
-				CASE WHEN EXISTS (SELECT 1 FROM command c WHERE c.tenant = p.tenant AND c.site = p.site AND c.position > p.commands_through AND c.outcome = 0) THEN 1 ELSE 0 END AS commands,
-				CASE WHEN EXISTS (SELECT 1 FROM receipt r WHERE r.tenant = p.tenant AND r.site = p.site AND r.position > p.receipts_through) THEN 1 ELSE 0 END AS receipts,
-				coalesce((SELECT l.last FROM list_position l WHERE l.tenant = p.tenant AND l.site = p.site AND l.list = 'command'), 0) AS last_command,
-				coalesce((SELECT l.last FROM list_position l WHERE l.tenant = p.tenant AND l.site = p.site AND l.list = 'receipt'), 0) AS last_receipt
-			FROM presence p WHERE p.online = 1 AND p.seen_at >= ?) AS s WHERE commands + receipts > 0 ORDER BY tenant, site`, since)
+			SELECT p.tenant, p.site, p.session, p.commands_through, p.receipts_through, p.last_command, p.last_receipt,
+				CASE WHEN p.last_command > p.commands_through AND EXISTS (SELECT 1 FROM command c WHERE c.tenant = p.tenant AND c.site = p.site AND c.position > p.commands_through AND c.outcome = 0) THEN 1 ELSE 0 END AS commands,
+				CASE WHEN p.last_receipt > p.receipts_through AND EXISTS (SELECT 1 FROM receipt r WHERE r.tenant = p.tenant AND r.site = p.site AND r.position > p.receipts_through) THEN 1 ELSE 0 END AS receipts
+			FROM (SELECT o.tenant, o.site, o.session, o.commands_through, o.receipts_through, coalesce(lc.last, 0) AS last_command, coalesce(lr.last, 0) AS last_receipt FROM presence o
+				LEFT JOIN list_position lc ON lc.tenant = o.tenant AND lc.site = o.site AND lc.list = 'command'
+				LEFT JOIN list_position lr ON lr.tenant = o.tenant AND lr.site = o.site AND lr.list = 'receipt'
+				WHERE o.online = 1 AND o.seen_at >= ? AND (coalesce(lc.last, 0) > o.commands_through OR coalesce(lr.last, 0) > o.receipts_through)) AS p) AS s
+			WHERE commands + receipts > 0 ORDER BY tenant, site`, since)
 		if err != nil {
 			return err
 		}

@@ -39,34 +39,59 @@ type Decision struct {
 	Source string
 	// Append takes the fact into the event log within the caller's transaction.
 	Append func(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) error
+	// Note says of a key that is not in the database where it is archived, or nothing; nil says nothing.
+	Note func(ctx context.Context, tx *db.Tx, tenant, key string) string
+}
+
+// absent is the error about a key that is not in the database.
+func (d Decision) absent(ctx context.Context, tx *db.Tx, key string) error {
+	note := ""
+	if d.Note != nil {
+		note = d.Note(ctx, tx, d.Tenant, key)
+	}
+	return fmt.Errorf("%s of tenant %s: %w%s", key, d.Tenant, ErrAbsent, note)
+}
+
+// Decided is what a decision came to.
+type Decided struct {
+	Key      string `json:"key"`
+	Decision string `json:"decision"`
+	// Event is the fact that keeps it.
+	Event string `json:"event"`
+	Order string `json:"order,omitempty"`
+	// Lines are what was allowed to be credited beyond the dispositions, or the order's lines that goods were taken for.
+	Lines  []Line `json:"lines,omitempty"`
+	Reason string `json:"reason"`
 }
 
 // Line is a line of a return, and a quantity in its base unit.
 type Line struct {
-	OrderLine, Item, Quantity string
+	OrderLine string `json:"order_line,omitempty"`
+	Item      string `json:"item,omitempty"`
+	Quantity  string `json:"quantity,omitempty"`
 }
 
 // Credit says how much of each line is to be credited altogether; one that is left out stays as it is. What goes beyond them
 // is refused unless override is set, what goes beyond what came back always.
-func (d Decision) Credit(ctx context.Context, tx *db.Tx, lines []Line, override bool, now time.Time) error {
+func (d Decision) Credit(ctx context.Context, tx *db.Tx, lines []Line, override bool, now time.Time) (*Decided, error) {
 	s, err := d.load(ctx, tx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	told := &docklinev1.ReturnDecision{Decision: state.DecidedCredit}
 	beyond, named := false, make(map[*docklinev1.ReturnLineState]bool)
 	for _, asked := range lines {
 		l, err := lineOf(s, asked)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		named[l] = true
 		total, err := event.ParseQuantity(asked.Quantity)
 		if err != nil {
-			return fmt.Errorf("%w: quantity %w", ErrIncorrect, err)
+			return nil, fmt.Errorf("%w: quantity %w", ErrIncorrect, err)
 		}
 		if total < 0 || total > l.GetReceived() {
-			return fmt.Errorf("%s of item %s cannot be credited: %s came back", asked.Quantity, l.GetItem(), event.FormatQuantity(l.GetReceived()))
+			return nil, fmt.Errorf("%s of item %s cannot be credited: %s came back", asked.Quantity, l.GetItem(), event.FormatQuantity(l.GetReceived()))
 		}
 		extra := total - (l.GetCreditable() - l.GetAllowed())
 		if extra <= 0 {
@@ -75,7 +100,7 @@ func (d Decision) Credit(ctx context.Context, tx *db.Tx, lines []Line, override 
 		beyond = true
 		told.Lines = append(told.Lines, lineOfWord(l, extra))
 		if !override {
-			return fmt.Errorf("%s of item %s is %w: %s of it may be credited, of %s that came back. Have the site tell what became of the rest; or, where it is meant, say so with --override and a reason",
+			return nil, fmt.Errorf("%s of item %s is %w: %s of it may be credited, of %s that came back. Have the site tell what became of the rest; or, where it is meant, say so with --override and a reason",
 				asked.Quantity, l.GetItem(), ErrBeyondDisposition, event.FormatQuantity(l.GetCreditable()-l.GetAllowed()), event.FormatQuantity(l.GetReceived()))
 		}
 	}
@@ -85,11 +110,11 @@ func (d Decision) Credit(ctx context.Context, tx *db.Tx, lines []Line, override 
 		}
 	}
 	if !beyond && !allowed(s) {
-		return errors.New("nothing is to be decided: what was disposed of allows it, and it is asked for by itself")
+		return nil, errors.New("nothing is to be decided: what was disposed of allows it, and it is asked for by itself")
 	}
 	if beyond { // it overrules what fulfilment.yaml says of credits
 		if err := people.Allow(ctx, tx, d.Tenant, d.By, people.ExceptionApprove); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	return d.tell(ctx, tx, s, told, now)
@@ -109,34 +134,6 @@ func allowed(s *docklinev1.ReturnState) bool {
 	return false
 }
 
-// Accept takes goods that came without an RMA for an order: their receipt is posted, and their credit follows what is done with them.
-func (d Decision) Accept(ctx context.Context, tx *db.Tx, order, customer string, now time.Time) error {
-	s, err := d.load(ctx, tx)
-	switch {
-	case err != nil:
-		return err
-	case !s.GetBlind():
-		return fmt.Errorf("%w: %s has an RMA: the system of record says whether it may come back", ErrIncorrect, d.Key)
-	case s.GetStatus() == state.ReturnMatched:
-		return fmt.Errorf("%s is matched to an RMA already", d.Key)
-	case order == "":
-		return fmt.Errorf("%w: say for which order the goods are taken", ErrIncorrect)
-	}
-	if err := d.knownOrder(ctx, tx, order); err != nil {
-		return err
-	}
-	return d.tell(ctx, tx, s, &docklinev1.ReturnDecision{Decision: state.DecidedAccept, Order: order, Customer: customer}, now)
-}
-
-// knownOrder refuses an order that nothing was told of but what names it, such as a return or a word like this: the ERP could take nothing back from it, and the goods would wait for ever.
-func (d Decision) knownOrder(ctx context.Context, tx *db.Tx, order string) error {
-	found, err := tx.Lookup(ctx, db.Lookup{Table: "state", Columns: []string{"status"}, Key: []string{"tenant", "fold_key"}, Rows: [][]any{{d.Tenant, event.OrderKey(order)}}})
-	if err == nil && (len(found) == 0 || fmt.Sprint(found[0][0]) == state.Unknown) {
-		return fmt.Errorf("order %s of tenant %s: %w; `dockline-collector find` finds it by any of its numbers", order, d.Tenant, ErrAbsent)
-	}
-	return err
-}
-
 func (d Decision) load(ctx context.Context, tx *db.Tx) (*docklinev1.ReturnState, error) {
 	if strings.TrimSpace(d.Reason) == "" {
 		return nil, errors.New("say why: whoever looks at this return later has nothing else to go by")
@@ -153,7 +150,7 @@ func (d Decision) load(ctx context.Context, tx *db.Tx) (*docklinev1.ReturnState,
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("return %s of tenant %s: %w", d.Key, d.Tenant, ErrAbsent)
+		return nil, d.absent(ctx, tx, d.Key)
 	}
 	s := &docklinev1.ReturnState{}
 	return s, proto.Unmarshal(found[0][0].([]byte), s)
@@ -176,10 +173,10 @@ func lineOf(s *docklinev1.ReturnState, asked Line) (found *docklinev1.ReturnLine
 }
 
 // tell appends the decision, in the place of one of its kind that was made before, and records who made it.
-func (d Decision) tell(ctx context.Context, tx *db.Tx, s *docklinev1.ReturnState, told *docklinev1.ReturnDecision, now time.Time) error {
+func (d Decision) tell(ctx context.Context, tx *db.Tx, s *docklinev1.ReturnState, told *docklinev1.ReturnDecision, now time.Time) (*Decided, error) {
 	kind, parts, err := event.ParseKey(d.Key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	told.Reason = d.Reason
 	if told.Number = s.GetNumber(); kind == state.KindBlindReturn {
@@ -189,17 +186,19 @@ func (d Decision) tell(ctx context.Context, tx *db.Tx, s *docklinev1.ReturnState
 		SourceKey: "decision/" + told.GetDecision() + "/" + d.Key, SourceRevision: now.UTC().Format(time.RFC3339Nano), Payload: &docklinev1.Event_ReturnDecision{ReturnDecision: told}}
 	e.Id = event.ID(event.Cause{Tenant: e.Tenant, Source: e.Source, SourceKey: e.SourceKey, Revision: e.SourceRevision, Kind: event.KindName(e.Kind)})
 	if fault := event.Validate(e); fault != nil {
-		return fault
+		return nil, fault
 	}
 	if err := d.Append(ctx, tx, []*docklinev1.Event{e}); err != nil {
-		return err
+		return nil, err
 	}
+	done := &Decided{Key: d.Key, Decision: told.GetDecision(), Event: e.GetId(), Order: told.GetOrder(), Reason: d.Reason}
 	detail := map[string]any{"event": e.GetId(), "decision": told.GetDecision()}
 	for _, l := range told.GetLines() {
 		detail["line "+strings.TrimSpace(l.GetOrderLine()+" "+l.GetItem())] = l.GetQuantity().GetValue()
+		done.Lines = append(done.Lines, Line{OrderLine: l.GetOrderLine(), Item: l.GetItem(), Quantity: l.GetQuantity().GetValue()})
 	}
 	if told.GetOrder() != "" {
 		detail["order"] = told.GetOrder()
 	}
-	return audit.Record(ctx, tx, audit.Act{Tenant: d.Tenant, By: d.By, Action: "return." + told.GetDecision(), Object: d.Key, Reason: d.Reason, Detail: detail}, now)
+	return done, audit.Record(ctx, tx, audit.Act{Tenant: d.Tenant, By: d.By, Action: "return." + told.GetDecision(), Object: d.Key, Reason: d.Reason, Detail: detail}, now)
 }

@@ -22,6 +22,8 @@ const (
 	CRM Role = "crm"
 	// Carrier moves goods between sites and customers, and says where they are; a transport system speaks for all of them.
 	Carrier Role = "carrier"
+	// API is whoever hands things in at the centre, through the API or by command: a shop, a portal, a person.
+	API Role = "api"
 	// Dockline is the centre itself.
 	Dockline Role = "dockline"
 	// Stranger is a source that no policy names.
@@ -29,7 +31,7 @@ const (
 )
 
 // Roles are all that a policy may name as an owner.
-func Roles() []Role { return []Role{Site, SystemOfRecord, CRM, Carrier, Dockline} }
+func Roles() []Role { return []Role{Site, SystemOfRecord, CRM, Carrier, API, Dockline} }
 
 // Rule gives facts of some kinds, some fields, or some changes of status to their owners: the first of them is the record, and whom exceptions
 // about it go to; the others may state it too, and where both have, what the first says holds.

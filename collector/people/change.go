@@ -20,7 +20,7 @@ const Administrator = "administrator"
 var shipped = map[string][]string{
 	Administrator: Scopes,
 	"approver":    {PolicyApprove},
-	"operator":    {PostingAct, ExceptionAct, ExceptionApprove, Replay, DeadLetterAct, SiteAct, EventImport},
+	"operator":    {PostingAct, ExceptionAct, ExceptionApprove, OrderAct, Replay, DeadLetterAct, SiteAct, EventImport},
 	"clerk":       {ExceptionAct},
 	"modeller":    {PolicySet},
 	"viewer":      {},

@@ -21,19 +21,21 @@ const (
 	ExceptionAct  = "exception.act"
 	// ExceptionApprove is to let go on what a rule of the policy holds back.
 	ExceptionApprove = "exception.approve"
-	Replay           = "replay"
-	DeadLetterAct    = "deadletter.act"
-	UserManage       = "user.manage"
-	SiteAct          = "site.act"
-	EventImport      = "event.import"
-	Retention        = "retention"
+	// OrderAct is to hand orders in, and to hold, release, split, move or have cancelled those that there are.
+	OrderAct      = "order.act"
+	Replay        = "replay"
+	DeadLetterAct = "deadletter.act"
+	UserManage    = "user.manage"
+	SiteAct       = "site.act"
+	EventImport   = "event.import"
+	Retention     = "retention"
 	// SystemAct is what concerns the machine and every tenant on it: the authority that signs sites, a database that was put back, a rebuild of
 	// everything. Of the roles that ship only the administrator has it.
 	SystemAct = "system.act"
 )
 
 // Scopes are all that a role can allow.
-var Scopes = []string{PolicySet, PolicyApprove, PostingAct, ExceptionAct, ExceptionApprove, Replay, DeadLetterAct, UserManage, SiteAct, EventImport, Retention, SystemAct}
+var Scopes = []string{PolicySet, PolicyApprove, PostingAct, ExceptionAct, ExceptionApprove, OrderAct, Replay, DeadLetterAct, UserManage, SiteAct, EventImport, Retention, SystemAct}
 
 // ErrNotAllowed is returned to who may not do something; ErrAbsent where there is no such person or role.
 var (

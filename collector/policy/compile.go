@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/proto/configfile"
@@ -28,7 +29,14 @@ func (c *compiler) read(name string, out any) *configfile.File {
 		faults = configfile.Faults{{File: name, Text: err.Error()}}
 	}
 	c.faults = append(c.faults, faults...)
-	return nil
+	if slices.ContainsFunc(faults, func(f configfile.Fault) bool { return !f.Unknown }) {
+		return nil
+	}
+	file, err = configfile.Parse(name, c.policy.files[name]) // keys that nobody knows are left out, and the values of the others are looked at too
+	if err != nil {
+		return nil
+	}
+	return file
 }
 
 func (c *compiler) bad(file *configfile.File, key, format string, args ...any) {

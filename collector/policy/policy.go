@@ -217,8 +217,14 @@ func (p *Policy) RoleOf(e *docklinev1.Event) ownership.Role {
 			return t.Role
 		}
 	}
+	if name, _, _ := strings.Cut(e.GetSource(), "/"); name == API {
+		return ownership.API
+	}
 	return ownership.Stranger
 }
+
+// API is the source of what is handed in at the centre, by itself or with the name of a channel behind it: "api/shop".
+const API = "api"
 
 // Self is the source of the centre's own facts.
 const Self = "dockline"
@@ -238,4 +244,4 @@ const amendment = connector.OrderAmendment
 
 // kinds are the postings that a route can name.
 var kinds = []connector.Kind{connector.GoodsIssue, connector.InvoiceTrigger, connector.StockAdjustment, connector.OrderStatus, connector.ServiceCase,
-	connector.OrderAmendment, connector.ReturnReceipt, connector.CreditRequest}
+	connector.OrderAmendment, connector.OrderCreate, connector.ReturnReceipt, connector.CreditRequest}

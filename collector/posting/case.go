@@ -39,6 +39,7 @@ var kindNames = map[connector.Kind]string{
 	connector.OrderStatus:     "Order status",
 	connector.ServiceCase:     "Service case",
 	connector.OrderAmendment:  "Order amendment",
+	connector.OrderCreate:     "New order",
 
 	connector.GoodsIssueReversal: "Reversal of goods issue",
 	connector.InvoiceReversal:    "Reversal of invoice",
@@ -102,6 +103,8 @@ func orderOf(d *docklinev1.Document) (order, customer string) {
 		return v.ServiceCase.GetOrder(), v.ServiceCase.GetCustomer()
 	case *docklinev1.Document_OrderAmendment:
 		return v.OrderAmendment.GetOrder(), ""
+	case *docklinev1.Document_OrderCreate:
+		return "", v.OrderCreate.GetCustomer() // the system of record has not numbered it yet
 	case *docklinev1.Document_GoodsIssueReversal:
 		return v.GoodsIssueReversal.GetOrder(), ""
 	case *docklinev1.Document_InvoiceReversal:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,10 +68,50 @@ func (f Filter) where() (string, []any) {
 	return strings.Join(where, " AND "), args
 }
 
+// Codes are the codes of the faults that a tenant's postings carry.
+func Codes(ctx context.Context, tx *db.Tx, tenant string) ([]string, error) {
+	return tx.Texts(ctx, `SELECT DISTINCT fault_code FROM posting WHERE tenant = ? AND fault_code <> '' ORDER BY fault_code`, tenant)
+}
+
 // Of returns the postings of one fold, in the order in which they were first wanted.
 func Of(ctx context.Context, tx *db.Tx, tenant, foldKey string) ([]Entry, error) {
 	return entries(collect(tx.Query(ctx, `SELECT `+columns+` FROM posting WHERE tenant = ? AND fold_key = ? ORDER BY id`,
 		tenant, foldKey)))
+}
+
+// FedBy returns by event the postings that it feeds, or fed when they were last wanted, each list by reference.
+func FedBy(ctx context.Context, tx *db.Tx, tenant string, events []string) (map[string][]Entry, error) {
+	keys := make([][]any, len(events))
+	for i, id := range events {
+		keys[i] = []any{tenant, id}
+	}
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "posting_event", Columns: eventColumns, Key: []string{"tenant", "event_id"}, Rows: keys})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	feeds := make(map[place][]string)
+	for _, v := range found {
+		feeds[placeOf(v)] = append(feeds[placeOf(v)], v[4].(string))
+	}
+	places := slices.SortedFunc(maps.Keys(feeds), comparePlaces)
+	rows, err := tx.Lookup(ctx, db.Lookup{Table: "posting", Columns: columnNames, Key: keyColumns, Rows: keysOf(places)})
+	if err != nil {
+		return nil, fmt.Errorf("posting: what events feed: %w", err)
+	}
+	by := make(map[string][]Entry)
+	for _, v := range rows {
+		r := new(row)
+		if err := r.fill(v); err != nil {
+			return nil, err
+		}
+		for _, id := range feeds[r.place()] {
+			by[id] = append(by[id], r.Entry)
+		}
+	}
+	for _, list := range by {
+		slices.SortFunc(list, func(a, b Entry) int { return compareRefs(a.Ref, b.Ref) })
+	}
+	return by, nil
 }
 
 func entries(rows []*row, err error) ([]Entry, error) {

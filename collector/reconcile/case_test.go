@@ -249,6 +249,26 @@ var cases = []lifeCase{
 		w.tell(Accepted("SO9", "1", L("", "1", "SKU-1", "5")))
 		show("entered by a person")
 	}},
+	{name: "order handed in at the centre", live: func(w *world, show func(string)) {
+		w.tell(w.name(HandedIn(1, "PO-77", "C-1001", L("", "1", "SKU-1", "5"), L("", "2", "SKU-2", "1")), "handed in"))
+		show("handed in")
+		w.confirm("order_create")
+		w.tell(w.name(Accepted("SO9", "1", L("", "1", "SKU-1", "5"), L("", "2", "SKU-2", "1")), "accepted"))
+		show("accepted")
+		w.tell(w.name(HandedIn(2, "PO-78", "C-1001", L("", "1", "SKU-9", "5")), "another"))
+		w.pass(11 * time.Minute)
+		show("nobody speaks of another one")
+	}},
+	{name: "order handed in at the centre and entered by hand", live: func(w *world, show func(string)) {
+		w.tell(w.name(HandedIn(1, "PO-77", "C-1001", L("", "1", "SKU-1", "5")), "handed in"), w.name(Accepted("SO9", "1", L("", "1", "SKU-1", "5")), "by hand"))
+		show("the system of record has it already")
+	}},
+	{name: "order handed in at the centre in codes that nobody knows", policy: map[string]string{"mapping.yaml": strictMapping}, live: func(w *world, show func(string)) {
+		w.tell(w.name(HandedIn(1, "PO-77", "C-1001", L("", "1", "SKU-1", "5"), L("", "2", "SKU-9", "1")), "handed in"))
+		show("one item is not known")
+		w.activate(map[string]string{"mapping.yaml": moreMapping + "  - item: SKU-9\n"})
+		show("the mapping knows it")
+	}},
 	{name: "gap declared by a site", live: func(w *world, show func(string)) {
 		gap := &docklinev1.Event{Id: "gap", Tenant: Tenant, Site: Site, Source: "journal", Kind: docklinev1.EventKind_EVENT_KIND_STREAM_GAP, SourceKey: "gap/e0/3",
 			OccurredAt: timestamppb.New(Morning), Payload: &docklinev1.Event_StreamGap{StreamGap: &docklinev1.StreamGap{Epoch: "e0", FirstSeq: 3, LastSeq: 9, Reason: "the file is damaged"}}}

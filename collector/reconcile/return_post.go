@@ -30,9 +30,12 @@ type back struct {
 	order *docklinev1.OrderState
 	// receipts are those wanted, by target.
 	receipts map[string][]posting.Desired
-	// originals are the goods issues and invoices of the order.
+	// originals are the goods issues and invoices of the order, and left what left by them.
 	originals []posting.Entry
-	fed       map[string]bool
+	left      left
+	// before are, by event, the postings that its record feeds or has fed, whatever return it was told of then.
+	before map[string][]posting.Entry
+	fed    map[string]bool
 }
 
 // postReturn wants a receipt for each record of goods that came back, once the return is authorised, matched or accepted; and the credit of what
@@ -42,26 +45,26 @@ func (v *view) postReturn(fold *state.ReturnFold, number ...string) map[string]b
 	b := &back{ReturnFold: fold, view: v, number: number, told: fold.Authorised || s.GetBlind() && s.GetAccepted() && fold.Matched == "",
 		order:    &docklinev1.OrderState{Number: s.GetOrder(), Customer: s.GetCustomer(), Site: s.GetSite()},
 		receipts: make(map[string][]posting.Desired), fed: make(map[string]bool)}
-	if s.GetBlind() && fold.Matched != "" { // its RMA posts it, or says why not
+	if s.GetBlind() && v.rmaOf(fold) != "" { // its RMA posts it, or says why not
 		for _, e := range fold.Facts {
 			b.fed[e.GetId()] = b.fed[e.GetId()] || e.GetReturn() != nil
 		}
+		v.leaveToRMA()
 		return b.fed
+	}
+	if len(fold.Receipts)+len(fold.Dispositions) > 0 {
+		b.before = v.fedBefore(fold)
 	}
 	if s.GetOrder() != "" && len(fold.Receipts) > 0 {
 		b.originals = must(posting.Of(v.ctx, v.batch.tx, v.tenant, event.OrderKey(s.GetOrder())))
+		b.left = leftBy(b.originals, s.GetShipments())
 	}
-	room := make(map[*docklinev1.ReturnLineState]int64)
-	for _, l := range s.GetLines() {
-		room[l] = l.GetAuthorised()
-		if s.GetBlind() {
-			room[l] = l.GetReceived()
-		}
-	}
+	room := b.room(b.mayCome)
 	for _, deed := range fold.Receipts {
 		b.receipt(deed, room)
 	}
 	b.credits()
+	b.unclear()
 	return b.fed
 }
 
@@ -70,21 +73,27 @@ func (b *back) receipt(deed state.ReturnDeed, room map[*docklinev1.ReturnLineSta
 	v, r := b.view, deed.Event.GetReturn()
 	doc := b.document(deed.Event)
 	doc.ReceivedAt = deed.Event.GetOccurredAt()
-	doc.Lines = lines(deed, func(p state.ReturnPart) int64 { return take(room, p.Line, p.Quantity) })
+	doc.Lines = b.lines(deed, func(p state.ReturnPart) int64 { return take(room, p.Line, p.Quantity) })
 	document := &docklinev1.Document{Document: &docklinev1.Document_ReturnReceipt{ReturnReceipt: doc}}
 	key := naturalKey(append(slices.Clone(b.number), cmp.Or(r.GetReceipt(), "receipt"), shortRecord(deed.Event))...)
+	unclear := b.anyUnclear(deed)
 	routes := v.targets(connector.ReturnReceipt, doc.GetSite(), b.order, document, v.policy)
 	if len(routes) > 0 {
 		b.fed[deed.Event.GetId()] = true
 	}
 	for _, target := range sortedNames(routes) {
-		d := posting.Desired{Target: target, Kind: connector.ReturnReceipt, Key: key, SerialKey: event.Key("return", b.number...), Site: doc.GetSite(), CorrelationID: b.correlation(),
-			Document: document, EventIDs: []string{deed.Event.GetId()}, Style: routes[target], Needs: b.needs(target, connector.GoodsIssue, doc.GetLines())}
-		e, sent := v.effective(d.Ref())
+		d := posting.Desired{Target: target, Kind: connector.ReturnReceipt, Key: b.key(target, connector.ReturnReceipt, deed.Event, key), SerialKey: event.Key("return", b.number...),
+			Site: doc.GetSite(), CorrelationID: b.correlation(), Document: document, EventIDs: []string{deed.Event.GetId()}, Style: routes[target],
+			Needs: b.needs(target, connector.GoodsIssue, doc.GetLines())}
+		e, sent := b.effective(d.Ref())
 		switch {
 		case sent && b.Ended: // goods are the truth: what is booked stays
 			d.Document = e.Document
 		case !b.told || len(doc.GetLines()) == 0:
+			continue
+		case sent && b.sameButLines(e, document, deed):
+			d.Document = e.Document
+		case unclear:
 			continue
 		}
 		b.receipts[target] = append(b.receipts[target], d)
@@ -119,8 +128,8 @@ func (b *back) credits() {
 		for _, r := range b.share(target, asked) {
 			doc := b.document(r.deed.Event)
 			at := 0
-			doc.Lines = lines(r.deed, func(state.ReturnPart) int64 { at++; return r.given[at-1] })
-			b.credit(r.deed.Event, doc, target, r.key, r.style[target])
+			doc.Lines = b.lines(r.deed, func(state.ReturnPart) int64 { at++; return r.given[at-1] })
+			b.credit(r, doc, target)
 		}
 	}
 }
@@ -129,8 +138,8 @@ func (b *back) credits() {
 // has: what was credited by hand beside it is less for what is asked for more, never more for what was cut short because of it.
 func (b *back) share(target string, asked []*creditAsk) (all []*creditAsk) {
 	room, free := make(map[*docklinev1.ReturnLineState]int64), make(map[*docklinev1.ReturnLineState]int64)
-	for _, l := range b.State.GetLines() {
-		room[l], free[l] = l.GetCreditable(), max(0, l.GetCreditable()-b.ByHand[l])
+	for l, n := range b.room((*docklinev1.ReturnLineState).GetCreditable) {
+		room[l], free[l] = n, max(0, n-b.ByHand[l])
 	}
 	var rest []*creditAsk
 	for _, r := range asked {
@@ -138,7 +147,7 @@ func (b *back) share(target string, asked []*creditAsk) (all []*creditAsk) {
 			continue
 		}
 		r.given = make([]int64, len(r.deed.Parts))
-		e, sent := b.view.effective(posting.Ref{Target: target, Kind: connector.CreditRequest, Key: r.key})
+		e, sent := b.effective(posting.Ref{Target: target, Kind: connector.CreditRequest, Key: b.key(target, connector.CreditRequest, r.deed.Event, r.key)})
 		if !sent {
 			rest = append(rest, r)
 			continue
@@ -146,7 +155,7 @@ func (b *back) share(target string, asked []*creditAsk) (all []*creditAsk) {
 		all = append(all, r)
 		stands := standing(e)
 		for i, p := range r.deed.Parts {
-			name := creditLine(p.Line.GetOrderLine(), p.Line.GetItem(), p.Told.GetDisposition(), p.Told.GetCondition(), p.Told.GetLot(), p.Told.GetBin())
+			name := creditLine(b.orderLine(p.Line), p.Line.GetItem(), p.Told.GetDisposition(), p.Told.GetCondition(), p.Told.GetLot(), p.Told.GetBin())
 			n := take(room, p.Line, min(p.May, stands[name]))
 			r.given[i], stands[name], free[p.Line] = n, stands[name]-n, max(0, free[p.Line]-n)
 		}
@@ -181,19 +190,27 @@ func creditLine(orderLine, item, disposition, condition, lot, bin string) [6]str
 	return [6]string{orderLine, item, disposition, condition, lot, bin}
 }
 
-func (b *back) credit(e *docklinev1.Event, doc *docklinev1.GoodsReturned, target, key string, style connector.Style) {
+func (b *back) credit(r *creditAsk, doc *docklinev1.GoodsReturned, target string) {
 	if len(doc.GetLines()) == 0 {
 		return
 	}
+	e := r.deed.Event
 	b.fed[e.GetId()] = true
-	needs := b.needs(target, connector.InvoiceTrigger, doc.GetLines())
+	d := posting.Desired{Target: target, Kind: connector.CreditRequest, Key: b.key(target, connector.CreditRequest, e, r.key), SerialKey: event.Key("credit", b.number...),
+		Site: doc.GetSite(), CorrelationID: b.correlation(), Document: &docklinev1.Document{Document: &docklinev1.Document_CreditRequest{CreditRequest: doc}},
+		EventIDs: []string{e.GetId()}, Style: r.style[target]}
+	if was, sent := b.effective(d.Ref()); sent && b.sameButLines(was, d.Document, r.deed) {
+		d.Document = was.Document
+	} else if b.anyUnclear(r.deed) {
+		return
+	}
+	d.Needs = b.needs(target, connector.InvoiceTrigger, doc.GetLines())
 	for _, receipt := range b.receipts[target] {
 		if overlap(receipt.Document.GetReturnReceipt().GetLines(), doc.GetLines()) {
-			needs = append(needs, receipt.Ref())
+			d.Needs = append(d.Needs, receipt.Ref())
 		}
 	}
-	b.view.want(posting.Desired{Target: target, Kind: connector.CreditRequest, Key: key, SerialKey: event.Key("credit", b.number...), Site: doc.GetSite(), CorrelationID: b.correlation(),
-		Document: &docklinev1.Document{Document: &docklinev1.Document_CreditRequest{CreditRequest: doc}}, Needs: needs, EventIDs: []string{e.GetId()}, Style: style})
+	b.view.want(d)
 }
 
 // document is what receipts and requests have in common.
@@ -248,13 +265,13 @@ func overlap(a, b []*docklinev1.DocumentLine) bool {
 }
 
 // lines are those of a document, each with so much of a part as is given.
-func lines(deed state.ReturnDeed, given func(state.ReturnPart) int64) (list []*docklinev1.DocumentLine) {
+func (b *back) lines(deed state.ReturnDeed, given func(state.ReturnPart) int64) (list []*docklinev1.DocumentLine) {
 	for _, p := range deed.Parts {
 		n := given(p)
 		if n <= 0 {
 			continue
 		}
-		l := &docklinev1.DocumentLine{OrderLine: p.Line.GetOrderLine(), Item: p.Line.GetItem(), Quantity: event.FormatQuantity(n), Lot: p.Told.GetLot(), Bin: p.Told.GetBin(),
+		l := &docklinev1.DocumentLine{OrderLine: b.orderLine(p.Line), Item: p.Line.GetItem(), Quantity: event.FormatQuantity(n), Lot: p.Told.GetLot(), Bin: p.Told.GetBin(),
 			Condition: p.Told.GetCondition(), Disposition: p.Told.GetDisposition()}
 		if n == p.Quantity { // of a part nobody knows which
 			l.Serials = slices.Sorted(slices.Values(p.Told.GetSerials()))
@@ -341,7 +358,7 @@ func noteOriginal(in map[posting.Ref]string, ref posting.Ref, d *docklinev1.Docu
 	case connector.GoodsIssue:
 		text := d.GetGoodsIssue().GetShipment()
 		for _, l := range d.GetGoodsIssue().GetLines() {
-			text += fmt.Sprintf(" %q %q", l.GetOrderLine(), l.GetItem())
+			text += fmt.Sprintf(" %q %q %s", l.GetOrderLine(), l.GetItem(), l.GetQuantity())
 		}
 		in[ref] = text
 	}

@@ -1,18 +1,22 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 )
 
-// submission looks what became of the orders that were handed in under a number. Nothing is released by it: only what the system of
-// record accepts is an order. One that it refuses, or never speaks of, is a case that names where the order stood.
+// submission looks what became of the orders that were handed in under a number, and has systems make those that a route sends them. Nothing is
+// released by it: only what the system of record accepts is an order. One that it refuses, or never speaks of, is a case that names where the
+// order stood.
 func (v *view) submission(number string) {
 	submissions, found := state.FoldSubmission(v.facts)
 	v.raiseFindings(found, "", "")
+	entry := v.enter(number, submissions)
 	for i := range submissions {
 		s := &submissions[i]
 		switch {
@@ -20,18 +24,30 @@ func (v *view) submission(number string) {
 			v.outcome.reasons[s.Event.GetId()] = "the system of record accepted it as " + strings.Join(s.Orders, ", ")
 		case len(s.Refusals) > 0:
 			v.unaccepted(s, "order_refused", fmt.Sprintf("Order %s was refused", number), "the system of record refused it: "+strings.Join(s.Refusals, "; ")+".")
+		case entry[i].before != nil:
+			v.handedInTwice(s, entry[i].before, number)
 		default:
-			v.unheard(s, number)
+			v.unheard(s, entry[i], number)
 		}
 	}
 }
 
-// unheard is an order that the system of record has said nothing about: it may still come.
-func (v *view) unheard(s *state.Submission, number string) {
+// unheard is an order that the system of record has said nothing about: it may still come. What keeps a posting of it from being sent is a case of
+// that posting.
+func (v *view) unheard(s *state.Submission, e entering, number string) {
+	if e.unmapped != "" {
+		v.unaccepted(s, e.code, fmt.Sprintf("Order %s names what the mapping does not know", number), e.unmapped)
+		return
+	}
 	first, _ := v.since([]string{s.Event.GetId()})
 	if until := first.Add(v.policy.Timing(v.scope("", s.Event.GetOrder().GetCustomer())).SubmitWait); v.now.Before(until) {
 		v.wake(until)
 		return
+	}
+	for _, ref := range e.refs {
+		if p, ok := v.entry(ref); ok && (p.State == posting.Rejected || p.State == posting.Blocked || p.State == posting.Diverged) {
+			return
+		}
 	}
 	v.unaccepted(s, "order_not_accepted", fmt.Sprintf("Order %s was handed in and is in no system of record", number),
 		fmt.Sprintf("no system of record has told of it within %s.", v.policy.Timing(v.scope("", s.Event.GetOrder().GetCustomer())).SubmitWait))
@@ -44,11 +60,11 @@ func (v *view) unaccepted(s *state.Submission, code, title, what string) {
 	if o.GetCustomer() != "" {
 		customer = "customer " + o.GetCustomer()
 	}
-	where := e.GetOrigin()
-	if where == "" {
-		where = e.GetSource()
+	where, at := cmp.Or(e.GetOrigin(), e.GetSource()), "site "+e.GetSite()
+	if e.GetSite() == "" {
+		at = "the centre"
 	}
 	v.raise(exception.Desired{Code: code, Class: data, Subject: e.GetId(), Site: e.GetSite(), Customer: o.GetCustomer(), EventIDs: []string{e.GetId()}, Title: title + ": " + where,
-		Text: fmt.Sprintf("%s: order %s (%s, lines: %d) was handed in at site %s, and %s Correct the customer or the items in the system of record and enter the order there with customer reference %s, or hand in a corrected order under a number of its own. This closes by itself when the system of record has it.",
-			where, o.GetNumber(), customer, len(o.GetLines()), e.GetSite(), what, o.GetNumber())})
+		Text: fmt.Sprintf("%s: order %s (%s, lines: %d) was handed in at %s, and %s Correct the customer or the items in the system of record and enter the order there with customer reference %s, or hand in a corrected order under a number of its own. This closes by itself when the system of record has it.",
+			where, o.GetNumber(), customer, len(o.GetLines()), at, what, o.GetNumber())})
 }

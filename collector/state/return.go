@@ -47,8 +47,9 @@ type ReturnFold struct {
 	Arrived, Received []*docklinev1.Event
 	// Matched is the RMA that has named a blind return.
 	Matched string
-	// Authorised: a system of record lets it come back. Ended: it was denied, or cancelled.
-	Authorised, Ended bool
+	// Authorised: a system of record lets it come back. Ended: it was denied, or cancelled. Whole: whoever let it come back has named no lines, and so
+	// lets come what had left by the order, or by the shipments that are named.
+	Authorised, Ended, Whole bool
 	// Receipts are what the site received, by record, and Dispositions what was done with it and what people allowed to be credited; both in the
 	// order in which they happened.
 	Receipts, Dispositions []ReturnDeed
@@ -76,7 +77,12 @@ func foldReturn(s *docklinev1.ReturnState, facts []Fact, m Mapping) ReturnFold {
 	force := inForce(facts)
 	f := &returnFold{mapping: m, found: force.found, steps: newSteps(returnSteps...)}
 	f.out = ReturnFold{State: s, Former: force.former()}
-	f.authorisation(append(slices.Clone(force.Former), force.Facts...))
+	if s.Blind {
+		f.match(force.Facts)
+	} else {
+		f.authorisation(append(slices.Clone(force.Former), force.Facts...))
+		force.Facts = slices.DeleteFunc(force.Facts, f.ofAnother(force.Facts))
+	}
 	for _, fact := range force.Facts {
 		f.out.Facts = append(f.out.Facts, fact.Event)
 		f.take(fact.Event)
@@ -106,6 +112,8 @@ type returnFold struct {
 	credits   []*docklinev1.Event
 	deeds     []*docklinev1.Event // what the site did: received, inspected, disposed
 	decisions []*docklinev1.Event // what people decided
+	// orderLines are, by item, the lines of the order that a person has taken a blind return for.
+	orderLines map[string]string
 }
 
 // authorisation settles what holds of the return: of one source the highest revision, of several sources what was said last; who only asks has
@@ -136,16 +144,13 @@ func (f *returnFold) authorisation(facts []Fact) {
 	f.out.Authorised = f.authority.GetKind() == docklinev1.EventKind_EVENT_KIND_RETURN_AUTHORISED
 	f.out.Ended = !f.out.Authorised && decides(f.authority) > 0
 	a, s := last.Event.GetReturnAuthorisation(), f.out.State
-	if s.Blind {
-		f.out.Matched = a.GetNumber()
-		return
-	}
 	s.Order, s.Customer, s.Reason, s.Policy, s.ExpiresAt = a.GetOrder(), a.GetCustomer(), a.GetReason(), a.GetPolicy(), a.GetExpiresAt()
 	s.Site, s.Shipments = a.GetSite(), sortedSet(slices.Clone(a.GetShipments()))
 	told := a
 	if len(told.GetLines()) == 0 { // a cancellation carries no lines: those come from the newest fact that does
 		told = f.newestWithLines(facts, told)
 	}
+	f.out.Whole = len(told.GetLines()) == 0
 	for _, line := range told.GetLines() {
 		f.authorise(last.Event, line, told.GetOrder())
 	}

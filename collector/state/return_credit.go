@@ -11,7 +11,7 @@ import (
 const (
 	// DecidedCredit allows so much of each line to be credited beside what was disposed of.
 	DecidedCredit = "credit"
-	// DecidedAccept takes goods that came without an RMA for the order that is named.
+	// DecidedAccept takes goods that came without an RMA for the order that is named; lines say by item which line of it is meant.
 	DecidedAccept = "accept"
 )
 
@@ -77,6 +77,10 @@ func (f *returnFold) decided(e *docklinev1.Event, r *docklinev1.ReturnDecision) 
 		if s.Blind {
 			s.Accepted = true
 			s.Order, s.Customer = r.GetOrder(), cmp.Or(r.GetCustomer(), s.Customer)
+			f.orderLines = make(map[string]string)
+			for _, l := range r.GetLines() {
+				f.orderLines[l.GetItem()] = l.GetOrderLine()
+			}
 		}
 	}
 }
@@ -111,7 +115,7 @@ func (f *returnFold) creditable() {
 	slices.SortStableFunc(f.out.Dispositions, func(a, b ReturnDeed) int { return byHappening(Fact{Event: a.Event}, Fact{Event: b.Event}) })
 	room := make(map[*docklinev1.ReturnLineState]int64, len(f.lines))
 	for _, l := range f.lines {
-		if room[l.ReturnLineState] = l.Received; f.out.Authorised && !f.out.State.Blind {
+		if room[l.ReturnLineState] = l.Received; f.out.Authorised && !f.out.State.Blind && !f.out.Whole {
 			room[l.ReturnLineState] = min(l.Received, l.Authorised)
 		}
 	}

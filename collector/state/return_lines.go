@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 
+	"google.golang.org/protobuf/proto"
+
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -29,6 +31,10 @@ func (f *returnFold) authorise(e *docklinev1.Event, line *docklinev1.Line, order
 // place finds the lines that a fact's line may mean; one that nobody has authorised gets a line of its own.
 func (f *returnFold) place(line *docklinev1.Line, item string) []*returnLine {
 	var exact, alike []*returnLine
+	if said := f.orderLines[item]; said != "" && line.GetOrderLine() == "" {
+		line = proto.CloneOf(line)
+		line.OrderLine = said
+	}
 	for _, l := range f.lines {
 		if l.Item != item || line.GetOrder() != "" && l.Order != "" && line.GetOrder() != l.Order {
 			continue
@@ -47,7 +53,7 @@ func (f *returnFold) place(line *docklinev1.Line, item string) []*returnLine {
 		return alike
 	}
 	l := &returnLine{ReturnLineState: &docklinev1.ReturnLineState{Order: line.GetOrder(), OrderLine: line.GetOrderLine(), Item: item, Description: line.GetDescription(),
-		Unexpected: f.authority != nil && !f.out.State.Blind}}
+		Unexpected: f.authority != nil && !f.out.State.Blind && !f.out.Whole}}
 	f.lines = append(f.lines, l)
 	return []*returnLine{l}
 }

@@ -17,6 +17,8 @@ type Fault struct {
 	// Key is the path of keys: "plugins[0].path".
 	Key  string
 	Text string
+	// Unknown: there is no such key, and what is right about the file can be read all the same.
+	Unknown bool
 }
 
 func (f Fault) String() string {

@@ -70,7 +70,7 @@ func fromYAML(name string, text []byte, err error) Fault {
 	}
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
-		fault.Text = "unknown key; the commented example names those that there are"
+		fault.Text, fault.Unknown = "unknown key; the commented example names those that there are", true
 	}
 	return fault
 }

@@ -32,10 +32,12 @@ type Measure struct {
 
 // Suite runs the areas.
 type Suite struct {
-	// Areas to run; all where empty.
+	// Areas to run; where empty all but those that must be asked for.
 	Areas []string
 	// Rounds is how often each rate and time is taken, of which the median counts (3).
 	Rounds int
+	// Plots is a folder for pictures of what was measured, "" for none.
+	Plots string
 	// Dir is an empty folder for everything, on the disk that is to be measured.
 	Dir string
 	// Bin has Dockline's programs and the bench source (Build); Peers has those of the peers, and is empty for none.
@@ -54,22 +56,26 @@ type area struct {
 	name string
 	help string
 	run  func(*Suite, context.Context) error
+	// asked: it runs only where it is named, since it takes long and as much of the machine as there is.
+	asked bool
 }
 
 // areas, cheap ones first.
 var areas = []area{
-	{"journal", "the journal in process, beside bbolt and the disk", (*Suite).journal},
-	{"centre", "inbox, event log, fold and duplicates, beside what the databases do at best", (*Suite).centre},
-	{"fold", "one more fact of a key of 10, of 10,000 and of a million", (*Suite).fold},
-	{"flow", "from a plugin to the event log, through broker and database", (*Suite).flow},
-	{"memory", "the agent's memory: idle, with plugins, in full flow", (*Suite).memory},
-	{"start", "starting offline, over a million events; size of the program", (*Suite).start},
-	{"live", "latency and processor time at 200 events a second; to the ERP at 100", (*Suite).live},
-	{"posting", "what systems are told a second, beside what the sandbox ERP takes at best; from capture to the ERP at 10, 100 and 1,000 a second", (*Suite).posting},
-	{"capture", "durable capture through plugins, beside durable peers", (*Suite).capture},
-	{"drain", "backlogs of 30,000 singles, 200,000 and a million, and what they leave behind", (*Suite).drain},
-	{"fleet", "a thousand sites on one collector, and an outage that ends for all at once", (*Suite).fleet},
-	{"wan", "20,000 events over 40 ms and 20 Mbit/s", (*Suite).wan},
+	{"journal", "the journal in process, beside bbolt and the disk", (*Suite).journal, false},
+	{"centre", "inbox, event log, fold and duplicates, beside what the databases do at best", (*Suite).centre, false},
+	{"fold", "one more fact of a key of 10, of 10,000 and of a million", (*Suite).fold, false},
+	{"flow", "from a plugin to the event log, through broker and database", (*Suite).flow, false},
+	{"memory", "the agent's memory: idle, with plugins, in full flow", (*Suite).memory, false},
+	{"start", "starting offline, over a million events; size of the program", (*Suite).start, false},
+	{"live", "latency and processor time at 200 events a second; to the ERP at 100", (*Suite).live, false},
+	{"posting", "what systems are told a second, beside what the sandbox ERP takes at best; from capture to the ERP at 10, 100 and 1,000 a second", (*Suite).posting, false},
+	{"capture", "durable capture through plugins, beside durable peers", (*Suite).capture, false},
+	{"drain", "backlogs of 30,000 singles, 200,000 and a million, and what they leave behind", (*Suite).drain, false},
+	{"fleet", "a thousand sites on one collector, and an outage that ends for all at once", (*Suite).fleet, false},
+	{"wan", "20,000 events over 40 ms and 20 Mbit/s", (*Suite).wan, false},
+	{"scale", "ten thousand sites with the agent's own journal and uplink on one collector; only where it is named", (*Suite).scale, true},
+	{"master", "a million items from the ERP to the centre, a site and the CRM, while shipments go on", (*Suite).masterLoad, true},
 }
 
 // AreaNames lists what Suite.Areas may hold.
@@ -94,7 +100,7 @@ func (s *Suite) Run(ctx context.Context) error {
 	}
 	s.peers = &peerSet{dir: s.Peers}
 	for _, a := range areas {
-		if len(s.Areas) > 0 && !slices.Contains(s.Areas, a.name) {
+		if len(s.Areas) == 0 && a.asked || len(s.Areas) > 0 && !slices.Contains(s.Areas, a.name) {
 			continue
 		}
 		s.area, s.made = a.name, 0

@@ -14,12 +14,13 @@ const (
 	module        = "github.com/dockline/dockline/"
 	sourceProgram = "dockline-plugin-bench"
 	simProgram    = "dockline-plugin-sim"
+	sitesProgram  = "dockline-bench-sites"
 )
 
 // programs are what the suite runs, by name and package; built as they are shipped.
 var programs = [][2]string{
 	{"dockline-agent", "agent/cmd/dockline-agent"}, {"dockline-collector", "collector/cmd/dockline-collector"},
-	{simProgram, "plugins/sim"}, {sourceProgram, "testenv/bench/source"},
+	{simProgram, "plugins/sim"}, {sourceProgram, "testenv/bench/source"}, {sitesProgram, "testenv/bench/sites"},
 }
 
 // Build compiles Dockline's programs and the bench source into dir.

@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -81,5 +82,17 @@ func Pick(key string, n uint64) *docklinev1.Event {
 func Stamped(key string, n uint64) *docklinev1.Event {
 	e := Pick(key, n)
 	e.Tenant, e.Site, e.Source, e.CapturedAt = tenant, site, "wms", timestamppb.Now()
+	return e
+}
+
+// PickOf is the n-th pick of one of many sites: its orders, tasks and keys are its own, items and operators those of all.
+func PickOf(site string, n uint64) *docklinev1.Event {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(site)) // it never fails
+	e := Pick("wms", h.Sum64()%1e9*100+n)
+	own := fmt.Sprintf("%s-%d", site, n/5)
+	e.Source, e.Subject, e.SourceKey, e.Movement = "wms", own, fmt.Sprintf("wms/%09d", n), n+1
+	pick := e.GetPick()
+	pick.Task, pick.Lines[0].Order, pick.Lines[0].OrderLine = fmt.Sprintf("PK%09d", n), own, fmt.Sprint(1+n%5)
 	return e
 }

@@ -35,9 +35,10 @@ type Server struct {
 	injector *sandbox.Injector
 	handler  http.Handler
 
-	mu     sync.Mutex
-	ledger *sandbox.Ledger
-	store  *store
+	mu       sync.Mutex
+	ledger   *sandbox.Ledger
+	store    *store
+	products products
 }
 
 // New opens the store, or makes it.
@@ -120,6 +121,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("PUT /api/orders/{number}", s.told(putOrder))
 	mux.HandleFunc("POST /api/cases", s.told(createCase))
 	mux.HandleFunc("PATCH /api/cases/{number}", s.told(changeCase))
+	mux.HandleFunc("PUT /api/products", s.putProducts)
 	s.reads(mux)
 	sandbox.Control(mux, s.injector)
 	outer := http.NewServeMux()

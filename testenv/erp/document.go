@@ -18,6 +18,7 @@ const (
 // Order is a sales order.
 type Order struct {
 	Number            string      `json:"number"`
+	ExternalReference string      `json:"external_reference,omitempty"`
 	Status            string      `json:"status"`
 	Customer          string      `json:"customer"`
 	CustomerName      string      `json:"customer_name"`
@@ -168,6 +169,7 @@ type Change struct {
 	Record json.RawMessage `json:"record"`
 }
 
+func (o Order) reference() string      { return o.ExternalReference }
 func (i GoodsIssue) reference() string { return i.ExternalReference }
 func (i Invoice) reference() string    { return i.ExternalReference }
 func (a Adjustment) reference() string { return a.ExternalReference }

@@ -21,12 +21,13 @@ func importOrder(w *work) (any, error) {
 		return order, w.put(KindOrder, order.Number, "rejected", order.Revision, order)
 	}
 	order.Status = Confirmed
+	order.Verdicts = w.verdicts(order)
 	return order, w.put(KindOrder, order.Number, "confirmed", order.Revision, order)
 }
 
 // refusedOrder keeps what was handed in, as far as it is understood.
 func (w *work) refusedOrder(in NewOrder, reason string) Order {
 	customer := w.customers[in.Customer]
-	return Order{Number: w.nextOrder(), Status: Cancelled, Customer: in.Customer, CustomerName: customer.Name, CustomerReference: in.CustomerReference,
+	return Order{Number: w.nextOrder(), ExternalReference: in.ExternalReference, Status: Cancelled, Customer: in.Customer, CustomerName: customer.Name, CustomerReference: in.CustomerReference,
 		Currency: customer.Currency, Site: in.Site, ShipTo: []string{}, OrderedAt: w.at, PromisedAt: in.PromisedAt, Lines: []OrderLine{}, Reason: reason, Revision: 1}
 }

@@ -12,6 +12,7 @@ import (
 
 // NewOrder is what POST /api/sales-orders takes. UnitPrice is the item's price where it is absent; ShipTo that of the customer.
 type NewOrder struct {
+	ExternalReference string         `json:"external_reference,omitempty"`
 	Customer          string         `json:"customer"`
 	CustomerReference string         `json:"customer_reference,omitempty"`
 	Site              string         `json:"site"`
@@ -56,7 +57,7 @@ func (w *work) newOrder(in NewOrder) (Order, error) {
 	case len(in.Lines) == 0:
 		return Order{}, sandbox.Refuse(http.StatusUnprocessableEntity, "no_lines", "the order has no lines")
 	}
-	order := Order{Number: w.nextOrder(), Status: Draft, Customer: customer.Code, CustomerName: customer.Name,
+	order := Order{Number: w.nextOrder(), ExternalReference: in.ExternalReference, Status: Draft, Customer: customer.Code, CustomerName: customer.Name,
 		CustomerReference: in.CustomerReference, Currency: customer.Currency, Site: in.Site, ShipTo: in.ShipTo, OrderedAt: w.at,
 		PromisedAt: in.PromisedAt, Revision: 1, PriceList: customer.PriceList, PriceListVersion: customer.PriceListVersion}
 	if in.OrderedAt != nil {

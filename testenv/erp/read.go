@@ -29,6 +29,8 @@ func (s *Server) reads(mux *http.ServeMux) {
 	get("/api/items", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Items) })
 	get("/api/customers", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Customers) })
 	get("/api/sites", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Sites) })
+	get("/api/catalogue/bins", s.serveBins)
+	mux.HandleFunc("GET /api/catalogue/items", s.catalogue.serve) // beside the lock of the documents
 	get("/api/stock", s.getStock)
 	get("/api/changes", s.getChanges)
 	get("/api/calls", s.getCalls)
@@ -37,7 +39,7 @@ func (s *Server) reads(mux *http.ServeMux) {
 
 func (s *Server) readDocuments(get func(string, func(http.ResponseWriter, *http.Request))) {
 	get("/api/sales-orders", func(w http.ResponseWriter, r *http.Request) {
-		sandbox.WritePage(w, r, s.store.orders.list(func(o Order) bool {
+		sandbox.WritePage(w, r, s.store.orders.asked(r, func(o Order) bool {
 			return sandbox.Matches(r, "status", o.Status) && sandbox.Matches(r, "site", o.Site) && sandbox.Matches(r, "customer_reference", o.CustomerReference)
 		}))
 	})

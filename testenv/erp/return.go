@@ -34,7 +34,7 @@ type Return struct {
 	Revision int64        `json:"revision"`
 }
 
-// NewReturn is what POST /api/returns takes. Receipt is that of goods which came without an RMA.
+// NewReturn is what POST /api/returns takes. Receipt is that of goods which came without an RMA. Without lines it lets come back what the order has issued.
 type NewReturn struct {
 	Order   string       `json:"order"`
 	Reason  string       `json:"reason"`
@@ -51,11 +51,13 @@ func createReturn(w *work) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := issued(order, in.Lines); err != nil {
-		return nil, err
+	if len(in.Lines) > 0 {
+		if err := issued(order, in.Lines); err != nil {
+			return nil, err
+		}
 	}
 	r := Return{Number: fmt.Sprintf("RM%d", 500001+len(w.returns.numbers)), Order: order.Number, Customer: order.Customer, Site: order.Site, Reason: in.Reason, Receipt: in.Receipt,
-		PostedAt: w.at, Lines: in.Lines, Revision: 1}
+		PostedAt: w.at, Lines: append([]ReturnLine{}, in.Lines...), Revision: 1}
 	return r, w.put(KindReturn, r.Number, "authorised", r.Revision, r)
 }
 
@@ -157,6 +159,13 @@ func (w *work) covered(r Return, lines []ReturnLine, have map[string]decimal.Dec
 		for _, l := range r.Lines {
 			if l.OrderLine+"/"+l.Item == key {
 				allowed = allowed.Add(l.Quantity)
+			}
+		}
+		if order := w.orders.byNumber[r.Order]; len(r.Lines) == 0 {
+			for _, l := range order.Lines {
+				if l.Line+"/"+l.Item == key {
+					allowed = allowed.Add(l.Issued)
+				}
 			}
 		}
 		if have[key].GreaterThan(allowed) {

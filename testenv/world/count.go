@@ -8,7 +8,7 @@ import (
 // Variance is what a count came to in one bucket of stock.
 type Variance struct {
 	Count string `json:"count"`
-	// Variance is in millionths of the base unit, "" for none.
+	// Variance is a decimal number of the base unit, "" for none.
 	Variance string `json:"variance"`
 	// Standing is waiting, final or recount.
 	Standing string `json:"standing"`

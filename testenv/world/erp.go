@@ -78,6 +78,14 @@ func openSandbox(dir string, c Config) (*sandboxERP, error) {
 	return s, nil
 }
 
+// Catalogue is the sandbox ERP's feed of items; another ERP has none.
+func (w *World) Catalogue() *erp.Catalogue {
+	if s, ok := w.ERP.(*sandboxERP); ok {
+		return s.server.Catalogue()
+	}
+	return nil
+}
+
 func (s *sandboxERP) Order(ctx context.Context, in erp.NewOrder) (erp.Order, error) {
 	order, err := s.CreateOrder(ctx, in)
 	if err != nil {

@@ -28,6 +28,9 @@ func (c *backupCommand) Run(all *commands) error {
 	if err != nil {
 		return err
 	}
+	if err := notThere("out", c.Out); err != nil {
+		return err
+	}
 	ctx, stop := interruptible()
 	defer stop()
 	info, err := collector.Backup(ctx, config, c.Out, c.Portable)

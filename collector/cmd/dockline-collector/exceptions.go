@@ -385,5 +385,8 @@ func withDesk(all *commands, f func(context.Context, *collector.Desk) error) err
 		return err
 	}
 	defer desk.Close()
+	if err := knownTenant(ctx, desk.DB, all.tenant); err != nil {
+		return err
+	}
 	return f(ctx, desk)
 }

@@ -37,6 +37,9 @@ with the same key. Rows of what was archived since (retention run) are not taken
 
 // Run writes the folder.
 func (c *analyticsCommand) Run(all *commands) error {
+	if err := notThere("out", c.Out); err != nil {
+		return err
+	}
 	now := time.Now()
 	a := &export.Analytics{Tenant: c.Tenant, Tables: c.Table, CSV: c.Format == "csv", Compressed: c.Compress, Now: now}
 	var err error

@@ -18,6 +18,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/master"
 	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/collector/posting"
 	. "github.com/dockline/dockline/collector/state/statetest"
@@ -53,6 +54,7 @@ func filled(t *testing.T) string {
 	write("other/targets.yaml", "targets:\n  - {name: erp, role: system_of_record}\n")
 	write("other/limits.yaml", "over_ship_tolerance: \"7\"\nover_ship: hold\n")
 	write("items.csv", "code,name\nBOLT,Bolt M8\n")
+	write("order.json", `{"number": "PO-4711", "customer": "C-1001", "lines": [{"item": "BOLT", "quantity": 2}]}`+"\n")
 	write("site.yaml", "log: {level: info}\n")
 	write("epcis.json", `{"@context": ["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"], "type": "EPCISDocument", "schemaVersion": "2.0", "creationDate": "2026-11-24T08:00:00Z", "epcisBody": {"eventList": []}}`)
 	config, err := collector.LoadConfig(filepath.Join(dir, "collector.yaml"))
@@ -121,6 +123,13 @@ func fill(t *testing.T, config *collector.Config, centre *collector.Centre) {
 		must(err)
 		more = n > 0 || folds
 	}
+	must(centre.DB.Write(ctx, func(tx *db.Tx) error {
+		nut := &docklinev1.MasterRecord{Code: "NUT", Name: "Nut M8", Detail: &docklinev1.MasterDetail{Unit: "each"}}
+		if _, err := (master.Put{Tenant: Tenant, Source: "erp", Kind: docklinev1.MasterKind_MASTER_KIND_ITEM, Records: []*docklinev1.MasterRecord{nut}}).Do(ctx, tx, time.Now()); err != nil {
+			return err
+		}
+		return tx.InsertAll(ctx, db.Insert{Table: "master_source", Columns: []string{"tenant", "source", "kind"}, Rows: [][]any{{Tenant, "erp", int64(1)}}})
+	}))
 	must(centre.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := (people.Change{Tenant: Tenant, By: admin, Now: time.Now()}).Add(ctx, tx, people.User{Name: admin, Teams: []string{"operations"}}); err != nil {
 			return err

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"os"
 	"slices"
 	"strings"
 
@@ -27,11 +29,51 @@ func known(flag, value string, there ...[]string) error {
 	case len(all) == 0:
 		return wrong("--%s %q: nothing of that name is known, and nothing else is yet", flag, value)
 	case len(all) > 40:
-		like := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return !strings.Contains(s, value) })
-		like = append(like, all...)
-		return wrong("--%s %q: nothing of that name is known; there are %d others, such as %s", flag, value, len(all), strings.Join(like[:10], ", "))
+		return wrong("--%s %q: nothing of that name is known; there are %d others, such as %s", flag, value, len(all), strings.Join(nearest(value, all)[:10], ", "))
 	}
 	return wrong("--%s %q: nothing of that name is known; there is %s", flag, value, strings.Join(all, ", "))
+}
+
+// notThere refuses a place to write to where something is.
+func notThere(flag, path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return wrong("--%s %s: something is there already, and stays as it is; name another place", flag, path)
+	}
+	return nil
+}
+
+// nearest sorts names by how many letters must be changed to come to another one; one that has it as a part needs none.
+func nearest(value string, all []string) []string {
+	far := make(map[string]int, len(all))
+	for _, name := range all {
+		if far[name] = edits(value, name); strings.Contains(name, value) {
+			far[name] = 0
+		}
+	}
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(far[a], far[b]) })
+	return all
+}
+
+// edits is how many letters are put in, left out or changed between two names.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			same := before
+			if a[i] != b[j] {
+				same++
+			}
+			before = row[j+1]
+			row[j+1] = min(same, row[j]+1, before+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // knownOrder refuses an order that was never heard of.

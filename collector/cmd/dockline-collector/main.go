@@ -30,6 +30,7 @@ type commands struct {
 	Members    membersCommand    `cmd:"" help:"List the collectors that are at work with this database, and their builds."`
 	Find       findCommand       `cmd:"" help:"Find what a number or name leads to: an order, shipment, return, invoice, tracking number, SSCC."`
 	Site       siteCommand       `cmd:"" help:"Make sites known, and say how they are."`
+	Master     masterCommand     `cmd:"" help:"Items, customers and bins: what is known, from where, and who has it; have a system read again."`
 	Order      orderCommand      `cmd:"" help:"Orders, how far they have come, and what their statuses follow from."`
 	Show       showCommand       `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
 	Posting    postingCommand    `cmd:"" help:"What systems are told, and how far that is: list, show, retry, waive, pause, resume, timing, cut-off."`
@@ -54,6 +55,9 @@ type commands struct {
 	Sweep      sweepCommand      `cmd:"" help:"Compare systems with what they should hold: documents, statuses, stock; what was found, and what nothing explains."`
 	Replay     replayCommand     `cmd:"" help:"Fold keys again by site, time, order, kind or target, also under another version of the policy; a dry run first."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
+
+	// tenant is the one that the command line names, where it must be known; "" where it names none, or is to make it known.
+	tenant string
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -73,6 +77,7 @@ func run(args []string) int {
 		parser.Errorf("%s", err)
 		return exitWrong
 	}
+	c.tenant = tenantOf(ctx)
 	err = ctx.Run(&c, milestoneVerb(ctx.Selected().Name))
 	if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Path == c.Config && errors.Is(err, fs.ErrNotExist) {
 		err = wrong("there is no configuration %s: `dockline-collector init` writes one; --config names another place", c.Config)

@@ -45,6 +45,9 @@ func withPolicyDesk(all *commands, f func(context.Context, *collector.PolicyDesk
 	if err != nil {
 		return err
 	}
+	if err := knownTenant(ctx, desk.DB, all.tenant); err != nil {
+		return errors.Join(err, closeDesk())
+	}
 	return errors.Join(f(ctx, desk), closeDesk())
 }
 

@@ -19,6 +19,8 @@ import (
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/exception"
+	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
 )
 
@@ -210,7 +212,18 @@ func documentJSON(m proto.Message) json.RawMessage {
 
 // check refuses a filter that names what nobody knows.
 func (c *postingListCommand) check(ctx context.Context, tx *db.Tx, all *commands) error {
-	return checkPostings(ctx, tx, all, c.Tenant, c.Target, c.Kind, c.Site)
+	if err := checkPostings(ctx, tx, all, c.Tenant, c.Target, c.Kind, c.Site); err != nil || c.Code == "" {
+		return err
+	}
+	there, err := posting.Codes(ctx, tx, c.Tenant)
+	if err != nil {
+		return err
+	}
+	had, err := exception.Known(ctx, tx, c.Tenant, "code")
+	if err != nil {
+		return err
+	}
+	return known("code", c.Code, there, had, policy.Default().Codes())
 }
 
 func checkPostings(ctx context.Context, tx *db.Tx, all *commands, tenant, target, kind, site string) error {

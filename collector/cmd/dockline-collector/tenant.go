@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
@@ -27,6 +29,22 @@ func knownTenant(ctx context.Context, d *db.DB, tenant string) error {
 		return wrong("no tenant %q: none is known yet. A tenant becomes known with its first site (dockline-collector site add %s/SITE) or the first that a system tells of it", tenant, tenant)
 	}
 	return wrong("no tenant %q; there is %s. A new one becomes known with its first site: dockline-collector site add %s/SITE", tenant, strings.Join(known, ", "), tenant)
+}
+
+// tenantOf is the tenant that a command line names, where it must be known: users may be there before anything else is, and so may what they did.
+func tenantOf(ctx *kong.Context) string {
+	path := strings.TrimPrefix(ctx.Selected().Path(), "dockline-collector ")
+	for _, before := range []string{"user ", "audit ", "site add"} {
+		if strings.HasPrefix(path, before) {
+			return ""
+		}
+	}
+	for _, f := range ctx.Selected().Flags {
+		if f.Name == "tenant" {
+			return f.Target.String()
+		}
+	}
+	return ""
 }
 
 // withTrail is withTenant for the trail of acts, which the one of every tenant (*) has too, and a tenant of whom nothing is known but what people

@@ -94,6 +94,7 @@ func (m *Memory) Kinds() map[connector.Kind]connector.Style {
 		connector.InvoiceTrigger:  connector.CreateOnce,
 		connector.StockAdjustment: connector.CreateOnce,
 		connector.OrderAmendment:  connector.CreateOnce,
+		connector.OrderCreate:     connector.CreateOnce,
 		connector.ReturnReceipt:   connector.CreateOnce,
 		connector.CreditRequest:   connector.CreateOnce,
 		connector.OrderStatus:     connector.Level,

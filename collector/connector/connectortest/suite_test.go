@@ -32,6 +32,8 @@ func fresh(kind connector.Kind) *connector.Posting {
 		p.Document = &docklinev1.Document{Document: &docklinev1.Document_StockAdjustment{StockAdjustment: &docklinev1.StockAdjustment{Count: order, Delta: "2"}}}
 	case connector.OrderAmendment:
 		p.Document = &docklinev1.Document{Document: &docklinev1.Document_OrderAmendment{OrderAmendment: &docklinev1.OrderAmendment{Order: order, Action: "cancel"}}}
+	case connector.OrderCreate:
+		p.Document = &docklinev1.Document{Document: &docklinev1.Document_OrderCreate{OrderCreate: &docklinev1.Order{Number: order}}}
 	case connector.ServiceCase:
 		p.Document = &docklinev1.Document{Document: &docklinev1.Document_ServiceCase{ServiceCase: &docklinev1.ServiceCase{Order: order}}}
 	default:

@@ -28,6 +28,7 @@ var documentOf = map[connector.Kind]struct {
 	connector.OrderStatus:     {"posting.order_status", &docklinev1.OrderStatus{}},
 	connector.ServiceCase:     {"posting.service_case", &docklinev1.ServiceCase{}},
 	connector.OrderAmendment:  {"posting.order_amendment", &docklinev1.OrderAmendment{}},
+	connector.OrderCreate:     {"posting.order_create", &docklinev1.Order{}},
 
 	connector.GoodsIssueReversal: {"posting.goods_issue_reversal", &docklinev1.Reversal{}},
 	connector.InvoiceReversal:    {"posting.invoice_reversal", &docklinev1.Reversal{}},
@@ -117,6 +118,7 @@ func (c *compiler) definition(s *source) *Definition {
 	if s.Snapshot != nil {
 		d.snapshot = c.snapshot(s.Snapshot)
 	}
+	c.masterData(d, s)
 	return d
 }
 

@@ -62,6 +62,9 @@ func TestConformanceERP(t *testing.T) {
 				p = adjustmentOf(fmt.Sprintf("CC%d", counts), "SKU-1002", "A-01-02", "-3")
 			case connector.OrderAmendment:
 				p = amendmentOf(w.order(t, "10").Number, "p1", erp.Substitute, amendmentLine("10", "SKU-1001", "4", "SKU-1002", "2"))
+			case connector.OrderCreate:
+				counts++
+				p = newOrderOf(fmt.Sprintf("PO-%d", counts))
 			case connector.GoodsIssueReversal:
 				order, key, number := issued(t)
 				p = reversalOf(kind, order, key, number)
@@ -143,7 +146,7 @@ func TestConformanceERP(t *testing.T) {
 }
 
 var erpPaths = map[connector.Kind]string{connector.GoodsIssue: "/api/goods-issues", connector.InvoiceTrigger: "/api/invoices",
-	connector.StockAdjustment: "/api/stock-adjustments", connector.OrderAmendment: "/api/order-amendments",
+	connector.StockAdjustment: "/api/stock-adjustments", connector.OrderAmendment: "/api/order-amendments", connector.OrderCreate: "/api/sales-orders",
 	connector.GoodsIssueReversal: "/api/goods-issue-reversals", connector.InvoiceReversal: "/api/invoice-reversals",
 	connector.ReturnReceipt: "/api/return-receipts", connector.CreditRequest: "/api/credit-memos",
 	connector.ReturnReceiptReversal: "/api/return-receipt-reversals", connector.CreditReversal: "/api/credit-reversals"}
@@ -181,6 +184,12 @@ func (w *erpWorld) duplicate(t *testing.T, p *connector.Posting) {
 		r := p.Document.GetCreditRequest()
 		if _, err := w.client.CreditReturn(t.Context(), erp.NewCredit{ExternalReference: p.Key, Return: r.GetNumber(),
 			Lines: []erp.ReturnLine{{OrderLine: "10", Item: "SKU-1001", Quantity: decimal.NewFromInt(1)}}}); err != nil {
+			t.Fatal(err)
+		}
+		return
+	case connector.OrderCreate:
+		if _, err := w.client.ImportOrder(t.Context(), erp.NewOrder{ExternalReference: p.Key, Customer: "C-1002", CustomerReference: "twice", Site: "dc-east",
+			Lines: []erp.NewOrderLine{{Item: "SKU-1001", Quantity: decimal.NewFromInt(1)}}}); err != nil {
 			t.Fatal(err)
 		}
 		return

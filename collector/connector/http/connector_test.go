@@ -122,6 +122,12 @@ func amendmentOf(order, cause, action string, lines ...*docklinev1.OrderAmendmen
 		OrderAmendment: &docklinev1.OrderAmendment{Order: order, Action: action, Lines: lines, Reason: "out of stock", Approval: "chief of shift", Site: "dc-east"}}})
 }
 
+func newOrderOf(number string) *connector.Posting {
+	return posting(connector.OrderCreate, "api%2Fshop/C-1002/"+number, &docklinev1.Document{Document: &docklinev1.Document_OrderCreate{OrderCreate: &docklinev1.Order{Number: number, Customer: "C-1002",
+		Site: "dc-east", ShipTo: []string{"Bo Lind", "Kajen 4"}, OrderedAt: timestamppb.New(time.Date(2026, 3, 2, 7, 0, 0, 0, time.UTC)), Lines: []*docklinev1.Line{
+			{OrderLine: "1", Item: "SKU-1001", Quantity: &docklinev1.Quantity{Value: "4"}}, {OrderLine: "2", Item: "SKU-1002", Quantity: &docklinev1.Quantity{Value: "3"}, UnitPrice: "9.90"}}}}})
+}
+
 func amendmentLine(orderLine, item, quantity, substitute, substituteQuantity string) *docklinev1.OrderAmendmentLine {
 	return &docklinev1.OrderAmendmentLine{OrderLine: orderLine, Item: item, Quantity: quantity, Substitute: substitute, SubstituteQuantity: substituteQuantity}
 }

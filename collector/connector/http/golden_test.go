@@ -141,6 +141,7 @@ func TestBodiesOfEachKind(t *testing.T) {
 	numbered := func(p *connector.Posting) string { return settle(t, w.connector, p).Documents[0].Number }
 	check(body{"credit_reversal", "erp", reversalOf(connector.CreditReversal, order, credit.Key, numbered(credit))})
 	check(body{"return_receipt_reversal", "erp", reversalOf(connector.ReturnReceiptReversal, order, receipt.Key, numbered(receipt))})
+	check(body{"order_create", "erp", newOrderOf("PO/77")})
 	for name, system := range systems {
 		for kind := range system.connector.Kinds() {
 			if !seen[kind] {

@@ -74,6 +74,14 @@ func Submitted(second int, number, customer string, lines ...*docklinev1.Line) *
 	return finish(e)
 }
 
+// HandedIn is an order that was handed in at the centre, by a shop.
+func HandedIn(second int, number, customer string, lines ...*docklinev1.Line) *docklinev1.Event {
+	e := central(docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED, number, customer+"/"+number, "1")
+	e.Source, e.OccurredAt, e.Origin = "api/shop", At(second), "handed in by api"
+	e.Payload = &docklinev1.Event_Order{Order: &docklinev1.Order{Number: number, Customer: customer, Site: Site, Lines: lines}}
+	return finish(e)
+}
+
 // Refusing is what the ERP says of an order that it does not accept.
 func Refusing(number, reference, customer, reason string) *docklinev1.Event {
 	e := Accepted(number, "1")

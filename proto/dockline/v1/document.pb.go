@@ -40,6 +40,7 @@ type Document struct {
 	//	*Document_CreditRequest
 	//	*Document_ReturnReceiptReversal
 	//	*Document_CreditReversal
+	//	*Document_OrderCreate
 	Document      isDocument_Document `protobuf_oneof:"document"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -190,6 +191,15 @@ func (x *Document) GetCreditReversal() *Reversal {
 	return nil
 }
 
+func (x *Document) GetOrderCreate() *Order {
+	if x != nil {
+		if x, ok := x.Document.(*Document_OrderCreate); ok {
+			return x.OrderCreate
+		}
+	}
+	return nil
+}
+
 type isDocument_Document interface {
 	isDocument_Document()
 }
@@ -242,6 +252,11 @@ type Document_CreditReversal struct {
 	CreditReversal *Reversal `protobuf:"bytes,111,opt,name=credit_reversal,json=creditReversal,proto3,oneof"`
 }
 
+type Document_OrderCreate struct {
+	// An order that was handed in at the centre, which the system of record is to make: number is the customer's reference of it there.
+	OrderCreate *Order `protobuf:"bytes,130,opt,name=order_create,json=orderCreate,proto3,oneof"`
+}
+
 func (*Document_GoodsIssue) isDocument_Document() {}
 
 func (*Document_InvoiceTrigger) isDocument_Document() {}
@@ -265,6 +280,8 @@ func (*Document_CreditRequest) isDocument_Document() {}
 func (*Document_ReturnReceiptReversal) isDocument_Document() {}
 
 func (*Document_CreditReversal) isDocument_Document() {}
+
+func (*Document_OrderCreate) isDocument_Document() {}
 
 // DocumentLine is in the terms of the target: items and units by the collector's mapping. quantity is in the base unit, decimal.
 type DocumentLine struct {
@@ -537,13 +554,14 @@ type OrderAmendment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Order string                 `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
 	// "substitute": each line gives some of its quantity to another item. "cancel": the quantities are cancelled. "backorder": they are kept and
-	// noted as owing. "split": they move to an order of their own.
+	// noted as owing. "split": they move to an order of their own. "move": the whole order goes to to_site, which ships it.
 	Action string                `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
 	Lines  []*OrderAmendmentLine `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
 	Reason string                `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Who approved it, where somebody had to.
 	Approval      string `protobuf:"bytes,5,opt,name=approval,proto3" json:"approval,omitempty"`
 	Site          string `protobuf:"bytes,6,opt,name=site,proto3" json:"site,omitempty"`
+	ToSite        string `protobuf:"bytes,130,opt,name=to_site,json=toSite,proto3" json:"to_site,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -616,6 +634,13 @@ func (x *OrderAmendment) GetApproval() string {
 func (x *OrderAmendment) GetSite() string {
 	if x != nil {
 		return x.Site
+	}
+	return ""
+}
+
+func (x *OrderAmendment) GetToSite() string {
+	if x != nil {
+		return x.ToSite
 	}
 	return ""
 }
@@ -1294,7 +1319,7 @@ var File_dockline_v1_document_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_document_proto_rawDesc = "" +
 	"\n" +
-	"\x1adockline/v1/document.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x06\n" +
+	"\x1adockline/v1/document.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\a\n" +
 	"\bDocument\x12:\n" +
 	"\vgoods_issue\x18\x01 \x01(\v2\x17.dockline.v1.GoodsIssueH\x00R\n" +
 	"goodsIssue\x12F\n" +
@@ -1308,7 +1333,8 @@ const file_dockline_v1_document_proto_rawDesc = "" +
 	"\x0ereturn_receipt\x18H \x01(\v2\x1a.dockline.v1.GoodsReturnedH\x00R\rreturnReceipt\x12C\n" +
 	"\x0ecredit_request\x18I \x01(\v2\x1a.dockline.v1.GoodsReturnedH\x00R\rcreditRequest\x12O\n" +
 	"\x17return_receipt_reversal\x18n \x01(\v2\x15.dockline.v1.ReversalH\x00R\x15returnReceiptReversal\x12@\n" +
-	"\x0fcredit_reversal\x18o \x01(\v2\x15.dockline.v1.ReversalH\x00R\x0ecreditReversalB\n" +
+	"\x0fcredit_reversal\x18o \x01(\v2\x15.dockline.v1.ReversalH\x00R\x0ecreditReversal\x128\n" +
+	"\forder_create\x18\x82\x01 \x01(\v2\x12.dockline.v1.OrderH\x00R\vorderCreateB\n" +
 	"\n" +
 	"\bdocument\"\xef\x01\n" +
 	"\fDocumentLine\x12\x1d\n" +
@@ -1335,14 +1361,15 @@ const file_dockline_v1_document_proto_rawDesc = "" +
 	"\x0eInvoiceTrigger\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\tR\x05order\x12\x1a\n" +
 	"\bshipment\x18\x02 \x01(\tR\bshipment\x12/\n" +
-	"\x05lines\x18\x03 \x03(\v2\x19.dockline.v1.DocumentLineR\x05lines\"\xbd\x01\n" +
+	"\x05lines\x18\x03 \x03(\v2\x19.dockline.v1.DocumentLineR\x05lines\"\xd7\x01\n" +
 	"\x0eOrderAmendment\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\tR\x05order\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x125\n" +
 	"\x05lines\x18\x03 \x03(\v2\x1f.dockline.v1.OrderAmendmentLineR\x05lines\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1a\n" +
 	"\bapproval\x18\x05 \x01(\tR\bapproval\x12\x12\n" +
-	"\x04site\x18\x06 \x01(\tR\x04site\"\xb4\x01\n" +
+	"\x04site\x18\x06 \x01(\tR\x04site\x12\x18\n" +
+	"\ato_site\x18\x82\x01 \x01(\tR\x06toSite\"\xb4\x01\n" +
 	"\x12OrderAmendmentLine\x12\x1d\n" +
 	"\n" +
 	"order_line\x18\x01 \x01(\tR\torderLine\x12\x12\n" +
@@ -1433,8 +1460,9 @@ var file_dockline_v1_document_proto_goTypes = []any{
 	(*ServiceCase)(nil),           // 9: dockline.v1.ServiceCase
 	(*Reversal)(nil),              // 10: dockline.v1.Reversal
 	(*GoodsReturned)(nil),         // 11: dockline.v1.GoodsReturned
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*DocumentReference)(nil),     // 13: dockline.v1.DocumentReference
+	(*Order)(nil),                 // 12: dockline.v1.Order
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*DocumentReference)(nil),     // 14: dockline.v1.DocumentReference
 }
 var file_dockline_v1_document_proto_depIdxs = []int32{
 	2,  // 0: dockline.v1.Document.goods_issue:type_name -> dockline.v1.GoodsIssue
@@ -1449,21 +1477,22 @@ var file_dockline_v1_document_proto_depIdxs = []int32{
 	11, // 9: dockline.v1.Document.credit_request:type_name -> dockline.v1.GoodsReturned
 	10, // 10: dockline.v1.Document.return_receipt_reversal:type_name -> dockline.v1.Reversal
 	10, // 11: dockline.v1.Document.credit_reversal:type_name -> dockline.v1.Reversal
-	12, // 12: dockline.v1.GoodsIssue.departed_at:type_name -> google.protobuf.Timestamp
-	1,  // 13: dockline.v1.GoodsIssue.lines:type_name -> dockline.v1.DocumentLine
-	1,  // 14: dockline.v1.InvoiceTrigger.lines:type_name -> dockline.v1.DocumentLine
-	5,  // 15: dockline.v1.OrderAmendment.lines:type_name -> dockline.v1.OrderAmendmentLine
-	12, // 16: dockline.v1.StockAdjustment.as_of:type_name -> google.protobuf.Timestamp
-	8,  // 17: dockline.v1.OrderStatus.lines:type_name -> dockline.v1.OrderStatusLine
-	13, // 18: dockline.v1.Reversal.reverses:type_name -> dockline.v1.DocumentReference
-	1,  // 19: dockline.v1.Reversal.lines:type_name -> dockline.v1.DocumentLine
-	12, // 20: dockline.v1.GoodsReturned.received_at:type_name -> google.protobuf.Timestamp
-	1,  // 21: dockline.v1.GoodsReturned.lines:type_name -> dockline.v1.DocumentLine
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	12, // 12: dockline.v1.Document.order_create:type_name -> dockline.v1.Order
+	13, // 13: dockline.v1.GoodsIssue.departed_at:type_name -> google.protobuf.Timestamp
+	1,  // 14: dockline.v1.GoodsIssue.lines:type_name -> dockline.v1.DocumentLine
+	1,  // 15: dockline.v1.InvoiceTrigger.lines:type_name -> dockline.v1.DocumentLine
+	5,  // 16: dockline.v1.OrderAmendment.lines:type_name -> dockline.v1.OrderAmendmentLine
+	13, // 17: dockline.v1.StockAdjustment.as_of:type_name -> google.protobuf.Timestamp
+	8,  // 18: dockline.v1.OrderStatus.lines:type_name -> dockline.v1.OrderStatusLine
+	14, // 19: dockline.v1.Reversal.reverses:type_name -> dockline.v1.DocumentReference
+	1,  // 20: dockline.v1.Reversal.lines:type_name -> dockline.v1.DocumentLine
+	13, // 21: dockline.v1.GoodsReturned.received_at:type_name -> google.protobuf.Timestamp
+	1,  // 22: dockline.v1.GoodsReturned.lines:type_name -> dockline.v1.DocumentLine
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_document_proto_init() }
@@ -1485,6 +1514,7 @@ func file_dockline_v1_document_proto_init() {
 		(*Document_CreditRequest)(nil),
 		(*Document_ReturnReceiptReversal)(nil),
 		(*Document_CreditReversal)(nil),
+		(*Document_OrderCreate)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -3025,6 +3025,7 @@ type Decision struct {
 	// The fold key of what it is about: "order/SO00017".
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// "approve": what a rule of the policy holds back, or leaves to people, goes on. "substitute": another item is to come for what is missing.
+	// "split", "move": what is open of the order, or of lines, is to move to an order of its own, or to another site; it is about no exception.
 	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
 	// The code of the exception: "over_shipped", "substitution_refused", "remainder", "short_pick".
 	About  string `protobuf:"bytes,3,opt,name=about,proto3" json:"about,omitempty"`
@@ -3037,7 +3038,9 @@ type Decision struct {
 	// By order line, in base units: so much more may have left, or the item that is to come in the place of original_item.
 	Lines []*Line `protobuf:"bytes,8,rep,name=lines,proto3" json:"lines,omitempty"`
 	// The exception's number.
-	Exception     uint64 `protobuf:"varint,9,opt,name=exception,proto3" json:"exception,omitempty"`
+	Exception uint64 `protobuf:"varint,9,opt,name=exception,proto3" json:"exception,omitempty"`
+	// To which site an order is to move.
+	ToSite        string `protobuf:"bytes,130,opt,name=to_site,json=toSite,proto3" json:"to_site,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3133,6 +3136,13 @@ func (x *Decision) GetException() uint64 {
 		return x.Exception
 	}
 	return 0
+}
+
+func (x *Decision) GetToSite() string {
+	if x != nil {
+		return x.ToSite
+	}
+	return ""
 }
 
 // RecordSettlement ends the case of a record that was refused; the event's actor says who.
@@ -5749,7 +5759,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x06action\x18\x03 \x01(\tR\x06action\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x120\n" +
 	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x18\n" +
-	"\aseconds\x18\x06 \x01(\x03R\aseconds\"\xf1\x01\n" +
+	"\aseconds\x18\x06 \x01(\x03R\aseconds\"\x8b\x02\n" +
 	"\bDecision\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x14\n" +
@@ -5759,7 +5769,8 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x04site\x18\x06 \x01(\tR\x04site\x12\x18\n" +
 	"\aoutcome\x18\a \x01(\tR\aoutcome\x12'\n" +
 	"\x05lines\x18\b \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x1c\n" +
-	"\texception\x18\t \x01(\x04R\texception\"\x94\x01\n" +
+	"\texception\x18\t \x01(\x04R\texception\x12\x18\n" +
+	"\ato_site\x18\x82\x01 \x01(\tR\x06toSite\"\x94\x01\n" +
 	"\x10RecordSettlement\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x18\n" +

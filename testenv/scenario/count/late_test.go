@@ -26,15 +26,15 @@ func TestCountWithLateMove(t *testing.T) {
 	f.Await(f.Tell(counted))
 	f.Await(f.Tell(later))
 	f.Tell(f.Ship(o))
-	if seen := await(t, w, counted, "final"); seen.Variance != "-3000000" {
-		t.Fatalf("without the pick the variance is %s millionths, want -3000000", seen.Variance)
+	if seen := await(t, w, counted, "final"); seen.Variance != "-3" {
+		t.Fatalf("without the pick the variance is %s, want -3", seen.Variance)
 	}
 	booked(t, w, counted, -3)
 
 	f.Await(f.Tell(late))
 	booked(t, w, counted, -3, 2)
-	if seen := await(t, w, counted, "final"); seen.Variance != "-1000000" {
-		t.Errorf("with the pick the variance is %s millionths, want -1000000", seen.Variance)
+	if seen := await(t, w, counted, "final"); seen.Variance != "-1" {
+		t.Errorf("with the pick the variance is %s, want -1", seen.Variance)
 	}
 	worldtest.Settle(t, w, patience)
 	booked(t, w, counted, -3, 2)

@@ -124,7 +124,7 @@ func foldedPicks(c *collector, rows int) (folded int) {
 				number, _ := strconv.Atoi(strings.TrimPrefix(o.Number, "SO"))
 				for _, l := range o.State.Lines {
 					line, _ := strconv.Atoi(l.OrderLine + l.Line)
-					if n := number*5 + line - 1; l.Picked == sprintf("%d000000", n%40+1) {
+					if n := number*5 + line - 1; l.Picked == sprintf("%d", n%40+1) {
 						folded++
 					}
 				}

@@ -70,7 +70,7 @@ func TestCreditOfMoreThanWasLetComeBack(t *testing.T) {
 		t.Errorf("%+v\n%v\n%s", b, c.returned(returnKey(rma)), c.postings())
 	}
 	credit := func(override bool) error {
-		return c.decide(returnKey(rma), func(ctx context.Context, tx *db.Tx, d giveback.Decision) error {
+		return c.decide(returnKey(rma), func(ctx context.Context, tx *db.Tx, d giveback.Decision) (*giveback.Decided, error) {
 			return d.Credit(ctx, tx, []giveback.Line{{OrderLine: "10", Quantity: "3"}}, override, c.clock)
 		})
 	}

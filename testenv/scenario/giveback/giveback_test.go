@@ -218,7 +218,7 @@ func TestCreditFollowsDisposition(t *testing.T) {
 	}
 	stands(3, 3, 1)
 	credit := func(quantity string, override bool) error {
-		return c.decide(key, func(ctx context.Context, tx *db.Tx, d giveback.Decision) error {
+		return c.decide(key, func(ctx context.Context, tx *db.Tx, d giveback.Decision) (*giveback.Decided, error) {
 			return d.Credit(ctx, tx, []giveback.Line{{OrderLine: "10", Quantity: quantity}}, override, c.clock)
 		})
 	}
@@ -230,7 +230,7 @@ func TestCreditFollowsDisposition(t *testing.T) {
 	}
 	stands(3, 3, 1)
 	c.users(map[string]string{"ines": "administrator", "otto": "clerk"})
-	if err := c.decideBy("otto", key, func(ctx context.Context, tx *db.Tx, d giveback.Decision) error {
+	if err := c.decideBy("otto", key, func(ctx context.Context, tx *db.Tx, d giveback.Decision) (*giveback.Decided, error) {
 		return d.Credit(ctx, tx, []giveback.Line{{OrderLine: "10", Quantity: "4"}}, true, c.clock)
 	}); !errors.Is(err, people.ErrNotAllowed) || !strings.Contains(err.Error(), people.ExceptionApprove) {
 		t.Errorf("by a clerk, who does not overrule the policy: %v", err)
@@ -274,8 +274,8 @@ func TestGoodsWithoutAnRMA(t *testing.T) {
 		t.Fatalf("%+v", b)
 	}
 	accept := func(order string) error {
-		return c.decide(key, func(ctx context.Context, tx *db.Tx, d giveback.Decision) error {
-			return d.Accept(ctx, tx, order, "C-1001", c.clock)
+		return c.decide(key, func(ctx context.Context, tx *db.Tx, d giveback.Decision) (*giveback.Decided, error) {
+			return d.Accept(ctx, tx, giveback.Accepting{Order: order, Customer: "C-1001"}, c.clock)
 		})
 	}
 	c.tell(Back(received, 4000, "r0", "", "RC6", In(L("SO405", "10", "BOLT", "1"), "B-01", "")))

@@ -44,6 +44,7 @@ type centre struct {
 	intake *connector.Intake
 	books  *erp.Client
 	seq    uint64
+	held   bool // nothing is sent
 }
 
 func open(t *testing.T) *centre {
@@ -92,6 +93,14 @@ func open(t *testing.T) *centre {
 		return style, ok && name == "erp"
 	}}
 	c.sender = &posting.Sender{DB: c.db, Target: "erp", Connector: target, Holder: "c1", Now: now, Log: slog.New(slog.DiscardHandler)}
+	c.sender.Cases = func(ctx context.Context, tx *db.Tx, tenant, origin string, cases []posting.Case) ([]string, error) {
+		desired := make([]exception.Desired, len(cases))
+		for i, x := range cases {
+			desired[i] = exception.Desired{Code: x.Code, Class: x.Class, Severity: x.Severity, Subject: x.Subject, Site: x.Site, Order: x.Order, Customer: x.Customer, Title: x.Title, Text: x.Text, EventIDs: x.EventIDs}.Owned(p, tenant)
+		}
+		synced, err := exception.Sync(ctx, tx, tenant, origin, desired, c.clock)
+		return synced.Events, err
+	}
 	c.intake = &connector.Intake{DB: c.db, Connector: target, Name: ERP, Tenant: Tenant, Append: connector.Append(c.append), Now: now, Log: slog.New(slog.DiscardHandler)}
 	if err := reconcile.Activate(t.Context(), c.db, Tenant, p, c.append, c.clock); err != nil {
 		t.Fatal(err)
@@ -127,7 +136,10 @@ func (c *centre) rest() {
 	c.t.Helper()
 	for quiet := 0; quiet < 5; {
 		moved := 0
-		for _, step := range []func(context.Context) (int, error){c.intake.Step, c.worker.Step, c.sender.Step} {
+		for i, step := range []func(context.Context) (int, error){c.intake.Step, c.worker.Step, c.sender.Step} {
+			if c.held && i == 2 {
+				continue
+			}
 			n, err := step(c.t.Context())
 			if err != nil {
 				c.t.Fatal(err)
@@ -193,13 +205,16 @@ func (c *centre) returned(key string) *docklinev1.ReturnState {
 }
 
 // decide is a person's word about a return.
-func (c *centre) decide(key string, act func(context.Context, *db.Tx, giveback.Decision) error) error {
+func (c *centre) decide(key string, act func(context.Context, *db.Tx, giveback.Decision) (*giveback.Decided, error)) error {
 	return c.decideBy("ines", key, act)
 }
 
-func (c *centre) decideBy(by, key string, act func(context.Context, *db.Tx, giveback.Decision) error) error {
+func (c *centre) decideBy(by, key string, act func(context.Context, *db.Tx, giveback.Decision) (*giveback.Decided, error)) error {
 	d := giveback.Decision{Tenant: Tenant, Key: key, By: by, Reason: "the customer was promised it", Source: policy.Self, Append: c.append}
-	err := c.db.Write(c.t.Context(), func(tx *db.Tx) error { return act(c.t.Context(), tx, d) })
+	err := c.db.Write(c.t.Context(), func(tx *db.Tx) error {
+		_, err := act(c.t.Context(), tx, d)
+		return err
+	})
 	c.rest()
 	return err
 }

@@ -35,7 +35,7 @@ func promised() time.Duration {
 	if testenv.Full() {
 		return 30 * time.Second
 	}
-	return patience
+	return 90 * time.Second
 }
 
 // here is what the agent of a site says, by code.
