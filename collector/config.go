@@ -38,6 +38,7 @@ type Config struct {
 	Folding    FoldingConfig     `yaml:"folding"`
 	Notices    NoticesConfig     `yaml:"notices"`
 	Check      CheckConfig       `yaml:"check"`
+	Sweep      SweepConfig       `yaml:"sweep"`
 	Archive    ArchiveConfig     `yaml:"archive"`
 	Master     MasterConfig      `yaml:"master"`
 	Console    ConsoleConfig     `yaml:"console"`
@@ -276,6 +277,7 @@ func (c *Config) validate() configfile.Faults {
 	if c.Archive.For < 10*time.Minute || c.Archive.For > 23*time.Hour {
 		bad("archive.for", "%s: give 10m to 23h", c.Archive.For)
 	}
+	c.validateSweep(bad)
 	if !strings.Contains(" debug info warn error ", " "+c.Log.Level+" ") {
 		bad("log.level", "%q: one of debug, info, warn, error", c.Log.Level)
 	}
