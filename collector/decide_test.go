@@ -27,16 +27,20 @@ type deciding struct {
 	seq    uint64
 }
 
-func newDeciding(t *testing.T, fulfilment string) *deciding {
+func newDeciding(t *testing.T, fulfilment string, more ...[2]string) *deciding {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{
+	files := map[string]string{
 		"collector.yaml":         "data_dir: " + filepath.ToSlash(dir) + "\npolicy: {folder: policy}\nconnectors:\n  - {name: erp, tenant: " + Tenant + ", kind: http, role: system_of_record, settings: {url: \"http://127.0.0.1:1\", definition: sandbox-erp}}\n",
 		"policy/timing.yaml":     "remainder_wait: 1ms\n",
 		"policy/routing.yaml":    "routes:\n  - {kind: goods_issue, role: system_of_record}\n  - {kind: order_amend, role: system_of_record}\n",
 		"policy/targets.yaml":    "targets:\n  - {name: erp, role: system_of_record}\n",
 		"policy/fulfilment.yaml": fulfilment,
-	} {
+	}
+	for _, file := range more {
+		files[file[0]] = file[1]
+	}
+	for name, text := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)

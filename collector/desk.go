@@ -42,6 +42,16 @@ func (d *Desk) Act(ctx context.Context, tenant string, number uint64, action str
 	return said, err
 }
 
+// ActOn does an action about one exception within the caller's transaction, and returns its own sentence.
+func (d *Desk) ActOn(ctx context.Context, tx *db.Tx, tenant string, number uint64, action string, a exception.Acting) (string, error) {
+	return d.Actions.Act(ctx, tx, tenant, number, action, a)
+}
+
+// desk is where people work on exceptions and orders beside this collector, through its API.
+func (m *Collector) desk() *Desk {
+	return &Desk{DB: m.db, Policy: m.policy(), Actions: Actions(m.policy())}
+}
+
 // Bulk is what became of an action about many.
 type Bulk struct {
 	Done    int64 `json:"done"`

@@ -29,7 +29,8 @@ func (m *Collector) handler(r *road) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", &healthz{well: func(ctx context.Context) error { return m.well(ctx, r) }, log: m.log})
 	mux.Handle("GET /metrics", api.Guard(token, NewMetrics(m.db, m.now, m.log)))
-	mux.Handle("/api/", api.New(api.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api"), Process: m.process, Submissions: m.newIntake(m.newLog(), r.wake)}))
+	mux.Handle("/api/", api.New(api.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api"), Process: m.process, Submissions: m.newIntake(m.newLog(), r.wake),
+		Desk: func() api.Desk { return m.desk() }, Acted: r.acted}))
 	sites := api.Guard(token, &siteconfig.API{Store: siteconfig.Store{DB: m.db}, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")})
 	mux.Handle("/api/v1/site-config", sites)
 	mux.Handle("/api/v1/site-config/", sites)

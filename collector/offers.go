@@ -48,9 +48,8 @@ func (d *Desk) Offers(ctx context.Context, tx *db.Tx, tenant, key string) ([]exc
 	if err != nil {
 		return nil, err
 	}
-	site := ""
+	site, o := "", &docklinev1.OrderState{}
 	if kind == state.KindOrder {
-		o := &docklinev1.OrderState{}
 		if err := proto.Unmarshal(body, o); err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
@@ -59,6 +58,12 @@ func (d *Desk) Offers(ctx context.Context, tx *db.Tx, tenant, key string) ([]exc
 	offers := make([]exception.Offer, len(moves))
 	for i, m := range moves {
 		offers[i] = m.offer(tenant, status, site)
+		if act := orderActs[m.name]; kind == state.KindOrder && act.do != nil {
+			if offers[i].Sets, err = act.takes(ctx, tx, tenant, o); err != nil {
+				return nil, err
+			}
+			offers[i].How = strings.ReplaceAll(offers[i].How, "ORDER", o.GetNumber())
+		}
 	}
 	return offers, nil
 }
@@ -102,12 +107,12 @@ const inRecord = "in the system of record, which owns it; Dockline tells the sit
 // objectMoves are what can be done with orders, shipments and returns, by kind.
 var objectMoves = map[string][]move{
 	state.KindOrder: {
-		{name: "hold", title: "Hold it", in: []string{"accepted", "backordered", "released"}, how: inRecord},
-		{name: "release_hold", title: "Let it go on", in: []string{"held"}, how: inRecord},
-		{name: "request_cancel", title: "Ask for its cancellation", in: unshipped, how: "in the CRM or the system of record, which grants it; where goods are packed already the site decides"},
+		{name: "hold", title: "Hold it", in: []string{"accepted", "backordered", "released"}, scope: people.OrderAct, how: "dockline-collector order hold ORDER --tenant TENANT --reason ..."},
+		{name: "release_hold", title: "Let it go on", in: []string{"held"}, scope: people.OrderAct, how: "dockline-collector order release ORDER --tenant TENANT --reason ..."},
+		{name: "request_cancel", title: "Ask for its cancellation", in: unshipped, scope: people.OrderAct, how: "dockline-collector order cancel ORDER --tenant TENANT --reason ...; the system of record grants it"},
 		{name: "cancel_at_site", title: "Have the site leave it", in: atSite, atSite: true, scope: people.SiteAct, how: "dockline-collector site command cancel TENANT/SITE ORDER --reason ..."},
-		{name: "move", title: "Have another site ship it", in: []string{"accepted", "backordered", "released", "allocated"}, how: "in the system of record: another warehouse; the first site is told to leave it"},
-		{name: "split", title: "Move what is open to an order of its own", in: started, how: "in the system of record, or by the remainder rule of fulfilment.yaml: split"},
+		{name: "move", title: "Have another site ship it", in: []string{"accepted", "backordered", "released", "allocated"}, scope: people.OrderAct, how: "dockline-collector order move ORDER --tenant TENANT --to SITE --reason ...; the system of record does it, and the first site is told to leave it"},
+		{name: "split", title: "Move what is open to an order of its own", in: started, scope: people.OrderAct, how: "dockline-collector order split ORDER --tenant TENANT --line LINE=QUANTITY --reason ...; the system of record does it"},
 		{name: "amend", title: "Change its lines", in: started, how: inRecord},
 	},
 	state.KindShipment: {

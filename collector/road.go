@@ -12,6 +12,7 @@ import (
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/ingest"
+	"github.com/dockline/dockline/collector/master"
 	"github.com/dockline/dockline/collector/notice"
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/collector/policy"
@@ -19,6 +20,7 @@ import (
 	"github.com/dockline/dockline/collector/rebuild"
 	"github.com/dockline/dockline/collector/receipt"
 	"github.com/dockline/dockline/collector/reconcile"
+	"github.com/dockline/dockline/collector/retention"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -32,8 +34,10 @@ type road struct {
 	senders   []*posting.Sender
 	intakes   []*connector.Intake
 	downlink  *downlink.Downlink
+	master    masterStream
 	keeper    *fleet.Keeper
-	night     *rebuild.Night // nil for never
+	night     *rebuild.Night   // nil for never
+	archivist *retention.Night // nil for by hand only
 	escalator *exception.Escalator
 	notices   *notice.Sender
 	watch     *policyWatch
@@ -51,8 +55,10 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	r.worker = m.newWorker(log)
 	r.worker.Done = r.folded
 	r.downlink = &downlink.Downlink{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "downlink")}
+	r.master.feed = &master.Feed{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Share: m.config.Master.LineShare, Now: m.clock, Slog: m.log.With("part", "master")}
 	r.keeper = m.newKeeper(l, log)
 	r.night = m.newNight(log, r.worker)
+	r.archivist = m.newArchivist(log)
 	r.escalator = m.newEscalator()
 	if err := m.takePolicy(ctx, appendFacts); err != nil {
 		return nil, err
@@ -68,12 +74,15 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 			in.Sites = m.sites(s.config.Tenant)
 		}
 		r.intakes = append(r.intakes, in)
+		if err := m.streamMaster(&r.master, s); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	if r.notices, err = m.newNotices(); err != nil {
 		return nil, err
 	}
-	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.downlink.Wake, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "ingest"),
+	r.ingest, err = ingest.New(ctx, ingest.Config{DB: m.db, Log: log, Publish: l.publish, OnStored: r.filler.Wake, OnPresence: r.presence, OfflineAfter: m.config.MQTT.OfflineAfter, Now: m.clock, Slog: m.log.With("part", "ingest"),
 		OnRestored: func(ctx context.Context, tx *db.Tx) error { return Restored(ctx, tx, m.now()) },
 		Report: func(ctx context.Context, tx *db.Tx, tenant, origin string, found []ingest.Exception) error {
 			desired := make([]exception.Desired, len(found))
@@ -110,7 +119,8 @@ func appending(log *eventlog.Log) func(ctx context.Context, tx *db.Tx, events []
 
 // newWorker folds with the policy in force.
 func (m *Collector) newWorker(log *eventlog.Log) *reconcile.Worker {
-	return &reconcile.Worker{DB: m.db, Mine: m.mine(), InForce: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile")}
+	return &reconcile.Worker{DB: m.db, Mine: m.mine(), InForce: m.policy, Styles: m.style, Append: appending(log), Now: m.clock, Log: m.log.With("part", "reconcile"),
+		MostLines: m.config.Folding.MostLines}
 }
 
 // folded is told that something was folded: there may be positions to give and postings to send.
@@ -127,11 +137,21 @@ func (r *road) wake() {
 	r.worker.Wake.Set()
 }
 
+// acted is told that a person did something: there may be facts to fold, postings to send, and work for sites.
+func (r *road) acted() {
+	r.wake()
+	r.downlink.Wake()
+	r.folded()
+}
+
 // loops are all that run for the road's sake.
 func (r *road) loops() []func(context.Context) error {
-	loops := []func(context.Context) error{r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.keeper.Run, r.watch.Run, r.escalator.Run, r.notices.Run}
+	loops := []func(context.Context) error{r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.master.feed.Run, r.keeper.Run, r.watch.Run, r.escalator.Run, r.notices.Run}
 	if r.night != nil {
 		loops = append(loops, r.night.Run)
+	}
+	if r.archivist != nil {
+		loops = append(loops, r.archivist.Run)
 	}
 	for _, s := range r.senders {
 		loops = append(loops, s.Run)
@@ -139,7 +159,7 @@ func (r *road) loops() []func(context.Context) error {
 	for _, i := range r.intakes {
 		loops = append(loops, i.Run)
 	}
-	return loops
+	return append(loops, r.master.loops...)
 }
 
 // links gives the event log what an event says belongs together.
@@ -179,7 +199,7 @@ func (m *Collector) owned(tenant, code string, class docklinev1.FaultClass, seve
 // targetOf is the system that an origin's exceptions are about, "" where it is none.
 func targetOf(origin string) string {
 	part, rest, _ := strings.Cut(origin, "/")
-	if part != "posting" && part != "target" && part != "intake" {
+	if part != "posting" && part != "target" && part != "intake" && part != "master" {
 		return ""
 	}
 	name, _, _ := strings.Cut(rest, "/")

@@ -14,6 +14,7 @@ var counts = map[string]struct{ commit, full int }{
 	"host.plugin-kills":      {20, 100},
 	"state.permutations":     {300, 10000},
 	"reconcile.large-facts":  {25_000, 1_000_000},
+	"reconcile.order-lines":  {60_000, 1_000_000},
 	"reconcile.random-days":  {4, 12},
 	"policy.rules":           {5_000, 100_000},
 	"policy.closed-orders":   {300, 1000},
@@ -41,14 +42,19 @@ var counts = map[string]struct{ commit, full int }{
 	"orders.northwind-lines": {150, 1 << 20},
 	"sim.seeds":              {200, 2000},
 	"sim.again":              {3, 30},
+	// Differences that somebody made in ERP and CRM, an eighth of each kind.
+	"sweep.seeded": {24, 200},
 
 	// Three collectors on one database: events of forty sites, and how often one of the three is killed, stopped or asked to end.
 	"scale.events": {2640, 50_160},
 	"scale.kills":  {8, 65},
-	// Lines of one order, which is told to a collector whose memory is bounded.
-	"scale.order-lines": {50_000, 100_000},
+	// Lines of one order, which is told to a collector whose memory is bounded: more than it folds of one.
+	"scale.order-lines": {110_000, 1_000_000},
 	// How often their database crashes in the middle of its work.
 	"scale.crashes": {4, 40},
+
+	// Items that the ERP tells of at once while a site behind a slow line ships.
+	"master.items": {3000, 20_000},
 
 	"health.backlog": {60_000, 1_000_000},
 	// Sites whose line comes back in the same moment.

@@ -22,7 +22,7 @@ import (
 // The buckets of inbox.db. Every value but those of the indexes is a record: CRC-32C (4 bytes, big endian), body.
 var (
 	// meta: "incarnation"; "commands", "receipts" (positions), "master" (version), "kept" (receipts) and "began" (the last place of a receipt
-	// of earlier incarnations), 8 bytes big endian.
+	// of earlier incarnations), 8 bytes big endian; "partial" is there while master data is not whole.
 	bucketMeta = []byte("meta")
 	// commands: key -> state (1), place in waiting (8), Command. A command that is done keeps key and version only.
 	bucketCommands = []byte("commands")
@@ -41,8 +41,10 @@ var (
 	bucketOpen = []byte("open")
 	// master: kind (1), code -> MasterRecord.
 	bucketMaster = []byte("master")
+	// gtins: GTIN -> code of the item that has it.
+	bucketGTINs = []byte("gtins")
 
-	buckets = [][]byte{bucketMeta, bucketCommands, bucketWaiting, bucketResults, bucketApplied, bucketReceipts, bucketOrder, bucketSubjects, bucketOpen, bucketMaster}
+	buckets = [][]byte{bucketMeta, bucketCommands, bucketWaiting, bucketResults, bucketApplied, bucketReceipts, bucketOrder, bucketSubjects, bucketOpen, bucketMaster, bucketGTINs}
 )
 
 // Options of a store. The zero value of each number takes the default in its comment.
@@ -65,6 +67,9 @@ type Store struct {
 
 	counting sync.Mutex
 	counted  *OpenStats // nil where receipts have come since
+	// behind and behindSince are what the centre last said of what it has behind what it sent.
+	behind      uint64
+	behindSince time.Time
 }
 
 var errDamaged = errors.New("damaged")
@@ -218,6 +223,7 @@ var (
 	keyKept        = []byte("kept")
 	keyMaster      = []byte("master")
 	keyBegan       = []byte("began")
+	keyPartial     = []byte("partial")
 )
 
 // Through says which incarnation of the collector's database the positions belong to, and the highest ones stored.
@@ -250,10 +256,7 @@ func (s *Store) SetIncarnation(incarnation string) error {
 			}
 		}
 		// What this database does not know must not stay for ever; what it knows comes again.
-		if err := tx.DeleteBucket(bucketMaster); err != nil {
-			return err
-		}
-		if _, err := tx.CreateBucket(bucketMaster); err != nil {
+		if err := emptyMaster(tx); err != nil {
 			return err
 		}
 		if err := meta.Put(keyBegan, number(tx.Bucket(bucketOrder).Sequence())); err != nil {

@@ -15,8 +15,11 @@ import (
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
+	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/reconcile"
 	"github.com/dockline/dockline/collector/submission"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // Config is what the API reads from.
@@ -34,6 +37,10 @@ type Config struct {
 	Process string
 	// Submissions takes orders in; with nil the API is for reading only.
 	Submissions *submission.Intake
+	// Desk is where people work, with the policy in force; with nil nothing can be done about exceptions and orders. Acted is called when something
+	// was done; it may be nil.
+	Desk  func() Desk
+	Acted func()
 }
 
 type server struct {
@@ -52,13 +59,7 @@ func New(c Config) http.Handler {
 	s := &server{Config: c, fleet: &fleet.Fleet{DB: c.DB, OfflineAfter: c.OfflineAfter, Now: c.Now}, log: &eventlog.Log{DB: c.DB}}
 	s.once = &once{db: c.DB, process: c.Process, now: s.now}
 	mux := http.NewServeMux()
-	changes := map[string]change{
-		"/api/v1/orders": s.submit,
-	}
-	for pattern, do := range changes {
-		mux.HandleFunc("POST "+pattern, s.changing(do))
-	}
-	for pattern, answer := range map[string]func(*request) (any, error){
+	reads := map[string]func(*request) (any, error){
 		"/api/v1/sites":            s.sites,
 		"/api/v1/sites/{id}":       s.site,
 		"/api/v1/days":             s.days,
@@ -76,16 +77,31 @@ func New(c Config) http.Handler {
 		"/api/v1/receipts":         s.receipts,
 		"/api/v1/search":           s.find,
 
-		"/api/v1/submissions/{number}": s.submissions,
-	} {
+		"/api/v1/submissions/{number}":        s.submissions,
+		"/api/v1/exceptions/{number}":         s.exception,
+		"/api/v1/exceptions/{number}/actions": s.offers(func(q *request) string { return "exception/" + q.PathValue("number") }),
+		"/api/v1/orders/{number}/actions":     s.offers(func(q *request) string { return event.OrderKey(q.PathValue("number")) }),
+	}
+	changes := map[string]change{
+		"/api/v1/orders": s.submit,
+		"/api/v1/orders/{number}/actions/{action}":     s.actOnOrder,
+		"/api/v1/exceptions/{number}/notes":            s.act(noted),
+		"/api/v1/exceptions/{number}/assignee":         s.act(assigned),
+		"/api/v1/exceptions/{number}/actions/{action}": s.act(anyAction),
+	}
+	allowed := make(map[string][]string)
+	for pattern, answer := range reads {
 		mux.HandleFunc("GET "+pattern, s.handle(answer))
+		allowed[pattern] = []string{http.MethodGet, http.MethodHead}
+	}
+	for pattern, do := range changes {
+		mux.HandleFunc("POST "+pattern, s.changing(do))
+		allowed[pattern] = append(allowed[pattern], http.MethodPost)
+	}
+	for pattern, methods := range allowed {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
-			allow, detail := "GET, HEAD", "This is for reading: use GET."
-			if changes[pattern] != nil {
-				allow, detail = "GET, HEAD, POST", "Use GET to read, or POST to change something."
-			}
-			w.Header().Set("Allow", allow)
-			write(w, &Problem{Status: http.StatusMethodNotAllowed, Detail: detail})
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			write(w, &Problem{Status: http.StatusMethodNotAllowed, Detail: "Use " + strings.Join(methods, " or ") + " here."})
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -129,7 +145,7 @@ func (s *server) handle(answer func(*request) (any, error)) http.HandlerFunc {
 			send(w, http.StatusOK, "application/json", body)
 			return
 		case errors.As(err, &problem):
-		case errors.Is(err, view.ErrNoOrder), errors.Is(err, view.ErrNoGoods), errors.Is(err, eventlog.ErrNoEvent):
+		case errors.Is(err, view.ErrNoOrder), errors.Is(err, view.ErrNoGoods), errors.Is(err, eventlog.ErrNoEvent), errors.Is(err, exception.ErrAbsent), errors.Is(err, reconcile.ErrNoKey):
 			problem = &Problem{Status: http.StatusNotFound, Detail: err.Error()}
 		case r.Context().Err() != nil:
 			return

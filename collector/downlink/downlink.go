@@ -38,9 +38,7 @@ type Downlink struct {
 	wake    db.Signal
 	renewed time.Time
 	sites   map[siteKey]*site
-	// mastered is what the sites that are online hold of the master data.
-	mastered map[siteKey]*mastered
-	sent     [2]atomic.Int64
+	sent    [2]atomic.Int64
 }
 
 // Stats counts since the start of the process, what was sent again included.
@@ -117,8 +115,7 @@ func (d *Downlink) Step(ctx context.Context) (int, error) {
 			return sent, fmt.Errorf("downlink to %s: %w", p.key.site, err)
 		}
 	}
-	n, err := d.serveMaster(ctx)
-	return sent + n, err
+	return sent, nil
 }
 
 type siteKey struct {

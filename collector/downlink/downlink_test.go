@@ -34,14 +34,12 @@ type world struct {
 	most int
 
 	commands, receipts uint64
-	master             uint64
-	names              map[string]string // of master data
 	work               map[string]uint64
 	levels             map[string]docklinev1.ReceiptLevel
 }
 
 func newWorld(t testing.TB, d *db.DB) *world {
-	w := &world{t: t, db: d, now: time.Unix(1_800_000_000, 0), work: make(map[string]uint64), levels: make(map[string]docklinev1.ReceiptLevel), names: make(map[string]string)}
+	w := &world{t: t, db: d, now: time.Unix(1_800_000_000, 0), work: make(map[string]uint64), levels: make(map[string]docklinev1.ReceiptLevel)}
 	w.down = &downlink.Downlink{DB: d, Holder: "test", Publish: w.publish, Now: func() time.Time { return w.now }, ListLength: 10, InFlight: 2}
 	return w
 }
@@ -82,21 +80,6 @@ func (w *world) publish(_ context.Context, m wire.Message) error {
 		for _, r := range list.Receipts {
 			w.levels[r.EventId] = r.Level
 			w.receipts = max(w.receipts, r.Position)
-		}
-	case wire.DownTopic(tenant, "dc-east", wire.Master):
-		list := &docklinev1.MasterList{}
-		if err := proto.Unmarshal(m.Payload, list); err != nil {
-			return err
-		}
-		if list.Previous > w.master {
-			return nil
-		}
-		for _, r := range list.Records {
-			if w.master = max(w.master, r.Version); r.Removed {
-				delete(w.names, r.Code)
-			} else {
-				w.names[r.Code] = r.Name
-			}
 		}
 	default:
 		w.t.Errorf("message on %s", m.Topic)

@@ -19,7 +19,8 @@ type Filler struct {
 	// MaxEvents is about how many events one transaction takes; one envelope is always taken whole. 0 is 2000 to 8000, so that
 	// it lasts a tenth of a second or a few.
 	MaxEvents int
-	// MaxBytes bounds what the events of one transaction unfold to; one envelope is always taken whole. 0 is 32 MiB. As much again is held
+	// MaxBytes bounds what the events of one transaction unfold to; one envelope is always taken whole. 0 is 4 MiB, a hundred thousand lines, so that
+	// events of very many lines hold up nobody else for long either. As much again is held
 	// of the next.
 	MaxBytes int
 	// Mine says whether a site, by its name, is this filler's own while others work on the same database; nil: all are. Where none of its own
@@ -42,6 +43,8 @@ type Filler struct {
 	// trouble is why the last round failed.
 	trouble atomic.Pointer[error]
 }
+
+const defaultFillBytes = 4 << 20
 
 // FillerStats counts since the start of the process.
 type FillerStats struct {
@@ -206,11 +209,11 @@ func (f *Filler) fill(ctx context.Context, tx *db.Tx, ids []int64) (Filled, erro
 	}
 	f.ahead.take(envelopes)
 	// Who is most due is open first; what is new is numbered in the order in which it arrived.
-	envelopes = openAll(envelopes, cmp.Or(f.MaxBytes, 32<<20))
+	envelopes = openAll(envelopes, cmp.Or(f.MaxBytes, defaultFillBytes))
 	slices.SortFunc(envelopes, func(a, b *waiting) int { return cmp.Compare(a.id, b.id) })
 	filled.Envelopes = len(envelopes)
 	if !f.NoAhead && countOf(envelopes) >= f.maxEvents()/2 {
-		f.ahead.look(ctx, f.Log.DB, ids, f.maxEvents(), cmp.Or(f.MaxBytes, 32<<20))
+		f.ahead.look(ctx, f.Log.DB, ids, f.maxEvents(), cmp.Or(f.MaxBytes, defaultFillBytes))
 	}
 	var recorded []Recorded
 	var done []int64

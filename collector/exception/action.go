@@ -192,12 +192,15 @@ func (a *Action) scope() string {
 }
 
 // takes holds what is given against what the action takes.
-func (a *Action) takes(acting Acting) error {
+func (a *Action) takes(acting Acting) error { return Takes(a.Sets, acting) }
+
+// Takes holds what is given against what something takes.
+func Takes(sets []Set, acting Acting) error {
 	if acting.Reason == "" {
 		return fmt.Errorf("%w: say why (reason)", ErrIncorrect)
 	}
 	var names []string
-	for _, s := range a.Sets {
+	for _, s := range sets {
 		names = append(names, s.Name)
 		if s.Required && acting.Set[s.Name] == "" {
 			return fmt.Errorf("%w: %s is missing: %s%s", ErrIncorrect, s.Name, s.Help, among(s.Choices))

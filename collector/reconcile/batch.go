@@ -89,12 +89,11 @@ type batch struct {
 	factCount int
 	later     []string
 
-	// told is which facts of keys are new by their marks; digests are those that keys have, wasLarge which of these were folded apart before,
-	// and parked the keys that are to be, with what is new of them.
-	told     map[foldKey]spans
-	digests  map[foldKey]*digest
-	wasLarge map[foldKey]bool
-	parked   map[foldKey]span
+	// told is which facts of keys are new by their marks; digests are those that keys have, and parked the
+	// keys that are to be, with what is new of them.
+	told    map[foldKey]spans
+	digests map[foldKey]*digest
+	parked  map[foldKey]span
 	// under is the policy to fold under, only to see what would follow; nil is that of each key.
 	under *policy.Policy
 	// present is the policy in force, and activated what came in force when, both as far as they were asked for.
@@ -205,7 +204,7 @@ func (b *batch) one(ctx context.Context, key foldKey) error {
 			return &foldError{key, err}
 		}
 	}
-	if err == nil && b.digests[key] != nil && (b.wasLarge[key] || v.own > b.worker.largeFrom()) {
+	if err == nil && !out.frozen && b.digests[key] != nil && v.count > b.worker.largeFrom() {
 		v.tooMany(v.count)
 	}
 	if err == nil {
@@ -231,13 +230,14 @@ func (b *batch) view(ctx context.Context, key foldKey) (*view, error) {
 	if d := b.digests[key]; d != nil {
 		v.own = int(d.count())
 	}
-	v.facts, err = b.decoded[key].facts, b.decoded[key].err
+	v.facts, v.size, err = b.decoded[key].facts, b.decoded[key].size, b.decoded[key].err
 	return v, err
 }
 
 // decoded are the facts of a key, or why they cannot be read.
 type decoded struct {
 	facts []state.Fact
+	size  state.Size
 	err   error
 }
 
@@ -280,6 +280,11 @@ func (b *batch) decodeKey(key foldKey, of *digest) decoded {
 	}
 	for _, via := range linkedKeys(b.links[key]) {
 		add(via, b.facts[foldKey{key.tenant, via}])
+	}
+	if foldedApart(key.key) {
+		for _, fact := range d.facts {
+			d.size.Add(fact)
+		}
 	}
 	return d
 }

@@ -113,7 +113,7 @@ func (w *Worker) Compare(ctx context.Context, keys []Key, corrections map[Key][]
 			return err
 		}
 		large = apart
-		found, err = w.comparePage(ctx, tx, rest, refolding{corrections: corrections})
+		found, err = w.comparePages(ctx, tx, rest, refolding{corrections: corrections})
 		return err
 	})
 	for i := 0; i < len(large) && err == nil; i++ {
@@ -135,6 +135,18 @@ type refolding struct {
 	corrections map[Key][]FactRow
 	under       *policy.Policy
 	told        func(v *view, out *outcome, stored []posting.Entry) error
+}
+
+// comparePages compares keys a portion at a time: each takes no more memory than a batch does.
+func (w *Worker) comparePages(ctx context.Context, tx *db.Tx, portions [][]foldKey, how refolding) (found []Refolded, err error) {
+	for _, keys := range portions {
+		part, err := w.comparePage(ctx, tx, keys, how)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, part...)
+	}
+	return found, nil
 }
 
 func (w *Worker) comparePage(ctx context.Context, tx *db.Tx, keys []foldKey, how refolding) ([]Refolded, error) {
@@ -276,7 +288,7 @@ func (w *Worker) compareLarge(ctx context.Context, key foldKey, how refolding) (
 	if err != nil {
 		return r, err
 	}
-	r.Facts = ownFacts(facts)
+	r.Facts = int(facts.size.Facts)
 	check, err := w.readDigestCheck(ctx, key)
 	if err != nil {
 		return r, err
@@ -301,7 +313,7 @@ func (w *Worker) compareLarge(ctx context.Context, key foldKey, how refolding) (
 		if err := b.knowOpenings(ctx, []foldKey{key}); err != nil {
 			return err
 		}
-		b.decoded = map[foldKey]decoded{key: {facts: facts}}
+		b.decoded = map[foldKey]decoded{key: {facts: facts.facts, size: facts.size}}
 		if err := b.compare(ctx, key, &r, how); err != nil || check == nil || how.told != nil {
 			return err
 		}
@@ -341,6 +353,9 @@ func (b *batch) compare(ctx context.Context, key foldKey, r *Refolded, how refol
 		return how.told(v, out, stored)
 	}
 	compareState(v, out, r, differ)
+	if out.frozen {
+		return nil
+	}
 	comparePostings(out, stored, differ)
 	if !maps.Equal(b.reasons[key], out.reasons) {
 		differ("why events lead to no document reads otherwise")

@@ -73,9 +73,7 @@ func (b *batch) openDigests(ctx context.Context, keys []foldKey) ([]foldKey, err
 		return nil, err
 	}
 	waiting := make(map[foldKey]bool)
-	b.wasLarge = make(map[foldKey]bool)
 	for _, row := range rows {
-		b.wasLarge[keyOf(row)] = true
 		if row[2].(int64) > 0 {
 			waiting[keyOf(row)] = true
 			delete(b.digests, keyOf(row))
@@ -106,6 +104,15 @@ func (b *batch) catchUp(ctx context.Context, keys []foldKey) ([]foldKey, error) 
 			delete(b.digests, key)
 			b.setApart(key, b.told[key].one())
 		case d.count() <= int64(b.worker.largeFrom()):
+			heavy, err := b.heavy(ctx, key)
+			if err != nil {
+				return nil, err
+			}
+			if heavy {
+				delete(b.digests, key)
+				b.setApart(key, anyFact)
+				continue
+			}
 			for gone := false; !gone; {
 				if gone, err = d.drop(ctx, b.tx); err != nil {
 					return nil, err
@@ -178,7 +185,7 @@ func (d *digest) news(ctx context.Context, tx *db.Tx, told span, most int) (news
 		return nil, false, fmt.Errorf("new facts: %w", err)
 	}
 	defer rows.Close()
-	known, n := int64(0), 0
+	known, n, bytes := int64(0), 0, 0
 	for rows.Next() {
 		var row factRow
 		var member int64
@@ -187,6 +194,9 @@ func (d *digest) news(ctx context.Context, tx *db.Tx, told span, most int) (news
 		}
 		if n++; member == 0 {
 			news = append(news, row)
+			if bytes += len(row.body); bytes > 2*heavyBytes {
+				return nil, false, nil
+			}
 		}
 		known += member
 	}
@@ -202,7 +212,11 @@ func (d *digest) news(ctx context.Context, tx *db.Tx, told span, most int) (news
 
 // readWhole reads all facts of a key whose decision asks for each; where they are too many for a batch, the key is set apart and ok is false.
 func (b *batch) readWhole(ctx context.Context, key foldKey) (ok bool, err error) {
-	if b.digests[key].count() > int64(b.worker.largeFrom()) {
+	heavy, err := b.heavy(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	if heavy {
 		b.setApart(key, noFact)
 		return false, nil
 	}

@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 // bringUpLarge makes the digest of a key that is folded apart, or brings it up to date, each page of facts in a transaction of its own. ready
@@ -155,28 +159,80 @@ func (w *Worker) page(ctx context.Context, t *largeTurn, d *digest, told span) (
 
 // newsPage reads the first facts of a span that the digest does not have, and says through which log id that is.
 func (d *digest) newsPage(ctx context.Context, tx *db.Tx, told span, page int) (news []factRow, last int64, err error) {
-	var through sql.NullInt64
-	err = tx.QueryRow(ctx, `SELECT MAX(log_id) FROM (SELECT log_id FROM fact WHERE tenant = ? AND fold_key = ? AND log_id >= ? AND log_id <= ? ORDER BY log_id LIMIT ?) AS page`,
-		d.tenant, d.key, told.first, told.last, page).Scan(&through)
-	if err != nil {
+	if last, err = d.pageEnd(ctx, tx, told, page); err != nil {
 		return nil, 0, err
-	}
-	if last = through.Int64; !through.Valid {
-		last = told.last
 	}
 	news, _, err = d.news(ctx, tx, span{told.first, last}, page)
 	return news, last, err
 }
 
-// loadNames reads what the facts apart name.
-func (d *digest) loadNames(ctx context.Context, tx *db.Tx) error {
-	_, err := d.load(ctx, tx, 1<<31)
-	d.apart = nil
-	return err
+// pageEnd is the log id at which a page of a span ends, which is bounded by facts and by bytes; the end of the span where there are no more.
+func (d *digest) pageEnd(ctx context.Context, tx *db.Tx, told span, page int) (last int64, err error) {
+	rows, err := tx.Query(ctx, `SELECT log_id, LENGTH(body) FROM fact WHERE tenant = ? AND fold_key = ? AND log_id >= ? AND log_id <= ? ORDER BY log_id LIMIT ?`,
+		d.tenant, d.key, told.first, told.last, page)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	last = told.last
+	for bytes := 0; bytes < heavyBytes && rows.Next(); {
+		var size int
+		if err := rows.Scan(&last, &size); err != nil {
+			return 0, err
+		}
+		bytes += size
+	}
+	return last, rows.Err()
 }
 
+// loadNames reads what the facts apart name, without the rest of what is in them: they may be very many.
+func (d *digest) loadNames(ctx context.Context, tx *db.Tx) error {
+	rows, err := tx.Query(ctx, `SELECT f.body FROM digest_fact m JOIN fact f ON f.tenant = ? AND f.fold_key = ? AND f.log_id = m.log_id WHERE m.digest = ? AND m.part = 0`, d.tenant, d.key, d.id)
+	if err != nil {
+		return fmt.Errorf("facts apart: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var body sql.RawBytes
+		if err := rows.Scan(&body); err != nil {
+			return err
+		}
+		e, err := naming(body)
+		if err != nil {
+			return &foldError{d.foldKey, fmt.Errorf("a fact cannot be read: %w", err)}
+		}
+		d.apartCount++
+		d.names(e)
+	}
+	return rows.Err()
+}
+
+// naming reads of a fact only by which it names other events.
+func naming(body []byte) (*docklinev1.Event, error) {
+	var some []byte
+	for rest := body; len(rest) > 0; {
+		number, _, n := protowire.ConsumeField(rest)
+		if n < 0 {
+			return nil, protowire.ParseError(n)
+		}
+		if number == doubleOf || number == errorDeclaration {
+			some = append(some, rest[:n]...)
+		}
+		rest = rest[n:]
+	}
+	e := &docklinev1.Event{}
+	return e, proto.Unmarshal(some, e)
+}
+
+var (
+	eventFields      = (&docklinev1.Event{}).ProtoReflect().Descriptor().Fields()
+	doubleOf         = eventFields.ByName("double_of").Number()
+	errorDeclaration = eventFields.ByName("error_declaration").Number()
+)
+
 // digestedFacts reads what a digest says of a key, and the facts that come through links; ok is false where it has too many facts apart.
-func (w *Worker) digestedFacts(ctx context.Context, key foldKey) (facts []state.Fact, ok bool, err error) {
+func (w *Worker) digestedFacts(ctx context.Context, key foldKey) (g *gathered, ok bool, err error) {
+	var facts []state.Fact
 	err = w.DB.Read(ctx, func(tx *db.Tx) error {
 		facts = nil
 		found, err := readDigests(ctx, tx, []foldKey{key})
@@ -196,6 +252,9 @@ func (w *Worker) digestedFacts(ctx context.Context, key foldKey) (facts []state.
 	if err != nil || !ok {
 		return nil, ok, err
 	}
-	linked, err := w.linkedFacts(ctx, key, newThinner(), nil)
-	return append(facts, linked...), true, err
+	g = w.gather()
+	for _, fact := range facts {
+		g.add(fact)
+	}
+	return g, true, w.linkedFacts(ctx, key, g)
 }

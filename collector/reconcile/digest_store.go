@@ -24,13 +24,18 @@ func readDigests(ctx context.Context, tx *db.Tx, keys []foldKey) (map[foldKey]*d
 	return found, nil
 }
 
-// load reads the groups of a digest, and the facts apart, but for more than most of them: ok is false where there are more.
+// load reads the groups of a digest, and the facts apart, but for more than most of them, or what is heavy: ok is false where there are more.
 func (d *digest) load(ctx context.Context, tx *db.Tx, most int) (ok bool, err error) {
 	if err := d.loadGroups(ctx, tx); err != nil {
 		return false, err
 	}
 	keys, err := d.apartKeys(ctx, tx, most+1)
 	if err != nil || len(keys) > most {
+		return false, err
+	}
+	var bytes int64
+	if err := tx.QueryRow(ctx, `SELECT COALESCE(SUM(LENGTH(f.body)), 0) FROM digest_fact m JOIN fact f ON f.tenant = ? AND f.fold_key = ? AND f.log_id = m.log_id WHERE m.digest = ? AND m.part = 0`,
+		d.tenant, d.key, d.id).Scan(&bytes); err != nil || bytes > heavyBytes {
 		return false, err
 	}
 	rows, err := tx.Lookup(ctx, db.Lookup{Table: "fact", Columns: factColumns, Key: []string{"tenant", "fold_key", "log_id"}, Rows: keys})

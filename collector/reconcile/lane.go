@@ -1,9 +1,7 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,7 +16,6 @@ import (
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/receipt"
 	"github.com/dockline/dockline/collector/state"
-	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
 
@@ -75,7 +72,7 @@ func (w *Worker) foldLarge(ctx context.Context, t *largeTurn) (Stats, error) {
 	if err != nil {
 		return Stats{}, err
 	}
-	var facts []state.Fact
+	var facts *gathered
 	if ready {
 		if facts, ready, err = w.digestedFacts(ctx, t.foldKey); err != nil {
 			return Stats{}, err
@@ -110,69 +107,6 @@ func (w *Worker) foldLarge(ctx context.Context, t *largeTurn) (Stats, error) {
 	return Stats{}, fmt.Errorf("fold %s of %s: what it depends on changed %d times meanwhile; it is tried again", t.key, t.tenant, laneTries)
 }
 
-// factsOf reads the facts of a key, page by page.
-func (w *Worker) factsOf(ctx context.Context, key foldKey) ([]state.Fact, error) {
-	thin := newThinner()
-	facts, err := w.pages(ctx, key, "", w.pageSize(), thin, nil)
-	if err != nil {
-		return nil, err
-	}
-	return w.linkedFacts(ctx, key, thin, facts)
-}
-
-func (w *Worker) pageSize() int { return cmp.Or(w.Page, defaultPage) }
-
-// linkedFacts adds to facts those that come to a key through links.
-func (w *Worker) linkedFacts(ctx context.Context, key foldKey, thin *thinner, facts []state.Fact) ([]state.Fact, error) {
-	keys, err := w.linkedTo(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	for _, via := range keys {
-		if facts, err = w.pages(ctx, key, via, w.pageSize(), thin, facts); err != nil {
-			return nil, err
-		}
-	}
-	return facts, nil
-}
-
-// pages adds to facts those of a key, or those that come to it through another one.
-func (w *Worker) pages(ctx context.Context, key foldKey, via string, page int, thin *thinner, facts []state.Fact) ([]state.Fact, error) {
-	for last, n := int64(0), page; n == page; {
-		err := w.DB.Read(ctx, func(tx *db.Tx) error {
-			n = 0
-			rows, err := tx.Query(ctx, `SELECT log_id, epoch_ordinal, seq, body FROM fact WHERE tenant = ? AND fold_key = ? AND log_id > ? ORDER BY log_id LIMIT ?`,
-				key.tenant, cmp.Or(via, key.key), last, page)
-			if err != nil {
-				return err
-			}
-			defer rows.Close()
-			for rows.Next() {
-				var ordinal, seq int64
-				var body sql.RawBytes
-				if err := rows.Scan(&last, &ordinal, &seq, &body); err != nil {
-					return err
-				}
-				e := &docklinev1.Event{}
-				if err := proto.Unmarshal(body, e); err != nil {
-					return &foldError{key, fmt.Errorf("a fact cannot be read: %w", err)}
-				}
-				thin.event(e)
-				facts = appendFact(facts, key, state.Fact{EpochOrdinal: uint64(ordinal), Seq: uint64(seq), Event: e, Via: via})
-				n++
-			}
-			return rows.Err()
-		})
-		if err != nil {
-			return nil, err
-		}
-		if w.Paged != nil {
-			w.Paged(len(facts))
-		}
-	}
-	return facts, nil
-}
-
 // decision is what was decided about a large key, and what it looked at.
 type decision struct {
 	*view
@@ -182,15 +116,15 @@ type decision struct {
 }
 
 // decideLarge decides about a key in a transaction that only reads.
-func (w *Worker) decideLarge(ctx context.Context, key foldKey, facts []state.Fact) (*decision, error) {
+func (w *Worker) decideLarge(ctx context.Context, key foldKey, of *gathered) (*decision, error) {
 	var d *decision
 	err := w.DB.Read(ctx, func(tx *db.Tx) error {
 		b := &batch{worker: w, tx: tx, now: w.now(), large: true}
 		if err := b.loadLarge(ctx, key); err != nil {
 			return err
 		}
-		v := &view{foldKey: key, ctx: ctx, batch: b, now: b.now, had: b.states[key], facts: slices.Clone(facts), own: ownFacts(facts), stored: make(map[posting.Ref]posting.Entry)}
-		d = &decision{view: v, count: ownFacts(facts)}
+		v := &view{foldKey: key, ctx: ctx, batch: b, now: b.now, had: b.states[key], facts: slices.Clone(of.facts), own: int(of.size.Facts), size: of.size, stored: make(map[posting.Ref]posting.Entry)}
+		d = &decision{view: v, count: int(of.size.Facts)}
 		var err error
 		if d.stored, err = posting.Of(ctx, tx, key.tenant, key.key); err != nil {
 			return err
@@ -204,10 +138,12 @@ func (w *Worker) decideLarge(ctx context.Context, key foldKey, facts []state.Fac
 		if d.out, err = v.decide(); err != nil {
 			return &foldError{key, err}
 		}
-		if v.whole {
+		if v.whole || d.out.frozen {
 			return nil
 		}
-		v.tooMany(countFacts(facts))
+		if n := countFacts(of.facts); n > w.largeFrom() { // not where a few have very many lines
+			v.tooMany(n)
+		}
 		b.noteReasons(key, d.out.reasons)
 		return nil
 	})

@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dockline/dockline/collector/db"
-	"github.com/dockline/dockline/collector/state"
 )
 
 const (
@@ -25,8 +23,9 @@ const (
 	largeLease = 5 * time.Minute
 )
 
-// apart takes those keys out of keys that have very many facts, but for those of which a digest is to be read.
-func (w *Worker) apart(ctx context.Context, tx *db.Tx, keys []foldKey, digests bool) (rest, large []foldKey, err error) {
+// apart takes those keys out of keys that are very large, but for those of which a digest is to be read, and divides the others into portions
+// of which each is folded in one transaction.
+func (w *Worker) apart(ctx context.Context, tx *db.Tx, keys []foldKey, digests bool) (rest [][]foldKey, large []foldKey, err error) {
 	isLarge := make(map[foldKey]bool)
 	known, err := tx.Lookup(ctx, db.Lookup{Table: "large_key", Columns: []string{"tenant", "fold_key", "since"}, Key: byKey, Rows: rowsOf(keys)})
 	if err != nil {
@@ -47,45 +46,28 @@ func (w *Worker) apart(ctx context.Context, tx *db.Tx, keys []foldKey, digests b
 			}
 		}
 	}
-	// An opening lists the buckets of its site under a lock, and movements and buckets write the ledger: only a transaction that writes may do
-	// so. They have few facts.
-	asked := slices.DeleteFunc(slices.Clone(keys), func(key foldKey) bool {
-		return isLarge[key] || isStock(key.key) || strings.HasPrefix(key.key, state.KindOpening+"/") || strings.HasPrefix(key.key, state.KindMovement+"/")
-	})
-	if counted := slices.DeleteFunc(slices.Clone(asked), func(key foldKey) bool { return few[key] != nil }); len(counted) > 0 {
-		args := make([]any, 0, 2*len(counted)+1)
-		for _, key := range counted {
-			args = append(args, key.tenant, key.key)
-		}
-		rows, err := tx.Query(ctx, `SELECT tenant, fold_key FROM fact WHERE (tenant, fold_key) IN `+db.Tuples(len(counted), 2)+`
-			GROUP BY tenant, fold_key HAVING COUNT(*) > ?`, append(args, cmp.Or(w.LargeFrom, defaultLargeFrom))...)
-		if err != nil {
-			return nil, nil, fmt.Errorf("count facts: %w", err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var key foldKey
-			if err := rows.Scan(&key.tenant, &key.key); err != nil {
-				return nil, nil, err
-			}
-			isLarge[key] = true
-		}
-		if err := rows.Err(); err != nil {
-			return nil, nil, err
-		}
-		rows.Close()
+	asked := slices.DeleteFunc(slices.Clone(keys), func(key foldKey) bool { return isLarge[key] })
+	own, linked, err := w.weigh(ctx, tx, asked)
+	if err != nil {
+		return nil, nil, err
 	}
-	if err := w.linkedLarge(ctx, tx, asked, isLarge); err != nil {
-		return nil, nil, fmt.Errorf("count facts of what is linked: %w", err)
+	bytes := make(map[foldKey]int64, len(asked))
+	for _, key := range asked {
+		bytes[key] = own[key].bytes + linked[key].bytes
+		if few[key] != nil { // its facts are not read
+			own[key], bytes[key] = load{}, heavyBytes/8+linked[key].bytes
+		}
+		isLarge[key] = foldedApart(key.key) && (w.tooMuch(own[key]) || w.tooMuch(linked[key]))
 	}
+	var small []foldKey
 	for _, key := range keys {
 		if isLarge[key] {
 			large = append(large, key)
 		} else {
-			rest = append(rest, key)
+			small = append(small, key)
 		}
 	}
-	return rest, large, nil
+	return portions(small, bytes), large, nil
 }
 
 // park turns the marks of large keys that are due into one note each for StepLarge, so that a burst of facts is folded once when it has

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -99,32 +98,6 @@ func (w *Worker) linkedTo(ctx context.Context, key foldKey) (keys []string, err 
 	return keys, err
 }
 
-// linkedLarge notes those keys to which very many facts come through links.
-func (w *Worker) linkedLarge(ctx context.Context, tx *db.Tx, keys []foldKey, isLarge map[foldKey]bool) error {
-	keys = ofKinds(keys, wholes)
-	if len(keys) == 0 {
-		return nil
-	}
-	args := make([]any, 0, 2*len(keys)+1)
-	for _, key := range keys {
-		args = append(args, key.tenant, key.key)
-	}
-	rows, err := tx.Query(ctx, `SELECT l.tenant, l.part_of FROM (SELECT DISTINCT tenant, part_of, link_key FROM link WHERE (tenant, part_of) IN `+db.Tuples(len(keys), 2)+`) AS l
-		JOIN fact f ON f.tenant = l.tenant AND f.fold_key = l.link_key GROUP BY l.tenant, l.part_of HAVING COUNT(*) > ?`, append(args, cmp.Or(w.LargeFrom, defaultLargeFrom))...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var key foldKey
-		if err := rows.Scan(&key.tenant, &key.key); err != nil {
-			return err
-		}
-		isLarge[key] = true
-	}
-	return rows.Err()
-}
-
 // appendFact adds a fact of a key; one that came through a link only where it says something to the key.
 func appendFact(facts []state.Fact, key foldKey, fact state.Fact) []state.Fact {
 	if fact.Via == "" {
@@ -139,16 +112,6 @@ func appendFact(facts []state.Fact, key foldKey, fact state.Fact) []state.Fact {
 	}
 	fact.Event = part
 	return append(facts, fact)
-}
-
-// ownFacts counts the facts of the key itself.
-func ownFacts(facts []state.Fact) (n int) {
-	for _, fact := range facts {
-		if fact.Via == "" {
-			n += int(fact.Counted())
-		}
-	}
-	return n
 }
 
 // countFacts counts facts, those too for which others stand.

@@ -88,11 +88,13 @@ func (v *view) wakeMovement(fold *state.ShipmentFold) {
 
 // wakeAccounts has the buckets folded again that rows touch.
 func (v *view) wakeAccounts(rows []*docklinev1.LedgerRow) {
+	seen := make(map[string]bool)
 	for _, row := range rows {
 		for _, account := range []string{row.GetFrom(), row.GetTo()} {
-			if kept(account) && !v.batch.inBatch[foldKey{v.tenant, account}] && !slices.Contains(v.outcome.also, account) {
+			if !seen[account] && kept(account) && !v.batch.inBatch[foldKey{v.tenant, account}] {
 				v.outcome.also = append(v.outcome.also, account)
 			}
+			seen[account] = true
 		}
 	}
 }

@@ -46,6 +46,7 @@ func (v *view) order(number string) {
 	v.cancelRequested(&fold)
 	fed := v.issues(&fold, v.substituted(&fold))
 	v.remainders(&fold, fed)
+	v.decidedChanges(&fold)
 	v.wakeReturns()
 	v.orderStatus(&fold)
 	v.shorts(&fold)

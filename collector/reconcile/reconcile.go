@@ -39,6 +39,9 @@ type Worker struct {
 	// key at a time, default 1,000; Paged is called after each page with how many there are, when it is not nil, while no transaction is open.
 	LargeFrom, Page int
 	Paged           func(read int)
+	// MostLines is beyond how many lines, over all that was told of it, an order or another key is not folded any more; default 100,000. It must be
+	// the same for all workers on a database.
+	MostLines int
 	// DigestFrom is the number of facts beyond which an order has a digest, so that one more costs the same whatever there are; default 500,
 	// below 0 none has.
 	DigestFrom int
@@ -139,8 +142,13 @@ func (w *Worker) Step(ctx context.Context) (int, error) {
 			keys, large = nil, nil
 			return err
 		}
-		keys, large, err = w.apart(ctx, tx, due, w.digests())
-		return err
+		portions, apart, err := w.apart(ctx, tx, due, w.digests())
+		if large = apart; err != nil || len(portions) == 0 {
+			keys = nil
+			return err
+		}
+		keys = portions[0] // the others are due still
+		return nil
 	})
 	if err != nil {
 		return 0, err

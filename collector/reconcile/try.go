@@ -188,7 +188,7 @@ func (w *Worker) refoldAll(ctx context.Context, keys []foldKey, how refolding, b
 			return err
 		}
 		large = apart
-		all, err = w.comparePage(ctx, tx, rest, how)
+		all, err = w.comparePages(ctx, tx, rest, how)
 		return err
 	})
 	for i := 0; i < len(large) && err == nil; i++ {
@@ -231,6 +231,9 @@ func asideOf(v *view, out *outcome, stored []posting.Entry) (*aside, error) {
 		}
 		a.would.postings = append(a.would.postings, posting.Entry{Ref: d.Ref(), State: have[d.Ref()], Document: d.Document})
 	}
+	if out.frozen { // what was decided before stays
+		a.would.postings = slices.Clone(a.kept.postings)
+	}
 	mine := v.batch.exceptions.Of(exception.Origin{Tenant: v.tenant, Name: v.origin()})
 	closed := make(map[cause]*exception.Exception)
 	for _, e := range append(slices.Clone(mine), v.batch.exceptions.Of(exception.Origin{Tenant: v.tenant, Name: v.clocks()})...) {
@@ -241,6 +244,9 @@ func asideOf(v *view, out *outcome, stored []posting.Entry) (*aside, error) {
 		}
 	}
 	a.kept.settled = make(map[cause]bool)
+	if out.frozen {
+		a.would.exceptions = slices.Clone(a.kept.exceptions)
+	}
 	for _, d := range append(slices.Clone(out.exceptions), out.breaches...) {
 		if e := closed[cause{d.Code, d.Subject}]; e != nil && e.Stands(d) {
 			a.kept.settled[cause{d.Code, d.Subject}] = true

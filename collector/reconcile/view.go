@@ -31,7 +31,9 @@ type view struct {
 	facts  []state.Fact
 	// own is how many facts the key itself has, count how many there are with those that come through links.
 	own, count int
-	had        *stateRow
+	// size is that of all of them.
+	size state.Size
+	had  *stateRow
 	// whole: some facts stand for many, and what follows asks for each. alike: it would not.
 	whole, alike bool
 
@@ -56,8 +58,8 @@ type viewFault struct{ err error }
 // outcome is what follows from the facts of one key.
 type outcome struct {
 	state proto.Message
-	// gone: without a state, the one that there was goes too.
-	gone                   bool
+	// gone: without a state, the one that there was goes too. frozen: what followed from it stays as it is.
+	gone, frozen           bool
 	status, site, customer string
 	postings               []posting.Desired
 	exceptions             []exception.Desired
@@ -106,6 +108,10 @@ func (v *view) decide() (out *outcome, err error) {
 	kind, parts, err := event.ParseKey(v.key)
 	if err != nil {
 		return nil, err
+	}
+	if v.size.Lines > v.batch.worker.mostLines() {
+		v.tooLarge(kind, parts)
+		return &v.outcome, nil
 	}
 	v.count = countFacts(v.facts)
 	v.disown(kind)
@@ -196,11 +202,45 @@ func (v *view) raise(d exception.Desired) {
 	v.outcome.exceptions = append(v.outcome.exceptions, d.Owned(p, v.tenant))
 }
 
+// mostFindings is beyond how many findings of one code a key has one case of all of them: nobody works through more, one by one.
+const mostFindings = 1000
+
 // raiseFindings adds what the fold itself found.
 func (v *view) raiseFindings(found []state.Finding, order, customer string) {
-	for _, f := range found {
+	for _, f := range v.together(found) {
 		v.raise(exception.Desired{Code: f.Code, Class: f.Class, Subject: f.Subject, Title: f.Title, Text: f.Text, Site: f.Site, Order: order, Customer: customer, EventIDs: f.EventIDs})
 	}
+}
+
+// together makes one of findings of a code where they are very many.
+func (v *view) together(found []state.Finding) []state.Finding {
+	if len(found) <= mostFindings {
+		return found
+	}
+	byCode := make(map[string][]state.Finding)
+	for _, f := range found {
+		byCode[f.Code] = append(byCode[f.Code], f)
+	}
+	var list []state.Finding
+	for _, code := range sortedNames(byCode) {
+		of := byCode[code]
+		if len(of) <= mostFindings {
+			list = append(list, of...)
+			continue
+		}
+		ids := make(map[string]bool)
+		for _, f := range of {
+			for _, id := range f.EventIDs {
+				ids[id] = true
+			}
+		}
+		one := of[0]
+		one.Subject, one.EventIDs = v.key, sortedNames(ids)
+		one.Title = fmt.Sprintf("%d times: %s", len(of), one.Title)
+		one.Text = fmt.Sprintf("This was found %d times in %s, so it is told as one case. The first of them: %s", len(of), v.key, one.Text)
+		list = append(list, one)
+	}
+	return list
 }
 
 // wake asks to be folded again at a time, the earliest asked for.

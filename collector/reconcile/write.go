@@ -43,6 +43,9 @@ func (b *batch) note(ctx context.Context, v *view, out *outcome) error {
 	if err != nil {
 		return err
 	}
+	if out.frozen {
+		return b.exceptions.Sync(exception.Origin{Tenant: v.tenant, Name: v.failure()}, out.exceptions)
+	}
 	if changed {
 		b.noteDemand(v.foldKey, out)
 	}

@@ -30,12 +30,14 @@ const (
 	Accepted           = "accepted"
 	Submitted          = "submitted"
 	Quoted             = "quoted"
+	// TooLarge: more lines were told of it than are folded; nothing follows from it until there are fewer, or more are let in.
+	TooLarge = "too_large"
 )
 
 // Statuses are all of them, from an order's beginning to its end.
 func Statuses() []string {
 	return []string{Unknown, Quoted, Submitted, Accepted, Released, Backordered, Allocated, Picking, PartiallyPacked, Packed, PartiallyShipped, Shipped,
-		PartiallyDelivered, Delivered, Closed, Held, Cancelled, Rejected}
+		PartiallyDelivered, Delivered, Closed, Held, Cancelled, Rejected, TooLarge}
 }
 
 // Flags of an order.

@@ -92,7 +92,7 @@ func Parse(text []byte) (*Order, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&o); err != nil {
-		return nil, unreadable(err)
+		return nil, Unreadable(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, Faults{{"", "there is more behind the order; hand in one order at a time"}}
@@ -100,8 +100,8 @@ func Parse(text []byte) (*Order, error) {
 	return &o, o.Check()
 }
 
-// unreadable says of what is no order in JSON where it stops being one.
-func unreadable(err error) error {
+// Unreadable says of what cannot be read from JSON where that is, as Faults.
+func Unreadable(err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		want := map[string]string{"string": "write text in quotes", "slice": "write a list in brackets", "struct": "write an object in braces"}[wrong.Type.Kind().String()]
 		if want == "" {
@@ -110,18 +110,18 @@ func unreadable(err error) error {
 		return Faults{{wrong.Field, fmt.Sprintf("is a %s; %s", wrong.Value, want)}}
 	}
 	if _, name, ok := strings.Cut(err.Error(), `unknown field "`); ok {
-		return Faults{{strings.TrimSuffix(name, `"`), "is no field of an order; there are number, customer, channel, currency, site, ordered_at, promised_at, ship_to, by and lines, each with line, item, gtin, quantity, unit and unit_price"}}
+		return Faults{{strings.TrimSuffix(name, `"`), "is not known here; leave it out, or correct its name"}}
 	}
 	if at, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return Faults{{"", fmt.Sprintf("the text is no JSON from byte %d on: %v", at.Offset, err)}}
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return Faults{{"", "the text ends before the order does"}}
+		return Faults{{"", "the text ends too early"}}
 	}
 	if when, ok := errors.AsType[*time.ParseError](err); ok {
 		return Faults{{"ordered_at, promised_at", fmt.Sprintf("%s is no time; write it as 2026-03-01T06:00:00Z", when.Value)}}
 	}
-	return Faults{{"", "the text is no order in JSON: " + err.Error()}}
+	return Faults{{"", "the text is not what is expected, in JSON: " + err.Error()}}
 }
 
 // Check returns Faults, or nil.

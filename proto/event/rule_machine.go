@@ -11,7 +11,7 @@ var machineRules = map[docklinev1.EventKind]rule{
 	docklinev1.EventKind_EVENT_KIND_MILESTONE_CHANGED: {payload: "milestone_change", needs: []string{"key", "name", "action", "reason"},
 		words: map[string][]string{"action": {"signal", "reset", "extend", "pause", "resume", "stop"}}},
 	docklinev1.EventKind_EVENT_KIND_EXCEPTION_DECIDED: {payload: "decision", needs: []string{"key", "action", "about", "reason"},
-		words: map[string][]string{"action": {"approve", "substitute"}, "outcome": {"keep", "cancel", "split"}}},
+		words: map[string][]string{"action": {"approve", "substitute", "split", "move"}, "outcome": {"keep", "cancel", "split"}}},
 	docklinev1.EventKind_EVENT_KIND_RECORD_SETTLED: {payload: "record_settlement", needs: []string{"event_id", "key", "outcome", "reason"},
 		words: map[string][]string{"outcome": {"requeued", "discarded"}}},
 	docklinev1.EventKind_EVENT_KIND_ERROR_DECLARED: {payload: "error_declaration", needs: []string{"event_id", "reason"},

@@ -36,6 +36,8 @@ type Suite struct {
 	Areas []string
 	// Rounds is how often each rate and time is taken, of which the median counts (3).
 	Rounds int
+	// Sites is how many area scale runs with (10,000).
+	Sites int
 	// Plots is a folder for pictures of what was measured, "" for none.
 	Plots string
 	// Dir is an empty folder for everything, on the disk that is to be measured.
@@ -75,6 +77,7 @@ var areas = []area{
 	{"fleet", "a thousand sites on one collector, and an outage that ends for all at once", (*Suite).fleet, false},
 	{"wan", "20,000 events over 40 ms and 20 Mbit/s", (*Suite).wan, false},
 	{"scale", "ten thousand sites with the agent's own journal and uplink on one collector; only where it is named", (*Suite).scale, true},
+	{"master", "a million items from the ERP to the centre, a site and the CRM, while shipments go on", (*Suite).masterLoad, true},
 }
 
 // AreaNames lists what Suite.Areas may hold.

@@ -61,13 +61,15 @@ func (s *Suite) postedAt(ctx context.Context, rate float64, orders int) (log, po
 	}); err != nil {
 		return nil, nil, fmt.Errorf("%w: %d of %d confirmed", err, n, orders)
 	}
-	if log, post, err = s.postedTimes(ctx, d); err == nil {
+	if log, post, err = s.postedTimes(ctx, d, time.Time{}, time.Now()); err == nil {
 		s.say("%.0f a second to the ERP: %d events, %d goods issues; p50 %.0f ms to the log, %.0f ms from there", rate, len(log), len(post), Quantile(log, 0.5), Quantile(post, 0.5))
 	}
 	return log, post, err
 }
 
-func (s *Suite) postedTimes(ctx context.Context, d *db.DB) (log, post []float64, err error) {
+// postedTimes are those of events that were captured, and goods issues whose last event was logged, between two moments.
+func (s *Suite) postedTimes(ctx context.Context, d *db.DB, from, to time.Time) (log, post []float64, err error) {
+	within := func(at int64) bool { return at >= from.UnixMicro() && at < to.UnixMicro() }
 	recorded := map[string]int64{}
 	err = d.Read(ctx, func(tx *db.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT id, recorded_at, body FROM event WHERE site <> '' ORDER BY log_id`)
@@ -87,7 +89,7 @@ func (s *Suite) postedTimes(ctx context.Context, d *db.DB) (log, post []float64,
 				return err
 			}
 			recorded[id] = at
-			if e.GetPayload() != nil && e.GetCommandResult() == nil {
+			if e.GetPayload() != nil && e.GetCommandResult() == nil && within(e.GetCapturedAt().AsTime().UnixMicro()) {
 				log = append(log, float64(at-e.GetCapturedAt().AsTime().UnixMicro())/1000)
 			}
 		}
@@ -114,6 +116,9 @@ func (s *Suite) postedTimes(ctx context.Context, d *db.DB) (log, post []float64,
 			last[id], done[id] = max(last[id], recorded[event]), at
 		}
 		for id := range done {
+			if !within(last[id]) {
+				continue
+			}
 			post = append(post, float64(done[id]-last[id])/1000)
 		}
 		return rows.Err()

@@ -35,9 +35,10 @@ type Server struct {
 	injector *sandbox.Injector
 	handler  http.Handler
 
-	mu     sync.Mutex
-	ledger *sandbox.Ledger
-	store  *store
+	mu       sync.Mutex
+	ledger   *sandbox.Ledger
+	store    *store
+	products products
 }
 
 // New opens the store, or makes it.
@@ -45,7 +46,7 @@ func New(c Config) (*Server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Server{config: c, injector: sandbox.NewInjector(c.Seed, c.Faults), store: &store{orders: map[string]Order{}, cases: map[string]Case{}}}
+	s := &Server{config: c, injector: sandbox.NewInjector(c.Seed, c.Faults), store: &store{orders: map[string]Order{}, cases: map[string]Case{}, changed: map[string]time.Time{}}}
 	ledger, err := sandbox.OpenLedger(filepath.Join(c.Dir, "crm.jsonl"), func(line []byte) error {
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {
@@ -120,6 +121,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("PUT /api/orders/{number}", s.told(putOrder))
 	mux.HandleFunc("POST /api/cases", s.told(createCase))
 	mux.HandleFunc("PATCH /api/cases/{number}", s.told(changeCase))
+	mux.HandleFunc("PUT /api/products", s.putProducts)
 	s.reads(mux)
 	sandbox.Control(mux, s.injector)
 	outer := http.NewServeMux()

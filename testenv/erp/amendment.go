@@ -17,6 +17,8 @@ const (
 	CancelLines = "cancel"
 	KeepOwing   = "backorder"
 	Split       = "split"
+	// Move gives the whole order to another site.
+	Move = "move"
 )
 
 // NewAmendment is what POST /api/order-amendments takes.
@@ -26,6 +28,7 @@ type NewAmendment struct {
 	Action            string          `json:"action"`
 	Reason            string          `json:"reason"`
 	Approval          string          `json:"approval"`
+	ToSite            string          `json:"to_site,omitempty"`
 	Lines             []AmendmentLine `json:"lines"`
 }
 
@@ -46,6 +49,7 @@ type Amendment struct {
 	Action            string          `json:"action"`
 	Reason            string          `json:"reason"`
 	Approval          string          `json:"approval"`
+	ToSite            string          `json:"to_site,omitempty"`
 	Lines             []AmendmentLine `json:"lines"`
 	PostedAt          time.Time       `json:"posted_at"`
 	// Remainder is the number of the backorder or of the new order that has what is still to come.
@@ -75,6 +79,9 @@ func createAmendment(w *work) (any, error) {
 	if order.Status != Confirmed {
 		return nil, sandbox.Refuse(http.StatusConflict, "order_"+order.Status, "order %s is %s: it cannot be amended", order.Number, order.Status)
 	}
+	if in.Action == Move {
+		return w.move(order, in)
+	}
 	if len(in.Lines) == 0 {
 		return nil, sandbox.Refuse(http.StatusUnprocessableEntity, "no_lines", "the amendment has no lines")
 	}
@@ -96,6 +103,23 @@ func createAmendment(w *work) (any, error) {
 	if err := w.put(KindOrder, order.Number, "amended", order.Revision, order); err != nil {
 		return nil, err
 	}
+	return a, w.put(KindAmendment, a.Number, "posted", a.Revision, a)
+}
+
+// move has another site ship an order of which nothing has left.
+func (w *work) move(order Order, in NewAmendment) (any, error) {
+	switch {
+	case w.bins[in.ToSite] == nil:
+		return nil, sandbox.Refuse(http.StatusUnprocessableEntity, "unknown_site", "there is no site %q", in.ToSite)
+	case slices.ContainsFunc(order.Lines, func(l OrderLine) bool { return l.Issued.IsPositive() }):
+		return nil, sandbox.Refuse(http.StatusConflict, "order_issued", "goods of order %s have left site %s: it cannot be moved", order.Number, order.Site)
+	}
+	order.Site = in.ToSite
+	if err := w.put(KindOrder, order.Number, "amended", order.Revision, order); err != nil {
+		return nil, err
+	}
+	a := Amendment{Number: fmt.Sprintf("AM%d", 500001+len(w.amendments.numbers)), ExternalReference: in.ExternalReference, Order: order.Number, Action: in.Action, ToSite: in.ToSite,
+		Reason: in.Reason, Approval: in.Approval, Lines: in.Lines, PostedAt: w.at, Revision: 1}
 	return a, w.put(KindAmendment, a.Number, "posted", a.Revision, a)
 }
 

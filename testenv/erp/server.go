@@ -34,9 +34,10 @@ type Server struct {
 	injector *sandbox.Injector
 	handler  http.Handler
 
-	mu     sync.Mutex
-	ledger *sandbox.Ledger
-	store  *store
+	mu        sync.Mutex
+	ledger    *sandbox.Ledger
+	store     *store
+	catalogue *Catalogue
 }
 
 // New opens the store, or makes it with its master data.
@@ -66,6 +67,7 @@ func New(c Config) (*Server, error) {
 			return nil, err
 		}
 	}
+	s.catalogue = newCatalogue(s.store.master)
 	s.handler = s.routes()
 	return s, nil
 }
@@ -82,6 +84,9 @@ func (s *Server) Faults() *sandbox.Injector { return s.injector }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Catalogue is the feed of items.
+func (s *Server) Catalogue() *Catalogue { return s.catalogue }
 
 // Master is the master data of the store.
 func (s *Server) Master() *Master {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dockline/dockline/testenv"
@@ -90,17 +91,23 @@ func (w *World) connectors() string {
 		carrier = fmt.Sprintf("  - name: carrier%s\n    tenant: %s\n    kind: http\n    role: carrier\n    poll: 500ms\n    timeout: %s\n    settings: {url: %q, definition: sandbox-carrier}\n",
 			suffix, w.Config.Tenant, w.Config.CallTimeout, w.CarrierHTTP.URL())
 	}
+	read, told := strings.Join(w.Config.MasterData, ", "), ""
+	if slices.Contains(w.Config.MasterData, "item") {
+		told = "item"
+	}
 	return fmt.Sprintf(`  - name: erp%[1]s
     tenant: %[2]s
     role: system_of_record
+    master: [%[6]s]
 %[3]s
   - name: crm%[1]s
     tenant: %[2]s
     kind: http
     role: crm
+    master: [%[7]s]
     timeout: %[5]s
     settings: {url: %[4]q, definition: sandbox-crm}
-`, suffix, w.Config.Tenant, w.ERP.connector(), w.CRMHTTP.URL(), w.Config.CallTimeout) + carrier
+`, suffix, w.Config.Tenant, w.ERP.connector(), w.CRMHTTP.URL(), w.Config.CallTimeout, read, told) + carrier
 }
 
 // RestartCollector stops the collector if it runs, starts it, and waits until it answers.

@@ -51,6 +51,8 @@ type Config struct {
 	Drill string
 	// Master is what the ERP knows on its first day; default made from the seed.
 	Master *erp.Master
+	// MasterData are the kinds of master data that are read from the ERP and told to the sites; items also to the CRM. Default none.
+	MasterData []string
 	// Plugins are more plugins of a site's agent, by site.
 	Plugins map[string][]Plugin
 	// Carrier has a sandbox carrier, which tells where goods under way are.

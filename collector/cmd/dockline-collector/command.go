@@ -16,9 +16,11 @@ import (
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/audit"
+	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/downlink"
 	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/master"
 	"github.com/dockline/dockline/collector/people"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -200,23 +202,27 @@ func (c *siteMasterCommand) Run(all *commands) error {
 	if len(rows) == 0 || !slices.Equal(rows[0], []string{"code", "name"}) {
 		return wrong("%s:1: the first line must be code,name", c.File)
 	}
-	records := make(map[string]string, len(rows))
+	kind, _ := connector.ParseMasterKind(c.Kind)
+	records := make([]*docklinev1.MasterRecord, 0, len(rows))
+	seen := make(map[string]bool, len(rows))
 	for i, row := range rows[1:] {
-		if _, twice := records[row[0]]; twice {
+		if seen[row[0]] {
 			return wrong("%s: record %d: code %q is there twice", c.File, i+2, row[0])
 		}
-		records[row[0]] = row[1]
+		seen[row[0]] = true
+		r := &docklinev1.MasterRecord{Kind: kind, Code: row[0], Name: row[1]}
+		if fault := master.Fault(r); fault != "" {
+			return wrong("%s: record %d: %s", c.File, i+2, fault)
+		}
+		records = append(records, r)
 	}
-	kind := map[string]docklinev1.MasterKind{"item": docklinev1.MasterKind_MASTER_KIND_ITEM, "unit": docklinev1.MasterKind_MASTER_KIND_UNIT,
-		"customer": docklinev1.MasterKind_MASTER_KIND_CUSTOMER, "gtin": docklinev1.MasterKind_MASTER_KIND_GTIN, "bin": docklinev1.MasterKind_MASTER_KIND_BIN,
-		"reason": docklinev1.MasterKind_MASTER_KIND_REASON}[c.Kind]
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
 		changed := 0
 		err := d.Write(ctx, func(tx *db.Tx) (err error) {
 			if err := people.Allow(ctx, tx, c.Tenant, c.name(), people.SiteAct); err != nil {
 				return err
 			}
-			if changed, err = downlink.PutMasterIn(ctx, tx, c.Tenant, kind, records, c.Whole); err != nil {
+			if changed, err = (master.Put{Tenant: c.Tenant, Kind: kind, Records: records, Whole: c.Whole}).Do(ctx, tx, time.Now()); err != nil {
 				return err
 			}
 			return audit.Record(ctx, tx, audit.Act{Tenant: c.Tenant, By: c.name(), Action: "master.put", Object: "master/" + c.Kind, Reason: c.Reason,

@@ -18,6 +18,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/collector/master"
 	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/collector/posting"
 	. "github.com/dockline/dockline/collector/state/statetest"
@@ -122,6 +123,13 @@ func fill(t *testing.T, config *collector.Config, centre *collector.Centre) {
 		must(err)
 		more = n > 0 || folds
 	}
+	must(centre.DB.Write(ctx, func(tx *db.Tx) error {
+		nut := &docklinev1.MasterRecord{Code: "NUT", Name: "Nut M8", Detail: &docklinev1.MasterDetail{Unit: "each"}}
+		if _, err := (master.Put{Tenant: Tenant, Source: "erp", Kind: docklinev1.MasterKind_MASTER_KIND_ITEM, Records: []*docklinev1.MasterRecord{nut}}).Do(ctx, tx, time.Now()); err != nil {
+			return err
+		}
+		return tx.InsertAll(ctx, db.Insert{Table: "master_source", Columns: []string{"tenant", "source", "kind"}, Rows: [][]any{{Tenant, "erp", int64(1)}}})
+	}))
 	must(centre.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := (people.Change{Tenant: Tenant, By: admin, Now: time.Now()}).Add(ctx, tx, people.User{Name: admin, Teams: []string{"operations"}}); err != nil {
 			return err

@@ -30,6 +30,7 @@ type commands struct {
 	Members    membersCommand    `cmd:"" help:"List the collectors that are at work with this database, and their builds."`
 	Find       findCommand       `cmd:"" help:"Find what a number or name leads to: an order, shipment, return, invoice, tracking number, SSCC."`
 	Site       siteCommand       `cmd:"" help:"Make sites known, and say how they are."`
+	Master     masterCommand     `cmd:"" help:"Items, customers and bins: what is known, from where, and who has it; have a system read again."`
 	Order      orderCommand      `cmd:"" help:"Orders, how far they have come, and what their statuses follow from."`
 	Show       showCommand       `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
 	Posting    postingCommand    `cmd:"" help:"What systems are told, and how far that is: list, show, retry, waive, pause, resume, timing, cut-off."`
@@ -51,6 +52,7 @@ type commands struct {
 	Policy     policyCommand     `cmd:"" help:"The rules of the business: check, explain, compare, approve and activate versions of them."`
 	Ownership  ownershipCommand  `cmd:"" help:"Which system is the record for what, and who must act on what goes wrong with it."`
 	Rebuild    rebuildCommand    `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
+	Sweep      sweepCommand      `cmd:"" help:"Compare systems with what they should hold: documents, statuses, stock; what was found, and what nothing explains."`
 	Replay     replayCommand     `cmd:"" help:"Fold keys again by site, time, order, kind or target, also under another version of the policy; a dry run first."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 

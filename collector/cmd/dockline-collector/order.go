@@ -24,7 +24,12 @@ type orderCommand struct {
 	List orderListCommand `cmd:"" help:"List orders, also by how far they have come."`
 	Show orderShowCommand `cmd:"" help:"Show one order: every counter of its lines, and the facts behind its status."`
 
-	Submit orderSubmitCommand `cmd:"" help:"Hand an order in."`
+	Submit  orderSubmitCommand  `cmd:"" help:"Hand an order in."`
+	Hold    orderHoldCommand    `cmd:"" help:"Hold an order: no site is told anything more of it, where ownership.yaml lets who works here say so."`
+	Release orderReleaseCommand `cmd:"" help:"Release a hold of an order."`
+	Cancel  orderCancelCommand  `cmd:"" help:"Ask the system of record to cancel an order, or some of it."`
+	Split   orderSplitCommand   `cmd:"" help:"Have the system of record move some of an order to an order of its own."`
+	Move    orderMoveCommand    `cmd:"" help:"Have the system of record give an order to another site."`
 }
 
 type orderListCommand struct {

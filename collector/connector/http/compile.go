@@ -118,6 +118,7 @@ func (c *compiler) definition(s *source) *Definition {
 	if s.Snapshot != nil {
 		d.snapshot = c.snapshot(s.Snapshot)
 	}
+	c.masterData(d, s)
 	return d
 }
 
@@ -188,6 +189,9 @@ func (c *compiler) kind(key string, name connector.Kind, s kindSource) *kind {
 		at := fmt.Sprintf("%s.apply[%d]", key, i)
 		k.steps = append(k.steps, applyStep{when: c.expression(at+".when", step.When, cel.BoolType, applyVars),
 			request: c.request(at, step.Request, applyVars, nethttp.MethodPost)})
+	}
+	if s.List != nil {
+		k.list = c.list(key+".list", s.List)
 	}
 	if s.Discard != nil {
 		if s.Find.Draft == "" {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/proto/configfile"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 //go:embed definitions/*.yaml
@@ -44,6 +45,31 @@ type source struct {
 	Kinds      map[string]kindSource `yaml:"kinds"`
 	Changes    *changesSource        `yaml:"changes"`
 	Snapshot   *snapshotSource       `yaml:"snapshot"`
+	// Master is master data that the system tells of, by kind; Tell is what it takes.
+	Master map[string]masterSource `yaml:"master"`
+	Tell   map[string]tellSource   `yaml:"tell"`
+}
+
+// masterSource is a feed of records: Items a CEL list, Next a CEL string (the cursor after this answer), More a CEL bool, all over body; Code a
+// CEL string and Record a CEL MasterRecord over item.
+type masterSource struct {
+	Request requestSource `yaml:",inline"`
+	// Forgotten are the statuses that mean that the cursor is no longer known.
+	Forgotten []int  `yaml:"forgotten"`
+	Items     string `yaml:"items"`
+	Next      string `yaml:"next"`
+	More      string `yaml:"more"`
+	Code      string `yaml:"code"`
+	Record    string `yaml:"record"`
+}
+
+// tellSource is the request that restates records: its expressions are over records, a list of MasterRecord. Refused is a CEL list over body;
+// Code and Reason are CEL strings over item for each of it.
+type tellSource struct {
+	Request requestSource `yaml:",inline"`
+	Refused string        `yaml:"refused"`
+	Code    string        `yaml:"code"`
+	Reason  string        `yaml:"reason"`
 }
 
 // Rate limits the requests to one target account.
@@ -93,6 +119,8 @@ type kindSource struct {
 	Apply []stepSource `yaml:"apply"`
 	// Discard deletes a draft that is one too many.
 	Discard *discardSource `yaml:"discard"`
+	// List lists all of the kind, for a sweep.
+	List *listSource `yaml:"list"`
 }
 
 type discardSource struct {
@@ -180,6 +208,8 @@ type Definition struct {
 	kinds           map[connector.Kind]*kind
 	changes         *changes
 	snapshot        *snapshot
+	master          map[docklinev1.MasterKind]*feed
+	tell            map[docklinev1.MasterKind]*teller
 }
 
 // Load reads a definition: the name of a shipped one, or the path of a file.

@@ -52,7 +52,7 @@ func (c *compiler) fault(key, format string, args ...any) {
 var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 	options := []cel.EnvOption{
 		cel.Container("dockline.v1"),
-		cel.Types(&docklinev1.Event{}, &docklinev1.Document{}),
+		cel.Types(&docklinev1.Event{}, &docklinev1.Document{}, &docklinev1.MasterRecord{}),
 		cel.OptionalTypes(),
 		cel.CrossTypeNumericComparisons(true),
 		ext.Strings(), ext.Math(), ext.Lists(), ext.Bindings(), ext.TwoVarComprehensions(),

@@ -946,7 +946,9 @@ type MasterRecord struct {
 	// Grows with every change of any record of the tenant; of one kind and code the highest counts.
 	Version uint64 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
 	// It is no longer known at the centre.
-	Removed       bool `protobuf:"varint,5,opt,name=removed,proto3" json:"removed,omitempty"`
+	Removed bool `protobuf:"varint,5,opt,name=removed,proto3" json:"removed,omitempty"`
+	// What is known of it beyond its name.
+	Detail        *MasterDetail `protobuf:"bytes,145,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1016,19 +1018,183 @@ func (x *MasterRecord) GetRemoved() bool {
 	return false
 }
 
+func (x *MasterRecord) GetDetail() *MasterDetail {
+	if x != nil {
+		return x.Detail
+	}
+	return nil
+}
+
+// MasterDetail is what the system of record says of an item, a party or a bin beyond its name.
+type MasterDetail struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of an item: its base unit, the other units in which it is handled, its GTINs, and whether lots and serial numbers are kept of it.
+	Unit    string        `protobuf:"bytes,1,opt,name=unit,proto3" json:"unit,omitempty"`
+	Units   []*MasterUnit `protobuf:"bytes,2,rep,name=units,proto3" json:"units,omitempty"`
+	Gtins   []string      `protobuf:"bytes,3,rep,name=gtins,proto3" json:"gtins,omitempty"`
+	Lots    bool          `protobuf:"varint,4,opt,name=lots,proto3" json:"lots,omitempty"`
+	Serials bool          `protobuf:"varint,5,opt,name=serials,proto3" json:"serials,omitempty"`
+	// The sites that it concerns; none is every site of the tenant. Sites are not told.
+	Sites         []string `protobuf:"bytes,6,rep,name=sites,proto3" json:"sites,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MasterDetail) Reset() {
+	*x = MasterDetail{}
+	mi := &file_dockline_v1_command_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MasterDetail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MasterDetail) ProtoMessage() {}
+
+func (x *MasterDetail) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_command_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MasterDetail.ProtoReflect.Descriptor instead.
+func (*MasterDetail) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *MasterDetail) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *MasterDetail) GetUnits() []*MasterUnit {
+	if x != nil {
+		return x.Units
+	}
+	return nil
+}
+
+func (x *MasterDetail) GetGtins() []string {
+	if x != nil {
+		return x.Gtins
+	}
+	return nil
+}
+
+func (x *MasterDetail) GetLots() bool {
+	if x != nil {
+		return x.Lots
+	}
+	return false
+}
+
+func (x *MasterDetail) GetSerials() bool {
+	if x != nil {
+		return x.Serials
+	}
+	return false
+}
+
+func (x *MasterDetail) GetSites() []string {
+	if x != nil {
+		return x.Sites
+	}
+	return nil
+}
+
+// MasterUnit is a unit in which an item is handled: one of it is base_quantity of the item's base unit.
+type MasterUnit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Unit  string                 `protobuf:"bytes,1,opt,name=unit,proto3" json:"unit,omitempty"`
+	// A decimal number.
+	BaseQuantity string `protobuf:"bytes,2,opt,name=base_quantity,json=baseQuantity,proto3" json:"base_quantity,omitempty"`
+	// The GTIN of this pack, where it has one of its own.
+	Gtin          string `protobuf:"bytes,3,opt,name=gtin,proto3" json:"gtin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MasterUnit) Reset() {
+	*x = MasterUnit{}
+	mi := &file_dockline_v1_command_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MasterUnit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MasterUnit) ProtoMessage() {}
+
+func (x *MasterUnit) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_command_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MasterUnit.ProtoReflect.Descriptor instead.
+func (*MasterUnit) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *MasterUnit) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *MasterUnit) GetBaseQuantity() string {
+	if x != nil {
+		return x.BaseQuantity
+	}
+	return ""
+}
+
+func (x *MasterUnit) GetGtin() string {
+	if x != nil {
+		return x.Gtin
+	}
+	return ""
+}
+
 // MasterList carries what has changed of a tenant's master data behind previous, in order of version. A site that holds less than
 // previous has missed some and asks again by its status.
 type MasterList struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Previous      uint64                 `protobuf:"varint,1,opt,name=previous,proto3" json:"previous,omitempty"`
-	Records       []*MasterRecord        `protobuf:"bytes,2,rep,name=records,proto3" json:"records,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Previous uint64                 `protobuf:"varint,1,opt,name=previous,proto3" json:"previous,omitempty"`
+	Records  []*MasterRecord        `protobuf:"bytes,2,rep,name=records,proto3" json:"records,omitempty"`
+	// The version up to which the site has all that concerns it with this list; 0 from a collector that does not say, and then the last record's.
+	Through uint64 `protobuf:"varint,145,opt,name=through,proto3" json:"through,omitempty"`
+	// How many changes are still to come behind through, those that do not concern the site among them, and since when the first of them waits.
+	Behind      uint64                 `protobuf:"varint,146,opt,name=behind,proto3" json:"behind,omitempty"`
+	BehindSince *timestamppb.Timestamp `protobuf:"bytes,147,opt,name=behind_since,json=behindSince,proto3" json:"behind_since,omitempty"`
+	// The list begins the whole anew, because the site holds less than what is still known of removals: what it held no longer counts.
+	Whole         bool `protobuf:"varint,148,opt,name=whole,proto3" json:"whole,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MasterList) Reset() {
 	*x = MasterList{}
-	mi := &file_dockline_v1_command_proto_msgTypes[10]
+	mi := &file_dockline_v1_command_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1206,7 @@ func (x *MasterList) String() string {
 func (*MasterList) ProtoMessage() {}
 
 func (x *MasterList) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[10]
+	mi := &file_dockline_v1_command_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +1219,7 @@ func (x *MasterList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MasterList.ProtoReflect.Descriptor instead.
 func (*MasterList) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *MasterList) GetPrevious() uint64 {
@@ -1070,6 +1236,34 @@ func (x *MasterList) GetRecords() []*MasterRecord {
 	return nil
 }
 
+func (x *MasterList) GetThrough() uint64 {
+	if x != nil {
+		return x.Through
+	}
+	return 0
+}
+
+func (x *MasterList) GetBehind() uint64 {
+	if x != nil {
+		return x.Behind
+	}
+	return 0
+}
+
+func (x *MasterList) GetBehindSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BehindSince
+	}
+	return nil
+}
+
+func (x *MasterList) GetWhole() bool {
+	if x != nil {
+		return x.Whole
+	}
+	return false
+}
+
 // RenewIdentity has a site fetch a new certificate and the authorities to trust now, without waiting for two thirds of the old one's life.
 type RenewIdentity struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1080,7 +1274,7 @@ type RenewIdentity struct {
 
 func (x *RenewIdentity) Reset() {
 	*x = RenewIdentity{}
-	mi := &file_dockline_v1_command_proto_msgTypes[11]
+	mi := &file_dockline_v1_command_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1286,7 @@ func (x *RenewIdentity) String() string {
 func (*RenewIdentity) ProtoMessage() {}
 
 func (x *RenewIdentity) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[11]
+	mi := &file_dockline_v1_command_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1299,7 @@ func (x *RenewIdentity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewIdentity.ProtoReflect.Descriptor instead.
 func (*RenewIdentity) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RenewIdentity) GetReason() string {
@@ -1176,17 +1370,34 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"\x06origin\x18> \x01(\tR\x06origin\"`\n" +
 	"\vReceiptList\x12\x1a\n" +
 	"\bprevious\x18\x01 \x01(\x04R\bprevious\x125\n" +
-	"\breceipts\x18\x02 \x03(\v2\x19.dockline.v1.EventReceiptR\breceipts\"\x97\x01\n" +
+	"\breceipts\x18\x02 \x03(\v2\x19.dockline.v1.EventReceiptR\breceipts\"\xcb\x01\n" +
 	"\fMasterRecord\x12+\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x17.dockline.v1.MasterKindR\x04kind\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\x04R\aversion\x12\x18\n" +
-	"\aremoved\x18\x05 \x01(\bR\aremoved\"]\n" +
+	"\aremoved\x18\x05 \x01(\bR\aremoved\x122\n" +
+	"\x06detail\x18\x91\x01 \x01(\v2\x19.dockline.v1.MasterDetailR\x06detail\"\xab\x01\n" +
+	"\fMasterDetail\x12\x12\n" +
+	"\x04unit\x18\x01 \x01(\tR\x04unit\x12-\n" +
+	"\x05units\x18\x02 \x03(\v2\x17.dockline.v1.MasterUnitR\x05units\x12\x14\n" +
+	"\x05gtins\x18\x03 \x03(\tR\x05gtins\x12\x12\n" +
+	"\x04lots\x18\x04 \x01(\bR\x04lots\x12\x18\n" +
+	"\aserials\x18\x05 \x01(\bR\aserials\x12\x14\n" +
+	"\x05sites\x18\x06 \x03(\tR\x05sites\"Y\n" +
+	"\n" +
+	"MasterUnit\x12\x12\n" +
+	"\x04unit\x18\x01 \x01(\tR\x04unit\x12#\n" +
+	"\rbase_quantity\x18\x02 \x01(\tR\fbaseQuantity\x12\x12\n" +
+	"\x04gtin\x18\x03 \x01(\tR\x04gtin\"\xe8\x01\n" +
 	"\n" +
 	"MasterList\x12\x1a\n" +
 	"\bprevious\x18\x01 \x01(\x04R\bprevious\x123\n" +
-	"\arecords\x18\x02 \x03(\v2\x19.dockline.v1.MasterRecordR\arecords\"'\n" +
+	"\arecords\x18\x02 \x03(\v2\x19.dockline.v1.MasterRecordR\arecords\x12\x19\n" +
+	"\athrough\x18\x91\x01 \x01(\x04R\athrough\x12\x17\n" +
+	"\x06behind\x18\x92\x01 \x01(\x04R\x06behind\x12>\n" +
+	"\fbehind_since\x18\x93\x01 \x01(\v2\x1a.google.protobuf.TimestampR\vbehindSince\x12\x15\n" +
+	"\x05whole\x18\x94\x01 \x01(\bR\x05whole\"'\n" +
 	"\rRenewIdentity\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason*\xbb\x01\n" +
 	"\fReceiptLevel\x12\x1d\n" +
@@ -1219,7 +1430,7 @@ func file_dockline_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dockline_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_dockline_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_dockline_v1_command_proto_goTypes = []any{
 	(ReceiptLevel)(0),             // 0: dockline.v1.ReceiptLevel
 	(MasterKind)(0),               // 1: dockline.v1.MasterKind
@@ -1233,40 +1444,45 @@ var file_dockline_v1_command_proto_goTypes = []any{
 	(*EventReceipt)(nil),          // 9: dockline.v1.EventReceipt
 	(*ReceiptList)(nil),           // 10: dockline.v1.ReceiptList
 	(*MasterRecord)(nil),          // 11: dockline.v1.MasterRecord
-	(*MasterList)(nil),            // 12: dockline.v1.MasterList
-	(*RenewIdentity)(nil),         // 13: dockline.v1.RenewIdentity
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*Order)(nil),                 // 15: dockline.v1.Order
-	(*Line)(nil),                  // 16: dockline.v1.Line
-	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
-	(*DocumentReference)(nil),     // 18: dockline.v1.DocumentReference
-	(EventKind)(0),                // 19: dockline.v1.EventKind
+	(*MasterDetail)(nil),          // 12: dockline.v1.MasterDetail
+	(*MasterUnit)(nil),            // 13: dockline.v1.MasterUnit
+	(*MasterList)(nil),            // 14: dockline.v1.MasterList
+	(*RenewIdentity)(nil),         // 15: dockline.v1.RenewIdentity
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*Order)(nil),                 // 17: dockline.v1.Order
+	(*Line)(nil),                  // 18: dockline.v1.Line
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*DocumentReference)(nil),     // 20: dockline.v1.DocumentReference
+	(EventKind)(0),                // 21: dockline.v1.EventKind
 }
 var file_dockline_v1_command_proto_depIdxs = []int32{
-	14, // 0: dockline.v1.Command.created_at:type_name -> google.protobuf.Timestamp
+	16, // 0: dockline.v1.Command.created_at:type_name -> google.protobuf.Timestamp
 	3,  // 1: dockline.v1.Command.release_order:type_name -> dockline.v1.ReleaseOrder
 	4,  // 2: dockline.v1.Command.cancel_order:type_name -> dockline.v1.CancelOrder
 	5,  // 3: dockline.v1.Command.request_count:type_name -> dockline.v1.RequestCount
 	6,  // 4: dockline.v1.Command.reread:type_name -> dockline.v1.Reread
 	7,  // 5: dockline.v1.Command.apply_config:type_name -> dockline.v1.ApplyConfig
-	13, // 6: dockline.v1.Command.renew_identity:type_name -> dockline.v1.RenewIdentity
-	15, // 7: dockline.v1.ReleaseOrder.order:type_name -> dockline.v1.Order
-	16, // 8: dockline.v1.RequestCount.lines:type_name -> dockline.v1.Line
-	14, // 9: dockline.v1.Reread.time:type_name -> google.protobuf.Timestamp
-	17, // 10: dockline.v1.ApplyConfig.trial:type_name -> google.protobuf.Duration
+	15, // 6: dockline.v1.Command.renew_identity:type_name -> dockline.v1.RenewIdentity
+	17, // 7: dockline.v1.ReleaseOrder.order:type_name -> dockline.v1.Order
+	18, // 8: dockline.v1.RequestCount.lines:type_name -> dockline.v1.Line
+	16, // 9: dockline.v1.Reread.time:type_name -> google.protobuf.Timestamp
+	19, // 10: dockline.v1.ApplyConfig.trial:type_name -> google.protobuf.Duration
 	2,  // 11: dockline.v1.CommandList.commands:type_name -> dockline.v1.Command
 	0,  // 12: dockline.v1.EventReceipt.level:type_name -> dockline.v1.ReceiptLevel
-	18, // 13: dockline.v1.EventReceipt.documents:type_name -> dockline.v1.DocumentReference
-	14, // 14: dockline.v1.EventReceipt.occurred_at:type_name -> google.protobuf.Timestamp
-	19, // 15: dockline.v1.EventReceipt.event_kind:type_name -> dockline.v1.EventKind
+	20, // 13: dockline.v1.EventReceipt.documents:type_name -> dockline.v1.DocumentReference
+	16, // 14: dockline.v1.EventReceipt.occurred_at:type_name -> google.protobuf.Timestamp
+	21, // 15: dockline.v1.EventReceipt.event_kind:type_name -> dockline.v1.EventKind
 	9,  // 16: dockline.v1.ReceiptList.receipts:type_name -> dockline.v1.EventReceipt
 	1,  // 17: dockline.v1.MasterRecord.kind:type_name -> dockline.v1.MasterKind
-	11, // 18: dockline.v1.MasterList.records:type_name -> dockline.v1.MasterRecord
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	12, // 18: dockline.v1.MasterRecord.detail:type_name -> dockline.v1.MasterDetail
+	13, // 19: dockline.v1.MasterDetail.units:type_name -> dockline.v1.MasterUnit
+	11, // 20: dockline.v1.MasterList.records:type_name -> dockline.v1.MasterRecord
+	16, // 21: dockline.v1.MasterList.behind_since:type_name -> google.protobuf.Timestamp
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_command_proto_init() }
@@ -1293,7 +1509,7 @@ func file_dockline_v1_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_command_proto_rawDesc), len(file_dockline_v1_command_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -14,7 +14,7 @@ func machinery() map[docklinev1.EventKind]*docklinev1.Event {
 			Text: "picks.csv, line 7, column qty: \"x\" is not a number", File: "picks.csv", Line: 7, Column: "qty", Raw: []byte("SO00017;x\n"), RefusedEvent: []byte{1, 2}}}},
 		docklinev1.EventKind_EVENT_KIND_MILESTONE_CHANGED: {Payload: &docklinev1.Event_MilestoneChange{MilestoneChange: &docklinev1.MilestoneChange{Key: "order/SO00017", Name: "shipped",
 			Action: "extend", Reason: "the customer takes it a day later", Until: Stamp(86400), Seconds: 3600}}},
-		docklinev1.EventKind_EVENT_KIND_EXCEPTION_DECIDED: {Payload: &docklinev1.Event_Decision{Decision: &docklinev1.Decision{Key: "order/SO00017", Action: "approve", About: "over_shipped",
+		docklinev1.EventKind_EVENT_KIND_EXCEPTION_DECIDED: {Payload: &docklinev1.Event_Decision{Decision: &docklinev1.Decision{Key: "order/SO00017", Action: "approve", About: "over_shipped", ToSite: "dc-west",
 			Reason: "the customer takes all of it", Subject: "dc-east SH-1", Site: "dc-east", Outcome: "keep", Exception: 41,
 			Lines: []*docklinev1.Line{Line()}}}},
 		docklinev1.EventKind_EVENT_KIND_RECORD_SETTLED: {Payload: &docklinev1.Event_RecordSettlement{RecordSettlement: &docklinev1.RecordSettlement{

@@ -21,6 +21,9 @@ import (
 	"github.com/dockline/dockline/testenv/world/worldtest"
 )
 
+// otherSite is one that the ERP knows and the world has not.
+const otherSite = "dc-west"
+
 // submission is what the collector says of an order that was handed in.
 type submission struct {
 	Status   string
@@ -179,6 +182,35 @@ func TestOrderHandedIn(t *testing.T) {
 			t.Errorf("the ERP has of %s: %+v", number, there)
 		}
 	}
+	d.changed(strings.NewReplacer(`"`+world.FileSite+`"`, `"`+otherSite+`"`).Replace(body("PO-6", customer, "2")), strings.NewReplacer(`"`+world.FileSite+`"`, `"`+otherSite+`"`).Replace(body("PO-7", customer, "3")))
+}
+
+// changed hands two orders in for a site that does nothing, and has one of them moved to the site that works, which ships it, and some of the other
+// split off: the ERP does it, as it was asked.
+func (d desk) changed(move, split string) {
+	d.Helper()
+	if code, said := d.command("", "site", "add", d.Config.Tenant+"/"+otherSite); code != 0 {
+		d.Fatal(said)
+	}
+	for key, order := range map[string]string{"key-7": move, "key-8": split} {
+		if status, answer := d.insist(key, order); status != http.StatusCreated {
+			d.Fatalf("%d %s", status, answer)
+		}
+	}
+	moved, halved := d.follow("PO-6", "accepted").Orders[0], d.follow("PO-7", "accepted").Orders[0]
+	act := func(want string, args ...string) {
+		d.Helper()
+		testenv.Eventually(d.T, time.Minute, strings.Join(args, " "), func() bool { // the order may be on its way to be released
+			code, said := d.command("", append(args, "--tenant", d.Config.Tenant, "--reason", "full")...)
+			return code == 0 && strings.Contains(said, want)
+		})
+	}
+	act("asked to have site "+world.FileSite+" ship it", "order", "move", moved, "--to", world.FileSite)
+	act("1 of line 10", "order", "split", halved, "--line", "10=1")
+	testenv.Eventually(d.T, 2*time.Minute, "the ERP has moved "+moved+", whose goods have left, and split "+halved, func() bool {
+		there, parts := d.inERP("PO-6"), d.inERP("PO-7")
+		return len(there) == 1 && there[0].Site == world.FileSite && there[0].Status == erp.Closed && len(parts) == 2
+	})
 }
 
 // thenKilled has ten send one order while the collector is killed and started again: when the first of them is under way, and when one has been told

@@ -3,7 +3,7 @@ package scale_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
+	"maps"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -36,7 +36,7 @@ func TestThreeCollectors(t *testing.T) {
 		c.start(m)
 	}
 	c.until("all three know each other", func() bool { return c.count(`SELECT count(*) FROM member`) == 3 })
-	k := &killer{centre: c, r: rand.New(rand.NewPCG(73, 3)), roles: map[string]int{}, ways: map[string]int{}}
+	k := &killer{centre: c, roles: map[string]int{}, ways: map[string]int{}, waited: map[string]bool{}}
 	work, stop := errgroup.WithContext(t.Context())
 	for _, s := range c.sites {
 		work.Go(func() error { return s.shift(stop, each, &k.struck, kills) })
@@ -49,7 +49,7 @@ func TestThreeCollectors(t *testing.T) {
 	}
 	c.settled()
 	c.agree()
-	t.Logf("%d events of %d sites, %d shipments; %d blows: roles %v, ways %v; longest until another had the role: %s", c.accepted(), len(c.sites), each*len(c.sites), kills, k.roles, k.ways, k.longest)
+	t.Logf("%d events of %d sites, %d shipments; %d blows: roles %v, ways %v; longest until short leases had gone over: %s; long ones waited out: %v", c.accepted(), len(c.sites), each*len(c.sites), kills, k.roles, k.ways, k.longest, slices.Sorted(maps.Keys(k.waited)))
 }
 
 // shift works off the site's orders, so that there is something to do until the last blow.
@@ -133,11 +133,12 @@ func (c *centre) agree() {
 // killer strikes one collector after another.
 type killer struct {
 	*centre
-	r       *rand.Rand
 	struck  counter
 	roles   map[string]int
 	ways    map[string]int
 	longest time.Duration
+	// waited are the long leases, with the way in which their owner went, that were waited out.
+	waited map[string]bool
 }
 
 // strike ends or stops whoever has a role, waits until another has it and goes on, and brings the first one back.
@@ -146,24 +147,30 @@ func (k *killer) strike() {
 	n := int(k.struck.Load())
 	role := roles[n%len(roles)]
 	var m *collector
-	k.until(role+" has an owner", func() bool { m = k.holder(role); return m != nil })
+	testenv.Eventually(k.t, termOf(role)+patience, role+" has an owner", func() bool { m = k.holder(role); return m != nil }, k.told)
 	way := []string{"killed", "stopped", "killed", "asked to end", "killed"}[n%5]
 	k.roles[role]++
 	k.ways[way]++
+	var held map[string]lease
 	switch way {
 	case "stopped":
-		k.halt(m)
+		if err := m.Halt(); err != nil {
+			k.t.Fatal(err)
+		}
+		held = k.outlived(m)
 	case "killed":
 		m.Kill()
-		k.takenOver(m, k.outlived(m))
+		held = k.outlived(m)
 	case "asked to end":
 		m.Stop()
 		if held := k.outlived(m); len(held) > 0 {
 			k.t.Errorf("collector %s ended in good order and kept %v", m.name, held)
 		}
 	}
+	k.takenOver(m, held)
 	k.struck.Add(1) // the sites go on capturing: somebody must take it
 	k.goesOn(m)
+	k.waitOut(m, way, held)
 	if way == "stopped" {
 		if err := m.Resume(); err != nil {
 			k.t.Fatal(err)
@@ -174,39 +181,57 @@ func (k *killer) strike() {
 	k.until("collector "+m.name+" is back after it was "+way, func() bool { return k.leases()["member/"+m.name].left > 0 && m.status() == 200 })
 }
 
-// halt stops a collector until others have what it had, of the short terms.
-func (k *killer) halt(m *collector) {
-	k.t.Helper()
-	if err := m.Halt(); err != nil {
-		k.t.Fatal(err)
-	}
-	held := k.outlived(m)
-	for name := range held {
-		if termOf(name) > 15*time.Second {
-			delete(held, name)
-		}
-	}
-	k.takenOver(m, held)
-}
+// longTerm is beyond which a lease is not waited out at every blow: that would be minutes each.
+const longTerm = 15 * time.Second
 
-// takenOver waits until no lease of before holds in its owner's name; those of long terms only until they are known to run out in time.
+// takenOver waits until no lease of before of a short term holds in its owner's name.
 func (k *killer) takenOver(m *collector, held map[string]lease) {
 	k.t.Helper()
 	began := time.Now()
 	for name, was := range held {
-		if termOf(name) > 15*time.Second {
-			continue
+		if termOf(name) <= longTerm {
+			k.ended(m, name, was)
 		}
-		k.until(fmt.Sprintf("%s is no longer that of collector %s", name, m.name), func() bool {
-			now := k.leases()[name]
-			if now.holder == m.name && now.left > was.left {
-				k.t.Errorf("%s of collector %s was prolonged after its end", name, m.name)
-				return true
-			}
-			return now.holder != m.name || now.left <= 0
-		})
 	}
 	k.longest = max(k.longest, time.Since(began))
+}
+
+// waitOut looks at the leases of long terms of an owner that is gone, after the others have gone on without it: none is prolonged, and so none holds
+// for longer than its term, by the database's clock. In full each is waited out once for each way in which an owner goes, until another has it.
+func (k *killer) waitOut(m *collector, way string, held map[string]lease) {
+	k.t.Helper()
+	for name, was := range held {
+		if termOf(name) <= longTerm {
+			continue
+		}
+		if k.waited[name+" "+way] || !testenv.Full() {
+			k.prolonged(m, name, was)
+			continue
+		}
+		k.waited[name+" "+way] = true
+		k.ended(m, name, was)
+		testenv.Eventually(k.t, patience, "another than collector "+m.name+" has "+name, func() bool { next := k.holder(name); return next != nil && next != m }, k.told)
+	}
+}
+
+// ended waits until a lease does not hold in the name of its former owner.
+func (k *killer) ended(m *collector, name string, was lease) {
+	k.t.Helper()
+	testenv.Eventually(k.t, termOf(name)+patience, fmt.Sprintf("%s is no longer that of collector %s", name, m.name), func() bool {
+		now, wrong := k.prolonged(m, name, was)
+		return wrong || now.holder != m.name || now.left <= 0
+	}, k.told)
+}
+
+// prolonged fails the test where a lease holds for longer than when its owner went.
+func (k *killer) prolonged(m *collector, name string, was lease) (now lease, is bool) {
+	k.t.Helper()
+	now = k.leases()[name]
+	if now.holder == m.name && now.left > was.left {
+		k.t.Errorf("%s of collector %s was prolonged after its end: it held for %s, now for %s", name, m.name, was.left, now.left)
+		return now, true
+	}
+	return now, false
 }
 
 // goesOn waits until the others have put something more into the log, if there is something.

@@ -1,0 +1,241 @@
+package master
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// Import reads master data of one system page by page: records and cursor are one transaction, so that it goes on where it was. It takes no
+// more than its share of the time, of the database and of the system's account; the rest is for events and postings. Several collectors
+// may run one each; the holder of the lease "master/NAME" works.
+type Import struct {
+	DB     *db.DB
+	Source connector.MasterSource
+	// Name is the connector's.
+	Tenant, Name string
+	Kinds        []docklinev1.MasterKind
+	Holder       string
+	// Cases tells people of records that do not fit, and of a system that does not answer. Nil: nobody is told.
+	Cases connector.Cases
+	// Share is the part of the time that reading and storing may take, above 0 and up to 1. 0 is a quarter.
+	Share float64
+	// Every is the least time between two requests, 0 for none: the account's rate is for all.
+	Every time.Duration
+	// Poll is how long Run waits when there is nothing more; 0 is 5 s. Timeout bounds one request; 0 is 30 s.
+	Poll, Timeout time.Duration
+	// Changed is called when records have changed. Nil: nobody is.
+	Changed func()
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	Log *slog.Logger
+
+	notes   notes
+	renewed time.Time
+	polled  map[docklinev1.MasterKind]time.Time
+}
+
+func (i *Import) now() time.Time {
+	if i.Now == nil {
+		return time.Now()
+	}
+	return i.Now()
+}
+
+// Run reads until ctx ends. Faults of the system are waited out, with longer pauses, and told.
+func (i *Import) Run(ctx context.Context) error {
+	defer i.DB.GiveBack(ctx, "master/"+i.Name, i.Holder)
+	log := i.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return paced(ctx, log.With("connector", i.Name), "read master data", cmp.Or(i.Poll, 5*time.Second), cmp.Or(i.Share, 0.25), i.Every, i.Step)
+}
+
+// Step reads the next page of the first kind that has one, and says whether there may be more at once. It is for one goroutine.
+func (i *Import) Step(ctx context.Context) (more bool, err error) {
+	if now := i.now(); now.Sub(i.renewed) > leaseTime/3 {
+		held, err := i.DB.Lease(ctx, "master/"+i.Name, i.Holder, cmp.Or(i.Timeout, 30*time.Second)+leaseTime)
+		if err != nil || !held {
+			return false, err
+		}
+		i.renewed = now
+	}
+	for _, kind := range i.Kinds {
+		if more, err = i.page(ctx, kind); more || err != nil {
+			break
+		}
+	}
+	if ctx.Err() != nil {
+		return more, err
+	}
+	told := i.notes.tell(ctx, i.DB, i.Cases, i.Tenant, i.Name, i.now(), err, "Items, customers and bins made or changed there are not known here and at the sites until it can.")
+	return more, errors.Join(err, told)
+}
+
+// progress is how far a kind was read.
+type progress struct {
+	cursor        connector.Cursor
+	whole, asked  int64
+	told, wholeAt int64
+	known         bool // the row is there
+}
+
+// What a person may have asked for: to read everything anew, and to let go of whatever is not told then.
+const (
+	askedWhole  = 1
+	askedAccept = 2
+)
+
+func (i *Import) progress(ctx context.Context, tx *db.Tx, kind docklinev1.MasterKind) (p progress, err error) {
+	var cursor []byte
+	err = tx.QueryRow(ctx, `SELECT cursor_value, whole, asked, told, whole_at FROM master_source WHERE tenant = ? AND source = ? AND kind = ?`, i.Tenant, i.Name, int64(kind)).
+		Scan(&cursor, &p.whole, &p.asked, &p.told, &p.wholeAt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return progress{whole: 1}, nil
+	}
+	if len(cursor) > 0 {
+		p.cursor = cursor
+	}
+	p.known = err == nil
+	return p, err
+}
+
+func (i *Import) keep(ctx context.Context, tx *db.Tx, kind docklinev1.MasterKind, p progress) error {
+	cursor := []byte(p.cursor)
+	if cursor == nil {
+		cursor = []byte{}
+	}
+	return tx.Upsert(ctx, db.Insert{Table: "master_source", Columns: []string{"tenant", "source", "kind", "cursor_value", "whole", "asked", "told", "polled_at", "whole_at"},
+		Rows:     [][]any{{i.Tenant, i.Name, int64(kind), cursor, p.whole, p.asked, p.told, i.now().UnixMicro(), p.wholeAt}},
+		Conflict: []string{"tenant", "source", "kind"}, Update: []string{"cursor_value", "whole", "asked", "told", "polled_at", "whole_at"}})
+}
+
+// page takes one answer of the system, and says whether there is more of this kind.
+func (i *Import) page(ctx context.Context, kind docklinev1.MasterKind) (more bool, err error) {
+	at, err := i.begin(ctx, kind)
+	if err != nil {
+		return false, err
+	}
+	call, cancel := context.WithTimeout(ctx, cmp.Or(i.Timeout, 30*time.Second))
+	page, err := i.Source.Master(call, kind, at.cursor)
+	cancel()
+	if errors.Is(err, connector.ErrForgotten) && len(at.cursor) > 0 {
+		return true, i.anew(ctx, kind, at)
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", connector.MasterKindName(kind), err)
+	}
+	if i.polled == nil {
+		i.polled = map[docklinev1.MasterKind]time.Time{}
+	}
+	if len(page.Records)+len(page.Refused) == 0 && at.whole == 0 && bytes.Equal(page.Cursor, at.cursor) && i.now().Sub(i.polled[kind]) < time.Minute {
+		return false, nil
+	}
+	i.polled[kind] = i.now()
+	good, refused := sift(kind, page)
+	next := progress{cursor: page.Cursor, whole: at.whole, asked: at.asked, told: at.told + int64(len(page.Records)+len(page.Refused)), wholeAt: at.wholeAt}
+	changed := 0
+	err = i.change(ctx, kind, at, next, func(tx *db.Tx) (err error) {
+		if changed, err = (Put{Tenant: i.Tenant, Source: i.Name, Kind: kind, Records: good}).Do(ctx, tx, i.now()); err != nil {
+			return err
+		}
+		if err := refuse(ctx, tx, i.Tenant, i.Name, kind, refused, i.now()); err != nil {
+			return err
+		}
+		if err := i.seen(ctx, tx, kind, next, good, refused); err != nil {
+			return err
+		}
+		return accepted(ctx, tx, i.Tenant, i.Name, kind, good)
+	})
+	if err != nil {
+		return false, err
+	}
+	if changed > 0 && i.Changed != nil {
+		i.Changed()
+	}
+	if page.More || next.whole == 0 {
+		return page.More, nil
+	}
+	return i.close(ctx, kind, next)
+}
+
+// sift leaves out the records that cannot be taken.
+func sift(kind docklinev1.MasterKind, page connector.MasterPage) (good []*docklinev1.MasterRecord, refused []connector.RefusedRecord) {
+	refused = page.Refused
+	for _, r := range page.Records {
+		r.Kind = kind
+		if fault := Fault(r); fault != "" {
+			refused = append(refused, connector.RefusedRecord{Code: r.GetCode(), Reason: fault, Raw: rawOf(r)})
+			continue
+		}
+		good = append(good, r)
+	}
+	return good, refused
+}
+
+// begin is how far a kind was read, with what a person has asked for taken up.
+func (i *Import) begin(ctx context.Context, kind docklinev1.MasterKind) (at progress, err error) {
+	err = i.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		at, err = i.progress(ctx, tx, kind)
+		return err
+	})
+	if err != nil || at.known && (at.asked == 0 || at.whole == 1) {
+		return at, err
+	}
+	// The row says that the kind is being read, so that nobody takes what is there so far for all.
+	if err = i.anew(ctx, kind, at); err != nil {
+		return at, err
+	}
+	return progress{whole: 1, asked: at.asked, wholeAt: at.wholeAt, known: true}, nil
+}
+
+// anew begins reading a kind from the beginning.
+func (i *Import) anew(ctx context.Context, kind docklinev1.MasterKind, at progress) error {
+	if err := i.forgetSeen(ctx, kind); err != nil {
+		return err
+	}
+	return i.change(ctx, kind, at, progress{whole: 1, asked: at.asked, wholeAt: at.wholeAt}, func(*db.Tx) error { return nil })
+}
+
+// change goes from one state of reading to the next, with what f does, unless another collector was faster.
+func (i *Import) change(ctx context.Context, kind docklinev1.MasterKind, from, to progress, f func(tx *db.Tx) error) error {
+	err := i.DB.Write(ctx, func(tx *db.Tx) error {
+		if err := tx.Lock(ctx, "import/"+i.Tenant+"/"+i.Name); err != nil {
+			return err
+		}
+		held, err := i.progress(ctx, tx, kind)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(held.cursor, from.cursor) || held.whole != from.whole {
+			return errFaster
+		}
+		if held.asked > to.asked && from.asked == to.asked {
+			to.asked = held.asked // it was asked for meanwhile
+		}
+		if err := f(tx); err != nil {
+			return err
+		}
+		return i.keep(ctx, tx, kind, to)
+	})
+	if errors.Is(err, errFaster) {
+		i.renewed = time.Time{}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", connector.MasterKindName(kind), err)
+	}
+	return nil
+}
+
+var errFaster = errors.New("another collector was faster")

@@ -1,0 +1,149 @@
+package master
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// Tell restates master data to another system, in order of version, and remembers how far that has everything. Each record carries its
+// version, so that one told twice changes nothing. It takes no more than its share of the time and of the account; the rest is the postings'.
+// Several collectors may run one each; the holder of the lease "master/NAME" works.
+type Tell struct {
+	DB     *db.DB
+	Target connector.MasterTarget
+	// Name is the connector's.
+	Tenant, Name string
+	Kinds        []docklinev1.MasterKind
+	Holder       string
+	// Cases tells people of records that the system refuses, and of one that does not answer. Nil: nobody is told.
+	Cases connector.Cases
+	// ListLength is how many records one request restates at most; 0 is 200.
+	ListLength int
+	// Share, Every, Poll and Timeout are those of Import.
+	Share                float64
+	Every, Poll, Timeout time.Duration
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	Log *slog.Logger
+
+	notes   notes
+	renewed time.Time
+}
+
+func (t *Tell) now() time.Time {
+	if t.Now == nil {
+		return time.Now()
+	}
+	return t.Now()
+}
+
+// Run tells until ctx ends.
+func (t *Tell) Run(ctx context.Context) error {
+	defer t.DB.GiveBack(ctx, "master/"+t.Name, t.Holder)
+	log := t.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return paced(ctx, log.With("connector", t.Name), "tell master data", cmp.Or(t.Poll, 5*time.Second), cmp.Or(t.Share, 0.25), t.Every, t.Step)
+}
+
+// Step tells the next records, and says whether there are more at once. It is for one goroutine.
+func (t *Tell) Step(ctx context.Context) (more bool, err error) {
+	if now := t.now(); now.Sub(t.renewed) > leaseTime/3 {
+		held, err := t.DB.Lease(ctx, "master/"+t.Name, t.Holder, cmp.Or(t.Timeout, 30*time.Second)+leaseTime)
+		if err != nil || !held {
+			return false, err
+		}
+		t.renewed = now
+	}
+	more, err = t.next(ctx)
+	if ctx.Err() != nil {
+		return more, err
+	}
+	told := t.notes.tell(ctx, t.DB, t.Cases, t.Tenant, t.Name, t.now(), err, "It shows items and customers as they were before.")
+	return more, errors.Join(err, told)
+}
+
+// due is what a system is to be told next: records of one kind, and the version up to which it then has everything.
+type due struct {
+	known             bool
+	from, told, clear int64
+	kind              docklinev1.MasterKind
+	records           []*docklinev1.MasterRecord
+	more              bool
+}
+
+func (t *Tell) next(ctx context.Context) (more bool, err error) {
+	d, err := t.due(ctx)
+	if err != nil || d.known && d.clear <= d.from {
+		return false, err
+	}
+	var refused []connector.RefusedRecord
+	if len(d.records) > 0 {
+		call, cancel := context.WithTimeout(ctx, cmp.Or(t.Timeout, 30*time.Second))
+		refused, err = t.Target.Tell(call, d.kind, d.records)
+		cancel()
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", connector.MasterKindName(d.kind), err)
+		}
+	}
+	taken := slices.DeleteFunc(slices.Clone(d.records), func(r *docklinev1.MasterRecord) bool {
+		return slices.ContainsFunc(refused, func(f connector.RefusedRecord) bool { return f.Code == r.Code })
+	})
+	err = t.DB.Write(ctx, func(tx *db.Tx) error {
+		if err := refuse(ctx, tx, t.Tenant, t.Name, d.kind, refused, t.now()); err != nil {
+			return err
+		}
+		if err := accepted(ctx, tx, t.Tenant, t.Name, d.kind, taken); err != nil {
+			return err
+		}
+		// Another collector may have been faster: what it wrote stays.
+		return tx.Upsert(ctx, db.Insert{Table: "master_target", Columns: []string{"tenant", "target", "through", "told", "told_at"}, Conflict: []string{"tenant", "target"},
+			Update: []string{"through", "told", "told_at"}, Rows: [][]any{{t.Tenant, t.Name, max(d.clear, d.from), d.told + int64(len(d.records)), t.now().UnixMicro()}}})
+	})
+	return d.more, err
+}
+
+func (t *Tell) due(ctx context.Context) (d due, err error) {
+	limit := cmp.Or(t.ListLength, 200)
+	err = t.DB.Read(ctx, func(tx *db.Tx) error {
+		d = due{}
+		err := tx.QueryRow(ctx, `SELECT through, told FROM master_target WHERE tenant = ? AND target = ?`, t.Tenant, t.Name).Scan(&d.from, &d.told)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		d.known, d.clear = err == nil, d.from
+		n, over := 0, false
+		err = each(ctx, tx, `SELECT kind, code, name, version, removed, sites, former, body FROM master_record WHERE tenant = ? AND version > ? ORDER BY version LIMIT ?`,
+			[]any{t.Tenant, d.from, limit}, func(scan func(...any) error) error {
+				n++
+				var r row
+				if err := scan(&r.kind, &r.code, &r.name, &r.version, &r.removed, &r.sites, &r.former, &r.body); err != nil || over {
+					return err
+				}
+				wanted := slices.Contains(t.Kinds, r.kind) && (r.removed == 0 || d.from > 0)
+				if over = wanted && len(d.records) > 0 && r.kind != d.kind; over {
+					return nil // of one kind at a time
+				}
+				if d.clear = r.version; !wanted {
+					return nil
+				}
+				record, err := r.record()
+				d.kind, d.records = r.kind, append(d.records, record)
+				return err
+			})
+		d.more = n == limit || over
+		return err
+	})
+	return d, err
+}
