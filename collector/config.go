@@ -119,9 +119,12 @@ type FoldingConfig struct {
 // fewestLines is the least that folding.most_lines may be: orders of a thousand lines are nothing strange.
 const fewestLines = 10_000
 
-// ArchiveConfig says where archives are: a folder, "" for one in data_dir.
+// ArchiveConfig says where archives are: a folder, "" for one in data_dir; and from which time of day on they are written, "" for by hand only, and
+// for how long each night.
 type ArchiveConfig struct {
-	Folder string `yaml:"folder"`
+	Folder string        `yaml:"folder"`
+	At     string        `yaml:"at"`
+	For    time.Duration `yaml:"for"`
 }
 
 // ArchiveFolder is where archives are written.
@@ -267,6 +270,12 @@ func (c *Config) validate() configfile.Faults {
 	}
 	if _, err := rebuild.ParseClock(c.Check.At); c.Check.At != "" && err != nil {
 		bad("check.at", "%v; leave it empty for never", err)
+	}
+	if _, err := rebuild.ParseClock(c.Archive.At); c.Archive.At != "" && err != nil {
+		bad("archive.at", "%v; leave it empty for by hand only", err)
+	}
+	if c.Archive.For < 10*time.Minute || c.Archive.For > 23*time.Hour {
+		bad("archive.for", "%s: give 10m to 23h", c.Archive.For)
 	}
 	c.validateSweep(bad)
 	if !strings.Contains(" debug info warn error ", " "+c.Log.Level+" ") {

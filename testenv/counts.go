@@ -27,6 +27,7 @@ var counts = map[string]struct{ commit, full int }{
 	"rebuild.troubles":       {10, 50},
 	"retention.kills":        {8, 100},
 	"retention.lives":        {20, 1000},
+	"giveback.lives":         {24, 2000},
 	"permutations.pure":      {300, 10000},
 	"permutations.database":  {40, 10000},
 	"once.tryton-orders":     {8, 60},
@@ -51,6 +52,9 @@ var counts = map[string]struct{ commit, full int }{
 	"scale.order-lines": {110_000, 1_000_000},
 	// How often their database crashes in the middle of its work.
 	"scale.crashes": {4, 40},
+
+	// Items that the ERP tells of at once while a site behind a slow line ships.
+	"master.items": {3000, 20_000},
 
 	"health.backlog": {60_000, 1_000_000},
 	// Sites whose line comes back in the same moment.

@@ -31,11 +31,11 @@ type Feed struct {
 	OfflineAfter time.Duration
 	// Resend is after how long a list that the site has not said to hold is sent again. 0 is 10 s.
 	Resend time.Duration
-	// ListLength is the most records of one list; a site's first has FirstLength. They grow while a list is held within half of Aim, and
-	// shrink where it takes longer than Aim: so a slow line is never taken for longer. 0 is 2000, 50 and 600 ms.
+	// ListLength is the most records of one list; a site's first has FirstLength. They grow while a list is on the line for less than half of
+	// Aim, and shrink where it is for longer than Aim: so no event's Ack waits longer behind one. 0 is 2000, 50 and 400 ms.
 	ListLength, FirstLength int
 	Aim                     time.Duration
-	// Share is the part of a line's time that lists may take, above 0 and up to 1. 0 is a half.
+	// Share is the part of a line's time that lists may be on it, above 0 and up to 1. 0 is a half.
 	Share float64
 	// Yield is the longest that a list waits while commands or receipts are on their way to the site. 0 is 1 s.
 	Yield time.Duration
@@ -60,7 +60,10 @@ const (
 	// listsAtOnce bounds what one step sends, so that no site waits for all others.
 	listsAtOnce = 32
 	// leastLength is the shortest that lists become.
-	leastLength = 10
+	leastLength = 20
+	// mostDelay is the most of the time until a list is held that counts as the site's and the centre's own, and not as the line's: a site gathers
+	// for 200 ms before it says what it holds.
+	mostDelay = 250 * time.Millisecond
 )
 
 type siteKey struct{ tenant, site string }
@@ -76,6 +79,8 @@ type site struct {
 	// sent is the version at which the list that is on its way ends, 0 where none is; at is when it was sent, next when another may go.
 	sent     int64
 	at, next time.Time
+	// delay is what a list took at least until it was held.
+	delay time.Duration
 	// waiting is since when a list waits for commands and receipts.
 	waiting time.Time
 	length  int
@@ -287,12 +292,17 @@ func (f *Feed) next(ctx context.Context, key siteKey, s *site, t tenantTop) (*li
 func (f *Feed) answered(s *site) {
 	now := f.now()
 	took := max(now.Sub(s.at), time.Millisecond)
+	if s.delay = min(s.delay, took); took > s.delay {
+		took -= s.delay
+	} else {
+		took = time.Millisecond
+	}
 	share := f.Share
 	if share <= 0 || share > 1 {
 		share = 0.5
 	}
 	s.next = now.Add(time.Duration(float64(took) * (1 - share) / share))
-	switch aim := cmp.Or(f.Aim, 600*time.Millisecond); {
+	switch aim := cmp.Or(f.Aim, 400*time.Millisecond); {
 	case took > aim:
 		s.length = max(leastLength, s.length/2)
 	case took < aim/2:

@@ -60,7 +60,7 @@ var every = []given{
 	{"master sync", people.SiteAct, "--tenant acme erp --kind item --reason wrong", exitFine},
 	{"order list", "", "--tenant acme", exitFine},
 	{"order show", "", "--tenant acme SO1", exitFine},
-	{"order hold", people.OrderAct, "--tenant acme SO2 --reason asked", exitFine},
+	{"order hold", people.OrderAct, "--tenant acme SO2 --reason asked", exitFailed}, // it is picked already
 	{"order release", people.OrderAct, "--tenant acme SO2 --reason answered", exitFailed},
 	{"order cancel", people.OrderAct, "--tenant acme SO2 --reason asked", exitFine},
 	{"order split", people.OrderAct, "--tenant acme SO2 --line 1=1 --reason asked", exitFine},
@@ -130,6 +130,7 @@ var every = []given{
 	{"export analytics", "", "--tenant acme --out tables", exitFine},
 	{"retention plan", "", "--tenant acme", exitFine},
 	{"retention run", people.Retention, "--tenant acme --reason old", exitFine},
+	{"retention runs", "", "--tenant acme", exitFine},
 	{"retention list", "", "--tenant acme", exitFine},
 	{"retention where", "", "--tenant acme order/SO1", exitWrong},
 	{"retention verify", "", "--tenant acme", exitFine},

@@ -45,7 +45,7 @@ const (
 type Memory struct {
 	// Settle is its settle time.
 	Settle time.Duration
-	// Reversals: it takes back goods issues and invoices.
+	// Reversals: it takes back goods issues, invoices, receipts of returns and their credits.
 	Reversals bool
 	Now       func() time.Time
 	// Fail says how the next call goes wrong; op is "probe", "find", "create", "restate", or for an Advance the step "bind",
@@ -404,6 +404,17 @@ func (m *Memory) Keys(kind connector.Kind) []string {
 		}
 	}
 	return out
+}
+
+// Standing are the documents of a kind that nothing has taken back.
+func (m *Memory) Standing(kind connector.Kind) (list []*docklinev1.Document) {
+	defer m.enter()()
+	for _, r := range m.records {
+		if r.kind == kind && !r.reversed {
+			list = append(list, proto.CloneOf(r.document))
+		}
+	}
+	return list
 }
 
 // Document is what the first document of that key says; nil when there is none.

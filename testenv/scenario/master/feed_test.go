@@ -186,9 +186,9 @@ func TestMasterDataGivesWay(t *testing.T) {
 		_, err := tx.Exec(t.Context(), `DELETE FROM receipt`)
 		return err
 	})
-	w.now = w.now.Add(290 * time.Millisecond) // it took 300 ms: three times that the line is for others
+	w.now = w.now.Add(1240 * time.Millisecond) // it was on the line for a second, and a quarter of one in the hands of both ends
 	w.step(0)
-	w.now = w.now.Add(880 * time.Millisecond)
+	w.now = w.now.Add(2970 * time.Millisecond) // three times that the line is for others
 	w.step(0)
 	w.now = w.now.Add(20 * time.Millisecond)
 	w.step(1)
