@@ -176,8 +176,6 @@ func TestWhatIsNobodysCase(t *testing.T) {
 }
 
 // A status is compared field by field, for the fields that the system tells.
-//
-// Shows: S10
 func TestFieldsOfACopyAreNamedWithBothValues(t *testing.T) {
 	e := sweep.Expected{Kind: connector.OrderStatus, Key: "SO1", Reference: "SO1", Settled: true, MovedAt: past, Content: connector.Content{Order: "SO1",
 		Fields: map[string]string{"status": "invoiced", "customer": "C-1", "tracking": "JD1, JD2", "invoices": "IN1"},

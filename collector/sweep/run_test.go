@@ -96,7 +96,7 @@ func TestARunGoesOnWhereItWas(t *testing.T) {
 	if steps < 20 {
 		t.Errorf("only %d steps: nothing was interrupted", steps)
 	}
-	w.clock = w.clock.Add(2 * time.Minute) // the lease of who was killed is over
+	w.clock = w.clock.Add(5 * time.Minute) // the lease of who was killed is over
 	if _, err := other.Begin(t.Context(), w.target(), "", sweep.Asked); err != nil {
 		t.Errorf("after the lease: %v", err)
 	}
