@@ -50,6 +50,9 @@ func (w *world) settle(ctx context.Context) error {
 
 // round lets everybody do what he can.
 func (w *world) round(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err // else every step would fail, as when a database is away, and the day would go on for good
+	}
 	w.office.accept()
 	w.erp.invoices()
 	for _, s := range w.sites {

@@ -14,7 +14,9 @@ import (
 
 // TestALoadOfItemsDoesNotDelayShipments has the ERP tell of thousands of items while a site behind a slow line ships: its events are never
 // queued behind master data. At any time at most one list is on the line, so that between an event and its Ack there are few, and the goods
-// issues are in the ERP before the load is over. In the end the site, the CRM and the centre know every item. Shows: S19, A9
+// issues are in the ERP before the load is over. In the end the site, the CRM and the centre know every item.
+//
+// Shows: A9
 func TestALoadOfItemsDoesNotDelayShipments(t *testing.T) {
 	c := openCentre(t)
 	s := c.openSite(512)
