@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -208,7 +209,10 @@ func (d decider) order(ctx context.Context, tx *db.Tx, e *exception.Exception) (
 	var body []byte
 	var under string
 	if err := tx.QueryRow(ctx, `SELECT body, policy_version FROM state WHERE tenant = ? AND fold_key = ?`, e.Tenant, event.OrderKey(e.Order)).Scan(&body, &under); err != nil {
-		return nil, nil, fmt.Errorf("order %s: %w", e.Order, errors.Join(view.ErrNoOrder, err))
+		if errors.Is(err, sql.ErrNoRows) {
+			err = view.ErrNoOrder
+		}
+		return nil, nil, fmt.Errorf("order %s: %w", e.Order, err)
 	}
 	s := &docklinev1.OrderState{}
 	if err := proto.Unmarshal(body, s); err != nil {

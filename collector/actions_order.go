@@ -39,6 +39,8 @@ type work struct {
 	tenant string
 	order  *docklinev1.OrderState
 	exception.Acting
+	// kept is set where what was said counts for nothing until its owner does it.
+	kept *bool
 }
 
 // orderActs are those of the moves of orders that are done from here, by name. What an order is said to be held or asked back is a fact that the API
@@ -73,37 +75,38 @@ func (a orderAct) possible(sets []exception.Set) error {
 }
 
 // ActOnOrder does something with an order within the caller's transaction, where the person may and where it can be done now, and records it. It
-// returns a sentence that says what has become of it.
-func (d *Desk) ActOnOrder(ctx context.Context, tx *db.Tx, tenant, number, name string, a exception.Acting) (string, error) {
+// returns a sentence that says what has become of it, and whether it counts: what others own is kept for them, and changes nothing.
+func (d *Desk) ActOnOrder(ctx context.Context, tx *db.Tx, tenant, number, name string, a exception.Acting) (said string, applied bool, err error) {
 	act, known := orderActs[name]
 	if !known {
-		return "", fmt.Errorf("order %s: %q: %w; there are %s", number, name, exception.ErrNoAction, strings.Join(slices.Sorted(maps.Keys(orderActs)), ", "))
+		return "", false, fmt.Errorf("order %s: %q: %w; there are %s", number, name, exception.ErrNoAction, strings.Join(slices.Sorted(maps.Keys(orderActs)), ", "))
 	}
 	moves := objectMoves[state.KindOrder]
 	m := moves[slices.IndexFunc(moves, func(m move) bool { return m.name == name })]
 	if err := people.Allow(ctx, tx, tenant, a.By, m.scope); err != nil {
-		return "", err
+		return "", false, err
 	}
 	e := &exception.Exception{Tenant: tenant, Order: number}
 	_, o, err := decider{d.Policy}.order(ctx, tx, e)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if offer := m.offer(tenant, o.GetStatus(), o.GetReleasedTo()); offer.Not != "" {
-		return "", fmt.Errorf("order %s: %s %w: %s", number, name, exception.ErrNotNow, offer.Not)
+		return "", false, fmt.Errorf("order %s: %s %w: %s", number, name, exception.ErrNotNow, offer.Not)
 	}
 	sets, err := act.takes(ctx, tx, tenant, o)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if err := cmp.Or(act.possible(sets), exception.Takes(sets, a)); err != nil {
-		return "", fmt.Errorf("order %s: %s: %w", number, name, err)
+		return "", false, fmt.Errorf("order %s: %s: %w", number, name, err)
 	}
-	said, err := act.do(ctx, tx, d, work{tenant, o, a})
+	kept := false
+	said, err = act.do(ctx, tx, d, work{tenant, o, a, &kept})
 	if err != nil {
-		return "", fmt.Errorf("order %s: %s: %w", number, name, err)
+		return "", false, fmt.Errorf("order %s: %s: %w", number, name, err)
 	}
-	return said, audit.Record(ctx, tx, audit.Act{Tenant: tenant, By: a.By, Action: "order." + name, Object: event.OrderKey(number), Reason: a.Reason, Detail: map[string]any{"status": o.GetStatus(), "set": a.Set}}, a.Now)
+	return said, !kept, audit.Record(ctx, tx, audit.Act{Tenant: tenant, By: a.By, Action: "order." + name, Object: event.OrderKey(number), Reason: a.Reason, Detail: map[string]any{"status": o.GetStatus(), "set": a.Set}}, a.Now)
 }
 
 // says appends what the API tells of an order, and says whether it counts: what others own is kept, not applied, and a case of their team.
@@ -113,6 +116,7 @@ func (d *Desk) says(ctx context.Context, tx *db.Tx, w work, kind docklinev1.Even
 		return "", err
 	}
 	if ok, denied := d.Policy.OwnershipOf(w.tenant, fact).May(kind, ownership.API, ownership.Word(fact)); !ok {
+		*w.kept = true
 		return fmt.Sprintf("kept, and not applied: by ownership.yaml only %s may tell %s; its team has a case of it, and it counts when it is done there", rolesText(denied.Owners), event.KindName(kind)), nil
 	}
 	return done, nil
@@ -149,7 +153,15 @@ func hold(ctx context.Context, tx *db.Tx, d *Desk, w work) (string, error) {
 		h.Until = timestamppb.New(until)
 	}
 	return d.says(ctx, tx, w, docklinev1.EventKind_EVENT_KIND_ORDER_HELD, &docklinev1.Event{SourceKey: "hold/" + h.Number + "/" + h.Code + "/" + w.Now.UTC().Format(time.RFC3339Nano), Payload: &docklinev1.Event_Hold{Hold: h}},
-		fmt.Sprintf("held (%s): no site is told anything more of it until that is released", h.Code))
+		fmt.Sprintf("held (%s): no site is told anything more of it until that is released%s", h.Code, alreadyTold(w.order)))
+}
+
+// alreadyTold warns of what a hold does not stop.
+func alreadyTold(o *docklinev1.OrderState) string {
+	if site := o.GetReleasedTo(); site != "" {
+		return fmt.Sprintf("; it was released to site %s before, which may go on with it, also where that release still waits for the site: cancel_at_site takes it from there", site)
+	}
+	return ""
 }
 
 func openHolds(_ context.Context, _ *db.Tx, _ string, o *docklinev1.OrderState, sets []exception.Set) error {
@@ -187,12 +199,17 @@ func requestCancel(ctx context.Context, tx *db.Tx, d *Desk, w work) (string, err
 // lines reads lines and quantities, 1=2,3=0.5, of what is open of the order.
 func (w work) lines() ([]*docklinev1.Line, error) {
 	var lines []*docklinev1.Line
+	seen := make(map[string]bool)
 	for text := range strings.SplitSeq(w.Set["lines"], ",") {
 		number, quantity, ok := strings.Cut(strings.TrimSpace(text), "=")
 		at := slices.IndexFunc(w.order.GetLines(), func(l *docklinev1.OrderLineState) bool { return l.GetOrderLine() == number })
 		if !ok || at < 0 {
 			return nil, fmt.Errorf("%w: lines %q: write LINE=QUANTITY of lines that the order has, like %s=2", exception.ErrIncorrect, text, firstLine(w.order))
 		}
+		if seen[number] {
+			return nil, fmt.Errorf("%w: lines: line %s is named twice; say how much of it in all", exception.ErrIncorrect, number)
+		}
+		seen[number] = true
 		line := w.order.GetLines()[at]
 		base, err := quantityOf(quantity, "quantity of line "+number, 0)
 		if err == nil && base > line.GetOpen() {
@@ -207,6 +224,17 @@ func (w work) lines() ([]*docklinev1.Line, error) {
 		lines = append(lines, &docklinev1.Line{Order: w.order.GetNumber(), OrderLine: number, Item: line.GetItem(), Quantity: &docklinev1.Quantity{Value: event.FormatQuantity(base)}})
 	}
 	return lines, nil
+}
+
+// takesAll tells that lines are everything that is open of the order.
+func (w work) takesAll(lines []*docklinev1.Line) bool {
+	for _, open := range w.order.GetLines() {
+		at := slices.IndexFunc(lines, func(l *docklinev1.Line) bool { return l.GetOrderLine() == open.GetOrderLine() })
+		if open.GetOpen() > 0 && (at < 0 || lines[at].GetQuantity().GetValue() != event.FormatQuantity(open.GetOpen())) {
+			return false
+		}
+	}
+	return true
 }
 
 func firstLine(o *docklinev1.OrderState) string {
@@ -227,6 +255,9 @@ func split(ctx context.Context, tx *db.Tx, d *Desk, w work) (string, error) {
 	lines, err := w.lines()
 	if err != nil {
 		return "", err
+	}
+	if w.takesAll(lines) {
+		return "", fmt.Errorf("%w: lines: that is all that is open of the order, and would leave nothing of it; leave something, or move the order", exception.ErrIncorrect)
 	}
 	var texts []string
 	for _, l := range lines {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/api"
 	"github.com/dockline/dockline/collector/audit"
@@ -17,6 +19,7 @@ import (
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	. "github.com/dockline/dockline/collector/state/statetest"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 // acts does something with order SO1 and folds what follows; what it says, or the error, must have a text.
@@ -27,13 +30,16 @@ func (d *deciding) acts(by, action, want string, set ...string) {
 		name, value, _ := strings.Cut(s, "=")
 		a.Set[name] = value
 	}
-	said := ""
+	said, applied := "", false
 	err := d.centre.DB.Write(d.Context(), func(tx *db.Tx) (err error) {
-		said, err = d.desk.ActOnOrder(d.Context(), tx, Tenant, "SO1", action, a)
+		said, applied, err = d.desk.ActOnOrder(d.Context(), tx, Tenant, "SO1", action, a)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		said = err.Error()
+	case applied == strings.HasPrefix(said, "kept, and not applied"):
+		d.Errorf("%s by %s: %q, applied %t", action, by, said, applied)
 	}
 	if !strings.Contains(said, want) {
 		d.Errorf("%s by %s: %q, want %q", action, by, said, want)
@@ -79,6 +85,8 @@ func TestOrderActs(t *testing.T) {
 	d.acts("ines", "split", "only 4 of line 2 is open", "lines=2=5")
 	d.acts("ines", "split", "like 1=2", "lines=7=1")
 	d.acts("ines", "split", "lines is missing")
+	d.acts("ines", "split", "line 2 is named twice", "lines=2=2,2=2")
+	d.acts("ines", "split", "would leave nothing of it", "lines=1=10,2=4")
 	d.acts("ines", "split", "asked to move 3 of line 1, 4 of line 2", "lines=1=3,2=4")
 	d.acts("ines", "move", "dc-west", "to=dc-north")
 	d.acts("ines", "move", "asked to have site dc-west ship it", "to=dc-west")
@@ -118,6 +126,25 @@ func TestOrderActs(t *testing.T) {
 		}
 	}
 	d.acts("ines", "hold", "cannot be done now: it is cancelled")
+}
+
+// All that an order had may go to others in the system of record. A site that was told of it must leave it then, as where it was cancelled: a release of
+// nothing is no work, and what it had been told before it would still ship.
+func TestAnOrderOfWhichNothingIsLeftIsTakenFromItsSite(t *testing.T) {
+	d := newDeciding(t, "default: {remainder: none}\n")
+	d.sites(Site)
+	d.tell(Accepted("SO1", "1", L("", "1", "BOLT", "10"), L("", "2", "NUT", "4")))
+	d.tell(Accepted("SO1", "2", L("", "1", "BOLT", "0"), L("", "2", "NUT", "0")))
+	var body []byte
+	if err := d.centre.DB.Read(t.Context(), func(tx *db.Tx) error {
+		return tx.QueryRow(t.Context(), `SELECT body FROM command WHERE tenant = ? AND command_key = ? ORDER BY version DESC LIMIT 1`, Tenant, state.CommandKey("SO1")).Scan(&body)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c := &docklinev1.Command{}
+	if err := proto.Unmarshal(body, c); err != nil || c.GetCancelOrder().GetReason() != "nothing of it is ordered any more" {
+		t.Errorf("the site is told %v, %v", c, err)
+	}
 }
 
 // Where the policy lets who works here hold orders, a hold counts at once: sites are told nothing more of it until it is released. What no system of

@@ -17,7 +17,7 @@ import (
 // Desk is where people work on exceptions and orders, each act within the caller's transaction, where the person may, and recorded.
 type Desk interface {
 	ActOn(ctx context.Context, tx *db.Tx, tenant string, number uint64, action string, a exception.Acting) (string, error)
-	ActOnOrder(ctx context.Context, tx *db.Tx, tenant, number, action string, a exception.Acting) (string, error)
+	ActOnOrder(ctx context.Context, tx *db.Tx, tenant, number, action string, a exception.Acting) (said string, applied bool, err error)
 	Offers(ctx context.Context, tx *db.Tx, tenant, key string) ([]exception.Offer, error)
 }
 
@@ -32,7 +32,9 @@ type Acting struct {
 
 // Acted answers it: in one sentence what has become of it, and the exception as it is now.
 type Acted struct {
-	Said      string     `json:"said"`
+	Said string `json:"said"`
+	// Applied says of an order whether it counts; false: others own it, it is kept, and their team has a case.
+	Applied   *bool      `json:"applied,omitempty"`
 	Exception *Exception `json:"exception,omitempty"`
 }
 
@@ -134,7 +136,7 @@ func (s *server) act(of func(q *request, body []byte) (action string, a exceptio
 			return done{}, err
 		}
 		now := ExceptionOf(e)
-		return done{http.StatusOK, "", Acted{said, &now}, s.Acted}, nil
+		return done{http.StatusOK, "", Acted{Said: said, Exception: &now}, s.Acted}, nil
 	}
 }
 
@@ -188,6 +190,6 @@ func (s *server) actOnOrder(q *request, tx *db.Tx, body []byte) (done, error) {
 		return done{}, err
 	}
 	a.By, a.Now = cmp.Or(a.By, policy.API), s.now()
-	said, err := s.Desk().ActOnOrder(q.Context(), tx, q.tenant, q.PathValue("number"), action, a)
-	return done{http.StatusOK, "", Acted{Said: said}, s.Acted}, err
+	said, applied, err := s.Desk().ActOnOrder(q.Context(), tx, q.tenant, q.PathValue("number"), action, a)
+	return done{http.StatusOK, "", Acted{Said: said, Applied: &applied}, s.Acted}, err
 }

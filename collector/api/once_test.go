@@ -177,8 +177,10 @@ func TestBadOrders(t *testing.T) {
 			`{"number":"PO-1","customer":"C","channel":"my shop","lines":[{"item":"A","quantity":0},{"quantity":"many"},{"item":"B","quantity":1,"unit_price":"-1"}]}`: {
 				"channel": "letters, digits", "lines[0].quantity": "above 0", "lines[1].item": "give item or gtin", "lines[1].quantity": "like 2 or 1.5", "lines[2].unit_price": "from 0"},
 			`{"number":"PO-1","customer":"C","lines":[{"line":"1","item":"A","quantity":1},{"line":"1","item":"B","quantity":1}]}`: {"lines[1].line": "another line too"},
-			`{"number":"PO-1","customer":"C","ordered_at":"yesterday","lines":[{"item":"A","quantity":1}]}`:                        {"ordered_at, promised_at": "2026-03-01T06:00:00Z"},
-			`{"number":"PO-1","customer":"C","lines":[{"item":"A","colour":"red","quantity":1}]}`:                                  {"colour": "not known here"},
+			`{"number":"PO-1 ","customer":"C","lines":[{"line":"2","item":"A","quantity":1},{"item":" B","quantity":1}]}`: {
+				"number": "begins or ends with a blank", "lines[1].line": "another line too", "lines[1].item": "begins or ends with a blank"},
+			`{"number":"PO-1","customer":"C","ordered_at":"yesterday","lines":[{"item":"A","quantity":1}]}`: {"ordered_at, promised_at": "2026-03-01T06:00:00Z"},
+			`{"number":"PO-1","customer":"C","lines":[{"item":"A","colour":"red","quantity":1}]}`:           {"colour": "not known here"},
 			`{"number":`:            {"": "ends too early"},
 			`{"number" "PO-1"}`:     {"": "no JSON from byte"},
 			anOrder + ` {"more":1}`: {"": "one order at a time"},

@@ -155,6 +155,9 @@ func Look(ctx context.Context, path string) (*CopyInfo, error) {
 // name returned, "" where there was none.
 func Restore(ctx context.Context, from, path string, now time.Time, mark func(*DB) error) (kept string, err error) {
 	fresh := path + ".restoring"
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil { // a new machine has no data folder yet
+		return "", fmt.Errorf("restore: %w", err)
+	}
 	if err := removeDatabase(fresh); err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}

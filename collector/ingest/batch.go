@@ -239,21 +239,30 @@ func validCursors(cursors []*docklinev1.PluginCursor) bool {
 	return true
 }
 
-// maxEpochs is the most epochs of one Hello; a journal that holds more sends the others when these are drained.
-const maxEpochs = 10_000
+const (
+	// maxEpochs is the most epochs of one Hello; a journal that holds more sends the others when these are drained. maxBefore is how many of those
+	// before may be named, several times what an agent names.
+	maxEpochs, maxBefore = 2_000, 256
+	// mostSeq is the highest Seq that an epoch can have come to: ten thousand events a second for nine hundred years.
+	mostSeq = 1 << 48
+)
 
 func validHello(h *docklinev1.Hello) bool {
 	if !plain(h.GetSession(), false) || !validSeqs(h.GetCommandsThrough(), h.GetReceiptsThrough()) || len(h.GetEpochs()) > maxEpochs {
 		return false
 	}
+	before := 0
 	for _, e := range h.GetEpochs() {
+		if before += len(e.GetBefore()); before > maxBefore {
+			return false
+		}
 		for _, r := range e.GetBefore() {
-			if !plain(r.GetEpoch(), false) || !validSeqs(r.GetOrdinal(), r.GetLastSeq()) || len(e.GetBefore()) > maxEpochs {
+			if !plain(r.GetEpoch(), false) || !validSeqs(r.GetOrdinal()) || r.GetLastSeq() > mostSeq || len(r.GetBefore()) > 0 {
 				return false
 			}
 		}
 		if !plain(e.GetEpoch(), false) || !plain(e.GetPredecessor(), true) || !plain(e.GetMovedTo(), true) ||
-			!validSeqs(e.GetOrdinal(), e.GetPredecessorLastSeq(), e.GetLastSeq(), e.GetMovedThrough()) {
+			!validSeqs(e.GetOrdinal(), e.GetMovedThrough()) || max(e.GetPredecessorLastSeq(), e.GetLastSeq()) > mostSeq {
 			return false
 		}
 		for _, r := range e.GetRanges() {

@@ -102,6 +102,7 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 		}
 		return 1
 	})
+	held := heldOf(epochs)
 	now := i.c.Now().UnixMicro() // one for all: epochs of one Hello follow each other by ordinal, not by when their row was written
 	for _, e := range all {
 		// A predecessor that is only named must not move to the place of those that are there: its seen_at stays.
@@ -113,16 +114,27 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 			complete = CASE WHEN excluded.last_seq > epoch.last_seq OR excluded.seen_at > epoch.seen_at THEN 0 ELSE epoch.complete END,
 			last_seq = CASE WHEN excluded.last_seq > epoch.last_seq THEN excluded.last_seq ELSE epoch.last_seq END,
 			seen_at = CASE WHEN excluded.seen_at = 0 THEN epoch.seen_at ELSE excluded.seen_at END`,
-			site.tenant, site.site, e.epoch, e.ordinal, e.predecessor, e.before, e.lastSeq, seenAt(e.epoch, epochs, now)); err != nil {
+			site.tenant, site.site, e.epoch, e.ordinal, e.predecessor, e.before, e.lastSeq, seenAt(held[e.epoch], now)); err != nil {
 			return fmt.Errorf("epoch %s: %w", e.epoch, err)
 		}
 	}
 	return nil
 }
 
+// heldOf are the epochs that a site holds, of those that it speaks of.
+func heldOf(epochs []*docklinev1.EpochRange) map[string]bool {
+	held := make(map[string]bool)
+	for _, e := range epochs {
+		if e.GetMovedTo() == "" {
+			held[e.GetEpoch()] = true
+		}
+	}
+	return held
+}
+
 // seenAt is now for an epoch that the site holds, and 0 for one that it only names.
-func seenAt(epoch string, held []*docklinev1.EpochRange, now int64) int64 {
-	if slices.ContainsFunc(held, func(e *docklinev1.EpochRange) bool { return e.GetEpoch() == epoch && e.GetMovedTo() == "" }) {
+func seenAt(held bool, now int64) int64 {
+	if held {
 		return now
 	}
 	return 0

@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -102,5 +103,30 @@ func TestAnEpochEndsWhereTheNextBegins(t *testing.T) {
 		w.expect("what went with the disk", 1, `SELECT count(*) FROM gap WHERE epoch = 'e1' AND lo = 6 AND hi = 15`)
 		w.send(w.envelope(envelope("dc-east", "e1", 1, 5, "")))
 		w.expect("all losses", 1, `SELECT count(*) FROM gap`)
+	})
+}
+
+// What a site says of epochs before is bounded: it may not make the centre take in more names than any agent keeps, names within names, or losses that no
+// journal can have had.
+func TestWhatASiteSaysOfEpochsBeforeIsBounded(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		many := make([]*docklinev1.EpochRange, 257)
+		for i := range many {
+			many[i] = &docklinev1.EpochRange{Epoch: fmt.Sprint("e", i), LastSeq: 1}
+		}
+		for what, before := range map[string][]*docklinev1.EpochRange{
+			"too many":       many,
+			"within another": {{Epoch: "e1", LastSeq: 1, Before: []*docklinev1.EpochRange{{Epoch: "e2"}}}},
+			"too far":        {{Epoch: "e1", LastSeq: 1<<48 + 1}},
+		} {
+			newest := epochRange("n", "", 2, 0)
+			newest.Before = before
+			if answers := w.send(message(t, "dc-east", wire.Hello, &docklinev1.Hello{Tenant: tenant, Site: "dc-east", Session: "s1", Epochs: []*docklinev1.EpochRange{newest}})); len(answers) != 1 || answers[0].GetRefusal() == nil {
+				t.Errorf("%s: %v", what, answers)
+			}
+		}
+		w.expect("epochs", 0, `SELECT count(*) FROM epoch`)
+		w.expect("lost ranges", 0, `SELECT count(*) FROM gap`)
 	})
 }

@@ -31,7 +31,8 @@ type command struct {
 func (v *view) release(fold *state.OrderFold) {
 	s := fold.State
 	status := s.GetStatus()
-	ended := fold.Cancelled || status == state.Rejected
+	nothing := nothingOrdered(fold.Order)
+	ended := fold.Cancelled || status == state.Rejected || nothing
 	site := ""
 	if fold.Order != nil && !ended {
 		site = fold.Order.GetSite()
@@ -45,7 +46,7 @@ func (v *view) release(fold *state.OrderFold) {
 	if row, ok := told[site]; site != "" && !held && (!ok || !done) && len(fold.Order.GetLines()) > 0 {
 		v.command(fold, site, row, ok, &docklinev1.Command{Work: &docklinev1.Command_ReleaseOrder{ReleaseOrder: &docklinev1.ReleaseOrder{Order: forSite(fold.Order)}}})
 	}
-	if ended && allShipped(s) {
+	if ended && !nothing && allShipped(s) {
 		return // there is nothing left that a site could leave
 	}
 	for _, name := range sortedNames(told) {
@@ -53,6 +54,17 @@ func (v *view) release(fold *state.OrderFold) {
 			v.command(fold, name, told[name], true, &docklinev1.Command{Work: &docklinev1.Command_CancelOrder{CancelOrder: &docklinev1.CancelOrder{Number: s.GetNumber(), Reason: endReason(fold)}}})
 		}
 	}
+}
+
+// nothingOrdered tells that an order has lines and none has a quantity any more: all of it went to other orders, or was struck. Whoever picks for it
+// must leave it, as where it was cancelled.
+func nothingOrdered(o *docklinev1.Order) bool {
+	for _, line := range o.GetLines() {
+		if n, err := event.ParseQuantity(line.GetQuantity().GetValue()); err != nil || n != 0 {
+			return false
+		}
+	}
+	return len(o.GetLines()) > 0
 }
 
 // forSite is an order without what is between the customer and the system of record.
@@ -85,6 +97,8 @@ func endReason(fold *state.OrderFold) string {
 		return "cancelled"
 	case fold.State.GetStatus() == state.Rejected:
 		return "rejected"
+	case nothingOrdered(fold.Order):
+		return "nothing of it is ordered any more"
 	}
 	return "the order was given to another site"
 }

@@ -140,9 +140,20 @@ func (o *Order) Check() error {
 	if len(o.Lines) == 0 {
 		bad("lines", "are missing; an order has at least one")
 	}
+	blank := func(field, text string) {
+		if strings.TrimSpace(text) != text {
+			bad(field, "%q begins or ends with a blank; leave it out, or this would be another one than %q", text, strings.TrimSpace(text))
+		}
+	}
+	blank("number", o.Number)
+	blank("customer", o.Customer)
+	blank("site", o.Site)
 	numbers := make(map[string]bool)
 	for i := range o.Lines {
 		l, at := &o.Lines[i], fmt.Sprintf("lines[%d].", i)
+		blank(at+"line", l.Line)
+		blank(at+"item", l.Item)
+		blank(at+"unit", l.Unit)
 		if l.Item == "" && l.GTIN == "" {
 			bad(at+"item", "is missing; give item or gtin")
 		}
@@ -152,10 +163,11 @@ func (o *Order) Check() error {
 		if n, err := event.ParseQuantity(string(l.UnitPrice)); l.UnitPrice != "" && (err != nil || n < 0) {
 			bad(at+"unit_price", "%q: write a number from 0 with at most six decimals, like 9.90", l.UnitPrice)
 		}
-		if l.Line != "" && numbers[l.Line] {
-			bad(at+"line", "%q is the number of another line too", l.Line)
+		number := l.number(i)
+		if numbers[number] {
+			bad(at+"line", "%q is the number of another line too", number)
 		}
-		numbers[l.Line] = true
+		numbers[number] = true
 	}
 	if len(all) > 0 {
 		return all
@@ -167,13 +179,25 @@ func (o *Order) Check() error {
 func (o *Order) payload() *docklinev1.Order {
 	p := &docklinev1.Order{Number: o.Number, Customer: o.Customer, Currency: o.Currency, Site: o.Site, ShipTo: o.ShipTo, OrderedAt: stamp(o.OrderedAt), PromisedAt: stamp(o.PromisedAt)}
 	for i, l := range o.Lines {
-		number := l.Line
-		if number == "" {
-			number = fmt.Sprint(i + 1)
-		}
-		p.Lines = append(p.Lines, &docklinev1.Line{OrderLine: number, Item: l.Item, Gtin: l.GTIN, Quantity: &docklinev1.Quantity{Value: string(l.Quantity), Unit: l.Unit}, UnitPrice: string(l.UnitPrice)})
+		p.Lines = append(p.Lines, &docklinev1.Line{OrderLine: l.number(i), Item: l.Item, Gtin: l.GTIN, Quantity: &docklinev1.Quantity{Value: plain(l.Quantity), Unit: l.Unit}, UnitPrice: plain(l.UnitPrice)})
 	}
 	return p
+}
+
+// number is the line's, by its place where it says none.
+func (l *Line) number(place int) string {
+	if l.Line != "" {
+		return l.Line
+	}
+	return fmt.Sprint(place + 1)
+}
+
+// plain writes a number in one way, so that 1.0 and "1" are the same order.
+func plain(d Decimal) string {
+	if n, err := event.ParseQuantity(string(d)); d != "" && err == nil {
+		return event.FormatQuantity(n)
+	}
+	return string(d)
 }
 
 func stamp(at time.Time) *timestamppb.Timestamp {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 // Why a run was begun.
@@ -322,6 +323,11 @@ func (s *Sweep) list(ctx context.Context, t *Target, r *Run, kind connector.Kind
 		r.readAt = s.now().Truncate(time.Microsecond)
 	}
 	page, err := t.Connector.(connector.Lister).List(ctx, connector.Listing{Kind: kind, Site: r.Site, Since: r.Since.Add(-skew), Page: r.page})
+	if f, ok := errors.AsType[*connector.Fault](err); ok && r.page != "" && f.Class != docklinev1.FaultClass_FAULT_CLASS_TECHNICAL {
+		// The target knows the page no more, or never did: this kind is listed from the beginning when it is tried again.
+		r.page = ""
+		return errors.Join(fmt.Errorf("list %s of %s: %w", kind, t.Name, err), save(r.forgetDocumentsIn(ctx)))
+	}
 	if err != nil {
 		return fmt.Errorf("list %s of %s: %w", kind, t.Name, err)
 	}

@@ -120,6 +120,10 @@ func (r *Run) documents(ctx context.Context, tx *db.Tx) ([]connector.Listed, err
 	return decoded[connector.Listed](texts)
 }
 
+func (r *Run) forgetDocumentsIn(ctx context.Context) func(*db.Tx) error {
+	return func(tx *db.Tx) error { return r.forgetDocuments(ctx, tx) }
+}
+
 func (r *Run) forgetDocuments(ctx context.Context, tx *db.Tx) error {
 	_, err := tx.Exec(ctx, `DELETE FROM sweep_document WHERE run = ?`, r.Number)
 	return err

@@ -25,14 +25,19 @@ func (c *orderAct) do(all *commands, action string, set map[string]string) error
 	}
 	return withDesk(all, func(ctx context.Context, desk *collector.Desk) error {
 		var said string
+		var applied bool
 		err := desk.DB.Write(ctx, func(tx *db.Tx) (err error) {
-			said, err = desk.ActOnOrder(ctx, tx, c.Tenant, c.Order, action, c.acting.acting(set))
+			said, applied, err = desk.ActOnOrder(ctx, tx, c.Tenant, c.Order, action, c.acting.acting(set))
 			return err
 		})
-		if err == nil {
-			fmt.Printf("order %s: %s\n", c.Order, said)
+		if err != nil {
+			return err
 		}
-		return err
+		if !applied {
+			return foundWrong{fmt.Errorf("order %s: %s", c.Order, said)}
+		}
+		fmt.Printf("order %s: %s\n", c.Order, said)
+		return nil
 	})
 }
 
