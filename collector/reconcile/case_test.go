@@ -263,6 +263,12 @@ var cases = []lifeCase{
 		w.tell(w.name(HandedIn(1, "PO-77", "C-1001", L("", "1", "SKU-1", "5")), "handed in"), w.name(Accepted("SO9", "1", L("", "1", "SKU-1", "5")), "by hand"))
 		show("the system of record has it already")
 	}},
+	{name: "order handed in of which another is there by hand", live: func(w *world, show func(string)) {
+		w.tell(w.name(Accepted("SO9", "1", L("", "1", "SKU-2", "5")), "by hand"), w.name(HandedIn(1, "PO-77", "C-1001", L("", "1", "SKU-1", "5")), "handed in"))
+		show("another")
+		w.tell(w.name(Accepted("SO9", "2", L("", "1", "SKU-1", "5"), L("", "2", "FREIGHT", "1")), "corrected by hand"))
+		show("the same")
+	}},
 	{name: "order handed in at the centre in codes that nobody knows", policy: map[string]string{"mapping.yaml": strictMapping}, live: func(w *world, show func(string)) {
 		w.tell(w.name(HandedIn(1, "PO-77", "C-1001", L("", "1", "SKU-1", "5"), L("", "2", "SKU-9", "1")), "handed in"))
 		show("one item is not known")

@@ -3,11 +3,14 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
 )
 
 // submission looks what became of the orders that were handed in under a number, and has systems make those that a route sends them. Nothing is
@@ -20,7 +23,10 @@ func (v *view) submission(number string) {
 	for i := range submissions {
 		s := &submissions[i]
 		switch {
-		case len(s.Orders) > 0:
+		case len(s.Orders) > 0 && v.isAnother(s, entry[i]) && len(s.Refusals) == 0 && entry[i].before == nil:
+			v.unaccepted(s, "order_entered_differently", fmt.Sprintf("Order %s is in the system of record with other content", number),
+				fmt.Sprintf("the system of record has %s of this customer under this number, with other items or quantities; nothing more is entered.", strings.Join(s.Orders, ", ")))
+		case len(s.Orders) > 0 && !v.isAnother(s, entry[i]):
 			v.outcome.reasons[s.Event.GetId()] = "the system of record accepted it as " + strings.Join(s.Orders, ", ")
 		case len(s.Refusals) > 0:
 			v.unaccepted(s, "order_refused", fmt.Sprintf("Order %s was refused", number), "the system of record refused it: "+strings.Join(s.Refusals, "; ")+".")
@@ -30,6 +36,46 @@ func (v *view) submission(number string) {
 			v.unheard(s, entry[i], number)
 		}
 	}
+}
+
+// isAnother tells that what the system of record has under the number is not what was handed in, nor made of it: no version of it has the items
+// in the quantities that were asked for. What it adds, as freight, is its own affair.
+func (v *view) isAnother(s *state.Submission, e entering) bool {
+	if len(s.Orders) != 1 {
+		return false // it was divided
+	}
+	for _, ref := range e.refs {
+		if _, sent := v.effective(ref); sent {
+			return false
+		}
+	}
+	asked, unknown, _ := v.newOrder(s.Event)
+	if unknown != "" {
+		return false
+	}
+	want := quantitiesOf(asked)
+	said := slices.DeleteFunc(slices.Clone(s.Accepted), func(e *docklinev1.Event) bool { return len(e.GetOrder().GetLines()) == 0 })
+	return len(said) > 0 && !slices.ContainsFunc(said, func(e *docklinev1.Event) bool {
+		o, _, _ := v.newOrder(e)
+		have := quantitiesOf(o)
+		for item, n := range want {
+			if have[item] != n {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// quantitiesOf are the quantities of an order by item.
+func quantitiesOf(o *docklinev1.Order) map[string]int64 {
+	sum := make(map[string]int64)
+	for _, l := range o.GetLines() {
+		if n, err := event.ParseQuantity(l.GetQuantity().GetValue()); err == nil {
+			sum[l.GetItem()] += n
+		}
+	}
+	return sum
 }
 
 // unheard is an order that the system of record has said nothing about: it may still come. What keeps a posting of it from being sent is a case of

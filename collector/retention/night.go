@@ -123,7 +123,7 @@ func (n *Night) due(ctx context.Context, tenant string, since time.Time) (due bo
 			return err
 		case len(last) == 0:
 			due = n.began.Before(since)
-		case last[0].StartedAt.Before(since), last[0].State == Running, last[0].State == Abandoned:
+		case last[0].StartedAt.Before(since), last[0].StartedAt.After(n.clock()), last[0].State == Running, last[0].State == Abandoned:
 			due = true
 		case last[0].State == Failed:
 			due = !n.clock().Before(last[0].EndedAt.Add(againAfter))

@@ -12,6 +12,8 @@ type Submission struct {
 	Event *docklinev1.Event
 	// Orders are the numbers under which the system of record accepted it, sorted.
 	Orders []string
+	// Accepted are the facts by which it did, of all versions.
+	Accepted []*docklinev1.Event
 	// Refusals are its reasons for not accepting it, sorted; they count only where Orders is empty.
 	Refusals []string
 }
@@ -45,6 +47,6 @@ func (s *Submission) verdict(e *docklinev1.Event, customer string) {
 			s.Refusals = append(s.Refusals, o.GetReason())
 			return
 		}
-		s.Orders = append(s.Orders, o.GetNumber())
+		s.Orders, s.Accepted = append(s.Orders, o.GetNumber()), append(s.Accepted, e)
 	}
 }

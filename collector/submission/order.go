@@ -81,7 +81,9 @@ type Faults []Fault
 func (f Faults) Error() string {
 	texts := make([]string, len(f))
 	for i, one := range f {
-		texts[i] = one.Field + ": " + one.Text
+		if texts[i] = one.Text; one.Field != "" {
+			texts[i] = one.Field + ": " + one.Text
+		}
 	}
 	return strings.Join(texts, "; ")
 }
@@ -107,7 +109,11 @@ func Unreadable(err error) error {
 		if want == "" {
 			want = "write a " + wrong.Type.String()
 		}
-		return Faults{{wrong.Field, fmt.Sprintf("is a %s; %s", wrong.Value, want)}}
+		article := "a"
+		if strings.HasPrefix(wrong.Value, "array") || strings.HasPrefix(wrong.Value, "object") {
+			article = "an"
+		}
+		return Faults{{wrong.Field, fmt.Sprintf("is %s %s; %s", article, wrong.Value, want)}}
 	}
 	if _, name, ok := strings.Cut(err.Error(), `unknown field "`); ok {
 		return Faults{{strings.TrimSuffix(name, `"`), "is not known here; leave it out, or correct its name"}}

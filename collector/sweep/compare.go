@@ -76,15 +76,21 @@ type pairing struct {
 	used        []bool
 }
 
-// pair sorts what was listed: of a document that came in several pages the last counts.
+// pair sorts what was listed: of a document that came in several pages the last counts. Documents of one number and several references, as drafts
+// have that are not numbered yet, are several.
 func (c Comparison) pair() *pairing {
 	p := &pairing{byReference: map[string][]int{}, byNumber: map[string]int{}, keys: map[string]bool{}}
+	seen := make(map[[2]string]int)
 	for _, d := range c.Listed {
-		if at, twice := p.byNumber[d.Number]; twice && d.Number != "" {
+		name := [2]string{d.Number, d.Reference}
+		if at, twice := seen[name]; twice && d.Number != "" {
 			p.documents[at] = d
 			continue
 		}
-		p.byNumber[d.Number] = len(p.documents)
+		seen[name] = len(p.documents)
+		if _, known := p.byNumber[d.Number]; !known {
+			p.byNumber[d.Number] = len(p.documents)
+		}
 		p.documents = append(p.documents, d)
 	}
 	for i, d := range p.documents {

@@ -146,7 +146,7 @@ func (l *Schedule) due(ctx context.Context, w *work, now time.Time) (why string,
 		return "", false, nil
 	}
 	since := l.began
-	if len(last) > 0 {
+	if len(last) > 0 && !last[0].StartedAt.After(now) { // the clock was set back since else
 		since = last[0].StartedAt
 	}
 	local := now.Local()

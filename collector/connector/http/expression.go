@@ -156,6 +156,10 @@ func (e *expression) eval(ctx context.Context, v values) (ref.Val, error) {
 	if err == nil && types.IsError(out) {
 		err = fmt.Errorf("%v", out)
 	}
+	if over := ctx.Err(); err != nil && over != nil {
+		// The machine was slow, or is asked to stop: nothing is wrong with expression or record.
+		return nil, &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "timeout", Text: e.where + ": the time for the call was over before this was worked out", Err: over}
+	}
 	if err != nil {
 		return nil, e.mapping(err)
 	}
