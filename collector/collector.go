@@ -180,7 +180,7 @@ func (m *Collector) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	loops := append(r.loops(), m.newRollout().Run, m.member.Run)
+	loops := append(r.loops(), m.newRollout().Run, m.member.Run, m.newSchedule().Run)
 	if m.broker != nil {
 		loops = append(loops, m.broker.Run)
 	}

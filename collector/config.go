@@ -38,6 +38,7 @@ type Config struct {
 	Folding    FoldingConfig     `yaml:"folding"`
 	Notices    NoticesConfig     `yaml:"notices"`
 	Check      CheckConfig       `yaml:"check"`
+	Sweep      SweepConfig       `yaml:"sweep"`
 	Archive    ArchiveConfig     `yaml:"archive"`
 	Master     MasterConfig      `yaml:"master"`
 	Console    ConsoleConfig     `yaml:"console"`
@@ -118,9 +119,12 @@ type FoldingConfig struct {
 // fewestLines is the least that folding.most_lines may be: orders of a thousand lines are nothing strange.
 const fewestLines = 10_000
 
-// ArchiveConfig says where archives are: a folder, "" for one in data_dir.
+// ArchiveConfig says where archives are: a folder, "" for one in data_dir; and from which time of day on they are written, "" for by hand only, and
+// for how long each night.
 type ArchiveConfig struct {
-	Folder string `yaml:"folder"`
+	Folder string        `yaml:"folder"`
+	At     string        `yaml:"at"`
+	For    time.Duration `yaml:"for"`
 }
 
 // ArchiveFolder is where archives are written.
@@ -267,6 +271,13 @@ func (c *Config) validate() configfile.Faults {
 	if _, err := rebuild.ParseClock(c.Check.At); c.Check.At != "" && err != nil {
 		bad("check.at", "%v; leave it empty for never", err)
 	}
+	if _, err := rebuild.ParseClock(c.Archive.At); c.Archive.At != "" && err != nil {
+		bad("archive.at", "%v; leave it empty for by hand only", err)
+	}
+	if c.Archive.For < 10*time.Minute || c.Archive.For > 23*time.Hour {
+		bad("archive.for", "%s: give 10m to 23h", c.Archive.For)
+	}
+	c.validateSweep(bad)
 	if !strings.Contains(" debug info warn error ", " "+c.Log.Level+" ") {
 		bad("log.level", "%q: one of debug, info, warn, error", c.Log.Level)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/replay"
+	"github.com/dockline/dockline/collector/retention"
 )
 
 // metrics answers GET /metrics in the text form of Prometheus.
@@ -86,6 +88,9 @@ func (m *metrics) write(ctx context.Context, tx *db.Tx, text *strings.Builder) e
 	if err := m.master(ctx, tx, text, family); err != nil {
 		return err
 	}
+	if err := m.archiving(ctx, tx, text, family); err != nil {
+		return err
+	}
 	return m.postings(ctx, tx, text, family)
 }
 
@@ -128,9 +133,38 @@ func (m *metrics) master(ctx context.Context, tx *db.Tx, text *strings.Builder, 
 	return nil
 }
 
+// archiving is how the runs that archive ended.
+func (m *metrics) archiving(ctx context.Context, tx *db.Tx, text *strings.Builder, family func(name, kind, help string)) error {
+	last, well, err := retention.LastRuns(ctx, tx)
+	if err != nil {
+		return err
+	}
+	family("dockline_collector_retention_failed", "gauge", "1 where the last run that archives has failed.")
+	for _, tenant := range slices.Sorted(maps.Keys(last)) {
+		failed := 0
+		if last[tenant].State == retention.Failed {
+			failed = 1
+		}
+		fmt.Fprintf(text, "dockline_collector_retention_failed%s %d\n", labels("tenant", tenant), failed)
+	}
+	family("dockline_collector_retention_last_success_timestamp_seconds", "gauge", "When the last run that archives ended well.")
+	for _, tenant := range slices.Sorted(maps.Keys(well)) {
+		fmt.Fprintf(text, "dockline_collector_retention_last_success_timestamp_seconds%s %d\n", labels("tenant", tenant), well[tenant].EndedAt.Unix())
+	}
+	return nil
+}
+
+// sitesApart is up to how many sites histograms are told by site: each site has a dozen series for each kind of document, and a monitor that is to
+// keep a hundred thousand of them keeps none well. With more sites they are told together, without a name in site.
+const sitesApart = 500
+
 // postings are what postings took by their timing class, and how many wait now.
 func (m *metrics) postings(ctx context.Context, tx *db.Tx, text *strings.Builder, family func(name, kind, help string)) error {
-	took, err := posting.Histograms(ctx, tx)
+	var sites int64
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM site`).Scan(&sites); err != nil {
+		return err
+	}
+	took, err := posting.Histograms(ctx, tx, sites <= sitesApart)
 	if err != nil {
 		return err
 	}

@@ -52,3 +52,41 @@ func TestMetricsCountWhatPeopleMustSee(t *testing.T) {
 		}
 	})
 }
+
+// A large fleet does not make a series for each of its sites: what postings took is then told of all together.
+//
+// Shows: S42
+func TestMetricsOfALargeFleetAreFew(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		const sites = 501
+		at := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			known := db.Insert{Table: "site", Columns: []string{"tenant", "id", "created_at"}}
+			took := db.Insert{Table: "posting_timing", Columns: []string{"tenant", "target", "kind", "site", "class", "bound", "n", "late", "milliseconds"}}
+			for i := range sites {
+				name := fmt.Sprint("site-", i)
+				known.Rows = append(known.Rows, []any{"acme", name, at.UnixMicro()})
+				took.Rows = append(took.Rows, []any{"acme", "erp", "goods_issue", name, "synchronous", 100, 2, 1, 60})
+			}
+			if err := tx.InsertAll(t.Context(), known); err != nil {
+				return err
+			}
+			return tx.InsertAll(t.Context(), took)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := httptest.NewRecorder()
+		collector.NewMetrics(d, func() time.Time { return at }, slog.New(slog.DiscardHandler)).ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+		text := answer.Body.String()
+		for _, line := range []string{`posting_seconds_bucket{tenant="acme",target="erp",kind="goods_issue",site="",class="synchronous",le="0.1"} 1002`,
+			`posting_late_total{tenant="acme",target="erp",kind="goods_issue",site="",class="synchronous"} 501`} {
+			if !strings.Contains(text, line) {
+				t.Errorf("no line %q in\n%.2000s", line, text)
+			}
+		}
+		if n := strings.Count(text, "\n"); n > 200 {
+			t.Errorf("%d lines for %d sites", n, sites)
+		}
+	})
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/dockline/dockline/collector/rebuild"
 	"github.com/dockline/dockline/collector/receipt"
 	"github.com/dockline/dockline/collector/reconcile"
+	"github.com/dockline/dockline/collector/retention"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -35,7 +36,8 @@ type road struct {
 	downlink  *downlink.Downlink
 	master    masterStream
 	keeper    *fleet.Keeper
-	night     *rebuild.Night // nil for never
+	night     *rebuild.Night   // nil for never
+	archivist *retention.Night // nil for by hand only
 	escalator *exception.Escalator
 	notices   *notice.Sender
 	watch     *policyWatch
@@ -56,6 +58,7 @@ func (m *Collector) newRoad(ctx context.Context, l link) (*road, error) {
 	r.master.feed = &master.Feed{DB: m.db, Holder: m.name, Publish: l.publish, OfflineAfter: m.config.MQTT.OfflineAfter, Share: m.config.Master.LineShare, Now: m.clock, Slog: m.log.With("part", "master")}
 	r.keeper = m.newKeeper(l, log)
 	r.night = m.newNight(log, r.worker)
+	r.archivist = m.newArchivist(log)
 	r.escalator = m.newEscalator()
 	if err := m.takePolicy(ctx, appendFacts); err != nil {
 		return nil, err
@@ -146,6 +149,9 @@ func (r *road) loops() []func(context.Context) error {
 	loops := []func(context.Context) error{r.filler.Run, r.sequencer.Run, r.worker.Run, r.worker.RunLarge, r.downlink.Run, r.master.feed.Run, r.keeper.Run, r.watch.Run, r.escalator.Run, r.notices.Run}
 	if r.night != nil {
 		loops = append(loops, r.night.Run)
+	}
+	if r.archivist != nil {
+		loops = append(loops, r.archivist.Run)
 	}
 	for _, s := range r.senders {
 		loops = append(loops, s.Run)

@@ -19,6 +19,7 @@ import (
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/rebuild"
 	"github.com/dockline/dockline/collector/reconcile"
+	"github.com/dockline/dockline/collector/sweep"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -31,7 +32,9 @@ type Surroundings struct {
 	Policy *policy.Policy
 	// PolicyApproval is policy.approval of the configuration.
 	PolicyApproval string
-	Systems        []SurroundingSystem
+	// SweepHeals is sweep.heal of the configuration.
+	SweepHeals bool
+	Systems    []SurroundingSystem
 	// Publish sends one message to a site, Up says whether there is a line to the broker.
 	Publish func(ctx context.Context, m wire.Message) error
 	Up      func() bool
@@ -63,6 +66,9 @@ type Stages struct {
 	// TakeUp looks whether another version of the policy is in force, and takes it up.
 	TakeUp    func(context.Context) error
 	Escalator *exception.Escalator
+	// Sweep compares the targets with what they should hold.
+	Sweep        *sweep.Sweep
+	SweepTargets func() []*sweep.Target
 	// Rebuild holds what is derived against the event log. It reports to nobody.
 	Rebuild *rebuild.Rebuild
 }
@@ -72,7 +78,7 @@ func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Collector{config: &Config{Policy: PolicyConfig{Approval: s.PolicyApproval}}, log: s.Log, db: s.DB, configured: s.Policy, name: cmp.Or(s.Name, Name), clock: s.Now, jitter: s.Random}
+	m := &Collector{config: &Config{Policy: PolicyConfig{Approval: s.PolicyApproval}, Sweep: SweepConfig{Heal: s.SweepHeals}}, log: s.Log, db: s.DB, configured: s.Policy, name: cmp.Or(s.Name, Name), clock: s.Now, jitter: s.Random}
 	for _, told := range s.Systems {
 		m.connectors = append(m.connectors, &system{connector: told.Connector,
 			config: ConnectorConfig{Name: told.Name, Tenant: s.Tenant, Role: string(told.Role)}})
@@ -84,7 +90,7 @@ func NewStages(ctx context.Context, s Surroundings) (*Stages, error) {
 	}
 	whole := NewRebuild(m.db, r.filler.Log, r.worker, m.name)
 	whole.Now = m.clock
-	return &Stages{TakeUp: r.watch.step, Rebuild: whole, Ingest: r.ingest, Filler: r.filler, Sequencer: r.sequencer, Worker: r.worker, Senders: r.senders, Intakes: r.intakes, Downlink: r.downlink, Master: r.master.feed, Keeper: r.keeper, Escalator: r.escalator}, nil
+	return &Stages{TakeUp: r.watch.step, Sweep: m.newSweep(), SweepTargets: m.sweepTargets, Rebuild: whole, Ingest: r.ingest, Filler: r.filler, Sequencer: r.sequencer, Worker: r.worker, Senders: r.senders, Intakes: r.intakes, Downlink: r.downlink, Master: r.master.feed, Keeper: r.keeper, Escalator: r.escalator}, nil
 }
 
 type surroundingLink Surroundings

@@ -27,6 +27,7 @@ var counts = map[string]struct{ commit, full int }{
 	"rebuild.troubles":       {10, 50},
 	"retention.kills":        {8, 100},
 	"retention.lives":        {20, 1000},
+	"giveback.lives":         {24, 2000},
 	"permutations.pure":      {300, 10000},
 	"permutations.database":  {40, 10000},
 	"once.tryton-orders":     {8, 60},
@@ -41,6 +42,8 @@ var counts = map[string]struct{ commit, full int }{
 	"orders.northwind-lines": {150, 1 << 20},
 	"sim.seeds":              {200, 2000},
 	"sim.again":              {3, 30},
+	// Differences that somebody made in ERP and CRM, an eighth of each kind.
+	"sweep.seeded": {24, 200},
 
 	// Three collectors on one database: events of forty sites, and how often one of the three is killed, stopped or asked to end.
 	"scale.events": {2640, 50_160},

@@ -82,7 +82,6 @@ type Broker struct {
 	blocked map[string]bool
 	pending map[string]int // connections without a client id as yet, by address
 	waiting int            // sum of pending
-	width   width          // how many of these there may be now
 
 	accepted, refused, takenOver, dropped, panics atomic.Uint64
 	warned                                        limiter
@@ -123,7 +122,7 @@ func Open(config Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open broker: %w", err)
 	}
-	b := &Broker{config: config, listen: listen, live: make(map[string]*conn), blocked: make(map[string]bool), pending: make(map[string]int), width: newWidth(4 * config.MaxPending)}
+	b := &Broker{config: config, listen: listen, live: make(map[string]*conn), blocked: make(map[string]bool), pending: make(map[string]int)}
 	b.server = mqtt.New(&mqtt.Options{
 		Capabilities: &mqtt.Capabilities{
 			MaximumClients:             int64(config.MaxClients),
@@ -251,7 +250,6 @@ func (b *Broker) claim(c *conn, cl *mqtt.Client) error {
 			c.clientID, c.client = cl.ID, cl
 			b.live[cl.ID] = c
 			b.settle(c)
-			b.width.settled(c.came, time.Now())
 			b.mu.Unlock()
 			return nil
 		}

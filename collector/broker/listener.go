@@ -39,7 +39,6 @@ type conn struct {
 	fault       error // why there is no identity, or why it does not count
 	handed      bool  // it is somebody else's from now on
 	settled     bool  // no longer pending; guarded by Broker.mu
-	came        time.Time
 	clientID    string
 	client      *mqtt.Client
 	done        chan struct{} // closed when the library has finished with it
@@ -115,7 +114,7 @@ func (l *listener) Close(listeners.CloseFn) {
 
 func (l *listener) handle(raw net.Conn, establish listeners.EstablishFn) {
 	b := l.b
-	c := &conn{Conn: tls.Server(raw, b.config.TLS), address: host(raw), came: time.Now(), done: make(chan struct{})}
+	c := &conn{Conn: tls.Server(raw, b.config.TLS), address: host(raw), done: make(chan struct{})}
 	if !l.admit(c) {
 		b.refused.Add(1)
 		_ = raw.Close()
@@ -177,7 +176,7 @@ func (l *listener) admit(c *conn) bool {
 	b := l.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.pending[c.address] >= b.config.MaxPending || b.waiting >= b.width.now() {
+	if b.pending[c.address] >= b.config.MaxPending || b.waiting >= 4*b.config.MaxPending {
 		return false
 	}
 	b.pending[c.address]++

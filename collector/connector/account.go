@@ -296,6 +296,7 @@ type accountKey struct{}
 
 // Pace is called by a connector before each request: it waits until the account of the call lets one more begin. Its error is a *Fault.
 func Pace(ctx context.Context) error {
+	countRequest(ctx)
 	if a, ok := ctx.Value(accountKey{}).(*Account); ok {
 		return a.pace(ctx)
 	}

@@ -90,9 +90,13 @@ func boundOf(took time.Duration) int64 {
 	return 0
 }
 
-// Histograms are those of all tenants, in a fixed order.
-func Histograms(ctx context.Context, tx *db.Tx) (out []*Histogram, err error) {
-	rows, err := tx.Query(ctx, `SELECT tenant, target, kind, site, class, bound, n, late, milliseconds FROM posting_timing ORDER BY tenant, target, kind, site, class, bound`)
+// Histograms are those of all tenants, in a fixed order; by site, or with the sites of a tenant together under none.
+func Histograms(ctx context.Context, tx *db.Tx, bySite bool) (out []*Histogram, err error) {
+	query := `SELECT tenant, target, kind, site, class, bound, n, late, milliseconds FROM posting_timing ORDER BY tenant, target, kind, site, class, bound`
+	if !bySite {
+		query = `SELECT tenant, target, kind, '', class, bound, SUM(n), SUM(late), SUM(milliseconds) FROM posting_timing GROUP BY tenant, target, kind, class, bound ORDER BY tenant, target, kind, class, bound`
+	}
+	rows, err := tx.Query(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("posting: what they took: %w", err)
 	}

@@ -57,7 +57,8 @@ func (v *view) wakeInvoiced(s *docklinev1.OrderState) {
 func invoicesByShipment(s *docklinev1.OrderState) map[string]string {
 	by := make(map[string]string)
 	for _, i := range s.GetShipmentInvoices() {
-		by[event.ShipmentKey(i.GetSite(), i.GetShipment())] += i.GetInvoice() + " " + i.GetEventId() + ";"
+		// The time too: an event that another body under its id has replaced happened at another one.
+		by[event.ShipmentKey(i.GetSite(), i.GetShipment())] += fmt.Sprint(i.GetInvoice(), i.GetEventId(), i.GetAt().AsTime().UnixNano(), ";")
 	}
 	return by
 }

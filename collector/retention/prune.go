@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/dockline/dockline/collector/db"
 )
@@ -25,15 +26,12 @@ func (r *Retention) prune(ctx context.Context, a *Archive) error {
 		if len(parts) == 0 {
 			return nil
 		}
-		held, err := r.DB.Lease(ctx, "archive/"+a.Tenant, r.Holder, lease)
-		if err == nil && !held {
-			err = fmt.Errorf("%w of tenant %s", ErrBusy, a.Tenant)
-		}
-		if err != nil {
+		if err := r.hold(ctx, a.Tenant); err != nil {
 			return err
 		}
 		var pruned, skipped int64
-		err = r.DB.Write(ctx, func(tx *db.Tx) (err error) {
+		began := time.Now()
+		err := r.DB.Write(ctx, func(tx *db.Tx) (err error) {
 			pruned, skipped, err = r.pruneParts(ctx, tx, a, parts)
 			return err
 		})
@@ -42,7 +40,10 @@ func (r *Retention) prune(ctx context.Context, a *Archive) error {
 			return err
 		}
 		a.Pruned, a.Skipped = a.Pruned+pruned, a.Skipped+skipped
-		return r.fault("pruning")
+		if err := r.fault("pruning"); err != nil {
+			return err
+		}
+		return r.rest(ctx, time.Since(began))
 	}
 	err = read(filepath.Join(filepath.Dir(r.path(a.Tenant, a.Manifest)), m.File), m.SHA256, func(p *part) error {
 		if parts = append(parts, p); len(parts) < r.together() {

@@ -50,8 +50,12 @@ type Retention struct {
 	MaxGroup int
 	// MaxFile is how many groups an archive has at most. 0 is 2,000.
 	MaxFile int
+	// Page is how many old events are looked at together. 0 is 500.
+	Page int
 	// Together is how many groups one transaction deletes or puts back. 0 is 20.
 	Together int
+	// Rest is called between transactions with what the last one took, so that others have the database meanwhile; nil goes on at once.
+	Rest func(ctx context.Context, worked time.Duration) error
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Fault lets a test fail at one point; nil: none fails.
@@ -65,6 +69,7 @@ const (
 	defaultMaxGroup = 5000
 	defaultMaxFile  = 2000
 	defaultTogether = 20
+	defaultPage     = 500
 	lease           = time.Minute
 )
 
@@ -85,6 +90,8 @@ func (r *Retention) fault(point string) error {
 func (r *Retention) maxGroup() int { return cmp.Or(r.MaxGroup, defaultMaxGroup) }
 
 func (r *Retention) together() int { return cmp.Or(r.Together, defaultTogether) }
+
+func (r *Retention) page() int { return cmp.Or(r.Page, defaultPage) }
 
 func (r *Retention) maxFile() int { return cmp.Or(r.MaxFile, defaultMaxFile) }
 

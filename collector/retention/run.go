@@ -1,7 +1,6 @@
 package retention
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,30 +13,34 @@ import (
 
 	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
-	"github.com/dockline/dockline/collector/people"
 )
 
 // Who archives, and why.
 type Who struct {
 	By, Reason string
+
+	// scheduled: nobody does; it is the hour.
+	scheduled bool
 }
 
-// scanPage is how many events of the log are looked at together.
-const scanPage = 500
+// errTime ends a scan whose time is over.
+var errTime = errors.New("its time is over")
 
-// scan goes through the old events of a tenant, the oldest first, and calls f for each group that one of them is in, once.
-func (r *Retention) scan(ctx context.Context, tenant string, f func(*group) error) error {
+// scan goes through the old events of a tenant behind one, the oldest first, and calls f for each group that one of them is in, once. After
+// each page it calls paged with its last event; nil is nobody.
+func (r *Retention) scan(ctx context.Context, tenant string, after int64, paged func(through int64, took time.Duration) error, f func(*group) error) error {
 	oldest := r.shortest(tenant)
 	if oldest <= 0 {
 		return nil
 	}
 	until := r.now().Add(-oldest).UnixMicro()
 	seen := make(map[int64]bool)
-	for after := int64(0); ; {
+	for {
 		var page []int64
+		began := time.Now()
 		var list []*group
 		err := r.DB.Read(ctx, func(tx *db.Tx) (err error) {
-			if page, err = oldEvents(ctx, tx, tenant, after, until); err != nil || len(page) == 0 {
+			if page, err = oldEvents(ctx, tx, tenant, after, until, r.page()); err != nil || len(page) == 0 {
 				return err
 			}
 			fresh := slices.DeleteFunc(slices.Clone(page), func(id int64) bool { return seen[id] })
@@ -48,6 +51,7 @@ func (r *Retention) scan(ctx context.Context, tenant string, f func(*group) erro
 			return err
 		}
 		after = page[len(page)-1]
+		took := time.Since(began)
 		for _, g := range list {
 			for _, id := range g.events {
 				if id > after {
@@ -63,11 +67,17 @@ func (r *Retention) scan(ctx context.Context, tenant string, f func(*group) erro
 				return err
 			}
 		}
+		if paged == nil {
+			continue
+		}
+		if err := paged(after, took); err != nil {
+			return err
+		}
 	}
 }
 
-func oldEvents(ctx context.Context, tx *db.Tx, tenant string, after, until int64) (ids []int64, err error) {
-	rows, err := tx.Query(ctx, `SELECT log_id FROM event WHERE log_id > ? AND tenant = ? AND variant <> 1 AND recorded_at < ? ORDER BY log_id LIMIT ?`, after, tenant, until, scanPage)
+func oldEvents(ctx context.Context, tx *db.Tx, tenant string, after, until int64, most int) (ids []int64, err error) {
+	rows, err := tx.Query(ctx, `SELECT log_id FROM event WHERE log_id > ? AND tenant = ? AND variant <> 1 AND recorded_at < ? ORDER BY log_id LIMIT ?`, after, tenant, until, most)
 	if err != nil {
 		return nil, fmt.Errorf("old events: %w", err)
 	}
@@ -123,7 +133,7 @@ func (r *Retention) Plan(ctx context.Context, tenant string) (*Plan, error) {
 			return err
 		})
 	}
-	err := r.scan(ctx, tenant, func(g *group) error {
+	err := r.scan(ctx, tenant, 0, nil, func(g *group) error {
 		if g.why != "" {
 			p.Stays[plain(g.why)]++
 			return nil
@@ -166,34 +176,55 @@ func (one row) size() (n int64) {
 
 // Run archives what is old enough, and first ends what was begun before. It returns the archives that it wrote or ended, also where it fails.
 func (r *Retention) Run(ctx context.Context, tenant string, who Who) (done []*Archive, err error) {
+	_, done, err = r.run(ctx, tenant, who, time.Time{})
+	return done, err
+}
+
+// run is Run, on record. It begins nothing new after a time; the zero time is never.
+func (r *Retention) run(ctx context.Context, tenant string, who Who, until time.Time) (run *Record, done []*Archive, err error) {
 	err = r.DB.Write(ctx, func(tx *db.Tx) error {
-		return people.Act(ctx, tx, people.Retention, audit.Act{Tenant: tenant, By: who.By, Action: "archive.run", Object: "archive", Reason: who.Reason}, r.now())
+		return r.act(ctx, tx, who, audit.Act{Tenant: tenant, By: who.By, Action: "archive.run", Object: "archive", Reason: who.Reason}, r.now())
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	name := "archive/" + tenant
-	held, err := r.DB.Lease(ctx, name, r.Holder, lease)
-	if err != nil {
-		return nil, err
+	if err := r.hold(ctx, tenant); err != nil {
+		return nil, nil, err
 	}
-	if !held {
-		return nil, fmt.Errorf("%w of tenant %s", ErrBusy, tenant)
+	defer func() { err = errors.Join(err, r.DB.Release(context.WithoutCancel(ctx), leaseOf(tenant), r.Holder)) }()
+	if run, err = r.beginRun(ctx, tenant, who); err != nil {
+		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, r.DB.Release(context.WithoutCancel(ctx), name, r.Holder)) }()
+	defer func() { err = errors.Join(err, r.endRun(ctx, run, done, err)) }()
 	if done, err = r.finish(ctx, tenant); err != nil {
-		return done, err
+		return run, done, err
 	}
+	more, err := r.through(ctx, run, who, until)
+	return run, append(done, more...), err
+}
+
+// through goes through the old events of the run's tenant and archives them by month.
+func (r *Retention) through(ctx context.Context, run *Record, who Who, until time.Time) (done []*Archive, err error) {
 	byMonth := make(map[string][]*group)
 	flush := func(month string) error {
-		a, err := r.archive(ctx, tenant, byMonth[month], who)
+		a, err := r.archive(ctx, run.Tenant, byMonth[month], who)
 		delete(byMonth, month)
 		if a != nil {
 			done = append(done, a)
 		}
 		return err
 	}
-	err = r.scan(ctx, tenant, func(g *group) error {
+	through := run.after
+	err = r.scan(ctx, run.Tenant, run.after, func(page int64, took time.Duration) error {
+		through = page
+		if err := r.hold(ctx, run.Tenant); err != nil {
+			return err
+		}
+		if !until.IsZero() && !r.now().Before(until) {
+			return errTime
+		}
+		return r.rest(ctx, took)
+	}, func(g *group) error {
 		if g.why != "" {
 			return nil
 		}
@@ -203,6 +234,9 @@ func (r *Retention) Run(ctx context.Context, tenant string, who Who) (done []*Ar
 		}
 		return flush(m)
 	})
+	if errors.Is(err, errTime) {
+		run.State, run.after, err = Stopped, through, nil
+	}
 	for _, m := range slices.Sorted(maps.Keys(byMonth)) {
 		if err == nil {
 			err = flush(m)
@@ -211,10 +245,29 @@ func (r *Retention) Run(ctx context.Context, tenant string, who Who) (done []*Ar
 	return done, err
 }
 
+func leaseOf(tenant string) string { return "archive/" + tenant }
+
+// hold takes or prolongs the tenant's lease.
+func (r *Retention) hold(ctx context.Context, tenant string) error {
+	held, err := r.DB.Lease(ctx, leaseOf(tenant), r.Holder, lease)
+	if err == nil && !held {
+		err = fmt.Errorf("%w of tenant %s", ErrBusy, tenant)
+	}
+	return err
+}
+
+// rest lets others have the database, where that is wanted.
+func (r *Retention) rest(ctx context.Context, worked time.Duration) error {
+	if r.Rest == nil {
+		return nil
+	}
+	return r.Rest(ctx, worked)
+}
+
 // archive writes groups into one archive and takes them out of the database.
 func (r *Retention) archive(ctx context.Context, tenant string, list []*group, who Who) (*Archive, error) {
-	if held, err := r.DB.Lease(ctx, "archive/"+tenant, r.Holder, lease); err != nil || !held {
-		return nil, cmp.Or(err, fmt.Errorf("%w of tenant %s", ErrBusy, tenant))
+	if err := r.hold(ctx, tenant); err != nil {
+		return nil, err
 	}
 	m := &Manifest{Schema: Schema, Tenant: tenant, Rows: make(map[string]int64), Kinds: make(map[string]int64), CreatedAt: r.now()}
 	for _, g := range list {
@@ -259,7 +312,7 @@ func (r *Retention) begin(ctx context.Context, m *Manifest, who Who) (a *Archive
 		if err := a.insert(ctx, tx); err != nil {
 			return err
 		}
-		return people.Act(ctx, tx, people.Retention, audit.Act{Tenant: m.Tenant, By: who.By, Action: "archive.write", Object: fmt.Sprintf("archive/%d", a.Number), Reason: who.Reason}, m.CreatedAt)
+		return r.act(ctx, tx, who, audit.Act{Tenant: m.Tenant, By: who.By, Action: "archive.write", Object: fmt.Sprintf("archive/%d", a.Number), Reason: who.Reason}, m.CreatedAt)
 	})
 	return a, err
 }
@@ -316,6 +369,7 @@ func (r *Retention) groupsInto(ctx context.Context, w *writer, m *Manifest, list
 	}
 	for some := range slices.Chunk(list, r.together()) {
 		var rows [][]row
+		began := time.Now()
 		if err := r.DB.Read(ctx, func(tx *db.Tx) (err error) { rows, err = newReader(tx).rows(ctx, some); return err }); err != nil {
 			return err
 		}
@@ -323,6 +377,12 @@ func (r *Retention) groupsInto(ctx context.Context, w *writer, m *Manifest, list
 			if err := groupInto(w, m, g, rows[i]); err != nil {
 				return err
 			}
+		}
+		if err := r.hold(ctx, m.Tenant); err != nil {
+			return err
+		}
+		if err := r.rest(ctx, time.Since(began)); err != nil {
+			return err
 		}
 	}
 	return w.line(line{Record: "end", Groups: m.Groups, Rows: w.rows})

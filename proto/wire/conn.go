@@ -108,6 +108,9 @@ const (
 	codeTaken   = 0x8e            // session taken over
 	shortLink   = time.Minute
 	dialTimeout = 10 * time.Second
+	// greetTimeout is how long the broker may take to answer for subscriptions and births. It has let us in, so it is there: when a whole fleet
+	// comes back at once it is slow, and who gives up then makes it slower.
+	greetTimeout = 30 * time.Second
 	// takeoverGrowth bounds how much longer than the first the pause after a takeover becomes.
 	takeoverGrowth = 12
 )

@@ -140,7 +140,7 @@ func (c *Conn) connectPacket() *paho.Connect {
 // greet subscribes and sends the birth messages, and then waits for the broker's answers to all of them: over a long line each answer
 // that is awaited by itself costs a round trip. The broker takes packets in the order in which they come.
 func (c *Conn) greet(l *link) error {
-	ctx, cancel := context.WithTimeout(l.ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(l.ctx, greetTimeout)
 	defer cancel()
 	var answers []<-chan error
 	if len(c.config.Subscribe) > 0 {

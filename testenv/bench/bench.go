@@ -36,6 +36,8 @@ type Suite struct {
 	Areas []string
 	// Rounds is how often each rate and time is taken, of which the median counts (3).
 	Rounds int
+	// Sites is how many area scale runs with (10,000).
+	Sites int
 	// Plots is a folder for pictures of what was measured, "" for none.
 	Plots string
 	// Dir is an empty folder for everything, on the disk that is to be measured.

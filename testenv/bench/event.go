@@ -89,7 +89,7 @@ func Stamped(key string, n uint64) *docklinev1.Event {
 func PickOf(site string, n uint64) *docklinev1.Event {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(site)) // it never fails
-	e := Pick("wms", h.Sum64()%1e9*100+n)
+	e := Pick("wms", h.Sum64()%1e6+n)
 	own := fmt.Sprintf("%s-%d", site, n/5)
 	e.Source, e.Subject, e.SourceKey, e.Movement = "wms", own, fmt.Sprintf("wms/%09d", n), n+1
 	pick := e.GetPick()

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,11 +29,16 @@ type scaleConfig struct {
 }
 
 // tenThousand is what `make bench AREA=scale` runs.
-var tenThousand = scaleConfig{stages: []int{1000, 3000, 10_000}, rest: 40 * time.Second, outage: 20 * time.Second, trickle: time.Minute, events: 100, limit: 10 * time.Minute}
+const tenThousand = 10_000
+
+// scaleOf is a run with so many sites.
+func scaleOf(sites int) scaleConfig {
+	return scaleConfig{stages: []int{max(1, sites/10), max(1, sites*3/10), sites}, rest: 40 * time.Second, outage: 20 * time.Second, trickle: time.Minute, events: 100, limit: 10 * time.Minute}
+}
 
 // scale measures ten thousand sites, each with the agent's own journal and uplink, on one collector with the embedded broker and SQLite.
 func (s *Suite) scale(ctx context.Context) error {
-	r, err := s.scaleRun(ctx, tenThousand)
+	r, err := s.scaleRun(ctx, scaleOf(cmp.Or(s.Sites, tenThousand)))
 	if err != nil {
 		return err
 	}
@@ -179,15 +185,22 @@ func (r *scaleRun) shown(ctx context.Context, state fleet.State) (n int, err err
 	return n, err
 }
 
+// portion is how many sites begin together: a fleet grows site by site. How all come at once the storm shows.
+const portion = 250
+
 // grow has more and more sites connect, and sees what so many cost at rest.
 func (r *scaleRun) grow(ctx context.Context) error {
+	run := 0
 	for _, n := range r.config.stages {
 		began := time.Now()
-		if _, err := r.sites.ask(manyagents.Order{Do: "run", N: n}); err != nil {
-			return err
-		}
-		if err := r.back(ctx, n, nil); err != nil {
-			return err
+		for run < n {
+			run = min(run+portion, n)
+			if _, err := r.sites.ask(manyagents.Order{Do: "run", N: run}); err != nil {
+				return err
+			}
+			if err := r.back(ctx, run, nil); err != nil {
+				return err
+			}
 		}
 		r.suite.say("%d sites are greeted and shown online after %s", n, time.Since(began).Round(100*time.Millisecond))
 		p, err := r.rest(ctx, n)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/testenv/manyagents"
 )
@@ -172,8 +173,18 @@ func (r *scaleRun) trickle(ctx context.Context) error {
 	return nil
 }
 
-// look asks for what people see of so many sites.
-func (r *scaleRun) look(context.Context) (err error) {
+// look asks for what people see of so many sites, and whether anything of theirs was refused: that would cost otherwise than what is taken.
+func (r *scaleRun) look(ctx context.Context) (err error) {
+	var refused int64
+	err = r.centre.read.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(ctx, `SELECT COUNT(*) FROM dead_letter`).Scan(&refused)
+	})
+	if err == nil && refused > 0 {
+		err = fmt.Errorf("%d events were refused", refused)
+	}
+	if err != nil {
+		return err
+	}
 	r.page, err = pageTime(r.centre.console)
 	return err
 }

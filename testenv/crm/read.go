@@ -34,7 +34,7 @@ func (s *Server) reads(mux *http.ServeMux) {
 	get("/api/orders", func(w http.ResponseWriter, r *http.Request) {
 		var orders []Order
 		for _, number := range s.store.orderList {
-			if o := s.store.orders[number]; sandbox.Matches(r, "status", o.Status) && sandbox.Matches(r, "customer", o.Customer) {
+			if o := s.store.orders[number]; sandbox.Matches(r, "status", o.Status) && sandbox.Matches(r, "customer", o.Customer) && sandbox.Since(r, o.ChangedAt) {
 				orders = append(orders, o)
 			}
 		}
@@ -53,7 +53,7 @@ func (s *Server) reads(mux *http.ServeMux) {
 		var cases []Case
 		for _, number := range s.store.caseList {
 			c := s.store.cases[number]
-			if sandbox.Matches(r, "external_reference", c.ExternalReference) && sandbox.Matches(r, "status", c.Status) && sandbox.Matches(r, "order", c.Order) {
+			if sandbox.Matches(r, "external_reference", c.ExternalReference) && sandbox.Matches(r, "status", c.Status) && sandbox.Matches(r, "order", c.Order) && sandbox.Since(r, s.store.changed[c.Number]) {
 				cases = append(cases, c)
 			}
 		}

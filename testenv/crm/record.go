@@ -83,6 +83,8 @@ type store struct {
 	cases     map[string]Case
 	caseList  []string
 	calls     []sandbox.Call
+	// changed is when a case was last changed, by number.
+	changed map[string]time.Time
 }
 
 func (s *store) apply(e entry) {
@@ -100,6 +102,9 @@ func (s *store) apply(e entry) {
 			s.caseList = append(s.caseList, e.Case.Number)
 		}
 		s.cases[e.Case.Number] = *e.Case
+		if e.Call != nil {
+			s.changed[e.Case.Number] = e.Call.At
+		}
 	}
 	if e.Call != nil {
 		s.calls = append(s.calls, *e.Call)

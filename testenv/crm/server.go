@@ -46,7 +46,7 @@ func New(c Config) (*Server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Server{config: c, injector: sandbox.NewInjector(c.Seed, c.Faults), store: &store{orders: map[string]Order{}, cases: map[string]Case{}}}
+	s := &Server{config: c, injector: sandbox.NewInjector(c.Seed, c.Faults), store: &store{orders: map[string]Order{}, cases: map[string]Case{}, changed: map[string]time.Time{}}}
 	ledger, err := sandbox.OpenLedger(filepath.Join(c.Dir, "crm.jsonl"), func(line []byte) error {
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {

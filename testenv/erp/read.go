@@ -45,55 +45,61 @@ func (s *Server) readDocuments(get func(string, func(http.ResponseWriter, *http.
 	})
 	get("/api/goods-issues", func(w http.ResponseWriter, r *http.Request) {
 		sandbox.WritePage(w, r, s.store.issues.asked(r, func(i GoodsIssue) bool {
-			return sandbox.Matches(r, "order", i.Order)
+			return sandbox.Matches(r, "order", i.Order) && sandbox.Matches(r, "site", i.Site) && s.since(r, KindIssue, i.Number)
 		}))
 	})
 	get("/api/invoices", func(w http.ResponseWriter, r *http.Request) {
 		sandbox.WritePage(w, r, s.store.invoices.asked(r, func(i Invoice) bool {
-			return sandbox.Matches(r, "order", i.Order)
+			return sandbox.Matches(r, "order", i.Order) && s.since(r, KindInvoice, i.Number)
 		}))
 	})
 	get("/api/stock-adjustments", func(w http.ResponseWriter, r *http.Request) {
 		sandbox.WritePage(w, r, s.store.adjustments.asked(r, func(a Adjustment) bool {
-			return sandbox.Matches(r, "site", a.Site)
+			return sandbox.Matches(r, "site", a.Site) && s.since(r, KindAdjustment, a.Number)
 		}))
 	})
 	get("/api/order-amendments", func(w http.ResponseWriter, r *http.Request) {
 		sandbox.WritePage(w, r, s.store.amendments.asked(r, func(a Amendment) bool {
-			return sandbox.Matches(r, "order", a.Order)
+			return sandbox.Matches(r, "order", a.Order) && s.since(r, KindAmendment, a.Number)
 		}))
 	})
 	get("/api/backorders", func(w http.ResponseWriter, r *http.Request) {
 		sandbox.WritePage(w, r, s.store.backorders.list(func(b Backorder) bool { return sandbox.Matches(r, "order", b.Order) }))
 	})
-	listReversals := func(path string, d *documents[Reversal]) {
+	listReversals := func(path, kind string, d *documents[Reversal]) {
 		get(path, func(w http.ResponseWriter, r *http.Request) {
 			sandbox.WritePage(w, r, d.asked(r, func(v Reversal) bool {
-				return sandbox.Matches(r, "order", v.Order)
+				return sandbox.Matches(r, "order", v.Order) && s.since(r, kind, v.Number)
 			}))
 		})
 	}
-	listReversals("/api/goods-issue-reversals", &s.store.issueReversals)
-	listReversals("/api/invoice-reversals", &s.store.invoiceReversals)
-	listReversals("/api/return-receipt-reversals", &s.store.receiptReversals)
-	listReversals("/api/credit-reversals", &s.store.creditReversals)
+	listReversals("/api/goods-issue-reversals", KindIssueReversal, &s.store.issueReversals)
+	listReversals("/api/invoice-reversals", KindInvoiceReversal, &s.store.invoiceReversals)
+	listReversals("/api/return-receipt-reversals", KindReceiptReversal, &s.store.receiptReversals)
+	listReversals("/api/credit-reversals", KindCreditReversal, &s.store.creditReversals)
 	getOne(get, "/api/order-amendments/{number}", &s.store.amendments)
 	getOne(get, "/api/backorders/{number}", &s.store.backorders)
 	getOne(get, "/api/sales-orders/{number}", &s.store.orders)
 	getOne(get, "/api/goods-issues/{number}", &s.store.issues)
 	get("/api/credit-memos", func(w http.ResponseWriter, r *http.Request) {
 		sandbox.WritePage(w, r, s.store.credits.list(func(m CreditMemo) bool {
-			return m.Status != Deleted && sandbox.Matches(r, "external_reference", m.ExternalReference) && sandbox.Matches(r, "order", m.Order)
+			return m.Status != Deleted && sandbox.Matches(r, "external_reference", m.ExternalReference) && sandbox.Matches(r, "order", m.Order) && s.since(r, KindCreditMemo, m.Number)
 		}))
 	})
 	get("/api/return-receipts", func(w http.ResponseWriter, r *http.Request) {
 		sandbox.WritePage(w, r, s.store.receipts.list(func(v ReturnReceipt) bool {
-			return sandbox.Matches(r, "external_reference", v.ExternalReference) && sandbox.Matches(r, "order", v.Order)
+			return sandbox.Matches(r, "external_reference", v.ExternalReference) && sandbox.Matches(r, "order", v.Order) && sandbox.Matches(r, "site", v.Site) && s.since(r, KindReturnReceipt, v.Number)
 		}))
 	})
 	getOne(get, "/api/returns/{number}", &s.store.returns)
 	getOne(get, "/api/invoices/{number}", &s.store.invoices)
 	getOne(get, "/api/stock-adjustments/{number}", &s.store.adjustments)
+}
+
+// since says whether a document was made or changed since the time that a request names; one that names none asks for all.
+func (s *Server) since(r *http.Request, kind, number string) bool {
+	changed, known := s.store.changed[kind+"/"+number]
+	return !known || sandbox.Since(r, changed)
 }
 
 func getOne[T any](get func(string, func(http.ResponseWriter, *http.Request)), path string, d *documents[T]) {

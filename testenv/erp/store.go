@@ -47,6 +47,8 @@ type store struct {
 
 	changes []Change
 	calls   []sandbox.Call
+	// changed is when a document was last changed, by kind and number.
+	changed map[string]time.Time
 }
 
 // documents of one kind, in the order in which they were made.
@@ -99,7 +101,7 @@ func (d *documents[T]) list(keep func(T) bool) []T {
 }
 
 func newStore() *store {
-	return &store{items: map[string]Item{}, customers: map[string]Customer{}, bins: map[string]map[string]bool{},
+	return &store{changed: map[string]time.Time{}, items: map[string]Item{}, customers: map[string]Customer{}, bins: map[string]map[string]bool{},
 		stock:  map[stockKey]decimal.Decimal{},
 		orders: documents[Order]{byNumber: map[string]Order{}}, issues: documents[GoodsIssue]{byNumber: map[string]GoodsIssue{}},
 		invoices:    documents[Invoice]{byNumber: map[string]Invoice{}},
@@ -124,6 +126,7 @@ func (s *store) apply(e entry) error {
 			return err
 		}
 		s.changes = append(s.changes, c)
+		s.changed[c.Kind+"/"+c.ID] = c.At
 	}
 	if e.Call != nil {
 		s.calls = append(s.calls, *e.Call)

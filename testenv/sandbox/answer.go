@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // Refusal is an answer that is no success: {"error": {"code": ..., "message": ...}}.
@@ -58,6 +59,12 @@ func WritePage[T any](w http.ResponseWriter, r *http.Request, all []T) {
 func Matches(r *http.Request, name, value string) bool {
 	query := r.URL.Query()
 	return !query.Has(name) || query.Get(name) == value
+}
+
+// Since says whether a time is not before the one that the query names under "since"; a query without it, or without a time, asks for all.
+func Since(r *http.Request, at time.Time) bool {
+	since, err := time.Parse(time.RFC3339Nano, r.URL.Query().Get("since"))
+	return err != nil || !at.Before(since)
 }
 
 func number(r *http.Request, name string, otherwise int) int {

@@ -41,7 +41,7 @@ func remove(path string) error {
 func (s *site) takeSnapshot() error {
 	s.world.trace.add(s.world.now, "%s: the disk is copied", s.name)
 	s.snapshot = filepath.Join(s.dir, "snapshot-"+fmt.Sprint(s.opened))
-	if err := os.CopyFS(filepath.Join(s.snapshot, "journal"), os.DirFS(s.journalDir())); err != nil {
+	if err := copyJournal(s.journalDir(), filepath.Join(s.snapshot, "journal")); err != nil {
 		return err
 	}
 	return copyFile(s.inboxPath(), filepath.Join(s.snapshot, "inbox.db"))
@@ -49,8 +49,29 @@ func (s *site) takeSnapshot() error {
 
 func (s *site) putBack() error {
 	s.world.fault(diskPutBack)
-	return s.reborn("the disk is put back to its copy", func(to string) error { return os.CopyFS(to, os.DirFS(filepath.Join(s.snapshot, "journal"))) },
+	return s.reborn("the disk is put back to its copy", func(to string) error { return copyJournal(filepath.Join(s.snapshot, "journal"), to) },
 		func() error { return copyFile(filepath.Join(s.snapshot, "inbox.db"), s.inboxPath()) })
+}
+
+// copyJournal copies a folder with the times of its files: what is lost of a damaged one is dated by it.
+func copyJournal(from, to string) error {
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		return err
+	}
+	files, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			return err
+		}
+		if err := os.Chtimes(filepath.Join(to, f.Name()), info.ModTime(), info.ModTime()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func copyFile(from, to string) error {
@@ -66,7 +87,7 @@ func (s *site) damage() error {
 	w := s.world
 	was := s.journalDir()
 	spoil := func(dir string) error {
-		if err := os.CopyFS(dir, os.DirFS(was)); err != nil {
+		if err := copyJournal(was, dir); err != nil {
 			return err
 		}
 		files, err := filepath.Glob(filepath.Join(dir, "epoch-*.db"))

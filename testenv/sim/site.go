@@ -156,7 +156,7 @@ func (s *site) rewind(ctx context.Context) error {
 // stop writes more, and to another folder.
 func (s *site) crash() error {
 	was := s.journalDir()
-	return s.reborn("the agent crashes", func(to string) error { return os.CopyFS(to, os.DirFS(was)) }, func() error { return nil })
+	return s.reborn("the agent crashes", func(to string) error { return copyJournal(was, to) }, func() error { return nil })
 }
 
 // reborn ends the agent and starts it again in another folder: leave puts into it what there is of the journal, inbox changes what there is

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/dockline/dockline/testenv/erp"
 	"github.com/dockline/dockline/testenv/sandbox"
 )
@@ -99,6 +101,14 @@ func (s *sandboxERP) Master() *erp.Master { return s.server.Master() }
 
 // Spoil changes a document behind everybody's back.
 func (s *sandboxERP) Spoil(how string) (string, error) { return s.server.Spoil(how) }
+
+// Hand changes one document as somebody does who goes past the ERP's own rules, and HandStock what its book says of a place.
+func (s *sandboxERP) Hand(how, reference string) error { return s.server.Hand(how, reference) }
+
+// HandStock changes the book.
+func (s *sandboxERP) HandStock(place erp.StockLine, by decimal.Decimal) {
+	s.server.HandStock(place, by)
+}
 
 func (s *sandboxERP) Faults() *sandbox.Injector { return s.server.Faults() }
 

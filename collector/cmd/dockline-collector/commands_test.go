@@ -60,7 +60,7 @@ var every = []given{
 	{"master sync", people.SiteAct, "--tenant acme erp --kind item --reason wrong", exitFine},
 	{"order list", "", "--tenant acme", exitFine},
 	{"order show", "", "--tenant acme SO1", exitFine},
-	{"order hold", people.OrderAct, "--tenant acme SO2 --reason asked", exitFine},
+	{"order hold", people.OrderAct, "--tenant acme SO2 --reason asked", exitFailed}, // it is picked already
 	{"order release", people.OrderAct, "--tenant acme SO2 --reason answered", exitFailed},
 	{"order cancel", people.OrderAct, "--tenant acme SO2 --reason asked", exitFine},
 	{"order split", people.OrderAct, "--tenant acme SO2 --line 1=1 --reason asked", exitFine},
@@ -130,6 +130,7 @@ var every = []given{
 	{"export analytics", "", "--tenant acme --out tables", exitFine},
 	{"retention plan", "", "--tenant acme", exitFine},
 	{"retention run", people.Retention, "--tenant acme --reason old", exitFine},
+	{"retention runs", "", "--tenant acme", exitFine},
 	{"retention list", "", "--tenant acme", exitFine},
 	{"retention where", "", "--tenant acme order/SO1", exitWrong},
 	{"retention verify", "", "--tenant acme", exitFine},
@@ -152,6 +153,9 @@ var every = []given{
 	{"ownership list", "", "", exitFine},
 	{"ownership explain", "", "customer", exitFine},
 	{"rebuild", people.SystemAct, "--switch", exitFine},
+	{"sweep run", people.PostingAct, "--tenant acme", exitFailed}, // its system cannot be reached
+	{"sweep list", "", "--tenant acme", exitFine},
+	{"sweep show", "", "--tenant acme 1", exitWrong},
 	{"replay keys", people.Replay, "--tenant acme --order SO1 --run --yes --reason anew", exitFine},
 	{"replay list", "", "--tenant acme", exitFine},
 	{"replay show", "", "--tenant acme 1", exitWrong},
@@ -210,6 +214,9 @@ var mistakes = []struct {
 	{"retention where --tenant acme order/SO404", exitWrong, "nothing is known of it"},
 	{"export log --tenant acme --kind pick.confirmd", exitWrong, "pick.confirmed"},
 	{"export analytics --tenant acme --out tables --kind pick.confirmd", exitWrong, "pick.confirmed"},
+	{"sweep run --tenant acme --target sap", exitWrong, "there is erp"},
+	{"sweep run --tenant acme --site dc-north", exitWrong, "dc-east"},
+	{"sweep show --tenant acme 404", exitWrong, "no such run"},
 	{"nonsense", exitWrong, "nonsense"},
 	{"order show --tenant acme", exitWrong, "order"},
 }

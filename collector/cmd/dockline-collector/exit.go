@@ -21,6 +21,7 @@ import (
 	"github.com/dockline/dockline/collector/replay"
 	"github.com/dockline/dockline/collector/retention"
 	"github.com/dockline/dockline/collector/submission"
+	"github.com/dockline/dockline/collector/sweep"
 	"github.com/dockline/dockline/proto/configfile"
 )
 
@@ -49,7 +50,7 @@ func (f foundWrong) Unwrap() error { return f.error }
 // refusals are the errors of other packages that say the same as wrong.
 var refusals = []error{people.ErrNotAllowed, people.ErrAbsent, exception.ErrAbsent, exception.ErrNoAction, exception.ErrIncorrect, posting.ErrAbsent, version.ErrUnknown,
 	eventlog.ErrNoEvent, view.ErrNoGoods, view.ErrNoOrder, milestone.ErrNoClock, enrol.ErrNoSite, downlink.ErrNoSite, fleet.ErrNoSite, fleet.ErrSite, replay.ErrAbsent, deadletter.ErrAbsent, deadletter.ErrIncorrect, retention.ErrAbsent,
-	master.ErrAbsent, giveback.ErrAbsent, submission.ErrDiffers, giveback.ErrIncorrect, reconcile.ErrNoKey}
+	master.ErrAbsent, giveback.ErrAbsent, submission.ErrDiffers, giveback.ErrIncorrect, reconcile.ErrNoKey, sweep.ErrAbsent}
 
 // exitCode is the code that a command ends with.
 func exitCode(err error) int {

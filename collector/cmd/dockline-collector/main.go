@@ -52,6 +52,7 @@ type commands struct {
 	Policy     policyCommand     `cmd:"" help:"The rules of the business: check, explain, compare, approve and activate versions of them."`
 	Ownership  ownershipCommand  `cmd:"" help:"Which system is the record for what, and who must act on what goes wrong with it."`
 	Rebuild    rebuildCommand    `cmd:"" help:"Compare what is kept with the event log, and put right what differs."`
+	Sweep      sweepCommand      `cmd:"" help:"Compare systems with what they should hold: documents, statuses, stock; what was found, and what nothing explains."`
 	Replay     replayCommand     `cmd:"" help:"Fold keys again by site, time, order, kind or target, also under another version of the policy; a dry run first."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 

@@ -18,6 +18,7 @@ import (
 type retentionCommand struct {
 	Plan    retentionPlanCommand    `cmd:"" default:"withargs" help:"Say what is old enough to be archived, and why the rest stays. Changes nothing."`
 	Run     retentionRunCommand     `cmd:"" help:"Write what is old enough into archives, and then delete it from the database."`
+	Runs    retentionRunsCommand    `cmd:"" help:"List the runs that archived, by hand or at archive.at, and how each ended."`
 	List    retentionListCommand    `cmd:"" help:"List archives, the newest first."`
 	Where   retentionWhereCommand   `cmd:"" help:"Say in which archive something is, and how it stood."`
 	Verify  retentionVerifyCommand  `cmd:"" help:"Hold archives against their manifests and the chain of these."`
@@ -29,7 +30,9 @@ func (retentionCommand) Help() string {
 	return `How long what has ended stays in the database says retention.yaml of the policy, by tenant; as it ships, everything stays for ever. What is older
 goes into an archive: JSON lines that anybody can read, with a manifest, below archive.folder of collector.yaml (docs/archive.md). It goes with all that
 hangs together with it, or not at all: an order with an open posting, exception, return or clock stays. Only what was written, synced and read back
-is deleted. Ids stay for ever, so that what comes again is a duplicate then as before. Stock stays as it is.`
+is deleted. Ids stay for ever, so that what comes again is a duplicate then as before. Stock stays as it is.
+
+It runs by hand, or by itself from archive.at of collector.yaml on, every night; one that fails is a case (retention_failed).`
 }
 
 // withRetention opens the centre for a command about the archives of a tenant; "" is none in particular.
@@ -112,6 +115,44 @@ func (c *retentionRunCommand) Run(all *commands) error {
 // archivesJSON is archives as --json prints them.
 type archivesJSON struct {
 	Archives []*retention.Archive `json:"archives"`
+}
+
+type retentionRunsCommand struct {
+	Tenant string `required:"" help:"Name of the tenant."`
+	Limit  int    `default:"30" help:"How many."`
+	JSON   bool   `name:"json" help:"Print everything, for scripts."`
+}
+
+// runsJSON is runs as --json prints them.
+type runsJSON struct {
+	Runs []*retention.Record `json:"runs"`
+}
+
+// Run lists runs.
+func (c *retentionRunsCommand) Run(all *commands) error {
+	return withTenant(all, c.Tenant, func(ctx context.Context, d *db.DB) error {
+		found := []*retention.Record{}
+		if err := d.Read(ctx, func(tx *db.Tx) error {
+			list, err := retention.Runs(ctx, tx, c.Tenant, c.Limit)
+			found = append(found, list...)
+			return err
+		}); err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(runsJSON{found})
+		}
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "NUMBER\tBEGAN\tENDED\tSTATE\tARCHIVES\tGROUPS\tEVENTS\tBY\tWHY")
+		for _, r := range found {
+			ended := "-"
+			if !r.EndedAt.IsZero() {
+				ended = stamp(r.EndedAt)
+			}
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", r.Number, stamp(r.StartedAt), ended, r.State, r.Archives, r.Groups, r.Events, r.By, r.Text)
+		}
+		return w.Flush()
+	})
 }
 
 type retentionListCommand struct {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,7 +45,7 @@ const (
 type Memory struct {
 	// Settle is its settle time.
 	Settle time.Duration
-	// Reversals: it takes back goods issues and invoices.
+	// Reversals: it takes back goods issues, invoices, receipts of returns and their credits.
 	Reversals bool
 	Now       func() time.Time
 	// Fail says how the next call goes wrong; op is "probe", "find", "create", "restate", or for an Advance the step "bind",
@@ -60,6 +62,12 @@ type Memory struct {
 	stock   map[string]map[string]string // site, item: quantity
 }
 
+// ListsNothing is a Memory that cannot list, as many systems cannot.
+type ListsNothing struct{ *Memory }
+
+// Lists no kind.
+func (ListsNothing) Lists() []connector.Kind { return nil }
+
 type record struct {
 	kind     connector.Kind
 	key      string
@@ -69,6 +77,7 @@ type record struct {
 	step     int // of an Advance: 1 bound, 2 picked, 3 done
 	effects  int
 	reversed bool
+	changed  time.Time
 }
 
 type lateEffect struct {
@@ -147,7 +156,7 @@ func (m *Memory) Apply(ctx context.Context, p *connector.Posting) (connector.Res
 				r.effects = 1
 			}
 			if p.SourceVersion > r.version {
-				r.document, r.version = proto.CloneOf(p.Document), p.SourceVersion
+				r.document, r.version, r.changed = proto.CloneOf(p.Document), p.SourceVersion, m.now()
 			}
 			if newer = 0; !proto.Equal(r.document, p.Document) {
 				newer = r.version
@@ -180,7 +189,7 @@ func (m *Memory) reverse(p *connector.Posting) {
 	v := cmp.Or(d.GetGoodsIssueReversal(), d.GetInvoiceReversal(), d.GetReturnReceiptReversal(), d.GetCreditReversal())
 	for _, r := range m.records {
 		if v != nil && connector.Reversals[r.kind] == p.Kind && r.number == v.GetReverses().GetNumber() {
-			r.reversed, r.effects = true, 0
+			r.reversed, r.effects, r.changed = true, 0, m.now()
 		}
 	}
 }
@@ -195,7 +204,7 @@ func (m *Memory) advance(p *connector.Posting, to int) *record {
 		r.step = to
 		if to == len(steps) {
 			r.effects++
-			r.document = proto.CloneOf(p.Document)
+			r.document, r.changed = proto.CloneOf(p.Document), m.now()
 		}
 	}
 	return r
@@ -246,6 +255,44 @@ func (m *Memory) Snapshot(ctx context.Context, scope connector.Scope) ([]*dockli
 			Payload: &docklinev1.Event_StockSnapshot{StockSnapshot: snapshot}})
 	}
 	return out, nil
+}
+
+// Lists: it lists whatever it takes.
+func (m *Memory) Lists() []connector.Kind { return slices.Sorted(maps.Keys(m.Kinds())) }
+
+// List returns what there is of a kind, two at a time.
+func (m *Memory) List(ctx context.Context, l connector.Listing) (connector.ListedPage, error) {
+	if _, err := m.failure(ctx, "list", nil); err != nil {
+		return connector.ListedPage{}, err
+	}
+	defer m.enter()()
+	after := 0
+	if l.Page != "" {
+		if _, err := fmt.Sscan(l.Page, &after); err != nil {
+			return connector.ListedPage{}, &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_DATA, Code: "page", Text: err.Error()}
+		}
+	}
+	page := connector.ListedPage{Next: l.Page}
+	for _, r := range m.records {
+		d := m.listed(r)
+		var number int
+		_, _ = fmt.Sscanf(r.number, "M%d", &number) // made by add
+		if r.kind != l.Kind || number <= after || l.Site != "" && d.Site != l.Site || r.changed.Before(l.Since) {
+			continue
+		}
+		if len(page.Documents) == 2 {
+			page.More = true
+			break
+		}
+		page.Documents, page.Next = append(page.Documents, d), fmt.Sprint(number)
+	}
+	return page, nil
+}
+
+func (m *Memory) listed(r *record) connector.Listed {
+	says := connector.ContentOf(r.document)
+	return connector.Listed{Reference: r.key, Number: r.number, Order: says.Order, Site: says.Site, At: r.changed, Version: r.version, Reversed: r.reversed,
+		Draft: r.effects == 0 && !r.reversed, Fields: says.Fields, Lines: says.Lines, Whole: true}
 }
 
 // act has an effect, or goes wrong as Fail wants it.
@@ -317,7 +364,7 @@ func (m *Memory) now() time.Time {
 
 func (m *Memory) add(p *connector.Posting) *record {
 	m.numbers++
-	r := &record{kind: p.Kind, key: p.Key, number: fmt.Sprintf("M%05d", m.numbers), document: proto.CloneOf(p.Document), version: p.SourceVersion}
+	r := &record{kind: p.Kind, key: p.Key, number: fmt.Sprintf("M%05d", m.numbers), document: proto.CloneOf(p.Document), version: p.SourceVersion, changed: m.now()}
 	m.records = append(m.records, r)
 	return r
 }
@@ -359,6 +406,17 @@ func (m *Memory) Keys(kind connector.Kind) []string {
 	return out
 }
 
+// Standing are the documents of a kind that nothing has taken back.
+func (m *Memory) Standing(kind connector.Kind) (list []*docklinev1.Document) {
+	defer m.enter()()
+	for _, r := range m.records {
+		if r.kind == kind && !r.reversed {
+			list = append(list, proto.CloneOf(r.document))
+		}
+	}
+	return list
+}
+
 // Document is what the first document of that key says; nil when there is none.
 func (m *Memory) Document(kind connector.Kind, key string) *docklinev1.Document {
 	defer m.enter()()
@@ -378,7 +436,7 @@ func (m *Memory) Edit(kind connector.Kind, key string, document *docklinev1.Docu
 		}
 		last = i
 		if document != nil {
-			r.document = proto.CloneOf(document)
+			r.document, r.changed = proto.CloneOf(document), m.now()
 		}
 	}
 	if document == nil && last >= 0 {

@@ -33,6 +33,15 @@ func Run(t *testing.T, h Harness) {
 		style := h.Connector.Kinds()[kind]
 		t.Run(string(kind), func(t *testing.T) { s.kind(t, kind, style) })
 	}
+	listed := connector.Lists(h.Connector)
+	if len(listed) == 0 {
+		t.Log("the connector lists no documents: a sweep reads back what was posted, and sees nothing else")
+	}
+	for _, kind := range listed {
+		if style, taken := h.Connector.Kinds()[kind]; taken {
+			t.Run("list "+string(kind), func(t *testing.T) { s.list(t, kind, style) })
+		}
+	}
 	t.Run("changes", s.changes)
 	t.Run("snapshot", s.snapshot)
 }

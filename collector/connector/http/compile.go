@@ -190,6 +190,9 @@ func (c *compiler) kind(key string, name connector.Kind, s kindSource) *kind {
 		k.steps = append(k.steps, applyStep{when: c.expression(at+".when", step.When, cel.BoolType, applyVars),
 			request: c.request(at, step.Request, applyVars, nethttp.MethodPost)})
 	}
+	if s.List != nil {
+		k.list = c.list(key+".list", s.List)
+	}
 	if s.Discard != nil {
 		if s.Find.Draft == "" {
 			c.fault(key+".discard", "deletes drafts, and find.draft does not say which are")

@@ -119,6 +119,8 @@ type kindSource struct {
 	Apply []stepSource `yaml:"apply"`
 	// Discard deletes a draft that is one too many.
 	Discard *discardSource `yaml:"discard"`
+	// List lists all of the kind, for a sweep.
+	List *listSource `yaml:"list"`
 }
 
 type discardSource struct {

@@ -22,6 +22,7 @@ type kind struct {
 	find     finder
 	steps    []applyStep
 	discard  *discard
+	list     *listing // nil where the system lists none
 }
 
 // discard is the request that deletes a draft.

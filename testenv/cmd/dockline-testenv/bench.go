@@ -17,6 +17,7 @@ type benchCommand struct {
 	Rounds int    `env:"ROUNDS" default:"3" help:"How often each rate and time is taken; the median counts."`
 	Dir    string `env:"DIR" type:"path" help:"Folder on the disk to measure; by default that of temporary files."`
 	Peers  bool   `env:"PEERS" negatable:"" default:"true" help:"Build the peers and measure beside them."`
+	Sites  int    `env:"SITES" default:"10000" help:"How many sites area scale runs with."`
 	Plots  string `env:"PLOTS" type:"path" help:"Folder for pictures of what area scale has measured (docs/scaling)."`
 	Table  string `env:"TABLE" type:"path" help:"Write the results into this page too, in place of the table that it has."`
 }
@@ -33,7 +34,7 @@ func (c *benchCommand) Run() error {
 	var made []bench.Measure
 	out := json.NewEncoder(os.Stdout)
 	out.SetEscapeHTML(false) // a gate begins with <= or >=
-	s := &bench.Suite{Rounds: c.Rounds, Dir: dir, Plots: c.Plots, Bin: filepath.Join(dir, "bin"), Progress: os.Stderr, Out: func(m bench.Measure) {
+	s := &bench.Suite{Rounds: c.Rounds, Dir: dir, Plots: c.Plots, Sites: c.Sites, Bin: filepath.Join(dir, "bin"), Progress: os.Stderr, Out: func(m bench.Measure) {
 		made = append(made, m)
 		_ = out.Encode(m)
 	}}

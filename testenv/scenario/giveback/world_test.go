@@ -47,11 +47,16 @@ type centre struct {
 	held   bool // nothing is sent
 }
 
+func begin(t *testing.T) *centre {
+	c := &centre{t: t, db: testenv.SQLite(t), clock: Morning.Add(time.Hour)}
+	c.db.Now = func() time.Time { return c.clock }
+	return c
+}
+
 func open(t *testing.T) *centre {
 	t.Helper()
-	c := &centre{t: t, db: testenv.SQLite(t), clock: Morning.Add(time.Hour)}
+	c := begin(t)
 	now := func() time.Time { return c.clock }
-	c.db.Now = now
 	each := func(quantity int64) (items []erp.Item, stock []erp.StockLine) {
 		for _, code := range []string{"BOLT", "NUT"} {
 			items = append(items, erp.Item{Code: code, Unit: erp.Each, Price: decimal.NewFromInt(2)})
@@ -76,6 +81,14 @@ func open(t *testing.T) *centre {
 		t.Fatal(err)
 	}
 	t.Cleanup(target.Close)
+	c.connect(target)
+	return c
+}
+
+// connect makes a target the ERP.
+func (c *centre) connect(target connector.Connector) {
+	c.t.Helper()
+	t, now := c.t, func() time.Time { return c.clock }
 	p := policy.Default()
 	c.log = &eventlog.Log{DB: c.db, Now: now, Keys: func(e *docklinev1.Event) (touches []eventlog.Touch) {
 		for _, touch := range state.Keys(e, p.Mapping) {
@@ -105,7 +118,6 @@ func open(t *testing.T) *centre {
 	if err := reconcile.Activate(t.Context(), c.db, Tenant, p, c.append, c.clock); err != nil {
 		t.Fatal(err)
 	}
-	return c
 }
 
 func (c *centre) append(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) error {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/testenv"
 )
 
@@ -33,7 +34,7 @@ func TestDatabaseGoesAway(t *testing.T) {
 		c.openSite(s.Code)
 	}
 	crashes := testenv.Count("scale.crashes")
-	c.order(1 + 2*ordersEach + crashes)
+	c.order(1 + 2*ordersEach + crashes + moreCrashes)
 	for _, m := range c.collectors {
 		c.start(m)
 	}
@@ -52,16 +53,23 @@ func TestDatabaseGoesAway(t *testing.T) {
 		c.awayFor(true, func() { cluster.Start() })
 	})
 	part("crashed in the middle of its work", func() {
-		r := rand.New(rand.NewPCG(73, 1))
-		for range crashes {
+		r, cut := rand.New(rand.NewPCG(73, 1)), 0
+		n := 0
+		for ; n < crashes || cut == 0 && n < crashes+moreCrashes; n++ {
 			work := c.start1()
 			timer := time.NewTimer(time.Duration(r.IntN(400)) * time.Millisecond) // somewhere within what that makes it do
 			<-timer.C
+			writing := c.writing()
 			cluster.Crash()
 			cluster.Start()
+			cut += c.cutOff(writing)
 			if err := work(); err != nil {
 				c.t.Fatal(err)
 			}
+		}
+		testenv.Figure(c.t, "crashes of the database", n, "transactions that wrote and were cut off", cut)
+		if cut == 0 {
+			c.t.Errorf("none of %d crashes was in the middle of a transaction", n)
 		}
 		c.settled()
 	})
@@ -84,6 +92,48 @@ func TestDatabaseGoesAway(t *testing.T) {
 		}
 	}
 	t.Logf("%d events, %d crashes", c.accepted(), crashes)
+}
+
+// moreCrashes is how many more there are at most until one has cut off a transaction.
+const moreCrashes = 20
+
+// writing are the transactions that have written something and are not over; it waits a while for one.
+func (c *centre) writing() (ids []string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Second)
+	defer cancel()
+	for len(ids) == 0 && ctx.Err() == nil {
+		err := c.db.Read(ctx, func(tx *db.Tx) error {
+			ids = nil
+			rows, err := tx.Query(ctx, `SELECT backend_xid::text FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL`)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var id string
+				if err := rows.Scan(&id); err != nil {
+					return err
+				}
+				ids = append(ids, id)
+			}
+			return rows.Err()
+		})
+		if err != nil && ctx.Err() == nil {
+			c.t.Fatal(err)
+		}
+	}
+	return ids
+}
+
+// cutOff is how many of these did not come to their commit.
+func (c *centre) cutOff(ids []string) (n int) {
+	c.t.Helper()
+	for _, id := range ids {
+		c.until("the database says what became of transaction "+id, func() bool { return c.count(`SELECT 1`) == 1 })
+		n += max(0, c.count(`SELECT CASE WHEN pg_xact_status(CAST(CAST(? AS text) AS xid8)) = 'aborted' THEN 1 ELSE 0 END`, id))
+	}
+	return n
 }
 
 // ordersEach is how many orders a site works off in one part.

@@ -149,7 +149,7 @@ func tenantsIn(t *testing.T, text string) []string {
 // global are the tables that belong to the collector itself (as its policy does, which is one for all tenants, and its accounts at systems, which tenants
 // may share), and those whose only key is a hash that
 // holds the tenant, or the number of a row that has it.
-var global = []string{"account_rest", "account_share", "digest_fact", "digest_group", "goose_db_version", "lease", "listener", "member", "meta", "policy_approval", "policy_folder", "policy_proposal", "record_first", "record_later", "replay_key",
+var global = []string{"account_rest", "account_share", "digest_fact", "digest_group", "goose_db_version", "lease", "listener", "member", "meta", "policy_approval", "policy_folder", "policy_proposal", "record_first", "record_later", "replay_key", "sweep_document", "sweep_finding",
 	"sqlite_sequence"}
 
 // rows looks into the database: every table of business has a tenant in each row, and those that a day fills have rows of both.
