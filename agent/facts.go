@@ -31,6 +31,7 @@ func (a *Agent) facts() health.Facts {
 	if open, err := a.inbox.Open(); err == nil { // what cannot be read is logged where it was stored
 		f.Open = health.Open(open)
 	}
+	f.Master = health.Master(a.inbox.MasterState())
 	f.Plugins, f.Reported = a.host.Health(), append(a.host.Conditions(), a.refusedCondition()...)
 	return f
 }

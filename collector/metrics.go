@@ -14,6 +14,7 @@ import (
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/deadletter"
+	"github.com/dockline/dockline/collector/master"
 	"github.com/dockline/dockline/collector/milestone"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/replay"
@@ -84,10 +85,52 @@ func (m *metrics) write(ctx context.Context, tx *db.Tx, text *strings.Builder) e
 	for _, o := range overdue {
 		fmt.Fprintf(text, "dockline_collector_milestones_overdue%s %d\n", labels("tenant", o.Tenant, "region", o.Region, "site", o.Site, "milestone", o.Name), o.Count)
 	}
+	if err := m.master(ctx, tx, text, family); err != nil {
+		return err
+	}
 	if err := m.archiving(ctx, tx, text, family); err != nil {
 		return err
 	}
 	return m.postings(ctx, tx, text, family)
+}
+
+// master is how far sites and systems are behind with master data, of the tenants that have any.
+func (m *metrics) master(ctx context.Context, tx *db.Tx, text *strings.Builder, family func(name, kind, help string)) error {
+	tenants, err := tx.Texts(ctx, `SELECT tenant FROM master_top ORDER BY tenant`)
+	if err != nil || len(tenants) == 0 {
+		return err
+	}
+	var behind, age, refused strings.Builder
+	for _, tenant := range tenants {
+		s, err := master.Lag(ctx, tx, tenant, m.now(), time.Time{})
+		if err != nil {
+			return err
+		}
+		for _, part := range []struct {
+			what string
+			rows []master.Behind
+		}{{"site", s.Sites}, {"target", s.Targets}} {
+			for _, b := range part.rows {
+				of := labels("tenant", tenant, part.what, b.Name)
+				fmt.Fprintf(&behind, "dockline_collector_master_behind%s %d\n", of, b.Behind)
+				waits := 0.0
+				if !b.Since.IsZero() {
+					waits = max(0, m.now().Sub(b.Since).Seconds())
+				}
+				fmt.Fprintf(&age, "dockline_collector_master_behind_seconds%s %.0f\n", of, waits)
+			}
+		}
+		for _, o := range s.Sources {
+			fmt.Fprintf(&refused, "dockline_collector_master_refused%s %d\n", labels("tenant", tenant, "source", o.Name, "kind", o.Kind), o.Refused)
+		}
+	}
+	family("dockline_collector_master_behind", "gauge", "Changes of master data that a site or a system does not have.")
+	text.WriteString(behind.String())
+	family("dockline_collector_master_behind_seconds", "gauge", "For how long the first of them waits.")
+	text.WriteString(age.String())
+	family("dockline_collector_master_refused", "gauge", "Records of a system that could not be taken.")
+	text.WriteString(refused.String())
+	return nil
 }
 
 // archiving is how the runs that archive ended.

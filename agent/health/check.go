@@ -43,6 +43,8 @@ type Facts struct {
 	OldestAt time.Time
 	// Open is what the centre has and the ERP has not.
 	Open Open
+	// Master is how far master data has come.
+	Master Master
 	// DiskFree is what is left where data_dir is, of which nothing is said unless DiskKnown.
 	DiskKnown bool
 	DiskFree  uint64
@@ -56,6 +58,14 @@ type Facts struct {
 	Counts Counts
 	// Reported are conditions that plugins and host report themselves.
 	Reported []*docklinev1.Condition
+}
+
+// Master is how far the site's master data has come: the highest version stored, how many changes the centre had behind that when it last said
+// so, and since when the first of them waits. Partial: it has never been whole, and unknown codes are not warned of.
+type Master struct {
+	Through, Behind uint64
+	Since           time.Time
+	Partial         bool
 }
 
 // Open counts events of which the centre's last word leaves something to be done.

@@ -95,5 +95,7 @@ var Checks = []Check{
 		"Update the older of the two; a collector goes first.", versionMismatch},
 	{"config_refused", "A configuration from the centre was refused", warning, 0, "the last configuration that the centre gave", "The one before stays in force.", nil},
 	{"command_without_sink", "Commands find no plugin", warning, 0, "commands from the centre that no plugin carries out", "Configure a plugin that is a sink, or remove one of two.", nil},
+	{"master_behind", "Master data is still coming", info, 10 * time.Minute, "what the centre has of items, customers and bins behind what it has sent",
+		"Nothing is to be done: events go first, and the rest comes as the line allows. `dockline-collector master list` at the centre says how far it is.", masterBehind},
 	{"unknown_item", "An item is not known at the centre", warning, 0, "items in events against the centre's master data", "Add it there, or correct the code at its source; the events are kept.", nil},
 }

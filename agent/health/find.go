@@ -28,6 +28,17 @@ func journalDays(f Facts) []Finding {
 	return found(fmt.Sprintf("At today's rate there is room for another %s.", Days(*f.DaysUntilFull)), time.Time{})
 }
 
+func masterBehind(f Facts) []Finding {
+	if f.Master.Behind == 0 || !f.Connected {
+		return nil
+	}
+	text := fmt.Sprintf("%d changes are still to come.", f.Master.Behind)
+	if f.Master.Partial {
+		text += " Until all have come once, codes that are not known here are not warned of."
+	}
+	return found(text, time.Time{})
+}
+
 func journalDamaged(f Facts) []Finding {
 	if f.JournalAside == 0 {
 		return nil

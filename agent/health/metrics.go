@@ -133,6 +133,9 @@ func measureJournal(m *metrics, f Facts, h *docklinev1.Heartbeat) {
 	m.gauge("dockline_agent_journal_size_bytes", "What the journal's files take.", float64(h.GetJournalBytes()))
 	m.gauge("dockline_agent_journal_limit_bytes", "What they may take.", float64(h.GetJournalLimitBytes()))
 	m.counter("dockline_agent_captured_events_total", "Events accepted since the journal's folder began.", float64(h.GetCapturedTotal()))
+	if f.Master.Behind > 0 && !f.Master.Since.IsZero() {
+		m.gauge("dockline_agent_master_behind_seconds", "For how long the newest change of master data has waited at the centre; absent where nothing waits.", max(0, f.Now.Sub(f.Master.Since).Seconds()))
+	}
 	if h.DaysUntilFull != nil {
 		m.gauge("dockline_agent_journal_room_seconds", "How long the journal's room lasts at today's rate.", h.GetDaysUntilFull()*24*3600)
 	}

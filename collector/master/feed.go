@@ -56,14 +56,13 @@ type Feed struct {
 const (
 	leaseTime = 5 * time.Second
 	// maxListBytes bounds what a list takes of the line, and keeps it far below the largest packet of the broker.
-	maxListBytes = 256 << 10
+	maxListBytes = 400 << 10
 	// listsAtOnce bounds what one step sends, so that no site waits for all others.
 	listsAtOnce = 32
 	// leastLength is the shortest that lists become.
 	leastLength = 20
-	// mostDelay is the most of the time until a list is held that counts as the site's and the centre's own, and not as the line's: a site gathers
-	// for 200 ms before it says what it holds.
-	mostDelay = 250 * time.Millisecond
+	// probeEvery is after how many lists one is of half the length, to see what of their time is the line's.
+	probeEvery = 4
 )
 
 type siteKey struct{ tenant, site string }
@@ -79,8 +78,9 @@ type site struct {
 	// sent is the version at which the list that is on its way ends, 0 where none is; at is when it was sent, next when another may go.
 	sent     int64
 	at, next time.Time
-	// delay is what a list took at least until it was held.
-	delay time.Duration
+	// line is what is known of the site's line, size what the list that is on its way has, lists how many there were.
+	line        rate
+	size, lists int
 	// waiting is since when a list waits for commands and receipts.
 	waiting time.Time
 	length  int
@@ -203,6 +203,7 @@ func (f *Feed) serve(ctx context.Context, key siteKey, t tenantTop) (bool, error
 				f.sent.lists.Add(1)
 				f.sent.records.Add(int64(len(l.Records)))
 				f.sent.bytes.Add(int64(len(payload)))
+				s.size = len(payload)
 				break
 			}
 		}
@@ -214,6 +215,7 @@ func (f *Feed) serve(ctx context.Context, key siteKey, t tenantTop) (bool, error
 	}
 	s.at, s.waiting, s.finished = f.now(), time.Time{}, l.Behind == 0
 	s.clear = l.clear
+	s.lists++
 	if len(l.Records) > 0 || l.Whole { // a list without records changes nothing there: nobody waits for its answer
 		s.sent, s.fresh = max(l.clear, 1), l.Previous == 0
 	}
@@ -238,11 +240,14 @@ func (f *Feed) next(ctx context.Context, key siteKey, s *site, t tenantTop) (*li
 	if s.held > 0 && s.held < t.forgotten && s.began < t.forgotten {
 		l.Whole, l.Previous, l.clear = true, 0, 0
 	}
-	size := 0
+	size, length := 0, s.length
+	if s.lists%probeEvery == probeEvery-1 {
+		length = max(leastLength, length/2)
+	}
 	err := f.DB.Read(ctx, func(tx *db.Tx) error {
 		l.Records, size = nil, 0
 		from := l.clear
-		full, limit := false, min(window, max(200, s.length+1))
+		full, limit := false, min(window, max(200, length+1))
 		for range windows {
 			n := 0
 			begin := from
@@ -256,7 +261,7 @@ func (f *Feed) next(ctx context.Context, key siteKey, s *site, t tenantTop) (*li
 					record, err := r.tell(key.site)
 					// A site that holds nothing need not be told what it does not have.
 					if err == nil && record != nil && (!record.Removed || l.Previous > 0) {
-						if full = len(l.Records) >= s.length || size > maxListBytes/2; full {
+						if full = len(l.Records) >= length || size > maxListBytes*3/4; full {
 							return nil
 						}
 						l.Records, size = append(l.Records, record), size+proto.Size(record)
@@ -291,16 +296,12 @@ func (f *Feed) next(ctx context.Context, key siteKey, s *site, t tenantTop) (*li
 // answered takes note that a site holds what it was sent, and works out when the next list may go and how long it may be.
 func (f *Feed) answered(s *site) {
 	now := f.now()
-	took := max(now.Sub(s.at), time.Millisecond)
-	if s.delay = min(s.delay, took); took > s.delay {
-		took -= s.delay
-	} else {
-		took = time.Millisecond
-	}
+	s.line.heard(s.size, now.Sub(s.at))
 	share := f.Share
 	if share <= 0 || share > 1 {
 		share = 0.5
 	}
+	took := s.line.time(s.size)
 	s.next = now.Add(time.Duration(float64(took) * (1 - share) / share))
 	switch aim := cmp.Or(f.Aim, 400*time.Millisecond); {
 	case took > aim:

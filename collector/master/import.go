@@ -27,7 +27,7 @@ type Import struct {
 	Holder       string
 	// Cases tells people of records that do not fit, and of a system that does not answer. Nil: nobody is told.
 	Cases connector.Cases
-	// Share is the part of the time that reading and storing may take, above 0 and up to 1. 0 is a quarter.
+	// Share is the part of the time that reading and storing may take, above 0 and up to 1. 0 is a half.
 	Share float64
 	// Every is the least time between two requests, 0 for none: the account's rate is for all.
 	Every time.Duration
@@ -58,7 +58,7 @@ func (i *Import) Run(ctx context.Context) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return paced(ctx, log.With("connector", i.Name), "read master data", cmp.Or(i.Poll, 5*time.Second), cmp.Or(i.Share, 0.25), i.Every, i.Step)
+	return paced(ctx, log.With("connector", i.Name), "read master data", cmp.Or(i.Poll, 5*time.Second), cmp.Or(i.Share, 0.5), i.Every, i.Step)
 }
 
 // Step reads the next page of the first kind that has one, and says whether there may be more at once. It is for one goroutine.

@@ -69,7 +69,7 @@ func (f *Feed) look(ctx context.Context) (due []siteKey, tops map[string]tenantT
 		for _, o := range up {
 			s := f.sites[o.key]
 			if s == nil || s.session != o.session {
-				s = &site{session: o.session, held: -1, length: cmp.Or(f.FirstLength, 50), began: -1, noted: true, delay: mostDelay}
+				s = &site{session: o.session, held: -1, length: cmp.Or(f.FirstLength, 50), began: -1, noted: true}
 			}
 			known[o.key] = s
 			if err := f.hear(ctx, tx, o, s, incarnation, tops[o.key.tenant].version); err != nil {

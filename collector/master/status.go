@@ -70,12 +70,12 @@ func moment(micros int64) time.Time {
 }
 
 // Read is how a tenant's master data stands; a site counts as online that has spoken since.
-func Read(ctx context.Context, tx *db.Tx, tenant string, now, since time.Time) (s Status, err error) {
-	s = Status{Tenant: tenant, Kinds: []Count{}, Sources: []Source{}, Targets: []Behind{}, Sites: []Behind{}, AsOf: now}
-	if s.Version, _, err = top(ctx, tx, tenant); err != nil {
+func Read(ctx context.Context, tx *db.Tx, tenant string, now, since time.Time) (Status, error) {
+	s, err := Lag(ctx, tx, tenant, now, since)
+	if err != nil {
 		return s, err
 	}
-	err = each(ctx, tx, `SELECT kind, sum(1 - removed), sum(removed) FROM master_record WHERE tenant = ? GROUP BY kind ORDER BY kind`, []any{tenant}, func(scan func(...any) error) error {
+	return s, each(ctx, tx, `SELECT kind, sum(1 - removed), sum(removed) FROM master_record WHERE tenant = ? GROUP BY kind ORDER BY kind`, []any{tenant}, func(scan func(...any) error) error {
 		var kind docklinev1.MasterKind
 		var c Count
 		err := scan(&kind, &c.Records, &c.Removed)
@@ -83,7 +83,12 @@ func Read(ctx context.Context, tx *db.Tx, tenant string, now, since time.Time) (
 		s.Kinds = append(s.Kinds, c)
 		return err
 	})
-	if err != nil {
+}
+
+// Lag is Read without the counts, which take a look at every record.
+func Lag(ctx context.Context, tx *db.Tx, tenant string, now, since time.Time) (s Status, err error) {
+	s = Status{Tenant: tenant, Kinds: []Count{}, Sources: []Source{}, Targets: []Behind{}, Sites: []Behind{}, AsOf: now}
+	if s.Version, _, err = top(ctx, tx, tenant); err != nil {
 		return s, err
 	}
 	if err := s.sources(ctx, tx); err != nil {

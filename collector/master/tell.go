@@ -54,7 +54,7 @@ func (t *Tell) Run(ctx context.Context) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return paced(ctx, log.With("connector", t.Name), "tell master data", cmp.Or(t.Poll, 5*time.Second), cmp.Or(t.Share, 0.25), t.Every, t.Step)
+	return paced(ctx, log.With("connector", t.Name), "tell master data", cmp.Or(t.Poll, 5*time.Second), cmp.Or(t.Share, 0.5), t.Every, t.Step)
 }
 
 // Step tells the next records, and says whether there are more at once. It is for one goroutine.

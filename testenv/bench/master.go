@@ -54,6 +54,11 @@ func (s *Suite) masterLoad(ctx context.Context) error {
 			return err
 		}
 	}
+	log, post, err := s.postedTimes(ctx, d, time.Time{}, time.Now())
+	if err != nil {
+		return err
+	}
+	s.say("before the load: capture to log p50 %.0f, p95 %.0f ms; to the ERP from there %.0f and %.0f ms", Quantile(log, 0.5), Quantile(log, 0.95), Quantile(post, 0.5), Quantile(post, 0.95))
 	began := time.Now()
 	w.Catalogue().Grow(masterItems)
 	l := &masterLoad{w: w, d: d, began: began, wanted: int64(w.Catalogue().Len())}
@@ -121,8 +126,12 @@ func (l *masterLoad) look(ctx context.Context, s *Suite) (done bool, err error) 
 			*part.when = time.Since(l.began)
 		}
 	}
-	if time.Since(l.told) > 15*time.Second {
+	if time.Since(l.told) > 30*time.Second {
 		l.told = time.Now()
+		log, post, err := s.postedTimes(ctx, l.d, l.began, time.Now())
+		if err == nil {
+			s.say("capture to log p50 %.0f, p95 %.0f ms; to the ERP from there %.0f and %.0f ms", Quantile(log, 0.5), Quantile(log, 0.95), Quantile(post, 0.5), Quantile(post, 0.95))
+		}
 		s.say("after %s the centre has %d, the site %d, the CRM %d", time.Since(l.began).Round(time.Second), version, site.GetMasterThrough(), crm)
 	}
 	return l.centre > 0 && l.site > 0 && l.crm > 0, nil

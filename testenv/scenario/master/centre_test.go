@@ -126,10 +126,10 @@ func (c *centre) number(query string, args ...any) (n int64) {
 // eventually waits for a state.
 func eventually(t *testing.T, what string, reached func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(4 * time.Minute)
 	for !reached() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within two minutes", what)
+			t.Fatalf("%s: not within four minutes", what)
 		}
 		select {
 		case <-t.Context().Done():

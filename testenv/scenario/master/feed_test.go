@@ -169,8 +169,9 @@ func TestASiteThatWasAwayForTooLong(t *testing.T) {
 func TestMasterDataGivesWay(t *testing.T) {
 	d := testenv.SQLite(t)
 	w := newWorld(t, d, "dc-east")
-	w.feed.Share = 0.25
-	for n := range 30 {
+	w.feed.Share, w.feed.ListLength = 0.25, 40
+	w.feed.FirstLength = 20
+	for n := range 100 {
 		w.put("erp", false, item(fmt.Sprintf("SKU-%02d", n), "x"))
 	}
 	w.write(func(tx *db.Tx) error {
@@ -186,10 +187,12 @@ func TestMasterDataGivesWay(t *testing.T) {
 		_, err := tx.Exec(t.Context(), `DELETE FROM receipt`)
 		return err
 	})
-	w.now = w.now.Add(1240 * time.Millisecond) // it was on the line for a second, and a quarter of one in the hands of both ends
+	w.now = w.now.Add(240 * time.Millisecond) // nothing is known of the line yet
+	w.step(1)
+	w.now = w.now.Add(1240 * time.Millisecond) // twice as much took a second more: it is on the line for two, and six are for others
 	w.step(0)
-	w.now = w.now.Add(2970 * time.Millisecond) // three times that the line is for others
+	w.now = w.now.Add(4 * time.Second)
 	w.step(0)
-	w.now = w.now.Add(20 * time.Millisecond)
+	w.now = w.now.Add(4 * time.Second)
 	w.step(1)
 }
