@@ -49,7 +49,7 @@ func (t *touches) ofOrder() bool {
 		}
 		t.whole(event.OrderKey(p.Order.GetNumber()))
 		if reference := p.Order.GetCustomerReference(); reference != "" {
-			t.part(event.SubmissionKey(reference), event.WithLines(t.event, nil))
+			t.part(event.SubmissionKey(reference), event.WithLines(t.event, ordered(p.Order.GetLines())))
 		}
 	case *docklinev1.Event_OrderCancelled:
 		t.whole(event.OrderKey(p.OrderCancelled.GetNumber()))
@@ -110,4 +110,13 @@ func referenceKey(kind, value string) string {
 		return ""
 	}
 	return event.ReferenceKey(kind, value)
+}
+
+// ordered is what lines say of how much of what is ordered, which is what an order that was handed in is held against.
+func ordered(lines []*docklinev1.Line) []*docklinev1.Line {
+	out := make([]*docklinev1.Line, len(lines))
+	for i, l := range lines {
+		out[i] = &docklinev1.Line{Item: l.GetItem(), Gtin: l.GetGtin(), Quantity: l.GetQuantity()}
+	}
+	return out
 }

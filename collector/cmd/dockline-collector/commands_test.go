@@ -277,6 +277,10 @@ func TestATenantThatNobodyKnowsIsSaid(t *testing.T) {
 			t.Errorf("%s: code %d, %s%s", g.name, code, out, said)
 		}
 	}
+	document := filepath.Join(dir, "epcis.json")
+	if out, said, code := command(t, dir, "import", "--tenant", "acne", "--by", admin, document); code != exitFine || !strings.Contains(said, "no tenant") {
+		t.Errorf("import for a tenant that begins with it: code %d, %s%s", code, out, said)
+	}
 	for _, g := range []string{"posting resume --tenant acne erp --reason x", "posting pause --tenant acne erp --reason x", "retention run --tenant acne --reason x"} {
 		if out, said, code := command(t, dir, strings.Fields(g)...); code != exitWrong || !strings.Contains(said, "acne") {
 			t.Errorf("%s: code %d, %s%s", g, code, out, said)

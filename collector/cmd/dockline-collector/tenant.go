@@ -31,10 +31,11 @@ func knownTenant(ctx context.Context, d *db.DB, tenant string) error {
 	return wrong("no tenant %q; there is %s. A new one becomes known with its first site: dockline-collector site add %s/SITE", tenant, strings.Join(known, ", "), tenant)
 }
 
-// tenantOf is the tenant that a command line names, where it must be known: users may be there before anything else is, and so may what they did.
+// tenantOf is the tenant that a command line names, where it must be known: users may be there before anything else is, and so may what they did;
+// and documents may be the first that an empty collector takes in, which says so.
 func tenantOf(ctx *kong.Context) string {
 	path := strings.TrimPrefix(ctx.Selected().Path(), "dockline-collector ")
-	for _, before := range []string{"user ", "audit ", "site add"} {
+	for _, before := range []string{"user ", "audit ", "site add", "import"} {
 		if strings.HasPrefix(path, before) {
 			return ""
 		}
