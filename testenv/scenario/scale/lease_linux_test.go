@@ -17,6 +17,7 @@ var terms = []struct {
 }{
 	{"sequencer", 5 * time.Second}, {"downlink", 5 * time.Second}, {"posting/", 15 * time.Second}, {"siteconfig", 10 * time.Second},
 	{"exceptions", 30 * time.Second}, {"notices", 2 * time.Minute}, {"rebuild/", 30 * time.Second}, {"replay/", 30 * time.Second},
+	{"master/", 35 * time.Second}, {"master", 5 * time.Second}, {"sweep/", 2 * time.Minute}, {"archive/", time.Minute},
 }
 
 // roles are the leases that one collector has for all.
