@@ -143,6 +143,7 @@ func (s *watched) came(m wire.Message) {
 		}
 		if s.lists++; s.said < s.through && list.Through > s.through { // one that comes again is no second one
 			s.abreast++
+			s.t.Logf("list %d, %d records from %d through %d; before it %d, the site said %d; whole %t", s.lists, len(list.Records), list.Previous, list.Through, s.through, s.said, list.Whole)
 		}
 		s.through = max(s.through, list.Through)
 	case wire.AckName:

@@ -13,7 +13,7 @@ import (
 )
 
 // TestALoadOfItemsDoesNotDelayShipments has the ERP tell of thousands of items while a site behind a slow line ships: its events are never
-// queued behind master data. At any time at most one list is on the line, so that between an event and its Ack there are few, and the goods
+// queued behind master data. At any time at most one list is on the line, but for one that is sent again, so that between an event and its Ack there are few, and the goods
 // issues are in the ERP before the load is over. In the end the site, the CRM and the centre know every item.
 //
 // Shows: A9
@@ -42,7 +42,7 @@ func TestALoadOfItemsDoesNotDelayShipments(t *testing.T) {
 	})
 	lists, abreast, waited := s.seen()
 	t.Logf("%d items in %d lists; %d of them while %d orders were shipped and posted; at most %d between an event and its Ack", items, lists, during-before, orders, waited)
-	if abreast > 0 {
+	if abreast > 1 { // one may be sent again, when its answer was lost or the session is a new one
 		t.Errorf("%d lists came before the site had said that it holds the one before", abreast)
 	}
 	if waited > 6 || lists < 8 {
