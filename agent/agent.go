@@ -165,7 +165,7 @@ func (a *Agent) open() (err error) {
 		a.renewal = a.newRenewal(line.Proxy)
 	}
 	a.uplink = uplink.New(uplink.Config{
-		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Machine: a.machineIs, Line: line, Journal: uplinkJournal{a.journal}, Heartbeat: a.sentHeartbeat, Positions: a.inbox.Through,
+		Tenant: c.Site.Tenant, Site: c.Site.ID, Version: wire.Version, Machine: a.machineIs, Line: line, Journal: UplinkJournal{a.journal}, Heartbeat: a.sentHeartbeat, Positions: a.inbox.Through,
 		OnHelloReply: a.greeted, OnCommands: a.inbox.PutCommands, OnReceipts: a.inbox.PutReceipts, OnMaster: a.putMaster, MasterThrough: a.inbox.MasterThrough,
 		Window: c.Uplink.Window, RateLimit: c.Uplink.RateLimit * 1000, HeartbeatEvery: c.Uplink.Heartbeat, Now: now, Log: a.log.With("part", "uplink"),
 	})
@@ -286,23 +286,27 @@ func (j hostJournal) Append(ctx context.Context, e host.Entry) error {
 	return j.Journal.Append(ctx, journal.Entry(e))
 }
 
-// uplinkJournal gives uplink the journal in the shape that it declares.
-type uplinkJournal struct{ *journal.Journal }
+// UplinkJournal gives uplink the journal in the shape that it declares; who runs a site without an agent wires it the same way.
+type UplinkJournal struct{ *journal.Journal }
 
-func (j uplinkJournal) Next(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
+// Next reads what lies behind a position.
+func (j UplinkJournal) Next(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
 	return j.Journal.Next(journal.Position(after), limit)
 }
 
-func (j uplinkJournal) Urgent(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
+// Urgent reads what is urgent there.
+func (j UplinkJournal) Urgent(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
 	return j.Journal.Urgent(journal.Position(after), limit)
 }
 
-func (j uplinkJournal) Trim(ack *docklinev1.Ack) (bool, error) {
+// Trim takes an Ack, and says whether the journal must begin anew.
+func (j UplinkJournal) Trim(ack *docklinev1.Ack) (bool, error) {
 	outcome, err := j.Journal.Trim(ack)
 	return outcome == journal.ForkNeeded, err
 }
 
-func (j uplinkJournal) Resume(hello *docklinev1.Hello, reply *docklinev1.HelloReply) (bool, error) {
+// Resume takes the answer to a Hello, and says the same.
+func (j UplinkJournal) Resume(hello *docklinev1.Hello, reply *docklinev1.HelloReply) (bool, error) {
 	outcome, err := j.Journal.Resume(hello, reply)
 	return outcome == journal.ForkNeeded, err
 }

@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/dockline/dockline/agent"
 	"github.com/dockline/dockline/agent/journal"
 	"github.com/dockline/dockline/agent/uplink"
 	"github.com/dockline/dockline/collector/identity"
@@ -39,27 +40,6 @@ type site struct {
 	receipts    uint64
 }
 
-// held is a journal as the uplink wants it, as the agent wires it.
-type held struct{ *journal.Journal }
-
-func (s held) Next(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
-	return s.Journal.Next(journal.Position(after), limit)
-}
-
-func (s held) Urgent(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
-	return s.Journal.Urgent(journal.Position(after), limit)
-}
-
-func (s held) Trim(ack *docklinev1.Ack) (bool, error) {
-	outcome, err := s.Journal.Trim(ack)
-	return outcome == journal.ForkNeeded, err
-}
-
-func (s held) Resume(hello *docklinev1.Hello, reply *docklinev1.HelloReply) (bool, error) {
-	outcome, err := s.Journal.Resume(hello, reply)
-	return outcome == journal.ForkNeeded, err
-}
-
 func openSite(a *Agents, name, dir string, pool *x509.CertPool) (*site, error) {
 	security, err := enrol(a.c.Authority, pool, a.c.Tenant, name)
 	if err != nil {
@@ -69,7 +49,7 @@ func openSite(a *Agents, name, dir string, pool *x509.CertPool) (*site, error) {
 	if s.journal, err = journal.Open(dir, journal.Options{Tenant: a.c.Tenant, Site: name}); err != nil {
 		return nil, err
 	}
-	s.uplink = uplink.New(uplink.Config{Tenant: a.c.Tenant, Site: name, Version: "manyagents", Window: a.c.Window, HeartbeatEvery: a.c.Heartbeat, Journal: held{s.journal}, Heartbeat: s.heartbeat,
+	s.uplink = uplink.New(uplink.Config{Tenant: a.c.Tenant, Site: name, Version: "manyagents", Window: a.c.Window, HeartbeatEvery: a.c.Heartbeat, Journal: agent.UplinkJournal{Journal: s.journal}, Heartbeat: s.heartbeat,
 		Line:      wire.Config{URL: "mqtts://" + a.line.addr(), TLS: security, QueueBytes: 64 << 10},
 		Dial:      s.dial,
 		Positions: s.positions, OnReceipts: s.take, OnHelloReply: s.greeted})

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/dockline/dockline/agent"
 	"github.com/dockline/dockline/agent/downlink"
 	"github.com/dockline/dockline/agent/journal"
 	"github.com/dockline/dockline/agent/uplink"
@@ -112,7 +113,7 @@ func (s *site) open() (err error) {
 		}
 		return s.append(ctx, journal.Entry{Plugin: downlink.Source, Events: []*docklinev1.Event{e}})
 	}}
-	s.hand = uplink.New(uplink.Config{Tenant: tenant, Site: s.name, Version: "sim", Journal: uplinkJournal{s.journal}, Heartbeat: s.heartbeat, Positions: s.inbox.Through,
+	s.hand = uplink.New(uplink.Config{Tenant: tenant, Site: s.name, Version: "sim", Journal: agent.UplinkJournal{Journal: s.journal}, Heartbeat: s.heartbeat, Positions: s.inbox.Through,
 		OnHelloReply: s.greeted, OnCommands: s.inbox.PutCommands, OnReceipts: s.inbox.PutReceipts, OnMaster: s.inbox.PutMaster, MasterThrough: s.inbox.MasterThrough,
 		Window: 8, Now: s.now, Random: s.ids}).ByHand()
 	s.recovered, s.disk = false, true
@@ -298,25 +299,4 @@ func (s *site) greeted(r *docklinev1.HelloReply) error {
 		}
 	}
 	return s.inbox.SetIncarnation(r.GetIncarnation())
-}
-
-// uplinkJournal gives uplink the journal in the shape that it declares.
-type uplinkJournal struct{ *journal.Journal }
-
-func (j uplinkJournal) Next(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
-	return j.Journal.Next(journal.Position(after), limit)
-}
-
-func (j uplinkJournal) Urgent(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
-	return j.Journal.Urgent(journal.Position(after), limit)
-}
-
-func (j uplinkJournal) Trim(ack *docklinev1.Ack) (bool, error) {
-	outcome, err := j.Journal.Trim(ack)
-	return outcome == journal.ForkNeeded, err
-}
-
-func (j uplinkJournal) Resume(hello *docklinev1.Hello, reply *docklinev1.HelloReply) (bool, error) {
-	outcome, err := j.Journal.Resume(hello, reply)
-	return outcome == journal.ForkNeeded, err
 }

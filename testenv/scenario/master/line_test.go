@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/dockline/dockline/agent"
 	"github.com/dockline/dockline/agent/downlink"
 	"github.com/dockline/dockline/agent/journal"
 	"github.com/dockline/dockline/agent/uplink"
@@ -22,27 +23,6 @@ import (
 )
 
 const siteOfCentre = "dc-east"
-
-// held is a journal as the uplink wants it, as the agent wires it.
-type held struct{ *journal.Journal }
-
-func (s held) Next(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
-	return s.Journal.Next(journal.Position(after), limit)
-}
-
-func (s held) Urgent(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
-	return s.Journal.Urgent(journal.Position(after), limit)
-}
-
-func (s held) Trim(ack *docklinev1.Ack) (bool, error) {
-	outcome, err := s.Journal.Trim(ack)
-	return outcome == journal.ForkNeeded, err
-}
-
-func (s held) Resume(hello *docklinev1.Hello, reply *docklinev1.HelloReply) (bool, error) {
-	outcome, err := s.Journal.Resume(hello, reply)
-	return outcome == journal.ForkNeeded, err
-}
 
 // watched is a site whose journal, inbox and uplink are those of an agent, with an ear on its line.
 type watched struct {
@@ -82,7 +62,7 @@ func (c *centre) openSite(kbits int) *watched {
 	must(err)
 	s.inbox, err = downlink.Open(filepath.Join(c.dir, "site", "inbox.db"), downlink.Options{})
 	must(err)
-	up := uplink.New(uplink.Config{Tenant: tenantOfCentre, Site: siteOfCentre, Line: wire.Config{URL: "mqtt://" + s.line.Addr(), MaxBackoff: time.Second}, Journal: held{s.journal},
+	up := uplink.New(uplink.Config{Tenant: tenantOfCentre, Site: siteOfCentre, Line: wire.Config{URL: "mqtt://" + s.line.Addr(), MaxBackoff: time.Second}, Journal: agent.UplinkJournal{Journal: s.journal},
 		HeartbeatEvery: 3 * time.Second, Positions: s.inbox.Through, OnCommands: s.inbox.PutCommands, OnReceipts: s.inbox.PutReceipts, OnMaster: s.inbox.PutMaster, MasterThrough: s.inbox.MasterThrough,
 		Dial: s.dial, OnHelloReply: func(r *docklinev1.HelloReply) error { return s.inbox.SetIncarnation(r.GetIncarnation()) },
 		Heartbeat: func() *docklinev1.Heartbeat {

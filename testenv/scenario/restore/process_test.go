@@ -10,32 +10,12 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/dockline/dockline/agent"
 	"github.com/dockline/dockline/agent/journal"
 	"github.com/dockline/dockline/agent/uplink"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/wire"
 )
-
-// held is a journal as the uplink wants it, as the agent wires it.
-type held struct{ *journal.Journal }
-
-func (s held) Next(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
-	return s.Journal.Next(journal.Position(after), limit)
-}
-
-func (s held) Urgent(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
-	return s.Journal.Urgent(journal.Position(after), limit)
-}
-
-func (s held) Trim(ack *docklinev1.Ack) (bool, error) {
-	outcome, err := s.Journal.Trim(ack)
-	return outcome == journal.ForkNeeded, err
-}
-
-func (s held) Resume(hello *docklinev1.Hello, reply *docklinev1.HelloReply) (bool, error) {
-	outcome, err := s.Journal.Resume(hello, reply)
-	return outcome == journal.ForkNeeded, err
-}
 
 // inProcess is a site whose journal and uplink run in this process; its line leads to the centre.
 type inProcess struct {
@@ -75,7 +55,7 @@ func (s *inProcess) lineConfig() wire.Config {
 // connect runs an uplink over the journal until disconnect, with a rate in bits a second for the backlog; 0 is none.
 func (s *inProcess) connect(window, rate int) {
 	s.t.Helper()
-	u := uplink.New(uplink.Config{Tenant: tenant, Site: s.name, Line: s.lineConfig(), Journal: held{s.journal}, Window: window, RateLimit: rate, HeartbeatEvery: time.Second,
+	u := uplink.New(uplink.Config{Tenant: tenant, Site: s.name, Line: s.lineConfig(), Journal: agent.UplinkJournal{Journal: s.journal}, Window: window, RateLimit: rate, HeartbeatEvery: time.Second,
 		Heartbeat: func() *docklinev1.Heartbeat {
 			st := s.journal.Stats()
 			return &docklinev1.Heartbeat{Epoch: st.Epoch, LastSeq: st.LastSeq, JournalEvents: st.Events, Cursors: st.Cursors}

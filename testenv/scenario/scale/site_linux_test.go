@@ -10,6 +10,7 @@ import (
 	"github.com/shopspring/decimal"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/dockline/dockline/agent"
 	"github.com/dockline/dockline/agent/downlink"
 	"github.com/dockline/dockline/agent/health"
 	"github.com/dockline/dockline/agent/journal"
@@ -20,27 +21,6 @@ import (
 	"github.com/dockline/dockline/proto/wire"
 	"github.com/dockline/dockline/testenv/erp"
 )
-
-// held is a journal as the uplink wants it, as the agent wires it.
-type held struct{ *journal.Journal }
-
-func (s held) Next(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
-	return s.Journal.Next(journal.Position(after), limit)
-}
-
-func (s held) Urgent(after uplink.Position, limit int) ([]*docklinev1.Envelope, error) {
-	return s.Journal.Urgent(journal.Position(after), limit)
-}
-
-func (s held) Trim(ack *docklinev1.Ack) (bool, error) {
-	outcome, err := s.Journal.Trim(ack)
-	return outcome == journal.ForkNeeded, err
-}
-
-func (s held) Resume(hello *docklinev1.Hello, reply *docklinev1.HelloReply) (bool, error) {
-	outcome, err := s.Journal.Resume(hello, reply)
-	return outcome == journal.ForkNeeded, err
-}
 
 // site is one whose journal, inbox and uplink are those of an agent, in this process.
 type site struct {
@@ -83,7 +63,7 @@ func (c *centre) openSite(name string) *site {
 	if s.inbox, err = downlink.Open(filepath.Join(c.dir, name, "inbox.db"), downlink.Options{}); err != nil {
 		c.t.Fatal(err)
 	}
-	s.uplink = uplink.New(uplink.Config{Tenant: tenant, Site: name, Line: wire.Config{URL: c.broker.URL(), MaxBackoff: time.Second}, Journal: held{s.journal}, HeartbeatEvery: 3 * time.Second,
+	s.uplink = uplink.New(uplink.Config{Tenant: tenant, Site: name, Line: wire.Config{URL: c.broker.URL(), MaxBackoff: time.Second}, Journal: agent.UplinkJournal{Journal: s.journal}, HeartbeatEvery: 3 * time.Second,
 		Positions: s.inbox.Through, OnCommands: s.inbox.PutCommands, OnReceipts: s.inbox.PutReceipts, OnMaster: s.inbox.PutMaster, MasterThrough: s.inbox.MasterThrough,
 		OnHelloReply: func(r *docklinev1.HelloReply) error { return s.inbox.SetIncarnation(r.GetIncarnation()) },
 		Heartbeat: func() *docklinev1.Heartbeat {
