@@ -263,9 +263,10 @@ func (b *batch) sumAccounts(ctx context.Context, keys []foldKey) error {
 	return nil
 }
 
-// pendingOf are the keys of which something is not folded yet.
+// pendingOf are the keys of which something is not folded yet. One that looks again within firstLook was folded beside what it looks for: that may
+// have come in the meantime.
 func pendingOf(ctx context.Context, tx *db.Tx, keys []foldKey, now int64) (map[foldKey]bool, error) {
-	pending := make(map[foldKey]bool)
+	pending, soon := make(map[foldKey]bool), now+firstLook.Microseconds()
 	for table, column := range map[string]string{"dirty": "due_at", "large_key": "since"} {
 		rows, err := tx.Lookup(ctx, db.Lookup{Table: table, Columns: []string{"tenant", "fold_key", column}, Key: byKey, Rows: rowsOf(keys)})
 		if err != nil {
@@ -273,7 +274,7 @@ func pendingOf(ctx context.Context, tx *db.Tx, keys []foldKey, now int64) (map[f
 		}
 		for _, row := range rows {
 			at := row[2].(int64)
-			if table == "dirty" && at <= now || table == "large_key" && at > 0 {
+			if table == "dirty" && at <= soon || table == "large_key" && at > 0 {
 				pending[keyOf(row)] = true
 			}
 		}
