@@ -105,6 +105,7 @@ func (v *view) issues(fold *state.OrderFold, changed amended) map[string]bool {
 			v.takenBack(fold, issue)
 			continue
 		}
+		v.leftOnHold(fold, issue)
 		held := v.overShipped(fold, issue)
 		held = issue.Unresolved || awaitsAmendment(fold, issue) || held
 		held = !held && v.awaitsPicks(issue) || held
