@@ -50,6 +50,7 @@ func (v *view) order(number string) {
 	v.wakeReturns()
 	v.orderStatus(&fold)
 	v.shorts(&fold)
+	v.creditedBeyondSold(&fold)
 	v.afterTheEnd(&fold)
 	v.reasonsOfOrder(&fold, fed)
 	v.alike = len(fold.Issues) == 0 && overTexts[s.GetStatus()] == ""
