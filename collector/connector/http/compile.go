@@ -282,6 +282,7 @@ func (c *compiler) eventRule(key string, s eventSource) eventRule {
 
 func (c *compiler) snapshot(s *snapshotSource) *snapshot {
 	siteVars := variables{"site": cel.StringType}
+	told := siteVars.with(bodyVars).with(variables{"time": cel.TimestampType})
 	return &snapshot{
 		sites:      c.listRequest("snapshot.sites", s.Sites.Request, nil),
 		siteItems:  c.required("snapshot.sites.items", s.Sites.Items, anyList, bodyVars),
@@ -290,7 +291,7 @@ func (c *compiler) snapshot(s *snapshotSource) *snapshot {
 		absent:     s.Stock.Absent,
 		stockItems: c.required("snapshot.stock.items", s.Stock.Items, anyList, siteVars.with(bodyVars)),
 		line:       c.required("snapshot.stock.line", s.Stock.Line, objectType(&docklinev1.Line{}), siteVars.with(itemVars)),
-		occurredAt: c.required("snapshot.stock.occurred_at", s.Stock.OccurredAt, cel.TimestampType, siteVars.with(bodyVars)),
-		revision:   c.expression("snapshot.stock.revision", s.Stock.Revision, cel.StringType, siteVars.with(bodyVars)),
+		occurredAt: c.required("snapshot.stock.occurred_at", s.Stock.OccurredAt, cel.TimestampType, told),
+		revision:   c.expression("snapshot.stock.revision", s.Stock.Revision, cel.StringType, told),
 	}
 }

@@ -252,7 +252,7 @@ func (c *Connector) snapshotOf(ctx context.Context, site string) (*docklinev1.Ev
 	if err != nil || got.status/100 != 2 {
 		return nil, err
 	}
-	v = v.with(got.read())
+	v = v.with(got.read()).with(values{"time": timestamppb.New(c.now())})
 	at, err := s.occurredAt.time(ctx, v)
 	if err != nil {
 		return nil, err
