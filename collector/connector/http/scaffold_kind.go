@@ -99,6 +99,7 @@ func (w *scaffolding) kind(kind connector.Kind, find, create operation) {
 	w.line(2, "find: # %s: CHECK that it finds what was made under posting.key, however long ago", oneLine(find.id))
 	w.request(3, find, nethttp.MethodGet, nil)
 	list, _ := itemsOf(w.doc, find.answer)
+	w.line(3, "# CHECK: where the system leaves the list out when there is none, say so: '!has(body.x) && body.size() == 0 ? [] : body.x'.")
 	w.line(3, "items: %s", quoted(list.expression))
 	reference := bestOf(list.properties, ourReference)
 	if reference == "" {
@@ -163,7 +164,7 @@ func itemsOf(d *openAPI, answer map[string]any) (answerList, bool) {
 		}
 		if n > most {
 			field := celField(name)
-			best, most = answerList{fmt.Sprintf("has(body.%s) ? body.%s : []", field, field), asMap(item["properties"])}, n
+			best, most = answerList{"body." + field, asMap(item["properties"])}, n
 		}
 	}
 	if most > 0 {
@@ -172,7 +173,7 @@ func itemsOf(d *openAPI, answer map[string]any) (answerList, bool) {
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		if p := d.schema(properties[name]); p["properties"] != nil {
 			field := celField(name)
-			return answerList{fmt.Sprintf("has(body.%s) ? [body.%s] : []", field, field), asMap(p["properties"])}, false
+			return answerList{"[body." + field + "]", asMap(p["properties"])}, false
 		}
 	}
 	return answerList{"[body]", properties}, false

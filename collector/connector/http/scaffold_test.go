@@ -39,7 +39,7 @@ func TestScaffoldOfPublishedContracts(t *testing.T) {
 	}{
 		"square": {"vendor/square/inventory-orders-locations.openapi.json", connectorhttp.Scaffold{System: "square", Kinds: []connector.Kind{connector.OrderCreate, connector.StockAdjustment},
 			Operations: map[string]string{"probe": "ListLocations", "order_create.find": "SearchOrders", "stock_adjust.find": "BatchRetrieveInventoryChanges", "stock_adjust.create": "BatchChangeInventory"}},
-			[]string{`probe: # ListLocations`, `path: '"/v2/locations"'`, "# SearchOrders", "has(body.orders) ? body.orders : []", "item.reference_id == posting.key", "- # CreateOrder", `"idempotency_key": posting.key`,
+			[]string{`probe: # ListLocations`, `path: '"/v2/locations"'`, "# SearchOrders", "items: 'body.orders'", "item.reference_id == posting.key", "- # CreateOrder", `"idempotency_key": posting.key`,
 				`"location_id": posting.order_create.site`, "posting.order_create.lines.map(l, {", `path: '"/v2/inventory/changes/batch-create"'`, "OAuth 2 with a person's consent"}},
 		"chosen by name": {"vendor/square/inventory-orders-locations.openapi.json", connectorhttp.Scaffold{System: "square"}, []string{"kinds:", "order_create:", "# CreateOrder", "stock_adjust:"}},
 		"business central": {"vendor/business-central/BCOAS1.0.yaml", connectorhttp.Scaffold{System: "bc", Kinds: []connector.Kind{connector.OrderCreate}},

@@ -41,9 +41,12 @@ type square struct {
 	answers     map[string]string // by idempotency key: the body that it was used with
 	number      int
 	// what goes wrong with the nth writing request from now.
-	what  connectortest.Injection
-	nth   int
-	wrong []string // what broke the contract
+	what connectortest.Injection
+	nth  int
+	// denied: the token has lost its rights; renamed: reads answer with other names; ahead: the clock is.
+	denied, renamed bool
+	ahead           time.Duration
+	wrong           []string // what broke the contract
 }
 
 var squareItems = []string{"ITEM-BOLT", "ITEM-NUT"}
@@ -70,6 +73,11 @@ func (s *square) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	if err := s.contract.told(o, answer.body.Bytes()); err != nil {
 		s.broken(err)
 	}
+	if s.reshaped(o) { // beyond the contract
+		text := strings.NewReplacer(`"orders":`, `"sales":`, `"changes":`, `"movements":`).Replace(answer.body.String())
+		answer.body.Reset()
+		answer.body.WriteString(text)
+	}
 	if lost {
 		panic(nethttp.ErrAbortHandler)
 	}
@@ -94,6 +102,24 @@ func (s *square) broken(err error) {
 	s.wrong = append(s.wrong, err.Error())
 }
 
+func (s *square) reshaped(o *contracted) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.renamed && (o.id == "SearchOrders" || o.id == "BatchRetrieveInventoryChanges")
+}
+
+// set changes how the merchant behaves, until what it returns is called.
+func (s *square) set(on, off func()) func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	on()
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		off()
+	}
+}
+
 // injected answers, or goes wrong, and says whether the answer is lost.
 func (s *square) injected(a *squareAnswer, r *nethttp.Request, o *contracted, text []byte) (lost bool) {
 	s.mu.Lock()
@@ -115,6 +141,10 @@ func (s *square) injected(a *squareAnswer, r *nethttp.Request, o *contracted, te
 				return false
 			}
 		}
+	}
+	if s.denied && o.id != "ListLocations" {
+		s.fail(a, 403, "AUTHENTICATION_ERROR", "INSUFFICIENT_SCOPES", "the token lacks the scope")
+		return false
 	}
 	s.serve(a, o, text)
 	return lost
@@ -228,7 +258,7 @@ func (s *square) unknown(lines any) string {
 func (s *square) take(order object) object {
 	s.number++
 	order["id"], order["state"], order["version"] = fmt.Sprintf("SQ%05d", s.number), "OPEN", 1
-	order["created_at"], order["updated_at"] = stamp(time.Now()), stamp(time.Now())
+	order["created_at"], order["updated_at"] = stamp(time.Now().Add(s.ahead)), stamp(time.Now().Add(s.ahead))
 	if lines, some := order["line_items"].([]any); some {
 		for i, l := range lines {
 			l.(object)["uid"] = strconv.Itoa(i + 1)
@@ -397,6 +427,27 @@ func TestConformanceSquare(t *testing.T) {
 				s.nth = 0
 				return struck
 			}
+		},
+		Forbid: func(*testing.T) func() {
+			return s.set(func() { s.denied = true }, func() { s.denied = false })
+		},
+		Reshape: func(*testing.T) func() {
+			return s.set(func() { s.renamed = true }, func() { s.renamed = false })
+		},
+		Skew: func(_ *testing.T, ahead time.Duration) func() {
+			return s.set(func() { s.ahead = ahead }, func() { s.ahead = 0 })
+		},
+		Meddle: func(_ *testing.T, p *connector.Posting) bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, o := range slices.Concat(s.orders, s.adjustments) {
+				if o["reference_id"] == p.Key && p.Kind == connector.OrderCreate {
+					o["line_items"] = []any{object{"catalog_object_id": "ITEM-NUT", "quantity": "1"}}
+				} else if o["reference_id"] == p.Key {
+					o["quantity"] = "77"
+				}
+			}
+			return true
 		},
 		Happen: func(_ *testing.T, n int) (numbers []string) {
 			s.mu.Lock()
