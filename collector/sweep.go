@@ -94,7 +94,7 @@ func (m *Collector) newSweep() *sweep.Sweep {
 			Sites: func(ctx context.Context, tx *db.Tx, tenant string) ([]string, error) {
 				return tx.Texts(ctx, `SELECT id FROM site WHERE tenant = ? ORDER BY id`, tenant)
 			},
-			Ledger: ledgerOf, Counted: countedAt, Heals: m.heals, Heal: m.heal, Report: m.reportSweep}}
+			Ledger: ledgerOf, Counted: countedAt, Heals: m.heals, Heal: m.heal, Report: m.reportSweep, Unended: m.reportUnended}}
 }
 
 // which asks the postings as a sweep asks.
@@ -220,9 +220,9 @@ func (m *Collector) heals(tenant string, t *sweep.Target, f *sweep.Finding) stri
 	}
 	switch {
 	case style == connector.Level:
-		return "It is stated again by itself."
+		return "Dockline states it again by itself."
 	case f.Result == sweep.Missing && f.Absent:
-		return "It is posted again by itself, after one more look whether it is there."
+		return "Dockline looks once more whether it is there, and if not posts it again by itself."
 	}
 	return ""
 }
@@ -242,10 +242,21 @@ func (m *Collector) reportSweep(ctx context.Context, tx *db.Tx, tenant, origin s
 	return m.report(ctx, tx, tenant, origin, desired)
 }
 
+// reportUnended makes it a case that a sweep does not come to its end: until it does, what differs in that system may stay unseen.
+func (m *Collector) reportUnended(ctx context.Context, tx *db.Tx, tenant string, t *sweep.Target, why []string) error {
+	var desired []exception.Desired
+	if len(why) > 0 {
+		desired = append(desired, m.owned(tenant, sweep.CodeEndless, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, docklinev1.Severity_SEVERITY_WARNING, exception.Desired{Target: t.Name, Subject: "sweep " + t.Name,
+			Title: fmt.Sprintf("The sweep of %s does not end", t.Name), Text: strings.Join(why, " ") + fmt.Sprintf(
+				" Of what %s could not list, only what Dockline posted was compared; what others made there was not seen. Correct how the connector lists (the list section of its definition), or have %s put right; then run `dockline-collector sweep --target %s`. This closes by itself after the next sweep that comes to its end.", t.Name, t.Name, t.Name)}))
+	}
+	return m.report(ctx, tx, tenant, "sweep-end/"+t.Name, desired)
+}
+
 // recordInWords names who owns what differs.
 func (m *Collector) recordInWords(tenant string, f *sweep.Finding) string {
 	if _, record := m.policy().TeamOf(m.policy().Scope(tenant, f.Site, ""), recordOf[f.Kind]); record != "" {
-		return fmt.Sprintf(" The record of it is: %s.", strings.ReplaceAll(string(record), "_", " "))
+		return fmt.Sprintf(" It is owned by: %s.", strings.ReplaceAll(string(record), "_", " "))
 	}
 	return ""
 }
@@ -253,26 +264,26 @@ func (m *Collector) recordInWords(tenant string, f *sweep.Finding) string {
 func sweepTitle(system string, f *sweep.Finding) string {
 	switch {
 	case f.Kind == sweep.KindStock:
-		return fmt.Sprintf("%s has other stock than the ledger: %s", system, strings.TrimPrefix(f.Subject, "stock "))
+		return fmt.Sprintf("%s and the ledger disagree on the stock of %s", system, strings.TrimPrefix(f.Subject, "stock "))
 	case f.Result == sweep.Missing:
-		return fmt.Sprintf("%s lacks %s", system, f.Subject)
+		return fmt.Sprintf("%s is missing %s", system, f.Named())
 	case f.Result == sweep.Extra:
-		return fmt.Sprintf("%s has %s, which nobody told", system, f.Subject)
+		return fmt.Sprintf("%s has %s, which no site reported", system, f.Named())
 	}
-	return fmt.Sprintf("%s has %s otherwise than it was told", system, f.Subject)
+	return fmt.Sprintf("%s differs in %s", f.Named(), system)
 }
 
 // remedy says what a person does.
 func remedy(system string, f *sweep.Finding) string {
 	switch {
 	case f.Kind == sweep.KindStock:
-		return fmt.Sprintf("See in %s which movement of it no dock made, or have it counted at %s (`dockline-collector site command recount`).", system, f.Site)
+		return fmt.Sprintf("Find the movement in %s that no warehouse made, or have the stock counted at %s (`dockline-collector site command recount`).", system, f.Site)
 	case f.Result == sweep.Extra:
-		return fmt.Sprintf("See in %s who made it. Where goods did move, have the site tell of it; else take it back there.", system)
+		return fmt.Sprintf("Find out in %s who entered it. If the goods did move, have the site report it; if not, take it back there.", system)
 	case f.Result == sweep.Missing && f.Number != "":
-		return fmt.Sprintf("See in %s who took it back, and why. Where that is right, take it back at its site too; else enter it there again.", system)
+		return fmt.Sprintf("Find out in %s who took it back, and why. If that was right, take it back at its site too; if not, enter it again there.", system)
 	case f.Result == sweep.Missing:
-		return fmt.Sprintf("See in %s what became of it, and enter it there again under the reference %s.", system, f.Key)
+		return fmt.Sprintf("Find out in %s what became of it, and enter it again there with the reference %s.", system, f.Key)
 	}
-	return fmt.Sprintf("Put it right in %s, or have its record corrected where it is kept.", system)
+	return fmt.Sprintf("Correct it in %s, or have it corrected in the system that owns it.", system)
 }

@@ -115,13 +115,40 @@ func (f *Finding) Code() string {
 	return map[Result]string{Missing: CodeMissing, Extra: CodeExtra, Different: CodeDifferent}[f.Result]
 }
 
+// Named is what people call what it is about: "goods issue SO1/S1".
+func (f *Finding) Named() string {
+	_, name, _ := strings.Cut(f.Subject, " ")
+	return words(f.Kind) + " " + name
+}
+
 // kindWords are the kinds as people call them.
 var kindWords = map[connector.Kind]string{connector.GoodsIssue: "goods issue", connector.InvoiceTrigger: "invoice", connector.StockAdjustment: "stock adjustment",
 	connector.OrderStatus: "status of order", connector.ServiceCase: "service case", connector.OrderAmendment: "order amendment",
 	connector.GoodsIssueReversal: "reversal of goods issue", connector.InvoiceReversal: "reversal of invoice", connector.ReturnReceipt: "return receipt",
 	connector.CreditRequest: "credit", connector.ReturnReceiptReversal: "reversal of return receipt", connector.CreditReversal: "reversal of credit"}
 
+// capital are words at the beginning of a sentence.
+func capital(kind connector.Kind) string {
+	text := words(kind)
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
 func words(kind connector.Kind) string { return cmp.Or(kindWords[kind], string(kind)) }
+
+// several are many documents of a kind, as people call them.
+func several(kind connector.Kind) string {
+	first, rest, of := strings.Cut(words(kind), " of ")
+	switch {
+	case strings.HasSuffix(first, "s"):
+		first += "es"
+	default:
+		first += "s"
+	}
+	if of {
+		return first + " of " + rest
+	}
+	return first
+}
 
 func lineName(l connector.Line) string {
 	var parts []string
@@ -135,7 +162,7 @@ func lineName(l connector.Line) string {
 	return strings.Join(parts, " ")
 }
 
-// inWords tells details in a sentence: "line 10 BOLT: Dockline 5, erp 6".
+// inWords tells details in a sentence: "line 10 BOLT is 5 in Dockline and 6 in erp".
 func inWords(details []Detail, system string) string {
 	const most = 6
 	var out []string
@@ -144,7 +171,7 @@ func inWords(details []Detail, system string) string {
 			out = append(out, fmt.Sprintf("and %d more", len(details)-most))
 			break
 		}
-		out = append(out, fmt.Sprintf("%s: Dockline %s, %s %s", d.What, orNothing(d.Ours), system, orNothing(d.Theirs)))
+		out = append(out, fmt.Sprintf("%s is %s in Dockline and %s in %s", d.What, orNothing(d.Ours), orNothing(d.Theirs), system))
 	}
 	return strings.Join(out, "; ")
 }

@@ -76,10 +76,10 @@ func (c *Connector) List(ctx context.Context, l connector.Listing) (connector.Li
 	if k == nil || k.list == nil {
 		return connector.ListedPage{}, technical("kind_not_described", c.definition.System+" lists no "+string(l.Kind), "add kinds."+string(l.Kind)+".list to the definition", nil)
 	}
-	return c.listed(ctx, k.list, values{"site": l.Site, "since": timestamppb.New(l.Since), "page": l.Page}, l.Page)
+	return c.listed(ctx, k.list, values{"site": l.Site, "since": timestamppb.New(l.Since), "page": l.Page})
 }
 
-func (c *Connector) listed(ctx context.Context, l *listing, v values, before string) (page connector.ListedPage, err error) {
+func (c *Connector) listed(ctx context.Context, l *listing, v values) (page connector.ListedPage, err error) {
 	got, err := c.do(ctx, l.request, v, "")
 	if err != nil {
 		return page, err
@@ -100,7 +100,6 @@ func (c *Connector) listed(ctx context.Context, l *listing, v values, before str
 		return page, err
 	}
 	page.More, err = l.more.bool(ctx, v, false)
-	page.More = page.More && page.Next != before
 	return page, err
 }
 

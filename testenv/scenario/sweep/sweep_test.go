@@ -162,7 +162,7 @@ func seed(t *testing.T, w *world.World, n int) map[string]seeded {
 			case "issue removed":
 				s.result, s.says = "missing", "erp has no goods issue "+i.ExternalReference
 			case "issue doubled":
-				s.says = "stands 2 times in erp: " + i.Number + ", " + i.Number + "-again"
+				s.says = "is in erp 2 times: " + i.Number + ", " + i.Number + "-again"
 			case "issue by hand":
 				subject, s.result, s.says = "goods_issue "+i.Number+"-hand", "extra", "order "+i.Order
 			case "issue quantity":
@@ -224,7 +224,7 @@ func seedCRM(t *testing.T, w *world.World, n int, want map[string]seeded) {
 		if err := office.Do(t.Context(), "PUT", "/api/orders/"+o.Number, o, nil); err != nil {
 			t.Fatal(err)
 		}
-		want["crm crm_status "+o.Number] = seeded{"crm_status " + o.Number, "different", "status: Dockline " + was + ", crm cancelled"}
+		want["crm crm_status "+o.Number] = seeded{"crm_status " + o.Number, "different", "status is " + was + " in Dockline and cancelled in crm"}
 	}
 }
 
