@@ -20,11 +20,21 @@ type Ask struct {
 	Limit     int
 }
 
+// HeldAsk asks for orders: those that are named, and where Since is given those that were made since then and that the target should have too.
+type HeldAsk struct {
+	Tenant, Target, Site string
+	Since                time.Time
+	Numbers              []string
+}
+
 // Centre is what a sweep reads of the centre and what it says to it; the parent fills it in. All of it runs in the caller's transaction.
 type Centre struct {
 	Expected func(ctx context.Context, tx *db.Tx, a Ask) ([]Expected, error)
 	// Find is what the connector is given to look for postings, by key.
 	Find func(ctx context.Context, tx *db.Tx, a Ask) (map[string]*connector.Posting, error)
+	// Held are orders as Dockline holds them, in the form of connector.OrderRecord; Cursor is up to where the target's feed was taken in.
+	Held   func(ctx context.Context, tx *db.Tx, a HeldAsk) ([]Expected, error)
+	Cursor func(ctx context.Context, tx *db.Tx, t *Target) (connector.Cursor, error)
 	// Born is when the target was first told, or told, anything; zero for never.
 	Born  func(ctx context.Context, tx *db.Tx, tenant, target string) (time.Time, error)
 	Sites func(ctx context.Context, tx *db.Tx, tenant string) ([]string, error)

@@ -236,7 +236,7 @@ func differences(told connector.Content, d connector.Listed) (details []Detail, 
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if ours, known := told.Fields[name]; known && ours != d.Fields[name] {
+		if ours, known := told.Fields[name]; known && !sameValue(ours, d.Fields[name]) {
 			details = append(details, Detail{name, ours, d.Fields[name]})
 		}
 	}

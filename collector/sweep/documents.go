@@ -17,7 +17,7 @@ const skew = time.Hour
 
 // list reads a page of one kind. A kind that the connector does not list is asked for posting by posting.
 func (s *Sweep) list(ctx context.Context, t *Target, r *Run, kind connector.Kind, counted func(), save saving) error {
-	if !slices.Contains(connector.Lists(t.Connector), kind) {
+	if !isRecord(kind) && !slices.Contains(connector.Lists(t.Connector), kind) {
 		r.Phase, r.afterPlace = asking, 0
 		r.NotListed = append(r.NotListed, string(kind))
 		return save(nil)
@@ -25,7 +25,7 @@ func (s *Sweep) list(ctx context.Context, t *Target, r *Run, kind connector.Kind
 	if r.pages == 0 {
 		r.readAt = s.now().Truncate(time.Microsecond)
 	}
-	page, err := t.Connector.(connector.Lister).List(ctx, connector.Listing{Kind: kind, Site: r.Site, Since: r.Since.Add(-skew), Page: r.page})
+	page, err := t.list(ctx, connector.Listing{Kind: kind, Site: r.Site, Since: s.since(r, kind).Add(-skew), Page: r.page})
 	if f, ok := errors.AsType[*connector.Fault](err); ok && r.pages > 0 && f.Class != docklinev1.FaultClass_FAULT_CLASS_TECHNICAL {
 		// The target knows the page no more, or never did: this kind is listed from the beginning when it is tried again.
 		r.fromTheBeginning()
@@ -50,6 +50,22 @@ func (s *Sweep) list(ctx context.Context, t *Target, r *Run, kind connector.Kind
 		}
 		return nil
 	})
+}
+
+// since is from when on a kind is looked at: records are older than what the target was first told.
+func (s *Sweep) since(r *Run, kind connector.Kind) time.Time {
+	if isRecord(kind) {
+		return r.StartedAt.Add(-s.back())
+	}
+	return r.Since
+}
+
+// list reads a page of documents, or of records.
+func (t *Target) list(ctx context.Context, l connector.Listing) (connector.ListedPage, error) {
+	if isRecord(l.Kind) {
+		return t.Connector.(connector.RecordLister).ListRecords(ctx, l)
+	}
+	return t.Connector.(connector.Lister).List(ctx, l)
 }
 
 // compare holds what was listed of a kind against what is expected.

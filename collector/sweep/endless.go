@@ -60,8 +60,10 @@ func (r *Run) turned(page connector.ListedPage, fresh int, most int64) string {
 func (r *Run) listedWithoutEnd(ctx context.Context, tx *db.Tx, t *Target, kind connector.Kind, why string) error {
 	r.Endless = append(r.Endless, fmt.Sprintf("%s lists %s without end: %s.", t.Name, several(kind), why))
 	r.NotListed = append(r.NotListed, string(kind))
-	r.Phase, r.afterPlace = asking, 0
 	r.fromTheBeginning()
+	if r.Phase, r.afterPlace = asking, 0; isRecord(kind) {
+		r.next() // nothing was posted of it
+	}
 	return r.forgetDocuments(ctx, tx)
 }
 

@@ -32,6 +32,8 @@ type Expected struct {
 	Content connector.Content `json:"content"`
 	// Place orders postings, for who reads them page by page.
 	Place int64 `json:"place"`
+	// MadeAt is when a record was made, where that is known.
+	MadeAt time.Time `json:"-"`
 	// Events are the ids of those that feed it; only of what is not settled.
 	Events []string `json:"events,omitempty"`
 }
@@ -87,6 +89,8 @@ type Finding struct {
 	// Key is the posting's, Number what people call the document in the system; "" where there is none.
 	Key    string `json:"key,omitempty"`
 	Number string `json:"number,omitempty"`
+	// Field is the one on which two systems disagree, of a record; "" of all else.
+	Field string `json:"field,omitempty"`
 	// Version is that which the system shows, of a status.
 	Version int64    `json:"version,omitempty"`
 	Details []Detail `json:"details,omitempty"`
@@ -109,8 +113,11 @@ type Finding struct {
 
 // Code is the code of its exception.
 func (f *Finding) Code() string {
-	if f.Kind == KindStock {
+	switch {
+	case f.Kind == KindStock:
 		return CodeStock
+	case f.Field != "":
+		return CodeField
 	}
 	return map[Result]string{Missing: CodeMissing, Extra: CodeExtra, Different: CodeDifferent}[f.Result]
 }

@@ -85,11 +85,7 @@ func (s *Sweep) BeginIn(ctx context.Context, tx *db.Tx, t *Target, site, why str
 		return nil, err
 	}
 	now := s.now().Truncate(time.Microsecond)
-	back := s.Back
-	if back == 0 {
-		back = 30 * 24 * time.Hour
-	}
-	r := &Run{Tenant: t.Tenant, Target: t.Name, Site: site, Why: why, Phase: listing, StartedAt: now, Since: now.Add(-back).UTC(), NotListed: []string{}}
+	r := &Run{Tenant: t.Tenant, Target: t.Name, Site: site, Why: why, Phase: listing, StartedAt: now, Since: now.Add(-s.back()).UTC(), NotListed: []string{}}
 	switch {
 	case born.IsZero():
 		r.Since = now
@@ -97,6 +93,13 @@ func (s *Sweep) BeginIn(ctx context.Context, tx *db.Tx, t *Target, site, why str
 		r.Since = born.UTC()
 	}
 	return r, r.insert(ctx, tx)
+}
+
+func (s *Sweep) back() time.Duration {
+	if s.Back > 0 {
+		return s.Back
+	}
+	return 30 * 24 * time.Hour
 }
 
 func inSite(site string) string {
@@ -189,8 +192,14 @@ func (s *Sweep) step(ctx context.Context, t *Target, r *Run, counted func()) err
 	case listing:
 		return s.list(ctx, t, r, kinds[r.place], counted, save)
 	case comparing:
+		if kind := kinds[r.place]; isRecord(kind) {
+			return save(func(tx *db.Tx) error { return s.compareRecords(ctx, tx, t, r, kind) })
+		}
 		return save(func(tx *db.Tx) error { return s.compare(ctx, tx, t, r, kinds[r.place]) })
 	case asking:
+		if isRecord(kinds[r.place]) {
+			return s.askOrders(ctx, t, r, counted, save)
+		}
 		return s.ask(ctx, t, r, kinds[r.place], counted, save)
 	case stocking:
 		return s.stock(ctx, t, r, counted, save)
@@ -200,14 +209,14 @@ func (s *Sweep) step(ctx context.Context, t *Target, r *Run, counted func()) err
 	return nil
 }
 
-// kindsOf are the kinds of postings that a target takes, sorted.
+// kindsOf are the kinds of postings that a target takes, sorted, and then those of the records that it lists.
 func kindsOf(t *Target) []connector.Kind {
 	var kinds []connector.Kind
 	for kind := range t.Connector.Kinds() {
 		kinds = append(kinds, kind)
 	}
 	slices.Sort(kinds)
-	return kinds
+	return append(kinds, connector.Records(t.Connector)...)
 }
 
 // saving runs f and saves the run in the same transaction.

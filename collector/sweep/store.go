@@ -152,6 +152,11 @@ func (r *Run) forgetDocuments(ctx context.Context, tx *db.Tx) error {
 	return err
 }
 
+func encoded(v any) (string, error) {
+	body, err := json.Marshal(v)
+	return string(body), err
+}
+
 func decoded[T any](texts []string) ([]T, error) {
 	out := make([]T, len(texts))
 	var errs []error
