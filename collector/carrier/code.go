@@ -1,6 +1,9 @@
 package carrier
 
-import docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+import (
+	"github.com/dockline/dockline/collector/state"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
 
 // status is what a status code of the 214 becomes. The words of milestones are those of Transport.milestone.
 type status struct {
@@ -8,6 +11,14 @@ type status struct {
 	milestone string
 	// estimate: its time is when something is expected, not when it happened. arrival: at the consignee, so that it is the expected arrival.
 	estimate, arrival bool
+}
+
+// word is what Transport.milestone says; of the other kinds the kind says it.
+func (s status) word() string {
+	if s.kind != milestone {
+		return ""
+	}
+	return s.milestone
 }
 
 const (
@@ -19,39 +30,31 @@ const (
 	proved    = docklinev1.EventKind_EVENT_KIND_DELIVERY_PROVED
 )
 
-// statuses are the shipment status codes of AT701 (X12 data element 1650, release 004010, transaction set 214) that Dockline knows, in its own words; the
-// fold has the same meanings for codes that come without a milestone (state, x12Milestones). A code that is not here is refused: guessing where goods are
-// is worse than asking.
-var statuses = map[string]status{
-	"XB": {kind: milestone, milestone: "booked"},                                     // the carrier has the shipment's papers
-	"X3": {kind: milestone, milestone: "booked"},                                     // arrived where it is to be picked up
-	"X8": {kind: milestone, milestone: "booked"},                                     // arrived at the place of pick-up's dock
-	"L1": {kind: milestone, milestone: "booked"},                                     // being loaded
-	"AF": {kind: milestone, milestone: "picked_up"},                                  // left the place of pick-up with the goods
-	"CP": {kind: milestone, milestone: "picked_up"},                                  // loaded at the place of pick-up
-	"AM": {kind: milestone, milestone: "picked_up"},                                  // loaded on a truck
-	"P1": {kind: milestone, milestone: "departed"},                                   // left a terminal
-	"X6": {kind: milestone, milestone: "departed"},                                   // on its way to where it is to be delivered
-	"OA": {kind: milestone, milestone: "departed"},                                   // out of a gate
-	"X4": {kind: milestone, milestone: "arrived"},                                    // arrived at a terminal
-	"AR": {kind: milestone, milestone: "arrived"},                                    // arrived at a rail ramp
-	"X1": {kind: milestone, milestone: "arrived"},                                    // arrived where it is to be delivered
-	"X5": {kind: milestone, milestone: "arrived"},                                    // arrived at the place of delivery's dock
-	"K1": {kind: milestone, milestone: "customs"},                                    // with customs
-	"AJ": {kind: milestone, milestone: "out_for_delivery"},                           // on the delivery vehicle
-	"AH": {kind: milestone, milestone: "delivery_attempted"},                         // nobody took it
-	"AP": {kind: milestone, milestone: "delivery_attempted"},                         // it was not delivered
-	"CD": {kind: milestone, milestone: "departed"},                                   // left the place of delivery
-	"D1": {kind: proved, milestone: "delivered"},                                     // unloaded where it was to be delivered
-	"A3": {kind: milestone, milestone: "returned_to_sender"},                         // back with the shipper
-	"A7": {kind: refused},                                                            // the consignee did not take it
-	"A9": {kind: damaged},                                                            //
-	"SD": {kind: delayed},                                                            //
-	"AG": {kind: milestone, estimate: true, arrival: true},                           // expected delivery
-	"X2": {kind: milestone, estimate: true, arrival: true},                           // expected at the place of delivery's dock
-	"B6": {kind: milestone, estimate: true},                                          // expected at a place under way
-	"C1": {kind: milestone, estimate: true},                                          // expected to leave a terminal
-	"AA": {kind: milestone, estimate: true}, "AB": {kind: milestone, estimate: true}, // an appointment to pick up, to deliver
+// became are the meanings that are kinds of their own; all others are milestones.
+var became = map[string]docklinev1.EventKind{"delivered": proved, "delayed": delayed, "refused": refused, "lost": lost, "damaged": damaged}
+
+// expected are status codes that say when something is expected, or agreed; where goods are they do not say.
+var expected = map[string]status{
+	"AG": {kind: milestone, estimate: true, arrival: true}, // the delivery
+	"X2": {kind: milestone, estimate: true, arrival: true}, // at the place of delivery's dock
+	"B6": {kind: milestone, estimate: true},                // at a place under way
+	"C1": {kind: milestone, estimate: true},                // leaving a terminal
+	"AA": {kind: milestone, estimate: true},                // an appointment to pick up
+	"AB": {kind: milestone, estimate: true},                // an appointment to deliver
+}
+
+// statusOf is what a shipment status code of AT701 (X12 data element 1650, release 004010, transaction set 214) becomes. What codes mean is the fold's table
+// (state, x12Milestones), beside expected. One that is in neither is not known: guessing where goods are is worse than asking.
+func statusOf(code string) (status, bool) {
+	meaning := state.X12Meaning(code)
+	if meaning == "" {
+		s, known := expected[code]
+		return s, known
+	}
+	if kind, own := became[meaning]; own {
+		return status{kind: kind, milestone: meaning}, true
+	}
+	return status{kind: milestone, milestone: meaning}, true
 }
 
 // reasons are those of AT702 (X12 data element 1651) that are more than "nothing out of the ordinary" (NS), in Dockline's words; of others the code is told.

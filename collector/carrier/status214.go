@@ -166,7 +166,7 @@ func (r *Reader) at7(s segment) (*at7, *Fault) {
 	if code == "" {
 		code, n = s.element(3), 3
 	}
-	known, ok := statuses[strings.ToUpper(code)]
+	known, ok := statusOf(strings.ToUpper(code))
 	switch {
 	case code == "":
 		return nil, s.fault(1, "has no status code")
@@ -200,7 +200,7 @@ func (r *Reader) event(of names, a *at7, told time.Time, eta *timestamppb.Timest
 		}
 	}
 	n := name{of.shipment, of.tracking, of.bill, of.units, cmp.Or(of.scac, r.Source)}
-	e := n.event(a.status.kind, occurred, said{code: a.code, milestone: a.status.milestone, place: a.place, cause: cause, eta: eta})
+	e := n.event(a.status.kind, occurred, said{code: a.code, milestone: a.status.word(), place: a.place, cause: cause, eta: eta})
 	return r.complete(e, strings.Join([]string{"214", of.shipment, of.tracking, of.bill, strings.Join(of.units, ","), a.code, a.reason, a.at.Format(time.RFC3339), a.place}, "\x00"))
 }
 
