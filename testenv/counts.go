@@ -44,6 +44,8 @@ var counts = map[string]struct{ commit, full int }{
 	"sim.again":              {3, 30},
 	// Differences that somebody made in ERP and CRM, an eighth of each kind.
 	"sweep.seeded": {24, 200},
+	// Orders and copies of customers that somebody changed, a fifth of each kind.
+	"sweep.records": {10, 100},
 
 	// Three collectors on one database: events of forty sites, and how often one of the three is killed, stopped or asked to end.
 	"scale.events": {2640, 50_160},

@@ -120,6 +120,7 @@ func (c *compiler) definition(s *source) *Definition {
 		d.snapshot = c.snapshot(s.Snapshot)
 	}
 	c.masterData(d, s)
+	c.records(d, s)
 	return d
 }
 

@@ -49,6 +49,8 @@ type source struct {
 	Kinds    map[string]kindSource `yaml:"kinds"`
 	Changes  *changesSource        `yaml:"changes"`
 	Snapshot *snapshotSource       `yaml:"snapshot"`
+	// Records are records that the system lists to be compared: order, customer.
+	Records map[string]listSource `yaml:"records"`
 	// Master is master data that the system tells of, by kind; Tell is what it takes.
 	Master map[string]masterSource `yaml:"master"`
 	Tell   map[string]tellSource   `yaml:"tell"`
@@ -220,6 +222,7 @@ type Definition struct {
 	probe           probe
 	errors          []errorRule
 	kinds           map[connector.Kind]*kind
+	records         map[connector.Kind]*listing
 	changes         *changes
 	snapshot        *snapshot
 	master          map[docklinev1.MasterKind]*feed
