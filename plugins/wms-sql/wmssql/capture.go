@@ -76,7 +76,11 @@ func newCapture(ctx context.Context, s *setup, start plugins.Start, out plugins.
 	c := &capture{setup: s, start: start, cursor: cur, memory: m, stream: out, now: now, log: log, forgotten: now()}
 	c.out = &outgoing{cursor: cur, memory: m, stream: out, start: start, now: now}
 	for _, st := range s.streams {
-		c.states = append(c.states, &state{stream: st, progress: cur.progress(st.Name), vanished: now()})
+		p := cur.progress(st.Name)
+		if st.Outbox != nil {
+			p.Now = nil // what was told and not acknowledged comes again, to be acknowledged
+		}
+		c.states = append(c.states, &state{stream: st, progress: p, vanished: now()})
 	}
 	return c, nil
 }

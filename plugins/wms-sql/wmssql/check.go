@@ -78,7 +78,7 @@ func (l *loader) checkColumns(s *setup, st *stream, t *table) {
 	if mark.typ == typeUUID {
 		l.fault(st.path+".watermark", "%s is a %s, which does not grow; name a time of change, a rowversion or a serial number", mark.name, mark.kind)
 	}
-	if st.Zone == "" && mark.typ == typeWall {
+	if st.Zone == "" && (mark.typ == typeWall || mark.typ == typeTick) {
 		l.fault(st.path+".zone", "%s is a %s, a time without an offset; write zone: Europe/Berlin or what the database's clocks show", mark.name, mark.kind)
 	}
 	for _, name := range append([]string(nil), st.Tie...) {

@@ -72,13 +72,14 @@ const (
 	typeNumber
 	typeInstant // a moment, whatever the zone
 	typeWall    // what a clock on the wall showed
+	typeTick    // the same in steps of a three-hundredth of a second, written to the millisecond
 	typeDate
 	typeBytes // compared as they stand, written 0x...
 	typeUUID
 )
 
 // isTime says whether values can be held against a moment. Of all others it is only known that they grow.
-func (t columnType) isTime() bool { return t == typeInstant || t == typeWall }
+func (t columnType) isTime() bool { return t == typeInstant || t == typeWall || t == typeTick }
 
 func (d *dialect) bound(t columnType, n int) string {
 	if d.cast == nil {
@@ -101,6 +102,9 @@ func limitClause(n string) string { return " LIMIT " + n }
 func fetchClause(n string) string { return " OFFSET 0 ROWS FETCH NEXT " + n + " ROWS ONLY" }
 
 func doubleQuoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// backQuoted is for MySQL, and for SQLite, to which a name in double quotation marks that it does not know is a text.
+func backQuoted(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
 
 func greatest(column, source string) string { return "SELECT MAX(" + column + ") FROM " + source }
 

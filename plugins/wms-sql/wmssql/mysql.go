@@ -17,7 +17,7 @@ import (
 
 var mysql = &dialect{
 	name: "MySQL or MariaDB", port: 3306, open: openMySQL, param: question, limited: limitClause, typeOf: mysqlType, newest: greatest,
-	quote: func(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" },
+	quote: backQuoted,
 	cast: func(t columnType, p string) string {
 		switch t {
 		case typeInstant, typeWall:

@@ -13,7 +13,7 @@ import (
 
 // sqlite has one writer at a time, so that rows commit in the order in which they are written; what its clock does not cover, overlap does.
 var sqlite = &dialect{
-	name: "SQLite", open: openSQLite, quote: doubleQuoted, param: question, limited: limitClause, typeOf: sqliteType, newest: greatest,
+	name: "SQLite", open: openSQLite, quote: backQuoted, param: question, limited: limitClause, typeOf: sqliteType, newest: greatest,
 	argument: func(t columnType, text string) any {
 		switch t {
 		case typeWhole:

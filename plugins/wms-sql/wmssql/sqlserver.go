@@ -24,6 +24,8 @@ var sqlServer = &dialect{
 			return "CAST(" + p + " AS datetimeoffset(7))"
 		case typeWall:
 			return "CAST(" + p + " AS datetime2(7))"
+		case typeTick:
+			return "CAST(" + p + " AS datetime)"
 		case typeDate:
 			return "CAST(" + p + " AS date)"
 		case typeNumber:
@@ -87,8 +89,10 @@ func sqlServerType(name string) columnType {
 		return typeNumber
 	case "DATETIMEOFFSET":
 		return typeInstant
-	case "DATETIME", "DATETIME2", "SMALLDATETIME":
+	case "DATETIME2":
 		return typeWall
+	case "DATETIME", "SMALLDATETIME":
+		return typeTick
 	case "DATE":
 		return typeDate
 	case "BINARY", "VARBINARY", "TIMESTAMP", "ROWVERSION":

@@ -122,7 +122,7 @@ func (s *stream) refused(t *table, binding *mapping.Binding, key string, rows []
 	}
 	letter := &docklinev1.DeadLetter{Class: faults[0].Class, Code: faults[0].Code, Column: faults[0].Column, File: s.Name,
 		Text: text + "; correct the row where it stands, and it is told again", Raw: []byte(raw.String()[:min(raw.Len(), maxRaw)])}
-	if len(rows) == 1 && !s.Group {
+	if len(rows) == 1 && !s.Group && raw.Len() <= maxRaw {
 		if partial := binding.Partial(rows[0].cells); partial != nil {
 			letter.RefusedEvent, _ = proto.MarshalOptions{Deterministic: true}.Marshal(partial)
 		}

@@ -11,6 +11,7 @@ import (
 const (
 	instantLayout = "2006-01-02T15:04:05.999999999Z07:00"
 	wallLayout    = "2006-01-02T15:04:05.999999999"
+	tickLayout    = "2006-01-02T15:04:05.000"
 )
 
 // textOf writes a value of a column as a mapping reads it: moments with their offset, what a clock showed without, numbers with a point. NULL and
@@ -51,6 +52,8 @@ func timeText(v time.Time, t columnType) string {
 		return v.UTC().Format(instantLayout)
 	case typeDate:
 		return v.Format(time.DateOnly)
+	case typeTick:
+		return v.Round(time.Millisecond).Format(tickLayout)
 	}
 	return v.Format(wallLayout)
 }
@@ -87,5 +90,9 @@ func watermarkOf(at, now time.Time, t columnType, zone *time.Location) string {
 	}
 	_, then := at.In(zone).Zone()
 	_, since := now.In(zone).Zone()
-	return at.UTC().Add(time.Duration(min(then, since)) * time.Second).Truncate(time.Microsecond).Format(wallLayout)
+	wall := at.UTC().Add(time.Duration(min(then, since)) * time.Second)
+	if t == typeTick {
+		return wall.Truncate(10 * time.Millisecond).Format(tickLayout)
+	}
+	return wall.Truncate(time.Microsecond).Format(wallLayout)
 }
