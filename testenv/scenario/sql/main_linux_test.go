@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,11 +35,20 @@ func TestMain(m *testing.M) { programs.Main(m) }
 type database struct {
 	*sql.DB
 	section string
-	// insert, with a number for every argument, as the product writes it.
-	param func(n int) string
+	// maria says which of the two it is; password is that of its user.
+	maria    bool
+	password string
 }
 
-// databases are empty ones of both products.
+// param is the nth argument of a statement as the product writes it.
+func (d database) param(n int) string {
+	if d.maria {
+		return "?"
+	}
+	return fmt.Sprintf("$%d", n)
+}
+
+// eachDatabase runs a test on an empty database of both products.
 func eachDatabase(t *testing.T, run func(t *testing.T, d database)) {
 	t.Run("postgresql", func(t *testing.T) { run(t, postgres(t)) })
 	t.Run("mariadb", func(t *testing.T) { run(t, maria(t)) })
@@ -57,7 +67,7 @@ func postgres(t *testing.T) database {
 	if err := db.QueryRowContext(t.Context(), "SELECT inet_server_port(), current_database()").Scan(&port, &name); err != nil {
 		t.Fatal(err)
 	}
-	return database{db, fmt.Sprintf("      database: {driver: postgres, host: 127.0.0.1, port: %d, name: %s, user: dockline, tls: 'off'}\n", port, name), func(n int) string { return fmt.Sprintf("$%d", n) }}
+	return database{db, fmt.Sprintf("      database: {driver: postgres, host: 127.0.0.1, port: %d, name: %s, user: dockline, tls: 'off'}\n", port, name), false, ""}
 }
 
 func maria(t *testing.T) database {
@@ -67,7 +77,7 @@ func maria(t *testing.T) database {
 	if err := os.WriteFile(secret, []byte(testenv.MariaPassword+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return database{m.DB, fmt.Sprintf("      database: {driver: mysql, host: 127.0.0.1, port: %d, name: %s, user: dockline, password_file: %q, tls: 'off'}\n", m.Port, m.Name, secret), func(int) string { return "?" }}
+	return database{m.DB, fmt.Sprintf("      database: {driver: mysql, host: 127.0.0.1, port: %d, name: %s, user: dockline, password_file: %q, tls: 'off'}\n", m.Port, m.Name, secret), true, testenv.MariaPassword}
 }
 
 func (d database) run(t *testing.T, statements ...string) {
@@ -157,4 +167,16 @@ func (a *agent) held() map[string][]*docklinev1.Event {
 			}
 		}
 	}
+}
+
+// asReader is the same database for a user who may read everything there and nothing else, so that his sessions are the plugin's.
+func (d database) asReader(t *testing.T) database {
+	t.Helper()
+	if d.maria {
+		d.run(t, "CREATE USER IF NOT EXISTS reader@127.0.0.1 IDENTIFIED BY '"+d.password+"'", "GRANT PROCESS ON *.* TO reader@127.0.0.1", "GRANT SELECT ON * TO reader@127.0.0.1")
+	} else {
+		d.run(t, "DO 'BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END'", "GRANT pg_read_all_stats, pg_read_all_data TO reader")
+	}
+	d.section = strings.Replace(d.section, "user: dockline", "user: reader", 1)
+	return d
 }
