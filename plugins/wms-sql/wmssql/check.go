@@ -2,6 +2,7 @@ package wmssql
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,15 +39,7 @@ func checkWithDatabase(ctx context.Context, s *setup, raw []byte, log *slog.Logg
 			continue
 		}
 		l.checkColumns(s, st, t)
-		if text, args := t.page(nil, 1); t.pending != "" {
-			rows, err := db.QueryContext(ctx, text, args...)
-			if err == nil {
-				err = rows.Close()
-			}
-			if err != nil {
-				l.databaseFault(st.path+".outbox.pending", s, s.dialect.failed("trying pending", err))
-			}
-		}
+		l.checkStatements(ctx, db, s, st, t)
 	}
 	l.checkCommands(ctx, s, log)
 	return l.faults
@@ -104,4 +97,27 @@ func rewind(s *setup, raw []byte, since time.Time) ([]byte, string, error) {
 		p.Open, p.Seen = earlier(p.Open, since), earlier(p.Seen, since)
 	}
 	return c.encode(), fmt.Sprintf("rows that the database has written since %s, of %d streams, as they are now; rows that left an outbox do not come again", since.Format(time.RFC3339), len(s.streams)), nil
+}
+
+// checkStatements tries what a reading asks: a column may be one that the database cannot order or give the highest of, and a condition may be wrong.
+func (l *loader) checkStatements(ctx context.Context, db *sql.DB, s *setup, st *stream, t *table) {
+	try := func(path, what, text string, args []any) {
+		rows, err := db.QueryContext(ctx, text, args...)
+		if err == nil {
+			err = errors.Join(rows.Close(), rows.Err())
+		}
+		if err != nil {
+			l.databaseFault(st.path+path, s, s.dialect.failed(what, err))
+		}
+	}
+	if t.pending != "" {
+		text, args := t.page(nil, 1)
+		try(".outbox.pending", "trying pending", text, args)
+		return
+	}
+	text, args := t.page(nil, 1)
+	try("", "reading the first row of "+st.what(), text, args)
+	if !t.columns[t.watermark].typ.isTime() {
+		try(".watermark", "reading the newest row of "+st.what(), t.newest(), nil)
+	}
 }

@@ -20,7 +20,7 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-const worldEvents = 700
+const worldEvents = 420
 
 // newPlugin is the plugin without its log.
 func newPlugin() plugins.Plugin {

@@ -59,7 +59,7 @@ func TestLateCommits(t *testing.T) {
 		}
 		last := time.Now()
 		want := 2 * len(w.committed)
-		testenv.Eventually(t, patience, fmt.Sprintf("all %d rows were told", want), func() bool { return int(a.plugin().GetAcceptedTotal()) >= want },
+		testenv.Eventually(t, patience, fmt.Sprintf("all %d rows were told", want), func() bool { a.release(); return int(a.plugin().GetAcceptedTotal()) >= want },
 			func() string {
 				return fmt.Sprintf("%d of %d: %v", int(a.plugin().GetAcceptedTotal()), want, a.plugin())
 			})
@@ -232,7 +232,11 @@ func killMeanwhile(t *testing.T, a *agent, w *writing, times int) (kills int) {
 		due := w.most * int64(n+1) / int64(times+2)
 		testenv.Eventually(t, patience, "enough is written for the next kill", func() bool { return w.given.Load() >= due || t.Failed() })
 		var pid int
-		testenv.Eventually(t, patience, "the plugin runs", func() bool { pid = pluginOf(a.PID()); return pid != 0 && a.plugin().GetState() == "running" })
+		testenv.Eventually(t, patience, "the plugin runs", func() bool {
+			a.release()
+			pid = pluginOf(a.PID())
+			return pid != 0 && a.plugin().GetState() == "running"
+		})
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}

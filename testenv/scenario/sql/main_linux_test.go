@@ -3,6 +3,7 @@
 package sql_test
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"os"
@@ -179,4 +180,14 @@ func (d database) asReader(t *testing.T) database {
 	}
 	d.section = strings.Replace(d.section, "user: dockline", "user: reader", 1)
 	return d
+}
+
+// release starts the plugin again where so many kills have been taken for a crash loop.
+func (a *agent) release() {
+	if a.plugin().GetState() != "quarantined" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
+	defer cancel()
+	_, _ = world.RunProgram(ctx, filepath.Join(programs.Dir(a.t), "dockline-agent"), "plugin", "release", "wms", "--config", a.config) // asked again until it runs
 }
