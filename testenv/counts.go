@@ -40,8 +40,11 @@ var counts = map[string]struct{ commit, full int }{
 	"restore.queued-events":  {50_000, 1_000_000},
 	"orders.retail-lines":    {400, 1 << 20},
 	"orders.northwind-lines": {150, 1 << 20},
-	"sim.seeds":              {200, 2000},
-	"sim.again":              {3, 30},
+	// Rows that concurrent transactions write, on each database, and how often the plugin that reads them is killed meanwhile.
+	"sql.late-rows": {2000, 100_000},
+	"sql.kills":     {4, 40},
+	"sim.seeds":     {200, 2000},
+	"sim.again":     {3, 30},
 	// Differences that somebody made in ERP and CRM, an eighth of each kind.
 	"sweep.seeded": {24, 200},
 	// Orders and copies of customers that somebody changed, a fifth of each kind.

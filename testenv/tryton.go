@@ -42,7 +42,9 @@ type TrytonServer struct {
 type TrytonDatabase struct {
 	// URL ends with the database's path: http://127.0.0.1:PORT/NAME/
 	URL, Login, Password string
-	Master               *erp.Master
+	// File is that of the database, for who reads it past Tryton.
+	File   string
+	Master *erp.Master
 }
 
 // TrytonInstalled says whether the packages are there.
@@ -220,5 +222,5 @@ func (s *TrytonServer) CreateDatabase() (TrytonDatabase, error) {
 	if err := copyFile(filepath.Join(s.Dir, "seed.sqlite"), filepath.Join(s.Dir, name+".sqlite")); err != nil {
 		return TrytonDatabase{}, err
 	}
-	return TrytonDatabase{URL: fmt.Sprintf("http://127.0.0.1:%d/%s/", s.Port, name), Login: trytonLogin, Password: trytonPassword, Master: s.Master}, nil
+	return TrytonDatabase{URL: fmt.Sprintf("http://127.0.0.1:%d/%s/", s.Port, name), Login: trytonLogin, Password: trytonPassword, File: filepath.Join(s.Dir, name+".sqlite"), Master: s.Master}, nil
 }
