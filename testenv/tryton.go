@@ -67,8 +67,8 @@ func Tryton(t testing.TB) TrytonDatabase {
 // TrytonPostgres is Tryton on PostgreSQL, as companies run it: on the cluster that all tests of this process share.
 func TrytonPostgres(t testing.TB) TrytonDatabase {
 	t.Helper()
-	if postgresBin() == "" {
-		SkipServer(t, "postgresql", "not installed")
+	if _, err := os.Stat("/usr/lib/python3/dist-packages/psycopg2"); err != nil || postgresBin() == "" {
+		SkipServer(t, "postgresql", "it, or python3-psycopg2, is not installed")
 	}
 	return trytonDatabase(t, sharedTrytonPostgres)
 }
