@@ -18,6 +18,9 @@ func (c *Connector) BookByBin(ctx context.Context, name, bin string) ([]*docklin
 		return nil, err
 	}
 	places = slices.DeleteFunc(places, func(p place) bool { return p.code != bin })
+	for i := range places {
+		places[i].parent = 0 // whose own share nobody asks for
+	}
 	held, err := c.heldByBin(ctx, places)
 	if err != nil {
 		return nil, err
