@@ -158,10 +158,14 @@ func hold(ctx context.Context, tx *db.Tx, d *Desk, w work) (string, error) {
 
 // alreadyTold warns of what a hold does not stop.
 func alreadyTold(o *docklinev1.OrderState) string {
-	if site := o.GetReleasedTo(); site != "" {
-		return fmt.Sprintf("; it was released to site %s before, which may go on with it, also where that release still waits for the site: cancel_at_site takes it from there", site)
+	switch site := o.GetReleasedTo(); {
+	case site == "":
+		return ""
+	case reconcile.Begun(o):
+		return fmt.Sprintf("; site %s has begun it and may go on with it: cancel_at_site has it leave the order, and what leaves all the same becomes an exception", site)
+	default:
+		return fmt.Sprintf("; site %s, which was told of it before, is told to leave it until then", site)
 	}
-	return ""
 }
 
 func openHolds(_ context.Context, _ *db.Tx, _ string, o *docklinev1.OrderState, sets []exception.Set) error {

@@ -2,6 +2,9 @@ package collector
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
@@ -18,6 +21,9 @@ func OpenRebuild(ctx context.Context, c *Config) (*rebuild.Rebuild, func() error
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := withItsConnectors(ctx, c, m.db); err != nil {
+		return nil, nil, errors.Join(err, m.Close())
+	}
 	log := m.newLog()
 	worker := m.newWorker(log)
 	b := m.newRebuild(log, worker)
@@ -30,6 +36,23 @@ func OpenRebuild(ctx context.Context, c *Config) (*rebuild.Rebuild, func() error
 		return n+large > 0, err
 	}
 	return b, m.Close, nil
+}
+
+// withItsConnectors refuses a configuration without connectors for a database that has postings: by it nothing would be wanted of any system, and
+// all of them would be told, or put right, as mistakes.
+func withItsConnectors(ctx context.Context, c *Config, d *db.DB) error {
+	if len(c.Connectors) > 0 {
+		return nil
+	}
+	var targets []string
+	err := d.Read(ctx, func(tx *db.Tx) (err error) {
+		targets, err = tx.Texts(ctx, `SELECT DISTINCT target FROM posting ORDER BY target`)
+		return err
+	})
+	if err == nil && len(targets) > 0 {
+		err = fmt.Errorf("this configuration names no connectors, and the database has postings to %s: call the command with the configuration of the collector that made them", strings.Join(targets, " and "))
+	}
+	return err
 }
 
 func (m *Collector) newNight(log *eventlog.Log, worker *reconcile.Worker) *rebuild.Night {

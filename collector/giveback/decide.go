@@ -72,7 +72,7 @@ type Line struct {
 }
 
 // Credit says how much of each line is to be credited altogether; one that is left out stays as it is. What goes beyond them
-// is refused unless override is set, what goes beyond what came back always.
+// is refused unless override is set, what goes beyond what came back, or beyond what left of the order, always.
 func (d Decision) Credit(ctx context.Context, tx *db.Tx, lines []Line, override bool, now time.Time) (*Decided, error) {
 	s, err := d.load(ctx, tx)
 	if err != nil {
@@ -102,6 +102,9 @@ func (d Decision) Credit(ctx context.Context, tx *db.Tx, lines []Line, override 
 		if !override {
 			return nil, fmt.Errorf("%s of item %s is %w: %s of it may be credited, of %s that came back. Have the site tell what became of the rest; or, where it is meant, say so with --override and a reason",
 				asked.Quantity, l.GetItem(), ErrBeyondDisposition, event.FormatQuantity(l.GetCreditable()-l.GetAllowed()), event.FormatQuantity(l.GetReceived()))
+		}
+		if err := d.sold(ctx, tx, s, l, total); err != nil {
+			return nil, err
 		}
 	}
 	for _, l := range s.GetLines() { // what was decided of other lines stays

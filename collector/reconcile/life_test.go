@@ -94,6 +94,29 @@ var moreCases = append(cases, []lifeCase{
 		w.tell(HoldReleased(4, "SO1", "address"))
 		show("released")
 	}},
+	{name: "order held after its release", live: func(w *world, show func(string)) {
+		w.tell(Accepted("SO1", "1", L("", "1", "SKU-1", "5")))
+		show("released")
+		w.tell(w.name(Held(10, "SO1", "credit"), "hold"))
+		show("its site is told to leave it")
+		w.tell(w.name(Pick(20, "p1", In(L("SO1", "1", "SKU-1", "2"), "B-01", "")), "pick"), w.name(Shipment(30, "S1", L("SO1", "1", "SKU-1", "2")), "shipment"))
+		show("some left all the same")
+		w.tell(w.name(HoldReleased(40, "SO1", "credit"), "release"))
+		show("the hold ends")
+	}},
+	{name: "order held while it is picked", live: func(w *world, show func(string)) {
+		w.tell(Accepted("SO1", "1", L("", "1", "SKU-1", "5")), w.name(Pick(5, "p1", In(L("SO1", "1", "SKU-1", "2"), "B-01", "")), "pick"))
+		show("picked")
+		w.tell(w.name(Held(10, "SO1", "credit"), "hold"))
+		show("its site goes on")
+	}},
+	{name: "credited beyond what left", live: func(w *world, show func(string)) {
+		w.tell(Accepted("SO1", "1", L("", "1", "SKU-1", "5")), Pick(10, "p1", In(L("SO1", "1", "SKU-1", "4"), "B-01", "")), Shipment(30, "S1", L("SO1", "1", "SKU-1", "4")),
+			w.name(Credit(250, "CM1", "SO1", nil, L("SO1", "1", "SKU-1", "3")), "credit"), w.name(Credit(260, "CM2", "SO1", nil, L("SO1", "1", "SKU-1", "2")), "second credit"))
+		show("at once")
+		w.pass(11 * time.Minute)
+		show("no departure is missing")
+	}},
 	{name: "cancel requested after the pick", live: func(w *world, show func(string)) {
 		w.tell(Accepted("SO1", "1", L("", "1", "SKU-1", "5")), w.name(Pick(10, "p1", In(L("SO1", "1", "SKU-1", "5"), "B-01", "")), "pick"), w.name(CancelRequested(20, "SO1"), "request"))
 		show("asked")

@@ -50,6 +50,7 @@ func (v *view) order(number string) {
 	v.wakeReturns()
 	v.orderStatus(&fold)
 	v.shorts(&fold)
+	v.creditedBeyondSold(&fold)
 	v.afterTheEnd(&fold)
 	v.reasonsOfOrder(&fold, fed)
 	v.alike = len(fold.Issues) == 0 && overTexts[s.GetStatus()] == ""
@@ -105,6 +106,7 @@ func (v *view) issues(fold *state.OrderFold, changed amended) map[string]bool {
 			v.takenBack(fold, issue)
 			continue
 		}
+		v.leftOnHold(fold, issue)
 		held := v.overShipped(fold, issue)
 		held = issue.Unresolved || awaitsAmendment(fold, issue) || held
 		held = !held && v.awaitsPicks(issue) || held

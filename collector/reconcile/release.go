@@ -46,6 +46,7 @@ func (v *view) release(fold *state.OrderFold) {
 	if row, ok := told[site]; site != "" && !held && (!ok || !done) && len(fold.Order.GetLines()) > 0 {
 		v.command(fold, site, row, ok, &docklinev1.Command{Work: &docklinev1.Command_ReleaseOrder{ReleaseOrder: &docklinev1.ReleaseOrder{Order: forSite(fold.Order)}}})
 	}
+	v.leaveOnHold(fold, site, told)
 	if ended && !nothing && allShipped(s) {
 		return // there is nothing left that a site could leave
 	}

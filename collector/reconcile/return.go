@@ -35,7 +35,7 @@ func (v *view) returned(number string) {
 // blindReturn keeps what came back without an RMA, by the site's own receipt.
 func (v *view) blindReturn(site, receipt string) {
 	fold := state.FoldBlindReturn(site, receipt, v.facts, rules{Mapping: v.mapping(), policy: v.policy, tenant: v.tenant})
-	v.keepReturn(&fold, "Receipt "+receipt, "blind", site, receipt)
+	v.keepReturn(&fold, "Receipt "+receipt, state.BlindPosting, site, receipt)
 	if fold.State.GetAccepted() || fold.Matched != "" || len(fold.Received) == 0 || v.mayStillCome("", fold.Received[0], idsOf(fold.Received)) {
 		return
 	}

@@ -47,7 +47,7 @@ func (r *Retention) RestoreKey(ctx context.Context, tenant, key string, who Who)
 	done := &Restored{Archives: 1}
 	err = r.DB.Write(ctx, func(tx *db.Tx) error {
 		*done = Restored{Archives: 1}
-		if err := r.restorePart(ctx, tx, tenant, found, done); err != nil {
+		if err := r.restorePart(ctx, tx, place{tenant, at.Archive}, found, done); err != nil {
 			return err
 		}
 		if done.Groups == 0 {
@@ -113,7 +113,7 @@ func (r *Retention) Restore(ctx context.Context, manifests []string, who Who) (*
 			err := r.DB.Write(ctx, func(tx *db.Tx) error {
 				add = Restored{}
 				for _, p := range parts {
-					if err := r.restorePart(ctx, tx, m.Tenant, p, &add); err != nil {
+					if err := r.restorePart(ctx, tx, place{m.Tenant, m.Number}, p, &add); err != nil {
 						return fmt.Errorf("group %d: %w", p.Part, err)
 					}
 				}
@@ -146,8 +146,20 @@ func (r *Retention) Restore(ctx context.Context, manifests []string, who Who) (*
 	return done, nil
 }
 
+// place is the archive that a group comes from.
+type place struct {
+	tenant string
+	number int64
+}
+
 // restorePart puts the rows of a group back and has its keys folded again. One of which an event is there is left alone.
-func (r *Retention) restorePart(ctx context.Context, tx *db.Tx, tenant string, p *part, done *Restored) error {
+func (r *Retention) restorePart(ctx context.Context, tx *db.Tx, from place, p *part, done *Restored) error {
+	tenant := from.tenant
+	for _, one := range p.rows {
+		if of, ok := one.values["tenant"]; ok && of != tenant {
+			return fmt.Errorf("%w: a row of %s is of tenant %v, the manifest of %s", ErrDamaged, one.table.name, of, tenant)
+		}
+	}
 	var ids, logs [][]any
 	var events []int64
 	for _, one := range p.events() {
@@ -173,6 +185,9 @@ func (r *Retention) restorePart(ctx context.Context, tx *db.Tx, tenant string, p
 			done.There++
 			return nil
 		}
+	}
+	if err := from.newest(ctx, tx, keys); err != nil {
+		return err
 	}
 	taken, err := tx.Lookup(ctx, db.Lookup{Table: "event", Columns: []string{"log_id"}, Key: []string{"log_id"}, Rows: logs})
 	if err != nil {
@@ -200,6 +215,17 @@ func (r *Retention) restorePart(ctx context.Context, tx *db.Tx, tenant string, p
 	done.Events += int64(len(events))
 	done.Keys = append(done.Keys, p.Keys...)
 	return tx.InsertAll(ctx, dirty)
+}
+
+// newest refuses a group of which a key was put back once and archived again: the younger archive has all that this one has, and what was told since.
+func (from place) newest(ctx context.Context, tx *db.Tx, keys [][]any) error {
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "archive_key", Columns: []string{"fold_key", "archive"}, Key: []string{"tenant", "fold_key"}, Rows: keys})
+	for _, row := range found {
+		if number := row[1].(int64); number != from.number {
+			return fmt.Errorf("%s is in archive %d by now, and in archive %d as it was before that: put archive %d back, which has all of it", row[0], number, from.number, number)
+		}
+	}
+	return err
 }
 
 // insert puts rows back. Those that are there, since they stayed, are as they are now.

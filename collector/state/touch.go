@@ -76,7 +76,7 @@ func (t *touches) ofOrder() bool {
 	return true
 }
 
-// creditMemo: one that names no order is found by the invoice that it credits.
+// creditMemo: one that names no order is found by the invoice that it credits; what came back without an RMA by the request that it answers.
 func (t *touches) creditMemo(c *docklinev1.CreditMemo) {
 	t.whole(orderKey(c.GetOrder()))
 	t.lines(c.GetLines(), orderKeyOf)
@@ -84,9 +84,24 @@ func (t *touches) creditMemo(c *docklinev1.CreditMemo) {
 	for _, number := range c.GetReturns() {
 		t.whole(event.ReturnKey(number))
 	}
+	if len(c.GetReturns()) == 0 {
+		t.whole(blindReturnOf(c.GetRequest()))
+	}
 	if orders == 0 && c.GetInvoice() != "" {
 		t.whole(event.ReferenceKey(event.ReferenceInvoice, c.GetInvoice()))
 	}
+}
+
+// BlindPosting begins the keys of what is posted of goods that came back without an RMA: blind/SITE/RECEIPT/credit/RECORD.
+const BlindPosting = "blind"
+
+// blindReturnOf is the key of the goods without an RMA that a request for credit was about, "" where it was about others.
+func blindReturnOf(request string) string {
+	kind, parts, err := event.ParseKey(request)
+	if err != nil || kind != BlindPosting || len(parts) < 4 || parts[2] != "credit" {
+		return ""
+	}
+	return event.BlindReturnKey(parts[0], parts[1])
 }
 
 // orderOrName is the key of an order where it is named, else that of the name by which it can be found.

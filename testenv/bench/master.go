@@ -89,6 +89,11 @@ func (s *Suite) masterLoad(ctx context.Context) error {
 	s.say("the agent has %.1f MB resident, %.1f MB anonymous after the load; %.1f and %.1f MB after a restart and some work", loaded.Resident/megabyte, loaded.Anonymous/megabyte,
 		again.Resident/megabyte, again.Anonymous/megabyte)
 	l.anonymous, l.again = max(loaded.Anonymous, again.Anonymous)/megabyte, again.Resident/megabyte
+	inbox, err := os.Stat(filepath.Join(w.Sites["dc-west"].DataDir, "inbox.db"))
+	if err != nil {
+		return err
+	}
+	l.file = float64(inbox.Size()) / megabyte
 	return s.masterMeasures(ctx, l)
 }
 
@@ -100,6 +105,7 @@ type masterLoad struct {
 	wanted            int64
 	centre, site, crm time.Duration
 	anonymous, again  float64 // of the agent: after the load or a restart, and resident after a restart
+	file              float64 // its inbox.db, in MB
 	told              time.Time
 }
 
@@ -165,6 +171,7 @@ func (s *Suite) masterMeasures(ctx context.Context, l *masterLoad) error {
 		s.absolute("a million items until "+what+" has them", took.Seconds(), "s", atMost(3600))
 	}
 	s.absolute("anonymous memory of the agent that keeps a million items", l.anonymous, "MB", atMost(40))
-	s.absolute("resident memory of the agent that keeps a million items, after a restart", l.again, "MB", atMost(80))
+	// What is resident beyond that are mapped pages of the file that lookups have touched: the system takes them back where it wants memory.
+	s.beside("resident memory of the agent that keeps a million items, after a restart and some work", l.again, "MB", reference{name: "its inbox.db", value: l.file}, atMost(1.5))
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,7 @@ type brokerCommand struct {
 
 type mosquittoCommand struct {
 	person
-	Listen    string   `default:"0.0.0.0:8883" help:"Address and port on which Mosquitto listens."`
+	Listen    string   `placeholder:"ADDRESS:PORT" help:"Where Mosquitto listens; by default on all addresses, on the port of mqtt.url, or 8883 where there is none."`
 	Hosts     []string `help:"Names and addresses by which sites and collector reach it; by default mqtt.hosts of the configuration."`
 	Out       string   `default:"." type:"path" help:"Folder for mosquitto.conf, acl, and the certificates of broker and collector."`
 	Collector []string `help:"Name of a collector that is to have a certificate; several by comma. By default the one of the configuration." placeholder:"NAME"`
@@ -35,6 +36,9 @@ func (c *mosquittoCommand) Run(all *commands) error {
 	return withFleet(all, func(ctx context.Context, config *collector.Config, f *fleet.Fleet) error {
 		if len(c.Hosts) == 0 {
 			c.Hosts = config.MQTT.Hosts
+		}
+		if c.Listen == "" {
+			c.Listen = net.JoinHostPort("0.0.0.0", portOf(config.MQTT.URL))
 		}
 		sites, err := f.Sites(ctx, "")
 		if err != nil {
@@ -77,6 +81,14 @@ func (c *mosquittoCommand) Run(all *commands) error {
 		}
 		return c.revoked(ctx, config, f)
 	})
+}
+
+// portOf is the port of a broker's URL, 8883 where it names none.
+func portOf(broker string) string {
+	if u, err := url.Parse(broker); err == nil && u.Port() != "" {
+		return u.Port()
+	}
+	return "8883"
 }
 
 // revoked writes the list of certificates that count no more.

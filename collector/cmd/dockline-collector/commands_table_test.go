@@ -55,6 +55,8 @@ var every = []given{
 	{"show", "", "--tenant acme shipment/dc-east/S1", exitFine},
 	{"return credit", people.ExceptionAct, "--tenant acme RMA-1 --line 1 --quantity 2 --override --reason promised", exitWrong},
 	{"return accept", people.ExceptionAct, "--tenant acme blind_return/dc-east/RC1 --order SO1 --reason found", exitWrong},
+	{"connector try", "", "--tenant acme erp", exitFailed}, // it cannot be reached
+	{"connector scaffold", "", "--system shop --openapi openapi.json", exitFine},
 	{"posting list", "", "--tenant acme", exitFine},
 	{"posting show", "", "--tenant acme erp/goods_issue/SO3/S3", exitFine},
 	{"posting retry", people.PostingAct, "--tenant acme --target erp --reason again", exitFailed},

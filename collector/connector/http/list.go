@@ -84,7 +84,7 @@ func (c *Connector) listed(ctx context.Context, l *listing, v values, before str
 	if err != nil {
 		return page, err
 	}
-	v = v.with(values{"body": got.body})
+	v = v.with(got.read())
 	items, err := l.items.list(ctx, v)
 	if err != nil {
 		return page, err

@@ -3,6 +3,7 @@ package giveback_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/giveback"
 	. "github.com/dockline/dockline/collector/state/statetest"
+	"github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/testenv/erp"
 )
 
@@ -84,4 +86,36 @@ func TestCreditOfMoreThanWasLetComeBack(t *testing.T) {
 		t.Errorf("after a person's word %v", l)
 	}
 	c.ledger(order).linked() // what was posted before stays
+}
+
+// TestTwoReturnsAreNotCreditedBeyondWhatLeft: six of eight bolts come back under an RMA and six without one, of which the site must have counted some
+// twice. Each could be credited by a person's word; both together are more than the order had.
+//
+// Shows: S13
+func TestTwoReturnsAreNotCreditedBeyondWhatLeft(t *testing.T) {
+	c := open(t)
+	order, _ := c.order("S1", "8")
+	rma := c.rma(order, 6)
+	c.tell(Back(received, 5000, "r1", rma, "RC1", bolts(order, "6")), Back(received, 5100, "r2", "", "RC2", In(L("", "10", "BOLT", "6"), "B-01", "")))
+	if err := c.accept("RC2", order); err != nil {
+		t.Fatal(err)
+	}
+	credit := func(key, quantity string) error {
+		return c.decide(key, func(ctx context.Context, tx *db.Tx, d giveback.Decision) (*giveback.Decided, error) {
+			return d.Credit(ctx, tx, []giveback.Line{{OrderLine: "10", Quantity: quantity}}, true, c.clock)
+		})
+	}
+	if err := credit(returnKey(rma), "6"); err != nil {
+		t.Fatal(err)
+	}
+	blind := event.BlindReturnKey(Site, "RC2")
+	if err := credit(blind, "3"); err == nil || !strings.Contains(err.Error(), "8 of it left with order "+order+", and 6 of it may be credited by "+returnKey(rma)) {
+		t.Errorf("nine of eight: %v", err)
+	}
+	if err := credit(blind, "2"); err != nil {
+		t.Errorf("the last two: %v", err)
+	}
+	if b := c.ledger(order); b.inForce().String() != "8" {
+		t.Errorf("credited %s\n%s", b.inForce(), c.postings())
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/giveback"
 	"github.com/dockline/dockline/collector/people"
+	"github.com/dockline/dockline/collector/state"
 	. "github.com/dockline/dockline/collector/state/statetest"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
@@ -291,7 +292,7 @@ func TestGoodsWithoutAnRMA(t *testing.T) {
 	if len(b.receipts) != 1 || len(b.credits) != 1 || b.receipts[0].Receipt != "RC7" || b.receipts[0].Return != "" || !slices.Equal(b.credits[0].Receipts, []string{b.receipts[0].Number}) {
 		t.Errorf("%+v\n%s", b, c.postings())
 	}
-	if s := c.returned(key); !s.GetAccepted() || s.GetOrder() != order {
+	if s := c.returned(key); !s.GetAccepted() || s.GetOrder() != order || len(s.GetCreditMemos()) != 1 || s.GetLines()[0].GetCredited() != 2*unit || s.GetStatus() != state.ReturnCredited && s.GetStatus() != state.ReturnClosed {
 		t.Errorf("%v", s)
 	}
 }

@@ -3,11 +3,14 @@ package rebuild_test
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml"
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/rebuild"
@@ -62,7 +65,35 @@ func day(t *testing.T, c world.Config) {
 	if r.Events < 100 || r.Facts < r.Events || r.Keys < 50 {
 		t.Errorf("too little happened: %+v", r.Run)
 	}
+	withoutConnectors(t, w)
 	spoilt(t, w)
+}
+
+// withoutConnectors calls the command with a configuration that names no connectors: all that was posted would be told as a mistake, so it is refused.
+func withoutConnectors(t *testing.T, w *world.World) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.Config.Dir, "collector.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config map[string]any
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		t.Fatal(err)
+	}
+	if delete(config, "connectors"); len(config) == 0 {
+		t.Fatalf("there is nothing in the configuration: %s", text)
+	}
+	if text, err = yaml.Marshal(config); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(w.Config.Dir, "without.yaml")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), world.Program(w.Config.Bin, "dockline-collector"), "rebuild", "--config", path).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "names no connectors") {
+		t.Errorf("without connectors: %v: %s", err, out)
+	}
 }
 
 // trouble is one thing that goes wrong, after some work was done.
