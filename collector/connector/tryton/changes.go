@@ -48,14 +48,14 @@ func (c *Connector) Changes(ctx context.Context, since connector.Cursor) (connec
 			return connector.Changes{}, technical("bad_cursor", "the cursor is not one of this connector's", "begin anew without a cursor", err)
 		}
 	}
-	sales, moreSales, err := c.page(ctx, modelSale, &at.Sales, []any{"number", "!=", nil})
+	sales, moreSales, err := c.page(ctx, modelSale, &at.Sales, []any{"number", "!=", nil}, nil)
 	if err != nil {
 		return connector.Changes{}, err
 	}
 	if at.Born == "" && !moreSales {
 		at.Born = cmp.Or(at.Sales.Newest, time.Time{}.Format(stampFormat))
 	}
-	invoices, moreInvoices, err := c.page(ctx, modelInvoice, &at.Invoices, []any{"type", "=", "out"})
+	invoices, moreInvoices, err := c.page(ctx, modelInvoice, &at.Invoices, []any{"type", "=", "out"}, nil)
 	if err != nil {
 		return connector.Changes{}, err
 	}
@@ -80,7 +80,7 @@ func (c *Connector) Changes(ctx context.Context, since connector.Cursor) (connec
 }
 
 // page returns the ids of the next records of a sweep that were not seen with this stamp before.
-func (c *Connector) page(ctx context.Context, model string, s *sweep, only []any) (ids []int64, more bool, err error) {
+func (c *Connector) page(ctx context.Context, model string, s *sweep, only []any, about map[string]any) (ids []int64, more bool, err error) {
 	domain := []any{only, []any{"id", ">", s.After}}
 	if s.From != "" {
 		from, err := time.Parse(stampFormat, s.From)
@@ -90,7 +90,7 @@ func (c *Connector) page(ctx context.Context, model string, s *sweep, only []any
 		t := datetime(from)
 		domain = append(domain, []any{"OR", []any{"write_date", ">=", t}, []any{[]any{"write_date", "=", nil}, []any{"create_date", ">=", t}}})
 	}
-	found, err := c.client.searchRead(ctx, model, nil, domain, pageSize, "create_date", "write_date")
+	found, err := c.client.searchRead(ctx, model, about, domain, pageSize, "create_date", "write_date")
 	if err != nil {
 		return nil, false, err
 	}
