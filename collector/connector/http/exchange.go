@@ -99,7 +99,7 @@ func (c *Connector) judge(ctx context.Context, r *request, got *answer, also []i
 // a one shows no body.
 func (c *Connector) transmit(ctx context.Context, purpose string, build func(context.Context) (*nethttp.Request, error), writes ...bool) (*answer, error) {
 	if err := c.limiter.wait(ctx); err != nil {
-		return nil, technical("cancelled", "the request was not sent", "it will be tried again", err)
+		return nil, unsent("cancelled", "the request was not sent", err)
 	}
 	if err := connector.Pace(ctx); err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func (c *Connector) transmit(ctx context.Context, purpose string, build func(con
 	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }}))
 	// A process that was stopped and goes on may get here before its timers have told it that its time is over, and the posting another's.
 	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
-		return nil, technical("timeout", "the request was not sent: its time is over", "it will be tried again", context.DeadlineExceeded)
+		return nil, unsent("timeout", "the request was not sent: its time is over", context.DeadlineExceeded)
 	}
 	show := c.shown(ctx, purpose, req)
 	got, err := c.exchange(req)
@@ -338,6 +338,13 @@ func plain(v any) any {
 		}
 	}
 	return v
+}
+
+// unsent is a fault of ours: the system was not asked.
+func unsent(code, text string, err error) *connector.Fault {
+	f := technical(code, text, "it will be tried again", err)
+	f.Unasked = true
+	return f
 }
 
 func technical(code, text, remedy string, err error) *connector.Fault {
