@@ -23,6 +23,8 @@ const (
 type position struct {
 	Sales    sweep `json:"sales"`
 	Invoices sweep `json:"invoices"`
+	// Opportunities are those of a CRM, which tells of nothing else.
+	Opportunities sweep `json:"opportunities,omitzero"`
 	// Born is the newest change that the first sweep of sales saw: orders that were closed before are not Dockline's.
 	Born string `json:"born,omitempty"`
 }
@@ -47,6 +49,9 @@ func (c *Connector) Changes(ctx context.Context, since connector.Cursor) (connec
 		if err := json.Unmarshal(since, &at); err != nil {
 			return connector.Changes{}, technical("bad_cursor", "the cursor is not one of this connector's", "begin anew without a cursor", err)
 		}
+	}
+	if c.settings.Opportunities {
+		return c.opportunityChanges(ctx, at)
 	}
 	sales, moreSales, err := c.page(ctx, modelSale, &at.Sales, []any{"number", "!=", nil}, nil)
 	if err != nil {
@@ -77,6 +82,24 @@ func (c *Connector) Changes(ctx context.Context, since connector.Cursor) (connec
 	events = append(events, posted...)
 	slices.SortStableFunc(events, func(a, b *docklinev1.Event) int { return a.OccurredAt.AsTime().Compare(b.OccurredAt.AsTime()) })
 	return connector.Changes{Events: events, Cursor: cursor, More: moreSales || moreInvoices}, nil
+}
+
+// opportunityChanges reports those that were converted or won.
+func (c *Connector) opportunityChanges(ctx context.Context, at position) (connector.Changes, error) {
+	ids, more, err := c.page(ctx, modelOpportunity, &at.Opportunities, []any{"state", "in", []string{"converted", "won"}}, nil)
+	if err != nil {
+		return connector.Changes{}, err
+	}
+	events, err := c.quoteEvents(ctx, ids)
+	if err != nil {
+		return connector.Changes{}, err
+	}
+	at.Opportunities.close(more, c.settings.Overlap)
+	cursor, err := json.Marshal(at)
+	if err != nil {
+		return connector.Changes{}, technical("bad_cursor", "the cursor cannot be written", "report it", err)
+	}
+	return connector.Changes{Events: events, Cursor: cursor, More: more}, nil
 }
 
 // page returns the ids of the next records of a sweep that were not seen with this stamp before.

@@ -60,8 +60,11 @@ func New(s Settings) (*Connector, error) {
 }
 
 // Kinds: shipments and invoices are Tryton's own documents that are brought on; an inventory is made for each variance, an order for each that was handed
-// in. A return and its credit note may be either.
+// in. A return and its credit note may be either. Of a CRM it is statuses and cases.
 func (c *Connector) Kinds() map[connector.Kind]connector.Style {
+	if c.settings.Opportunities {
+		return map[connector.Kind]connector.Style{connector.OrderStatus: connector.Level, connector.ServiceCase: connector.Level}
+	}
 	return map[connector.Kind]connector.Style{connector.GoodsIssue: connector.Advance, connector.InvoiceTrigger: connector.Advance,
 		connector.StockAdjustment: connector.CreateOnce, connector.OrderCreate: connector.CreateOnce, connector.ReturnReceipt: connector.CreateOnce,
 		connector.CreditRequest: connector.CreateOnce}
@@ -76,7 +79,11 @@ func (c *Connector) Probe(ctx context.Context) (connector.Metadata, error) {
 	if err != nil {
 		return connector.Metadata{}, err
 	}
-	if _, err := c.sites(ctx); err != nil {
+	if c.settings.Opportunities {
+		if _, err := c.client.searchRead(ctx, modelOpportunity, nil, []any{}, 1, "number"); err != nil {
+			return connector.Metadata{}, err
+		}
+	} else if _, err := c.sites(ctx); err != nil {
 		return connector.Metadata{}, err
 	}
 	return connector.Metadata{System: c.settings.Name, Version: fmt.Sprint(version)}, nil
@@ -98,6 +105,8 @@ func (c *Connector) Find(ctx context.Context, p *connector.Posting) ([]connector
 		return c.findReturn(ctx, p)
 	case connector.CreditRequest:
 		return c.findCredit(ctx, p)
+	case connector.OrderStatus, connector.ServiceCase:
+		return c.findRestated(ctx, p)
 	}
 	return nil, unknownKind(p)
 }
@@ -117,6 +126,8 @@ func (c *Connector) Apply(ctx context.Context, p *connector.Posting) (connector.
 		return c.applyReturn(ctx, p)
 	case connector.CreditRequest:
 		return c.applyCredit(ctx, p)
+	case connector.OrderStatus, connector.ServiceCase:
+		return c.applyRestated(ctx, p)
 	}
 	return connector.Result{}, unknownKind(p)
 }

@@ -39,6 +39,10 @@ func (c *Connector) saleEvents(ctx context.Context, ids []int64, born string) ([
 	if err != nil {
 		return nil, err
 	}
+	deals, err := c.dealsOf(ctx, sales)
+	if err != nil {
+		return nil, err
+	}
 	var out []*docklinev1.Event
 	for _, s := range sales {
 		if e := returnEvent(s, returns[s.id("id")], accepted[s.id("id")], born); e != nil {
@@ -55,6 +59,9 @@ func (c *Connector) saleEvents(ctx context.Context, ids []int64, born string) ([
 				continue // services, and what was over before Dockline began
 			}
 			e.Kind, e.Payload = docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED, &docklinev1.Event_Order{Order: order}
+			if model, deal := s.pointed("origin"); model == modelOpportunity && deals[deal] != "" {
+				e.Documents = append(e.Documents, c.document(documentOpportunity, deals[deal]))
+			}
 		case "cancelled":
 			if returns[s.id("id")] != nil {
 				continue
@@ -70,6 +77,25 @@ func (c *Connector) saleEvents(ctx context.Context, ids []int64, born string) ([
 		out = append(out, revise(e, fmt.Sprintf("sale/%d", s.id("id")), at))
 	}
 	return out, nil
+}
+
+// dealsOf are the numbers of the opportunities that sales came of, by id, where Tryton has such and the user may read them.
+func (c *Connector) dealsOf(ctx context.Context, sales []row) (map[int64]string, error) {
+	ids := map[int64]bool{}
+	for _, s := range sales {
+		if model, id := s.pointed("origin"); model == modelOpportunity {
+			ids[id] = true
+		}
+	}
+	found, err := c.named(ctx, modelOpportunity, ids, "number")
+	if isCode(err, userError) {
+		return nil, nil // the order counts without it too
+	}
+	out := map[int64]string{}
+	for id, r := range found {
+		out[id] = r.text("number")
+	}
+	return out, err
 }
 
 // closed: nothing of the order is left to ship.

@@ -12,6 +12,9 @@ import (
 
 // Lists: what the collector posts, Tryton also lists, whoever made it.
 func (c *Connector) Lists() []connector.Kind {
+	if c.settings.Opportunities {
+		return nil
+	}
 	return []connector.Kind{connector.GoodsIssue, connector.InvoiceTrigger, connector.StockAdjustment, connector.ReturnReceipt, connector.CreditRequest}
 }
 

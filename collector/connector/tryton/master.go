@@ -17,6 +17,9 @@ var _ connector.MasterSource = (*Connector)(nil)
 
 // MasterKinds: products, units, parties and the locations of warehouses.
 func (c *Connector) MasterKinds() []docklinev1.MasterKind {
+	if c.settings.Opportunities {
+		return nil
+	}
 	return []docklinev1.MasterKind{docklinev1.MasterKind_MASTER_KIND_ITEM, docklinev1.MasterKind_MASTER_KIND_UNIT, docklinev1.MasterKind_MASTER_KIND_CUSTOMER,
 		docklinev1.MasterKind_MASTER_KIND_BIN}
 }

@@ -13,6 +13,9 @@ import (
 // Snapshot returns what each site's storage zone holds by bin, item and lot. Goods in the input and output zones are on their way
 // and in no bin.
 func (c *Connector) Snapshot(ctx context.Context, scope connector.Scope) ([]*docklinev1.Event, error) {
+	if c.settings.Opportunities {
+		return nil, nil // a CRM has no book
+	}
 	all, err := c.sites(ctx)
 	if err != nil {
 		return nil, err

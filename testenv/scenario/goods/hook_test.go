@@ -116,6 +116,10 @@ func TestACarrierSendsByItself(t *testing.T) {
 		t.Errorf("expected arrivals: %+v", told)
 	}
 
+	if out, err := command(t.Context(), t, w, "show", "--tenant", w.Config.Tenant, shipment); err != nil || strings.Count(out, "expected ") != 2 || !strings.Contains(out, "(weather)") {
+		t.Errorf("show: %v: %s", err, out)
+	}
+
 	file := filepath.Join(t.TempDir(), "delivered.edi")
 	text := interchange(tracking, now, "AT7*D1*NS***"+now.Format("20060102*1504")+"*UT", "MS1*ANTWERPEN**BE")
 	text = strings.Replace(text, "GE*1*1", "ST*214*0002~B10*"+tracking+"**NWLG~LX*1~AT7*D1*NS***20261399*1200*UT~SE*5*0002~GE*2*1", 1)

@@ -28,7 +28,8 @@ import (
 
 const patience = 5 * time.Minute
 
-// desk is a centre, wired as the collector wires it, with a real Tryton on PostgreSQL; and a person at Tryton's own screen.
+// desk is a centre, wired as the collector wires it, with a real Tryton on PostgreSQL as its ERP and, by a user who sees nothing else, as its CRM; and
+// a person at Tryton's own screen.
 type desk struct {
 	*tryton.Client
 	t      *testing.T
@@ -77,11 +78,16 @@ func openDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
+	deals, err := connectortryton.New(connectortryton.Settings{Name: "crm", URL: database.URL, Login: database.CRM, PasswordEnv: "DOCKLINE_TEST_TRYTON", Opportunities: true,
+		Timeout: time.Minute, SettleTime: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := (&fleet.Fleet{DB: d.db, Now: d.now}).AddSite(t.Context(), fleet.Registration{Tenant: Tenant, ID: Site}); err != nil {
 		t.Fatal(err)
 	}
 	d.stages, err = collector.NewStages(t.Context(), collector.Surroundings{DB: d.db, Tenant: Tenant, Policy: policy.Default(),
-		Systems: []collector.SurroundingSystem{{Name: ERP, Role: ownership.SystemOfRecord, Connector: system}},
+		Systems: []collector.SurroundingSystem{{Name: ERP, Role: ownership.SystemOfRecord, Connector: system}, {Name: "crm", Role: ownership.CRM, Connector: deals}},
 		Publish: func(context.Context, wire.Message) error { return nil }, Up: func() bool { return true }, Now: d.now, Random: func() float64 { return 0.5 }})
 	if err != nil {
 		t.Fatal(err)
