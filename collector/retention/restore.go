@@ -167,6 +167,9 @@ func (r *Retention) restorePart(ctx context.Context, tx *db.Tx, from place, p *p
 		logs = append(logs, []any{one.values["log_id"]})
 		events = append(events, one.values["log_id"].(int64))
 	}
+	if len(events) == 0 { // versions before wrote such
+		return nil
+	}
 	locks := make([]string, len(p.Keys))
 	keys := make([][]any, len(p.Keys))
 	for i, key := range p.Keys {
