@@ -23,6 +23,8 @@ const (
 	Pruned State = "pruned"
 	// Left: it was given up before it was whole, or before anything of it was deleted.
 	Left State = "left"
+	// Other: a database that was lost had written it, or another one, and it was put back from here. It is no link of this database's chain.
+	Other State = "other"
 )
 
 // Archive is one as the database knows it.

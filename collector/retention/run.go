@@ -306,14 +306,18 @@ func (r *Retention) archive(ctx context.Context, run *Record, list []*group, who
 	return a, r.prune(ctx, run, a)
 }
 
-// begin takes a number for an archive. Nothing is written under it before that is committed.
+// begin takes a number for an archive, which no file in the folder has: an older database that was put back would else give numbers again.
+// Nothing is written under it before that is committed.
 func (r *Retention) begin(ctx context.Context, run *Record, m *Manifest, who Who) (a *Archive, err error) {
+	highest, err := r.highest()
+	if err != nil {
+		return nil, err
+	}
 	err = r.fenced(ctx, run, func(tx *db.Tx) error {
-		ids, err := tx.NextIDs(ctx, "archive", "number", 1)
-		if err != nil {
+		var err error
+		if m.Number, err = nextNumber(ctx, tx, highest); err != nil {
 			return err
 		}
-		m.Number = ids[0]
 		last, err := newest(ctx, tx, m.Tenant)
 		if err != nil {
 			return err
