@@ -16,7 +16,7 @@ import (
 
 var (
 	// ErrInUse: another process has the database open.
-	ErrInUse = errors.New("the database is in use: stop the collector first")
+	ErrInUse = errors.New("the database is in use: stop every collector first")
 	// ErrDamaged: the file is no whole database.
 	ErrDamaged = errors.New("not a whole database")
 )
@@ -153,7 +153,7 @@ func Look(ctx context.Context, path string) (*CopyInfo, error) {
 // Restore puts a backup, of either form, in the place of the SQLite database at path, which nobody may have open. The backup is checked, brought to this
 // version's tables and given to mark first; nothing is touched where any of that fails. The database that was there is kept under the
 // name returned, "" where there was none.
-func Restore(ctx context.Context, from, path string, now time.Time, mark func(*DB) error) (kept string, err error) {
+func Restore(ctx context.Context, from, path string, now time.Time, mark Mark) (kept string, err error) {
 	fresh := path + ".restoring"
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil { // a new machine has no data folder yet
 		return "", fmt.Errorf("restore: %w", err)
@@ -192,7 +192,7 @@ func fillFresh(ctx context.Context, from, fresh string) error {
 }
 
 // prepare checks a copy, migrates it and marks it, and leaves one file.
-func prepare(ctx context.Context, path string, mark func(*DB) error) error {
+func prepare(ctx context.Context, path string, mark Mark) error {
 	d, err := openSQLite(path)
 	if err != nil {
 		return err
@@ -204,7 +204,7 @@ func prepare(ctx context.Context, path string, mark func(*DB) error) error {
 		if err := d.Migrate(ctx); err != nil {
 			return err
 		}
-		return mark(d)
+		return d.Write(ctx, func(tx *Tx) error { return mark(ctx, tx) })
 	}()
 	if err := errors.Join(err, d.Close()); err != nil {
 		return err

@@ -38,8 +38,11 @@ func addSite(t *testing.T, d *db.DB, id string) {
 	}
 }
 
-func mark(t *testing.T) func(*db.DB) error {
-	return func(d *db.DB) error { return d.NewIncarnation(t.Context()) }
+func mark(t *testing.T) db.Mark {
+	return func(ctx context.Context, tx *db.Tx) error {
+		_, err := tx.NewIncarnation(ctx, time.Now())
+		return err
+	}
 }
 
 // A backup that is taken while a transaction is open and others go on holds one moment; put back, it has that moment's rows and a name of
@@ -121,7 +124,7 @@ func TestRestoreRefusesWhatIsNoBackup(t *testing.T) {
 		}
 	}
 	no := errors.New("no")
-	if _, err := db.Restore(t.Context(), out, path, time.Now(), func(*db.DB) error { return no }); !errors.Is(err, no) {
+	if _, err := db.Restore(t.Context(), out, path, time.Now(), func(context.Context, *db.Tx) error { return no }); !errors.Is(err, no) {
 		t.Errorf("with a mark that fails: %v", err)
 	}
 	left, err := filepath.Glob(path + "*")

@@ -50,7 +50,7 @@ func openPostgres(dsn string) (*DB, error) {
 		return nil, err
 	}
 	for name, value := range map[string]string{"synchronous_commit": "on", "idle_in_transaction_session_timeout": idleMost,
-		"application_name": "dockline-collector", "jit": "off",
+		"application_name": collecting, "jit": "off",
 		"plan_cache_mode": "force_custom_plan"} {
 		if _, ok := config.RuntimeParams[name]; !ok {
 			config.RuntimeParams[name] = value

@@ -2,11 +2,13 @@ package db
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // load fills an empty database with a copy, and brings it to this version's tables.
@@ -73,14 +75,18 @@ func (tx *Tx) numberOn(ctx context.Context) error {
 // loading is the schema in which a copy is made ready beside what there is.
 const loading = "dockline_restoring"
 
-// RestorePostgres puts a copy in the place of a PostgreSQL database's tables, which no collector may have open. The copy is loaded beside
-// them, brought to this version's tables and given to mark first; only then, in one transaction, the tables change places. Those that were there are
-// kept in the schema returned, "" where there were none.
-func RestorePostgres(ctx context.Context, from, dsn string, now time.Time, mark func(*DB) error) (kept string, err error) {
+// Mark tells a database that was put back of it, in the transaction that puts it in place.
+type Mark func(context.Context, *Tx) error
+
+// RestorePostgres puts a copy in the place of a PostgreSQL database's tables, with which no collector may be at work. The copy is loaded beside
+// them and brought to this version's tables; only then, in one transaction that nobody can join, the tables change places and are given to mark.
+// Those that were there are kept in the schema returned, "" where there were none.
+func RestorePostgres(ctx context.Context, from, dsn string, now time.Time, mark Mark) (kept string, err error) {
 	if _, err := ReadCopy(from, nil, nil); err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}
-	plain, err := Open(ctx, within(dsn, ""))
+	name := restoring + " " + rand.Text()
+	plain, err := Open(ctx, Named(dsn, name))
 	if err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}
@@ -97,73 +103,52 @@ func RestorePostgres(ctx context.Context, from, dsn string, now time.Time, mark 
 	}); err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}
-	if err := fillBeside(ctx, from, dsn, mark); err != nil {
+	if err = fillBeside(ctx, from, withSetting(Named(dsn, name), "search_path", loading)); err == nil {
+		kept, err = plain.swap(ctx, "dockline_before_restore_"+now.UTC().Format("20060102t150405"), mark)
+	}
+	if err != nil {
 		dropped := plain.Write(context.WithoutCancel(ctx), func(tx *Tx) error {
 			_, err := tx.Exec(context.WithoutCancel(ctx), `DROP SCHEMA IF EXISTS `+loading+` CASCADE`)
 			return err
 		})
 		return "", errors.Join(fmt.Errorf("restore %s: %w", from, err), dropped)
 	}
-	err = plain.Write(ctx, func(tx *Tx) error {
-		kept = "dockline_before_restore_" + now.UTC().Format("20060102t150405")
-		if err := tx.nobodyElse(ctx); err != nil {
+	return kept, nil
+}
+
+func fillBeside(ctx context.Context, from, dsn string) error {
+	d, err := Open(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.load(ctx, from), d.Close())
+}
+
+// swap has the loaded tables change places with those that are there, and marks them. It is marked here and not before: since when the database
+// is another one decides for how long its postings wait for calls that may still be under way.
+func (d *DB) swap(ctx context.Context, keep string, mark Mark) (kept string, err error) {
+	err = d.Write(ctx, func(tx *Tx) error {
+		kept = keep
+		if err := tx.shut(ctx); err != nil {
 			return err
 		}
 		any, err := tx.changePlaces(ctx, kept)
 		if err == nil && !any {
 			kept = ""
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return mark(ctx, tx)
 	})
-	if err != nil {
-		return "", fmt.Errorf("restore: %w", err)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "55P03" {
+		err = fmt.Errorf("a session that is no collector's holds a table (%w): find it in pg_stat_activity, end it, and restore again", err)
 	}
-	return kept, nil
-}
-
-func fillBeside(ctx context.Context, from, dsn string, mark func(*DB) error) error {
-	d, err := Open(ctx, within(dsn, loading))
-	if err != nil {
-		return err
-	}
-	if err = d.load(ctx, from); err == nil {
-		err = mark(d)
-	}
-	return errors.Join(err, d.Close())
-}
-
-// within is the URL of a database with a schema of it, under a name that tells a restore from a collector.
-func within(dsn, schema string) string {
-	u, err := url.Parse(dsn)
-	if err != nil {
-		return dsn // it is opened, and the fault told, elsewhere
-	}
-	q := u.Query()
-	q.Set("application_name", "dockline-restore")
-	if schema != "" {
-		q.Set("search_path", schema)
-	}
-	u.RawQuery = q.Encode()
-	return u.String()
-}
-
-// nobodyElse refuses while a collector, or another restore, has the database open.
-func (tx *Tx) nobodyElse(ctx context.Context) error {
-	var others int64
-	if err := tx.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dockline-collector'`).Scan(&others); err != nil {
-		return err
-	}
-	if others > 0 {
-		return fmt.Errorf("%w: %d connections", ErrInUse, others)
-	}
-	return nil
+	return kept, err
 }
 
 // changePlaces moves the tables that are in the way into schema kept, and the loaded ones into their place. It says whether any were in the way.
 func (tx *Tx) changePlaces(ctx context.Context, kept string) (any bool, err error) {
-	if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '5s'`); err != nil {
-		return false, err
-	}
 	var home string
 	if err := tx.QueryRow(ctx, `SELECT current_schema()`).Scan(&home); err != nil {
 		return false, err

@@ -8,14 +8,17 @@ import (
 )
 
 // Named is a database's URL under which the sessions of a process carry a name, so that others can end them. On SQLite it is the URL itself.
-func Named(address, name string) string {
+func Named(address, name string) string { return withSetting(address, "application_name", name) }
+
+// withSetting is a URL of PostgreSQL with a setting of its sessions; any other is as it was.
+func withSetting(address, name, value string) string {
 	u, err := url.Parse(address)
 	if err != nil || !strings.HasPrefix(u.Scheme, "postgres") {
-		return address
+		return address // one that is wrong is opened, and the fault told, elsewhere
 	}
 	query := u.Query()
-	query.Set("application_name", name)
-	u.RawQuery = query.Encode()
+	query.Set(name, value)
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // in these a plus is no blank
 	return u.String()
 }
 

@@ -21,8 +21,10 @@ const (
 	Written State = "written"
 	// Pruned: what it holds is deleted, but for groups that changed meanwhile.
 	Pruned State = "pruned"
-	// Left: it was given up before it was whole; nothing was deleted.
+	// Left: it was given up before it was whole, or before anything of it was deleted.
 	Left State = "left"
+	// Other: a database that was lost had written it, or another one, and it was put back from here. It is no link of this database's chain.
+	Other State = "other"
 )
 
 // Archive is one as the database knows it.
@@ -59,9 +61,10 @@ func (a *Archive) insert(ctx context.Context, tx *db.Tx) error {
 		Rows: [][]any{{a.Number, a.Tenant, string(a.State), a.Manifest, a.Previous, a.FirstAt.UnixMicro(), a.LastAt.UnixMicro(), a.By, a.Reason, a.CreatedAt.UnixMicro(), a.ChangedAt.UnixMicro()}}})
 }
 
+// save leaves out what was put back, which others count meanwhile.
 func (a *Archive) save(ctx context.Context, tx *db.Tx) error {
-	_, err := tx.Exec(ctx, `UPDATE archive SET state = ?, sha256 = ?, groups = ?, events = ?, bytes = ?, pruned = ?, skipped = ?, restored = ?, changed_at = ? WHERE number = ?`,
-		string(a.State), a.SHA256, a.Groups, a.Events, a.Bytes, a.Pruned, a.Skipped, a.Restored, a.ChangedAt.UnixMicro(), a.Number)
+	_, err := tx.Exec(ctx, `UPDATE archive SET state = ?, sha256 = ?, groups = ?, events = ?, bytes = ?, pruned = ?, skipped = ?, changed_at = ? WHERE number = ?`,
+		string(a.State), a.SHA256, a.Groups, a.Events, a.Bytes, a.Pruned, a.Skipped, a.ChangedAt.UnixMicro(), a.Number)
 	return err
 }
 

@@ -3,6 +3,7 @@ package retention
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -34,7 +36,7 @@ type writer struct {
 }
 
 func newWriter(path string) (*writer, error) {
-	file, err := os.OpenFile(path+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path+".part", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +86,7 @@ func (w *writer) seal() (sum string, size int64, err error) {
 	if err = errors.Join(err, w.file.Close()); err != nil {
 		return "", 0, err
 	}
-	if err := os.Rename(w.path+".part", w.path); err != nil {
+	if err := christen(w.path+".part", w.path); err != nil {
 		return "", 0, err
 	}
 	return hex.EncodeToString(w.sum.Sum(nil)), info.Size(), syncFolder(filepath.Dir(w.path))
@@ -95,6 +97,24 @@ func (w *writer) drop() {
 	w.zip.Close()
 	w.file.Close()
 	os.Remove(w.path + ".part")
+}
+
+// christen gives a file its name, and never that of another one: what an archive holds is nowhere else.
+func christen(part, path string) error {
+	err := os.Link(part, path)
+	switch {
+	case err == nil:
+		if err = os.Remove(part); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return err
+	case errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) { // a file system without links
+		return cmp.Or(err, fmt.Errorf("%s: %w", path, fs.ErrExist))
+	}
+	return os.Rename(part, path)
 }
 
 // syncFolder makes a name that was given in a folder survive a power cut; Windows does so by itself.
@@ -148,7 +168,10 @@ func readLines(path string, from io.Reader, f func(*part) error) error {
 		l := &line{}
 		d := json.NewDecoder(bytes.NewReader(lines.Bytes()))
 		d.UseNumber()
-		return l, d.Decode(l)
+		if err := d.Decode(l); err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
+		}
+		return l, nil
 	}
 	head, err := next()
 	if err != nil {

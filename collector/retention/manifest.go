@@ -50,7 +50,7 @@ func writeManifest(path string, m *Manifest) (sum string, err error) {
 		return "", err
 	}
 	text = append(text, '\n')
-	file, err := os.OpenFile(path+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path+".part", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return "", err
 	}
@@ -58,7 +58,7 @@ func writeManifest(path string, m *Manifest) (sum string, err error) {
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return "", err
 	}
-	if err := os.Rename(path+".part", path); err != nil {
+	if err := christen(path+".part", path); err != nil {
 		return "", err
 	}
 	h := sha256.Sum256(text)

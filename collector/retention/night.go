@@ -62,12 +62,14 @@ func (n *Night) Step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, tenant := range tenants {
-		if err := n.tenant(ctx, tenant, since, until); err != nil {
-			return fmt.Errorf("tenant %s: %w", tenant, err)
+		if err := sound(func() error { return n.tenant(ctx, tenant, since, until) }); err != nil {
+			n.where(err)
+			errs = append(errs, fmt.Errorf("tenant %s: %w", tenant, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // clock is the time in the zone of the machine: people give the hour in it.
@@ -99,11 +101,18 @@ func (n *Night) tenant(ctx context.Context, tenant string, since, until time.Tim
 		found = &Exception{Code: CodeFailed, Subject: tenant, Title: "Archiving has failed",
 			Text: fmt.Sprintf("What is old enough stays in the database, which grows; nothing is lost. %v. It is tried again in %s, and in the next night. `dockline-collector retention run --tenant %s --reason WHY` tries at once",
 				err, againAfter, tenant)}
+	} else if run.aside != nil {
+		found = &Exception{Code: CodeFailed, Subject: tenant, Title: "An archive cannot be read",
+			Text: fmt.Sprintf("Everything else was archived. %v. `dockline-collector retention verify --tenant %s` says how the others stand", run.aside, tenant)}
 	}
 	if n.Log != nil {
 		if err != nil {
 			n.Log.Error("archiving failed", "tenant", tenant, "err", err)
+			n.where(err)
 		} else {
+			if run.aside != nil {
+				n.Log.Error("an archive cannot be read", "tenant", tenant, "err", run.aside)
+			}
 			n.Log.Info("archived", "tenant", tenant, "archives", len(done), "groups", run.Groups, "events", run.Events, "state", string(run.State))
 		}
 	}
@@ -111,6 +120,13 @@ func (n *Night) tenant(ctx context.Context, tenant string, since, until time.Tim
 		return nil
 	}
 	return n.DB.Write(ctx, func(tx *db.Tx) error { return n.Report(ctx, tx, tenant, found) })
+}
+
+// where logs at which place of the program a fault of it was.
+func (n *Night) where(err error) {
+	if f, ok := errors.AsType[*fault](err); ok && n.Log != nil {
+		n.Log.Error("a fault of the program", "err", f, "stack", string(f.stack))
+	}
 }
 
 // due: there was no run by itself since the hour, or it failed a while ago, or its process is gone. A run of a process that is at it is seen by

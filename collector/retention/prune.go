@@ -12,26 +12,27 @@ import (
 
 // prune deletes what stands in an archive, by what is read back from its file. A group that is no longer word for word what was written stays.
 // It may be called again whenever it ended.
-func (r *Retention) prune(ctx context.Context, a *Archive) error {
+func (r *Retention) prune(ctx context.Context, run *Record, a *Archive) error {
 	m, sum, err := ReadManifest(r.path(a.Tenant, a.Manifest))
+	if err == nil && sum != a.SHA256 {
+		err = fmt.Errorf("%w: the manifest %s is not the one that was written", ErrDamaged, a.Manifest)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("archive %d: %w", a.Number, err)
 	}
-	if sum != a.SHA256 {
-		return fmt.Errorf("%w: the manifest %s is not the one that was written", ErrDamaged, a.Manifest)
-	}
+	empty := true
 	a.Pruned, a.Skipped = 0, 0
 	var parts []*part
 	flush := func() error {
 		if len(parts) == 0 {
 			return nil
 		}
-		if err := r.hold(ctx, a.Tenant); err != nil {
+		if err := r.keep(ctx, run); err != nil {
 			return err
 		}
 		var pruned, skipped int64
 		began := time.Now()
-		err := r.DB.Write(ctx, func(tx *db.Tx) (err error) {
+		err := r.fenced(ctx, run, func(tx *db.Tx) (err error) {
 			pruned, skipped, err = r.pruneParts(ctx, tx, a, parts)
 			return err
 		})
@@ -46,6 +47,7 @@ func (r *Retention) prune(ctx context.Context, a *Archive) error {
 		return r.rest(ctx, time.Since(began))
 	}
 	err = read(filepath.Join(filepath.Dir(r.path(a.Tenant, a.Manifest)), m.File), m.SHA256, func(p *part) error {
+		empty = empty && len(p.events()) == 0
 		if parts = append(parts, p); len(parts) < r.together() {
 			return nil
 		}
@@ -54,11 +56,14 @@ func (r *Retention) prune(ctx context.Context, a *Archive) error {
 	if err == nil {
 		err = flush()
 	}
+	if err == nil && empty {
+		err = errEmpty
+	}
 	if err != nil {
 		return fmt.Errorf("archive %d: %w", a.Number, err)
 	}
 	a.State, a.ChangedAt = Pruned, r.now()
-	return r.DB.Write(ctx, func(tx *db.Tx) error { return a.save(ctx, tx) })
+	return r.fenced(ctx, run, func(tx *db.Tx) error { return a.save(ctx, tx) })
 }
 
 func (r *Retention) pruneParts(ctx context.Context, tx *db.Tx, a *Archive, parts []*part) (pruned, skipped int64, err error) {
@@ -100,9 +105,16 @@ func (r *Retention) stillThere(ctx context.Context, tx *db.Tx, a *Archive, parts
 	of := make(map[string]*part)
 	var ids [][]any
 	for _, p := range parts {
-		id := p.events()[0].values["id"]
+		events := p.events()
+		if len(events) == 0 { // as versions before wrote of a group that another run had just deleted
+			continue
+		}
+		id := events[0].values["id"]
 		of[id.(string)] = p
 		ids = append(ids, []any{a.Tenant, id})
+	}
+	if len(ids) == 0 {
+		return 0, nil, nil
 	}
 	in, err := tx.Lookup(ctx, db.Lookup{Table: "event_identity", Columns: []string{"id", "log_id", "archive"}, Key: []string{"tenant", "id"}, Rows: ids})
 	if err != nil {
@@ -148,8 +160,10 @@ func (r *Retention) stillThere(ctx context.Context, tx *db.Tx, a *Archive, parts
 }
 
 // events are the rows of the events in force.
-func (p *part) events() (list []row) {
-	for _, one := range p.rows {
+func (p *part) events() []row { return eventsIn(p.rows) }
+
+func eventsIn(rows []row) (list []row) {
+	for _, one := range rows {
 		if one.table.name == "event" && one.values["variant"].(int64) != 1 {
 			list = append(list, one)
 		}

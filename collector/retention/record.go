@@ -2,6 +2,7 @@ package retention
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,6 +44,8 @@ type Record struct {
 
 	// after is the last event that was looked at: behind it this run began, and where it was stopped the next one begins.
 	after int64
+	// aside is what is wrong with archives of former runs that it had to set aside.
+	aside error
 }
 
 // Runs are those of a tenant, the newest first.
@@ -120,12 +123,15 @@ func (r *Retention) endRun(ctx context.Context, run *Record, done []*Archive, er
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	switch {
-	case ended:
+	case ended, errors.Is(err, errLost):
 		run.State = Abandoned
 	case err != nil:
 		run.State, run.Text = Failed, err.Error()
 	case run.State == Running:
 		run.State, run.after = Done, 0
+	}
+	if err == nil && run.aside != nil {
+		run.Text = run.aside.Error()
 	}
 	run.EndedAt = r.now()
 	for _, a := range done {

@@ -47,7 +47,7 @@ func (r *Retention) RestoreKey(ctx context.Context, tenant, key string, who Who)
 	done := &Restored{Archives: 1}
 	err = r.DB.Write(ctx, func(tx *db.Tx) error {
 		*done = Restored{Archives: 1}
-		if err := r.restorePart(ctx, tx, place{tenant, at.Archive}, found, done); err != nil {
+		if err := r.restorePart(ctx, tx, place{tenant: tenant, number: at.Archive}, found, done); err != nil {
 			return err
 		}
 		if done.Groups == 0 {
@@ -90,36 +90,53 @@ func (r *Retention) partOf(tenant string, at *Place) (found *part, err error) {
 // told to systems is put back as told.
 func (r *Retention) Restore(ctx context.Context, manifests []string, who Who) (*Restored, error) {
 	type one struct {
-		path string
+		path, sum string
 		*Manifest
 	}
 	var all []one
 	for _, path := range manifests {
-		m, _, err := ReadManifest(path)
+		m, sum, err := ReadManifest(path)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, one{path, m})
+		all = append(all, one{path, sum, m})
 	}
 	slices.SortFunc(all, func(a, b one) int { return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(b.Number, a.Number)) })
 	done := &Restored{}
 	for _, m := range all {
-		if err := r.DB.Read(ctx, func(tx *db.Tx) error { return people.Allow(ctx, tx, m.Tenant, who.By, people.Retention) }); err != nil {
+		from := place{tenant: m.Tenant, number: m.Number}
+		if err := r.DB.Read(ctx, func(tx *db.Tx) error {
+			if err := people.Allow(ctx, tx, m.Tenant, who.By, people.Retention); err != nil {
+				return err
+			}
+			own, err := list(ctx, tx, `tenant = ? AND number = ? AND sha256 = ? AND state <> 'other'`, m.Tenant, m.Number, m.sum)
+			from.foreign = len(own) == 0
+			return err
+		}); err != nil {
 			return done, err
 		}
+		var refused []error
 		var parts []*part
 		flush := func() error {
-			add := Restored{}
+			var add Restored
+			var not []error
 			err := r.DB.Write(ctx, func(tx *db.Tx) error {
-				add = Restored{}
+				add, not = Restored{}, nil
 				for _, p := range parts {
-					if err := r.restorePart(ctx, tx, place{m.Tenant, m.Number}, p, &add); err != nil {
-						return fmt.Errorf("group %d: %w", p.Part, err)
+					err := r.restorePart(ctx, tx, from, p, &add)
+					if err != nil {
+						err = fmt.Errorf("group %d: %w", p.Part, err)
+					}
+					if from.foreign && errors.Is(err, errTaken) { // the others may still come back
+						not, err = append(not, err), nil
+					}
+					if err != nil {
+						return err
 					}
 				}
 				return nil
 			})
-			parts = nil
+			parts, refused = nil, append(refused, not...)
 			done.Groups, done.Events, done.There = done.Groups+add.Groups, done.Events+add.Events, done.There+add.There
 			return err
 		}
@@ -132,11 +149,15 @@ func (r *Retention) Restore(ctx context.Context, manifests []string, who Who) (*
 		if err == nil {
 			err = flush()
 		}
-		if err != nil {
+		if err = errors.Join(append(refused, err)...); err != nil {
 			return done, fmt.Errorf("restore %s: %w", m.path, err)
 		}
 		done.Archives++
 		if err := r.DB.Write(ctx, func(tx *db.Tx) error {
+			if err := learn(ctx, tx, &Archive{Number: m.Number, Tenant: m.Tenant, State: Other, Manifest: m.name() + ".json", SHA256: m.sum, Previous: m.Previous, Groups: m.Groups, Events: m.Events, Bytes: m.Bytes,
+				Restored: m.Groups, FirstAt: m.FirstAt, LastAt: m.LastAt, By: who.By, Reason: who.Reason, CreatedAt: m.CreatedAt, ChangedAt: r.now()}); err != nil {
+				return err
+			}
 			return people.Act(ctx, tx, people.Retention, audit.Act{Tenant: m.Tenant, By: who.By, Action: "archive.restore", Object: fmt.Sprintf("archive/%d", m.Number), Reason: who.Reason,
 				Detail: map[string]any{"sha256": m.SHA256}}, r.now())
 		}); err != nil {
@@ -150,7 +171,12 @@ func (r *Retention) Restore(ctx context.Context, manifests []string, who Who) (*
 type place struct {
 	tenant string
 	number int64
+	// foreign: it is not in this database's own list, as after an older database was put back.
+	foreign bool
 }
+
+// errTaken is wrapped where a group cannot come back, since what is in its place is not the same.
+var errTaken = errors.New("it is not put back")
 
 // restorePart puts the rows of a group back and has its keys folded again. One of which an event is there is left alone.
 func (r *Retention) restorePart(ctx context.Context, tx *db.Tx, from place, p *part, done *Restored) error {
@@ -166,6 +192,9 @@ func (r *Retention) restorePart(ctx context.Context, tx *db.Tx, from place, p *p
 		ids = append(ids, []any{one.values["tenant"], one.values["id"]})
 		logs = append(logs, []any{one.values["log_id"]})
 		events = append(events, one.values["log_id"].(int64))
+	}
+	if len(events) == 0 { // versions before wrote such
+		return nil
 	}
 	locks := make([]string, len(p.Keys))
 	keys := make([][]any, len(p.Keys))
@@ -186,6 +215,10 @@ func (r *Retention) restorePart(ctx context.Context, tx *db.Tx, from place, p *p
 			return nil
 		}
 	}
+	if from.foreign && len(known) == len(ids) && !slices.ContainsFunc(known, func(row []any) bool { return row[2].(int64) == from.number }) {
+		done.There++ // all of it is in archives of this database
+		return nil
+	}
 	if err := from.newest(ctx, tx, keys); err != nil {
 		return err
 	}
@@ -194,7 +227,7 @@ func (r *Retention) restorePart(ctx context.Context, tx *db.Tx, from place, p *p
 		return err
 	}
 	if len(taken) > 0 {
-		return fmt.Errorf("place %d of this database's log is taken by another event: archives are put back into the database that they came from, or into one that never ran", taken[0][0])
+		return fmt.Errorf("%w: place %d of this database's log is taken by another event: archives are put back into the database that they came from, or into one that never ran since it was put back itself", errTaken, taken[0][0])
 	}
 	if err := insert(ctx, tx, p.rows); err != nil {
 		return err
@@ -222,7 +255,10 @@ func (from place) newest(ctx context.Context, tx *db.Tx, keys [][]any) error {
 	found, err := tx.Lookup(ctx, db.Lookup{Table: "archive_key", Columns: []string{"fold_key", "archive"}, Key: []string{"tenant", "fold_key"}, Rows: keys})
 	for _, row := range found {
 		if number := row[1].(int64); number != from.number {
-			return fmt.Errorf("%s is in archive %d by now, and in archive %d as it was before that: put archive %d back, which has all of it", row[0], number, from.number, number)
+			if from.foreign {
+				return fmt.Errorf("%w: %s is in archive %d of this database, without some of the events that this one has", errTaken, row[0], number)
+			}
+			return fmt.Errorf("%w: %s is in archive %d by now, and in archive %d as it was before that: put archive %d back, which has all of it", errTaken, row[0], number, from.number, number)
 		}
 	}
 	return err
@@ -338,8 +374,8 @@ func distinct(rows [][]any) [][]any {
 	})
 }
 
-// Verify holds a tenant's archives against their manifests, the manifests against the chain, and both against the database. It returns what is
-// wrong, in words; nothing where all is whole.
+// Verify holds a tenant's archives against their manifests, the manifests against the chain, both against the database, and the folder against what that
+// knows. It returns what is wrong, in words; nothing where all is whole.
 func (r *Retention) Verify(ctx context.Context, tenant string) (checked int, faults []string, err error) {
 	var all []*Archive
 	if err := r.DB.Read(ctx, func(tx *db.Tx) (err error) {
@@ -356,7 +392,8 @@ func (r *Retention) Verify(ctx context.Context, tenant string) (checked int, fau
 		}
 		before = a
 	}
-	return checked, faults, nil
+	unknown, err := r.unknown(ctx, tenant)
+	return checked, append(faults, unknown...), err
 }
 
 func (r *Retention) verify(a, before *Archive) error {

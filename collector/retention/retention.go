@@ -33,7 +33,7 @@ const (
 var (
 	// ErrBusy: another process archives this tenant.
 	ErrBusy = errors.New("another process is archiving")
-	// ErrDamaged: an archive is not what its manifest says.
+	// ErrDamaged: an archive is not what its manifest says, or not there.
 	ErrDamaged = errors.New("the archive is damaged")
 )
 

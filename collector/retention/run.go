@@ -176,11 +176,14 @@ func (one row) size() (n int64) {
 
 // Run archives what is old enough, and first ends what was begun before. It returns the archives that it wrote or ended, also where it fails.
 func (r *Retention) Run(ctx context.Context, tenant string, who Who) (done []*Archive, err error) {
-	_, done, err = r.run(ctx, tenant, who, time.Time{})
+	run, done, err := r.run(ctx, tenant, who, time.Time{})
+	if run != nil {
+		err = errors.Join(err, run.aside)
+	}
 	return done, err
 }
 
-// run is Run, on record. It begins nothing new after a time; the zero time is never.
+// run is Run, on record, where it also stands what had to be set aside. It begins nothing new after a time; the zero time is never.
 func (r *Retention) run(ctx context.Context, tenant string, who Who, until time.Time) (run *Record, done []*Archive, err error) {
 	err = r.DB.Write(ctx, func(tx *db.Tx) error {
 		return r.act(ctx, tx, who, audit.Act{Tenant: tenant, By: who.By, Action: "archive.run", Object: "archive", Reason: who.Reason}, r.now())
@@ -196,18 +199,22 @@ func (r *Retention) run(ctx context.Context, tenant string, who Who, until time.
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, r.endRun(ctx, run, done, err)) }()
-	if done, err = r.finish(ctx, tenant); err != nil {
-		return run, done, err
-	}
-	more, err := r.through(ctx, run, who, until)
-	return run, append(done, more...), err
+	err = sound(func() (err error) {
+		if done, err = r.finish(ctx, run); err != nil {
+			return err
+		}
+		more, err := r.through(ctx, run, who, until)
+		done = append(done, more...)
+		return err
+	})
+	return run, done, err
 }
 
 // through goes through the old events of the run's tenant and archives them by month.
 func (r *Retention) through(ctx context.Context, run *Record, who Who, until time.Time) (done []*Archive, err error) {
 	byMonth := make(map[string][]*group)
 	flush := func(month string) error {
-		a, err := r.archive(ctx, run.Tenant, byMonth[month], who)
+		a, err := r.archive(ctx, run, byMonth[month], who)
 		delete(byMonth, month)
 		if a != nil {
 			done = append(done, a)
@@ -217,7 +224,7 @@ func (r *Retention) through(ctx context.Context, run *Record, who Who, until tim
 	through := run.after
 	err = r.scan(ctx, run.Tenant, run.after, func(page int64, took time.Duration) error {
 		through = page
-		if err := r.hold(ctx, run.Tenant); err != nil {
+		if err := r.keep(ctx, run); err != nil {
 			return err
 		}
 		if !until.IsZero() && !r.now().Before(until) {
@@ -264,12 +271,12 @@ func (r *Retention) rest(ctx context.Context, worked time.Duration) error {
 	return r.Rest(ctx, worked)
 }
 
-// archive writes groups into one archive and takes them out of the database.
-func (r *Retention) archive(ctx context.Context, tenant string, list []*group, who Who) (*Archive, error) {
-	if err := r.hold(ctx, tenant); err != nil {
+// archive writes groups into one archive and takes them out of the database; nil where none of them is there any more.
+func (r *Retention) archive(ctx context.Context, run *Record, list []*group, who Who) (*Archive, error) {
+	if err := r.keep(ctx, run); err != nil {
 		return nil, err
 	}
-	m := &Manifest{Schema: Schema, Tenant: tenant, Rows: make(map[string]int64), Kinds: make(map[string]int64), CreatedAt: r.now()}
+	m := &Manifest{Schema: Schema, Tenant: run.Tenant, Rows: make(map[string]int64), Kinds: make(map[string]int64), CreatedAt: r.now()}
 	for _, g := range list {
 		if m.FirstAt.IsZero() || g.first.Before(m.FirstAt) {
 			m.FirstAt = g.first
@@ -278,27 +285,39 @@ func (r *Retention) archive(ctx context.Context, tenant string, list []*group, w
 			m.LastAt = g.last
 		}
 	}
-	a, err := r.begin(ctx, m, who)
+	a, err := r.begin(ctx, run, m, who)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.fault("begun"); err != nil {
 		return a, err
 	}
-	if err := r.write(ctx, a, m, list); err != nil {
+	err = r.write(ctx, run, a, m, list)
+	switch {
+	case errors.Is(err, errEmpty):
+		return nil, r.leave(ctx, run, a)
+	case errors.Is(err, fs.ErrExist): // what is there is not ours, and not the next run's to clear away
+		return a, errors.Join(fmt.Errorf("archive %d: %w: another database writes into the same folder; give each its own archive.folder", a.Number, err), r.leave(ctx, run, a))
+	case errors.Is(err, errLost):
+		return a, errors.Join(fmt.Errorf("archive %d: %w", a.Number, err), r.clear(ctx, a))
+	case err != nil:
 		return a, fmt.Errorf("archive %d: %w", a.Number, err)
 	}
-	return a, r.prune(ctx, a)
+	return a, r.prune(ctx, run, a)
 }
 
-// begin takes a number for an archive. Nothing is written under it before that is committed.
-func (r *Retention) begin(ctx context.Context, m *Manifest, who Who) (a *Archive, err error) {
-	err = r.DB.Write(ctx, func(tx *db.Tx) error {
-		ids, err := tx.NextIDs(ctx, "archive", "number", 1)
-		if err != nil {
+// begin takes a number for an archive, which no file in the folder has: an older database that was put back would else give numbers again.
+// Nothing is written under it before that is committed.
+func (r *Retention) begin(ctx context.Context, run *Record, m *Manifest, who Who) (a *Archive, err error) {
+	highest, err := r.highest()
+	if err != nil {
+		return nil, err
+	}
+	err = r.fenced(ctx, run, func(tx *db.Tx) error {
+		var err error
+		if m.Number, err = nextNumber(ctx, tx, highest); err != nil {
 			return err
 		}
-		m.Number = ids[0]
 		last, err := newest(ctx, tx, m.Tenant)
 		if err != nil {
 			return err
@@ -323,7 +342,7 @@ func (r *Retention) path(tenant, name string) string {
 }
 
 // write writes file and manifest, and notes that they are whole.
-func (r *Retention) write(ctx context.Context, a *Archive, m *Manifest, list []*group) error {
+func (r *Retention) write(ctx context.Context, run *Record, a *Archive, m *Manifest, list []*group) error {
 	folder := filepath.Dir(r.path(m.Tenant, m.name()))
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
@@ -340,17 +359,24 @@ func (r *Retention) write(ctx context.Context, a *Archive, m *Manifest, list []*
 	if err != nil {
 		return err
 	}
-	if err := r.groupsInto(ctx, w, m, list); err != nil {
+	if err := r.groupsInto(ctx, run, w, m, list); err != nil {
 		w.drop()
 		return err
 	}
 	if err := r.fault("unsealed"); err != nil {
 		return err
 	}
+	if err := r.keep(ctx, run); err != nil {
+		w.drop()
+		return err
+	}
 	if m.SHA256, m.Bytes, err = w.seal(); err != nil {
 		return err
 	}
 	if err := r.fault("sealed"); err != nil {
+		return err
+	}
+	if err := r.keep(ctx, run); err != nil {
 		return err
 	}
 	a.Groups, a.Events, a.Bytes = m.Groups, m.Events, m.Bytes
@@ -360,10 +386,10 @@ func (r *Retention) write(ctx context.Context, a *Archive, m *Manifest, list []*
 	if err := r.fault("manifest"); err != nil {
 		return err
 	}
-	return r.written(ctx, a)
+	return r.written(ctx, run, a)
 }
 
-func (r *Retention) groupsInto(ctx context.Context, w *writer, m *Manifest, list []*group) error {
+func (r *Retention) groupsInto(ctx context.Context, run *Record, w *writer, m *Manifest, list []*group) error {
 	if err := w.line(line{Record: "archive", Schema: Schema, Tenant: m.Tenant, Number: m.Number}); err != nil {
 		return err
 	}
@@ -374,16 +400,22 @@ func (r *Retention) groupsInto(ctx context.Context, w *writer, m *Manifest, list
 			return err
 		}
 		for i, g := range some {
+			if len(eventsIn(rows[i])) == 0 { // it was deleted since it was looked at
+				continue
+			}
 			if err := groupInto(w, m, g, rows[i]); err != nil {
 				return err
 			}
 		}
-		if err := r.hold(ctx, m.Tenant); err != nil {
+		if err := r.keep(ctx, run); err != nil {
 			return err
 		}
 		if err := r.rest(ctx, time.Since(began)); err != nil {
 			return err
 		}
+	}
+	if m.Groups == 0 {
+		return errEmpty
 	}
 	return w.line(line{Record: "end", Groups: m.Groups, Rows: w.rows})
 }
@@ -405,57 +437,4 @@ func groupInto(w *writer, m *Manifest, g *group, rows []row) error {
 		m.Kinds[kindOf(key)]++
 	}
 	return w.group(m.Groups, g, rows)
-}
-
-func (r *Retention) written(ctx context.Context, a *Archive) error {
-	a.State, a.ChangedAt = Written, r.now()
-	return r.DB.Write(ctx, func(tx *db.Tx) error { return a.save(ctx, tx) })
-}
-
-// finish ends what a process that is gone had begun: an archive that is whole is taken out of the database, one that is not is given up.
-func (r *Retention) finish(ctx context.Context, tenant string) (done []*Archive, err error) {
-	var begun []*Archive
-	if err := r.DB.Read(ctx, func(tx *db.Tx) (err error) {
-		begun, err = list(ctx, tx, `tenant = ? AND state IN ('writing', 'written') ORDER BY number`, tenant)
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	for _, a := range begun {
-		if a.State == Writing {
-			whole, err := r.adopt(ctx, a)
-			if err != nil {
-				return done, err
-			}
-			if !whole {
-				continue
-			}
-		}
-		done = append(done, a)
-		if err := r.prune(ctx, a); err != nil {
-			return done, err
-		}
-	}
-	return done, nil
-}
-
-// adopt looks whether an archive that was being written is whole, and gives it up where it is not.
-func (r *Retention) adopt(ctx context.Context, a *Archive) (whole bool, err error) {
-	path := r.path(a.Tenant, a.Manifest)
-	m, sum, err := ReadManifest(path)
-	switch {
-	case err == nil:
-		a.Groups, a.Events, a.Bytes, a.SHA256 = m.Groups, m.Events, m.Bytes, sum
-		return true, r.written(ctx, a)
-	case !errors.Is(err, fs.ErrNotExist):
-		return false, err
-	}
-	base := path[:len(path)-len(".json")]
-	for _, end := range []string{".jsonl.zst", ".jsonl.zst.part", ".json.part"} {
-		if err := os.Remove(base + end); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return false, err
-		}
-	}
-	a.State, a.ChangedAt = Left, r.now()
-	return false, r.DB.Write(ctx, func(tx *db.Tx) error { return a.save(ctx, tx) })
 }

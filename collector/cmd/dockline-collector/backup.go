@@ -46,7 +46,7 @@ func (c *backupCommand) Run(all *commands) error {
 
 type restoreCommand struct {
 	person
-	From  string `xor:"what" type:"existingfile" help:"A file that backup wrote. The collector must be stopped."`
+	From  string `xor:"what" type:"existingfile" help:"A file that backup wrote. Every collector must be stopped."`
 	Mark  bool   `xor:"what" help:"The database was put back by other means (pg_restore, a snapshot): say so to it. Before the collector starts, or beside it."`
 	Check bool   `help:"With --from: only read the file to its end, and say what it holds and whether it is whole."`
 	JSON  bool   `name:"json" help:"Print everything, for scripts."`

@@ -21,7 +21,7 @@ type retentionCommand struct {
 	Runs    retentionRunsCommand    `cmd:"" help:"List the runs that archived, by hand or at archive.at, and how each ended."`
 	List    retentionListCommand    `cmd:"" help:"List archives, the newest first."`
 	Where   retentionWhereCommand   `cmd:"" help:"Say in which archive something is, and how it stood."`
-	Verify  retentionVerifyCommand  `cmd:"" help:"Hold archives against their manifests and the chain of these."`
+	Verify  retentionVerifyCommand  `cmd:"" help:"Hold archives against their manifests, the chain of these, and the folder against what the database knows."`
 	Restore retentionRestoreCommand `cmd:"" help:"Put back what is archived: one order, or whole archives into a database that never ran."`
 }
 
@@ -234,7 +234,7 @@ type verifiedJSON struct {
 	Faults   []string `json:"faults"`
 }
 
-// Run reads every archive whole; exit code 1 where one is damaged.
+// Run reads every archive whole; exit code 1 where something is wrong.
 func (c *retentionVerifyCommand) Run(all *commands) error {
 	return withRetention(all, c.Tenant, func(ctx context.Context, _ *collector.Centre, r *retention.Retention) error {
 		n, faults, err := r.Verify(ctx, c.Tenant)
@@ -247,7 +247,7 @@ func (c *retentionVerifyCommand) Run(all *commands) error {
 			for _, fault := range faults {
 				fmt.Println(fault)
 			}
-			_, err = fmt.Printf("%s read, %d damaged or missing\n", event.Several(n, "archive"), len(faults))
+			_, err = fmt.Printf("%s read, %s found\n", event.Several(n, "archive"), event.Several(len(faults), "fault"))
 		}
 		if err != nil {
 			return err
@@ -275,7 +275,8 @@ told of it since then counts from now on, and what differs is told to the system
 ended and its term is over, which it is at once where nothing new was told.
 
 --from puts whole archives back, for an auditor or another machine: into an empty database, before its collector runs for the first time; or into the
-one that they came from. What is there already stays as it is.
+one that they came from. What is there already stays as it is. After an older database was put back, "retention verify" names the archives that it does not know:
+put these back before its collectors run, since later their events' places in the log are taken.
 
 It needs the scope retention.`
 }
