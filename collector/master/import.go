@@ -39,9 +39,9 @@ type Import struct {
 	Now func() time.Time
 	Log *slog.Logger
 
-	notes   notes
-	renewed time.Time
-	polled  map[docklinev1.MasterKind]time.Time
+	notes  notes
+	turn   turn
+	polled map[docklinev1.MasterKind]time.Time
 }
 
 func (i *Import) now() time.Time {
@@ -63,23 +63,37 @@ func (i *Import) Run(ctx context.Context) error {
 
 // Step reads the next page of the first kind that has one, and says whether there may be more at once. It is for one goroutine.
 func (i *Import) Step(ctx context.Context) (more bool, err error) {
-	if now := i.now(); now.Sub(i.renewed) > leaseTime/3 {
-		held, err := i.DB.Lease(ctx, "master/"+i.Name, i.Holder, cmp.Or(i.Timeout, 30*time.Second)+leaseTime)
+	i.turn.db, i.turn.name, i.turn.holder, i.turn.ttl = i.DB, "master/"+i.Name, i.Holder, cmp.Or(i.Timeout, 30*time.Second)+leaseTime
+	for _, kind := range i.Kinds {
+		// Each request may take as long as the lease lasts.
+		held, err := i.turn.take(ctx, i.now())
 		if err != nil || !held {
 			return false, err
 		}
-		i.renewed = now
-	}
-	for _, kind := range i.Kinds {
-		if more, err = i.page(ctx, kind); more || err != nil {
+		if more, err = i.page(ctx, kind); err != nil {
+			return i.failed(ctx, err)
+		}
+		if more {
 			break
 		}
 	}
 	if ctx.Err() != nil {
-		return more, err
+		return more, nil
 	}
-	told := i.notes.tell(ctx, i.DB, i.Cases, i.Tenant, i.Name, i.now(), err, "Items, customers and bins made or changed there are not known here and at the sites until it can.")
-	return more, errors.Join(err, told)
+	return more, i.tell(ctx, nil)
+}
+
+// failed is the end of a step that has met an error.
+func (i *Import) failed(ctx context.Context, err error) (more bool, _ error) {
+	if err = i.turn.yielded(err); err == nil || ctx.Err() != nil {
+		return false, err
+	}
+	return false, errors.Join(err, i.tell(ctx, err))
+}
+
+func (i *Import) tell(ctx context.Context, failed error) error {
+	err := i.notes.tell(ctx, &i.turn, i.Cases, i.Tenant, i.Name, i.now(), failed, "Items, customers and bins made or changed there are not known here and at the sites until it can.")
+	return i.turn.yielded(err)
 }
 
 // progress is how far a kind was read.
@@ -88,6 +102,16 @@ type progress struct {
 	whole, asked  int64
 	told, wholeAt int64
 	known         bool // the row is there
+}
+
+// same says that p is the same place of the same reading: each reading that ends has another wholeAt than the one before.
+func (p progress) same(q progress) bool {
+	return bytes.Equal(p.cursor, q.cursor) && p.whole == q.whole && p.told == q.told && p.wholeAt == q.wholeAt
+}
+
+// first says that nothing was read yet of a reading that is not the first.
+func (p progress) first() bool {
+	return p.whole == 1 && p.wholeAt > 0 && len(p.cursor) == 0 && p.told == 0
 }
 
 // What a person may have asked for: to read everything anew, and to let go of whatever is not told then.
@@ -130,7 +154,8 @@ func (i *Import) page(ctx context.Context, kind docklinev1.MasterKind) (more boo
 	page, err := i.Source.Master(call, kind, at.cursor)
 	cancel()
 	if errors.Is(err, connector.ErrForgotten) && len(at.cursor) > 0 {
-		return true, i.anew(ctx, kind, at)
+		err = i.anew(ctx, kind, at)
+		return err == nil, err
 	}
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", connector.MasterKindName(kind), err)
@@ -142,6 +167,11 @@ func (i *Import) page(ctx context.Context, kind docklinev1.MasterKind) (more boo
 		return false, nil
 	}
 	i.polled[kind] = i.now()
+	if at.first() {
+		if err := i.forgetSeen(ctx, kind, at); err != nil {
+			return false, err
+		}
+	}
 	good, refused := sift(kind, page)
 	next := progress{cursor: page.Cursor, whole: at.whole, asked: at.asked, told: at.told + int64(len(page.Records)+len(page.Refused)), wholeAt: at.wholeAt}
 	changed := 0
@@ -166,7 +196,7 @@ func (i *Import) page(ctx context.Context, kind docklinev1.MasterKind) (more boo
 	if page.More || next.whole == 0 {
 		return page.More, nil
 	}
-	return i.close(ctx, kind, next)
+	return false, i.close(ctx, kind, next)
 }
 
 // sift leaves out the records that cannot be taken.
@@ -201,25 +231,12 @@ func (i *Import) begin(ctx context.Context, kind docklinev1.MasterKind) (at prog
 
 // anew begins reading a kind from the beginning.
 func (i *Import) anew(ctx context.Context, kind docklinev1.MasterKind, at progress) error {
-	if err := i.forgetSeen(ctx, kind); err != nil {
-		return err
-	}
 	return i.change(ctx, kind, at, progress{whole: 1, asked: at.asked, wholeAt: at.wholeAt}, func(*db.Tx) error { return nil })
 }
 
-// change goes from one state of reading to the next, with what f does, unless another collector was faster.
+// change goes from one state of reading to the next, with what f does.
 func (i *Import) change(ctx context.Context, kind docklinev1.MasterKind, from, to progress, f func(tx *db.Tx) error) error {
-	err := i.DB.Write(ctx, func(tx *db.Tx) error {
-		if err := tx.Lock(ctx, "import/"+i.Tenant+"/"+i.Name); err != nil {
-			return err
-		}
-		held, err := i.progress(ctx, tx, kind)
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(held.cursor, from.cursor) || held.whole != from.whole {
-			return errFaster
-		}
+	return i.during(ctx, kind, from, func(tx *db.Tx, held progress) error {
 		if held.asked > to.asked && from.asked == to.asked {
 			to.asked = held.asked // it was asked for meanwhile
 		}
@@ -228,14 +245,26 @@ func (i *Import) change(ctx context.Context, kind docklinev1.MasterKind, from, t
 		}
 		return i.keep(ctx, tx, kind, to)
 	})
-	if errors.Is(err, errFaster) {
-		i.renewed = time.Time{}
-		return nil
-	}
+}
+
+// during writes what belongs to one place of one reading. Where another collector has read on, or everything anew, it is errOvertaken and
+// nothing is written: of that reading nothing is known here.
+func (i *Import) during(ctx context.Context, kind docklinev1.MasterKind, at progress, f func(tx *db.Tx, held progress) error) error {
+	err := i.turn.write(ctx, func(tx *db.Tx) error {
+		if err := tx.Lock(ctx, "import/"+i.Tenant+"/"+i.Name); err != nil {
+			return err
+		}
+		held, err := i.progress(ctx, tx, kind)
+		if err != nil {
+			return err
+		}
+		if !held.same(at) {
+			return errOvertaken
+		}
+		return f(tx, held)
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", connector.MasterKindName(kind), err)
 	}
 	return nil
 }
-
-var errFaster = errors.New("another collector was faster")

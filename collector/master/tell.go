@@ -36,8 +36,8 @@ type Tell struct {
 	Now func() time.Time
 	Log *slog.Logger
 
-	notes   notes
-	renewed time.Time
+	notes notes
+	turn  turn
 }
 
 func (t *Tell) now() time.Time {
@@ -59,19 +59,19 @@ func (t *Tell) Run(ctx context.Context) error {
 
 // Step tells the next records, and says whether there are more at once. It is for one goroutine.
 func (t *Tell) Step(ctx context.Context) (more bool, err error) {
-	if now := t.now(); now.Sub(t.renewed) > leaseTime/3 {
-		held, err := t.DB.Lease(ctx, "master/"+t.Name, t.Holder, cmp.Or(t.Timeout, 30*time.Second)+leaseTime)
-		if err != nil || !held {
-			return false, err
-		}
-		t.renewed = now
+	t.turn.db, t.turn.name, t.turn.holder, t.turn.ttl = t.DB, "master/"+t.Name, t.Holder, cmp.Or(t.Timeout, 30*time.Second)+leaseTime
+	held, err := t.turn.take(ctx, t.now())
+	if err != nil || !held {
+		return false, err
 	}
-	more, err = t.next(ctx)
+	if more, err = t.next(ctx); errors.Is(err, errOvertaken) {
+		return false, t.turn.yielded(err)
+	}
 	if ctx.Err() != nil {
 		return more, err
 	}
-	told := t.notes.tell(ctx, t.DB, t.Cases, t.Tenant, t.Name, t.now(), err, "It shows items and customers as they were before.")
-	return more, errors.Join(err, told)
+	told := t.notes.tell(ctx, &t.turn, t.Cases, t.Tenant, t.Name, t.now(), err, "It shows items and customers as they were before.")
+	return more, errors.Join(err, t.turn.yielded(told))
 }
 
 // due is what a system is to be told next: records of one kind, and the version up to which it then has everything.
@@ -100,14 +100,21 @@ func (t *Tell) next(ctx context.Context) (more bool, err error) {
 	taken := slices.DeleteFunc(slices.Clone(d.records), func(r *docklinev1.MasterRecord) bool {
 		return slices.ContainsFunc(refused, func(f connector.RefusedRecord) bool { return f.Code == r.Code })
 	})
-	err = t.DB.Write(ctx, func(tx *db.Tx) error {
+	err = t.turn.write(ctx, func(tx *db.Tx) error {
+		// What was told counts only where it follows what the system was told last: that may be put back, to have it told again.
+		held, err := tx.Lookup(ctx, db.Lookup{Table: "master_target", Columns: []string{"through"}, Key: []string{"tenant", "target"}, Rows: [][]any{{t.Tenant, t.Name}}, Hold: true})
+		if err != nil {
+			return err
+		}
+		if (len(held) > 0) != d.known || d.known && held[0][0].(int64) != d.from {
+			return errOvertaken
+		}
 		if err := refuse(ctx, tx, t.Tenant, t.Name, d.kind, refused, t.now()); err != nil {
 			return err
 		}
 		if err := accepted(ctx, tx, t.Tenant, t.Name, d.kind, taken); err != nil {
 			return err
 		}
-		// Another collector may have been faster: what it wrote stays.
 		return tx.Upsert(ctx, db.Insert{Table: "master_target", Columns: []string{"tenant", "target", "through", "told", "told_at"}, Conflict: []string{"tenant", "target"},
 			Update: []string{"through", "told", "told_at"}, Rows: [][]any{{t.Tenant, t.Name, max(d.clear, d.from), d.told + int64(len(d.records)), t.now().UnixMicro()}}})
 	})
