@@ -142,6 +142,11 @@ func (p Put) write(ctx context.Context, tx *db.Tx, put []row, now time.Time) err
 	if err != nil {
 		return err
 	}
+	least, err := tx.LeastVersion(ctx)
+	if err != nil {
+		return err
+	}
+	version = max(version, least-1)
 	into := db.Insert{Table: "master_record", Conflict: []string{"tenant", "kind", "code"},
 		Columns: []string{"tenant", "kind", "code", "name", "version", "removed", "source", "sites", "former", "body", "hash", "changed_at"},
 		Update:  []string{"name", "version", "removed", "source", "sites", "former", "body", "hash", "changed_at"}}
