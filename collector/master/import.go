@@ -174,9 +174,9 @@ func (i *Import) page(ctx context.Context, kind docklinev1.MasterKind) (more boo
 	}
 	good, refused := sift(kind, page)
 	next := progress{cursor: page.Cursor, whole: at.whole, asked: at.asked, told: at.told + int64(len(page.Records)+len(page.Refused)), wholeAt: at.wholeAt}
-	changed := 0
+	var done Done
 	err = i.change(ctx, kind, at, next, func(tx *db.Tx) (err error) {
-		if changed, err = (Put{Tenant: i.Tenant, Source: i.Name, Kind: kind, Records: good}).Do(ctx, tx, i.now()); err != nil {
+		if done, err = (Put{Tenant: i.Tenant, Source: i.Name, Kind: kind, Records: good}).Do(ctx, tx, i.now()); err != nil {
 			return err
 		}
 		if err := refuse(ctx, tx, i.Tenant, i.Name, kind, refused, i.now()); err != nil {
@@ -190,7 +190,7 @@ func (i *Import) page(ctx context.Context, kind docklinev1.MasterKind) (more boo
 	if err != nil {
 		return false, err
 	}
-	if changed > 0 && i.Changed != nil {
+	if done.Changed > 0 && i.Changed != nil {
 		i.Changed()
 	}
 	if page.More || next.whole == 0 {

@@ -126,7 +126,7 @@ func (i *Import) removeUnseen(ctx context.Context, kind docklinev1.MasterKind, a
 		}
 		after = gone[len(gone)-1].Code
 		err = i.during(ctx, kind, at, func(tx *db.Tx, _ progress) error {
-			_, err := (Put{Tenant: i.Tenant, Source: i.Name, Kind: kind, Records: gone}).Do(ctx, tx, i.now())
+			_, err := (Put{Tenant: i.Tenant, Source: i.Name, Kind: kind, Records: gone, own: true}).Do(ctx, tx, i.now())
 			return err
 		})
 		if err != nil {
