@@ -2,12 +2,10 @@ package master
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/dockline/dockline/collector/connector"
@@ -16,85 +14,34 @@ import (
 )
 
 // Import reads master data of one system page by page: records and cursor are one transaction, so that it goes on where it was. It takes no
-// more than its share of the time, of the database and of the system's account; the rest is for events and postings. Several collectors
-// may run one each; the holder of the lease "master/NAME" works.
+// more than its share of the time, of the database and of the system's account; the rest is for events and postings.
 type Import struct {
-	DB     *db.DB
+	Party
 	Source connector.MasterSource
-	// Name is the connector's.
-	Tenant, Name string
-	Kinds        []docklinev1.MasterKind
-	Holder       string
-	// Cases tells people of records that do not fit, and of a system that does not answer. Nil: nobody is told.
-	Cases connector.Cases
-	// Share is the part of the time that reading and storing may take, above 0 and up to 1. 0 is a half.
-	Share float64
-	// Every is the least time between two requests, 0 for none: the account's rate is for all.
-	Every time.Duration
-	// Poll is how long Run waits when there is nothing more; 0 is 5 s. Timeout bounds one request; 0 is 30 s.
-	Poll, Timeout time.Duration
 	// Changed is called when records have changed. Nil: nobody is.
 	Changed func()
-	// Now is the clock; nil is time.Now.
-	Now func() time.Time
-	Log *slog.Logger
 
-	notes  notes
-	turn   turn
 	polled map[docklinev1.MasterKind]time.Time
 }
 
-func (i *Import) now() time.Time {
-	if i.Now == nil {
-		return time.Now()
-	}
-	return i.Now()
-}
-
 // Run reads until ctx ends. Faults of the system are waited out, with longer pauses, and told.
-func (i *Import) Run(ctx context.Context) error {
-	defer i.DB.GiveBack(ctx, "master/"+i.Name, i.Holder)
-	log := i.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return paced(ctx, log.With("connector", i.Name), "read master data", cmp.Or(i.Poll, 5*time.Second), cmp.Or(i.Share, 0.5), i.Every, i.Step)
-}
+func (i *Import) Run(ctx context.Context) error { return i.run(ctx, "read master data", i.Step) }
 
 // Step reads the next page of the first kind that has one, and says whether there may be more at once. It is for one goroutine.
 func (i *Import) Step(ctx context.Context) (more bool, err error) {
-	i.turn.db, i.turn.name, i.turn.holder, i.turn.ttl = i.DB, "master/"+i.Name, i.Holder, cmp.Or(i.Timeout, 30*time.Second)+leaseTime
 	for _, kind := range i.Kinds {
-		// Each request may take as long as the lease lasts.
-		held, err := i.turn.take(ctx, i.now())
+		held, err := i.take(ctx)
 		if err != nil || !held {
 			return false, err
 		}
-		if more, err = i.page(ctx, kind); err != nil {
-			return i.failed(ctx, err)
-		}
-		if more {
-			break
+		if more, err = i.page(ctx, kind); more || err != nil {
+			return i.ended(ctx, more, err, unread)
 		}
 	}
-	if ctx.Err() != nil {
-		return more, nil
-	}
-	return more, i.tell(ctx, nil)
+	return i.ended(ctx, false, nil, unread)
 }
 
-// failed is the end of a step that has met an error.
-func (i *Import) failed(ctx context.Context, err error) (more bool, _ error) {
-	if err = i.turn.yielded(err); err == nil || ctx.Err() != nil {
-		return false, err
-	}
-	return false, errors.Join(err, i.tell(ctx, err))
-}
-
-func (i *Import) tell(ctx context.Context, failed error) error {
-	err := i.notes.tell(ctx, &i.turn, i.Cases, i.Tenant, i.Name, i.now(), failed, "Items, customers and bins made or changed there are not known here and at the sites until it can.")
-	return i.turn.yielded(err)
-}
+const unread = "Items, customers and bins made or changed there are not known here and at the sites until it can."
 
 // progress is how far a kind was read.
 type progress struct {
@@ -150,7 +97,7 @@ func (i *Import) page(ctx context.Context, kind docklinev1.MasterKind) (more boo
 	if err != nil {
 		return false, err
 	}
-	call, cancel := context.WithTimeout(ctx, cmp.Or(i.Timeout, 30*time.Second))
+	call, cancel := context.WithTimeout(ctx, i.timeout())
 	page, err := i.Source.Master(call, kind, at.cursor)
 	cancel()
 	if errors.Is(err, connector.ErrForgotten) && len(at.cursor) > 0 {

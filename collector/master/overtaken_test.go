@@ -188,9 +188,7 @@ func TestAnOvertakenTeller(t *testing.T) {
 			b.must(b.imports(s).Step)
 			b.must(other.Step)
 		}}
-		out := b.tells(crm)
-		out.Target = slow
-		if _, err := out.Step(t.Context()); err != nil {
+		if _, err := b.tells(slow).Step(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if n, refused := through(); slow.at > 0 || n != 21 || refused != 0 {

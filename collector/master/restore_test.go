@@ -98,9 +98,7 @@ func TestASystemKnowsWhatARestoreHasLost(t *testing.T) {
 		both := func() {
 			t.Helper()
 			b.must(b.imports(s).Step)
-			out := b.tells(nil)
-			out.Target = crm
-			b.must(out.Step)
+			b.must(b.tells(crm).Step)
 		}
 		s.tell("first", codes("A", 5)...)
 		s.tell("gone", "GONE")
