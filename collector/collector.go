@@ -180,14 +180,15 @@ func (m *Collector) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	loops := append(r.loops(), m.newRollout().Run, m.member.Run, m.newSchedule().Run)
+	sweeps := m.newSchedule()
+	loops := append(r.loops(), m.newRollout().Run, m.member.Run, sweeps.Run)
 	if m.broker != nil {
 		loops = append(loops, m.broker.Run)
 	}
 	if m.door != nil {
 		loops = append(loops, m.door.Run, m.keeper.Run)
 	}
-	handler, err := m.handler(r)
+	handler, err := m.handler(r, sweeps)
 	if err != nil {
 		return err
 	}

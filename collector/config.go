@@ -34,6 +34,7 @@ type Config struct {
 	HTTP       HTTPConfig        `yaml:"http"`
 	Policy     PolicyConfig      `yaml:"policy"`
 	Connectors []ConnectorConfig `yaml:"connectors"`
+	Carriers   []CarrierConfig   `yaml:"carriers"`
 	EPCIS      []EPCISConfig     `yaml:"epcis"`
 	Folding    FoldingConfig     `yaml:"folding"`
 	Notices    NoticesConfig     `yaml:"notices"`
@@ -261,6 +262,7 @@ func (c *Config) validate() configfile.Faults {
 			bad(key+".kind", "%q: http or tryton", n.Kind)
 		}
 	}
+	c.validateCarriers(bad)
 	c.validateEPCIS(bad)
 	c.validateNotices(bad)
 	for key, share := range map[string]float64{"master.line_share": c.Master.LineShare, "master.system_share": c.Master.SystemShare} {

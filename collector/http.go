@@ -11,10 +11,11 @@ import (
 	"github.com/dockline/dockline/collector/api"
 	"github.com/dockline/dockline/collector/console"
 	"github.com/dockline/dockline/collector/siteconfig"
+	"github.com/dockline/dockline/collector/sweep"
 )
 
 // handler serves what people and programs ask for.
-func (m *Collector) handler(r *road) (http.Handler, error) {
+func (m *Collector) handler(r *road, sweeps *sweep.Schedule) (http.Handler, error) {
 	token := ""
 	if m.config.HTTP.TokenFile != "" {
 		text, err := os.ReadFile(m.config.Path(m.config.HTTP.TokenFile))
@@ -30,10 +31,12 @@ func (m *Collector) handler(r *road) (http.Handler, error) {
 	mux.Handle("GET /healthz", &healthz{well: func(ctx context.Context) error { return m.well(ctx, r) }, log: m.log})
 	mux.Handle("GET /metrics", api.Guard(token, NewMetrics(m.db, m.now, m.log)))
 	mux.Handle("/api/", api.New(api.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api"), Process: m.process, Submissions: m.newIntake(m.newLog(), r.wake),
-		Desk: func() api.Desk { return m.desk() }, Acted: r.acted}))
+		Desk: func() api.Desk { return m.desk() }, Acted: r.acted,
+		Sweep: BeginSweep(sweeps.Sweep, sweeps.Targets), Swept: sweeps.Wake}))
 	sites := api.Guard(token, &siteconfig.API{Store: siteconfig.Store{DB: m.db}, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")})
 	mux.Handle("/api/v1/site-config", sites)
 	mux.Handle("/api/v1/site-config/", sites)
+	mux.Handle("/hooks/carriers/{name}", m.newHooks(r)) // whoever signs needs no token
 	mux.Handle("/", console.New(console.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Drill: m.config.Console.Drill, Log: m.log.With("part", "console")}))
 	if token == "" {
 		return onlyHere(mux), nil

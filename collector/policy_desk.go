@@ -101,6 +101,11 @@ func (k *PolicyDesk) Untargeted(p *policy.Policy) (texts []string) {
 				s.config.Name, p.Version))
 		}
 	}
+	for _, n := range k.m.config.Carriers {
+		if !slices.ContainsFunc(p.Targets, func(t policy.Target) bool { return t.Name == n.Name }) {
+			texts = append(texts, fmt.Sprintf("targets.yaml: carrier %s of collector.yaml is no target of version %s: what it tells would be refused as nobody's; name it there with the role carrier", n.Name, p.Version))
+		}
+	}
 	return texts
 }
 

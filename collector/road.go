@@ -258,5 +258,8 @@ func targets(c *Config) []policy.Target {
 	for i, n := range c.Connectors {
 		all[i] = policy.Target{Name: n.Name, Role: ownership.Role(n.Role)}
 	}
+	for _, n := range c.Carriers {
+		all = append(all, policy.Target{Name: n.Name, Role: ownership.Carrier})
+	}
 	return all
 }

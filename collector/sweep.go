@@ -70,7 +70,7 @@ func OpenSweep(ctx context.Context, c *Config) (*sweep.Sweep, []*sweep.Target, f
 func (m *Collector) sweepTargets() []*sweep.Target {
 	var out []*sweep.Target
 	for _, s := range m.connectors {
-		if book := s.config.Role == string(ownership.SystemOfRecord); book || len(s.connector.Kinds()) > 0 {
+		if book := s.config.Role == string(ownership.SystemOfRecord); book || len(s.connector.Kinds()) > 0 || len(connector.Records(s.connector)) > 0 {
 			out = append(out, &sweep.Target{Tenant: s.config.Tenant, Name: s.config.Name, Connector: s.governed, Stock: book, Role: s.config.Role, Timeout: s.config.Timeout})
 		}
 	}
@@ -90,11 +90,11 @@ func (m *Collector) newSchedule() *sweep.Schedule {
 
 func (m *Collector) newSweep() *sweep.Sweep {
 	return &sweep.Sweep{DB: m.db, Holder: m.name, Back: m.config.Sweep.Back, PerMinute: m.config.Sweep.PerMinute, Now: m.clock, Log: m.log.With("part", "sweep"),
-		Centre: sweep.Centre{Expected: expected, Find: lookedFor, Born: posting.First, Orders: knownOrders, Gaps: gapsInWords, Unfolded: stock.Unfolded, Worth: worthOfLines,
+		Centre: sweep.Centre{Expected: expected, Find: lookedFor, Held: m.heldOrders, Cursor: cursorOf, Born: posting.First, Orders: knownOrders, Gaps: gapsInWords, Unfolded: stock.Unfolded, Worth: worthOfLines,
 			Sites: func(ctx context.Context, tx *db.Tx, tenant string) ([]string, error) {
 				return tx.Texts(ctx, `SELECT id FROM site WHERE tenant = ? ORDER BY id`, tenant)
 			},
-			Ledger: ledgerOf, Counted: countedAt, Heals: m.heals, Heal: m.heal, Report: m.reportSweep}}
+			Ledger: ledgerOf, Counted: countedAt, Heals: m.heals, Heal: m.heal, Report: m.reportSweep, Unended: m.reportUnended}}
 }
 
 // which asks the postings as a sweep asks.
@@ -206,7 +206,16 @@ func worthOfLines(ctx context.Context, tx *db.Tx, tenant, number string, lines [
 // recordOf is what a kind of document is about, as ownership.yaml names it: who owns that is the record of it.
 var recordOf = map[connector.Kind]string{connector.GoodsIssue: "shipment.departed", connector.ReturnReceipt: "return.received", connector.StockAdjustment: "stock.on_hand",
 	connector.InvoiceTrigger: "invoice.posted", connector.CreditRequest: "credit_memo.posted", connector.OrderAmendment: "order.changed", connector.OrderStatus: "order.accepted",
-	connector.ServiceCase: "exception.opened", sweep.KindStock: "stock.on_hand"}
+	connector.ServiceCase: "exception.opened", sweep.KindStock: "stock.on_hand",
+	connector.OrderRecord: "order.changed"}
+
+// aboutOf is what a finding is about.
+func aboutOf(f *sweep.Finding) string {
+	if f.Field != "" {
+		return string(f.Kind) + "." + f.Field
+	}
+	return recordOf[f.Kind]
+}
 
 // heals says what is done about a finding by itself. Nothing is where the target is the record of it; and nothing that could make a second document.
 func (m *Collector) heals(tenant string, t *sweep.Target, f *sweep.Finding) string {
@@ -220,9 +229,9 @@ func (m *Collector) heals(tenant string, t *sweep.Target, f *sweep.Finding) stri
 	}
 	switch {
 	case style == connector.Level:
-		return "It is stated again by itself."
+		return "Dockline states it again by itself."
 	case f.Result == sweep.Missing && f.Absent:
-		return "It is posted again by itself, after one more look whether it is there."
+		return "Dockline looks once more whether it is there, and if not posts it again by itself."
 	}
 	return ""
 }
@@ -237,42 +246,63 @@ func (m *Collector) reportSweep(ctx context.Context, tx *db.Tx, tenant, origin s
 	for i := range found {
 		f := &found[i]
 		desired[i] = exception.Desired{Code: f.Code(), Class: docklinev1.FaultClass_FAULT_CLASS_PROCESS, Target: t.Name, Subject: f.Subject, Site: f.Site, Order: f.Order, Value: f.Value,
-			About: recordOf[f.Kind], Title: sweepTitle(t.Name, f), Text: f.Text + m.recordInWords(tenant, f) + " " + cmp.Or(f.Healing, remedy(t.Name, f))}.Owned(m.policy(), tenant)
+			About: aboutOf(f), Title: sweepTitle(t.Name, f), Text: f.Text + m.recordInWords(tenant, f) + " " + cmp.Or(f.Healing, remedy(t.Name, f))}.Owned(m.policy(), tenant)
 	}
 	return m.report(ctx, tx, tenant, origin, desired)
 }
 
+// reportUnended makes it a case that a sweep does not come to its end: until it does, what differs in that system may stay unseen.
+func (m *Collector) reportUnended(ctx context.Context, tx *db.Tx, tenant string, t *sweep.Target, why []string) error {
+	var desired []exception.Desired
+	if len(why) > 0 {
+		desired = append(desired, m.owned(tenant, sweep.CodeEndless, docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, docklinev1.Severity_SEVERITY_WARNING, exception.Desired{Target: t.Name, Subject: "sweep " + t.Name,
+			Title: fmt.Sprintf("The sweep of %s does not end", t.Name), Text: strings.Join(why, " ") + fmt.Sprintf(
+				" Of what %s could not list, only what Dockline posted was compared; what others made there was not seen. Correct how the connector lists (the list section of its definition), or have %s put right; then run `dockline-collector sweep --target %s`. This closes by itself after the next sweep that comes to its end.", t.Name, t.Name, t.Name)}))
+	}
+	return m.report(ctx, tx, tenant, "sweep-end/"+t.Name, desired)
+}
+
 // recordInWords names who owns what differs.
 func (m *Collector) recordInWords(tenant string, f *sweep.Finding) string {
-	if _, record := m.policy().TeamOf(m.policy().Scope(tenant, f.Site, ""), recordOf[f.Kind]); record != "" {
-		return fmt.Sprintf(" The record of it is: %s.", strings.ReplaceAll(string(record), "_", " "))
+	if _, record := m.policy().TeamOf(m.policy().Scope(tenant, f.Site, ""), aboutOf(f)); record != "" {
+		return fmt.Sprintf(" It is owned by: %s.", strings.ReplaceAll(string(record), "_", " "))
 	}
 	return ""
 }
 
 func sweepTitle(system string, f *sweep.Finding) string {
 	switch {
+	case f.Field != "":
+		return fmt.Sprintf("%s disagrees on the %s of %s %s", system, strings.ReplaceAll(f.Field, "_", " "), f.Kind, f.Number)
+	case f.Kind == connector.OrderRecord && f.Result == sweep.Extra:
+		return fmt.Sprintf("%s has %s, which Dockline does not know", system, f.Named())
 	case f.Kind == sweep.KindStock:
-		return fmt.Sprintf("%s has other stock than the ledger: %s", system, strings.TrimPrefix(f.Subject, "stock "))
+		return fmt.Sprintf("%s and the ledger disagree on the stock of %s", system, strings.TrimPrefix(f.Subject, "stock "))
 	case f.Result == sweep.Missing:
-		return fmt.Sprintf("%s lacks %s", system, f.Subject)
+		return fmt.Sprintf("%s is missing %s", system, f.Named())
 	case f.Result == sweep.Extra:
-		return fmt.Sprintf("%s has %s, which nobody told", system, f.Subject)
+		return fmt.Sprintf("%s has %s, which no site reported", system, f.Named())
 	}
-	return fmt.Sprintf("%s has %s otherwise than it was told", system, f.Subject)
+	return fmt.Sprintf("%s differs in %s", f.Named(), system)
 }
 
 // remedy says what a person does.
 func remedy(system string, f *sweep.Finding) string {
 	switch {
+	case f.Field != "":
+		return "Correct it in the system that does not own it; if the owner is wrong, have it corrected there first."
+	case f.Kind == connector.OrderRecord && f.Result == sweep.Missing:
+		return fmt.Sprintf("Find out in %s who deleted it, and have it cancelled at its site.", system)
+	case f.Kind == connector.OrderRecord:
+		return fmt.Sprintf("Dockline works with what %s last reported. If %s is right, save the order there once more, so that it is reported again; if not, correct it there.", system, system)
 	case f.Kind == sweep.KindStock:
-		return fmt.Sprintf("See in %s which movement of it no dock made, or have it counted at %s (`dockline-collector site command recount`).", system, f.Site)
+		return fmt.Sprintf("Find the movement in %s that no warehouse made, or have the stock counted at %s (`dockline-collector site command recount`).", system, f.Site)
 	case f.Result == sweep.Extra:
-		return fmt.Sprintf("See in %s who made it. Where goods did move, have the site tell of it; else take it back there.", system)
+		return fmt.Sprintf("Find out in %s who entered it. If the goods did move, have the site report it; if not, take it back there.", system)
 	case f.Result == sweep.Missing && f.Number != "":
-		return fmt.Sprintf("See in %s who took it back, and why. Where that is right, take it back at its site too; else enter it there again.", system)
+		return fmt.Sprintf("Find out in %s who took it back, and why. If that was right, take it back at its site too; if not, enter it again there.", system)
 	case f.Result == sweep.Missing:
-		return fmt.Sprintf("See in %s what became of it, and enter it there again under the reference %s.", system, f.Key)
+		return fmt.Sprintf("Find out in %s what became of it, and enter it again there with the reference %s.", system, f.Key)
 	}
-	return fmt.Sprintf("Put it right in %s, or have its record corrected where it is kept.", system)
+	return fmt.Sprintf("Correct it in %s, or have it corrected in the system that owns it.", system)
 }

@@ -96,7 +96,7 @@ func newConnector(c *Config, n ConnectorConfig) (connector.Connector, error) {
 		if _, err := configfile.Decode("settings", n.Settings, &settings); err != nil {
 			return nil, err
 		}
-		settings.Auth.PasswordFile, settings.Auth.BearerFile = c.Path(settings.Auth.PasswordFile), c.Path(settings.Auth.BearerFile)
+		settings.Auth.Resolve(c.Path)
 		return connectorhttp.New(settings)
 	case "tryton":
 		settings, err := tryton.Decode("settings", n.Settings)

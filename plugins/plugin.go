@@ -70,6 +70,9 @@ type Start struct {
 	DataDir string
 	// ID is the id under which the plugin is configured.
 	ID string
+	// Tenant and Site are whose events these are, for a source that names an event which it has told before (error.declared): event.ID makes
+	// the id of them, ID and what the source itself fills in. Empty for Open and CursorAt, and where the host is older than this field.
+	Tenant, Site string
 }
 
 // Stream takes what a Source has found. Its methods may be called from several goroutines; batches keep the order of the calls.

@@ -47,7 +47,7 @@ func capture(wire captureStream, source Source, start *docklinev1.CaptureStart) 
 	heard := make(chan error, 1)
 	go func() { heard <- s.listen(drain) }()
 
-	err := source.Capture(ctx, Start{Config: start.GetConfig(), Cursor: start.GetCursor(), DataDir: start.GetDataDir(), ID: start.GetId()}, s)
+	err := source.Capture(ctx, Start{Config: start.GetConfig(), Cursor: start.GetCursor(), DataDir: start.GetDataDir(), ID: start.GetId(), Tenant: start.GetTenant(), Site: start.GetSite()}, s)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil
 	}

@@ -31,6 +31,8 @@ var counts = map[string]struct{ commit, full int }{
 	"permutations.pure":      {300, 10000},
 	"permutations.database":  {40, 10000},
 	"once.tryton-orders":     {8, 60},
+	// Of the calls that a posting to Tryton takes, how many have their answer lost: beyond the last is all of them.
+	"once.tryton-answers":    {1, 1000},
 	"downlink.releases":      {100, 1000},
 	"demo.orders":            {200, 200},
 	"demo.tryton-orders":     {12, 60},
@@ -40,10 +42,15 @@ var counts = map[string]struct{ commit, full int }{
 	"restore.queued-events":  {50_000, 1_000_000},
 	"orders.retail-lines":    {400, 1 << 20},
 	"orders.northwind-lines": {150, 1 << 20},
-	"sim.seeds":              {200, 2000},
-	"sim.again":              {3, 30},
+	// Rows that concurrent transactions write, on each database, and how often the plugin that reads them is killed meanwhile.
+	"sql.late-rows": {2000, 100_000},
+	"sql.kills":     {4, 40},
+	"sim.seeds":     {200, 2000},
+	"sim.again":     {3, 30},
 	// Differences that somebody made in ERP and CRM, an eighth of each kind.
 	"sweep.seeded": {24, 200},
+	// Orders and copies of customers that somebody changed, a fifth of each kind.
+	"sweep.records": {10, 100},
 
 	// Three collectors on one database: events of forty sites, and how often one of the three is killed, stopped or asked to end.
 	"scale.events": {2640, 50_160},

@@ -52,7 +52,7 @@ func (s *supervisor) session(stopping context.Context) error {
 	s.openFor(r)
 	defer s.closeDeliveries()
 	err = s.serve(stopping, r, described, &docklinev1.CaptureStart{Config: s.plugin.Config, Cursor: cursor,
-		Window: uint32(s.config.Limits.Window), DataDir: dataDir, Id: s.plugin.ID, Bundles: true})
+		Window: uint32(s.config.Limits.Window), DataDir: dataDir, Id: s.plugin.ID, Bundles: true, Tenant: s.config.Tenant, Site: s.config.Site})
 	if errors.Is(err, errDrained) {
 		return nil
 	}

@@ -201,6 +201,43 @@ func (s *server) stock(q *request) (any, error) {
 	return page, nil
 }
 
+// Availability answers GET /api/v1/availability?item=ITEM&item=ITEM&site=ID: what can be promised of items, by site and in all, with how old that is.
+// Without item it is all of which there is anything, page by page: ask again with after=NEXT while there is one.
+type Availability struct {
+	At           time.Time       `json:"at"`
+	Availability []stock.Promise `json:"availability"`
+	Next         string          `json:"next,omitempty"`
+}
+
+func (s *server) availability(q *request) (any, error) {
+	out := Availability{At: s.now().UTC()}
+	items, sites := q.query["item"], q.query["site"]
+	if len(items) > q.limit {
+		return nil, bad("Ask for at most %d items at once.", q.limit)
+	}
+	if len(items) == 0 && len(sites) > 1 {
+		return nil, bad("Name the items with item=, or at most one site.")
+	}
+	err := s.DB.Read(q.Context(), func(tx *db.Tx) (err error) {
+		asked := items
+		if out.Next = ""; len(items) == 0 {
+			site := ""
+			if len(sites) > 0 {
+				site = sites[0]
+			}
+			if asked, err = stock.Items(q.Context(), tx, q.tenant, site, q.query.Get("after"), q.limit); err != nil {
+				return err
+			}
+			if len(asked) == q.limit {
+				out.Next = asked[len(asked)-1]
+			}
+		}
+		out.Availability, err = stock.Available(q.Context(), tx, q.tenant, asked, sites, s.now())
+		return err
+	})
+	return out, err
+}
+
 // promised answers GET /api/v1/stock/atp?item=ITEM&site=ID&site=ID.
 func (s *server) promised(q *request) (any, error) {
 	item := q.query.Get("item")

@@ -19,6 +19,7 @@ import (
 	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/reconcile"
 	"github.com/dockline/dockline/collector/submission"
+	"github.com/dockline/dockline/collector/sweep"
 	"github.com/dockline/dockline/proto/event"
 )
 
@@ -41,6 +42,9 @@ type Config struct {
 	// was done; it may be nil.
 	Desk  func() Desk
 	Acted func()
+	// Sweep begins a comparison of a system; with nil nobody can. Swept is called when one was begun; it may be nil.
+	Sweep Sweep
+	Swept func()
 }
 
 type server struct {
@@ -74,8 +78,11 @@ func New(c Config) http.Handler {
 		"/api/v1/exceptions":       s.exceptions,
 		"/api/v1/stock":            s.stock,
 		"/api/v1/stock/atp":        s.promised,
+		"/api/v1/availability":     s.availability,
 		"/api/v1/receipts":         s.receipts,
 		"/api/v1/search":           s.find,
+		"/api/v1/sweeps":           s.sweeps,
+		"/api/v1/sweeps/{number}":  s.sweep,
 
 		"/api/v1/submissions/{number}":        s.submissions,
 		"/api/v1/exceptions/{number}":         s.exception,
@@ -84,6 +91,7 @@ func New(c Config) http.Handler {
 	}
 	changes := map[string]change{
 		"/api/v1/orders": s.submit,
+		"/api/v1/sweeps": s.beginSweep,
 		"/api/v1/orders/{number}/actions/{action}":     s.actOnOrder,
 		"/api/v1/exceptions/{number}/notes":            s.act(noted),
 		"/api/v1/exceptions/{number}/assignee":         s.act(assigned),
@@ -145,7 +153,7 @@ func (s *server) handle(answer func(*request) (any, error)) http.HandlerFunc {
 			send(w, http.StatusOK, "application/json", body)
 			return
 		case errors.As(err, &problem):
-		case errors.Is(err, view.ErrNoOrder), errors.Is(err, view.ErrNoGoods), errors.Is(err, eventlog.ErrNoEvent), errors.Is(err, exception.ErrAbsent), errors.Is(err, reconcile.ErrNoKey):
+		case errors.Is(err, view.ErrNoOrder), errors.Is(err, view.ErrNoGoods), errors.Is(err, eventlog.ErrNoEvent), errors.Is(err, exception.ErrAbsent), errors.Is(err, reconcile.ErrNoKey), errors.Is(err, sweep.ErrAbsent):
 			problem = &Problem{Status: http.StatusNotFound, Detail: err.Error()}
 		case r.Context().Err() != nil:
 			return

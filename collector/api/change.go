@@ -13,6 +13,7 @@ import (
 	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/collector/reconcile"
 	"github.com/dockline/dockline/collector/submission"
+	"github.com/dockline/dockline/collector/sweep"
 )
 
 // maxBody is how many bytes a request may have.
@@ -121,7 +122,7 @@ func (s *server) problemOf(r *http.Request, err error) *Problem {
 	}
 	for status, refusals := range map[int][]error{
 		http.StatusForbidden:           {people.ErrNotAllowed},
-		http.StatusConflict:            {submission.ErrDiffers, exception.ErrNotNow},
+		http.StatusConflict:            {submission.ErrDiffers, exception.ErrNotNow, sweep.ErrOpen},
 		http.StatusUnprocessableEntity: {exception.ErrIncorrect, exception.ErrNoAction},
 		http.StatusNotFound:            {exception.ErrAbsent, view.ErrNoOrder, reconcile.ErrNoKey, people.ErrAbsent},
 	} {

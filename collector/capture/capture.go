@@ -65,6 +65,38 @@ func (c *Capture) EPCIS(ctx context.Context, from io.Reader, im *epcis.Importer)
 	return r, err
 }
 
+// Statuses makes events of what a carrier has sent in a file, and letters of what cannot be taken of it.
+type Statuses interface {
+	File(text, file string) (events, letters []*docklinev1.Event)
+}
+
+// maxFile bounds a carrier's file, which is read whole.
+const maxFile = 64 << 20
+
+// X12 takes a carrier's interchange in, in one transaction: what is wrong in it is kept whole under exceptions.
+func (c *Capture) X12(ctx context.Context, from io.Reader, file string, reader Statuses) (Result, error) {
+	text, err := io.ReadAll(io.LimitReader(from, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("it has more than %d MiB; divide it by interchanges", maxFile>>20)
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	events, letters := reader.File(string(text), file)
+	r := Result{Read: len(events) + len(letters)}
+	err = c.DB.Write(ctx, func(tx *db.Tx) error {
+		taken, known, differing, err := c.Bring(ctx, tx, append(letters, events...))
+		r.Taken, r.Known = taken, known+len(differing) // only when it was said differs: in a later envelope, or read again
+		return err
+	})
+	for _, l := range letters {
+		if r.Refused++; len(r.Reasons) < maxReasons {
+			r.Reasons = append(r.Reasons, l.GetDeadLetter().GetText())
+		}
+	}
+	return r, err
+}
+
 func (c *Capture) take(ctx context.Context, im *epcis.Importer, batch []*docklinev1.Event, r *Result) error {
 	if len(batch) == 0 {
 		return nil

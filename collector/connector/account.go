@@ -122,7 +122,7 @@ func (a *Account) Heard(err error) (open, closed bool) {
 		a.untold = a.untold || closed
 		return false, closed
 	}
-	if f != nil && f.Code == accountResting {
+	if f != nil && f.Unasked {
 		return !a.breaker.Closed(), false // nobody asked the target
 	}
 	if f != nil && f.RetryAfter > 0 {
@@ -288,7 +288,7 @@ func (a *Account) forget(now time.Time) {
 
 func notMade(account, why string, err error) *Fault {
 	return &Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: accountResting, Text: "the call to " + account + " was not made: " + why,
-		Remedy: "It is tried again by itself.", Err: err}
+		Remedy: "It is tried again by itself.", Unasked: true, Err: err}
 }
 
 // accountKey is where a call carries its account.

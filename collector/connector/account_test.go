@@ -11,6 +11,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/connector/connectortest"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 func TestBreakerOpensProbesAndCloses(t *testing.T) {
@@ -150,4 +151,23 @@ func TestAccountHearsForAll(t *testing.T) {
 			t.Errorf("%+v", a.Stats())
 		}
 	})
+}
+
+// What was not asked says nothing about the target: our own slowness does not leave a healthy system alone.
+func TestWhatWasNotAskedIsNoFailureOfTheTarget(t *testing.T) {
+	a := &connector.Account{Name: "erp"}
+	for range 20 {
+		if open, closed := a.Heard(&connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "too_late", Text: "the lease is running out", Unasked: true}); open || closed {
+			t.Fatalf("open %t, closed %t", open, closed)
+		}
+	}
+	if got := a.Allow(); got != connector.Everything {
+		t.Errorf("allowed is %v", got)
+	}
+	for range 20 {
+		a.Heard(&connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "connection", Text: "refused"})
+	}
+	if got := a.Allow(); got == connector.Everything {
+		t.Error("a target that refuses twenty times is asked everything")
+	}
 }

@@ -150,6 +150,8 @@ type Fault struct {
 	Remedy string
 	// Unknown: the effect may have happened; only Find can tell.
 	Unknown bool
+	// Unasked: nothing was sent, for a reason of our own, as that its time was over before it had a place. It says nothing about the target.
+	Unasked bool
 	// RetryAfter is what the target asked for, 0 for nothing.
 	RetryAfter time.Duration
 	// OpenFrom is the first day, YYYY-MM-DD, that is open for posting, where the period of the one that was told is closed; "" otherwise.

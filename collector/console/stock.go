@@ -40,11 +40,11 @@ func (s *server) stock(q *request) (*content, error) {
 				data.Next = items[len(items)-1]
 			}
 		}
-		for _, item := range items {
-			p, err := stock.Promised(ctx, tx, q.tenant, item, sites, s.Now())
-			if err != nil {
-				return err
-			}
+		found, err := stock.Available(ctx, tx, q.tenant, items, sites, s.Now())
+		if err != nil {
+			return err
+		}
+		for _, p := range found {
 			if len(p.Sites) > 0 || p.NowhereYet != "0" {
 				data.Items = append(data.Items, p)
 			}

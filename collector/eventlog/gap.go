@@ -44,6 +44,12 @@ func (l *Log) Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *dock
 	if !isNew {
 		return nil
 	}
+	if open, err := l.lostGaps(ctx, tx, key); err != nil || open > mostGapCases {
+		if err != nil || open > mostGapCases+1 {
+			return err
+		}
+		return l.report(ctx, tx, tenant, manyGapsOrigin(key), []Exception{manyGaps(site, tenant)})
+	}
 	n := gap.GetLastSeq() - gap.GetFirstSeq() + 1
 	remedy := fmt.Sprintf("dockline-collector site loss %s --tenant %s says what can be read again, and what is to be counted. Counts of this site wait until the events arrive, "+
 		"or the loss is accepted there.", site, tenant)
@@ -57,6 +63,39 @@ func (l *Log) Gap(ctx context.Context, tx *db.Tx, tenant, site string, gap *dock
 		Title:   fmt.Sprintf("%s of %s %s lost", event.Several(n, "event"), site, event.Are(n)),
 		Text: fmt.Sprintf("Site %s no longer has the events %d to %d of its journal's epoch %s, and the centre never got them: %s. %s",
 			site, gap.GetFirstSeq(), gap.GetLastSeq(), gap.GetEpoch(), gap.GetReason(), remedy)}})
+}
+
+// mostGapCases is how many lost gaps of a site have a case each. What is beyond is one case for all: a journal has a handful at the very worst, and
+// what tells of more is broken, or no agent.
+const mostGapCases = 100
+
+func manyGaps(site, tenant string) Exception {
+	return Exception{Code: "stream_gaps", Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Severity: docklinev1.Severity_SEVERITY_ERROR, Site: site, Subject: site,
+		Title: fmt.Sprintf("Site %s tells of more than %d losses", site, mostGapCases),
+		Text: fmt.Sprintf("Site %s has lost events in more than %d places, by what it says of its journal; the first %d have a case each, the others this one. A journal does not look like that. "+
+			"See what else uses the certificate of site %s, and look at its disk; if it is somebody else, replace the certificate (site revoke, site add). dockline-collector site loss %s --tenant %s lists all. "+
+			"This closes when none of them is open.", site, mostGapCases, mostGapCases, site, site, tenant)}
+}
+
+func manyGapsOrigin(site SiteKey) string { return "gap/" + site.Site }
+
+// lostGaps is how many lost gaps of a site are open, counted up to a few more than have a case each.
+func (l *Log) lostGaps(ctx context.Context, tx *db.Tx, site SiteKey) (n int, err error) {
+	err = tx.QueryRow(ctx, `SELECT COUNT(*) FROM (SELECT 1 AS one FROM gap WHERE tenant = ? AND site = ? AND closed_at = 0 AND cause = ? LIMIT ?) AS g`,
+		site.Tenant, site.Site, lost, mostGapCases+2).Scan(&n)
+	return n, err
+}
+
+// caseClosed closes the case of a gap that is closed, and that of all when none is open.
+func (l *Log) caseClosed(ctx context.Context, tx *db.Tx, site SiteKey, epoch string, lo uint64) error {
+	if err := l.report(ctx, tx, site.Tenant, gapOrigin(site, epoch, lo), nil); err != nil {
+		return err
+	}
+	open, err := l.lostGaps(ctx, tx, site)
+	if err != nil || open > 0 {
+		return err
+	}
+	return l.report(ctx, tx, site.Tenant, manyGapsOrigin(site), nil)
 }
 
 func gapOrigin(site SiteKey, epoch string, lo uint64) string {
@@ -73,7 +112,7 @@ func (l *Log) AcceptGapIn(ctx context.Context, tx *db.Tx, tenant, site, epoch st
 	key := SiteKey{tenant, site}
 	err := l.closeGap(ctx, tx, key, epoch, lo)
 	if err == nil {
-		err = l.report(ctx, tx, tenant, gapOrigin(key, epoch, lo), nil)
+		err = l.caseClosed(ctx, tx, key, epoch, lo)
 	}
 	if err == nil {
 		err = l.advance(ctx, tx, []SiteKey{key}, nil)
@@ -129,7 +168,7 @@ func (l *Log) closeArrived(ctx context.Context, tx *db.Tx, site SiteKey) error {
 		if err := l.closeGap(ctx, tx, site, g.epoch, g.lo); err != nil {
 			return err
 		}
-		if err := l.report(ctx, tx, site.Tenant, gapOrigin(site, g.epoch, g.lo), nil); err != nil {
+		if err := l.caseClosed(ctx, tx, site, g.epoch, g.lo); err != nil {
 			return err
 		}
 	}

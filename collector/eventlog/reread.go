@@ -39,7 +39,7 @@ func (l *Log) closeReread(ctx context.Context, tx *db.Tx, site SiteKey, p *siteP
 		if err := l.closeGap(ctx, tx, site, g.epoch, g.lo); err != nil {
 			return err
 		}
-		if err := l.report(ctx, tx, site.Tenant, gapOrigin(site, g.epoch, g.lo), nil); err != nil {
+		if err := l.caseClosed(ctx, tx, site, g.epoch, g.lo); err != nil {
 			return err
 		}
 	}

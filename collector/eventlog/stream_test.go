@@ -135,6 +135,39 @@ func TestALostRangeIsAGapUntilAccepted(t *testing.T) {
 	})
 }
 
+// A site that tells of more losses than a journal can have is one case beside the first hundred, which closes with the last of them.
+func TestVeryManyLossesAreOneCase(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		const n = 300
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			for i := range uint64(n) {
+				if err := w.log.Gap(t.Context(), tx, tenant, "dc-east", &docklinev1.StreamGap{Epoch: epochName(1), FirstSeq: 10*i + 1, LastSeq: 10*i + 2, Reason: "its journal has a hole there"}, ""); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := w.open["gap/dc-east"]; len(w.open) != 101 || all.Code != "stream_gaps" {
+			t.Errorf("%d cases, that of all is %+v", len(w.open), all)
+		}
+		for i := range uint64(n) {
+			if w.open["gap/dc-east"].Code == "" {
+				t.Fatalf("the case of all is closed when %d losses are accepted", i)
+			}
+			if err := w.log.AcceptGap(t.Context(), tenant, "dc-east", epochName(1), 10*i+1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(w.open) != 0 {
+			t.Errorf("cases after all were accepted: %v", w.open)
+		}
+	})
+}
+
 // What was taken for lost and arrives after all closes its gap and its case.
 func TestALostRangeThatArrivesClosesTheGap(t *testing.T) {
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {

@@ -22,6 +22,8 @@ type batch struct {
 	good map[siteKey]bool
 	// agreed are the sites that are where this database is.
 	agreed []siteKey
+	// named is how many epochs that nobody had heard of sites name.
+	named map[siteKey]int
 
 	answers                                []wire.Message
 	stored, storedEvents, dropped, refused int64
@@ -243,6 +245,8 @@ const (
 	// maxEpochs is the most epochs of one Hello; a journal that holds more sends the others when these are drained. maxBefore is how many of those
 	// before may be named, several times what an agent names.
 	maxEpochs, maxBefore = 2_000, 256
+	// maxRanges is the most ranges that its epochs are held in together: one has a few, whatever was damaged.
+	maxRanges = 20_000
 	// mostSeq is the highest Seq that an epoch can have come to: ten thousand events a second for nine hundred years.
 	mostSeq = 1 << 48
 )
@@ -251,8 +255,11 @@ func validHello(h *docklinev1.Hello) bool {
 	if !plain(h.GetSession(), false) || !validSeqs(h.GetCommandsThrough(), h.GetReceiptsThrough()) || len(h.GetEpochs()) > maxEpochs {
 		return false
 	}
-	before := 0
+	before, ranges := 0, 0
 	for _, e := range h.GetEpochs() {
+		if ranges += len(e.GetRanges()); ranges > maxRanges {
+			return false
+		}
 		if before += len(e.GetBefore()); before > maxBefore {
 			return false
 		}

@@ -20,6 +20,7 @@ const (
 	CodeForkedJournal     = "forked_journal"
 	CodeTwoHosts          = "two_hosts"
 	CodeDatabaseRestored  = "database_restored"
+	CodeManyJournals      = "many_journals"
 )
 
 const technical = docklinev1.FaultClass_FAULT_CLASS_TECHNICAL
@@ -52,7 +53,11 @@ func (b *batch) unknownSite(t wire.Topic) {
 func (b *batch) garbage(t wire.Topic, payload []byte, why string) {
 	b.refuse(t.Tenant, t.Site, &docklinev1.Refusal{Reason: docklinev1.RefusalReason_REFUSAL_REASON_UNREADABLE,
 		Text: fmt.Sprintf("%d bytes on %s cannot be read", len(payload), t.Name)})
-	b.fault(t, "ingest/unreadable/"+t.Site+"/"+t.Name, Exception{Code: CodeUnreadableMessage, Subject: t.String(),
+	name := t.Name
+	if name != wire.Hello && name != wire.Events && name != wire.Status {
+		name = "other" // who sends chooses it: one case for all
+	}
+	b.fault(t, "ingest/unreadable/"+t.Site+"/"+name, Exception{Code: CodeUnreadableMessage, Subject: wire.Topic{Tenant: t.Tenant, Site: t.Site, Name: name}.String(),
 		Title: fmt.Sprintf("Site %s sends what cannot be read", t.Site),
 		Text: fmt.Sprintf("%d bytes on topic %s are no message of this protocol (%s; they begin with %s). They were refused and nothing of them was kept. "+
 			"See what else uses the certificate of site %s, and which version its agent has.", len(payload), t, why, begin(payload), t.Site)})

@@ -16,6 +16,14 @@ import (
 // hello records what a site says that it holds, finds what it has lost, and makes the reply.
 func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.Hello) error {
 	site := siteKey{h.GetTenant(), h.GetSite()}
+	all := namedBy(h.GetEpochs())
+	list := make([]string, len(all))
+	for n, e := range all {
+		list[n] = e.epoch
+	}
+	if may, err := i.newNames(ctx, tx, b, site, list); err != nil || !may {
+		return err
+	}
 	twin, news, err := i.findTwin(ctx, tx, site, h.GetEpochs())
 	if err != nil {
 		return err
@@ -28,7 +36,7 @@ func (i *Ingest) hello(ctx context.Context, tx *db.Tx, b *batch, h *docklinev1.H
 			return err
 		}
 	}
-	if err := i.nameEpochs(ctx, tx, site, h.GetEpochs()); err != nil {
+	if err := i.nameEpochs(ctx, tx, site, all, heldOf(h.GetEpochs())); err != nil {
 		return err
 	}
 	if err := moveEpochs(ctx, tx, site, h.GetEpochs()); err != nil {
@@ -67,15 +75,16 @@ func (i *Ingest) positions(incarnation string, commands, receipts uint64) (uint6
 	return commands, receipts
 }
 
-// nameEpochs brings the rows of epochs to what the site says, in the order of epochs. The oldest one's predecessor, and those before the newest
-// that gave anything, are known by name and last Seq only; the site may no longer have them.
-func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs []*docklinev1.EpochRange) error {
-	type named struct {
-		epoch, predecessor       string
-		ordinal, before, lastSeq uint64
-	}
+// named is an epoch that a Hello speaks of.
+type named struct {
+	epoch, predecessor       string
+	ordinal, before, lastSeq uint64
+}
+
+// namedBy are the epochs that a Hello speaks of. The oldest one's predecessor, and those before the newest that gave anything, are known by name and
+// last Seq only; the site may no longer have them.
+func namedBy(epochs []*docklinev1.EpochRange) (all []named) {
 	listed := make(map[string]bool)
-	var all []named
 	for _, e := range epochs {
 		if !listed[e.GetEpoch()] {
 			listed[e.GetEpoch()] = true
@@ -96,13 +105,17 @@ func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, epochs
 			all = append(all, named{epoch: e.predecessor, ordinal: max(e.ordinal, 1) - 1, lastSeq: e.before})
 		}
 	}
+	return all
+}
+
+// nameEpochs brings the rows of epochs to what the site says, in the order of epochs.
+func (i *Ingest) nameEpochs(ctx context.Context, tx *db.Tx, site siteKey, all []named, held map[string]bool) error {
 	slices.SortFunc(all, func(a, b named) int {
 		if a.epoch < b.epoch {
 			return -1
 		}
 		return 1
 	})
-	held := heldOf(epochs)
 	now := i.c.Now().UnixMicro() // one for all: epochs of one Hello follow each other by ordinal, not by when their row was written
 	for _, e := range all {
 		// A predecessor that is only named must not move to the place of those that are there: its seen_at stays.
@@ -171,10 +184,7 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 		return err
 	}
 	for _, s := range open {
-		have, still := s.received, ""
-		for _, r := range s.lost {
-			have = have.add(r)
-		}
+		have, still := slices.Concat(s.received, s.lost), ""
 		for _, e := range held {
 			if e.GetEpoch() != s.epoch {
 				continue
@@ -182,15 +192,15 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 			still = "its journal has a hole there"
 			top := uint64(0)
 			for _, r := range e.GetRanges() {
-				have = have.add(span{lo: r.GetFirst(), hi: r.GetLast()})
+				have = append(have, span{lo: r.GetFirst(), hi: r.GetLast()})
 				top = max(top, r.GetLast())
 			}
 			if e.GetMovedTo() != "" {
 				break // it held no more when it moved
 			}
 			// What it has given behind its newest pack waits to be packed. Without packs the same is true of what we do not have.
-			if top == 0 && len(have) > 0 {
-				top = have[len(have)-1].hi
+			if top == 0 {
+				top = highest(have)
 			}
 			// Of what it has given since it said Hello it says nothing: that Hello may be older than what is here, as where another collector
 			// was faster. Where its disk was put back instead, it opens a new epoch, and says so: an epoch behind which another stands has given
@@ -201,7 +211,7 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 				end = e.GetLastSeq()
 			}
 			if end > top {
-				have = have.add(span{lo: top + 1, hi: end})
+				have = append(have, span{lo: top + 1, hi: end})
 			}
 		}
 		sources := ""
@@ -214,7 +224,7 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 			}
 			still = "the journal that held them is gone"
 		}
-		for _, hole := range have.holes(1, s.lastSeq) {
+		for _, hole := range merge(have...).holes(1, s.lastSeq) {
 			gap := &docklinev1.StreamGap{Epoch: s.epoch, FirstSeq: hole.lo, LastSeq: hole.hi, Reason: still}
 			if err := i.c.Log.Gap(ctx, tx, site.tenant, site.site, gap, sources); err != nil {
 				return err
@@ -222,6 +232,13 @@ func (i *Ingest) findLost(ctx context.Context, tx *db.Tx, site siteKey, held []*
 		}
 	}
 	return nil
+}
+
+func highest(ranges spans) (top uint64) {
+	for _, r := range ranges {
+		top = max(top, r.hi)
+	}
+	return top
 }
 
 // openEpochsOf locks and reads the epochs of a site that are not complete.

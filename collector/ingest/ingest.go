@@ -83,6 +83,7 @@ type Ingest struct {
 	told    map[string]time.Time
 	settled map[siteKey]bool
 	agreed  map[siteKey]string // under which incarnation
+	heard   map[siteKey]heard
 	// said are the counts by day that this process has written to the database of incarnation saidOf, saying those of the transaction at hand.
 	said, saying map[dayKey]daySaid
 	saidOf       string
@@ -126,7 +127,7 @@ func New(ctx context.Context, c Config) (*Ingest, error) {
 	c.MaxWaitingBytes = cmp.Or(c.MaxWaitingBytes, 256<<20)
 	return &Ingest{c: c, incarnation: incarnation, queue: make(chan wire.Message, c.MaxBatch), ended: make(chan struct{}),
 		known: make(map[siteKey]bool), told: make(map[string]time.Time), settled: make(map[siteKey]bool),
-		agreed: make(map[siteKey]string)}, nil
+		agreed: make(map[siteKey]string), heard: make(map[siteKey]heard)}, nil
 }
 
 // Offer hands a message to Run. It waits while Run is busy, which holds the broker back; after the end of Run it drops.

@@ -258,7 +258,7 @@ func TestBadInput(t *testing.T) {
 		}
 		w.expect("inbox rows", 1, `SELECT count(*) FROM inbox`)
 		w.expect("presence rows", 0, `SELECT count(*) FROM presence`)
-		for origin, code := range map[string]string{"ingest/unreadable/dc-east/events": ingest.CodeUnreadableMessage, "ingest/unreadable/dc-east/nonsense": ingest.CodeUnreadableMessage,
+		for origin, code := range map[string]string{"ingest/unreadable/dc-east/events": ingest.CodeUnreadableMessage, "ingest/unreadable/dc-east/other": ingest.CodeUnreadableMessage,
 			"ingest/unreadable/dc-east/hello": ingest.CodeUnreadableMessage, "ingest/identity/dc-east": ingest.CodeForeignIdentity, "ingest/unknown/dc-north": ingest.CodeUnknownSite} {
 			e := w.open[tenant+" "+origin]
 			if e.Code != code || e.Class != docklinev1.FaultClass_FAULT_CLASS_TECHNICAL || e.Title == "" || !strings.Contains(e.Text, e.Site) {

@@ -12,7 +12,8 @@ import (
 // ended there.
 func TestSpansAreASetOfNumbers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var s spans
+		var s, before spans
+		var given []span
 		set := make(map[uint64]bool)
 		ends := make(map[uint64][]uint32)
 		for n := range rapid.IntRange(0, 12).Draw(t, "ranges") {
@@ -29,7 +30,26 @@ func TestSpansAreASetOfNumbers(t *testing.T) {
 			if !all {
 				ends[r.hi] = append(ends[r.hi], r.crc)
 			}
+			if n == 5 {
+				before = slices.Clone(s)
+			}
+			given = append(given, r)
 			s = s.add(r)
+		}
+		at := merge(slices.Clone(given)...)
+		if len(at) != len(s) || slices.ContainsFunc(at, func(r span) bool { return !s.covers(r.lo, r.hi) }) {
+			t.Fatalf("merged at once they are %v, one by one %v", at, s)
+		}
+		changed, gone := s.beside(before)
+		for _, r := range gone {
+			before = slices.DeleteFunc(before, func(b span) bool { return b.lo == r.lo })
+		}
+		for _, r := range changed {
+			before = slices.DeleteFunc(before, func(b span) bool { return b.lo == r.lo })
+			before = before.add(r)
+		}
+		if !slices.Equal(before, s) {
+			t.Fatalf("after its changes %v and what is gone %v it is %v, want %v", changed, gone, before, s)
 		}
 		var numbers []uint64
 		for i, r := range s {

@@ -26,7 +26,7 @@ func (i *Ingest) store(ctx context.Context, b *batch) error {
 	err := i.c.DB.WriteFirst(ctx, func(tx *db.Tx) error {
 		*b = before // a second run begins anew
 		b.answers = slices.Clone(before.answers)
-		b.good = make(map[siteKey]bool)
+		b.good, b.named = make(map[siteKey]bool), make(map[siteKey]int)
 		if err := i.refresh(ctx, tx); err != nil {
 			return err
 		}
@@ -44,6 +44,7 @@ func (i *Ingest) store(ctx context.Context, b *batch) error {
 		return err
 	}
 	i.remember(b)
+	i.rememberNames(b)
 	if b.stored > 0 && slices.ContainsFunc(b.envelopes, func(in incoming) bool { return !in.envelope.GetLive() }) {
 		i.c.DB.Burst() // the site sends the next as soon as it has the answer
 	}
@@ -146,6 +147,9 @@ func (i *Ingest) storeEnvelopes(ctx context.Context, tx *db.Tx, b *batch) error 
 // journal cannot take more.
 const maxLeap = 10_000_000
 
+// mostRanges is in how many pieces an epoch is taken: whoever sends in order, as agents do, has one to a few. What fills a hole is always taken.
+const mostRanges = 5_000
+
 // take sorts out what of an epoch is new and returns how many envelopes were refused, as busy or as lies.
 func (i *Ingest) take(b *batch, s *epochState) (refused int) {
 	for _, in := range s.incoming {
@@ -165,7 +169,14 @@ func (i *Ingest) take(b *batch, s *epochState) (refused int) {
 				FirstSeq: env.GetFirstSeq(), LastSeq: env.GetLastSeq(), Text: "the collector has much to do; backlog is taken later"})
 			continue
 		default:
-			s.received = s.received.add(span{env.GetFirstSeq(), env.GetLastSeq(), env.GetCrc()})
+			grown := s.received.add(span{env.GetFirstSeq(), env.GetLastSeq(), env.GetCrc()})
+			if len(grown) > max(mostRanges, len(s.received)) {
+				refused++
+				b.refuse(s.tenant, s.site, &docklinev1.Refusal{Reason: docklinev1.RefusalReason_REFUSAL_REASON_BUSY, Epoch: s.epoch,
+					FirstSeq: env.GetFirstSeq(), LastSeq: env.GetLastSeq(), Text: fmt.Sprintf("there are %d holes before it; it is taken when some of what is missing is there", len(grown)-1)})
+				continue
+			}
+			s.received = grown
 			s.lastSeq = max(s.lastSeq, env.GetLastSeq())
 			s.fresh = append(s.fresh, in)
 			b.stored++
@@ -223,7 +234,7 @@ func readEpochs(ctx context.Context, tx *db.Tx, byKey map[epochKey]*epochState, 
 	}
 	for _, row := range rows {
 		s := byKey[keyOf(row)]
-		s.received = s.received.add(span{uint64(row[3].(int64)), uint64(row[4].(int64)), uint32(row[5].(int64))})
+		s.received = append(s.received, span{uint64(row[3].(int64)), uint64(row[4].(int64)), uint32(row[5].(int64))})
 	}
 	rows, err = tx.Lookup(ctx, db.Lookup{Table: "gap", Columns: []string{"tenant", "site", "epoch", "lo", "hi"}, Key: epochColumns, Rows: keys, Where: "cause = 'lost'"})
 	if err != nil {
@@ -231,9 +242,10 @@ func readEpochs(ctx context.Context, tx *db.Tx, byKey map[epochKey]*epochState, 
 	}
 	for _, row := range rows {
 		s := byKey[keyOf(row)]
-		s.lost = s.lost.add(span{lo: uint64(row[3].(int64)), hi: uint64(row[4].(int64))})
+		s.lost = append(s.lost, span{lo: uint64(row[3].(int64)), hi: uint64(row[4].(int64))})
 	}
 	for _, s := range byKey {
+		s.received, s.lost = merge(s.received...), merge(s.lost...)
 		s.was = s.received
 	}
 	return nil
@@ -260,15 +272,12 @@ func (i *Ingest) write(ctx context.Context, tx *db.Tx, epochs []*epochState) err
 			env := in.envelope
 			inbox.Rows = append(inbox.Rows, append(s.key(), env.GetEpochOrdinal(), env.GetFirstSeq(), env.GetLastSeq(), env.GetLive(), env.GetUrgent(), in.raw, now))
 		}
-		for _, r := range s.received {
-			if !slices.Contains(s.was, r) {
-				merged.Rows = append(merged.Rows, append(s.key(), r.lo, r.hi, r.crc))
-			}
+		changed, left := s.received.beside(s.was)
+		for _, r := range changed {
+			merged.Rows = append(merged.Rows, append(s.key(), r.lo, r.hi, r.crc))
 		}
-		for _, r := range s.was {
-			if !slices.ContainsFunc(s.received, func(n span) bool { return n.lo == r.lo }) {
-				gone = append(gone, append(s.key(), r.lo))
-			}
+		for _, r := range left {
+			gone = append(gone, append(s.key(), r.lo))
 		}
 		moved.Rows = append(moved.Rows, append(s.key(), s.lastSeq, 0))
 		if err := cursors.addEpoch(s); err != nil {

@@ -10,6 +10,7 @@ import (
 // Stock is what may be promised of stock; default/stock.yaml says what each is.
 type Stock struct {
 	InboundHorizon time.Duration `yaml:"inbound_horizon"`
+	StaleAfter     time.Duration `yaml:"stale_after"`
 	Safety         []Safety      `yaml:"safety"`
 }
 
@@ -54,6 +55,9 @@ func (c *compiler) stock() {
 		}
 		if s.InboundHorizon < 0 {
 			c.bad(stock.file, join(key, "inbound_horizon"), "a time ahead cannot be below zero")
+		}
+		if s.StaleAfter < 0 {
+			c.bad(stock.file, join(key, "stale_after"), "an age cannot be below zero; 0s marks nothing as stale")
 		}
 		for i := range s.Safety {
 			each, at := &s.Safety[i], join(key, fmt.Sprintf("safety[%d]", i))

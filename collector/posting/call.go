@@ -33,7 +33,7 @@ func (s *Sender) call(ctx context.Context, j job) heard {
 	h := heard{at: s.Now()}
 	if claimedAt := j.row.leaseUntil - s.Lease.Microseconds(); h.at.UnixMicro()-claimedAt >= s.CallTimeout.Microseconds() {
 		// The machine slept between commit and call: the lease may soon be another's.
-		h.fault = &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "too_late", Text: "the lease is running out"}
+		h.fault = &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "too_late", Text: "the lease is running out", Unasked: true}
 		return h
 	}
 	first := j.row.State == Sending

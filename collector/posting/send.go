@@ -138,8 +138,8 @@ func (s *Sender) learn(ctx context.Context, h heard) error {
 	if h.fault == nil || h.fault.Class != docklinev1.FaultClass_FAULT_CLASS_TECHNICAL {
 		return s.answered(ctx)
 	}
-	if ctx.Err() != nil {
-		return nil // we hung up, not the target
+	if ctx.Err() != nil || h.fault.Unasked {
+		return nil // it was us, not the target
 	}
 	s.failed(h.fault)
 	return nil

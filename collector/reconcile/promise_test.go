@@ -39,11 +39,11 @@ func reserve(second int, key, number string, kind docklinev1.EventKind, expires 
 // rises when the site gives them free, and when a reservation ends. An order that the ERP has accepted takes its goods once, reserved or
 // not; what is picked has left the bin; what suppliers have announced counts as far as the horizon goes.
 //
-// Shows: S14
+// Shows: S5, S14
 func TestReservedStockIsNotPromised(t *testing.T) {
 	const allocated, deallocated = docklinev1.EventKind_EVENT_KIND_INVENTORY_ALLOCATED, docklinev1.EventKind_EVENT_KIND_INVENTORY_DEALLOCATED
 	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
-		w := newWorld(t, d, map[string]string{"stock.yaml": "inbound_horizon: 48h\nsafety: [{item: A, site: dc-east, quantity: \"3\"}]\n"})
+		w := newWorld(t, d, map[string]string{"stock.yaml": "inbound_horizon: 48h\nstale_after: 3h\nsafety: [{item: A, site: dc-east, quantity: \"3\"}]\n"})
 		want := func(when, atp string) {
 			t.Helper()
 			if p := w.promised(); p.ATP != atp {
@@ -90,6 +90,18 @@ func TestReservedStockIsNotPromised(t *testing.T) {
 		s := w.promised(Site).Sites[0]
 		if s.AsOf == nil || !s.AsOf.Equal(Morning.Add(time.Minute)) || s.AgeSeconds != int64(w.clock.Sub(Morning.Add(time.Minute)).Seconds()) {
 			t.Errorf("as of %v, %d s old", s.AsOf, s.AgeSeconds)
+		}
+		if whole := w.promised(Site); s.Stale || whole.Stale || whole.AsOf == nil || !whole.AsOf.Equal(*s.AsOf) || whole.AgeSeconds != s.AgeSeconds {
+			t.Errorf("of two hours ago, where three are allowed: %+v", whole)
+		}
+		was := w.clock
+		w.clock = w.clock.Add(3 * time.Hour)
+		if p := w.promised(Site); !p.Stale || !p.Sites[0].Stale || p.ATP != "59" {
+			t.Errorf("of five hours ago, where three are allowed: %+v", p)
+		}
+		w.clock = was
+		if p := w.promised(Site, "dc-west"); !p.Stale || p.AsOf != nil || p.Sites[0].Stale || !p.Sites[1].Stale {
+			t.Errorf("with a site that has never told: %+v", p)
 		}
 		if p := w.promised("dc-west"); p.ATP != "0" || len(p.Sites) != 1 {
 			t.Errorf("at another site: %+v", p)

@@ -39,6 +39,10 @@ var x12Milestones = map[string]string{
 	"A3": milestoneReturned, "A7": milestoneRefused, "A9": milestoneDamaged, "SD": milestoneDelayed,
 }
 
+// X12Meaning is what a shipment status code of the 214 says of where goods are or what became of them, in the words of Transport.milestone and of the
+// kinds of transport; "" where it says neither.
+func X12Meaning(code string) string { return x12Milestones[strings.ToUpper(code)] }
+
 // meaning is what a transport fact says of where goods are, "" where it says nothing that we know.
 func meaning(e *docklinev1.Event) string {
 	t := e.GetTransport()
@@ -57,7 +61,7 @@ func meaning(e *docklinev1.Event) string {
 	if t.GetMilestone() != "" {
 		return t.GetMilestone()
 	}
-	return x12Milestones[strings.ToUpper(t.GetCode())]
+	return X12Meaning(t.GetCode())
 }
 
 // problemOf is which problem a fact tells of, "" for none.

@@ -14,27 +14,45 @@ import (
 
 // Promised works out what can be promised of an item over a set of sites (none: all), from what the tables say now.
 func Promised(ctx context.Context, tx *db.Tx, tenant, item string, sites []string, now time.Time) (Promise, error) {
-	p, err := policyInForce(ctx, tx, tenant)
+	all, err := Available(ctx, tx, tenant, []string{item}, sites, now)
 	if err != nil {
 		return Promise{}, err
 	}
-	f := Facts{Item: item, Told: make(map[string]Told), Safety: make(map[string]int64), Horizon: p.Stock(p.Scope(tenant, "", ""), item).InboundHorizon, Now: now}
-	for _, read := range []func(context.Context, *db.Tx, string, *Facts) error{holdings, demands, told} {
-		if err := read(ctx, tx, tenant, &f); err != nil {
-			return Promise{}, fmt.Errorf("stock of %s: %w", item, err)
+	return all[0], nil
+}
+
+// Available works out the same for several items.
+func Available(ctx context.Context, tx *db.Tx, tenant string, items, sites []string, now time.Time) ([]Promise, error) {
+	p, err := policyInForce(ctx, tx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	through := make(map[string]Told)
+	if err := told(ctx, tx, tenant, through); err != nil {
+		return nil, fmt.Errorf("how far sites have told: %w", err)
+	}
+	all := make([]Promise, len(items))
+	for i, item := range items {
+		f := Facts{Item: item, Told: through, Safety: make(map[string]int64), StaleAfter: make(map[string]time.Duration), Horizon: p.Stock(p.Scope(tenant, "", ""), item).InboundHorizon, Now: now}
+		for _, read := range []func(context.Context, *db.Tx, string, *Facts) error{holdings, demands} {
+			if err := read(ctx, tx, tenant, &f); err != nil {
+				return nil, fmt.Errorf("stock of %s: %w", item, err)
+			}
 		}
+		names := append([]string{}, sites...)
+		for _, h := range f.Holdings {
+			names = append(names, h.Site)
+		}
+		for _, d := range f.Demands {
+			names = append(names, d.Site)
+		}
+		for _, site := range names {
+			of := p.Stock(p.Scope(tenant, site, ""), item)
+			f.Safety[site], f.StaleAfter[site] = of.SafetyOf(site, item), of.StaleAfter
+		}
+		all[i] = ATP(f, sites)
 	}
-	names := append([]string{}, sites...)
-	for _, h := range f.Holdings {
-		names = append(names, h.Site)
-	}
-	for _, d := range f.Demands {
-		names = append(names, d.Site)
-	}
-	for _, site := range names {
-		f.Safety[site] = p.Stock(p.Scope(tenant, site, ""), item).SafetyOf(site, item)
-	}
-	return ATP(f, sites), nil
+	return all, nil
 }
 
 // Items names items of which there is anything, beginning after one, at a site or at all; limit bounds them.
@@ -113,7 +131,7 @@ func demands(ctx context.Context, tx *db.Tx, tenant string, f *Facts) error {
 }
 
 // told reads how far the streams that move stock have told everything: a site is as old as the one that is furthest behind.
-func told(ctx context.Context, tx *db.Tx, tenant string, f *Facts) error {
+func told(ctx context.Context, tx *db.Tx, tenant string, of map[string]Told) error {
 	err := each(ctx, tx, `SELECT site, MIN(through_at), MIN(movement) FROM stream WHERE tenant = ? AND moves_stock = 1 GROUP BY site`, []any{tenant}, func(rows *sql.Rows) error {
 		var site string
 		var through, movement int64
@@ -124,7 +142,7 @@ func told(ctx context.Context, tx *db.Tx, tenant string, f *Facts) error {
 		if through > 0 {
 			t.Through = time.UnixMicro(through).UTC()
 		}
-		f.Told[site] = t
+		of[site] = t
 		return nil
 	})
 	if err != nil {
@@ -137,9 +155,9 @@ func told(ctx context.Context, tx *db.Tx, tenant string, f *Facts) error {
 		if err := rows.Scan(&site, &n); err != nil {
 			return err
 		}
-		t := f.Told[site]
+		t := of[site]
 		t.Pending = n
-		f.Told[site] = t
+		of[site] = t
 		return nil
 	})
 }

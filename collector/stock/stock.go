@@ -40,8 +40,9 @@ type Facts struct {
 	Holdings []Holding
 	Demands  []Demand
 	Told     map[string]Told
-	// Safety is by site.
-	Safety map[string]int64
+	// Safety is by site, and StaleAfter how old what a site has told may be, 0 for any age.
+	Safety     map[string]int64
+	StaleAfter map[string]time.Duration
 	// Horizon is how far ahead what is on its way counts.
 	Horizon time.Duration
 	Now     time.Time
@@ -66,6 +67,8 @@ type Site struct {
 	AsOfMovement uint64     `json:"as_of_movement,omitempty"`
 	AgeSeconds   int64      `json:"age_seconds,omitempty"`
 	Pending      int        `json:"pending,omitempty"`
+	// Stale: it is older than the policy allows, or the site has never told.
+	Stale bool `json:"stale"`
 }
 
 // Promise is what can be promised of an item, by site and in all.
@@ -75,6 +78,10 @@ type Promise struct {
 	// NowhereYet is what accepted orders take that no site was given yet; it is taken off the whole.
 	NowhereYet string `json:"accepted_at_no_site"`
 	ATP        string `json:"available_to_promise"`
+	// AsOf is that of the site which is furthest behind, nil where one never told; Stale says that at least one of them is.
+	AsOf       *time.Time `json:"as_of,omitempty"`
+	AgeSeconds int64      `json:"age_seconds,omitempty"`
+	Stale      bool       `json:"stale"`
 }
 
 // sums are one site's, in millionths.
@@ -125,7 +132,25 @@ func ATP(f Facts, sites []string) Promise {
 		p.Sites = append(p.Sites, site)
 	}
 	p.ATP = event.FormatQuantity(total)
+	p.age()
 	return p
+}
+
+// age makes the whole as old as the site that is furthest behind.
+func (p *Promise) age() {
+	never := false
+	for _, s := range p.Sites {
+		p.Stale = p.Stale || s.Stale
+		switch {
+		case s.AsOf == nil:
+			never = true
+		case p.AsOf == nil || s.AsOf.Before(*p.AsOf):
+			p.AsOf, p.AgeSeconds = s.AsOf, s.AgeSeconds
+		}
+	}
+	if never {
+		p.AsOf, p.AgeSeconds = nil, 0
+	}
 }
 
 // demand adds reservations that have not ended, what orders take beyond them, and what is to come.
@@ -162,9 +187,13 @@ func (s *sums) site(name string, f Facts) (Site, int64) {
 	}
 	told := f.Told[name]
 	site.AsOfMovement, site.Pending = told.Movement, told.Pending
-	if !told.Through.IsZero() {
-		site.AsOf, site.AgeSeconds = &told.Through, max(0, int64(f.Now.Sub(told.Through).Seconds()))
+	limit := f.StaleAfter[name]
+	if told.Through.IsZero() {
+		site.Stale = limit > 0
+		return site, atp
 	}
+	site.AsOf, site.AgeSeconds = &told.Through, max(0, int64(f.Now.Sub(told.Through).Seconds()))
+	site.Stale = limit > 0 && f.Now.Sub(told.Through) > limit
 	return site, atp
 }
 

@@ -84,7 +84,7 @@ func (c Comparison) readBack(e *Expected, found []connector.Found) (Finding, boo
 		if !f.Complete && !f.Draft && !f.Reversed {
 			differs = f.Difference
 			if differs == "" {
-				differs = "its content is another"
+				differs = "it says something else"
 			}
 		}
 	}
@@ -98,11 +98,11 @@ func (c Comparison) readBack(e *Expected, found []connector.Found) (Finding, boo
 	}
 	// The connector says what differs only in words.
 	f.Result, f.Number, f.Version, f.Quantity = Different, documents[0].Number, documents[0].Version, 0
-	f.Details = []Detail{{"content", "as it was told", differs}}
-	f.Text = fmt.Sprintf("%s %s (%s in %s) is not as it was told: %s.", words(e.Kind), e.Key, f.Number, c.System, strings.TrimSuffix(differs, "."))
+	f.Details = []Detail{{"content", "as it was posted", differs}}
+	f.Text = fmt.Sprintf("%s %s, number %s in %s, is not what was posted: %s.", capital(e.Kind), e.Key, f.Number, c.System, strings.TrimSuffix(differs, "."))
 	if !e.Settled {
 		f.Cause, f.Because = Pending, []string{e.posting(c.System)}
-		f.Text += " It is explained: " + e.Why + "."
+		f.Text += " This explains it: " + e.Why + "."
 	}
 	return f, true
 }

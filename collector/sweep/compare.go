@@ -146,7 +146,7 @@ func (c Comparison) expected(e *Expected, documents []connector.Listed) (f Findi
 		}
 		f.Result, f.Number, f.Lines = Different, strings.Join(numbers, ", "), e.Content.Lines
 		f.Details = []Detail{{"documents", "1", fmt.Sprint(len(inForce))}}
-		f.Text = fmt.Sprintf("%s %s stands %d times in %s: %s.", words(e.Kind), e.Key, len(inForce), c.System, f.Number)
+		f.Text = fmt.Sprintf("%s %s is in %s %d times: %s.", capital(e.Kind), e.Key, c.System, len(inForce), f.Number)
 	case len(inForce) >= 1:
 		d := inForce[0]
 		for _, more := range inForce[1:] {
@@ -160,26 +160,29 @@ func (c Comparison) expected(e *Expected, documents []connector.Listed) (f Findi
 			return f, false
 		}
 		f.Result, f.Number, f.Version = Different, d.Number, d.Version
-		f.Text = fmt.Sprintf("%s %s (%s in %s) is not as it was told: %s.", words(e.Kind), e.Key, d.Number, c.System, inWords(f.Details, c.System))
+		f.Text = fmt.Sprintf("%s %s, number %s in %s, is not what was posted: %s.", capital(e.Kind), e.Key, d.Number, c.System, inWords(f.Details, c.System))
 	case len(drafts) > 0:
 		f.Result, f.Number, f.Lines = Different, drafts[0].Number, e.Content.Lines
 		f.Details = []Detail{{"state", "in force", "draft"}}
-		f.Text = fmt.Sprintf("%s %s is only a draft in %s (%s): it has no effect.", words(e.Kind), e.Key, c.System, f.Number)
+		f.Text = fmt.Sprintf("%s %s is only a draft in %s, number %s: it has no effect there yet.", capital(e.Kind), e.Key, c.System, f.Number)
 	case reversed != "":
 		f.Result, f.Number, f.Lines = Missing, reversed, e.Content.Lines
-		f.Text = fmt.Sprintf("%s %s was taken back in %s (%s), and Dockline still wants it.", words(e.Kind), e.Key, c.System, reversed)
+		f.Text = fmt.Sprintf("%s %s was taken back in %s, where its number is %s; what the sites reported still stands.", capital(e.Kind), e.Key, c.System, reversed)
 	default:
 		f.Result, f.Lines = Missing, e.Content.Lines
-		f.Text = fmt.Sprintf("%s has no %s %s.", c.System, words(e.Kind), e.Key)
+		f.Text = fmt.Sprintf("%s has no %s %s, although it confirmed it.", c.System, words(e.Kind), e.Key)
+		if !e.Settled {
+			f.Text = fmt.Sprintf("%s has no %s %s.", c.System, words(e.Kind), e.Key)
+		}
 	}
 	f.Quantity = sumOf(f.Lines)
 	switch {
 	case !e.Settled:
 		f.Cause, f.Because = Pending, []string{e.posting(c.System)}
-		f.Text += " It is explained: " + e.Why + "."
+		f.Text += " This explains it: " + e.Why + "."
 	case !e.MovedAt.Before(c.Began):
 		f.Cause, f.Because = Pending, []string{e.posting(c.System)}
-		f.Text += " It is explained: it was told while the sweep read."
+		f.Text += " This explains it: it was posted while the sweep was reading."
 	}
 	return f, true
 }
@@ -204,9 +207,9 @@ func (c Comparison) extra(d connector.Listed) Finding {
 	for _, l := range f.Lines {
 		f.Details = append(f.Details, Detail{lineName(l), "", amount(l.Quantity)})
 	}
-	f.Text = fmt.Sprintf("%s has the %s %s, of which no site has told", c.System, words(c.Kind), d.Number)
+	f.Text = fmt.Sprintf("%s has the %s %s, which no site has reported", c.System, words(c.Kind), d.Number)
 	if d.Order != "" {
-		f.Text += " (order " + d.Order + ")"
+		f.Text += ", for order " + d.Order
 	}
 	if len(f.Details) > 0 {
 		f.Text += ": " + inWords(f.Details, c.System)
@@ -214,7 +217,7 @@ func (c Comparison) extra(d connector.Listed) Finding {
 	f.Text += "."
 	if gap := c.Gap(d.Site); gap != "" && d.Site != "" {
 		f.Cause = Gap
-		f.Text += " It may be explained: " + gap + "."
+		f.Text += " This may explain it: " + gap + "."
 	}
 	return f
 }
@@ -233,7 +236,7 @@ func differences(told connector.Content, d connector.Listed) (details []Detail, 
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if ours, known := told.Fields[name]; known && ours != d.Fields[name] {
+		if ours, known := told.Fields[name]; known && !sameValue(ours, d.Fields[name]) {
 			details = append(details, Detail{name, ours, d.Fields[name]})
 		}
 	}

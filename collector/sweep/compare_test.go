@@ -48,15 +48,15 @@ var hands = []struct {
 		twin := *d
 		twin.Number += "-again"
 		return []connector.Listed{twin}, false
-	}, sweep.Different, "", "stands 2 times"},
+	}, sweep.Different, "", "is in erp 2 times"},
 	{"quantity", func(_ *sweep.Expected, d *connector.Listed) ([]connector.Listed, bool) {
 		d.Lines[0].Quantity += 2_000_000
 		return nil, false
-	}, sweep.Different, "", "Dockline 5, erp 7"},
+	}, sweep.Different, "", "is 5 in Dockline and 7 in erp"},
 	{"lot", func(_ *sweep.Expected, d *connector.Listed) ([]connector.Listed, bool) {
 		d.Lines[0].Lot = "L9"
 		return nil, false
-	}, sweep.Different, "", "lot L9: Dockline 0, erp 5"},
+	}, sweep.Different, "", "lot L9 is 0 in Dockline and 5 in erp"},
 	{"line", func(_ *sweep.Expected, d *connector.Listed) ([]connector.Listed, bool) {
 		d.Lines = append(d.Lines, connector.Line{OrderLine: "99", Item: "NUT", Quantity: 1_000_000})
 		return nil, false
@@ -72,11 +72,11 @@ var hands = []struct {
 	{"other order", func(_ *sweep.Expected, d *connector.Listed) ([]connector.Listed, bool) {
 		d.Order = "SO9"
 		return nil, false
-	}, sweep.Different, "", "order: Dockline SO1, erp SO9"},
+	}, sweep.Different, "", "order is SO1 in Dockline and SO9 in erp"},
 	{"other reference", func(_ *sweep.Expected, d *connector.Listed) ([]connector.Listed, bool) {
 		d.Reference = "by hand"
 		return nil, false
-	}, sweep.Different, "", "erp by hand"},
+	}, sweep.Different, "", "by hand in erp"},
 	{"under way", func(e *sweep.Expected, _ *connector.Listed) ([]connector.Listed, bool) {
 		e.Settled, e.Why, e.Events = false, "its posting is ready", []string{"ev-1"}
 		return nil, true
@@ -84,7 +84,7 @@ var hands = []struct {
 	{"just told", func(e *sweep.Expected, _ *connector.Listed) ([]connector.Listed, bool) {
 		e.MovedAt = began.Add(time.Second)
 		return nil, true
-	}, sweep.Missing, sweep.Pending, "told while the sweep read"},
+	}, sweep.Missing, sweep.Pending, "posted while the sweep was reading"},
 }
 
 // Any set of changes, in any order of what is listed and of what is expected, in any overlap of pages, is found: each once, and nothing else.
@@ -124,7 +124,7 @@ func TestWhatWasChangedIsFoundAndNothingElse(t *testing.T) {
 		for i := range r.IntN(3) {
 			d := connector.Listed{Number: fmt.Sprintf("H%d", i), Order: "SO1", Site: "dc-east", At: past, Whole: true, Lines: []connector.Line{{OrderLine: "10", Item: "BOLT", Quantity: 1_000_000}}}
 			listed = append(listed, d)
-			want["goods_issue "+d.Number] = expectation{sweep.Extra, "", "no site has told"}
+			want["goods_issue "+d.Number] = expectation{sweep.Extra, "", "no site has reported"}
 		}
 		r.Shuffle(len(expected), func(i, j int) { expected[i], expected[j] = expected[j], expected[i] })
 		r.Shuffle(len(listed), func(i, j int) { listed[i], listed[j] = listed[j], listed[i] })

@@ -32,6 +32,8 @@ type Expected struct {
 	Content connector.Content `json:"content"`
 	// Place orders postings, for who reads them page by page.
 	Place int64 `json:"place"`
+	// MadeAt is when a record was made, where that is known.
+	MadeAt time.Time `json:"-"`
 	// Events are the ids of those that feed it; only of what is not settled.
 	Events []string `json:"events,omitempty"`
 }
@@ -87,6 +89,8 @@ type Finding struct {
 	// Key is the posting's, Number what people call the document in the system; "" where there is none.
 	Key    string `json:"key,omitempty"`
 	Number string `json:"number,omitempty"`
+	// Field is the one on which two systems disagree, of a record; "" of all else.
+	Field string `json:"field,omitempty"`
 	// Version is that which the system shows, of a status.
 	Version int64    `json:"version,omitempty"`
 	Details []Detail `json:"details,omitempty"`
@@ -109,10 +113,19 @@ type Finding struct {
 
 // Code is the code of its exception.
 func (f *Finding) Code() string {
-	if f.Kind == KindStock {
+	switch {
+	case f.Kind == KindStock:
 		return CodeStock
+	case f.Field != "":
+		return CodeField
 	}
 	return map[Result]string{Missing: CodeMissing, Extra: CodeExtra, Different: CodeDifferent}[f.Result]
+}
+
+// Named is what people call what it is about: "goods issue SO1/S1".
+func (f *Finding) Named() string {
+	_, name, _ := strings.Cut(f.Subject, " ")
+	return words(f.Kind) + " " + name
 }
 
 // kindWords are the kinds as people call them.
@@ -121,7 +134,28 @@ var kindWords = map[connector.Kind]string{connector.GoodsIssue: "goods issue", c
 	connector.GoodsIssueReversal: "reversal of goods issue", connector.InvoiceReversal: "reversal of invoice", connector.ReturnReceipt: "return receipt",
 	connector.CreditRequest: "credit", connector.ReturnReceiptReversal: "reversal of return receipt", connector.CreditReversal: "reversal of credit"}
 
+// capital are words at the beginning of a sentence.
+func capital(kind connector.Kind) string {
+	text := words(kind)
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
 func words(kind connector.Kind) string { return cmp.Or(kindWords[kind], string(kind)) }
+
+// several are many documents of a kind, as people call them.
+func several(kind connector.Kind) string {
+	first, rest, of := strings.Cut(words(kind), " of ")
+	switch {
+	case strings.HasSuffix(first, "s"):
+		first += "es"
+	default:
+		first += "s"
+	}
+	if of {
+		return first + " of " + rest
+	}
+	return first
+}
 
 func lineName(l connector.Line) string {
 	var parts []string
@@ -135,7 +169,7 @@ func lineName(l connector.Line) string {
 	return strings.Join(parts, " ")
 }
 
-// inWords tells details in a sentence: "line 10 BOLT: Dockline 5, erp 6".
+// inWords tells details in a sentence: "line 10 BOLT is 5 in Dockline and 6 in erp".
 func inWords(details []Detail, system string) string {
 	const most = 6
 	var out []string
@@ -144,7 +178,7 @@ func inWords(details []Detail, system string) string {
 			out = append(out, fmt.Sprintf("and %d more", len(details)-most))
 			break
 		}
-		out = append(out, fmt.Sprintf("%s: Dockline %s, %s %s", d.What, orNothing(d.Ours), system, orNothing(d.Theirs)))
+		out = append(out, fmt.Sprintf("%s is %s in Dockline and %s in %s", d.What, orNothing(d.Ours), orNothing(d.Theirs), system))
 	}
 	return strings.Join(out, "; ")
 }

@@ -47,7 +47,10 @@ func (s *Sweep) report(ctx context.Context, tx *db.Tx, t *Target, r *Run) error 
 			return err
 		}
 	}
-	before, err := runs(ctx, tx, `tenant = ? AND target = ? AND site = ? AND phase = 'done' ORDER BY number DESC LIMIT 1`, r.Tenant, r.Target, r.Site)
+	if err := s.Centre.Unended(ctx, tx, r.Tenant, t, r.Endless); err != nil {
+		return err
+	}
+	before, err := runs(ctx, tx, `tenant = ? AND target = ? AND site = ? AND phase = 'done' AND fault = '' ORDER BY number DESC LIMIT 1`, r.Tenant, r.Target, r.Site)
 	if err != nil {
 		return err
 	}
@@ -119,6 +122,22 @@ func ReportOf(ctx context.Context, tx *db.Tx, r *Run) (*Report, error) {
 		}
 	}
 	slices.Sort(out.Gone)
+	return out, nil
+}
+
+// Reports reads a tenant's runs with their counts and without their findings, the newest first; an empty target is all.
+func Reports(ctx context.Context, tx *db.Tx, tenant, target string, limit int) ([]*Report, error) {
+	found, err := List(ctx, tx, tenant, target, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Report, len(found))
+	for i, r := range found {
+		if out[i], err = ReportOf(ctx, tx, r); err != nil {
+			return nil, err
+		}
+		out[i].Findings = []Finding{}
+	}
 	return out, nil
 }
 

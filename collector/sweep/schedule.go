@@ -50,6 +50,9 @@ func (l *Schedule) Run(ctx context.Context) error {
 	return db.Poll(ctx, &l.wake, lookEvery, l.Log, "sweep", l.Step)
 }
 
+// Wake has it look at once what is due, as when somebody has begun a run.
+func (l *Schedule) Wake() { l.wake.Set() }
+
 // Step takes one step for every target that has something to do, and says whether any has more.
 func (l *Schedule) Step(ctx context.Context) (more bool, err error) {
 	if l.began.IsZero() {
@@ -74,11 +77,11 @@ func (l *Schedule) turn(ctx context.Context, w *work) (bool, error) {
 		return false, nil
 	}
 	if w.run == nil {
-		why, due, err := l.due(ctx, w, now)
-		if err != nil || !due {
+		site, why, err := l.due(ctx, w, now)
+		if err != nil || why == "" {
 			return false, err
 		}
-		if w.run, err = l.Begin(ctx, w.target, "", why); err != nil {
+		if w.run, err = l.Begin(ctx, w.target, site, why); err != nil {
 			return false, busyIsFine(err)
 		}
 		w.returned = false
@@ -89,7 +92,10 @@ func (l *Schedule) turn(ctx context.Context, w *work) (bool, error) {
 		w.run = nil
 		return false, nil
 	case err != nil:
-		w.restUntil = now.Add(again)
+		if w.restUntil = now.Add(again); w.run.Done() {
+			w.run = nil // given up
+			l.End(ctx, w.target)
+		}
 		return false, err
 	case rest > 0:
 		w.restUntil = now.Add(rest)
@@ -123,9 +129,9 @@ func (l *Schedule) watch(w *work, now time.Time) {
 	}
 }
 
-// due: a run that was begun is taken up; else the target must have come back, or its time of day must have come since the last run. A collector
+// due says why a target is to be swept now, and of which site, "" for all; no reason is not now. A run that was begun is taken up; else the target must have come back, or its time of day must have come since the last run. A collector
 // that has never swept begins with the next one.
-func (l *Schedule) due(ctx context.Context, w *work, now time.Time) (why string, due bool, err error) {
+func (l *Schedule) due(ctx context.Context, w *work, now time.Time) (site, why string, err error) {
 	var open, last []*Run
 	err = l.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		t := w.target
@@ -137,13 +143,13 @@ func (l *Schedule) due(ctx context.Context, w *work, now time.Time) (why string,
 	})
 	switch {
 	case err != nil:
-		return "", false, err
+		return "", "", err
 	case len(open) > 0:
-		return open[0].Why, true, nil
+		return open[0].Site, open[0].Why, nil
 	case w.returned:
-		return Returned, true, nil
+		return "", Returned, nil
 	case !l.Daily:
-		return "", false, nil
+		return "", "", nil
 	}
 	since := l.began
 	if len(last) > 0 && !last[0].StartedAt.After(now) { // the clock was set back since else
@@ -154,7 +160,10 @@ func (l *Schedule) due(ctx context.Context, w *work, now time.Time) (why string,
 	if at.After(local) {
 		at = at.AddDate(0, 0, -1)
 	}
-	return Scheduled, since.Before(at), nil
+	if !since.Before(at) {
+		return "", "", nil
+	}
+	return "", Scheduled, nil
 }
 
 func busyIsFine(err error) error {

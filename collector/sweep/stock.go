@@ -90,24 +90,24 @@ func (c StockComparison) position(p Position) (f Finding, ok bool) {
 	f.Text = fmt.Sprintf("At %s the ledger has %s of %s%s, %s has %s", p.Site, amount(ledger), p.named(), byStatus(c.After[p]), c.System, amount(book))
 	if by := c.Counted[p]; by != 0 {
 		f.Details = append(f.Details, Detail{"counted by the site", amount(ledger), amount(ledger + by)})
-		f.Text += fmt.Sprintf(", and the site counted %s by a count that does not stand yet", amount(ledger+by))
+		f.Text += fmt.Sprintf(", and the site counted %s in a count that is not final yet", amount(ledger+by))
 	}
 	f.Text += "."
 	if explained != 0 {
-		f.Text += fmt.Sprintf(" What is under way, or was found missing there, explains %s of the difference.", amount(explained))
+		f.Text += fmt.Sprintf(" Postings under way, or missing there, explain %s of the difference.", amount(explained))
 	}
 	switch {
 	case rest == 0:
 		f.Cause = Pending
 	case total(c.Before[p]) != ledger:
 		f.Cause, f.moving = Pending, true
-		f.Text += " The ledger moved while the sweep read: the next one tells."
+		f.Text += " The ledger changed while the sweep was reading; the next sweep will tell."
 	case c.Unfolded > 0:
 		f.Cause, f.moving = Pending, true
-		f.Text += fmt.Sprintf(" What was told of %s is not in the ledger yet: the next sweep tells.", event.Several(int64(c.Unfolded), "key"))
+		f.Text += fmt.Sprintf(" Events of %s are not in the ledger yet; the next sweep will tell.", event.Several(int64(c.Unfolded), "key"))
 	case c.Gap != "":
 		f.Cause = Gap
-		f.Text += " It may be explained: " + c.Gap + "."
+		f.Text += " This may explain it: " + c.Gap + "."
 	case explained != 0 || rest != differs:
 		f.Text += fmt.Sprintf(" %s is not explained.", amount(rest))
 	default:

@@ -13,7 +13,8 @@ import (
 )
 
 var runColumns = []string{"tenant", "target", "site", "why", "phase", "place", "page", "after_place", "since_at", "read_at", "minute_at", "minute_calls", "calls", "matched",
-	"foreign_documents", "healed", "before_number", "not_listed", "fault", "started_at", "changed_at", "ended_at"}
+	"foreign_documents", "healed", "before_number", "not_listed", "fault", "started_at", "changed_at", "ended_at",
+	"pages", "idle", "endless"}
 
 func micros(t time.Time) int64 {
 	if t.IsZero() {
@@ -31,7 +32,7 @@ func at(micros int64) time.Time {
 
 func (r *Run) values() []any {
 	return []any{r.Tenant, r.Target, r.Site, r.Why, r.Phase, r.place, r.page, r.afterPlace, micros(r.Since), micros(r.readAt), micros(r.minuteAt), r.minuteCalls, r.Calls, r.Matched,
-		r.Foreign, r.Healed, r.Before, strings.Join(r.NotListed, ","), r.Fault, micros(r.StartedAt), micros(r.changedAt), micros(r.EndedAt)}
+		r.Foreign, r.Healed, r.Before, strings.Join(r.NotListed, ","), r.Fault, micros(r.StartedAt), micros(r.changedAt), micros(r.EndedAt), r.pages, r.idle, strings.Join(r.Endless, "\n")}
 }
 
 func (r *Run) insert(ctx context.Context, tx *db.Tx) error {
@@ -61,14 +62,17 @@ func runs(ctx context.Context, tx *db.Tx, where string, args ...any) ([]*Run, er
 	for rows.Next() {
 		r := &Run{NotListed: []string{}}
 		var since, read, minute, started, changed, ended int64
-		var notListed string
+		var notListed, endless string
 		if err := rows.Scan(&r.Number, &r.Tenant, &r.Target, &r.Site, &r.Why, &r.Phase, &r.place, &r.page, &r.afterPlace, &since, &read, &minute, &r.minuteCalls, &r.Calls, &r.Matched,
-			&r.Foreign, &r.Healed, &r.Before, &notListed, &r.Fault, &started, &changed, &ended); err != nil {
+			&r.Foreign, &r.Healed, &r.Before, &notListed, &r.Fault, &started, &changed, &ended, &r.pages, &r.idle, &endless); err != nil {
 			return nil, err
 		}
 		r.Since, r.readAt, r.minuteAt, r.StartedAt, r.changedAt, r.EndedAt = at(since), at(read), at(minute), at(started), at(changed), at(ended)
 		if notListed != "" {
 			r.NotListed = strings.Split(notListed, ",")
+		}
+		if endless != "" {
+			r.Endless = strings.Split(endless, "\n")
 		}
 		out = append(out, r)
 	}
@@ -95,22 +99,41 @@ func Read(ctx context.Context, tx *db.Tx, tenant string, number int64) (*Run, er
 	return found[0], nil
 }
 
-// keep adds a page of what the system listed.
-func (r *Run) keep(ctx context.Context, tx *db.Tx, page []connector.Listed) error {
+// keep adds a page of what the system listed, and says how many of its documents were not listed before.
+func (r *Run) keep(ctx context.Context, tx *db.Tx, page []connector.Listed) (fresh int, err error) {
+	known := db.Lookup{Table: "sweep_document", Columns: []string{"name"}, Key: []string{"run", "name"}}
+	for _, d := range page {
+		known.Rows = append(known.Rows, []any{r.Number, nameOf(d)})
+	}
+	found, err := tx.Lookup(ctx, known)
+	if err != nil {
+		return 0, err
+	}
+	had := make(map[string]bool)
+	for _, row := range found {
+		had[row[0].(string)] = true
+	}
 	var from int64
 	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM sweep_document WHERE run = ?`, r.Number).Scan(&from); err != nil {
-		return err
+		return 0, err
 	}
-	insert := db.Insert{Table: "sweep_document", Columns: []string{"run", "place", "body"}}
+	insert := db.Insert{Table: "sweep_document", Columns: []string{"run", "place", "name", "body"}}
 	for i, d := range page {
 		body, err := json.Marshal(d)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		insert.Rows = append(insert.Rows, []any{r.Number, from + int64(i), string(body)})
+		name := nameOf(d)
+		if !had[name] {
+			had[name], fresh = true, fresh+1
+		}
+		insert.Rows = append(insert.Rows, []any{r.Number, from + int64(i), name, string(body)})
 	}
-	return tx.InsertAll(ctx, insert)
+	return fresh, tx.InsertAll(ctx, insert)
 }
+
+// nameOf tells a listed document from others of its kind.
+func nameOf(d connector.Listed) string { return d.Number + "\n" + d.Reference }
 
 func (r *Run) documents(ctx context.Context, tx *db.Tx) ([]connector.Listed, error) {
 	texts, err := tx.Texts(ctx, `SELECT body FROM sweep_document WHERE run = ? ORDER BY place`, r.Number)
@@ -127,6 +150,11 @@ func (r *Run) forgetDocumentsIn(ctx context.Context) func(*db.Tx) error {
 func (r *Run) forgetDocuments(ctx context.Context, tx *db.Tx) error {
 	_, err := tx.Exec(ctx, `DELETE FROM sweep_document WHERE run = ?`, r.Number)
 	return err
+}
+
+func encoded(v any) (string, error) {
+	body, err := json.Marshal(v)
+	return string(body), err
 }
 
 func decoded[T any](texts []string) ([]T, error) {

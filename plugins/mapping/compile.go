@@ -22,6 +22,8 @@ type Mapping struct {
 	kind   docklinev1.EventKind
 	kindOf *expression
 	when   *expression
+	// deleted is nil where no row says of itself that it is.
+	deleted *expression
 	// kinds are those that the expression can give, as far as can be told beforehand.
 	kinds []docklinev1.EventKind
 	// signed: some kind may have quantities below zero.
@@ -225,14 +227,20 @@ func (c *compiler) compileExpressions() {
 	default:
 		c.compileKind()
 	}
-	if c.spec.When == "" {
-		return
+	c.out.when = c.condition("when", c.spec.When)
+	c.out.deleted = c.condition("deleted", c.spec.Deleted)
+}
+
+// condition compiles an expression that is true or false; nil where there is none.
+func (c *compiler) condition(path, source string) *expression {
+	if source == "" {
+		return nil
 	}
-	when, err := compileExpression(c.spec.When, c.filled(), wantBool)
+	x, err := compileExpression(source, c.filled(), wantBool)
 	if err != nil {
-		c.fault("when", "%v", err)
+		c.fault(path, "%v", err)
 	}
-	c.out.when = when
+	return x
 }
 
 func (c *compiler) compileKind() {

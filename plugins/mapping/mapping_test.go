@@ -246,3 +246,33 @@ func TestGroupThatContradictsItself(t *testing.T) {
 		t.Errorf("got %v, %v", e, faults)
 	}
 }
+
+// A row that says of itself that it is deleted gives its key and no more, whatever else is wrong with it.
+func TestADeletedRowGivesItsKey(t *testing.T) {
+	m, faults := Compile("picks", Spec{Kind: "pick.confirmed", Zone: "UTC", Key: Key{"id"}, Deleted: `row["state"] == "X"`, When: `order != ""`,
+		Columns: map[string]Column{"order": {Field: Fields{"order"}}, "sku": {Field: Fields{"item"}}, "qty": {Field: Fields{"quantity"}}, "at": {Field: Fields{"occurred_at"}}}})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	b, missing := m.Bind([]string{"id", "order", "sku", "qty", "at", "state"})
+	if len(missing) > 0 {
+		t.Fatal(missing)
+	}
+	for _, test := range []struct {
+		cells   []string
+		deleted bool
+		faults  int
+	}{
+		{[]string{"7", "SO1", "A", "1", "2026-07-04 08:00", ""}, false, 0},
+		{[]string{"7", "", "", "none", "", "X"}, true, 0},
+		{[]string{"", "SO1", "A", "1", "2026-07-04 08:00", "X"}, false, 1},
+	} {
+		record, faults := b.Map(test.cells)
+		if len(faults) != test.faults || record != nil && (record.Deleted != test.deleted || record.Key != "picks/7") || record == nil && test.faults == 0 {
+			t.Errorf("%q: %+v %v", test.cells, record, faults)
+		}
+	}
+	if _, faults := Compile("picks", Spec{Kind: "pick.confirmed", Zone: "UTC", Key: Key{"id"}, Deleted: "order", Columns: map[string]Column{"order": {Field: Fields{"order"}}}}); len(faults) == 0 {
+		t.Error("a condition that gives a text was taken")
+	}
+}

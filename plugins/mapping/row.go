@@ -117,6 +117,8 @@ type Record struct {
 	Place string
 	// Line is the reader's number of the row.
 	Line int
+	// Deleted: the row says that it does not count any longer. Such a record has its key and no more: no event is made of it.
+	Deleted bool
 
 	values map[string]value
 	// mapped are the canonical cells by field, of which the content hash is made.
@@ -143,6 +145,11 @@ func (b *Binding) Map(cells []string) (*Record, []Fault) {
 		if r.Revision = clean(cells[b.revision]); r.Revision == "" {
 			faults = append(faults, dataFault("revision_missing", m.spec.Revision, "the revision is empty; without it a correction cannot be told from its original"))
 		}
+	}
+	if deleted, fault := b.isDeleted(r, cells); fault != nil {
+		faults = append(faults, *fault)
+	} else if deleted && r.Key != "" {
+		return &Record{Key: r.Key, Revision: r.Revision, Deleted: true}, nil // what else is wrong with it does not matter any longer
 	}
 	if len(faults) > 0 {
 		return nil, faults
@@ -304,6 +311,28 @@ func sourceKey(parts ...string) string {
 	return strings.Join(escaped, "/")
 }
 
+// row is the cells by header, for an expression.
+func (b *Binding) row(cells []string) map[string]string {
+	row := make(map[string]string, len(b.headers))
+	for i, h := range b.headers {
+		row[h] = clean(cells[i])
+	}
+	return row
+}
+
+// isDeleted asks whether the row still counts.
+func (b *Binding) isDeleted(r *Record, cells []string) (bool, *Fault) {
+	if b.mapping.deleted == nil {
+		return false, nil
+	}
+	yes, err := b.mapping.deleted.eval(r.values, b.row(cells))
+	if err != nil {
+		f := dataFault("condition", "", "the condition deleted cannot be computed for this row: %v", err)
+		return false, &f
+	}
+	return yes == true, nil
+}
+
 // decide asks the condition and the kind.
 func (b *Binding) decide(r *Record, cells []string) (skip bool, fault *Fault) {
 	m := b.mapping
@@ -311,10 +340,7 @@ func (b *Binding) decide(r *Record, cells []string) (skip bool, fault *Fault) {
 	if m.when == nil && m.kindOf == nil {
 		return false, nil
 	}
-	row := make(map[string]string, len(b.headers))
-	for i, h := range b.headers {
-		row[h] = clean(cells[i])
-	}
+	row := b.row(cells)
 	if m.when != nil {
 		yes, err := m.when.eval(r.values, row)
 		if err != nil {

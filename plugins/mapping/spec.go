@@ -17,6 +17,9 @@ type Spec struct {
 	Kind string `yaml:"kind"`
 	// When is a CEL condition; rows for which it is false are skipped. Empty: every row counts.
 	When string `yaml:"when"`
+	// Deleted is a CEL condition; a row for which it is true does not count any longer, and what was told of it is to be taken back. Empty: no
+	// row says so. Only a reader that remembers what it told can take it.
+	Deleted string `yaml:"deleted"`
 	// Key names the columns that identify a record within this stream, or is RowAndOccurrence.
 	Key Key `yaml:"key"`
 	// Group makes one event of all rows of one file that have the same key.

@@ -38,7 +38,7 @@ func eventID(e *docklinev1.Event) string {
 	if e.GetSourceKey() == "" {
 		return fmt.Sprintf("keyless %p", e)
 	}
-	return event.ID(event.Cause{Tenant: "tenant", Site: "site", Source: id, SourceKey: e.GetSourceKey(), Revision: e.GetSourceRevision(),
+	return event.ID(event.Cause{Tenant: tenant, Site: site, Source: id, SourceKey: e.GetSourceKey(), Revision: e.GetSourceRevision(),
 		ContentHash: e.GetContentHash(), Kind: event.KindName(e.GetKind()), Ordinal: e.GetOrdinal()})
 }
 
@@ -62,7 +62,8 @@ func (b *bench) open(l *life, cursor []byte, window uint32) *capturing {
 	}
 	c := &capturing{bench: b, stream: stream, batches: make(chan *docklinev1.CaptureBatch, 1024)}
 	c.send(&docklinev1.CaptureRequest{Message: &docklinev1.CaptureRequest_Start{Start: &docklinev1.CaptureStart{
-		Config: b.Config, Cursor: cursor, Window: window, DataDir: b.dataDir, Id: id, Bundles: true}}})
+		Config: b.Config, Cursor: cursor, Window: window, DataDir: b.dataDir, Id: id, Bundles: true,
+		Tenant: tenant, Site: site}}})
 	go func() {
 		defer close(c.batches)
 		for {

@@ -169,8 +169,8 @@ type bench struct {
 	life func() *life
 }
 
-// id is the plugin's configured id in the suite.
-const id = "tested"
+// Whose plugin it is in the suite, and its configured id.
+const tenant, site, id = "tenant", "site", "tested"
 
 func (b *bench) describe() {
 	l := b.life()

@@ -13,6 +13,10 @@ import (
 type Customer struct {
 	Code string `json:"code"`
 	Name string `json:"name"`
+	// Copies of what the ERP decides, for sales people to see; CreditLimit is decimal.
+	PriceList        string `json:"price_list,omitempty"`
+	PriceListVersion string `json:"price_list_version,omitempty"`
+	CreditLimit      string `json:"credit_limit,omitempty"`
 }
 
 // Order is what customer service sees of an order. The CRM takes what it is told: that the newest source version wins is up to

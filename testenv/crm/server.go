@@ -76,6 +76,19 @@ func (s *Server) Close() error {
 	return s.ledger.Close()
 }
 
+// HandCustomer changes an account as somebody does at its screen.
+func (s *Server) HandCustomer(code string, change func(*Customer)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.store.customers {
+		if s.store.customers[i].Code == code {
+			change(&s.store.customers[i])
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no customer %q", code)
+}
+
 // Faults is the switch for failures.
 func (s *Server) Faults() *sandbox.Injector { return s.injector }
 

@@ -93,6 +93,7 @@ func NewMaster(seed uint64) *Master {
 			Name: fmt.Sprintf("%s & %s GmbH", persons[i%len(persons)], persons[random.IntN(len(persons))]),
 			ShipTo: []string{fmt.Sprintf("Goods-in, dock %d", 1+random.IntN(9)), fmt.Sprintf("Quay %d", 1+random.IntN(200)),
 				towns[random.IntN(len(towns))]},
+			PriceList: []string{"retail", "trade"}[i%2], PriceListVersion: "2026-1",
 		})
 	}
 	for _, site := range []Site{{Code: "dc-east", Title: "Distribution centre east"}, {Code: "dc-west", Title: "Distribution centre west"}} {

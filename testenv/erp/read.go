@@ -40,7 +40,7 @@ func (s *Server) reads(mux *http.ServeMux) {
 func (s *Server) readDocuments(get func(string, func(http.ResponseWriter, *http.Request))) {
 	get("/api/sales-orders", func(w http.ResponseWriter, r *http.Request) {
 		sandbox.WritePage(w, r, s.store.orders.asked(r, func(o Order) bool {
-			return sandbox.Matches(r, "status", o.Status) && sandbox.Matches(r, "site", o.Site) && sandbox.Matches(r, "customer_reference", o.CustomerReference)
+			return sandbox.Matches(r, "status", o.Status) && sandbox.Matches(r, "site", o.Site) && sandbox.Matches(r, "customer_reference", o.CustomerReference) && s.since(r, KindOrder, o.Number)
 		}))
 	})
 	get("/api/goods-issues", func(w http.ResponseWriter, r *http.Request) {

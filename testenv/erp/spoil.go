@@ -77,6 +77,37 @@ func (s *Server) Hand(how, reference string) error {
 	return nil
 }
 
+// OrderHands are the ways in which HandOrder changes an order, without a word in the feed.
+var OrderHands = []string{"order quantity", "order price", "order removed", "order by hand"}
+
+// HandOrder changes the first line of an order, or takes the order out, as somebody does at the database: the feed does not tell of it.
+func (s *Server) HandOrder(how, number string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	order, known := s.store.orders.byNumber[number]
+	if !known {
+		return fmt.Errorf("there is no order %q", number)
+	}
+	order.Lines = slices.Clone(order.Lines)
+	line := &order.Lines[0]
+	switch how {
+	case "order quantity":
+		line.Quantity, line.Wanted, line.Open = line.Quantity.Add(decimal.NewFromInt(2)), line.Wanted.Add(decimal.NewFromInt(2)), line.Open.Add(decimal.NewFromInt(2))
+	case "order price":
+		line.UnitPrice = line.UnitPrice.Add(decimal.NewFromInt(1))
+	case "order removed":
+		s.store.orders.remove(number)
+		return nil
+	case "order by hand":
+		number += "-hand"
+		order.Number, order.ExternalReference = number, ""
+	default:
+		return fmt.Errorf("%q is none of %q", how, OrderHands)
+	}
+	s.store.orders.put(number, order)
+	return nil
+}
+
 // takeOut removes a goods issue: its order is open again, and its goods are in the book.
 func (s *store) takeOut(issue GoodsIssue) {
 	s.issues.remove(issue.Number)

@@ -64,3 +64,32 @@ func (c *Client) confirm(ctx context.Context, sale []int64) (erp.Order, error) {
 		}
 	}
 }
+
+// Authorise makes a return of an order as a person does: a sale with negative quantities, by item, that names the order it comes from.
+func (c *Client) Authorise(ctx context.Context, order string, quantities map[string]float64) (number string, err error) {
+	found, err := c.List(ctx, "sale.sale", []any{[]any{"number", "=", order}}, nil, "party", "invoice_address", "shipment_address", "payment_term", "warehouse", "lines")
+	if err != nil || len(found) != 1 {
+		return "", fmt.Errorf("tryton: %d orders %s: %w", len(found), order, err)
+	}
+	of := found[0]
+	prices, err := c.List(ctx, "sale.line", []any{[]any{"sale", "=", of["id"]}}, nil, "product", "unit", "unit_price")
+	if err != nil {
+		return "", err
+	}
+	var lines []Object
+	for item, n := range quantities {
+		for _, l := range prices {
+			if ID(l["product"]) == ID(c.Products[item]["id"]) {
+				lines = append(lines, Object{"product": l["product"], "quantity": n, "unit": l["unit"], "unit_price": l["unit_price"]})
+			}
+		}
+	}
+	made, err := c.Do(ctx, "sale.sale.create", nil, []Object{{"origin": fmt.Sprintf("sale.sale,%d", ID(of["id"])), "reference": "return of " + order, "party": of["party"],
+		"invoice_address": of["invoice_address"], "shipment_address": of["shipment_address"], "payment_term": of["payment_term"], "warehouse": of["warehouse"],
+		"lines": []any{[]any{"create", lines}}}})
+	if err != nil {
+		return "", err
+	}
+	returned, err := c.confirm(ctx, IDs(made))
+	return returned.Number, err
+}

@@ -3,7 +3,7 @@
     {"year": 2026, "password": "...", "items": [...], "customers": [...], "sites": [...], "stock": [...]}
 
 in the shapes of the test world's master data. It talks to Tryton through proteus, in this process.
-Called with the configuration file and the database.
+Called with the configuration file and the address of the database.
 """
 import json
 import sys
@@ -15,7 +15,8 @@ from proteus import Model, Wizard, config
 UNITS = {'each': 'Unit', 'kg': 'Kilogram'}
 CONNECTOR_GROUPS = [
     ('sale', 'group_sale'), ('sale', 'group_sale_admin'), ('stock', 'group_stock'),
-    ('stock', 'group_stock_force_assignment'), ('account', 'group_account')]
+    ('stock', 'group_stock_force_assignment'), ('account', 'group_account'), ('sale_opportunity', 'group_opportunity')]
+CRM_GROUPS = [('sale_opportunity', 'group_opportunity')]
 
 
 def record(module, name):
@@ -152,17 +153,17 @@ def fill_bins(data, bins, products):
         count.click('confirm')
 
 
-def add_user(company, password):
-    party = Model.get('party.party')(name='Dockline', code='DOCKLINE')
+def add_user(company, login, name, groups, password):
+    party = Model.get('party.party')(name=name, code=login.upper())
     party.save()
     employee = Model.get('company.employee')(party=party, company=company)
     employee.save()
-    user = Model.get('res.user')(name='Dockline', login='dockline', password=password)
+    user = Model.get('res.user')(name=name, login=login, password=password)
     user.companies.append(Model.get('company.company')(company.id))
     user.company = company
     user.employees.append(employee)
     user.employee = employee
-    for group in CONNECTOR_GROUPS:
+    for group in groups:
         user.groups.append(record(*group))
     user.save()
 
@@ -179,7 +180,7 @@ def number_documents():
 
 def main(config_file, database):
     data = json.load(sys.stdin)
-    config.set_trytond('sqlite:///' + database, config_file=config_file)
+    config.set_trytond(database, config_file=config_file)
     company = open_company(data)
     goods, term = open_books(company, range(data['year'] - 1, data['year'] + 2))
     number_documents()
@@ -187,7 +188,8 @@ def main(config_file, database):
     products = add_items(data, goods)
     add_customers(data, term)
     fill_bins(data, bins, products)
-    add_user(company, data['password'])
+    add_user(company, 'dockline', 'Dockline', CONNECTOR_GROUPS, data['password'])
+    add_user(company, 'crm', 'CRM', CRM_GROUPS, data['password'])
 
 
 if __name__ == '__main__':

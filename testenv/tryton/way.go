@@ -35,6 +35,9 @@ type armed struct {
 	strike Strike
 }
 
+// AnyCall stands for the methods of all calls, also of those that only read.
+const AnyCall = "any call"
+
 // Strike is what happens to a call in place of forwarding it.
 type Strike func(w http.ResponseWriter, r *http.Request, forward http.Handler)
 
@@ -69,7 +72,7 @@ func (w *Way) DatabaseURL() string { return w.URL() + w.path }
 // Faults says how often calls that write fail; a posting takes several.
 func (w *Way) Faults() *sandbox.Injector { return w.faults }
 
-// Arm lets the nth call from now on whose method ends in suffix meet a strike; "" stands for every call that writes. Strikes with
+// Arm lets the nth call from now on whose method ends in suffix meet a strike; "" stands for every call that writes, AnyCall for every one. Strikes with
 // different suffixes wait side by side; a nil strike takes back one that has not struck yet.
 func (w *Way) Arm(suffix string, nth int, s Strike) {
 	w.mu.Lock()
@@ -95,7 +98,7 @@ func (w *Way) due(method string) Strike {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, a := range w.armed {
-		if a.suffix == "" && !writes(method) || !strings.HasSuffix(method, a.suffix) {
+		if a.suffix == "" && !writes(method) || a.suffix != AnyCall && !strings.HasSuffix(method, a.suffix) {
 			continue
 		}
 		if a.nth--; a.nth > 0 {
@@ -112,6 +115,9 @@ func LoseAnswer(_ http.ResponseWriter, r *http.Request, forward http.Handler) {
 	forward.ServeHTTP(httptest.NewRecorder(), r)
 	panic(http.ErrAbortHandler)
 }
+
+// LoseCall breaks the connection before Tryton hears of the call.
+func LoseCall(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
 
 // Meanwhile does something while the call is at Tryton, which goes on with it whoever has gone; nobody hears the answer.
 func Meanwhile(do func()) Strike {

@@ -77,6 +77,13 @@ connectors:
 	for _, tenant := range append([]*World{w}, w.guests...) {
 		text += tenant.connectors()
 	}
+	if w.Config.Hooks != "" {
+		secret := filepath.Join(w.dir("collector"), "nordwind.key")
+		if err := os.WriteFile(secret, []byte(w.Config.Hooks+"\n"), 0o600); err != nil {
+			return err
+		}
+		text += fmt.Sprintf("carriers:\n  - {name: nordwind, tenant: %s, secret_file: %q, time_zone: UTC}\n", w.Config.Tenant, secret)
+	}
 	return os.WriteFile(w.collectorConfig(), []byte(text), 0o644)
 }
 

@@ -105,6 +105,9 @@ func (s *sandboxERP) Spoil(how string) (string, error) { return s.server.Spoil(h
 // Hand changes one document as somebody does who goes past the ERP's own rules, and HandStock what its book says of a place.
 func (s *sandboxERP) Hand(how, reference string) error { return s.server.Hand(how, reference) }
 
+// HandOrder changes an order without a word in the feed.
+func (s *sandboxERP) HandOrder(how, number string) error { return s.server.HandOrder(how, number) }
+
 // HandStock changes the book.
 func (s *sandboxERP) HandStock(place erp.StockLine, by decimal.Decimal) {
 	s.server.HandStock(place, by)

@@ -19,6 +19,18 @@ type Goods struct {
 			Status   string   `json:"status"`
 			EventIDs []string `json:"event_ids"`
 		} `json:"steps"`
+		// Etas are the expected arrivals, as they were told.
+		Etas []struct {
+			Eta       string `json:"eta"`
+			FormerEta string `json:"former_eta"`
+			Cause     string `json:"cause"`
+		} `json:"etas"`
+		Milestones []struct {
+			Code    string `json:"code"`
+			Meaning string `json:"meaning"`
+			Place   string `json:"place"`
+			Carrier string `json:"carrier"`
+		} `json:"milestones"`
 		CreditMemos []struct {
 			Number string `json:"number"`
 			Total  string `json:"total"`

@@ -57,6 +57,8 @@ type Config struct {
 	Plugins map[string][]Plugin
 	// Carrier has a sandbox carrier, which tells where goods under way are.
 	Carrier bool
+	// Hooks is the key ("whsec_...") of a carrier named nordwind that sends signed messages by itself, "" for none.
+	Hooks string
 	// Also is one more check; it adds to the report's mismatches.
 	Also func(ctx context.Context, w *World, r *Report) error
 	// Log tells of progress; default nobody.
@@ -178,12 +180,25 @@ func (w *World) open(ctx context.Context) (err error) {
 	return nil
 }
 
+// accounts are the ERP's customers as the CRM knows them.
+func accounts(m *erp.Master) []crm.Customer {
+	var all []crm.Customer
+	for _, c := range m.Customers {
+		of := crm.Customer{Code: c.Code, Name: c.Name, PriceList: c.PriceList, PriceListVersion: c.PriceListVersion}
+		if c.CreditLimit != nil {
+			of.CreditLimit = c.CreditLimit.String()
+		}
+		all = append(all, of)
+	}
+	return all
+}
+
 // openSystems starts ERP and CRM.
 func (w *World) openSystems(ctx context.Context) (err error) {
 	if w.ERP, err = w.openERP(ctx); err != nil {
 		return fmt.Errorf("erp: %w", err)
 	}
-	if w.CRM, err = crm.New(crm.Config{Dir: w.dir("crm"), Seed: w.Config.Seed}); err != nil {
+	if w.CRM, err = crm.New(crm.Config{Dir: w.dir("crm"), Seed: w.Config.Seed, Customers: accounts(w.ERP.Master())}); err != nil {
 		return err
 	}
 	w.CRMHTTP = sandbox.NewServer("127.0.0.1:0", w.CRM)

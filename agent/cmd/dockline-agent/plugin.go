@@ -40,24 +40,29 @@ func (c *pluginReleaseCommand) Run(all *commands) error {
 
 type pluginTryCommand struct {
 	Plugin string `arg:"" help:"Id of a configured plugin, or the path of a plugin's program."`
-	Sample string `required:"" type:"existingfile" help:"A file as the source writes it."`
+	Sample string `type:"existingfile" help:"A file as the source writes it; for a plugin that reads a database a query, NAME.sql for the stream of that name. Without it such a plugin reads the tables as configured."`
 	Full   bool   `help:"Print every event whole, as JSON."`
 }
 
 // Run exits with 1 where the sample has faults.
 func (c *pluginTryCommand) Run(all *commands) error {
-	sample, err := os.ReadFile(c.Sample)
-	if err != nil {
-		return err
+	var name string
+	var sample []byte
+	if c.Sample != "" {
+		var err error
+		if sample, err = os.ReadFile(c.Sample); err != nil {
+			return err
+		}
+		name = filepath.Base(c.Sample)
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	tried, err := agent.TryPlugin(ctx, all.Config, c.Plugin, filepath.Base(c.Sample), sample)
+	tried, err := agent.TryPlugin(ctx, all.Config, c.Plugin, name, sample)
 	if err != nil {
 		return err
 	}
 	if tried.GetProposal() != "" {
-		fmt.Printf("# A mapping proposed from the header of %s: look at it, then put it under the plugin's config.\n%s\n", filepath.Base(c.Sample), tried.GetProposal())
+		fmt.Printf("# A mapping proposed from the header of %s: look at it, then put it under the plugin's config.\n%s\n", name, tried.GetProposal())
 	}
 	for _, e := range tried.GetEvents() {
 		if err := c.print(e); err != nil {

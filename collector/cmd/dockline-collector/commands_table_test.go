@@ -55,6 +55,8 @@ var every = []given{
 	{"show", "", "--tenant acme shipment/dc-east/S1", exitFine},
 	{"return credit", people.ExceptionAct, "--tenant acme RMA-1 --line 1 --quantity 2 --override --reason promised", exitWrong},
 	{"return accept", people.ExceptionAct, "--tenant acme blind_return/dc-east/RC1 --order SO1 --reason found", exitWrong},
+	{"connector try", "", "--tenant acme erp", exitFailed}, // it cannot be reached
+	{"connector scaffold", "", "--system shop --openapi openapi.json", exitFine},
 	{"posting list", "", "--tenant acme", exitFine},
 	{"posting show", "", "--tenant acme erp/goods_issue/SO3/S3", exitFine},
 	{"posting retry", people.PostingAct, "--tenant acme --target erp --reason again", exitFailed},
@@ -203,6 +205,7 @@ var mistakes = []struct {
 	{"sweep run --tenant acme --target sap", exitWrong, "there is erp"},
 	{"sweep run --tenant acme --site dc-north", exitWrong, "dc-east"},
 	{"sweep show --tenant acme 404", exitWrong, "no such run"},
+	{"import --tenant acme --format x12 --source nordwind epcis.json", exitWrong, "under carriers"},
 	{"nonsense", exitWrong, "nonsense"},
 	{"order show --tenant acme", exitWrong, "order"},
 }

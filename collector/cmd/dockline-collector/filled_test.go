@@ -56,6 +56,7 @@ func filled(t *testing.T) string {
 	write("items.csv", "code,name\nBOLT,Bolt M8\n")
 	write("order.json", `{"number": "PO-4711", "customer": "C-1001", "lines": [{"item": "BOLT", "quantity": 2}]}`+"\n")
 	write("site.yaml", "log: {level: info}\n")
+	write("openapi.json", `{"openapi": "3.0.3", "info": {"title": "Shop"}, "paths": {"/orders": {"get": {"operationId": "ListOrders", "responses": {"200": {"content": {"application/json": {"schema": {"type": "array", "items": {"properties": {"id": {"type": "string"}, "reference": {"type": "string"}}}}}}}}}, "post": {"operationId": "CreateOrder", "requestBody": {"content": {"application/json": {"schema": {"properties": {"reference": {"type": "string"}}}}}}}}}}`)
 	write("epcis.json", `{"@context": ["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"], "type": "EPCISDocument", "schemaVersion": "2.0", "creationDate": "2026-11-24T08:00:00Z", "epcisBody": {"eventList": []}}`)
 	config, err := collector.LoadConfig(filepath.Join(dir, "collector.yaml"))
 	if err != nil {

@@ -102,6 +102,13 @@ func printShipment(line func(string, string, ...any), s *docklinev1.ShipmentStat
 	if s.GetEta() != nil && s.GetDeliveredAt() == nil {
 		line("Expected", "%s", stampOf(s.GetEta()))
 	}
+	for _, e := range s.GetEtas() {
+		why := ""
+		if e.GetCause() != "" {
+			why = " (" + e.GetCause() + ")"
+		}
+		line("Told "+stampOf(e.GetToldAt()), "expected %s%s", stampOf(e.GetEta()), why)
+	}
 	for _, p := range s.GetParcels() {
 		where := plain(p.GetStatus())
 		if p.GetPlace() != "" {

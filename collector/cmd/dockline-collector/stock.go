@@ -121,6 +121,9 @@ func printPromise(out io.Writer, p stock.Promise) error {
 		if s.AsOf != nil {
 			asOf = s.AsOf.Format(time.RFC3339)
 		}
+		if s.Stale {
+			asOf += " (stale)"
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Site, s.OnHand, s.Hold, s.Allocated, s.Open, s.Safety, s.Inbound, s.ATP, asOf)
 	}
 	if err := w.Flush(); err != nil {
@@ -129,6 +132,10 @@ func printPromise(out io.Writer, p stock.Promise) error {
 	if p.NowhereYet != "0" {
 		fmt.Fprintf(out, "%s more are ordered, at no site yet\n", p.NowhereYet)
 	}
-	_, err := fmt.Fprintf(out, "%s of %s can be promised\n", p.ATP, p.Item)
+	stale := ""
+	if p.Stale {
+		stale = ", by what may be out of date: a site has told nothing for longer than stock.yaml allows (stale_after)"
+	}
+	_, err := fmt.Fprintf(out, "%s of %s can be promised%s\n", p.ATP, p.Item, stale)
 	return err
 }

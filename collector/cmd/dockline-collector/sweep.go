@@ -36,17 +36,17 @@ type sweepRunCommand struct {
 
 // Help is shown below the usage.
 func (sweepRunCommand) Help() string {
-	return `Reads what every system holds and compares it with what it should hold: documents by line, lot and quantity with what was posted, statuses and cases
-field by field with what was stated, and the stock of each site with the own ledger. What differs is missing there, extra there, or different. Postings
-that are under way and gaps in a site's stream explain some of it; the rest is unexplained, and becomes an exception for whoever owns it, which closes
-by itself when a later comparison finds it gone.
+	return `Reads what every system holds and compares it with what it should hold: documents with what was posted, by line, lot and quantity; statuses and cases
+field by field; and the stock of each site with Dockline's own ledger. A difference is something missing there, extra there, or different. Postings
+under way and gaps in what a site has reported explain some differences. Each of the others becomes an exception for the team that owns it, which
+closes by itself once a later comparison finds the difference gone.
 
-In the systems nothing is changed by this. What a system lacks, and only holds a copy of, is told again by the collector at work (sweep.heal in the
-configuration). Documents are looked at as far back as sweep.back says, with no more requests in a minute than sweep.per_minute.
+This changes nothing in the systems. If a system lacks something of which it only holds a copy, the collector at work posts it again (sweep.heal in the
+configuration). Documents are compared as far back as sweep.back says, with at most sweep.per_minute requests a minute.
 
 The collector may be at work or stopped. A comparison that was interrupted goes on where it was.
 
-Exit code 0: everything agrees or is explained. 1: something is unexplained, or a system could not be read.`
+Exit code 0: everything agrees or is explained. 1: something is unexplained, or a system could not be read to the end.`
 }
 
 // swept is what a command found, as --json prints it.
@@ -79,10 +79,21 @@ func (c *sweepRunCommand) Run(all *commands) error {
 			err = errors.Join(err, printSweep(os.Stdout, r, c.All))
 		}
 	}
+	if endless := out.endless(); err == nil && len(endless) > 0 {
+		err = fmt.Errorf("not everything could be compared: %s", strings.Join(endless, " "))
+	}
 	if err == nil && out.Unexplained > 0 {
 		return fmt.Errorf("%s unexplained; `dockline-collector exceptions list` says who must act on what", differences(out.Unexplained))
 	}
 	return err
+}
+
+// endless are the lists without an end of all systems.
+func (s *swept) endless() (all []string) {
+	for _, r := range s.Runs {
+		all = append(all, r.Endless...)
+	}
+	return all
 }
 
 func differences(n int) string {
@@ -158,16 +169,22 @@ func (c *sweepRunCommand) record(ctx context.Context, d *db.DB, r *sweep.Run) (r
 func printSweep(out io.Writer, r *sweep.Report, all bool) error {
 	fmt.Fprintf(out, "%s%s (run %d): ", r.Target, map[bool]string{true: " at " + r.Site}[r.Site != ""], r.Number)
 	if !r.Done() {
-		fmt.Fprintf(out, "not finished; the next step is %s%s\n", r.Phase, map[bool]string{true: ". The last one failed: " + r.Fault}[r.Fault != ""])
+		fmt.Fprintf(out, "not finished; it goes on with: %s%s\n", r.Phase, map[bool]string{true: ". The last step failed: " + r.Fault}[r.Fault != ""])
 	} else {
 		fmt.Fprintf(out, "%s agree", event.Several(r.Matched, "document or position of stock"))
 		fmt.Fprintf(out, ", %d missing there, %d extra there, %d different\n", r.Missing, r.Extra, r.Different)
 	}
+	if r.Done() && r.Fault != "" {
+		fmt.Fprintf(out, "  given up, so this is not all: %s\n", r.Fault)
+	}
+	for _, why := range r.Endless {
+		fmt.Fprintf(out, "  %s\n", why)
+	}
 	if r.ByPending+r.ByGap > 0 {
-		fmt.Fprintf(out, "  explained: %d by what is under way, %d by gaps in what sites have told\n", r.ByPending, r.ByGap)
+		fmt.Fprintf(out, "  explained: %d by postings under way, %d by gaps in what sites have reported\n", r.ByPending, r.ByGap)
 	}
 	if len(r.NotListed) > 0 {
-		fmt.Fprintf(out, "  %s lists no %s: of these only what was posted was looked for, not what others may have made\n", r.Target, strings.Join(r.NotListed, ", "))
+		fmt.Fprintf(out, "  %s gives no list of %s: only what Dockline posted was looked for, not what others may have entered\n", r.Target, strings.Join(r.NotListed, ", "))
 	}
 	if r.Foreign > 0 {
 		fmt.Fprintf(out, "  %s of orders or sites that Dockline does not know\n", event.Several(r.Foreign, "document"))
@@ -216,17 +233,9 @@ func (c *sweepListCommand) Run(all *commands) error {
 		if err := knownTenant(ctx, d, c.Tenant); err != nil {
 			return err
 		}
-		reports := []*sweep.Report{}
-		err := d.Read(ctx, func(tx *db.Tx) error {
-			found, err := sweep.List(ctx, tx, c.Tenant, c.Target, c.Limit)
-			for _, r := range found {
-				report, err := sweep.ReportOf(ctx, tx, r)
-				if err != nil {
-					return err
-				}
-				report.Findings = []sweep.Finding{}
-				reports = append(reports, report)
-			}
+		var reports []*sweep.Report
+		err := d.Read(ctx, func(tx *db.Tx) (err error) {
+			reports, err = sweep.Reports(ctx, tx, c.Tenant, c.Target, c.Limit)
 			return err
 		})
 		if err != nil {
@@ -236,10 +245,10 @@ func (c *sweepListCommand) Run(all *commands) error {
 			return printJSON(reports)
 		}
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "RUN\tBEGAN\tSYSTEM\tSITE\tWHY\tSTANDS\tAGREE\tMISSING\tEXTRA\tDIFFERENT\tEXPLAINED\tUNEXPLAINED\tREQUESTS")
+		fmt.Fprintln(w, "RUN\tBEGAN\tSYSTEM\tSITE\tWHY\tSTANDS\tAGREE\tMISSING\tEXTRA\tDIFFERENT\tEXPLAINED\tUNEXPLAINED\tNEW\tSTILL THERE\tGONE\tREQUESTS")
 		for _, r := range reports {
-			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", r.Number, r.StartedAt.Format("2006-01-02 15:04:05"), r.Target, r.Site, r.Why, r.Phase, r.Matched, r.Missing,
-				r.Extra, r.Different, r.ByPending+r.ByGap, r.Unexplained, r.Calls)
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", r.Number, r.StartedAt.Format("2006-01-02 15:04:05"), r.Target, r.Site, r.Why, r.Phase, r.Matched, r.Missing,
+				r.Extra, r.Different, r.ByPending+r.ByGap, r.Unexplained, len(r.New), len(r.StillThere), len(r.Gone), r.Calls)
 		}
 		return w.Flush()
 	})

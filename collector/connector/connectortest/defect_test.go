@@ -2,7 +2,11 @@ package connectortest_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/connector/connectortest"
@@ -54,4 +58,93 @@ type allSites struct{ *connectortest.Memory }
 
 func (a allSites) Snapshot(ctx context.Context, _ connector.Scope) ([]*docklinev1.Event, error) {
 	return a.Memory.Snapshot(ctx, connector.Scope{})
+}
+
+// unclassed says of an account without a right that it is the record's fault.
+type unclassed struct{ *connectortest.Memory }
+
+func (u unclassed) Apply(ctx context.Context, p *connector.Posting) (connector.Result, error) {
+	r, err := u.Memory.Apply(ctx, p)
+	if f, ok := errors.AsType[*connector.Fault](err); ok && f.Code == "not_authorised" {
+		f.Class = docklinev1.FaultClass_FAULT_CLASS_DATA
+	}
+	return r, err
+}
+
+// absentAnyway takes what it cannot read for absent.
+type absentAnyway struct{ *connectortest.Memory }
+
+func (a absentAnyway) Find(ctx context.Context, p *connector.Posting) ([]connector.Found, error) {
+	found, err := a.Memory.Find(ctx, p)
+	if f, ok := errors.AsType[*connector.Fault](err); ok && f.Code == "mapping" {
+		return nil, nil
+	}
+	return found, err
+}
+
+// completeAnyway does not compare.
+type completeAnyway struct{ *connectortest.Memory }
+
+func (c completeAnyway) Find(ctx context.Context, p *connector.Posting) ([]connector.Found, error) {
+	found, err := c.Memory.Find(ctx, p)
+	for i := range found {
+		found[i].Complete, found[i].Difference = true, ""
+	}
+	return found, err
+}
+
+// newestFirst lists by offset, the newest first: what is added shifts the pages.
+type newestFirst struct{ *connectortest.Memory }
+
+func (n newestFirst) List(ctx context.Context, l connector.Listing) (page connector.ListedPage, err error) {
+	var all []connector.Listed
+	for part := l; ; {
+		part.Page = page.Next
+		if page, err = n.Memory.List(ctx, part); err != nil {
+			return page, err
+		}
+		all = append(all, page.Documents...)
+		if !page.More {
+			break
+		}
+	}
+	slices.Reverse(all)
+	from := 0
+	if l.Page != "" {
+		from, _ = strconv.Atoi(l.Page)
+	}
+	to := min(from+2, len(all))
+	return connector.ListedPage{Documents: all[from:to], Next: strconv.Itoa(to), More: to < len(all)}, nil
+}
+
+// silentFeed reports no changes, and a cursor beyond them, where it may not read them.
+type silentFeed struct{ *connectortest.Memory }
+
+func (s silentFeed) Changes(ctx context.Context, since connector.Cursor) (connector.Changes, error) {
+	c, err := s.Memory.Changes(ctx, since)
+	if err == nil {
+		return c, nil
+	}
+	n := 0
+	_ = json.Unmarshal(since, &n)
+	return connector.Changes{Cursor: connector.Cursor(strconv.Itoa(n + 1))}, nil
+}
+
+// byClock reports only what bears a later time than what it has reported before.
+type byClock struct {
+	*connectortest.Memory
+	latest time.Time
+}
+
+func (b *byClock) Changes(ctx context.Context, since connector.Cursor) (connector.Changes, error) {
+	c, err := b.Memory.Changes(ctx, since)
+	c.Events = slices.DeleteFunc(c.Events, func(e *docklinev1.Event) bool {
+		at := e.GetOccurredAt().AsTime()
+		if at.Before(b.latest) {
+			return true
+		}
+		b.latest = at
+		return false
+	})
+	return c, err
 }

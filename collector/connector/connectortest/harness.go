@@ -53,6 +53,14 @@ type Harness struct {
 	// Inject makes the nth writing request from now, counted from 1, go wrong. What it returns takes the injection away and
 	// says whether it struck. Nil: this target cannot be made to do that.
 	Inject func(t *testing.T, what Injection, nth int) (clear func() bool)
+	// Forbid takes the account's right to do anything away, until what it returns gives it back.
+	Forbid func(t *testing.T) (restore func())
+	// Reshape has the target answer reads in another shape, as after an upgrade that renamed fields, until what it returns is called.
+	Reshape func(t *testing.T) (restore func())
+	// Meddle changes the content of the posting's document, as a person would; false where the kind's documents cannot be changed.
+	Meddle func(t *testing.T, p *connector.Posting) bool
+	// Skew puts the target's clock ahead, until what it returns puts it right.
+	Skew func(t *testing.T, ahead time.Duration) (restore func())
 	// Happen makes n orders be accepted in the target, one after the other, and returns their numbers: the subjects of what
 	// Changes must report.
 	Happen func(t *testing.T, n int) []string

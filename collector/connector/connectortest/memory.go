@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -53,6 +54,8 @@ type Memory struct {
 	Fail func(op string, p *connector.Posting) Failure
 	// Fault gives the next call a fault of its own; nil, or nil of it, is none.
 	Fault func(op string, p *connector.Posting) error
+	// Deny takes the account's right to do anything, to read changes too.
+	Deny atomic.Bool
 
 	mu      sync.Mutex
 	numbers int
@@ -219,6 +222,9 @@ func result(r *record, err error) (connector.Result, error) {
 
 // Changes returns the facts that tests made, two at a time.
 func (m *Memory) Changes(ctx context.Context, since connector.Cursor) (connector.Changes, error) {
+	if m.Deny.Load() {
+		return connector.Changes{}, denied()
+	}
 	defer m.enter()()
 	from := 0
 	if since != nil {
@@ -310,8 +316,15 @@ func (m *Memory) act(ctx context.Context, op string, p *connector.Posting, effec
 	return err
 }
 
+func denied() *connector.Fault {
+	return &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "not_authorised", Text: "the account may not do that", Remedy: "Give it the right."}
+}
+
 func (m *Memory) failure(ctx context.Context, op string, p *connector.Posting) (Failure, error) {
 	how := None
+	if m.Deny.Load() {
+		return Before, denied()
+	}
 	if m.Fault != nil {
 		if err := m.Fault(op, p); err != nil {
 			return BadProcess, err

@@ -40,9 +40,12 @@ func Run(t *testing.T, h Harness) {
 	for _, kind := range listed {
 		if style, taken := h.Connector.Kinds()[kind]; taken {
 			t.Run("list "+string(kind), func(t *testing.T) { s.list(t, kind, style) })
+			t.Run("list "+string(kind)+" under change", func(t *testing.T) { s.listedUnderChange(t, kind) })
 		}
 	}
 	t.Run("changes", s.changes)
+	t.Run("changes without the right", s.changesForbidden)
+	t.Run("clock ahead", s.skewed)
 	t.Run("snapshot", s.snapshot)
 }
 
@@ -70,6 +73,9 @@ func (s suite) kind(t *testing.T, kind connector.Kind, style connector.Style) {
 	t.Run("a business reason is named", func(t *testing.T) {
 		s.refused(t, kind, s.h.Closed, docklinev1.FaultClass_FAULT_CLASS_PROCESS)
 	})
+	t.Run("right taken away", func(t *testing.T) { s.forbidden(t, kind) })
+	t.Run("another shape", func(t *testing.T) { s.reshaped(t, kind) })
+	t.Run("changed by hand", func(t *testing.T) { s.meddled(t, kind) })
 	if style == connector.Level {
 		t.Run("the newest version wins", func(t *testing.T) { s.newest(t, kind) })
 		t.Run("an older version is ignored", func(t *testing.T) { s.older(t, kind) })

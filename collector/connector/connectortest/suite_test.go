@@ -81,6 +81,7 @@ func (i *injector) fail(op string, _ *connector.Posting) connectortest.Failure {
 func harness(m *connectortest.Memory, c connector.Connector) connectortest.Harness {
 	in := &injector{}
 	refuse := connectortest.None
+	ahead := time.Duration(0)
 	m.Fail = func(op string, p *connector.Posting) connectortest.Failure {
 		if p != nil && strings.HasPrefix(p.Key, "refused/") {
 			return refuse
@@ -112,13 +113,34 @@ func harness(m *connectortest.Memory, c connector.Connector) connectortest.Harne
 				return in.count >= in.nth
 			}
 		},
+		Forbid: func(*testing.T) func() {
+			m.Deny.Store(true)
+			return func() { m.Deny.Store(false) }
+		},
+		Reshape: func(*testing.T) func() {
+			m.Fault = func(op string, _ *connector.Posting) error {
+				if op != "find" {
+					return nil
+				}
+				return &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_DATA, Code: "mapping", Text: "no such key: items", Remedy: "Correct the definition."}
+			}
+			return func() { m.Fault = nil }
+		},
+		Meddle: func(_ *testing.T, p *connector.Posting) bool {
+			m.Edit(p.Kind, p.Key, fresh(p.Kind).Document)
+			return true
+		},
+		Skew: func(_ *testing.T, by time.Duration) func() {
+			ahead = by
+			return func() { ahead = 0 }
+		},
 		Happen: func(_ *testing.T, n int) []string {
 			var subjects []string
 			for range n {
 				number := fmt.Sprintf("SO%d", numbers.Add(1))
 				subjects = append(subjects, number)
 				m.Happen(&docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED, Subject: number,
-					SourceKey: "sale/" + number, SourceRevision: "1", OccurredAt: timestamppb.Now(),
+					SourceKey: "sale/" + number, SourceRevision: "1", OccurredAt: timestamppb.New(time.Now().Add(ahead)),
 					Payload: &docklinev1.Event_Order{Order: &docklinev1.Order{Number: number, Site: "dc-east", Lines: []*docklinev1.Line{
 						{Order: number, OrderLine: "1", Item: "BOLT", Quantity: &docklinev1.Quantity{Value: "1"}}}}}})
 			}
@@ -149,6 +171,12 @@ var defects = []struct {
 	{"first match only", "all_matches_are_found", func(m *connectortest.Memory) connector.Connector { return firstOnly{m} }},
 	{"any version", "an_older_version_is_ignored", func(m *connectortest.Memory) connector.Connector { return anyVersion{m} }},
 	{"cursor ahead", "changes", func(m *connectortest.Memory) connector.Connector { return cursorAhead{m} }},
+	{"guilty of nothing", "right_taken_away", func(m *connectortest.Memory) connector.Connector { return unclassed{m} }},
+	{"absent by another shape", "another_shape", func(m *connectortest.Memory) connector.Connector { return absentAnyway{m} }},
+	{"complete anyway", "changed_by_hand", func(m *connectortest.Memory) connector.Connector { return completeAnyway{m} }},
+	{"pages by count", "under_change", func(m *connectortest.Memory) connector.Connector { return newestFirst{m} }},
+	{"nothing without a right", "changes_without_the_right", func(m *connectortest.Memory) connector.Connector { return silentFeed{m} }},
+	{"by the clock", "clock_ahead", func(m *connectortest.Memory) connector.Connector { return &byClock{Memory: m} }},
 	{"all sites", "snapshot", func(m *connectortest.Memory) connector.Connector { return allSites{m} }},
 }
 

@@ -68,8 +68,8 @@ func objectType(m proto.Message) *cel.Type {
 }
 
 var (
-	bodyVars   = variables{"body": cel.DynType}
-	itemVars   = variables{"body": cel.DynType, "item": cel.DynType}
+	bodyVars   = variables{"body": cel.DynType, "headers": textMap}
+	itemVars   = variables{"body": cel.DynType, "headers": textMap, "item": cel.DynType}
 	answerVars = variables{"status": cel.IntType, "body": cel.DynType, "headers": textMap, "method": cel.StringType}
 )
 
@@ -94,11 +94,12 @@ func (c *compiler) definition(s *source) *Definition {
 	if s.Rate.PerSecond < 0 || s.Rate.Burst < 0 {
 		c.fault("rate", "must not be negative")
 	}
-	if s.Probe.Path == "" {
+	if s.Probe.Request.Path == "" {
 		c.fault("probe.path", "is missing: it tells whether the system answers")
 	}
+	d.auth, d.failed = c.auth(s.Auth), c.expression("failed", s.Failed, cel.BoolType, answerVars)
 	d.probe = probe{
-		request: c.request("probe", requestSource{Path: s.Probe.Path}, nil, nethttp.MethodGet),
+		request: c.request("probe", s.Probe.Request, nil, nethttp.MethodGet),
 		expect:  c.expression("probe.expect", s.Probe.Expect, cel.BoolType, bodyVars),
 		version: c.expression("probe.version", s.Probe.Version, cel.StringType, bodyVars),
 	}
@@ -119,10 +120,26 @@ func (c *compiler) definition(s *source) *Definition {
 		d.snapshot = c.snapshot(s.Snapshot)
 	}
 	c.masterData(d, s)
+	c.records(d, s)
 	return d
 }
 
+// listRequest is a request whose answer may come in pages.
+func (c *compiler) listRequest(key string, s requestSource, vars variables) *request {
+	if s.Pages != nil {
+		vars = vars.with(variables{"page": cel.StringType})
+	}
+	pages := c.pages(key+".pages", s.Pages)
+	s.Pages = nil
+	r := c.request(key, s, vars, nethttp.MethodGet)
+	r.pages = pages
+	return r
+}
+
 func (c *compiler) request(key string, s requestSource, vars variables, method string) *request {
+	if s.Pages != nil {
+		c.fault(key+".pages", "is not for this request: what is found, listed as sites or as stock comes in pages")
+	}
 	if s.Method == "" {
 		s.Method = method
 	}
@@ -131,9 +148,16 @@ func (c *compiler) request(key string, s requestSource, vars variables, method s
 	default:
 		c.fault(key+".method", "%q is no method; write GET, POST, PUT, PATCH or DELETE", s.Method)
 	}
-	return &request{method: s.Method, path: c.required(key+".path", s.Path, cel.StringType, vars),
+	if s.Body != "" && s.Form != "" {
+		c.fault(key+".form", "excludes body: one is sent")
+	}
+	if (s.Body != "" || s.Form != "") && s.Method == nethttp.MethodGet {
+		c.fault(key+".method", "GET carries no body; write POST")
+	}
+	vars = vars.with(variables{"session": textMap})
+	return &request{method: s.Method, effect: method != nethttp.MethodGet && s.Method != nethttp.MethodGet, path: c.required(key+".path", s.Path, cel.StringType, vars),
 		query: c.expression(key+".query", s.Query, textMap, vars), headers: c.expression(key+".headers", s.Headers, textMap, vars),
-		body: c.expression(key+".body", s.Body, jsonMap, vars)}
+		body: c.expression(key+".body", s.Body, jsonMap, vars), form: c.expression(key+".form", s.Form, textMap, vars)}
 }
 
 func (c *compiler) errorRule(key string, s errorSource) errorRule {
@@ -149,7 +173,8 @@ func (c *compiler) errorRule(key string, s errorSource) errorRule {
 	}
 	return errorRule{status: s.Status, when: c.expression(key+".when", s.When, cel.BoolType, answerVars), class: class, code: s.Code,
 		text: c.expression(key+".text", s.Text, cel.StringType, answerVars), remedy: s.Remedy, unknown: s.Unknown,
-		openFrom: c.expression(key+".open_from", s.OpenFrom, cel.StringType, answerVars)}
+		openFrom:   c.expression(key+".open_from", s.OpenFrom, cel.StringType, answerVars),
+		retryAfter: c.expression(key+".retry_after", s.RetryAfter, cel.IntType, answerVars)}
 }
 
 func (c *compiler) kind(key string, name connector.Kind, s kindSource) *kind {
@@ -169,7 +194,7 @@ func (c *compiler) kind(key string, name connector.Kind, s kindSource) *kind {
 	item := vars.with(itemVars)
 	find := key + ".find"
 	k.find = finder{
-		request: c.request(find, s.Find.Request, vars, nethttp.MethodGet), absent: s.Find.Absent,
+		request: c.listRequest(find, s.Find.Request, vars), absent: s.Find.Absent,
 		items:    c.required(find+".items", s.Find.Items, anyList, vars.with(bodyVars)),
 		match:    c.expression(find+".match", s.Find.Match, cel.BoolType, item),
 		document: c.document(find+".document", s.Find.Document, item),
@@ -210,11 +235,20 @@ func (c *compiler) document(key string, s documentSource, vars variables) docume
 }
 
 func (c *compiler) changes(s *changesSource) *changes {
-	ch := &changes{
-		request: c.request("changes", s.Request, variables{"cursor": cel.StringType}, nethttp.MethodGet),
-		items:   c.required("changes.items", s.Items, anyList, bodyVars), next: c.required("changes.next", s.Next, cel.StringType, bodyVars),
-		more:       c.expression("changes.more", s.More, cel.BoolType, bodyVars),
-		occurredAt: c.required("changes.occurred_at", s.OccurredAt, cel.TimestampType, itemVars),
+	asked := variables{"cursor": cel.StringType}
+	if s.Clock != nil {
+		asked = variables{"since": cel.TimestampType, "after": cel.StringType}
+	}
+	ch := &changes{request: c.request("changes", s.Request, asked, nethttp.MethodGet),
+		items:      c.required("changes.items", s.Items, anyList, bodyVars),
+		occurredAt: c.required("changes.occurred_at", s.OccurredAt, cel.TimestampType, itemVars)}
+	if s.Clock != nil {
+		if s.Next != "" || s.More != "" {
+			c.fault("changes.clock", "excludes next and more: where to go on follows from the records")
+		}
+		ch.clock = c.clock("changes.clock", s.Clock)
+	} else {
+		ch.next, ch.more = c.required("changes.next", s.Next, cel.StringType, bodyVars), c.expression("changes.more", s.More, cel.BoolType, bodyVars)
 	}
 	if len(s.Events) == 0 {
 		c.fault("changes.events", "has no event")
@@ -249,15 +283,16 @@ func (c *compiler) eventRule(key string, s eventSource) eventRule {
 
 func (c *compiler) snapshot(s *snapshotSource) *snapshot {
 	siteVars := variables{"site": cel.StringType}
+	told := siteVars.with(bodyVars).with(variables{"time": cel.TimestampType})
 	return &snapshot{
-		sites:      c.request("snapshot.sites", s.Sites.Request, nil, nethttp.MethodGet),
+		sites:      c.listRequest("snapshot.sites", s.Sites.Request, nil),
 		siteItems:  c.required("snapshot.sites.items", s.Sites.Items, anyList, bodyVars),
 		site:       c.required("snapshot.sites.site", s.Sites.Site, cel.StringType, itemVars),
-		stock:      c.request("snapshot.stock", s.Stock.Request, siteVars, nethttp.MethodGet),
+		stock:      c.listRequest("snapshot.stock", s.Stock.Request, siteVars),
 		absent:     s.Stock.Absent,
 		stockItems: c.required("snapshot.stock.items", s.Stock.Items, anyList, siteVars.with(bodyVars)),
 		line:       c.required("snapshot.stock.line", s.Stock.Line, objectType(&docklinev1.Line{}), siteVars.with(itemVars)),
-		occurredAt: c.required("snapshot.stock.occurred_at", s.Stock.OccurredAt, cel.TimestampType, siteVars.with(bodyVars)),
-		revision:   c.expression("snapshot.stock.revision", s.Stock.Revision, cel.StringType, siteVars.with(bodyVars)),
+		occurredAt: c.required("snapshot.stock.occurred_at", s.Stock.OccurredAt, cel.TimestampType, told),
+		revision:   c.expression("snapshot.stock.revision", s.Stock.Revision, cel.StringType, told),
 	}
 }

@@ -32,15 +32,6 @@ type Config struct {
 	Now func() time.Time `yaml:"-"`
 }
 
-// Auth says how requests prove who sends them; nothing set is no proof.
-type Auth struct {
-	// User and PasswordFile are for HTTP Basic.
-	User         string `yaml:"user"`
-	PasswordFile string `yaml:"password_file"`
-	// BearerFile holds a bearer token.
-	BearerFile string `yaml:"bearer_file"`
-}
-
 // Validate returns everything that is wrong with a configuration, joined.
 func (c Config) Validate() error {
 	var faults []error
@@ -51,11 +42,8 @@ func (c Config) Validate() error {
 	if c.Definition == "" {
 		faults = append(faults, errors.New("definition: is missing; name a shipped one or a file"))
 	}
-	switch {
-	case c.Auth.BearerFile != "" && c.Auth.User != "":
-		faults = append(faults, errors.New("auth: bearer_file and user exclude each other"))
-	case (c.Auth.User == "") != (c.Auth.PasswordFile == ""):
-		faults = append(faults, errors.New("auth: user and password_file belong together"))
+	if err := c.Auth.validate(); err != nil {
+		faults = append(faults, err)
 	}
 	if c.Timeout < 0 || c.SettleTime < 0 || c.Rate.PerSecond < 0 || c.Rate.Burst < 0 {
 		faults = append(faults, errors.New("timeout, settle_time and rate must not be negative"))
@@ -63,7 +51,7 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Connector is a connector.Connector by a definition. It keeps nothing but open connections and its rate.
+// Connector is a connector.Connector by a definition. It keeps nothing but open connections, its rate, and the session that it has at the system.
 type Connector struct {
 	definition *Definition
 	system     string
@@ -74,6 +62,8 @@ type Connector struct {
 	now        func() time.Time
 	client     *nethttp.Client
 	limiter    *limiter
+	sessions   sessions
+	hidden     hidden
 }
 
 var _ connector.Connector = (*Connector)(nil)
@@ -98,11 +88,15 @@ func NewWith(c Config, d *Definition) (*Connector, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	if err := c.Auth.fit(d); err != nil {
+		return nil, err
+	}
 	con := &Connector{definition: d, system: first(c.Name, d.System), base: trimSlash(c.URL), auth: c.Auth, timeout: first(c.Timeout, d.timeout),
 		settle: first(c.SettleTime, d.settle), now: c.Now}
 	if con.now == nil {
 		con.now = time.Now
 	}
+	con.sessions.place = make(chan struct{}, 1)
 	rate := d.rate
 	if c.Rate.PerSecond > 0 {
 		rate = c.Rate
@@ -160,7 +154,7 @@ func (c *Connector) Probe(ctx context.Context) (connector.Metadata, error) {
 	if err != nil {
 		return connector.Metadata{}, err
 	}
-	vars := values{"body": got.body}
+	vars := got.read()
 	fits, err := p.expect.bool(ctx, vars, true)
 	if err != nil {
 		return connector.Metadata{}, err

@@ -37,14 +37,20 @@ type source struct {
 	System string `yaml:"system"`
 	Title  string `yaml:"title"`
 	// Timeout ends one request; the configuration may set another. SettleTime: see connector.Connector.
-	Timeout    time.Duration         `yaml:"timeout"`
-	SettleTime time.Duration         `yaml:"settle_time"`
-	Rate       Rate                  `yaml:"rate"`
-	Probe      probeSource           `yaml:"probe"`
-	Errors     []errorSource         `yaml:"errors"`
-	Kinds      map[string]kindSource `yaml:"kinds"`
-	Changes    *changesSource        `yaml:"changes"`
-	Snapshot   *snapshotSource       `yaml:"snapshot"`
+	Timeout    time.Duration `yaml:"timeout"`
+	SettleTime time.Duration `yaml:"settle_time"`
+	Rate       Rate          `yaml:"rate"`
+	// Auth says how requests prove who sends them. Failed is a CEL bool over status, body, headers and method: an answer that is an error although
+	// its status is one of success.
+	Auth     authSource            `yaml:"auth"`
+	Failed   string                `yaml:"failed"`
+	Probe    probeSource           `yaml:"probe"`
+	Errors   []errorSource         `yaml:"errors"`
+	Kinds    map[string]kindSource `yaml:"kinds"`
+	Changes  *changesSource        `yaml:"changes"`
+	Snapshot *snapshotSource       `yaml:"snapshot"`
+	// Records are records that the system lists to be compared: order, customer.
+	Records map[string]listSource `yaml:"records"`
 	// Master is master data that the system tells of, by kind; Tell is what it takes.
 	Master map[string]masterSource `yaml:"master"`
 	Tell   map[string]tellSource   `yaml:"tell"`
@@ -80,17 +86,21 @@ type Rate struct {
 	Burst int `yaml:"burst"`
 }
 
-// requestSource is one HTTP request: Path a CEL string, Query and Headers CEL maps of strings, Body a CEL map.
+// requestSource is one HTTP request: Path a CEL string, Query, Headers and Form CEL maps of strings, Body a CEL map. Body is sent as JSON, Form as
+// a form is.
 type requestSource struct {
 	Method  string `yaml:"method"`
 	Path    string `yaml:"path"`
 	Query   string `yaml:"query"`
 	Headers string `yaml:"headers"`
 	Body    string `yaml:"body"`
+	Form    string `yaml:"form"`
+	// Pages says how an answer in several pages is read; only for requests that read a list.
+	Pages *pagesSource `yaml:"pages"`
 }
 
 type probeSource struct {
-	Path string `yaml:"path"`
+	Request requestSource `yaml:",inline"`
 	// Expect is a CEL bool over body, Version a CEL string.
 	Expect  string `yaml:"expect"`
 	Version string `yaml:"version"`
@@ -106,6 +116,8 @@ type errorSource struct {
 	Text    string `yaml:"text"`
 	Remedy  string `yaml:"remedy"`
 	Unknown bool   `yaml:"unknown"`
+	// RetryAfter is a CEL int over the same: seconds after which the system may be asked again.
+	RetryAfter string `yaml:"retry_after"`
 	// OpenFrom is a CEL string over the same: the first day, YYYY-MM-DD, that is open, where the fault is that a period is closed.
 	OpenFrom string `yaml:"open_from"`
 }
@@ -162,6 +174,8 @@ type changesSource struct {
 	Items string `yaml:"items"`
 	Next  string `yaml:"next"`
 	More  string `yaml:"more"`
+	// Clock is for a system that keeps no cursor, in the place of Next and More.
+	Clock *clockSource `yaml:"clock"`
 	// OccurredAt is a CEL timestamp over item.
 	OccurredAt string        `yaml:"occurred_at"`
 	Events     []eventSource `yaml:"events"`
@@ -203,9 +217,12 @@ type Definition struct {
 
 	timeout, settle time.Duration
 	rate            Rate
+	auth            auth
+	failed          *expression
 	probe           probe
 	errors          []errorRule
 	kinds           map[connector.Kind]*kind
+	records         map[connector.Kind]*listing
 	changes         *changes
 	snapshot        *snapshot
 	master          map[docklinev1.MasterKind]*feed

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"cel.dev/cel-go/common/types/ref"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -19,6 +20,7 @@ type changes struct {
 	request                       *request
 	items, next, more, occurredAt *expression
 	events                        []eventRule
+	clock                         *clock // nil where the system keeps a cursor
 }
 
 type eventRule struct {
@@ -42,11 +44,14 @@ func (c *Connector) Changes(ctx context.Context, since connector.Cursor) (connec
 	if ch == nil {
 		return connector.Changes{Cursor: since}, nil
 	}
+	if ch.clock != nil {
+		return c.byClock(ctx, ch, since)
+	}
 	got, err := c.do(ctx, ch.request, values{"cursor": string(since)}, "")
 	if err != nil {
 		return connector.Changes{}, err
 	}
-	v := values{"body": got.body}
+	v := got.read()
 	items, err := ch.items.list(ctx, v)
 	if err != nil {
 		return connector.Changes{}, err
@@ -61,18 +66,26 @@ func (c *Connector) Changes(ctx context.Context, since connector.Cursor) (connec
 	}
 	out := connector.Changes{Cursor: connector.Cursor(next), More: more && next != string(since)}
 	for _, item := range items {
-		itemVars := v.with(values{"item": item})
-		events, err := c.events(ctx, ch, itemVars)
+		events, err := c.eventsOf(ctx, ch, v.with(values{"item": item}))
 		if err != nil {
-			refused, failed := c.refused(ctx, ch, itemVars, err)
-			if failed != nil {
-				return connector.Changes{}, failed
-			}
-			events = []*docklinev1.Event{refused}
+			return connector.Changes{}, err
 		}
 		out.Events = append(out.Events, events...)
 	}
 	return out, nil
+}
+
+// eventsOf are the events of a change, or the one that keeps it where no expression fits.
+func (c *Connector) eventsOf(ctx context.Context, ch *changes, v values) ([]*docklinev1.Event, error) {
+	events, err := c.events(ctx, ch, v)
+	if err == nil {
+		return events, nil
+	}
+	refused, err := c.refused(ctx, ch, v, err)
+	if err != nil {
+		return nil, err
+	}
+	return []*docklinev1.Event{refused}, nil
 }
 
 func (c *Connector) events(ctx context.Context, ch *changes, v values) ([]*docklinev1.Event, error) {
@@ -204,50 +217,42 @@ func (c *Connector) Snapshot(ctx context.Context, scope connector.Scope) ([]*doc
 
 func (c *Connector) sites(ctx context.Context) ([]string, error) {
 	s := c.definition.snapshot
-	got, err := c.do(ctx, s.sites, values{}, "")
-	if err != nil {
-		return nil, err
-	}
-	v := values{"body": got.body}
-	items, err := s.siteItems.list(ctx, v)
-	if err != nil {
-		return nil, err
-	}
 	var sites []string
-	for _, item := range items {
-		site, err := s.site.string(ctx, v.with(values{"item": item}))
-		if err != nil {
-			return nil, err
+	_, err := c.readPages(ctx, s.sites, s.siteItems, values{}, "", func(v values, items []ref.Val) error {
+		for _, item := range items {
+			site, err := s.site.string(ctx, v.with(values{"item": item}))
+			if err != nil {
+				return err
+			}
+			sites = append(sites, site)
 		}
-		sites = append(sites, site)
-	}
-	return sites, nil
+		return nil
+	})
+	return sites, err
 }
 
 func (c *Connector) snapshotOf(ctx context.Context, site string) (*docklinev1.Event, error) {
 	s := c.definition.snapshot
 	v := values{"site": site}
-	got, err := c.do(ctx, s.stock, v, "", s.absent...)
+	stock := &docklinev1.StockSnapshot{Site: site}
+	got, err := c.readPages(ctx, s.stock, s.stockItems, v, "", func(v values, items []ref.Val) error {
+		for _, item := range items {
+			message, err := s.line.message(ctx, v.with(values{"item": item}))
+			if err != nil {
+				return err
+			}
+			line := &docklinev1.Line{}
+			if err := copyInto(line, message); err != nil {
+				return s.line.mapping(err)
+			}
+			stock.Lines = append(stock.Lines, line)
+		}
+		return nil
+	}, s.absent...)
 	if err != nil || got.status/100 != 2 {
 		return nil, err
 	}
-	v["body"] = got.body
-	items, err := s.stockItems.list(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	stock := &docklinev1.StockSnapshot{Site: site}
-	for _, item := range items {
-		message, err := s.line.message(ctx, v.with(values{"item": item}))
-		if err != nil {
-			return nil, err
-		}
-		line := &docklinev1.Line{}
-		if err := copyInto(line, message); err != nil {
-			return nil, s.line.mapping(err)
-		}
-		stock.Lines = append(stock.Lines, line)
-	}
+	v = v.with(got.read()).with(values{"time": timestamppb.New(c.now())})
 	at, err := s.occurredAt.time(ctx, v)
 	if err != nil {
 		return nil, err

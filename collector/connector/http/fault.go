@@ -24,6 +24,8 @@ type errorRule struct {
 	unknown bool
 	// openFrom is the first day that is open, nil where the fault is about something else.
 	openFrom *expression
+	// retryAfter are the seconds after which it may be asked again, where a header does not say so.
+	retryAfter *expression
 }
 
 func (r errorRule) matches(ctx context.Context, status int, v values) bool {
@@ -46,6 +48,12 @@ func (c *Connector) transportFault(req *nethttp.Request, err error, unknown bool
 	return f
 }
 
+// failed says whether an answer with a status of success is an error all the same.
+func (c *Connector) failed(ctx context.Context, r *request, got *answer) bool {
+	wrong, err := c.definition.failed.bool(ctx, got.vars(r.method), false)
+	return err == nil && wrong // an answer that lacks what the expression looks for is none
+}
+
 // classify is what an answer that is no success means: by the definition's table, else by the status.
 func (c *Connector) classify(ctx context.Context, r *request, got *answer) *connector.Fault {
 	v := got.vars(r.method)
@@ -62,9 +70,15 @@ func (c *Connector) classify(ctx context.Context, r *request, got *answer) *conn
 		if err != nil {
 			openFrom = "" // an answer that does not say so: a person finds out
 		}
+		if seconds, err := rule.retryAfter.int(ctx, v); err == nil && seconds > 0 {
+			retry = time.Duration(min(seconds, longestRetryAfter)) * time.Second
+		}
 		return &connector.Fault{Class: rule.class, Code: rule.code, Text: text, Remedy: rule.remedy, Unknown: rule.unknown && r.writes(), RetryAfter: retry, OpenFrom: openFrom}
 	}
 	f := byStatus(got.status)
+	if got.status/100 == 2 { // the system read it, and says that it did not do it
+		f = &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_DATA, Code: "refused", Remedy: "read the answer and correct the record, or add the case to the definition's errors"}
+	}
 	f.Text = said(got)
 	f.RetryAfter = retry
 	// A server that failed, or a gateway before it, may have done it all the same; one that asks to come again has not.

@@ -34,6 +34,8 @@ type listSource struct {
 	Version   string `yaml:"version"`
 	Fields    string `yaml:"fields"`
 	Lines     string `yaml:"lines"`
+	// Prices are a map of strings, by order line.
+	Prices string `yaml:"prices"`
 }
 
 // listing is a listSource, compiled.
@@ -42,7 +44,7 @@ type listing struct {
 	items, next, more              *expression
 	reference, number, order, site *expression
 	at, draft, reversed, version   *expression
-	fields, lines                  *expression
+	fields, lines, prices          *expression
 }
 
 func (c *compiler) list(key string, s *listSource) *listing {
@@ -55,7 +57,8 @@ func (c *compiler) list(key string, s *listSource) *listing {
 		at:    c.required(key+".at", s.At, cel.TimestampType, item),
 		draft: c.expression(key+".draft", s.Draft, cel.BoolType, item), reversed: c.expression(key+".reversed", s.Reversed, cel.BoolType, item),
 		version: c.expression(key+".version", s.Version, cel.IntType, item),
-		fields:  c.expression(key+".fields", s.Fields, textMap, item), lines: c.expression(key+".lines", s.Lines, anyList, item)}
+		fields:  c.expression(key+".fields", s.Fields, textMap, item), lines: c.expression(key+".lines", s.Lines, anyList, item),
+		prices: c.expression(key+".prices", s.Prices, textMap, item)}
 }
 
 // Lists are the kinds of which the definition says how they are listed.
@@ -76,15 +79,15 @@ func (c *Connector) List(ctx context.Context, l connector.Listing) (connector.Li
 	if k == nil || k.list == nil {
 		return connector.ListedPage{}, technical("kind_not_described", c.definition.System+" lists no "+string(l.Kind), "add kinds."+string(l.Kind)+".list to the definition", nil)
 	}
-	return c.listed(ctx, k.list, values{"site": l.Site, "since": timestamppb.New(l.Since), "page": l.Page}, l.Page)
+	return c.listed(ctx, k.list, values{"site": l.Site, "since": timestamppb.New(l.Since), "page": l.Page})
 }
 
-func (c *Connector) listed(ctx context.Context, l *listing, v values, before string) (page connector.ListedPage, err error) {
+func (c *Connector) listed(ctx context.Context, l *listing, v values) (page connector.ListedPage, err error) {
 	got, err := c.do(ctx, l.request, v, "")
 	if err != nil {
 		return page, err
 	}
-	v = v.with(values{"body": got.body})
+	v = v.with(got.read())
 	items, err := l.items.list(ctx, v)
 	if err != nil {
 		return page, err
@@ -100,7 +103,6 @@ func (c *Connector) listed(ctx context.Context, l *listing, v values, before str
 		return page, err
 	}
 	page.More, err = l.more.bool(ctx, v, false)
-	page.More = page.More && page.Next != before
 	return page, err
 }
 
@@ -125,8 +127,21 @@ func (l *listing) document(ctx context.Context, v values) (d connector.Listed, e
 	if d.Version, err = l.version.int(ctx, v); err != nil {
 		return d, err
 	}
-	if d.Fields, err = l.fields.strings(ctx, v); err != nil || l.lines == nil {
+	if d.Fields, err = l.fields.strings(ctx, v); err != nil {
 		return d, err
+	}
+	prices, err := l.prices.strings(ctx, v)
+	if err != nil {
+		return d, err
+	}
+	for line, price := range prices {
+		if d.Fields == nil {
+			d.Fields = map[string]string{}
+		}
+		d.Fields[connector.PriceOf(line)] = price
+	}
+	if l.lines == nil {
+		return d, nil
 	}
 	d.Lines, d.Whole, err = l.lines.documentLines(ctx, v)
 	return d, err

@@ -81,7 +81,7 @@ func (c *Connector) Master(ctx context.Context, kind docklinev1.MasterKind, sinc
 		return page, &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "cursor_forgotten", Text: "the system no longer knows the cursor",
 			Remedy: "It is read from the beginning by itself.", Err: connector.ErrForgotten}
 	}
-	v := values{"body": got.body}
+	v := got.read()
 	items, err := f.items.list(ctx, v)
 	if err != nil {
 		return page, err
@@ -141,7 +141,7 @@ func (c *Connector) Tell(ctx context.Context, kind docklinev1.MasterKind, record
 	if err != nil || t.refused == nil {
 		return nil, err
 	}
-	v := values{"body": got.body}
+	v := got.read()
 	items, err := t.refused.list(ctx, v)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"cel.dev/cel-go/common/types/ref"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/dockline/dockline/collector/connector"
@@ -119,28 +120,22 @@ func (c *Connector) Find(ctx context.Context, p *connector.Posting) ([]connector
 }
 
 func (c *Connector) find(ctx context.Context, k *kind, p *connector.Posting, v values) ([]match, error) {
-	got, err := c.do(ctx, k.find.request, v, traceparent(p), k.find.absent...)
-	if err != nil {
-		return nil, err
-	}
-	if got.status/100 != 2 {
-		return nil, nil
-	}
-	v = v.with(values{"body": got.body})
-	items, err := k.find.items.list(ctx, v)
-	if err != nil {
-		return nil, err
-	}
 	var found []match
-	for _, item := range items {
-		one, ours, err := c.read(ctx, k, v.with(values{"item": item}))
-		if err != nil {
-			return nil, err
+	_, err := c.readPages(ctx, k.find.request, k.find.items, v, traceparent(p), func(v values, items []ref.Val) error {
+		for _, item := range items {
+			one, ours, err := c.read(ctx, k, v.with(values{"item": item}))
+			if err != nil {
+				return err
+			}
+			if ours {
+				one.item = item
+				found = append(found, one)
+			}
 		}
-		if ours {
-			one.item = item
-			found = append(found, one)
-		}
+		return nil
+	}, k.find.absent...)
+	if err != nil {
+		return nil, err
 	}
 	// What was taken back counts only where nothing else is there.
 	if inForce := slices.DeleteFunc(slices.Clone(found), func(m match) bool { return m.Reversed }); len(inForce) > 0 {

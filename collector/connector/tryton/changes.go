@@ -23,6 +23,8 @@ const (
 type position struct {
 	Sales    sweep `json:"sales"`
 	Invoices sweep `json:"invoices"`
+	// Opportunities are those of a CRM, which tells of nothing else.
+	Opportunities sweep `json:"opportunities,omitzero"`
 	// Born is the newest change that the first sweep of sales saw: orders that were closed before are not Dockline's.
 	Born string `json:"born,omitempty"`
 }
@@ -48,14 +50,17 @@ func (c *Connector) Changes(ctx context.Context, since connector.Cursor) (connec
 			return connector.Changes{}, technical("bad_cursor", "the cursor is not one of this connector's", "begin anew without a cursor", err)
 		}
 	}
-	sales, moreSales, err := c.page(ctx, modelSale, &at.Sales, []any{"number", "!=", nil})
+	if c.settings.Opportunities {
+		return c.opportunityChanges(ctx, at)
+	}
+	sales, moreSales, err := c.page(ctx, modelSale, &at.Sales, []any{"number", "!=", nil}, nil)
 	if err != nil {
 		return connector.Changes{}, err
 	}
 	if at.Born == "" && !moreSales {
 		at.Born = cmp.Or(at.Sales.Newest, time.Time{}.Format(stampFormat))
 	}
-	invoices, moreInvoices, err := c.page(ctx, modelInvoice, &at.Invoices, []any{"type", "=", "out"})
+	invoices, moreInvoices, err := c.page(ctx, modelInvoice, &at.Invoices, []any{"type", "=", "out"}, nil)
 	if err != nil {
 		return connector.Changes{}, err
 	}
@@ -79,8 +84,26 @@ func (c *Connector) Changes(ctx context.Context, since connector.Cursor) (connec
 	return connector.Changes{Events: events, Cursor: cursor, More: moreSales || moreInvoices}, nil
 }
 
+// opportunityChanges reports those that were converted or won.
+func (c *Connector) opportunityChanges(ctx context.Context, at position) (connector.Changes, error) {
+	ids, more, err := c.page(ctx, modelOpportunity, &at.Opportunities, []any{"state", "in", []string{"converted", "won"}}, nil)
+	if err != nil {
+		return connector.Changes{}, err
+	}
+	events, err := c.quoteEvents(ctx, ids)
+	if err != nil {
+		return connector.Changes{}, err
+	}
+	at.Opportunities.close(more, c.settings.Overlap)
+	cursor, err := json.Marshal(at)
+	if err != nil {
+		return connector.Changes{}, technical("bad_cursor", "the cursor cannot be written", "report it", err)
+	}
+	return connector.Changes{Events: events, Cursor: cursor, More: more}, nil
+}
+
 // page returns the ids of the next records of a sweep that were not seen with this stamp before.
-func (c *Connector) page(ctx context.Context, model string, s *sweep, only []any) (ids []int64, more bool, err error) {
+func (c *Connector) page(ctx context.Context, model string, s *sweep, only []any, about map[string]any) (ids []int64, more bool, err error) {
 	domain := []any{only, []any{"id", ">", s.After}}
 	if s.From != "" {
 		from, err := time.Parse(stampFormat, s.From)
@@ -90,7 +113,7 @@ func (c *Connector) page(ctx context.Context, model string, s *sweep, only []any
 		t := datetime(from)
 		domain = append(domain, []any{"OR", []any{"write_date", ">=", t}, []any{[]any{"write_date", "=", nil}, []any{"create_date", ">=", t}}})
 	}
-	found, err := c.client.searchRead(ctx, model, nil, domain, pageSize, "create_date", "write_date")
+	found, err := c.client.searchRead(ctx, model, about, domain, pageSize, "create_date", "write_date")
 	if err != nil {
 		return nil, false, err
 	}

@@ -1,8 +1,10 @@
 package tryton_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/connector/tryton"
@@ -105,39 +107,79 @@ func TestAnOrderIsAcceptedWhenItIsProcessed(t *testing.T) {
 	}
 }
 
+// The book is the same whether it is added up from movements, from a closed period on or from the beginning, or read bin by bin.
 func TestSnapshotAddsUpToTheBooks(t *testing.T) {
 	d := openDoor(t)
-	snapshots, err := d.connect(t).Snapshot(t.Context(), connector.Scope{Site: "dc-west"})
-	if err != nil || len(snapshots) != 1 {
-		t.Fatalf("Snapshot: %d, %v", len(snapshots), err)
-	}
-	type place struct{ bin, item, lot string }
-	want, got := map[place]int64{}, map[place]int64{}
+	want := map[spot]int64{}
 	for _, l := range d.db.Master.Stock { // nobody moves anything at dc-west in these tests
 		n, err := event.ParseQuantity(l.Quantity.String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if l.Site == "dc-west" && n != 0 {
-			want[place{l.Bin, l.Item, l.Lot}] += n
+			want[spot{l.Bin, l.Item, l.Lot}] += n
 		}
 	}
-	for _, l := range snapshots[0].GetStockSnapshot().GetLines() {
+	read := func(what string) {
+		t.Helper()
+		snapshots, err := d.connect(t).Snapshot(t.Context(), connector.Scope{Site: "dc-west"})
+		if err != nil || len(snapshots) != 1 {
+			t.Fatalf("%s: %d, %v", what, len(snapshots), err)
+		}
+		holds(t, what, snapshots[0].GetStockSnapshot().GetLines(), want)
+	}
+	read("from all movements")
+	admin := d.admin(t)
+	day := object{"__class__": "date", "year": time.Now().UTC().Year() - 1, "month": 2, "day": 1} // before anything was seeded
+	do := func(method string, params ...any) any {
+		t.Helper()
+		result, err := admin.Do(t.Context(), method, nil, params...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	var place spot
+	for p := range want {
+		if p.lot == "" && (place.bin == "" || p.item < place.item) {
+			place = p
+		}
+	}
+	early := do("stock.inventory.create", []any{object{"location": d.Bins["dc-west"][place.bin], "date": day, "lines": []any{[]any{"create",
+		[]any{object{"product": d.Products[place.item]["id"], "quantity": 7}}}}}})
+	do("stock.inventory.confirm", early) // what was counted later comes on top
+	want[place] += 7_000_000
+	do("stock.period.close", do("stock.period.create", []any{object{"date": day}}))
+	read("from a closed period on")
+	lines, err := d.connect(t).BookByBin(t.Context(), "dc-west", place.bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.DeleteFunc(want, func(p spot, _ int64) bool { return p.bin != place.bin })
+	holds(t, "bin by bin", lines, want)
+	if _, err := d.connect(t).Snapshot(t.Context(), connector.Scope{Site: "moon"}); err == nil {
+		t.Error("a snapshot of a site that is not there")
+	}
+}
+
+type spot struct{ bin, item, lot string }
+
+func holds(t *testing.T, what string, lines []*docklinev1.Line, want map[spot]int64) {
+	t.Helper()
+	got := map[spot]int64{}
+	for _, l := range lines {
 		n, err := event.ParseQuantity(l.GetQuantity().GetValue())
 		if err != nil {
 			t.Fatal(err)
 		}
-		got[place{l.Bin, l.Item, l.Lot}] += n
+		got[spot{l.Bin, l.Item, l.Lot}] += n
 	}
 	for p, n := range want {
 		if got[p] != n {
-			t.Errorf("%v: %d, want %d", p, got[p], n)
+			t.Errorf("%s, %v: %d, want %d", what, p, got[p], n)
 		}
 	}
 	if len(got) != len(want) {
-		t.Errorf("%d lines, want %d", len(got), len(want))
-	}
-	if _, err := d.connect(t).Snapshot(t.Context(), connector.Scope{Site: "moon"}); err == nil {
-		t.Error("a snapshot of a site that is not there")
+		t.Errorf("%s: %d lines, want %d", what, len(got), len(want))
 	}
 }

@@ -1,5 +1,5 @@
-// Package tryton is the connector to the ERP Tryton (6.0) by its JSON-RPC: it ships and invoices the orders that Tryton holds,
-// books count variances, and reports orders, invoices and stock.
+// Package tryton is the connector to the ERP Tryton (6.0) by its JSON-RPC: it makes orders that were handed in, ships and invoices those that
+// Tryton holds, takes returns back and credits them, books count variances, and reports orders, invoices, returns, credit notes and stock.
 package tryton
 
 import (
@@ -23,6 +23,9 @@ const (
 	modelLocation  = "stock.location"
 	modelProduct   = "product.product"
 	modelLot       = "stock.lot"
+	modelReturn    = "stock.shipment.out.return"
+	modelParty     = "party.party"
+	modelBillLine  = "account.invoice.line"
 )
 
 // Kinds of documents in references.
@@ -31,6 +34,8 @@ const (
 	documentInvoice   = "invoice"
 	documentInventory = "inventory"
 	documentSale      = "sale"
+	documentReturn    = "return_receipt"
+	documentCredit    = "credit_note"
 )
 
 // Connector is one Tryton database. It keeps nothing but its log-in.
@@ -54,10 +59,15 @@ func New(s Settings) (*Connector, error) {
 	return &Connector{settings: s, client: newClient(s)}, nil
 }
 
-// Kinds: shipments and invoices are Tryton's own documents that are brought on, an inventory is made for each variance.
+// Kinds: shipments and invoices are Tryton's own documents that are brought on; an inventory is made for each variance, an order for each that was handed
+// in. A return and its credit note may be either. Of a CRM it is statuses and cases.
 func (c *Connector) Kinds() map[connector.Kind]connector.Style {
+	if c.settings.Opportunities {
+		return map[connector.Kind]connector.Style{connector.OrderStatus: connector.Level, connector.ServiceCase: connector.Level}
+	}
 	return map[connector.Kind]connector.Style{connector.GoodsIssue: connector.Advance, connector.InvoiceTrigger: connector.Advance,
-		connector.StockAdjustment: connector.CreateOnce}
+		connector.StockAdjustment: connector.CreateOnce, connector.OrderCreate: connector.CreateOnce, connector.ReturnReceipt: connector.CreateOnce,
+		connector.CreditRequest: connector.CreateOnce}
 }
 
 // SettleTime is how long a transaction of Tryton may go on after its client has gone.
@@ -69,13 +79,18 @@ func (c *Connector) Probe(ctx context.Context) (connector.Metadata, error) {
 	if err != nil {
 		return connector.Metadata{}, err
 	}
-	if _, err := c.sites(ctx); err != nil {
+	if c.settings.Opportunities {
+		if _, err := c.client.searchRead(ctx, modelOpportunity, nil, []any{}, 1, "number"); err != nil {
+			return connector.Metadata{}, err
+		}
+	} else if _, err := c.sites(ctx); err != nil {
 		return connector.Metadata{}, err
 	}
 	return connector.Metadata{System: c.settings.Name, Version: fmt.Sprint(version)}, nil
 }
 
-// Find looks for the posting's key where Tryton keeps it: in the reference of a shipment or invoice, in the number of an inventory.
+// Find looks for the posting's key where Tryton keeps it: in the reference of a shipment, invoice or return, in the number of an inventory, in the
+// description of an order.
 func (c *Connector) Find(ctx context.Context, p *connector.Posting) ([]connector.Found, error) {
 	switch p.Kind {
 	case connector.GoodsIssue:
@@ -84,6 +99,14 @@ func (c *Connector) Find(ctx context.Context, p *connector.Posting) ([]connector
 		return c.findInvoice(ctx, p)
 	case connector.StockAdjustment:
 		return c.findAdjustment(ctx, p)
+	case connector.OrderCreate:
+		return c.findOrder(ctx, p)
+	case connector.ReturnReceipt:
+		return c.findReturn(ctx, p)
+	case connector.CreditRequest:
+		return c.findCredit(ctx, p)
+	case connector.OrderStatus, connector.ServiceCase:
+		return c.findRestated(ctx, p)
 	}
 	return nil, unknownKind(p)
 }
@@ -97,6 +120,14 @@ func (c *Connector) Apply(ctx context.Context, p *connector.Posting) (connector.
 		return c.applyInvoice(ctx, p)
 	case connector.StockAdjustment:
 		return c.applyAdjustment(ctx, p)
+	case connector.OrderCreate:
+		return c.applyOrder(ctx, p)
+	case connector.ReturnReceipt:
+		return c.applyReturn(ctx, p)
+	case connector.CreditRequest:
+		return c.applyCredit(ctx, p)
+	case connector.OrderStatus, connector.ServiceCase:
+		return c.applyRestated(ctx, p)
 	}
 	return connector.Result{}, unknownKind(p)
 }

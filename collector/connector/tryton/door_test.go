@@ -41,6 +41,18 @@ func openDoor(t *testing.T) *door {
 	return shared
 }
 
+// admin is who may change master data and close periods.
+func (d *door) admin(t *testing.T) *office.Client {
+	t.Helper()
+	db := d.db
+	db.Login = "admin"
+	c, err := office.Open(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // openWay is a way to Tryton of the test's own, on which calls can be made to fail.
 func openWay(t *testing.T, d *door) *office.Way {
 	t.Helper()

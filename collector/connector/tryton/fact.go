@@ -18,7 +18,7 @@ import (
 // does: the event is the same as long as nothing of the order's content has changed.
 func (c *Connector) saleEvents(ctx context.Context, ids []int64, born string) ([]*docklinev1.Event, error) {
 	sales, err := c.client.read(ctx, modelSale, nil, ids, "number", "state", "shipment_state", "reference", "party", "party.code", "party.name",
-		"currency.code", "warehouse", "sale_date", "create_date", "write_date", "shipments", "lines", "shipment_address.full_address")
+		"currency.code", "warehouse", "sale_date", "create_date", "write_date", "shipments", "shipment_returns", "lines", "shipment_address.full_address", "origin", "comment")
 	if err != nil || len(sales) == 0 {
 		return nil, err
 	}
@@ -35,18 +35,37 @@ func (c *Connector) saleEvents(ctx context.Context, ids []int64, born string) ([
 	if err != nil {
 		return nil, err
 	}
+	returns, err := c.returnsOf(ctx, sales, lines, sites)
+	if err != nil {
+		return nil, err
+	}
+	deals, err := c.dealsOf(ctx, sales)
+	if err != nil {
+		return nil, err
+	}
 	var out []*docklinev1.Event
 	for _, s := range sales {
+		if e := returnEvent(s, returns[s.id("id")], accepted[s.id("id")], born); e != nil {
+			e.Documents = []*docklinev1.DocumentReference{c.document(documentSale, s.text("number"))}
+			out = append(out, e)
+			continue
+		}
 		at := accepted[s.id("id")]
 		e := &docklinev1.Event{Subject: s.text("number"), Documents: []*docklinev1.DocumentReference{c.document(documentSale, s.text("number"))}}
 		switch s.text("state") {
 		case "processing", "done": // a confirmed one is processed in a second transaction, which makes its shipment
 			order := c.order(s, lines[s.id("id")], sites)
 			if len(order.Lines) == 0 || closed(s) && at.Format(stampFormat) <= born {
-				continue // returns and services, and what was over before Dockline began
+				continue // services, and what was over before Dockline began
 			}
 			e.Kind, e.Payload = docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED, &docklinev1.Event_Order{Order: order}
+			if model, deal := s.pointed("origin"); model == modelOpportunity && deals[deal] != "" {
+				e.Documents = append(e.Documents, c.document(documentOpportunity, deals[deal]))
+			}
 		case "cancelled":
+			if returns[s.id("id")] != nil {
+				continue
+			}
 			if at = s.time("write_date"); at.IsZero() || at.Format(stampFormat) <= born {
 				continue
 			}
@@ -58,6 +77,25 @@ func (c *Connector) saleEvents(ctx context.Context, ids []int64, born string) ([
 		out = append(out, revise(e, fmt.Sprintf("sale/%d", s.id("id")), at))
 	}
 	return out, nil
+}
+
+// dealsOf are the numbers of the opportunities that sales came of, by id, where Tryton has such and the user may read them.
+func (c *Connector) dealsOf(ctx context.Context, sales []row) (map[int64]string, error) {
+	ids := map[int64]bool{}
+	for _, s := range sales {
+		if model, id := s.pointed("origin"); model == modelOpportunity {
+			ids[id] = true
+		}
+	}
+	found, err := c.named(ctx, modelOpportunity, ids, "number")
+	if isCode(err, userError) {
+		return nil, nil // the order counts without it too
+	}
+	out := map[int64]string{}
+	for id, r := range found {
+		out[id] = r.text("number")
+	}
+	return out, err
 }
 
 // closed: nothing of the order is left to ship.
@@ -133,16 +171,20 @@ func (c *Connector) order(s row, lines []row, sites []site) *docklinev1.Order {
 	return o
 }
 
-// invoiceEvents reports posted invoices; a credit note is none, nor one of an order that was over before Dockline began.
+// invoiceEvents reports posted invoices and credit notes, but for those of an order that was over before Dockline began.
 func (c *Connector) invoiceEvents(ctx context.Context, ids []int64, born string) ([]*docklinev1.Event, error) {
-	invoices, err := c.client.read(ctx, modelInvoice, nil, ids, "number", "state", "total_amount", "currency.code", "sales", "lines", "move", "move.create_date", "create_date")
+	invoices, err := c.client.read(ctx, modelInvoice, nil, ids, "number", "state", "total_amount", "currency.code", "sales", "lines", "move", "move.create_date", "create_date", "reference")
 	if err != nil {
 		return nil, err
 	}
-	invoices = slices.DeleteFunc(invoices, func(r row) bool {
-		return r.text("state") != "posted" && r.text("state") != "paid" || strings.HasPrefix(r.text("total_amount"), "-")
-	})
+	invoices = slices.DeleteFunc(invoices, func(r row) bool { return r.text("state") != "posted" && r.text("state") != "paid" })
 	slices.SortFunc(invoices, func(a, b row) int { return int(a.id("id") - b.id("id")) })
+	credits := func(r row) bool { return strings.HasPrefix(r.text("total_amount"), "-") }
+	out, err := c.creditEvents(ctx, slices.DeleteFunc(slices.Clone(invoices), func(r row) bool { return !credits(r) }), born)
+	if err != nil {
+		return nil, err
+	}
+	invoices = slices.DeleteFunc(invoices, credits)
 	var sales, lines []int64
 	for _, i := range invoices {
 		sales, lines = append(sales, i.ids("sales")...), append(lines, i.ids("lines")...)
@@ -159,7 +201,6 @@ func (c *Connector) invoiceEvents(ctx context.Context, ids []int64, born string)
 	if err != nil {
 		return nil, err
 	}
-	var out []*docklinev1.Event
 	for _, i := range invoices {
 		of := i.ids("sales")
 		if len(of) != 1 {

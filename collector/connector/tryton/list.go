@@ -2,6 +2,7 @@ package tryton
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -11,7 +12,10 @@ import (
 
 // Lists: what the collector posts, Tryton also lists, whoever made it.
 func (c *Connector) Lists() []connector.Kind {
-	return []connector.Kind{connector.GoodsIssue, connector.InvoiceTrigger, connector.StockAdjustment}
+	if c.settings.Opportunities {
+		return nil
+	}
+	return []connector.Kind{connector.GoodsIssue, connector.InvoiceTrigger, connector.StockAdjustment, connector.ReturnReceipt, connector.CreditRequest}
 }
 
 // List goes over the records of a model by id; the page is the last id of the one before.
@@ -30,6 +34,10 @@ func (c *Connector) List(ctx context.Context, l connector.Listing) (page connect
 		list = c.listInvoices
 	case connector.StockAdjustment:
 		list = c.listInventories
+	case connector.ReturnReceipt:
+		list = c.listReturns
+	case connector.CreditRequest:
+		list = c.listCredits
 	default:
 		return page, dataFault("unknown_kind", "it is read back posting by posting", "Tryton lists no %s", l.Kind)
 	}
@@ -42,7 +50,7 @@ func (c *Connector) List(ctx context.Context, l connector.Listing) (page connect
 		t := datetime(l.Since)
 		domain = append(domain, []any{"OR", []any{"write_date", ">=", t}, []any{[]any{"write_date", "=", nil}, []any{"create_date", ">=", t}}})
 	}
-	if l.Kind == connector.GoodsIssue && l.Site != "" {
+	if (l.Kind == connector.GoodsIssue || l.Kind == connector.ReturnReceipt) && l.Site != "" {
 		if at := slices.IndexFunc(sites, func(s site) bool { return s.name == l.Site }); at >= 0 {
 			domain = append(domain, []any{"warehouse", "=", sites[at].warehouse})
 		}
@@ -177,7 +185,7 @@ func billedInBase(line row) int64 {
 	n := line.quantity("quantity")
 	base := line.sub("product").sub("default_uom").float("factor")
 	if own := line.sub("unit").float("factor"); line.id("unit") != line.sub("product").id("default_uom") && base > 0 {
-		return int64(float64(n)*own/base + 0.5)
+		return int64(math.Round(float64(n) * own / base))
 	}
 	return n
 }

@@ -25,6 +25,9 @@ type Settings struct {
 	Sites map[string]string `yaml:"sites"`
 	// Units maps a unit's symbol in Tryton to the code that events carry; "u" is "each", any other is its symbol.
 	Units map[string]string `yaml:"units"`
+	// Opportunities: this user sees Tryton's CRM, and nothing of its sales, stock and invoices. Opportunities that were won are told as approved quotes;
+	// statuses and cases are written to them.
+	Opportunities bool `yaml:"opportunities"`
 	// Timeout ends one request; 30 s.
 	Timeout time.Duration `yaml:"timeout"`
 	// SettleTime is how long after an unknown outcome a transaction may still be running in Tryton; 1 m.

@@ -35,10 +35,10 @@ func (c *Connector) sale(ctx context.Context, number string) (sale, error) {
 
 // move is one movement of a shipment. Quantity is in millionths of the product's default unit.
 type move struct {
-	id, product, unit, from, lot, line, origin int64
-	item, lotNumber, state                     string
-	quantity                                   int64
-	invoiced                                   bool
+	id, product, unit, from, to, lot, line, origin int64
+	item, lotNumber, state                         string
+	quantity                                       int64
+	invoiced                                       bool
 }
 
 // shipment is a customer shipment with its two kinds of movements: picks go to the output zone, outgoing ones leave.
@@ -109,14 +109,14 @@ func keyOf(reference string) string {
 
 func (c *Connector) moves(ctx context.Context, ids []int64) (map[int64]move, error) {
 	found, err := c.client.read(ctx, modelMove, nil, ids, "product", "product.code", "product.default_uom", "product.default_uom.factor", "uom",
-		"uom.factor", "quantity", "from_location", "lot", "lot.number", "state", "origin", "invoice_lines")
+		"uom.factor", "quantity", "from_location", "to_location", "lot", "lot.number", "state", "origin", "invoice_lines")
 	if err != nil {
 		return nil, err
 	}
 	out := map[int64]move{}
 	for _, r := range found {
 		m := move{id: r.id("id"), product: r.id("product"), item: r.sub("product").text("code"), unit: r.sub("product").id("default_uom"),
-			from: r.id("from_location"), lot: r.id("lot"), lotNumber: r.sub("lot").text("number"), state: r.text("state"),
+			from: r.id("from_location"), to: r.id("to_location"), lot: r.id("lot"), lotNumber: r.sub("lot").text("number"), state: r.text("state"),
 			invoiced: len(r.ids("invoice_lines")) > 0, quantity: inBase(r)}
 		if model, id := r.pointed("origin"); model == modelSaleLine {
 			m.line = id

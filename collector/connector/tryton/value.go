@@ -103,6 +103,12 @@ func (r row) float(field string) float64 {
 	return f
 }
 
+// truth is a Boolean: on SQLite Tryton sends 0 and 1.
+func (r row) truth(field string) bool {
+	n, isNumber := r[field].(json.Number)
+	return r[field] == true || isNumber && n != "0"
+}
+
 func (r row) time(field string) time.Time {
 	t, _ := r[field].(time.Time)
 	return t
@@ -128,3 +134,16 @@ func (r row) pointed(field string) (model string, id int64) {
 }
 
 func reference(model string, id int64) string { return fmt.Sprintf("%s,%d", model, id) }
+
+// date is how a day is sent.
+func date(t time.Time) map[string]any {
+	return map[string]any{"__class__": "date", "year": t.Year(), "month": int(t.Month()), "day": t.Day()}
+}
+
+// money is how an amount of it is sent: a JSON number would be refused.
+func money(text string) map[string]any {
+	return map[string]any{"__class__": "Decimal", "decimal": text}
+}
+
+// jsonID is an id as answers have it.
+func jsonID(id int64) json.Number { return json.Number(strconv.FormatInt(id, 10)) }

@@ -15,6 +15,7 @@ import (
 	"github.com/dockline/dockline/plugins"
 	"github.com/dockline/dockline/plugins/mapping"
 	"github.com/dockline/dockline/plugins/wms-file/delimited"
+	"github.com/dockline/dockline/plugins/work"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -87,7 +88,7 @@ func defaultConfig() Config {
 type setup struct {
 	Config
 	streams []*stream
-	sheets  map[workKind]*sheet
+	sheets  map[work.Kind]*sheet
 }
 
 // loader gathers faults with their lines.
@@ -104,7 +105,7 @@ func (l *loader) fault(path, format string, args ...any) {
 func load(raw []byte) (*setup, []*docklinev1.ConfigFault) {
 	c := defaultConfig()
 	l := &loader{raw: raw, faults: plugins.Decode(raw, &c)}
-	s := &setup{Config: c, sheets: map[workKind]*sheet{}}
+	s := &setup{Config: c, sheets: map[work.Kind]*sheet{}}
 	if s.Archive == "" && s.Outbound != "" {
 		s.Archive = filepath.Join(s.Outbound, "archive")
 	}
@@ -197,6 +198,9 @@ func (l *loader) loadStreams(s *setup) {
 			l.fault(path+"."+key, "%s", text)
 		}
 		f.Spec = specWithDefaults(f.Spec, s.Defaults)
+		if f.Deleted != "" {
+			l.fault(path+".deleted", "a file's rows cannot take back what was told; map a revision column, or a kind that takes back (shipment.voided)")
+		}
 		compiled, faults := mapping.Compile(f.Name, f.Spec)
 		for _, fault := range faults {
 			l.fault(path+"."+fault.Path, "%s", fault.Text)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dockline/dockline/plugins/mapping"
+	"github.com/dockline/dockline/plugins/work"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -27,7 +28,7 @@ func TestSamplesAreGood(t *testing.T) {
 			t.Errorf("%s: %v", name, faults)
 			continue
 		}
-		if len(s.streams) < 3 || s.sheets[releaseOrder] == nil {
+		if len(s.streams) < 3 || s.sheets[work.ReleaseOrder] == nil {
 			t.Errorf("%s: %d streams, sheets %v", name, len(s.streams), s.sheets)
 		}
 	}

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/dockline/dockline/plugins/mapping"
 	"github.com/dockline/dockline/plugins/wms-file/delimited"
+	"github.com/dockline/dockline/plugins/work"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -45,37 +45,14 @@ type SheetColumn struct {
 	Required bool   `yaml:"required"`
 }
 
-// workKind is what a command asks for.
-type workKind string
-
-const (
-	releaseOrder workKind = "release_order"
-	cancelOrder  workKind = "cancel_order"
-	requestCount workKind = "request_count"
-)
-
 // sheet is a Sheet that has been checked.
 type sheet struct {
 	Sheet
 	clock mapping.Clock
 }
 
-// headFields are those that every line repeats, lineFields those of the line itself.
-var (
-	headFields = map[workKind][]string{
-		releaseOrder: {"key", "version", "number", "customer", "customer_name", "customer_reference", "currency", "ordered_at", "promised_at", "ship_to", "reason"},
-		cancelOrder:  {"key", "version", "number", "reason"},
-		requestCount: {"key", "version", "number", "reason"},
-	}
-	lineFields = map[workKind][]string{
-		releaseOrder: {"order_line", "item", "gtin", "quantity", "unit", "lot", "bin", "description", "unit_price"},
-		cancelOrder:  {},
-		requestCount: {"bin", "item", "gtin", "lot", "unit", "stock_status"},
-	}
-)
-
 func (l *loader) loadSheets(s *setup) {
-	for kind, given := range map[workKind]*Sheet{releaseOrder: s.Commands.ReleaseOrder, cancelOrder: s.Commands.CancelOrder, requestCount: s.Commands.RequestCount} {
+	for kind, given := range map[work.Kind]*Sheet{work.ReleaseOrder: s.Commands.ReleaseOrder, work.CancelOrder: s.Commands.CancelOrder, work.RequestCount: s.Commands.RequestCount} {
 		if given == nil {
 			continue
 		}
@@ -96,7 +73,7 @@ func (l *loader) loadSheets(s *setup) {
 	}
 }
 
-func (l *loader) checkSheet(path string, kind workKind, s *sheet) {
+func (l *loader) checkSheet(path string, kind work.Kind, s *sheet) {
 	faults := s.Format.Faults()
 	for _, key := range slices.Sorted(maps.Keys(faults)) {
 		l.fault(path+"."+key, "%s", faults[key])
@@ -119,7 +96,7 @@ func (l *loader) checkSheet(path string, kind workKind, s *sheet) {
 	if len(s.Columns) == 0 {
 		l.fault(path+".columns", "no columns; list them in their order, for example - {header: order, field: number}")
 	}
-	known := slices.Concat(headFields[kind], lineFields[kind])
+	known := slices.Concat(work.HeadFields[kind], work.LineFields[kind])
 	for i, col := range s.Columns {
 		at := fmt.Sprintf("%s.columns[%d]", path, i)
 		switch {
@@ -133,61 +110,6 @@ func (l *loader) checkSheet(path string, kind workKind, s *sheet) {
 	}
 }
 
-// work is a command in the terms of a sheet: fields that every row repeats, and those of each row.
-type work struct {
-	number string
-	head   map[string]string
-	rows   []map[string]string
-}
-
-func (s *sheet) workOf(cmd *docklinev1.Command) work {
-	w := work{head: map[string]string{"key": cmd.GetKey(), "version": strconv.FormatUint(cmd.GetVersion(), 10)}}
-	var lines []*docklinev1.Line
-	switch {
-	case cmd.GetReleaseOrder() != nil:
-		o := cmd.GetReleaseOrder().GetOrder()
-		w.number, lines = o.GetNumber(), o.GetLines()
-		for name, text := range map[string]string{
-			"customer": o.GetCustomer(), "customer_name": o.GetCustomerName(), "customer_reference": o.GetCustomerReference(), "currency": o.GetCurrency(),
-			"ship_to": strings.Join(o.GetShipTo(), " | "), "reason": o.GetReason(), "ordered_at": "", "promised_at": "",
-		} {
-			w.head[name] = text
-		}
-		if o.GetOrderedAt() != nil {
-			w.head["ordered_at"] = s.clock.Format(o.GetOrderedAt().AsTime())
-		}
-		if o.GetPromisedAt() != nil {
-			w.head["promised_at"] = s.clock.Format(o.GetPromisedAt().AsTime())
-		}
-	case cmd.GetCancelOrder() != nil:
-		w.number, w.head["reason"] = cmd.GetCancelOrder().GetNumber(), cmd.GetCancelOrder().GetReason()
-		w.rows = []map[string]string{{}}
-	case cmd.GetRequestCount() != nil:
-		w.number, lines, w.head["reason"] = cmd.GetRequestCount().GetNumber(), cmd.GetRequestCount().GetLines(), cmd.GetRequestCount().GetReason()
-	}
-	w.head["number"] = w.number
-	for _, l := range lines {
-		w.rows = append(w.rows, map[string]string{
-			"order_line": l.GetOrderLine(), "item": l.GetItem(), "gtin": l.GetGtin(), "quantity": s.Number.Format(l.GetQuantity().GetValue()),
-			"unit": l.GetQuantity().GetUnit(), "lot": l.GetLot(), "bin": l.GetBin(), "description": l.GetDescription(),
-			"unit_price": s.Number.Format(l.GetUnitPrice()), "stock_status": l.GetStockStatus(),
-		})
-	}
-	return w
-}
-
-func kindOf(cmd *docklinev1.Command) workKind {
-	switch {
-	case cmd.GetReleaseOrder() != nil:
-		return releaseOrder
-	case cmd.GetCancelOrder() != nil:
-		return cancelOrder
-	case cmd.GetRequestCount() != nil:
-		return requestCount
-	}
-	return ""
-}
-
 // refused is why a command can never be written; its words are for the person who asked.
 type refused string
 
@@ -195,14 +117,14 @@ func (r refused) Error() string { return string(r) }
 
 // write gives the file's name and content.
 func (s *sheet) write(cmd *docklinev1.Command) (name string, content []byte, err error) {
-	w := s.workOf(cmd)
-	if w.number == "" {
+	w := work.Of(cmd, s.Number, s.clock)
+	if w.Number == "" {
 		return "", nil, refused("the command names no order or count number")
 	}
-	if len(w.rows) == 0 {
-		return "", nil, refused(w.number + " has no lines; there is nothing to do for the site")
+	if len(w.Rows) == 0 {
+		return "", nil, refused(w.Number + " has no lines; there is nothing to do for the site")
 	}
-	name = strings.NewReplacer("{number}", safe(w.number), "{key}", safe(cmd.GetKey()), "{version}", w.head["version"]).Replace(s.File)
+	name = strings.NewReplacer("{number}", safe(w.Number), "{key}", safe(cmd.GetKey()), "{version}", w.Head["version"]).Replace(s.File)
 	var out strings.Builder
 	if !s.NoTitle {
 		titles := make([]string, len(s.Columns))
@@ -213,12 +135,12 @@ func (s *sheet) write(cmd *docklinev1.Command) (name string, content []byte, err
 			return "", nil, err
 		}
 	}
-	for i, row := range w.rows {
+	for i, row := range w.Rows {
 		cells := make([]string, len(s.Columns))
 		for j, col := range s.Columns {
-			cells[j] = col.Text + row[col.Field] + w.head[col.Field]
+			cells[j] = col.Text + row[col.Field] + w.Head[col.Field]
 			if cells[j] == "" && col.Required {
-				return "", nil, refused(fmt.Sprintf("line %d of %s has no %s, which the WMS needs in column %s; add it to the order", i+1, w.number, col.Field, col.Header))
+				return "", nil, refused(fmt.Sprintf("line %d of %s has no %s, which the WMS needs in column %s; add it to the order", i+1, w.Number, col.Field, col.Header))
 			}
 		}
 		if err := s.row(&out, cells); err != nil {
@@ -227,7 +149,7 @@ func (s *sheet) write(cmd *docklinev1.Command) (name string, content []byte, err
 	}
 	raw, missing, ok := delimited.Encode(s.Encoding, out.String())
 	if !ok {
-		return "", nil, refused(fmt.Sprintf("%s holds the character %q, which %s does not have; correct the text, or set another encoding that the WMS reads", w.number, missing, s.Encoding))
+		return "", nil, refused(fmt.Sprintf("%s holds the character %q, which %s does not have; correct the text, or set another encoding that the WMS reads", w.Number, missing, s.Encoding))
 	}
 	if s.Encoding == "utf-16" {
 		raw = append([]byte{0xff, 0xfe}, raw...)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/dockline/dockline/plugins/work"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -45,9 +46,9 @@ func (s *sink) deliver(_ context.Context, cmd *docklinev1.Command) (*docklinev1.
 
 func (s *sink) begin(cmd *docklinev1.Command) (*docklinev1.CommandResult, error) {
 	entry := applied{Key: cmd.GetKey(), Version: cmd.GetVersion()}
-	sheet := s.setup.sheets[kindOf(cmd)]
+	sheet := s.setup.sheets[work.KindOf(cmd)]
 	if sheet == nil {
-		return s.refuse(cmd, fmt.Sprintf("the plugin has no section commands.%s: this site's WMS does not take such work by file", kindOf(cmd)))
+		return s.refuse(cmd, fmt.Sprintf("the plugin has no section commands.%s: this site's WMS does not take such work by file", work.KindOf(cmd)))
 	}
 	name, content, err := sheet.write(cmd)
 	var no refused

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dockline/dockline/plugins"
+	"github.com/dockline/dockline/plugins/work"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -147,7 +148,7 @@ func TestCommandIsAppliedOnce(t *testing.T) {
 func TestCrashWhileWriting(t *testing.T) {
 	p, inbound, data := writer(t, "sample.yaml")
 	cmd := release(1, "SO1", "SKU-1")
-	sheet := p.sink.setup.sheets[releaseOrder]
+	sheet := p.sink.setup.sheets[work.ReleaseOrder]
 	name, content, err := sheet.write(cmd)
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,9 @@ const maxTried = 500
 
 // Try implements plugins.Trier: it reads a sample as the configuration says, or proposes a mapping where none fits.
 func (p *Plugin) Try(request *docklinev1.TryRequest) (*docklinev1.TryResponse, error) {
+	if request.GetFileName() == "" {
+		return nil, errors.New("which file? Name one as the WMS writes it: --sample PICK0001.csv")
+	}
 	body := newContent(request.GetFileName(), request.GetSample(), p.Now())
 	if strings.TrimSpace(string(request.GetConfig())) != "" {
 		s, faults := load(request.GetConfig())

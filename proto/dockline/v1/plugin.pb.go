@@ -567,7 +567,11 @@ type CaptureStart struct {
 	DataDir string `protobuf:"bytes,4,opt,name=data_dir,json=dataDir,proto3" json:"data_dir,omitempty"`
 	Id      string `protobuf:"bytes,5,opt,name=id,proto3" json:"id,omitempty"`
 	// The host takes several batches in one message.
-	Bundles       bool `protobuf:"varint,90,opt,name=bundles,proto3" json:"bundles,omitempty"`
+	Bundles bool `protobuf:"varint,90,opt,name=bundles,proto3" json:"bundles,omitempty"`
+	// Whose events these are: with the plugin's id the parts of an event's id that a plugin does not know by itself. It needs them to name an event
+	// that it has told before (error.declared). Empty from an older host.
+	Tenant        string `protobuf:"bytes,91,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Site          string `protobuf:"bytes,92,opt,name=site,proto3" json:"site,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -642,6 +646,20 @@ func (x *CaptureStart) GetBundles() bool {
 		return x.Bundles
 	}
 	return false
+}
+
+func (x *CaptureStart) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *CaptureStart) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
 }
 
 type CaptureAcks struct {
@@ -1860,14 +1878,16 @@ const file_dockline_v1_plugin_proto_rawDesc = "" +
 	"\x03ack\x18\x02 \x01(\v2\x17.dockline.v1.CaptureAckH\x00R\x03ack\x121\n" +
 	"\x05drain\x18\x03 \x01(\v2\x19.dockline.v1.CaptureDrainH\x00R\x05drain\x12.\n" +
 	"\x04acks\x18Z \x01(\v2\x18.dockline.v1.CaptureAcksH\x00R\x04acksB\t\n" +
-	"\amessage\"\x9b\x01\n" +
+	"\amessage\"\xc7\x01\n" +
 	"\fCaptureStart\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x16\n" +
 	"\x06window\x18\x03 \x01(\rR\x06window\x12\x19\n" +
 	"\bdata_dir\x18\x04 \x01(\tR\adataDir\x12\x0e\n" +
 	"\x02id\x18\x05 \x01(\tR\x02id\x12\x18\n" +
-	"\abundles\x18Z \x01(\bR\abundles\":\n" +
+	"\abundles\x18Z \x01(\bR\abundles\x12\x16\n" +
+	"\x06tenant\x18[ \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04site\x18\\ \x01(\tR\x04site\":\n" +
 	"\vCaptureAcks\x12+\n" +
 	"\x04acks\x18\x01 \x03(\v2\x17.dockline.v1.CaptureAckR\x04acks\"\xa6\x01\n" +
 	"\n" +

@@ -86,25 +86,28 @@ func (r report) found() map[string]finding {
 type hand interface {
 	Hand(how, reference string) error
 	HandStock(place erp.StockLine, by decimal.Decimal)
+	HandOrder(how, number string) error
 }
 
 // seeded is one difference, by the name under which it must be found, and how.
 type seeded struct{ subject, result, says string }
 
-// TestSweepSeeded seeds differences of eight kinds in ERP and CRM after a day on which everything agrees: all are found, by document, line, lot and
-// quantity, and nothing else is. Each is one exception of its own. What the CRM only holds a copy of is stated again by itself, its exceptions close,
+// TestSweepSeeded seeds differences of thirteen kinds in ERP and CRM after a day on which everything agrees: documents, stock and statuses of eight, orders
+// of four, and fields on which the CRM's copy of a customer and the ERP disagree. All are found, by document, line, lot, quantity, price and field, and
+// nothing else is. Each is one exception of its own. What the CRM only holds a copy of is stated again by itself, its exceptions close,
 // and the next comparison says what is gone and what is still there.
 //
-// Shows: S43
+// Shows: S10, S43
 func TestSweepSeeded(t *testing.T) {
-	n := testenv.Count("sweep.seeded") / 8
+	n, m := testenv.Count("sweep.seeded")/8, testenv.Count("sweep.records")/5
 	w := worldtest.Open(t, world.Config{Seed: 43})
-	worldtest.Orders(t, w, max(12, 7*n))
+	worldtest.Orders(t, w, max(12, 7*n+4*m))
 	worldtest.Settle(t, w, patience)
 	if r, code := sweep(t, w); code != 0 || r.Unexplained != 0 || len(r.Runs) != 2 || r.Runs[0].Matched < 7*n || !slices.Equal(r.Runs[0].NotListed, []string{"order_create"}) { // an ERP has orders of its own
 		t.Fatalf("before anything was changed: code %d, %+v", code, r)
 	}
 	want := seed(t, w, n)
+	seedRecords(t, w, m, want)
 	first, code := sweep(t, w)
 	got := first.found()
 	for name, s := range want {
@@ -129,7 +132,7 @@ func TestSweepSeeded(t *testing.T) {
 	for _, run := range first.Runs {
 		calls += run.Calls
 	}
-	t.Logf("%d differences of 8 kinds: %d found, %d requests", len(want), len(got), calls)
+	t.Logf("%d differences of 13 kinds: %d found, %d requests", len(want), len(got), calls)
 	if open := cases(t, w); len(open) != len(want) {
 		t.Errorf("%d exceptions of the sweep are open, want one for each of %d differences: %v", len(open), len(want), open)
 	}
@@ -162,7 +165,7 @@ func seed(t *testing.T, w *world.World, n int) map[string]seeded {
 			case "issue removed":
 				s.result, s.says = "missing", "erp has no goods issue "+i.ExternalReference
 			case "issue doubled":
-				s.says = "stands 2 times in erp: " + i.Number + ", " + i.Number + "-again"
+				s.says = "is in erp 2 times: " + i.Number + ", " + i.Number + "-again"
 			case "issue by hand":
 				subject, s.result, s.says = "goods_issue "+i.Number+"-hand", "extra", "order "+i.Order
 			case "issue quantity":
@@ -211,6 +214,72 @@ func seedStock(t *testing.T, w *world.World, hands hand, n int, removed []erp.Go
 	}
 }
 
+// seedRecords changes orders from the end of the list, whose goods issues nobody has touched, and customers.
+func seedRecords(t *testing.T, w *world.World, n int, want map[string]seeded) {
+	t.Helper()
+	issues, err := w.ERP.Issues(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	orders, err := w.ERP.Orders(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	touched := map[string]bool{}
+	for _, i := range issues {
+		if _, ok := want["erp goods_issue "+i.ExternalReference]; ok || strings.HasSuffix(i.Number, "-hand") || want["erp invoice_trigger "+i.ExternalReference].says != "" {
+			touched[i.Order] = true
+		}
+	}
+	for name := range want { // issues that were removed are in no list any more
+		if reference, ok := strings.CutPrefix(name, "erp goods_issue "); ok {
+			order, _, _ := strings.Cut(reference, "/")
+			touched[order] = true
+		}
+	}
+	at := len(orders)
+	for _, how := range erp.OrderHands {
+		for range n {
+			for at--; at >= 0 && (touched[orders[at].Number] || orders[at].Status == erp.Draft || orders[at].Status == erp.Cancelled || len(orders[at].Lines) == 0); at-- {
+			}
+			if at < 0 {
+				t.Fatalf("%d orders are too few", len(orders))
+			}
+			o := orders[at]
+			if err := w.ERP.(hand).HandOrder(how, o.Number); err != nil {
+				t.Fatal(err)
+			}
+			line := o.Lines[0]
+			subject, s := "order "+o.Number, seeded{result: "different"}
+			switch how {
+			case "order quantity":
+				s.says = "line " + line.Line + " " + line.Item + " is " + line.Wanted.String() + " in Dockline and " + line.Wanted.Add(decimal.NewFromInt(2)).String() + " in erp"
+			case "order price":
+				s.says = "price of line " + line.Line + " is " + line.UnitPrice.String() + " in Dockline"
+			case "order removed":
+				s.result, s.says = "missing", "erp has no order "+o.Number
+			case "order by hand":
+				subject, s.result, s.says = subject+"-hand", "extra", "which Dockline does not know"
+			}
+			s.subject = subject
+			want["erp "+subject] = s
+		}
+	}
+	for i, c := range w.ERP.Master().Customers[:n] {
+		field, says := "price_list", "The price list of customer "+c.Code+" is "+c.PriceList+" in erp and special in crm"
+		change := func(of *crm.Customer) { of.PriceList = "special" }
+		if i%2 == 1 {
+			field, says = "credit_limit", "The credit limit of customer "+c.Code+" is nothing in erp and 5000 in crm"
+			change = func(of *crm.Customer) { of.CreditLimit = "5000" }
+		}
+		if err := w.CRM.HandCustomer(c.Code, change); err != nil {
+			t.Fatal(err)
+		}
+		subject := "customer " + c.Code + " " + field
+		want["crm "+subject] = seeded{subject, "different", says}
+	}
+}
+
 func seedCRM(t *testing.T, w *world.World, n int, want map[string]seeded) {
 	t.Helper()
 	office := crm.NewClient(w.CRMHTTP.URL(), "")
@@ -224,7 +293,7 @@ func seedCRM(t *testing.T, w *world.World, n int, want map[string]seeded) {
 		if err := office.Do(t.Context(), "PUT", "/api/orders/"+o.Number, o, nil); err != nil {
 			t.Fatal(err)
 		}
-		want["crm crm_status "+o.Number] = seeded{"crm_status " + o.Number, "different", "status: Dockline " + was + ", crm cancelled"}
+		want["crm crm_status "+o.Number] = seeded{"crm_status " + o.Number, "different", "status is " + was + " in Dockline and cancelled in crm"}
 	}
 }
 
@@ -260,7 +329,7 @@ func healed(t *testing.T, w *world.World, want map[string]seeded) {
 	office := crm.NewClient(w.CRMHTTP.URL(), "")
 	worldtest.Until(t, "the CRM shows again what it was told", patience, func() (bool, error) {
 		for name, s := range want {
-			if !strings.HasPrefix(name, "crm ") {
+			if !strings.HasPrefix(name, "crm crm_status ") {
 				continue
 			}
 			var o crm.Order
@@ -283,7 +352,7 @@ func healed(t *testing.T, w *world.World, want map[string]seeded) {
 	}
 	open := cases(t, w)
 	for name, s := range want {
-		crmCopy, posted := strings.HasPrefix(name, "crm "), strings.HasPrefix(name, "erp goods_issue ") && s.result == "missing"
+		crmCopy, posted := strings.HasPrefix(name, "crm crm_status "), strings.HasPrefix(name, "erp goods_issue ") && s.result == "missing"
 		if closed := !slices.Contains(open, name); closed != (crmCopy || posted) {
 			t.Errorf("%s: its exception is closed: %t", name, closed)
 		}

@@ -20,8 +20,8 @@ import (
 	"github.com/dockline/dockline/testenv/world/worldtest"
 )
 
-// posting are the calls that a day's postings are made of: a shipment's, its invoice's, those of a count with a variance.
-var posting = []string{"stock.shipment.out.write", "stock.shipment.out.assign_force", "stock.shipment.out.pick", "stock.shipment.out.pack",
+// steps are the calls that a day's postings are made of: a shipment's, its invoice's, those of a count with a variance.
+var steps = []string{"stock.shipment.out.write", "stock.shipment.out.assign_force", "stock.shipment.out.pick", "stock.shipment.out.pack",
 	"stock.shipment.out.done", "account.invoice.write", "account.invoice.post", "stock.inventory.create", "stock.inventory.confirm"}
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
@@ -71,7 +71,7 @@ func TestExactlyOnceWithTryton(t *testing.T) {
 	t.Run("the lost answer", func(t *testing.T) {
 		t.Parallel()
 		w, real := open(t, world.Config{Seed: 49, Sites: []string{"dc-west"}})
-		for _, method := range posting {
+		for _, method := range steps {
 			real.Way.Arm(method, 1, tryton.LoseAnswer)
 		}
 		worldtest.Orders(t, w, 6)
@@ -82,7 +82,7 @@ func TestExactlyOnceWithTryton(t *testing.T) {
 	t.Run("a kill between send and hear", func(t *testing.T) {
 		t.Parallel()
 		w, real := open(t, world.Config{Seed: 49, Sites: []string{"dc-west"}})
-		for _, method := range posting {
+		for _, method := range steps {
 			real.Way.Arm(method, 1, tryton.Meanwhile(func() {
 				w.Collector.Kill()
 				if err := w.Collector.Start(); err != nil {
@@ -97,8 +97,8 @@ func TestExactlyOnceWithTryton(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if lost := strings.Count(string(said), "posting was being sent when its sender ended"); lost < len(posting) {
-			t.Errorf("%d postings were found on their way, %d kills", lost, len(posting))
+		if lost := strings.Count(string(said), "posting was being sent when its sender ended"); lost < len(steps) {
+			t.Errorf("%d postings were found on their way, %d kills", lost, len(steps))
 		}
 	})
 	t.Run("one day with every fault", everyFault)

@@ -1,0 +1,4 @@
+package eventlog
+
+// Unplaced is how the sequencer looks for work.
+const Unplaced = unplaced
