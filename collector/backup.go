@@ -11,6 +11,7 @@ import (
 	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/downlink"
+	"github.com/dockline/dockline/collector/master"
 	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/collector/posting"
 )
@@ -65,6 +66,9 @@ func MarkRestored(ctx context.Context, c *Config, by string) error {
 // Restored brings what the database tells others in line with its having been put back by now; its new incarnation it has already.
 func Restored(ctx context.Context, tx *db.Tx, now time.Time) error {
 	if err := downlink.Restored(ctx, tx); err != nil {
+		return err
+	}
+	if err := master.Restored(ctx, tx); err != nil {
 		return err
 	}
 	return posting.Restored(ctx, tx, now)

@@ -33,14 +33,13 @@ func (m *Collector) streamMaster(to *masterStream, s *system) error {
 	if err != nil {
 		return err
 	}
-	log, every := m.log.With("part", "master"), s.leastPause(m.config.Master.SystemShare)
+	party := master.Party{DB: m.db, Tenant: s.config.Tenant, Name: s.config.Name, Kinds: kinds, Holder: m.name, Cases: m.intakeCases, Share: m.config.Master.SystemShare,
+		Every: s.leastPause(m.config.Master.SystemShare), Poll: s.config.Poll, Timeout: s.config.Timeout, Now: m.clock, Log: m.log.With("part", "master")}
 	if s.config.Role == string(ownership.SystemOfRecord) {
-		to.loops = append(to.loops, (&master.Import{DB: m.db, Source: s.governed.(connector.MasterSource), Tenant: s.config.Tenant, Name: s.config.Name, Kinds: kinds, Holder: m.name,
-			Cases: m.intakeCases, Share: m.config.Master.SystemShare, Every: every, Poll: s.config.Poll, Timeout: s.config.Timeout, Changed: to.feed.Wake, Now: m.clock, Log: log}).Run)
+		to.loops = append(to.loops, (&master.Import{Party: party, Source: s.governed.(connector.MasterSource), Changed: to.feed.Wake}).Run)
 		return nil
 	}
-	to.loops = append(to.loops, (&master.Tell{DB: m.db, Target: s.governed.(connector.MasterTarget), Tenant: s.config.Tenant, Name: s.config.Name, Kinds: kinds, Holder: m.name,
-		Cases: m.intakeCases, Share: m.config.Master.SystemShare, Every: every, Poll: s.config.Poll, Timeout: s.config.Timeout, Now: m.clock, Log: log}).Run)
+	to.loops = append(to.loops, (&master.Tell{Party: party, Target: s.governed.(connector.MasterTarget)}).Run)
 	return nil
 }
 

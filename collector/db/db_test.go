@@ -288,8 +288,31 @@ func TestLeaseHasOneHolder(t *testing.T) {
 		if !lease("a") || lease("b") || !lease("a") {
 			t.Error("a should hold the lease, b not")
 		}
+		prolong := func(holder string) (held bool) {
+			t.Helper()
+			err := d.Write(t.Context(), func(tx *db.Tx) (err error) {
+				held, err = tx.Prolong(t.Context(), "sender", holder, time.Minute)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return held
+		}
+		now = now.Add(50 * time.Second)
+		if !prolong("a") || prolong("b") {
+			t.Error("who holds the lease can prolong it, and nobody else")
+		}
+		now = now.Add(50 * time.Second)
+		if lease("b") {
+			t.Error("the lease was prolonged")
+		}
 		now = now.Add(time.Minute)
-		if !lease("b") || lease("a") {
+		if !prolong("a") || lease("b") {
+			t.Error("a lease that was over, and that nobody has taken, can be prolonged")
+		}
+		now = now.Add(time.Minute)
+		if !lease("b") || lease("a") || prolong("a") {
 			t.Error("after its end b should hold the lease, a not")
 		}
 		if err := d.Release(t.Context(), "sender", "b"); err != nil || !lease("a") {

@@ -10,7 +10,7 @@ import (
 
 // Lease takes or prolongs the named lease for holder and says whether holder has it for ttl from now. A lease keeps several
 // collectors from doing the same work; it does not protect data, since a holder may outlive it: what must not happen twice
-// takes a Lock, or checks, in its own transaction.
+// takes a Lock, or checks, or calls Prolong, in its own transaction.
 func (d *DB) Lease(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
 	var held bool
 	err := d.Write(ctx, func(tx *Tx) error {
@@ -36,6 +36,21 @@ func (d *DB) Lease(ctx context.Context, name, holder string, ttl time.Duration) 
 		return false, fmt.Errorf("lease %s: %w", name, err)
 	}
 	return held, nil
+}
+
+// Prolong gives holder another ttl from now, where nobody else has taken the lease since holder took it, and says whether that is so: then
+// nobody else gets it until the transaction has ended. So what the transaction writes is written by the only one who works. That the lease
+// was over for a while does no harm where nobody has taken it.
+func (tx *Tx) Prolong(ctx context.Context, name, holder string, ttl time.Duration) (held bool, err error) {
+	now, err := tx.d.now(ctx, tx)
+	if err != nil {
+		return false, fmt.Errorf("lease %s: %w", name, err)
+	}
+	n, err := tx.Exec(ctx, `UPDATE lease SET expires_at = ? WHERE name = ? AND holder = ?`, now+ttl.Microseconds(), name, holder)
+	if err != nil {
+		return false, fmt.Errorf("lease %s: %w", name, err)
+	}
+	return n == 1, nil
 }
 
 // Release gives the lease back, so that another collector need not wait for its end.

@@ -46,11 +46,11 @@ type Feed struct {
 	// Slog may be nil.
 	Slog *slog.Logger
 
-	wake    db.Signal
-	renewed time.Time
-	forgot  time.Time // when removals were last forgotten
-	sites   map[siteKey]*site
-	sent    struct{ lists, records, bytes atomic.Int64 }
+	wake   db.Signal
+	turn   turn
+	forgot time.Time // when removals were last forgotten
+	sites  map[siteKey]*site
+	sent   struct{ lists, records, bytes atomic.Int64 }
 }
 
 const (
@@ -136,17 +136,23 @@ func (f *Feed) soonest() time.Duration {
 // Step sends the next list to each site that is online, lacks something and is due, and returns how many lists it sent. It is not for
 // concurrent use.
 func (f *Feed) Step(ctx context.Context) (int, error) {
-	if now := f.now(); now.Sub(f.renewed) > leaseTime/3 {
-		held, err := f.DB.Lease(ctx, "master", f.Holder, leaseTime)
-		if err != nil || !held {
-			f.sites = nil
-			return 0, err
-		}
-		f.renewed = now
+	f.turn.db, f.turn.name, f.turn.holder, f.turn.ttl = f.DB, "master", f.Holder, leaseTime
+	held, err := f.turn.take(ctx, f.now())
+	if err != nil || !held {
+		f.sites = nil
+		return 0, err
 	}
+	lists, err := f.step(ctx)
+	if errors.Is(err, errOvertaken) {
+		f.sites = nil
+	}
+	return lists, f.turn.yielded(err)
+}
+
+func (f *Feed) step(ctx context.Context) (int, error) {
 	if now := f.now(); now.Sub(f.forgot) > time.Hour {
 		f.forgot = now
-		if _, err := Forget(ctx, f.DB, now.Add(-keepRemovals)); err != nil {
+		if _, err := forgetAll(ctx, f.DB, f.turn.write, now.Add(-keepRemovals)); err != nil {
 			return 0, err
 		}
 	}
@@ -327,7 +333,7 @@ func (f *Feed) note(ctx context.Context, tops map[string]tenantTop) error {
 	if len(into.Rows) == 0 {
 		return nil
 	}
-	if err := f.DB.Write(ctx, func(tx *db.Tx) error { return tx.Upsert(ctx, into) }); err != nil {
+	if err := f.turn.write(ctx, func(tx *db.Tx) error { return tx.Upsert(ctx, into) }); err != nil {
 		return err
 	}
 	for _, s := range f.sites {

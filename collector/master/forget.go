@@ -12,6 +12,10 @@ const keepRemovals = 30 * 24 * time.Hour
 
 // Forget drops removals older than a time in small transactions, as far as every system has been told of them, and returns how many.
 func Forget(ctx context.Context, d *db.DB, before time.Time) (forgotten int64, err error) {
+	return forgetAll(ctx, d, d.Write, before)
+}
+
+func forgetAll(ctx context.Context, d *db.DB, write func(context.Context, func(*db.Tx) error) error, before time.Time) (forgotten int64, err error) {
 	var tenants []string
 	err = d.Read(ctx, func(tx *db.Tx) (err error) {
 		tenants, err = tx.Texts(ctx, `SELECT tenant FROM master_top ORDER BY tenant`)
@@ -20,7 +24,7 @@ func Forget(ctx context.Context, d *db.DB, before time.Time) (forgotten int64, e
 	for _, tenant := range tenants {
 		for {
 			var n int64
-			if err := d.Write(ctx, func(tx *db.Tx) (err error) { n, err = forget(ctx, tx, tenant, before); return err }); err != nil {
+			if err := write(ctx, func(tx *db.Tx) (err error) { n, err = forget(ctx, tx, tenant, before); return err }); err != nil {
 				return forgotten, err
 			}
 			if forgotten += n; n < removals {

@@ -2,12 +2,10 @@ package master
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/dockline/dockline/collector/connector"
@@ -16,71 +14,34 @@ import (
 )
 
 // Import reads master data of one system page by page: records and cursor are one transaction, so that it goes on where it was. It takes no
-// more than its share of the time, of the database and of the system's account; the rest is for events and postings. Several collectors
-// may run one each; the holder of the lease "master/NAME" works.
+// more than its share of the time, of the database and of the system's account; the rest is for events and postings.
 type Import struct {
-	DB     *db.DB
+	Party
 	Source connector.MasterSource
-	// Name is the connector's.
-	Tenant, Name string
-	Kinds        []docklinev1.MasterKind
-	Holder       string
-	// Cases tells people of records that do not fit, and of a system that does not answer. Nil: nobody is told.
-	Cases connector.Cases
-	// Share is the part of the time that reading and storing may take, above 0 and up to 1. 0 is a half.
-	Share float64
-	// Every is the least time between two requests, 0 for none: the account's rate is for all.
-	Every time.Duration
-	// Poll is how long Run waits when there is nothing more; 0 is 5 s. Timeout bounds one request; 0 is 30 s.
-	Poll, Timeout time.Duration
 	// Changed is called when records have changed. Nil: nobody is.
 	Changed func()
-	// Now is the clock; nil is time.Now.
-	Now func() time.Time
-	Log *slog.Logger
 
-	notes   notes
-	renewed time.Time
-	polled  map[docklinev1.MasterKind]time.Time
-}
-
-func (i *Import) now() time.Time {
-	if i.Now == nil {
-		return time.Now()
-	}
-	return i.Now()
+	polled map[docklinev1.MasterKind]time.Time
 }
 
 // Run reads until ctx ends. Faults of the system are waited out, with longer pauses, and told.
-func (i *Import) Run(ctx context.Context) error {
-	defer i.DB.GiveBack(ctx, "master/"+i.Name, i.Holder)
-	log := i.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return paced(ctx, log.With("connector", i.Name), "read master data", cmp.Or(i.Poll, 5*time.Second), cmp.Or(i.Share, 0.5), i.Every, i.Step)
-}
+func (i *Import) Run(ctx context.Context) error { return i.run(ctx, "read master data", i.Step) }
 
 // Step reads the next page of the first kind that has one, and says whether there may be more at once. It is for one goroutine.
 func (i *Import) Step(ctx context.Context) (more bool, err error) {
-	if now := i.now(); now.Sub(i.renewed) > leaseTime/3 {
-		held, err := i.DB.Lease(ctx, "master/"+i.Name, i.Holder, cmp.Or(i.Timeout, 30*time.Second)+leaseTime)
+	for _, kind := range i.Kinds {
+		held, err := i.take(ctx)
 		if err != nil || !held {
 			return false, err
 		}
-		i.renewed = now
-	}
-	for _, kind := range i.Kinds {
 		if more, err = i.page(ctx, kind); more || err != nil {
-			break
+			return i.ended(ctx, more, err, unread)
 		}
 	}
-	if ctx.Err() != nil {
-		return more, err
-	}
-	told := i.notes.tell(ctx, i.DB, i.Cases, i.Tenant, i.Name, i.now(), err, "Items, customers and bins made or changed there are not known here and at the sites until it can.")
-	return more, errors.Join(err, told)
+	return i.ended(ctx, false, nil, unread)
 }
+
+const unread = "Items, customers and bins made or changed there are not known here and at the sites until it can."
 
 // progress is how far a kind was read.
 type progress struct {
@@ -88,6 +49,16 @@ type progress struct {
 	whole, asked  int64
 	told, wholeAt int64
 	known         bool // the row is there
+}
+
+// same says that p is the same place of the same reading: each reading that ends has another wholeAt than the one before.
+func (p progress) same(q progress) bool {
+	return bytes.Equal(p.cursor, q.cursor) && p.whole == q.whole && p.told == q.told && p.wholeAt == q.wholeAt
+}
+
+// first says that nothing was read yet of a reading that is not the first.
+func (p progress) first() bool {
+	return p.whole == 1 && p.wholeAt > 0 && len(p.cursor) == 0 && p.told == 0
 }
 
 // What a person may have asked for: to read everything anew, and to let go of whatever is not told then.
@@ -126,11 +97,12 @@ func (i *Import) page(ctx context.Context, kind docklinev1.MasterKind) (more boo
 	if err != nil {
 		return false, err
 	}
-	call, cancel := context.WithTimeout(ctx, cmp.Or(i.Timeout, 30*time.Second))
+	call, cancel := context.WithTimeout(ctx, i.timeout())
 	page, err := i.Source.Master(call, kind, at.cursor)
 	cancel()
 	if errors.Is(err, connector.ErrForgotten) && len(at.cursor) > 0 {
-		return true, i.anew(ctx, kind, at)
+		err = i.anew(ctx, kind, at)
+		return err == nil, err
 	}
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", connector.MasterKindName(kind), err)
@@ -142,11 +114,16 @@ func (i *Import) page(ctx context.Context, kind docklinev1.MasterKind) (more boo
 		return false, nil
 	}
 	i.polled[kind] = i.now()
+	if at.first() {
+		if err := i.forgetSeen(ctx, kind, at); err != nil {
+			return false, err
+		}
+	}
 	good, refused := sift(kind, page)
 	next := progress{cursor: page.Cursor, whole: at.whole, asked: at.asked, told: at.told + int64(len(page.Records)+len(page.Refused)), wholeAt: at.wholeAt}
-	changed := 0
+	var done Done
 	err = i.change(ctx, kind, at, next, func(tx *db.Tx) (err error) {
-		if changed, err = (Put{Tenant: i.Tenant, Source: i.Name, Kind: kind, Records: good}).Do(ctx, tx, i.now()); err != nil {
+		if done, err = (Put{Tenant: i.Tenant, Source: i.Name, Kind: kind, Records: good}).Do(ctx, tx, i.now()); err != nil {
 			return err
 		}
 		if err := refuse(ctx, tx, i.Tenant, i.Name, kind, refused, i.now()); err != nil {
@@ -160,13 +137,13 @@ func (i *Import) page(ctx context.Context, kind docklinev1.MasterKind) (more boo
 	if err != nil {
 		return false, err
 	}
-	if changed > 0 && i.Changed != nil {
+	if done.Changed > 0 && i.Changed != nil {
 		i.Changed()
 	}
 	if page.More || next.whole == 0 {
 		return page.More, nil
 	}
-	return i.close(ctx, kind, next)
+	return false, i.close(ctx, kind, next)
 }
 
 // sift leaves out the records that cannot be taken.
@@ -201,25 +178,12 @@ func (i *Import) begin(ctx context.Context, kind docklinev1.MasterKind) (at prog
 
 // anew begins reading a kind from the beginning.
 func (i *Import) anew(ctx context.Context, kind docklinev1.MasterKind, at progress) error {
-	if err := i.forgetSeen(ctx, kind); err != nil {
-		return err
-	}
 	return i.change(ctx, kind, at, progress{whole: 1, asked: at.asked, wholeAt: at.wholeAt}, func(*db.Tx) error { return nil })
 }
 
-// change goes from one state of reading to the next, with what f does, unless another collector was faster.
+// change goes from one state of reading to the next, with what f does.
 func (i *Import) change(ctx context.Context, kind docklinev1.MasterKind, from, to progress, f func(tx *db.Tx) error) error {
-	err := i.DB.Write(ctx, func(tx *db.Tx) error {
-		if err := tx.Lock(ctx, "import/"+i.Tenant+"/"+i.Name); err != nil {
-			return err
-		}
-		held, err := i.progress(ctx, tx, kind)
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(held.cursor, from.cursor) || held.whole != from.whole {
-			return errFaster
-		}
+	return i.during(ctx, kind, from, func(tx *db.Tx, held progress) error {
 		if held.asked > to.asked && from.asked == to.asked {
 			to.asked = held.asked // it was asked for meanwhile
 		}
@@ -228,14 +192,26 @@ func (i *Import) change(ctx context.Context, kind docklinev1.MasterKind, from, t
 		}
 		return i.keep(ctx, tx, kind, to)
 	})
-	if errors.Is(err, errFaster) {
-		i.renewed = time.Time{}
-		return nil
-	}
+}
+
+// during writes what belongs to one place of one reading. Where another collector has read on, or everything anew, it is errOvertaken and
+// nothing is written: of that reading nothing is known here.
+func (i *Import) during(ctx context.Context, kind docklinev1.MasterKind, at progress, f func(tx *db.Tx, held progress) error) error {
+	err := i.turn.write(ctx, func(tx *db.Tx) error {
+		if err := tx.Lock(ctx, "import/"+i.Tenant+"/"+i.Name); err != nil {
+			return err
+		}
+		held, err := i.progress(ctx, tx, kind)
+		if err != nil {
+			return err
+		}
+		if !held.same(at) {
+			return errOvertaken
+		}
+		return f(tx, held)
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", connector.MasterKindName(kind), err)
 	}
 	return nil
 }
-
-var errFaster = errors.New("another collector was faster")

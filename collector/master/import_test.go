@@ -114,12 +114,17 @@ func (b *bench) open(name string) (codes []string) {
 	return codes
 }
 
-func (b *bench) imports(s *system) *master.Import {
-	return &master.Import{DB: b.db, Source: s, Tenant: tenant, Name: "erp", Kinds: s.MasterKinds(), Holder: "test", Cases: b.told, Now: func() time.Time { return b.now }}
+// party is a system by name, with the bench's clock.
+func (b *bench) party(name string) master.Party {
+	return master.Party{DB: b.db, Tenant: tenant, Name: name, Kinds: []docklinev1.MasterKind{items}, Holder: "test", Cases: b.told, Now: func() time.Time { return b.now }}
 }
 
-func (b *bench) tells(s *system) *master.Tell {
-	return &master.Tell{DB: b.db, Target: s, Tenant: tenant, Name: "crm", Kinds: s.ToldKinds(), Holder: "test", Cases: b.told, ListLength: 7, Now: func() time.Time { return b.now }}
+func (b *bench) imports(s *system) *master.Import {
+	return &master.Import{Party: b.party("erp"), Source: s}
+}
+
+func (b *bench) tells(s connector.MasterTarget) *master.Tell {
+	return &master.Tell{Party: b.party("crm"), Target: s, ListLength: 7}
 }
 
 // through steps until there is no more.

@@ -14,49 +14,79 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-// Put is what a source says of records of one kind. A person's source is "".
+// Put is what a source says of records of one kind. A person's source, by a file, is "". What a system of record tells of belongs to it from
+// then on, also where a file told the same before; a file changes and removes only what no system tells of (docs/decisions/0159).
 type Put struct {
 	Tenant, Source string
 	Kind           docklinev1.MasterKind
 	Records        []*docklinev1.MasterRecord
 	// Whole: of this source and kind there are no others; those that were are removed.
 	Whole bool
+	// own: what meanwhile belongs to another source stays.
+	own bool
 }
 
-// Do brings the records up to date in the caller's transaction and returns how many have changed: each of them has a new version, higher
-// than all of the tenant's before. A record that says what is known already costs nothing. Every record must be without a Fault.
-func (p Put) Do(ctx context.Context, tx *db.Tx, now time.Time) (changed int, err error) {
+// Done is what became of a Put.
+type Done struct {
+	// Changed is how many records have changed.
+	Changed int
+	// Kept are those that a file said other things of than the system to which they belong; they are as they were.
+	Kept []Kept
+}
+
+// Kept is a record that stays as its system told it.
+type Kept struct{ Code, Source string }
+
+// Do brings the records up to date in the caller's transaction: each that changes has a new version, higher than all of the tenant's before.
+// A record that says what is known already costs no version. Every record must be without a Fault.
+func (p Put) Do(ctx context.Context, tx *db.Tx, now time.Time) (done Done, err error) {
 	if p.Tenant == "" || p.Kind == docklinev1.MasterKind_MASTER_KIND_UNSPECIFIED {
-		return 0, errors.New("master data: a tenant and a kind")
+		return done, errors.New("master data: a tenant and a kind")
 	}
-	if changed, err = p.do(ctx, tx, now); err != nil {
-		return 0, fmt.Errorf("master data of %s: %w", p.Tenant, err)
+	if done, err = p.do(ctx, tx, now); err != nil {
+		return Done{}, fmt.Errorf("master data of %s: %w", p.Tenant, err)
 	}
-	return changed, nil
+	return done, nil
 }
 
-func (p Put) do(ctx context.Context, tx *db.Tx, now time.Time) (int, error) {
+func (p Put) do(ctx context.Context, tx *db.Tx, now time.Time) (done Done, err error) {
 	if err := tx.Lock(ctx, "master/"+p.Tenant); err != nil {
-		return 0, err
+		return done, err
 	}
 	told, err := p.rows()
 	if err != nil {
-		return 0, err
+		return done, err
 	}
 	known, err := p.known(ctx, tx, told)
 	if err != nil {
-		return 0, err
+		return done, err
 	}
 	var put []row
+	takes := db.Update{Table: "master_record", Key: []string{"tenant", "kind", "code"}, Set: []string{"source"}}
 	for _, r := range told {
 		old, there := known[r.code]
-		if there && old.hash == r.hash && old.removed == r.removed || !there && r.removed == 1 {
+		if !there {
+			if r.removed == 0 {
+				put = append(put, r)
+			}
 			continue
 		}
-		if there {
+		others := old.source != p.Source && old.removed == 0
+		switch {
+		case p.own && old.source != p.Source:
+		case old.hash == r.hash && old.removed == r.removed:
+			if others && p.Source != "" {
+				takes.Rows = append(takes.Rows, []any{p.Tenant, int64(p.Kind), r.code, p.Source})
+			}
+		case others && p.Source == "":
+			done.Kept = append(done.Kept, Kept{r.code, old.source})
+		default:
 			r.follow(old)
+			put = append(put, r)
 		}
-		put = append(put, r)
+	}
+	if _, err := tx.UpdateAll(ctx, takes); err != nil {
+		return done, err
 	}
 	if p.Whole {
 		seen := make(map[string]bool, len(told))
@@ -65,11 +95,12 @@ func (p Put) do(ctx context.Context, tx *db.Tx, now time.Time) (int, error) {
 		}
 		gone, err := p.others(ctx, tx, seen)
 		if err != nil {
-			return 0, err
+			return done, err
 		}
 		put = append(put, gone...)
 	}
-	return len(put), p.write(ctx, tx, put, now)
+	done.Changed = len(put)
+	return done, p.write(ctx, tx, put, now)
 }
 
 // rows are the records by code, the last one of each.
@@ -96,19 +127,19 @@ func (p Put) rows() ([]row, error) {
 	return all, nil
 }
 
-// known is what is held of the codes that were told: hash and whether it is removed.
+// known is what is held of the codes that were told: hash, whether it is removed, and whose it is.
 func (p Put) known(ctx context.Context, tx *db.Tx, told []row) (map[string]row, error) {
 	keys := make([][]any, len(told))
 	for i, r := range told {
 		keys[i] = []any{p.Tenant, int64(p.Kind), r.code}
 	}
-	found, err := tx.Lookup(ctx, db.Lookup{Table: "master_record", Columns: []string{"code", "hash", "removed", "sites", "former"}, Key: []string{"tenant", "kind", "code"}, Rows: keys})
+	found, err := tx.Lookup(ctx, db.Lookup{Table: "master_record", Columns: []string{"code", "hash", "removed", "sites", "former", "source"}, Key: []string{"tenant", "kind", "code"}, Rows: keys})
 	if err != nil {
 		return nil, err
 	}
 	known := make(map[string]row, len(found))
 	for _, f := range found {
-		r := row{code: f[0].(string), hash: f[1].(string), removed: f[2].(int64), sites: f[3].(string), former: f[4].(string)}
+		r := row{code: f[0].(string), hash: f[1].(string), removed: f[2].(int64), sites: f[3].(string), former: f[4].(string), source: f[5].(string)}
 		if r.removed == 1 { // older versions of the program left the hash
 			r.hash = ""
 		}
@@ -142,6 +173,11 @@ func (p Put) write(ctx context.Context, tx *db.Tx, put []row, now time.Time) err
 	if err != nil {
 		return err
 	}
+	least, err := tx.LeastVersion(ctx)
+	if err != nil {
+		return err
+	}
+	version = max(version, least-1)
 	into := db.Insert{Table: "master_record", Conflict: []string{"tenant", "kind", "code"},
 		Columns: []string{"tenant", "kind", "code", "name", "version", "removed", "source", "sites", "former", "body", "hash", "changed_at"},
 		Update:  []string{"name", "version", "removed", "source", "sites", "former", "body", "hash", "changed_at"}}

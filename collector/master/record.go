@@ -102,7 +102,7 @@ type row struct {
 	kind             docklinev1.MasterKind
 	code, name       string
 	sites, former    string
-	hash             string
+	hash, source     string
 	body             []byte
 	version, removed int64
 }

@@ -102,16 +102,16 @@ type notes struct {
 const alarmAfter = 30 * time.Second
 
 // tell brings the cases of a system in line with what it refused, or what was refused of it, and with how the last step went.
-func (n *notes) tell(ctx context.Context, d *db.DB, cases connector.Cases, tenant, party string, now time.Time, failed error, meanwhile string) error {
+func (n *notes) tell(ctx context.Context, t *turn, cases connector.Cases, tenant, party string, now time.Time, failed error, meanwhile string) error {
 	if failed == nil {
 		n.since, n.outage = time.Time{}, nil
 	} else if n.since.IsZero() {
 		n.since = now
 	}
-	if err := n.state(ctx, d, tenant, party, failed); err != nil || cases == nil {
+	if err := n.state(ctx, t, tenant, party, failed); err != nil || cases == nil {
 		return err
 	}
-	all, err := refusedCases(ctx, d, tenant, party)
+	all, err := refusedCases(ctx, t.db, tenant, party)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (n *notes) tell(ctx context.Context, d *db.DB, cases connector.Cases, tenan
 	if n.told != nil && slices.Equal(*n.told, all) {
 		return nil
 	}
-	if err := d.Write(ctx, func(tx *db.Tx) error { return cases(ctx, tx, tenant, "master/"+party, all) }); err != nil {
+	if err := t.write(ctx, func(tx *db.Tx) error { return cases(ctx, tx, tenant, "master/"+party, all) }); err != nil {
 		return fmt.Errorf("master data of %s: exception: %w", party, err)
 	}
 	n.told = &all
@@ -137,7 +137,7 @@ func (n *notes) tell(ctx context.Context, d *db.DB, cases connector.Cases, tenan
 }
 
 // state writes down a fault, for those who list the systems, when it begins, becomes another or ends.
-func (n *notes) state(ctx context.Context, d *db.DB, tenant, party string, failed error) error {
+func (n *notes) state(ctx context.Context, t *turn, tenant, party string, failed error) error {
 	text := ""
 	if failed != nil {
 		text = failed.Error()
@@ -149,7 +149,7 @@ func (n *notes) state(ctx context.Context, d *db.DB, tenant, party string, faile
 	if !n.since.IsZero() {
 		since = n.since.UnixMicro()
 	}
-	err := d.Write(ctx, func(tx *db.Tx) error {
+	err := t.write(ctx, func(tx *db.Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE master_source SET fault = ?, fault_since = ? WHERE tenant = ? AND source = ? AND fault <> ?`, text, since, tenant, party, text); err != nil {
 			return err
 		}

@@ -157,13 +157,17 @@ func (s *Status) sites(ctx context.Context, tx *db.Tx, since time.Time) error {
 	return err
 }
 
+// measure counts from the next version that there is: after a restore versions begin anew, far above those that were told before.
 func (b *Behind) measure(ctx context.Context, tx *db.Tx, tenant string, version int64) error {
-	if b.Behind = max(0, version-b.Through); b.Behind == 0 {
+	if b.Behind = 0; version <= b.Through {
 		return nil
 	}
-	var at int64
-	err := tx.QueryRow(ctx, `SELECT coalesce(min(changed_at), 0) FROM (SELECT changed_at FROM master_record WHERE tenant = ? AND version > ? ORDER BY version LIMIT 1) AS first_of`, tenant, b.Through).Scan(&at)
-	b.Since = moment(at)
+	var first, at int64
+	err := tx.QueryRow(ctx, `SELECT version, changed_at FROM master_record WHERE tenant = ? AND version > ? ORDER BY version LIMIT 1`, tenant, b.Through).Scan(&first, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	b.Behind, b.Since = version-first+1, moment(at)
 	return err
 }
 

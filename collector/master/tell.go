@@ -6,9 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
@@ -17,61 +15,24 @@ import (
 
 // Tell restates master data to another system, in order of version, and remembers how far that has everything. Each record carries its
 // version, so that one told twice changes nothing. It takes no more than its share of the time and of the account; the rest is the postings'.
-// Several collectors may run one each; the holder of the lease "master/NAME" works.
 type Tell struct {
-	DB     *db.DB
+	Party
 	Target connector.MasterTarget
-	// Name is the connector's.
-	Tenant, Name string
-	Kinds        []docklinev1.MasterKind
-	Holder       string
-	// Cases tells people of records that the system refuses, and of one that does not answer. Nil: nobody is told.
-	Cases connector.Cases
 	// ListLength is how many records one request restates at most; 0 is 200.
 	ListLength int
-	// Share, Every, Poll and Timeout are those of Import.
-	Share                float64
-	Every, Poll, Timeout time.Duration
-	// Now is the clock; nil is time.Now.
-	Now func() time.Time
-	Log *slog.Logger
-
-	notes   notes
-	renewed time.Time
-}
-
-func (t *Tell) now() time.Time {
-	if t.Now == nil {
-		return time.Now()
-	}
-	return t.Now()
 }
 
 // Run tells until ctx ends.
-func (t *Tell) Run(ctx context.Context) error {
-	defer t.DB.GiveBack(ctx, "master/"+t.Name, t.Holder)
-	log := t.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return paced(ctx, log.With("connector", t.Name), "tell master data", cmp.Or(t.Poll, 5*time.Second), cmp.Or(t.Share, 0.5), t.Every, t.Step)
-}
+func (t *Tell) Run(ctx context.Context) error { return t.run(ctx, "tell master data", t.Step) }
 
 // Step tells the next records, and says whether there are more at once. It is for one goroutine.
 func (t *Tell) Step(ctx context.Context) (more bool, err error) {
-	if now := t.now(); now.Sub(t.renewed) > leaseTime/3 {
-		held, err := t.DB.Lease(ctx, "master/"+t.Name, t.Holder, cmp.Or(t.Timeout, 30*time.Second)+leaseTime)
-		if err != nil || !held {
-			return false, err
-		}
-		t.renewed = now
+	held, err := t.take(ctx)
+	if err != nil || !held {
+		return false, err
 	}
 	more, err = t.next(ctx)
-	if ctx.Err() != nil {
-		return more, err
-	}
-	told := t.notes.tell(ctx, t.DB, t.Cases, t.Tenant, t.Name, t.now(), err, "It shows items and customers as they were before.")
-	return more, errors.Join(err, told)
+	return t.ended(ctx, more, err, "It shows items and customers as they were before.")
 }
 
 // due is what a system is to be told next: records of one kind, and the version up to which it then has everything.
@@ -90,7 +51,7 @@ func (t *Tell) next(ctx context.Context) (more bool, err error) {
 	}
 	var refused []connector.RefusedRecord
 	if len(d.records) > 0 {
-		call, cancel := context.WithTimeout(ctx, cmp.Or(t.Timeout, 30*time.Second))
+		call, cancel := context.WithTimeout(ctx, t.timeout())
 		refused, err = t.Target.Tell(call, d.kind, d.records)
 		cancel()
 		if err != nil {
@@ -100,14 +61,21 @@ func (t *Tell) next(ctx context.Context) (more bool, err error) {
 	taken := slices.DeleteFunc(slices.Clone(d.records), func(r *docklinev1.MasterRecord) bool {
 		return slices.ContainsFunc(refused, func(f connector.RefusedRecord) bool { return f.Code == r.Code })
 	})
-	err = t.DB.Write(ctx, func(tx *db.Tx) error {
+	err = t.turn.write(ctx, func(tx *db.Tx) error {
+		// What was told counts only where it follows what the system was told last: that may be put back, to have it told again.
+		held, err := tx.Lookup(ctx, db.Lookup{Table: "master_target", Columns: []string{"through"}, Key: []string{"tenant", "target"}, Rows: [][]any{{t.Tenant, t.Name}}, Hold: true})
+		if err != nil {
+			return err
+		}
+		if (len(held) > 0) != d.known || d.known && held[0][0].(int64) != d.from {
+			return errOvertaken
+		}
 		if err := refuse(ctx, tx, t.Tenant, t.Name, d.kind, refused, t.now()); err != nil {
 			return err
 		}
 		if err := accepted(ctx, tx, t.Tenant, t.Name, d.kind, taken); err != nil {
 			return err
 		}
-		// Another collector may have been faster: what it wrote stays.
 		return tx.Upsert(ctx, db.Insert{Table: "master_target", Columns: []string{"tenant", "target", "through", "told", "told_at"}, Conflict: []string{"tenant", "target"},
 			Update: []string{"through", "told", "told_at"}, Rows: [][]any{{t.Tenant, t.Name, max(d.clear, d.from), d.told + int64(len(d.records)), t.now().UnixMicro()}}})
 	})

@@ -40,11 +40,12 @@ func (i *Import) seen(ctx context.Context, tx *db.Tx, kind docklinev1.MasterKind
 	return err
 }
 
-// forgetSeen is done in many transactions: one that drops a million rows would hold everybody up.
-func (i *Import) forgetSeen(ctx context.Context, kind docklinev1.MasterKind) error {
+// forgetSeen drops what earlier readings have told, before the first page of a reading and after its end. It is done in many transactions: one
+// that drops a million rows would hold everybody up.
+func (i *Import) forgetSeen(ctx context.Context, kind docklinev1.MasterKind, at progress) error {
 	for {
 		var n int64
-		err := i.DB.Write(ctx, func(tx *db.Tx) (err error) {
+		err := i.during(ctx, kind, at, func(tx *db.Tx, _ progress) (err error) {
 			n, err = tx.Exec(ctx, `DELETE FROM master_seen WHERE tenant = ? AND source = ? AND kind = ? AND code <= (SELECT max(code) FROM (
 				SELECT code FROM master_seen WHERE tenant = ? AND source = ? AND kind = ? ORDER BY code LIMIT ?) AS first_of)`,
 				i.Tenant, i.Name, int64(kind), i.Tenant, i.Name, int64(kind), 10*removals)
@@ -61,31 +62,38 @@ const unseen = ` FROM master_record r WHERE r.tenant = ? AND r.kind = ? AND r.so
 
 // close ends a reading from the beginning: what was not told is removed, a part at a time. Where that is
 // most of what was known, it is rather the system that has not told all: nothing is removed until a person says so.
-func (i *Import) close(ctx context.Context, kind docklinev1.MasterKind, at progress) (more bool, err error) {
+// What was told is forgotten only when the end is written down: a collector that dies before would else take all that it knows for gone.
+func (i *Import) close(ctx context.Context, kind docklinev1.MasterKind, at progress) error {
 	if at.wholeAt > 0 {
 		if at.asked != askedAccept {
-			if err := i.shrunk(ctx, kind); err != nil {
-				return false, err
+			if err := i.shrunk(ctx, kind, at); err != nil {
+				return err
 			}
 		}
-		if err := i.removeUnseen(ctx, kind); err != nil {
-			return false, err
+		if err := i.removeUnseen(ctx, kind, at); err != nil {
+			return err
 		}
 	}
-	if err := i.forgetSeen(ctx, kind); err != nil {
-		return false, err
+	end := progress{cursor: at.cursor, told: at.told, wholeAt: max(i.now().UnixMicro(), at.wholeAt+1)}
+	if err := i.change(ctx, kind, at, end, func(*db.Tx) error { return nil }); err != nil {
+		return err
 	}
-	end := progress{cursor: at.cursor, told: at.told, wholeAt: i.now().UnixMicro()}
-	err = i.change(ctx, kind, at, end, func(*db.Tx) error { return nil })
 	if i.Changed != nil {
 		i.Changed()
 	}
-	return false, err
+	return i.forgetSeen(ctx, kind, end)
 }
 
-func (i *Import) shrunk(ctx context.Context, kind docklinev1.MasterKind) error {
+func (i *Import) shrunk(ctx context.Context, kind docklinev1.MasterKind, at progress) error {
 	var gone, all int64
 	err := i.DB.Read(ctx, func(tx *db.Tx) error {
+		held, err := i.progress(ctx, tx, kind)
+		if err != nil {
+			return err
+		}
+		if !held.same(at) {
+			return errOvertaken
+		}
 		if err := tx.QueryRow(ctx, `SELECT count(*)`+unseen, i.Tenant, int64(kind), i.Name).Scan(&gone); err != nil {
 			return err
 		}
@@ -100,7 +108,7 @@ func (i *Import) shrunk(ctx context.Context, kind docklinev1.MasterKind) error {
 }
 
 // removeUnseen looks beside everybody else, and writes a part at a time.
-func (i *Import) removeUnseen(ctx context.Context, kind docklinev1.MasterKind) error {
+func (i *Import) removeUnseen(ctx context.Context, kind docklinev1.MasterKind, at progress) error {
 	after := ""
 	for {
 		var gone []*docklinev1.MasterRecord
@@ -117,8 +125,8 @@ func (i *Import) removeUnseen(ctx context.Context, kind docklinev1.MasterKind) e
 			return err
 		}
 		after = gone[len(gone)-1].Code
-		err = i.DB.Write(ctx, func(tx *db.Tx) error {
-			_, err := (Put{Tenant: i.Tenant, Source: i.Name, Kind: kind, Records: gone}).Do(ctx, tx, i.now())
+		err = i.during(ctx, kind, at, func(tx *db.Tx, _ progress) error {
+			_, err := (Put{Tenant: i.Tenant, Source: i.Name, Kind: kind, Records: gone, own: true}).Do(ctx, tx, i.now())
 			return err
 		})
 		if err != nil {

@@ -184,11 +184,11 @@ type siteMasterCommand struct {
 	person
 	Reason string `help:"Why, for those who ask later."`
 	Kind   string `required:"" enum:"item,unit,customer,gtin,bin,reason" help:"item, unit, customer, gtin, bin or reason."`
-	Whole  bool   `help:"The file has everything of this kind: what is not in it is no longer known."`
+	Whole  bool   `help:"The file has everything of this kind that no system tells of: what was entered by file before and is not in it is no longer known."`
 	File   string `arg:"" type:"existingfile" help:"CSV with the header code,name."`
 }
 
-// Run takes the file whole or not at all.
+// Run takes the file whole or not at all, but for what a system tells of.
 func (c *siteMasterCommand) Run(all *commands) error {
 	file, err := os.Open(c.File)
 	if err != nil {
@@ -217,22 +217,40 @@ func (c *siteMasterCommand) Run(all *commands) error {
 		records = append(records, r)
 	}
 	return withDatabase(all, func(ctx context.Context, d *db.DB) error {
-		changed := 0
+		var done master.Done
 		err := d.Write(ctx, func(tx *db.Tx) (err error) {
 			if err := people.Allow(ctx, tx, c.Tenant, c.name(), people.SiteAct); err != nil {
 				return err
 			}
-			if changed, err = (master.Put{Tenant: c.Tenant, Kind: kind, Records: records, Whole: c.Whole}).Do(ctx, tx, time.Now()); err != nil {
+			if done, err = (master.Put{Tenant: c.Tenant, Kind: kind, Records: records, Whole: c.Whole}).Do(ctx, tx, time.Now()); err != nil {
 				return err
 			}
 			return audit.Record(ctx, tx, audit.Act{Tenant: c.Tenant, By: c.name(), Action: "master.put", Object: "master/" + c.Kind, Reason: c.Reason,
-				Detail: map[string]any{"records": len(records), "changed": changed, "whole": c.Whole}}, time.Now())
+				Detail: map[string]any{"records": len(records), "changed": done.Changed, "kept": len(done.Kept), "whole": c.Whole}}, time.Now())
 		})
-		if err == nil {
-			fmt.Printf("%d of %d changed; sites get the changes when they are online\n", changed, len(records))
+		if err != nil {
+			return err
 		}
-		return err
+		fmt.Printf("%d of %d changed; sites get the changes when they are online\n", done.Changed, len(records))
+		return keptBySystems(done.Kept)
 	})
+}
+
+// keptBySystems names the records of a file that were not taken, for a system tells of them and says something else.
+func keptBySystems(kept []master.Kept) error {
+	if len(kept) == 0 {
+		return nil
+	}
+	const named = 10
+	var names []string
+	for _, k := range kept[:min(named, len(kept))] {
+		names = append(names, fmt.Sprintf("%s (%s)", k.Code, k.Source))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(kept) - named; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return foundWrong{fmt.Errorf("not taken: %s. A system of record tells of these, and something else than the file; they stay as it told them. Change them there, or leave them out of the file", text)}
 }
 
 type commandListCommand struct {

@@ -45,6 +45,13 @@ func TestExitCodesFollowOneRule(t *testing.T) {
 			t.Errorf("recorded for the %d. time: %d %s", i+1, code, said)
 		}
 	}
+	file := filepath.Join(dir, "nuts.csv")
+	if err := os.WriteFile(file, []byte("code,name\nNUT,Nut by file\nWASHER,Washer\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, said, code := command(t, dir, "site", "master", "--tenant", "acme", "--kind", "item", "--by", admin, file); code != exitFailed || !strings.Contains(out, "1 of 2 changed") || !strings.Contains(said, "not taken: NUT (erp)") {
+		t.Errorf("a file that says something else of an item than the ERP: %d %s%s", code, out, said)
+	}
 	if out, _, _ := command(t, dir, "policy", "decisions", "--tenant", "acme", "--order", "SO1"); !strings.Contains(out, "built-in limits.yaml") {
 		t.Errorf("decided by what ships: %s", out)
 	}

@@ -20,7 +20,7 @@ type siteCommand struct {
 	Certificates siteCertificatesCommand `cmd:"" help:"List the certificates that sites got: when, from where, until when."`
 
 	Config  siteConfigCommand  `cmd:"" help:"What sites are to run: set it, give it out ring by ring, see who does not run it."`
-	Master  siteMasterCommand  `cmd:"" help:"Make items, units or customers known to a tenant's sites, from a file; sites warn of what is not known."`
+	Master  siteMasterCommand  `cmd:"" help:"Make items, units or customers known to a tenant's sites, from a file; sites warn of what is not known. What a system of record tells of is changed there, not by a file."`
 	Command siteCommandCommand `cmd:"" help:"Have a site read again, count, leave an order, or take a configuration."`
 }
 

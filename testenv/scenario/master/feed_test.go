@@ -164,6 +164,48 @@ func TestASiteThatWasAwayForTooLong(t *testing.T) {
 	})
 }
 
+// After a restore a site gets everything once more under the versions that all have then, from a collector that goes on as from a new one;
+// how much is still to come stays a number of records.
+func TestASiteAfterARestore(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d, "dc-east")
+		var all []*docklinev1.MasterRecord
+		for n := range 25 {
+			all = append(all, item(fmt.Sprintf("SKU-%02d", n), "x"))
+		}
+		w.put("erp", false, all...)
+		w.drain()
+		s := w.sites["dc-east"]
+		for _, name := range []string{"first", "second"} {
+			w.now = w.now.Add(time.Hour)
+			w.write(func(tx *db.Tx) (err error) {
+				if s.incarnation, err = tx.NewIncarnation(t.Context(), w.now); err != nil {
+					return err
+				}
+				return master.Restored(t.Context(), tx)
+			})
+			if err := s.SetIncarnation(s.incarnation); err != nil {
+				t.Fatal(err)
+			}
+			s.lists = nil
+			w.now = w.now.Add(time.Hour) // what was on its way is lost
+			w.drain()
+			w.put("erp", false, item("SKU-03", name))
+			w.drain()
+			w.knows("dc-east", map[string]string{"SKU-00": "x", "SKU-03": name, "SKU-24": "x"})
+			told := 0
+			for _, list := range s.lists {
+				if told += len(list.Records); list.Behind > 25 {
+					t.Errorf("%s restore: behind by %d", name, list.Behind)
+				}
+			}
+			if least := uint64(w.now.Add(-time.Hour).UnixMilli()) - 60_000; told != 26 || s.MasterThrough() < least {
+				t.Errorf("%s restore: it was told %d records, through version %d", name, told, s.MasterThrough())
+			}
+		}
+	})
+}
+
 // While commands or receipts are on their way to a site, its master data waits for them; not for ever. And a list takes no more than its share
 // of the line.
 func TestMasterDataGivesWay(t *testing.T) {

@@ -126,13 +126,14 @@ func (w *world) drain() {
 }
 
 // put makes records known and returns how many changed.
-func (w *world) put(source string, whole bool, records ...*docklinev1.MasterRecord) (changed int) {
+func (w *world) put(source string, whole bool, records ...*docklinev1.MasterRecord) int {
 	w.t.Helper()
+	var done master.Done
 	w.write(func(tx *db.Tx) (err error) {
-		changed, err = (master.Put{Tenant: tenant, Source: source, Kind: items, Records: records, Whole: whole}).Do(w.t.Context(), tx, w.now)
+		done, err = (master.Put{Tenant: tenant, Source: source, Kind: items, Records: records, Whole: whole}).Do(w.t.Context(), tx, w.now)
 		return err
 	})
-	return changed
+	return done.Changed
 }
 
 // knows holds what a site knows of items against names; "" is one that it must not know.
