@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -44,7 +45,7 @@ func (tx *Tx) shut(ctx context.Context) error {
 // nobodyElse refuses while a collector, a command of one, or another restore has the database open, and while a collector counts as at work by its
 // own word: one that is halted or cut off may have no session at this moment.
 func (tx *Tx) nobodyElse(ctx context.Context) error {
-	collectors, runs, err := tx.membersAtWork(ctx)
+	collectors, runs, left, err := tx.membersAtWork(ctx)
 	if err != nil {
 		return err
 	}
@@ -52,26 +53,61 @@ func (tx *Tx) nobodyElse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(sessions) > 0 {
+		left = 0
+	}
 	if at := append(collectors, sessions...); len(at) > 0 {
-		return fmt.Errorf("%w. At work: %s. Stop each, and restore again. One that is halted or cut off counts until its term is over; if its sessions "+
-			"stay after that, end them: SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%s%%'", ErrInUse, strings.Join(at, "; "), collecting)
+		return &inUse{strings.Join(at, "; "), left}
 	}
 	return nil
 }
 
-// membersAtWork are the collectors whose term is not over, in words, and their names by run.
-func (tx *Tx) membersAtWork(ctx context.Context) (told []string, runs map[string]string, err error) {
+// inUse says who has a database open.
+type inUse struct {
+	who string
+	// left is when the terms of all of them are over, where none has a session; else 0.
+	left time.Duration
+}
+
+func (e *inUse) Unwrap() error { return ErrInUse }
+
+func (e *inUse) Error() string {
+	return fmt.Sprintf("%v. At work: %s. Stop each, and restore again. One that is halted or cut off counts until its term is over; if its sessions stay after that, "+
+		"end them: SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%s%%'", ErrInUse, e.who, collecting)
+}
+
+// longestTerm is for how long one that was killed a moment ago is waited for, longer than a collector counts without another word.
+const longestTerm = 15 * time.Second
+
+// alone waits until nobody has the database open, if that is only a matter of terms that run out.
+func (d *DB) alone(ctx context.Context) error {
+	for {
+		err := d.Read(ctx, func(tx *Tx) error { return tx.nobodyElse(ctx) })
+		use, ok := errors.AsType[*inUse](err)
+		if !ok || use.left == 0 || use.left > longestTerm {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(use.left + time.Millisecond):
+		}
+	}
+}
+
+// membersAtWork are the collectors whose term is not over, in words, the names of all by run, and when the last of these terms is over.
+func (tx *Tx) membersAtWork(ctx context.Context) (told []string, runs map[string]string, left time.Duration, err error) {
 	var table sql.NullString
 	if err := tx.QueryRow(ctx, `SELECT to_regclass('member')::text`).Scan(&table); err != nil || !table.Valid { // none, or one of long ago
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	now, err := tx.Now(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	rows, err := tx.Query(ctx, `SELECT name, process, until_at FROM member ORDER BY name`)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	defer rows.Close()
 	runs = make(map[string]string)
@@ -79,14 +115,15 @@ func (tx *Tx) membersAtWork(ctx context.Context) (told []string, runs map[string
 		var name, process string
 		var until int64
 		if err := rows.Scan(&name, &process, &until); err != nil {
-			return nil, nil, err
+			return nil, nil, 0, err
 		}
 		runs[process] = name
 		if until > now.UnixMicro() {
+			left = max(left, time.UnixMicro(until).Sub(now))
 			told = append(told, fmt.Sprintf("collector %s, which counts until %s", name, time.UnixMicro(until).UTC().Format("15:04:05 UTC")))
 		}
 	}
-	return told, runs, rows.Err()
+	return told, runs, left, rows.Err()
 }
 
 // sessionsOfOthers are those of collectors, commands and restores but this one, in words.

@@ -79,6 +79,8 @@ func TestRestoreRefusesBesideCollectors(t *testing.T) {
 	refused("another restore", "another restore")
 	other.Close()
 
+	// One that was killed a moment ago is waited for.
+	member(3 * time.Second)
 	if _, err := db.RestorePostgres(t.Context(), out, url, time.Now(), mark(t)); err != nil {
 		t.Fatalf("with nobody there: %v", err)
 	}

@@ -91,10 +91,10 @@ func RestorePostgres(ctx context.Context, from, dsn string, now time.Time, mark 
 		return "", fmt.Errorf("restore: %w", err)
 	}
 	defer func() { err = errors.Join(err, plain.Close()) }()
+	if err := plain.alone(ctx); err != nil {
+		return "", fmt.Errorf("restore: %w", err)
+	}
 	if err := plain.Write(ctx, func(tx *Tx) error {
-		if err := tx.nobodyElse(ctx); err != nil {
-			return err
-		}
 		_, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+loading+` CASCADE`) // of one that was cut short
 		if err == nil {
 			_, err = tx.Exec(ctx, `CREATE SCHEMA `+loading)
