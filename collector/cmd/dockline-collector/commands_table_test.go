@@ -205,7 +205,7 @@ var mistakes = []struct {
 	{"sweep run --tenant acme --target sap", exitWrong, "there is erp"},
 	{"sweep run --tenant acme --site dc-north", exitWrong, "dc-east"},
 	{"sweep show --tenant acme 404", exitWrong, "no such run"},
-	{"import --tenant acme --format x12 --source nordwind epcis.json", exitWrong, "under carriers"},
+	{"import --tenant acme --format x12 --source nordwind main.go", exitWrong, "under carriers"},
 	{"nonsense", exitWrong, "nonsense"},
 	{"order show --tenant acme", exitWrong, "order"},
 }
