@@ -73,24 +73,27 @@ func (e *inUse) Unwrap() error { return ErrInUse }
 
 func (e *inUse) Error() string {
 	return fmt.Sprintf("%v. At work: %s. Stop each, and restore again. One that is halted or cut off counts until its term is over; if its sessions stay after that, "+
-		"end them: SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%s%%'", ErrInUse, e.who, collecting)
+		"end them: SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'dockline-%%'", ErrInUse, e.who)
 }
 
 // longestTerm is for how long one that was killed a moment ago is waited for, longer than a collector counts without another word.
 const longestTerm = 15 * time.Second
 
-// alone waits until nobody has the database open, if that is only a matter of terms that run out.
+// sessionEnds is how long PostgreSQL may need to notice that a process is gone.
+const sessionEnds = 3 * time.Second
+
+// alone waits until nobody has the database open, if that is only a matter of terms that run out, or of sessions whose process has just ended.
 func (d *DB) alone(ctx context.Context) error {
-	for {
+	for began := time.Now(); ; {
 		err := d.Read(ctx, func(tx *Tx) error { return tx.nobodyElse(ctx) })
 		use, ok := errors.AsType[*inUse](err)
-		if !ok || use.left == 0 || use.left > longestTerm {
+		if waited := time.Since(began); !ok || use.left > longestTerm || waited > 2*longestTerm || use.left == 0 && waited > sessionEnds {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(use.left + time.Millisecond):
+		case <-time.After(max(use.left, 100*time.Millisecond)):
 		}
 	}
 }

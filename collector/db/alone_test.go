@@ -89,6 +89,58 @@ func TestRestoreRefusesBesideCollectors(t *testing.T) {
 	}
 }
 
+// A restore that was cut off goes on after another one was made: it finds what it had loaded gone, and does not touch what the other one loads.
+func TestARestoreThatWasCutOff(t *testing.T) {
+	url := testenv.PostgreSQL(t)
+	d, err := db.Open(t.Context(), db.Named(url, "test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	addSite(t, d, "before")
+	out := filepath.Join(t.TempDir(), "copy")
+	if err := back(d, out, true); err != nil {
+		t.Fatal(err)
+	}
+	exec := func(query string) {
+		t.Helper()
+		if err := d.Write(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec(t.Context(), query); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, left := range []string{"dockline_restoring", "dockline_restoring_cutoff"} {
+		exec(`CREATE SCHEMA ` + left)
+		exec(`CREATE TABLE ` + left + `.site (tenant text, id text, created_at bigint)`)
+	}
+	if _, err := db.RestorePostgres(t.Context(), out, url, time.Now(), func(ctx context.Context, tx *db.Tx) error {
+		late, err := db.Open(t.Context(), db.Named(url+"&search_path=dockline_restoring_cutoff", "dockline-restore late")) // after all was looked at
+		if err != nil {
+			return err
+		}
+		defer late.Close()
+		err = late.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(t.Context(), `INSERT INTO site (tenant, id, created_at) VALUES ('acme', 'late', 1)`)
+			return err
+		})
+		if err == nil {
+			t.Error("the one that was cut off could go on")
+		}
+		_, err = tx.NewIncarnation(ctx, time.Now())
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, d, `SELECT count(*) FROM site`); n != 1 {
+		t.Errorf("%d sites, want the one of the copy", n)
+	}
+	if n := count(t, d, `SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'dockline_restoring%'`); n != 0 {
+		t.Errorf("%d schemas of restores are left", n)
+	}
+}
+
 // While the tables change places a collector that comes waits, and finds the restored ones; when they were put back is said within that, and not
 // before. One that came a moment earlier stops the restore, however late that is.
 func TestACollectorComesWhileItIsRestored(t *testing.T) {

@@ -72,7 +72,8 @@ func (tx *Tx) numberOn(ctx context.Context) error {
 	return nil
 }
 
-// loading is the schema in which a copy is made ready beside what there is.
+// loading begins the name of the schema in which a copy is made ready beside what there is. Each restore has its own: one that was cut off, and goes
+// on while another one is at it, finds its schema gone, and not the other one's.
 const loading = "dockline_restoring"
 
 // Mark tells a database that was put back of it, in the transaction that puts it in place.
@@ -85,7 +86,8 @@ func RestorePostgres(ctx context.Context, from, dsn string, now time.Time, mark 
 	if _, err := ReadCopy(from, nil, nil); err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}
-	name := restoring + " " + rand.Text()
+	own := strings.ToLower(rand.Text())
+	name, schema := restoring+" "+own, loading+"_"+own
 	plain, err := Open(ctx, Named(dsn, name))
 	if err != nil {
 		return "", fmt.Errorf("restore: %w", err)
@@ -95,20 +97,20 @@ func RestorePostgres(ctx context.Context, from, dsn string, now time.Time, mark 
 		return "", fmt.Errorf("restore: %w", err)
 	}
 	if err := plain.Write(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+loading+` CASCADE`) // of one that was cut short
-		if err == nil {
-			_, err = tx.Exec(ctx, `CREATE SCHEMA `+loading)
+		if err := tx.dropLoading(ctx); err != nil {
+			return err
 		}
+		_, err := tx.Exec(ctx, `CREATE SCHEMA `+schema)
 		return err
 	}); err != nil {
 		return "", fmt.Errorf("restore: %w", err)
 	}
-	if err = fillBeside(ctx, from, withSetting(Named(dsn, name), "search_path", loading)); err == nil {
-		kept, err = plain.swap(ctx, "dockline_before_restore_"+now.UTC().Format("20060102t150405"), mark)
+	if err = fillBeside(ctx, from, withSetting(Named(dsn, name), "search_path", schema)); err == nil {
+		kept, err = plain.swap(ctx, schema, "dockline_before_restore_"+now.UTC().Format("20060102t150405"), mark)
 	}
 	if err != nil {
 		dropped := plain.Write(context.WithoutCancel(ctx), func(tx *Tx) error {
-			_, err := tx.Exec(context.WithoutCancel(ctx), `DROP SCHEMA IF EXISTS `+loading+` CASCADE`)
+			_, err := tx.Exec(context.WithoutCancel(ctx), `DROP SCHEMA IF EXISTS `+schema+` CASCADE`)
 			return err
 		})
 		return "", errors.Join(fmt.Errorf("restore %s: %w", from, err), dropped)
@@ -126,13 +128,13 @@ func fillBeside(ctx context.Context, from, dsn string) error {
 
 // swap has the loaded tables change places with those that are there, and marks them. It is marked here and not before: since when the database
 // is another one decides for how long its postings wait for calls that may still be under way.
-func (d *DB) swap(ctx context.Context, keep string, mark Mark) (kept string, err error) {
+func (d *DB) swap(ctx context.Context, schema, keep string, mark Mark) (kept string, err error) {
 	err = d.Write(ctx, func(tx *Tx) error {
 		kept = keep
 		if err := tx.shut(ctx); err != nil {
 			return err
 		}
-		any, err := tx.changePlaces(ctx, kept)
+		any, err := tx.changePlaces(ctx, schema, kept)
 		if err == nil && !any {
 			kept = ""
 		}
@@ -147,13 +149,27 @@ func (d *DB) swap(ctx context.Context, keep string, mark Mark) (kept string, err
 	return kept, err
 }
 
-// changePlaces moves the tables that are in the way into schema kept, and the loaded ones into their place. It says whether any were in the way.
-func (tx *Tx) changePlaces(ctx context.Context, kept string) (any bool, err error) {
+// dropLoading removes what restores that were cut short have left.
+func (tx *Tx) dropLoading(ctx context.Context) error {
+	names, err := tx.names(ctx, `SELECT nspname FROM pg_namespace WHERE nspname = ? OR starts_with(nspname, ?)`, loading, loading+"_")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, err := tx.Exec(ctx, `DROP SCHEMA `+quoted(name)+` CASCADE`); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changePlaces moves the tables that are in the way into schema kept, and the loaded ones out of theirs into their place. It says whether any were in the way.
+func (tx *Tx) changePlaces(ctx context.Context, schema, kept string) (any bool, err error) {
 	var home string
 	if err := tx.QueryRow(ctx, `SELECT current_schema()`).Scan(&home); err != nil {
 		return false, err
 	}
-	loaded, err := tx.tablesOf(ctx, loading)
+	loaded, err := tx.tablesOf(ctx, schema)
 	if err != nil {
 		return false, err
 	}
@@ -180,16 +196,21 @@ func (tx *Tx) changePlaces(ctx context.Context, kept string) (any bool, err erro
 		}
 	}
 	for _, name := range loaded {
-		if _, err := tx.Exec(ctx, `ALTER TABLE `+loading+`.`+quoted(name)+` SET SCHEMA `+quoted(home)); err != nil {
+		if _, err := tx.Exec(ctx, `ALTER TABLE `+schema+`.`+quoted(name)+` SET SCHEMA `+quoted(home)); err != nil {
 			return false, err
 		}
 	}
-	_, err = tx.Exec(ctx, `DROP SCHEMA `+loading+` CASCADE`)
+	_, err = tx.Exec(ctx, `DROP SCHEMA `+schema+` CASCADE`)
 	return any, err
 }
 
-func (tx *Tx) tablesOf(ctx context.Context, schema string) (names []string, err error) {
-	rows, err := tx.Query(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = ? ORDER BY tablename`, schema)
+func (tx *Tx) tablesOf(ctx context.Context, schema string) ([]string, error) {
+	return tx.names(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = ? ORDER BY tablename`, schema)
+}
+
+// names are the texts that a query gives.
+func (tx *Tx) names(ctx context.Context, query string, args ...any) (names []string, err error) {
+	rows, err := tx.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
