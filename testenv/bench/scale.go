@@ -33,7 +33,7 @@ const tenThousand = 10_000
 
 // scaleOf is a run with so many sites.
 func scaleOf(sites int) scaleConfig {
-	return scaleConfig{stages: []int{max(1, sites/10), max(1, sites*3/10), sites}, rest: 40 * time.Second, outage: 20 * time.Second, trickle: time.Minute, events: 100, limit: 10 * time.Minute}
+	return scaleConfig{stages: []int{max(1, sites/10), max(1, sites*3/10), sites}, rest: 40 * time.Second, outage: 20 * time.Second, trickle: time.Minute, events: 100, limit: 30 * time.Minute}
 }
 
 // scale measures ten thousand sites, each with the agent's own journal and uplink, on one collector with the embedded broker and SQLite.
