@@ -342,9 +342,7 @@ func plain(v any) any {
 
 // unsent is a fault of ours: the system was not asked.
 func unsent(code, text string, err error) *connector.Fault {
-	f := technical(code, text, "it will be tried again", err)
-	f.Unasked = true
-	return f
+	return &connector.Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: code, Text: text, Remedy: "it will be tried again", Unasked: true, Err: err}
 }
 
 func technical(code, text, remedy string, err error) *connector.Fault {
