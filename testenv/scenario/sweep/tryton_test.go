@@ -190,13 +190,13 @@ func TestHandChangesFound(t *testing.T) {
 	d.tell(posting.Desired{Target: "erp", Kind: connector.InvoiceTrigger, Key: issue.Key, Site: site, Style: connector.Advance, SourceVersion: 1, Needs: []posting.Ref{issue.Ref()},
 		Document: &docklinev1.Document{Document: &docklinev1.Document_InvoiceTrigger{InvoiceTrigger: &docklinev1.InvoiceTrigger{Order: billed.Number, Shipment: "S1"}}}})
 	d.tell(d.issue(shipped, item, "2"))
-	want := map[string]seeded{"invoice_trigger " + billed.Number + "/S1": {"", "different", item + ": Dockline 3, erp 2"}}
+	want := map[string]seeded{"invoice_trigger " + billed.Number + "/S1": {"", "different", item + " is 3 in Dockline and 2 in erp"}}
 	holds(t, d.sweep(), want)
 	d.openBook()
 
 	done := d.list("stock.shipment.out", []any{[]any{"reference", "=", shipped.Number + "/S1"}}, "id")[0]
 	d.press("stock.shipment.out.write", []any{done["id"]}, object{"reference": "by hand"})
-	want["goods_issue "+shipped.Number+"/S1"] = seeded{"", "different", "reference: Dockline " + shipped.Number + "/S1, erp by hand"}
+	want["goods_issue "+shipped.Number+"/S1"] = seeded{"", "different", "reference is " + shipped.Number + "/S1 in Dockline and by hand in erp"}
 
 	sale = d.list("sale.sale", []any{[]any{"number", "=", byHand.Number}}, "shipments")[0]
 	for _, button := range []string{"assign_force", "pick", "pack", "done"} {
