@@ -176,7 +176,7 @@ func (c *connectorTryCommand) allowed(all *commands) error {
 
 func (c *connectorTryCommand) calls(ctx context.Context, made connector.Connector, p *connector.Posting) tried {
 	out := tried{Connector: c.Name, Tenant: c.Tenant}
-	call := func(name string, f func(context.Context) ([]string, error)) error {
+	call := func(name string, f func(context.Context) ([]string, error)) (answered bool) { // what went wrong stands in the call
 		one := triedCall{Call: name, Requests: []triedExchange{}, Mapped: []string{}}
 		ctx, end := context.WithTimeout(ctx, c.Timeout)
 		defer end()
@@ -184,9 +184,9 @@ func (c *connectorTryCommand) calls(ctx context.Context, made connector.Connecto
 		one.Mapped = append(one.Mapped, mapped...)
 		one.Fault = faultOf(err)
 		out.Calls = append(out.Calls, one)
-		return err
+		return err == nil
 	}
-	_ = call("probe", func(ctx context.Context) ([]string, error) {
+	call("probe", func(ctx context.Context) ([]string, error) {
 		m, err := made.Probe(ctx)
 		if err != nil {
 			return nil, err
@@ -194,25 +194,25 @@ func (c *connectorTryCommand) calls(ctx context.Context, made connector.Connecto
 		return []string{fmt.Sprintf("it is %s, version %q", m.System, m.Version)}, nil
 	})
 	if p != nil {
-		err := call("find", func(ctx context.Context) ([]string, error) {
-			found, err := made.Find(ctx, p)
-			return foundLines(found), err
+		found := call("find", func(ctx context.Context) ([]string, error) {
+			documents, err := made.Find(ctx, p)
+			return foundLines(documents), err
 		})
-		if c.Apply && err == nil {
-			_ = call("apply", func(ctx context.Context) ([]string, error) {
+		if c.Apply && found {
+			call("apply", func(ctx context.Context) ([]string, error) {
 				r, err := made.Apply(ctx, p)
 				return appliedLines(r), err
 			})
 		}
 	}
 	if c.Changes {
-		_ = call("changes", func(ctx context.Context) ([]string, error) {
+		call("changes", func(ctx context.Context) ([]string, error) {
 			changes, err := made.Changes(ctx, nil)
 			return changeLines(changes), err
 		})
 	}
 	if c.Stock != "" {
-		_ = call("stock", func(ctx context.Context) ([]string, error) {
+		call("stock", func(ctx context.Context) ([]string, error) {
 			events, err := made.Snapshot(ctx, connector.Scope{Site: c.Stock})
 			return stockLines(c.Stock, events), err
 		})

@@ -32,7 +32,9 @@ func TestAConnectorIsTried(t *testing.T) {
 			fmt.Fprint(w, `{"message": "no such item"}`)
 		case r.Method == nethttp.MethodPost:
 			var in struct{ Key string }
-			_ = json.Unmarshal(body, &in)
+			if err := json.Unmarshal(body, &in); err != nil {
+				t.Errorf("%v: %s", err, body)
+			}
 			made = append(made, in.Key)
 			fmt.Fprint(w, `{}`)
 		default:
@@ -40,7 +42,9 @@ func TestAConnectorIsTried(t *testing.T) {
 			for i, key := range made {
 				items = append(items, map[string]string{"key": key, "number": fmt.Sprint("GI", i+1)})
 			}
-			_ = json.NewEncoder(w).Encode(map[string]any{"items": items})
+			if err := json.NewEncoder(w).Encode(map[string]any{"items": items}); err != nil {
+				t.Error(err)
+			}
 		}
 	}))
 	defer web.Close()
