@@ -36,11 +36,12 @@ func impactOf(i *fleet.Impact) Impact {
 	return out
 }
 
-// Gap is a run of events of a site that the centre does not have. Cause is "lost" or "unreadable".
+// Gap is a run of events of a site of which the centre does not have Missing. Cause is "lost" or "unreadable".
 type Gap struct {
 	Epoch    string     `json:"epoch"`
 	First    uint64     `json:"first_seq"`
 	Last     uint64     `json:"last_seq"`
+	Missing  uint64     `json:"missing"`
 	Cause    string     `json:"cause"`
 	OpenedAt *time.Time `json:"opened_at"`
 }
@@ -124,7 +125,7 @@ func SiteDetailOf(ctx context.Context, f *fleet.Fleet, s *fleet.Site, now time.T
 	}
 	d := &SiteDetail{Site: SiteOf(s), Gaps: []Gap{}, History: []Spell{}, Days: DaysOf(days[:min(len(days), detailDays)])}
 	for _, g := range s.Gaps {
-		d.Gaps = append(d.Gaps, Gap{g.Epoch, g.First, g.Last, g.Cause, when(g.OpenedAt)})
+		d.Gaps = append(d.Gaps, Gap{g.Epoch, g.First, g.Last, g.Missing, g.Cause, when(g.OpenedAt)})
 	}
 	for _, spell := range fleet.Spells(points, now.Add(-history), now) {
 		d.History = append(d.History, Spell{when(spell.From), when(spell.To), spell.State, spell.Marks})

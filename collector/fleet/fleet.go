@@ -110,6 +110,8 @@ const (
 type Gap struct {
 	Epoch       string
 	First, Last uint64
+	// Missing is how many of them are not here: what was on its way when the gap was declared has arrived.
+	Missing uint64
 	// Cause is "lost" or "unreadable".
 	Cause    string
 	OpenedAt time.Time

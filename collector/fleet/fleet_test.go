@@ -113,6 +113,11 @@ func TestHealthInWords(t *testing.T) {
 			beat(t, d, "dc-east", 1, now, &docklinev1.Heartbeat{})
 			exec(t, d, `INSERT INTO gap (tenant, site, epoch, lo, hi, cause, opened_at, closed_at) VALUES ('acme', 'dc-east', 'e', 5, 9, 'lost', 1, 0), ('acme', 'dc-east', 'e', 20, 21, 'lost', 1, 7)`)
 		}, "Online; 5 events missing", docklinev1.Severity_SEVERITY_ERROR, []string{"gap"}},
+		{"gap of which some has arrived since", func(t *testing.T, d *db.DB) {
+			beat(t, d, "dc-east", 1, now, &docklinev1.Heartbeat{})
+			exec(t, d, `INSERT INTO gap (tenant, site, epoch, lo, hi, cause, opened_at, closed_at) VALUES ('acme', 'dc-east', 'e', 5, 9, 'lost', 1, 0)`)
+			exec(t, d, `INSERT INTO received (tenant, site, epoch, lo, hi, crc) VALUES ('acme', 'dc-east', 'e', 1, 6, 0), ('acme', 'dc-east', 'e', 9, 12, 0), ('acme', 'dc-east', 'f', 7, 7, 0)`)
+		}, "Online; 2 events missing", docklinev1.Severity_SEVERITY_ERROR, []string{"gap"}},
 		{"copied journal", func(t *testing.T, d *db.DB) {
 			beat(t, d, "dc-east", 1, now, &docklinev1.Heartbeat{})
 			exec(t, d, `INSERT INTO site_fork (tenant, site, epoch, other, certain, opened_at, heard_at) VALUES ('acme', 'dc-east', 'aa', 'bb', 0, 1, 1)`)

@@ -141,7 +141,7 @@ func (s *Site) judgeGaps() {
 		if g.Cause == "unreadable" {
 			what = "here but cannot be read: update the collector, or read the records again at their source"
 		}
-		s.add("gap", failing, g.OpenedAt, fmt.Sprintf("%s missing", events(g.Last-g.First+1)),
+		s.add("gap", failing, g.OpenedAt, fmt.Sprintf("%s missing", events(g.Missing)),
 			"Seq %d to %d of epoch %s are %s. Counts of this site wait meanwhile.", g.First, g.Last, g.Epoch, what)
 	}
 }

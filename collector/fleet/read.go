@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/eventlog"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -107,7 +108,8 @@ func (f *Fleet) scan(l *listeners, scan func(...any) error) (*Site, error) {
 }
 
 func readGaps(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
-	rows, err := tx.Query(ctx, `SELECT tenant, site, epoch, lo, hi, cause, opened_at FROM gap WHERE closed_at = 0 ORDER BY opened_at, epoch, lo`)
+	rows, err := tx.Query(ctx, `SELECT g.tenant, g.site, g.epoch, g.lo, g.hi, g.cause, g.opened_at, g.hi - g.lo + 1 - `+eventlog.ArrivedOfGap+` FROM gap g
+		WHERE g.closed_at = 0 ORDER BY g.opened_at, g.epoch, g.lo`)
 	if err != nil {
 		return err
 	}
@@ -116,7 +118,7 @@ func readGaps(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
 		var key siteKey
 		var g Gap
 		var opened int64
-		if err := rows.Scan(&key.tenant, &key.id, &g.Epoch, &g.First, &g.Last, &g.Cause, &opened); err != nil {
+		if err := rows.Scan(&key.tenant, &key.id, &g.Epoch, &g.First, &g.Last, &g.Cause, &opened, &g.Missing); err != nil {
 			return err
 		}
 		g.OpenedAt = fromMicros(opened)

@@ -8,6 +8,7 @@ import (
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/fleet"
+	"github.com/dockline/dockline/proto/event"
 )
 
 type siteLossCommand struct {
@@ -30,7 +31,7 @@ func (c *siteLossCommand) Run(all *commands) error {
 			return err
 		}
 		for _, g := range s.Gaps {
-			fmt.Printf("seq %d to %d of epoch %s: %s since %s\n", g.First, g.Last, g.Epoch, g.Cause, stamp(g.OpenedAt))
+			fmt.Printf("seq %d to %d of epoch %s: %s %s since %s\n", g.First, g.Last, g.Epoch, event.Several(g.Missing, "event"), g.Cause, stamp(g.OpenedAt))
 			if !c.Accept || g.Cause != "lost" {
 				continue
 			}
