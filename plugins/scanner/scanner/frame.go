@@ -100,12 +100,13 @@ func (f *framer) between(data []byte, take func([]byte)) []byte {
 		return data[at+1:]
 	}
 	at := bytes.IndexByte(data, f.end)
-	if again := bytes.LastIndexByte(data[:max(at, 0)], f.begin); at >= 0 && again >= 0 && f.begin != f.end {
-		f.garbage += len(f.held) + again // the frame before lost its end
+	again := bytes.IndexByte(data, f.begin)
+	switch {
+	case f.begin != f.end && again >= 0 && (at < 0 || again < at): // the frame before lost its end
+		f.garbage += len(f.held) + again
 		f.held, f.skip = f.held[:0], false
-		data, at = data[again+1:], at-again-1
-	}
-	if at < 0 {
+		return data[again+1:]
+	case at < 0:
 		f.hold(data)
 		return nil
 	}

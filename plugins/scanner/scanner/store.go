@@ -100,15 +100,19 @@ func (s *store) settle(id string) error {
 
 func (s *store) path(id string) string { return filepath.Join(s.dir, url.PathEscape(id)+storeSuffix) }
 
-// put writes a reader's work, or removes it where there is none. An event that is on its way is on the disk before it goes.
+// put writes a reader's work, or removes it where there is none. An event that is on its way is on the disk before it goes. Each reader calls it from
+// one goroutine, so that no reader waits for another's disk.
 func (s *store) put(id string, w work, some bool) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	was := s.there[id]
+	if delete(s.there, id); some {
+		s.there[id] = true
+	}
+	s.mu.Unlock()
 	if !some {
-		if !s.there[id] {
+		if !was {
 			return nil
 		}
-		delete(s.there, id)
 		if err := os.Remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -130,6 +134,5 @@ func (s *store) put(id string, w work, some bool) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	s.there[id] = true
 	return os.Rename(half, s.path(id))
 }
