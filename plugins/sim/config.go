@@ -3,8 +3,14 @@ package main
 import (
 	_ "embed" // the schema
 
+	"os"
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/dockline/dockline/plugins"
 	"github.com/dockline/dockline/plugins/sim/day"
+	"github.com/dockline/dockline/plugins/sim/traffic"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -23,6 +29,65 @@ type config struct {
 	CountPercent   int `yaml:"count_percent"`
 	// Stock is what lies in the bins when the ledger begins.
 	Stock []stockRow `yaml:"stock"`
+	// Traffic makes orders of its own, in place of those that a centre releases.
+	Traffic *trafficConfig `yaml:"traffic"`
+}
+
+// trafficConfig is what package traffic makes of a seed.
+type trafficConfig struct {
+	Profile      string             `yaml:"profile"`
+	OrdersPerDay int                `yaml:"orders_per_day"`
+	Peak         float64            `yaml:"peak"`
+	CurveFile    string             `yaml:"curve_file"`
+	History      time.Duration      `yaml:"history"`
+	Awkward      map[string]float64 `yaml:"awkward"`
+}
+
+// load makes the traffic's configuration, with everything that is wrong with it.
+func (c *trafficConfig) load(text []byte, seed uint64, site string) (traffic.Config, []*docklinev1.ConfigFault) {
+	out := traffic.Config{Seed: seed, Site: site, OrdersPerDay: c.OrdersPerDay, Peak: c.Peak, Awkward: c.Awkward}
+	var faults []*docklinev1.ConfigFault
+	bad := func(key, format string, args ...any) {
+		faults = append(faults, plugins.Fault(text, "traffic."+key, format, args...))
+	}
+	profile, known := traffic.Profiles[c.Profile]
+	if !known {
+		bad("profile", "%q is not known; use one of %s", c.Profile, strings.Join(traffic.Names(), ", "))
+	}
+	if out.Profile = profile; out.OrdersPerDay == 0 {
+		out.OrdersPerDay = profile.OrdersPerDay
+	}
+	if out.OrdersPerDay < 0 || out.OrdersPerDay > 200_000 {
+		bad("orders_per_day", "%d: give 1 to 200000", out.OrdersPerDay)
+	}
+	if out.Peak == 0 {
+		out.Peak = 1
+	}
+	if !(out.Peak >= 1 && out.Peak <= 4) {
+		bad("peak", "%v: give 1 (as the curve is) to 4", out.Peak)
+	}
+	if c.History < 0 || c.History > 90*24*time.Hour {
+		bad("history", "%s: give 0 to 2160h", c.History)
+	}
+	names, _ := traffic.Cases()
+	for name, rate := range c.Awkward {
+		if !slices.Contains(names, name) {
+			bad("awkward."+name, "there is no such case; use some of %s", strings.Join(names, ", "))
+		} else if !(rate >= 0 && rate <= 100) {
+			bad("awkward."+name, "%v: give 0 to 100 of a hundred orders", rate)
+		}
+	}
+	if c.CurveFile != "" {
+		file, err := os.Open(c.CurveFile)
+		if err == nil {
+			out.Profile.Curve, err = traffic.ReadCurve(file)
+			_ = file.Close()
+		}
+		if err != nil {
+			bad("curve_file", "%v", err)
+		}
+	}
+	return out, faults
 }
 
 type stockRow struct {
@@ -52,6 +117,10 @@ func parse(text []byte, id string) (day.Config, float64, []*docklinev1.ConfigFau
 	d.Seed, d.Site, d.ShortPercent, d.PartialPercent, d.CountPercent = c.Seed, c.Site, c.ShortPercent, c.PartialPercent, c.CountPercent
 	if d.Site == "" {
 		d.Site = id
+	}
+	if c.Traffic != nil {
+		_, wrong := c.Traffic.load(text, d.Seed, d.Site)
+		faults = append(faults, wrong...)
 	}
 	for i, row := range c.Stock {
 		quantity, err := event.ParseQuantity(row.Quantity)

@@ -37,6 +37,9 @@ func (s *sim) Describe() *docklinev1.DescribeResponse {
 	return &docklinev1.DescribeResponse{Name: "sim", Version: version, ConfigSchema: configSchema, Rereadable: true, Kinds: []docklinev1.EventKind{
 		docklinev1.EventKind_EVENT_KIND_PICK_CONFIRMED, docklinev1.EventKind_EVENT_KIND_PICK_SHORT, docklinev1.EventKind_EVENT_KIND_PACK_CONFIRMED,
 		docklinev1.EventKind_EVENT_KIND_SHIPMENT_DEPARTED, docklinev1.EventKind_EVENT_KIND_COUNT_OBSERVED,
+		docklinev1.EventKind_EVENT_KIND_PICK_SUBSTITUTED, docklinev1.EventKind_EVENT_KIND_PACK_REOPENED, docklinev1.EventKind_EVENT_KIND_SHIPMENT_VOIDED,
+		docklinev1.EventKind_EVENT_KIND_ORDER_CANCEL_REQUESTED, docklinev1.EventKind_EVENT_KIND_DELIVERY_PROVED, docklinev1.EventKind_EVENT_KIND_RETURN_RECEIVED,
+		docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED,
 	}}
 }
 
@@ -65,6 +68,9 @@ func (s *sim) open(start plugins.Start) error {
 // Capture tells what the ledger holds beyond the cursor, then lets the dock work at its pace. The cursor is the number of the last
 // movement told.
 func (s *sim) Capture(ctx context.Context, start plugins.Start, out plugins.Stream) error {
+	if c := trafficOf(start.Config); c != nil {
+		return captureTraffic(ctx, c, start, out)
+	}
 	if err := s.open(start); err != nil {
 		return err
 	}
@@ -124,6 +130,9 @@ func (s *sim) Capture(ctx context.Context, start plugins.Start, out plugins.Stre
 
 // CursorAt implements plugins.Rewinder: the ledger knows when each movement was.
 func (s *sim) CursorAt(_ context.Context, start plugins.Start, since time.Time) (cursor []byte, what string, err error) {
+	if trafficOf(start.Config) != nil {
+		return trafficSince(start.Cursor, since)
+	}
 	if err := s.open(start); err != nil {
 		return nil, "", err
 	}

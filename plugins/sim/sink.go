@@ -10,8 +10,13 @@ import (
 	"github.com/dockline/dockline/proto/event"
 )
 
-// Open implements plugins.Sink.
-func (s *sim) Open(_ context.Context, start plugins.Start) error { return s.open(start) }
+// Open implements plugins.Sink. With traffic of its own the site takes no work.
+func (s *sim) Open(_ context.Context, start plugins.Start) error {
+	if trafficOf(start.Config) != nil {
+		return plugins.ErrIdle
+	}
+	return s.open(start)
+}
 
 // Deliver implements plugins.Sink: the command stands in the ledger before it is answered.
 func (s *sim) Deliver(_ context.Context, command *docklinev1.Command) (*docklinev1.CommandResult, error) {
