@@ -45,6 +45,8 @@ var counts = map[string]struct{ commit, full int }{
 	// Rows that concurrent transactions write, on each database, and how often the plugin that reads them is killed meanwhile.
 	"sql.late-rows": {2000, 100_000},
 	"sql.kills":     {4, 40},
+	// How often an agent with readers is killed while people scan.
+	"scanner.kills": {4, 60},
 	"sim.seeds":     {200, 2000},
 	"sim.again":     {3, 30},
 	// Differences that somebody made in ERP and CRM, an eighth of each kind.
