@@ -1,9 +1,6 @@
 package gs1
 
-import (
-	"strings"
-	"sync"
-)
+import "strings"
 
 // CheckDigit is GS1's digit behind a number, modulo 10: digits weigh three and one in turn, from the right (GS1 General Specifications, section
 // 7.9.1). The text must be digits.
@@ -45,9 +42,12 @@ const (
 	set32 = `23456789ABCDEFGHJKLMNPQRSTUVWXYZ`
 )
 
+// mostPaired is how long a text with a check pair may be.
+const mostPaired = 100
+
 // primes weigh the characters before a check pair, from the right.
-var primes = sync.OnceValue(func() (all []int) {
-	for n := 2; len(all) < 100; n++ {
+func primes() (all []int) {
+	for n := 2; len(all) < mostPaired; n++ {
 		prime := true
 		for _, p := range all {
 			prime = prime && n%p != 0
@@ -57,21 +57,21 @@ var primes = sync.OnceValue(func() (all []int) {
 		}
 	}
 	return all
-})
+}
 
 // CheckPair are GS1's two characters behind a model number, modulo 1021 (GS1 General Specifications, section 7.9.5). ok is false where the text
 // has other characters than those of the set of 82, or is too long.
 func CheckPair(text string) (pair string, ok bool) {
-	if len(text) > len(primes()) {
+	if len(text) > mostPaired {
 		return "", false
 	}
-	sum := 0
+	sum, weights := 0, primes()
 	for i := range len(text) {
 		value := strings.IndexByte(set82, text[i])
 		if value < 0 {
 			return "", false
 		}
-		sum += value * primes()[len(text)-1-i]
+		sum += value * weights[len(text)-1-i]
 	}
 	sum %= 1021
 	return string(set32[sum>>5]) + string(set32[sum&31]), true

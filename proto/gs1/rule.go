@@ -11,7 +11,17 @@ import (
 
 // rules are what a part of an AI's data must be beside its set of characters. Each says what is wrong, or nothing. Lists are taken
 // apart only where somebody asks.
-var rules = sync.OnceValue(func() map[string]func(string) string {
+func rules() map[string]func(string) string {
+	rulesOnce.Do(func() { allRules = makeRules() })
+	return allRules
+}
+
+var (
+	rulesOnce sync.Once
+	allRules  map[string]func(string) string
+)
+
+func makeRules() map[string]func(string) string {
 	return map[string]func(string) string{
 		"digit": func(s string) string {
 			if len(s) < 2 || !AllDigits(s) {
@@ -88,7 +98,7 @@ var rules = sync.OnceValue(func() map[string]func(string) string {
 			return ""
 		},
 	}
-})
+}
 
 // inSet says whether all characters are of a set: n, x, y and z as in the table, u letters and digits of a file name.
 func inSet(set byte, s string) bool {

@@ -187,20 +187,27 @@ type component struct {
 	rules    []string
 }
 
-// identifiers is the table, read once and only where somebody asks: a program that needs check digits alone does not pay for it.
-var identifiers = sync.OnceValue(func() map[string]*identifier {
-	all := map[string]*identifier{}
-	for line := range strings.Lines(table) {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
+var (
+	readOnce sync.Once
+	read     map[string]*identifier
+)
+
+// identifiers is the table, read once and only where somebody asks: a program that needs check digits alone neither reads it nor has it.
+func identifiers() map[string]*identifier {
+	readOnce.Do(func() {
+		read = map[string]*identifier{}
+		for line := range strings.Lines(table) {
+			if line = strings.TrimSpace(line); line == "" {
+				continue
+			}
+			cells := strings.Split(line, "|")
+			for _, ai := range numbered(cells[0]) {
+				read[ai] = newIdentifier(ai, cells)
+			}
 		}
-		cells := strings.Split(line, "|")
-		for _, ai := range numbered(cells[0]) {
-			all[ai] = newIdentifier(ai, cells)
-		}
-	}
-	return all
-})
+	})
+	return read
+}
 
 // numbered writes a range out. Three digits of a measure stand for four: the last says where the decimal point is.
 func numbered(text string) (all []string) {
