@@ -41,12 +41,11 @@ type mark struct {
 }
 
 type inputReport struct {
-	fault    string
-	address  string
-	garbage  window
-	refused  window
-	crowdAt  time.Time
-	accepted int
+	fault   string
+	address string
+	garbage window
+	refused window
+	crowdAt time.Time
 }
 
 // window counts over the present and the last minute.
