@@ -85,3 +85,6 @@ func Heal(c Config) error {
 	}
 	return errors.Join(faults...)
 }
+
+// adopt: no package of Windows leaves a service that is not installed.
+func adopt(Config) error { return ErrInstalled }

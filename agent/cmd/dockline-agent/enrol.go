@@ -24,7 +24,7 @@ type enrolCommand struct {
 	TokenFile   string        `placeholder:"FILE" help:"A file that holds the token; - is the standard input."`
 	Tenant      string        `help:"The tenant that the token must be for; empty takes the token's."`
 	Site        string        `help:"The site that the token must be for; empty takes the token's."`
-	DataDir     string        `help:"Folder for everything the agent keeps; by default beside the configuration, or as that has it." type:"path"`
+	DataDir     string        `help:"Folder for everything the agent keeps; by default beside the configuration, and for /etc/dockline/agent.yaml /var/lib/dockline-agent, or as that has it." type:"path"`
 	Proxy       string        `help:"An HTTP proxy to go through by CONNECT: http://host:port, or environment."`
 	Patience    time.Duration `default:"1m" help:"How long to go on trying where the collector does not answer."`
 	// Installers run it at every upgrade too.
@@ -80,7 +80,7 @@ func (c *enrolCommand) place(path, tenant, site string) (identity string, proxy 
 		return "", proxy, err
 	}
 	if dataDir == "" {
-		dataDir = filepath.Join(filepath.Dir(path), "data")
+		dataDir = defaultDataDir(path)
 	}
 	dataDir, err = filepath.Abs(dataDir)
 	c.DataDir = dataDir

@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dockline/dockline/agent"
@@ -75,20 +74,24 @@ type serviceRunCommand struct{}
 // Run is what the service manager starts.
 func (serviceRunCommand) Run(all *commands) error {
 	defer service.KeepLog(filepath.Join(filepath.Dir(all.Config), "logs"))()
+	var opened atomic.Pointer[agent.Agent]
 	return service.Run(func(ctx context.Context, ready func()) error {
 		if service.AwaitsConfig {
 			if err := awaitConfig(ctx, all.Config, ready); err != nil {
 				return err
 			}
 		}
-		c := service.Config{ConfigPath: all.Config}
-		if config, err := agent.LoadConfig(all.Config); err == nil {
-			c.DataDir = config.DataDir
-		}
-		if err := service.Heal(c); err != nil {
+		if err := service.Heal(registeredAt(all.Config)); err != nil {
 			fmt.Fprintf(os.Stderr, "the service's registration is not as it should be: %v\n", err)
 		}
-		return runAgent(ctx, all.Config, ready)
+		return agent.Serve(ctx, all.Config, func(a *agent.Agent) {
+			opened.Store(a)
+			ready()
+		})
+	}, func() {
+		if a := opened.Load(); a != nil {
+			a.Alive()
+		}
 	})
 }
 
@@ -112,79 +115,4 @@ func awaitConfig(ctx context.Context, path string, ready func()) error {
 		case <-time.After(configLook):
 		}
 	}
-}
-
-type serviceCommand struct {
-	Configure configureCommand `cmd:"" help:"Windows: set what the service needs to come back by itself and to keep its folder closed (recovery after failures, delayed start, event log, rights), and read it back. Changes nothing that is right. Exit code 1 where something that matters is not as it should be."`
-}
-
-type configureCommand struct {
-	JSON bool `name:"json" help:"Print everything, for scripts."`
-}
-
-// Run needs no valid configuration: the service is registered before the site is enrolled.
-func (c *configureCommand) Run(all *commands) error {
-	where := service.Config{ConfigPath: all.Config}
-	if config, err := agent.LoadConfig(all.Config); err == nil {
-		where.DataDir = config.DataDir
-	}
-	registration, closed, err := service.OpenRegistration(where)
-	if err != nil {
-		return err
-	}
-	defer closed()
-	outcomes := service.Configure(registration, service.All())
-	if c.JSON {
-		if err := printOutcomesJSON(outcomes); err != nil {
-			return err
-		}
-	} else {
-		printOutcomes(outcomes)
-	}
-	if !service.Confirmed(outcomes) {
-		return exitCode(1)
-	}
-	return nil
-}
-
-func stateOf(o service.Outcome) string {
-	switch {
-	case o.Err != nil && o.Optional:
-		return "not here"
-	case o.Err != nil:
-		return "FAULT"
-	case o.Changed:
-		return "set"
-	}
-	return "ok"
-}
-
-func printOutcomes(outcomes []service.Outcome) {
-	for _, o := range outcomes {
-		fmt.Printf("%-8s  %s: %s\n", stateOf(o), o.Aspect, o.Value)
-		if o.Err != nil {
-			fmt.Printf("          %v: %s\n", o.Err, o.Missing)
-		}
-	}
-}
-
-func printOutcomesJSON(outcomes []service.Outcome) error {
-	type row struct {
-		Setting string `json:"setting"`
-		Wanted  string `json:"wanted"`
-		Before  string `json:"before"`
-		State   string `json:"state"`
-		Error   string `json:"error,omitempty"`
-	}
-	rows := make([]row, 0, len(outcomes))
-	for _, o := range outcomes {
-		r := row{Setting: string(o.Aspect), Wanted: o.Value, Before: o.Before, State: strings.ToLower(stateOf(o))}
-		if o.Err != nil {
-			r.Error = o.Err.Error()
-		}
-		rows = append(rows, r)
-	}
-	out := json.NewEncoder(os.Stdout)
-	out.SetIndent("", "  ")
-	return out.Encode(map[string]any{"confirmed": service.Confirmed(outcomes), "settings": rows})
 }
