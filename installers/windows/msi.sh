@@ -80,8 +80,9 @@ edit InstallExecuteSequence -e 's#^(RemoveExistingProducts\t.*\t)6601$#\11501#' 
 # properties that an administrator's command line hands on to the installing service;
 edit Property 's#^(SecureCustomProperties\t)#\1COLLECTOR;FINGERPRINT;REMOVEDATA;SITE;TENANT;TOKEN;#'
 # the removal of everything, where it is asked for: a program of Windows (34), as the system, whose failure is no reason to keep the rest; and
-# an end of the token before the properties are listed in a log, for an installer that does not know MsiHiddenProperties.
-edit CustomAction "\$a RemoveData\t3170\tTARGETDIR\t\"[System64Folder]cmd.exe\" /c rmdir /s /q \"[CONFIGFOLDER]\"\t\nForgetToken\t51\tTOKEN\t\t"
+# an end of the token before the properties are listed in a log, for an installer that does not know MsiHiddenProperties. The command that holds
+# the token is hidden too (8192).
+edit CustomAction -e 's#^(EnrolSite\t)3090\t#\111282\t#' -e "\$a RemoveData\t3170\tTARGETDIR\t\"[System64Folder]cmd.exe\" /c rmdir /s /q \"[CONFIGFOLDER]\"\t\nForgetToken\t51\tTOKEN\t\t"
 # Summary: the package's own number and the time, which wixl takes from the machine.
 stamp=$(date -u -d "@$epoch" '+%Y/%m/%d %H:%M:%S')
 edit _SummaryInformation "s#^(12|13)\t.*#\1\t$stamp#; s#^9\t.*#9\t$package#; s#^2\t.*#2\tDockline agent $version#"
