@@ -122,9 +122,16 @@ func openWith(own *Config, s *settings, centre *given) (*Agent, error) {
 	return a, nil
 }
 
+// Alive returns where plugins, journal and line are not held up: each is asked how it is, and answers only between two steps of its work.
+func (a *Agent) Alive() {
+	_ = a.host.Health()
+	_ = a.journal.Stats()
+	_ = a.uplink.Stats()
+}
+
 // Serve runs an agent with the configuration at path until ctx ends, and opens it again where its configuration wants that. ready is
-// called once, when it captures.
-func Serve(ctx context.Context, path string, ready func()) error {
+// called with each that captures.
+func Serve(ctx context.Context, path string, ready func(*Agent)) error {
 	for {
 		config, err := LoadConfig(path)
 		if err != nil {
@@ -135,8 +142,7 @@ func Serve(ctx context.Context, path string, ready func()) error {
 			return err
 		}
 		if ready != nil {
-			ready()
-			ready = nil
+			ready(a)
 		}
 		err = a.Run(ctx)
 		if closed := a.Close(); closed != nil || !errors.Is(err, ErrReopen) || ctx.Err() != nil {

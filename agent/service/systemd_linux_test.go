@@ -45,7 +45,7 @@ var verbs = map[string]func() error{
 	"uninstall":  service.Uninstall,
 	"start":      service.Start,
 	"stop":       service.Stop,
-	service.Verb: func() error { return service.Run(runStandIn) },
+	service.Verb: func() error { return service.Run(runStandIn, func() {}) },
 }
 
 // runStandIn is an agent that starts a plugin, writes what it may do, and leaves the plugin behind when it is stopped.

@@ -22,7 +22,7 @@ type enrolCommand struct {
 	Fingerprint string        `required:"" help:"SHA-256 of the collector's authority; nobody else is given the token."`
 	Token       string        `env:"DOCKLINE_TOKEN" help:"The one-time token. Other users of this machine can see it in the list of processes: prefer the variable, or --token-file."`
 	TokenFile   string        `placeholder:"FILE" help:"A file that holds the token; - is the standard input."`
-	DataDir     string        `help:"Folder for everything the agent keeps; by default beside the configuration, or as that has it." type:"path"`
+	DataDir     string        `help:"Folder for everything the agent keeps; by default beside the configuration, and for /etc/dockline/agent.yaml /var/lib/dockline-agent, or as that has it." type:"path"`
 	Proxy       string        `help:"An HTTP proxy to go through by CONNECT: http://host:port, or environment."`
 	Patience    time.Duration `default:"1m" help:"How long to go on trying where the collector does not answer."`
 }
@@ -69,7 +69,7 @@ func (c *enrolCommand) place(path, tenant, site string) (identity string, proxy 
 		return "", proxy, err
 	}
 	if dataDir == "" {
-		dataDir = filepath.Join(filepath.Dir(path), "data")
+		dataDir = defaultDataDir(path)
 	}
 	dataDir, err = filepath.Abs(dataDir)
 	c.DataDir = dataDir

@@ -16,7 +16,7 @@ type initCommand struct {
 	Tenant  string `required:"" help:"Name of the tenant, as the collector knows it."`
 	Site    string `required:"" help:"Name of the site, as the collector knows it."`
 	URL     string `default:"mqtts://localhost:8883" help:"The broker."`
-	DataDir string `help:"Folder for everything the agent keeps; by default beside the configuration." type:"path"`
+	DataDir string `help:"Folder for everything the agent keeps; by default beside the configuration, and for /etc/dockline/agent.yaml /var/lib/dockline-agent." type:"path"`
 }
 
 // Run writes the configuration and, below data_dir, key and request; what is there stays.
@@ -43,7 +43,7 @@ func (c *initCommand) Run(all *commands) error {
 // absolute path.
 func writeConfig(path, dataDir, tenant, site, broker string) (string, error) {
 	if dataDir == "" {
-		dataDir = filepath.Join(filepath.Dir(path), "data")
+		dataDir = defaultDataDir(path)
 	}
 	dataDir, err := filepath.Abs(dataDir)
 	if err != nil {

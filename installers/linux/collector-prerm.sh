@@ -1,0 +1,9 @@
+#!/bin/sh
+# Before the collector's files go. deb: remove, or upgrade NEW-VERSION; rpm: 0 at a removal, 1 at an upgrade.
+set -e
+case "$1" in
+remove | 0) ;;
+*) exit 0 ;;
+esac
+[ -d /run/systemd/system ] || exit 0
+systemctl disable --now dockline-collector.service
