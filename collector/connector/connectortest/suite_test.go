@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -78,13 +79,24 @@ func (i *injector) fail(op string, _ *connector.Posting) connectortest.Failure {
 		connectortest.ServerError: connectortest.Silent, connectortest.Hang: connectortest.Stuck, connectortest.Throttle: connectortest.Busy}[i.what]
 }
 
-func harness(m *connectortest.Memory, c connector.Connector) connectortest.Harness {
-	in := &injector{}
+func harness(k *connectortest.Keeper, c connector.Connector) connectortest.Harness {
+	m, in := k.Memory, &injector{}
+	var between func()
+	var mu sync.Mutex
 	refuse := connectortest.None
 	ahead := time.Duration(0)
 	m.Fail = func(op string, p *connector.Posting) connectortest.Failure {
 		if p != nil && strings.HasPrefix(p.Key, "refused/") {
 			return refuse
+		}
+		if op != "find" && op != "probe" && op != "list" {
+			mu.Lock()
+			do := between
+			between = nil
+			mu.Unlock()
+			if do != nil {
+				do()
+			}
 		}
 		return in.fail(op, p)
 	}
@@ -112,6 +124,24 @@ func harness(m *connectortest.Memory, c connector.Connector) connectortest.Harne
 				in.on = false
 				return in.count >= in.nth
 			}
+		},
+		Second: c,
+		// It is as careless as many targets are.
+		Careless: func(kind connector.Kind) bool { return m.Kinds()[kind] == connector.CreateOnce },
+		Between: func(_ *testing.T, do func()) func() bool {
+			between = do
+			return func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				done := between == nil
+				between = nil
+				return done
+			}
+		},
+		Record: func(*testing.T, connector.Kind) connector.Listed {
+			d := connector.Listed{Number: fmt.Sprintf("C%d", numbers.Add(1)), At: time.Now(), Fields: map[string]string{"price_list": "retail"}}
+			k.Keep(d)
+			return d
 		},
 		Forbid: func(*testing.T) func() {
 			m.Deny.Store(true)
@@ -158,26 +188,32 @@ func harness(m *connectortest.Memory, c connector.Connector) connectortest.Harne
 
 // TestMemory holds the target in memory, which other packages try senders on, against the suite.
 func TestMemory(t *testing.T) {
-	m := &connectortest.Memory{Settle: 200 * time.Millisecond}
-	connectortest.Run(t, harness(m, m))
+	k := &connectortest.Keeper{Memory: &connectortest.Memory{Settle: 200 * time.Millisecond}}
+	connectortest.Run(t, harness(k, k))
 }
 
 // defects are connectors that break one promise each, and the test that must find it.
 var defects = []struct {
 	name, finds string
-	connector   func(m *connectortest.Memory) connector.Connector
+	connector   func(k *connectortest.Keeper) connector.Connector
 }{
-	{"not unknown", "lost_answer", func(m *connectortest.Memory) connector.Connector { return sure{m} }},
-	{"first match only", "all_matches_are_found", func(m *connectortest.Memory) connector.Connector { return firstOnly{m} }},
-	{"any version", "an_older_version_is_ignored", func(m *connectortest.Memory) connector.Connector { return anyVersion{m} }},
-	{"cursor ahead", "changes", func(m *connectortest.Memory) connector.Connector { return cursorAhead{m} }},
-	{"guilty of nothing", "right_taken_away", func(m *connectortest.Memory) connector.Connector { return unclassed{m} }},
-	{"absent by another shape", "another_shape", func(m *connectortest.Memory) connector.Connector { return absentAnyway{m} }},
-	{"complete anyway", "changed_by_hand", func(m *connectortest.Memory) connector.Connector { return completeAnyway{m} }},
-	{"pages by count", "under_change", func(m *connectortest.Memory) connector.Connector { return newestFirst{m} }},
-	{"nothing without a right", "changes_without_the_right", func(m *connectortest.Memory) connector.Connector { return silentFeed{m} }},
-	{"by the clock", "clock_ahead", func(m *connectortest.Memory) connector.Connector { return &byClock{Memory: m} }},
-	{"all sites", "snapshot", func(m *connectortest.Memory) connector.Connector { return allSites{m} }},
+	{"not unknown", "lost_answer", func(k *connectortest.Keeper) connector.Connector { return sure{k.Memory} }},
+	{"first match only", "all_matches_are_found", func(k *connectortest.Keeper) connector.Connector { return firstOnly{k.Memory} }},
+	{"any version", "an_older_version_is_ignored", func(k *connectortest.Keeper) connector.Connector { return anyVersion{k.Memory} }},
+	{"cursor ahead", "changes", func(k *connectortest.Keeper) connector.Connector { return cursorAhead{k.Memory} }},
+	{"guilty of nothing", "right_taken_away", func(k *connectortest.Keeper) connector.Connector { return unclassed{k.Memory} }},
+	{"absent by another shape", "another_shape", func(k *connectortest.Keeper) connector.Connector { return absentAnyway{k.Memory} }},
+	{"complete anyway", "changed_by_hand", func(k *connectortest.Keeper) connector.Connector { return completeAnyway{k.Memory} }},
+	{"pages by count", "under_change", func(k *connectortest.Keeper) connector.Connector { return newestFirst{k.Memory} }},
+	{"nothing without a right", "changes_without_the_right", func(k *connectortest.Keeper) connector.Connector { return silentFeed{k.Memory} }},
+	{"by the clock", "clock_ahead", func(k *connectortest.Keeper) connector.Connector { return &byClock{Memory: k.Memory} }},
+	{"not all records", "records_of_customer", func(k *connectortest.Keeper) connector.Connector { return forgetful{k} }},
+	{"records by count", "records_of_customer", func(k *connectortest.Keeper) connector.Connector { return newestRecords{k} }},
+	{"records in a circle", "records_of_customer", func(k *connectortest.Keeper) connector.Connector { return circling{k} }},
+	{"looks and then makes", "two_writers_at_once", func(k *connectortest.Keeper) connector.Connector { return racing{k.Memory} }},
+	{"gives way", "a_person_between", func(k *connectortest.Keeper) connector.Connector { return yielding{k.Memory} }},
+	{"hides what others entered", "a_person_between", func(k *connectortest.Keeper) connector.Connector { return hiding{k.Memory} }},
+	{"all sites", "snapshot", func(k *connectortest.Keeper) connector.Connector { return allSites{k.Memory} }},
 }
 
 // TestSuiteCanFail runs the suite on each defect in a process of its own and looks for the failure.
@@ -185,8 +221,8 @@ func TestSuiteCanFail(t *testing.T) {
 	if name := os.Getenv("CONNECTORTEST_DEFECT"); name != "" {
 		for _, d := range defects {
 			if d.name == name {
-				m := &connectortest.Memory{Settle: 20 * time.Millisecond}
-				connectortest.Run(t, harness(m, d.connector(m)))
+				k := &connectortest.Keeper{Memory: &connectortest.Memory{Settle: 20 * time.Millisecond}}
+				connectortest.Run(t, harness(k, d.connector(k)))
 			}
 		}
 		return
