@@ -125,6 +125,9 @@ func (c *Connector) applyCredit(ctx context.Context, p *connector.Posting) (conn
 		return connector.Result{}, err
 	}
 	bound, err := c.boundCredits(ctx, p.Key)
+	if err == nil {
+		bound, err = c.oneCredit(ctx, p, bound)
+	}
 	if err == nil && len(bound) == 0 {
 		bound, err = c.makeCredit(ctx, p, wanted)
 	}

@@ -50,12 +50,12 @@ func (c *Connector) saleEvents(ctx context.Context, ids []int64, born string) ([
 			out = append(out, e)
 			continue
 		}
-		at := accepted[s.id("id")]
+		at := changedSince(accepted[s.id("id")], lines[s.id("id")])
 		e := &docklinev1.Event{Subject: s.text("number"), Documents: []*docklinev1.DocumentReference{c.document(documentSale, s.text("number"))}}
 		switch s.text("state") {
 		case "processing", "done": // a confirmed one is processed in a second transaction, which makes its shipment
 			order := c.order(s, lines[s.id("id")], sites)
-			if len(order.Lines) == 0 || closed(s) && at.Format(stampFormat) <= born {
+			if len(order.Lines) == 0 || closed(s) && accepted[s.id("id")].Format(stampFormat) <= born {
 				continue // services, and what was over before Dockline began
 			}
 			e.Kind, e.Payload = docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED, &docklinev1.Event_Order{Order: order}
@@ -98,6 +98,22 @@ func (c *Connector) dealsOf(ctx context.Context, sales []row) (map[int64]string,
 	return out, err
 }
 
+// changedSince is when the lines of an order became what they are, as far as they tell: when the youngest of them was made, and when it was last amended. A later
+// revision of an order must tell of a later time.
+func changedSince(at time.Time, lines []row) time.Time {
+	for _, l := range lines {
+		for _, m := range marks(l.text("note")) {
+			if m.at.After(at) {
+				at = m.at
+			}
+		}
+		if made := l.time("create_date"); made.After(at) {
+			at = made
+		}
+	}
+	return at
+}
+
 // closed: nothing of the order is left to ship.
 func closed(sale row) bool {
 	return sale.text("state") == "done" || sale.text("shipment_state") == "sent"
@@ -136,8 +152,8 @@ func (c *Connector) saleLines(ctx context.Context, sales []row) (map[int64][]row
 	for _, s := range sales {
 		ids = append(ids, s.ids("lines")...)
 	}
-	found, err := c.client.read(ctx, modelSaleLine, nil, ids, "sale", "type", "product", "product.code", "product.name", "product.type", "quantity",
-		"unit.symbol", "unit_price", "description")
+	found, err := c.client.read(ctx, modelSaleLine, nil, ids, "sale", "type", "product", "product.code", "product.name", "product.type", "product.default_uom",
+		"product.default_uom.factor", "quantity", "unit", "unit.symbol", "unit.factor", "unit_price", "description", "note", "create_date")
 	slices.SortFunc(found, func(a, b row) int { return int(a.id("id") - b.id("id")) })
 	out := map[int64][]row{}
 	for _, l := range found {
@@ -162,11 +178,16 @@ func (c *Connector) order(s row, lines []row, sites []site) *docklinev1.Order {
 		}
 	}
 	for _, l := range lines {
-		if l.text("type") != "line" || l.id("product") == 0 || l.sub("product").text("type") == "service" || l.quantity("quantity") <= 0 {
+		if l.text("type") != "line" || l.id("product") == 0 || l.sub("product").text("type") == "service" || l.quantity("quantity") < 0 ||
+			l.quantity("quantity") == 0 && len(marks(l.text("note"))) == 0 { // a line that we emptied is still one of the order's
 			continue
 		}
-		o.Lines = append(o.Lines, &docklinev1.Line{OrderLine: lineNumber(l.id("id")), Item: l.sub("product").text("code"), UnitPrice: l.text("unit_price"),
-			Description: l.sub("product").text("name"), Quantity: &docklinev1.Quantity{Value: event.FormatQuantity(l.quantity("quantity")), Unit: c.unit(l.sub("unit").text("symbol"))}})
+		line := &docklinev1.Line{OrderLine: lineNumber(l.id("id")), Item: l.sub("product").text("code"), UnitPrice: l.text("unit_price"),
+			Description: l.sub("product").text("name"), Quantity: &docklinev1.Quantity{Value: event.FormatQuantity(l.quantity("quantity")), Unit: c.unit(l.sub("unit").text("symbol"))}}
+		if item, n := standsFor(l.text("note")); item != "" {
+			line.OriginalItem, line.OriginalQuantity = item, &docklinev1.Quantity{Value: n}
+		}
+		o.Lines = append(o.Lines, line)
 	}
 	return o
 }

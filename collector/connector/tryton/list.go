@@ -20,11 +20,9 @@ func (c *Connector) Lists() []connector.Kind {
 
 // List goes over the records of a model by id; the page is the last id of the one before.
 func (c *Connector) List(ctx context.Context, l connector.Listing) (page connector.ListedPage, err error) {
-	after := int64(0)
-	if l.Page != "" {
-		if after, err = strconv.ParseInt(l.Page, 10, 64); err != nil {
-			return page, technical("bad_cursor", "the page is not one of this connector's", "begin the sweep anew", err)
-		}
+	after, domain, err := listed(l)
+	if err != nil {
+		return page, err
 	}
 	var list func(ctx context.Context, sites []site, domain []any) ([]int64, []connector.Listed, error)
 	switch l.Kind {
@@ -45,11 +43,7 @@ func (c *Connector) List(ctx context.Context, l connector.Listing) (page connect
 	if err != nil {
 		return page, err
 	}
-	domain := []any{[]any{"id", ">", after}}
-	if !l.Since.IsZero() {
-		t := datetime(l.Since)
-		domain = append(domain, []any{"OR", []any{"write_date", ">=", t}, []any{[]any{"write_date", "=", nil}, []any{"create_date", ">=", t}}})
-	}
+	domain = append(domain, []any{"id", ">", after})
 	if (l.Kind == connector.GoodsIssue || l.Kind == connector.ReturnReceipt) && l.Site != "" {
 		if at := slices.IndexFunc(sites, func(s site) bool { return s.name == l.Site }); at >= 0 {
 			domain = append(domain, []any{"warehouse", "=", sites[at].warehouse})
