@@ -67,7 +67,8 @@ func (c *Connector) Kinds() map[connector.Kind]connector.Style {
 	}
 	return map[connector.Kind]connector.Style{connector.GoodsIssue: connector.Advance, connector.InvoiceTrigger: connector.Advance,
 		connector.StockAdjustment: connector.CreateOnce, connector.OrderCreate: connector.CreateOnce, connector.ReturnReceipt: connector.CreateOnce,
-		connector.CreditRequest: connector.CreateOnce, connector.OrderAmendment: connector.CreateOnce}
+		connector.CreditRequest: connector.CreateOnce, connector.OrderAmendment: connector.CreateOnce,
+		connector.GoodsIssueReversal: connector.CreateOnce, connector.InvoiceReversal: connector.CreateOnce, connector.CreditReversal: connector.CreateOnce}
 }
 
 // SettleTime is how long a transaction of Tryton may go on after its client has gone.
@@ -107,6 +108,10 @@ func (c *Connector) Find(ctx context.Context, p *connector.Posting) ([]connector
 		return c.findCredit(ctx, p)
 	case connector.OrderAmendment:
 		return c.findAmendment(ctx, p)
+	case connector.GoodsIssueReversal:
+		return c.findIssueReversal(ctx, p)
+	case connector.InvoiceReversal, connector.CreditReversal:
+		return c.findBillReversal(ctx, p)
 	case connector.OrderStatus, connector.ServiceCase:
 		return c.findRestated(ctx, p)
 	}
@@ -130,6 +135,10 @@ func (c *Connector) Apply(ctx context.Context, p *connector.Posting) (connector.
 		return c.applyCredit(ctx, p)
 	case connector.OrderAmendment:
 		return c.applyAmendment(ctx, p)
+	case connector.GoodsIssueReversal:
+		return c.applyIssueReversal(ctx, p)
+	case connector.InvoiceReversal, connector.CreditReversal:
+		return c.applyBillReversal(ctx, p)
 	case connector.OrderStatus, connector.ServiceCase:
 		return c.applyRestated(ctx, p)
 	}

@@ -106,6 +106,9 @@ func (c *Connector) findCredit(ctx context.Context, p *connector.Posting) ([]con
 	if err != nil {
 		return nil, err
 	}
+	if len(bound) == 0 {
+		return c.cancelledBill(ctx, p, documentCredit)
+	}
 	var out []connector.Found
 	for _, k := range bound {
 		f := connector.Found{Document: c.document(documentCredit, k.number), Draft: !k.posted(), Difference: k.differ(wanted)}

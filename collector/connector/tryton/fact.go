@@ -194,11 +194,16 @@ func (c *Connector) order(s row, lines []row, sites []site) *docklinev1.Order {
 
 // invoiceEvents reports posted invoices and credit notes, but for those of an order that was over before Dockline began.
 func (c *Connector) invoiceEvents(ctx context.Context, ids []int64, born string) ([]*docklinev1.Event, error) {
-	invoices, err := c.client.read(ctx, modelInvoice, nil, ids, "number", "state", "total_amount", "currency.code", "sales", "lines", "move", "move.create_date", "create_date", "reference")
+	invoices, err := c.client.read(ctx, modelInvoice, nil, ids, "number", "state", "total_amount", "currency.code", "sales", "lines", "move", "move.create_date", "create_date", "write_date",
+		"reference", "cancel_move")
 	if err != nil {
 		return nil, err
 	}
-	invoices = slices.DeleteFunc(invoices, func(r row) bool { return r.text("state") != "posted" && r.text("state") != "paid" })
+	void := slices.DeleteFunc(slices.Clone(invoices), func(r row) bool { return r.text("state") != "cancelled" || r.id("cancel_move") == 0 })
+	// What turns another round is no invoice and no credit note of its own: the centre knows that it has told it.
+	invoices = slices.DeleteFunc(invoices, func(r row) bool {
+		return r.text("state") != "posted" && r.text("state") != "paid" || strings.HasPrefix(r.text("reference"), reversalPrefix)
+	})
 	slices.SortFunc(invoices, func(a, b row) int { return int(a.id("id") - b.id("id")) })
 	credits := func(r row) bool { return strings.HasPrefix(r.text("total_amount"), "-") }
 	out, err := c.creditEvents(ctx, slices.DeleteFunc(slices.Clone(invoices), func(r row) bool { return !credits(r) }), born)
@@ -206,6 +211,11 @@ func (c *Connector) invoiceEvents(ctx context.Context, ids []int64, born string)
 		return nil, err
 	}
 	invoices = slices.DeleteFunc(invoices, credits)
+	voided, err := c.voidEvents(ctx, slices.DeleteFunc(void, credits), born)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, voided...)
 	var sales, lines []int64
 	for _, i := range invoices {
 		sales, lines = append(sales, i.ids("sales")...), append(lines, i.ids("lines")...)
@@ -242,6 +252,27 @@ func (c *Connector) invoiceEvents(ctx context.Context, ids []int64, born string)
 		out = append(out, revise(e, fmt.Sprintf("invoice/%d", i.id("id")), at))
 	}
 	return out, nil
+}
+
+// voidEvents report invoices that were posted, and then cancelled by a credit note with refund.
+func (c *Connector) voidEvents(ctx context.Context, invoices []row, born string) (out []*docklinev1.Event, err error) {
+	sales := map[int64]bool{}
+	for _, i := range invoices {
+		for _, id := range i.ids("sales") {
+			sales[id] = true
+		}
+	}
+	numbers, err := c.named(ctx, modelSale, sales, "number")
+	for _, i := range invoices {
+		of, at := i.ids("sales"), changedAt(i)
+		if len(of) != 1 || at.Format(stampFormat) <= born {
+			continue
+		}
+		e := &docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_INVOICE_VOIDED, Subject: i.text("number"), Documents: []*docklinev1.DocumentReference{c.document(documentInvoice, i.text("number"))},
+			Payload: &docklinev1.Event_InvoiceVoid{InvoiceVoid: &docklinev1.InvoiceVoid{Number: i.text("number"), Order: numbers[of[0]].text("number"), Reason: "cancelled in Tryton"}}}
+		out = append(out, revise(e, fmt.Sprintf("invoice_void/%d", i.id("id")), at))
+	}
+	return out, err
 }
 
 // shippedBy is the reference of the shipment that each invoice line stands for, where it has one.
@@ -286,6 +317,7 @@ func shipmentsOf(order string, lines []int64, shipped map[int64]string) []string
 	var out []string
 	for _, l := range lines {
 		number, ours := strings.CutPrefix(shipped[l], order+"/")
+		number, _, _ = strings.Cut(number, "#") // which document it is of the shipment, where former ones were taken back
 		if ours && !slices.Contains(out, number) {
 			out = append(out, number)
 		}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dockline/dockline/collector/connector"
@@ -73,9 +74,17 @@ func (c *Connector) listShipments(ctx context.Context, sites []site, domain []an
 	for _, r := range found {
 		ids, times[r.id("id")] = append(ids, r.id("id")), changedAt(r)
 	}
+	var keys []string
+	for _, s := range all {
+		keys = append(keys, keyOf(s.reference))
+	}
+	gone, err := c.reversed(ctx, modelReturn, keys)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, s := range all {
 		d := connector.Listed{Reference: keyOf(s.reference), Number: s.number, At: times[s.id], Whole: true,
-			Draft: s.state != "done" && s.state != "cancelled", Reversed: s.state == "cancelled"}
+			Draft: s.state != "done" && s.state != "cancelled", Reversed: s.state == "cancelled" || gone[keyOf(s.reference)]}
 		for _, at := range sites {
 			if at.warehouse == s.warehouse {
 				d.Site = at.name
@@ -144,6 +153,9 @@ func (c *Connector) listInvoices(ctx context.Context, _ []site, domain []any) (i
 		return nil, nil, err
 	}
 	for _, r := range found {
+		if strings.HasPrefix(r.text("reference"), reversalPrefix) {
+			continue // of a credit note: what it turns round is cancelled
+		}
 		d := connector.Listed{Reference: r.text("reference"), Number: r.text("number"), At: changedAt(r), Whole: true,
 			Draft: r.text("state") == "draft" || r.text("state") == "validated", Reversed: r.text("state") == "cancelled"}
 		credit := false
