@@ -108,6 +108,7 @@ type checker struct {
 	inGroup  bool
 	st       Segment
 	set      int // of this interchange
+	notes    int // segments between ISA and the groups, of this interchange
 	inSet    bool
 	segments int
 	bytes    int
@@ -117,7 +118,7 @@ type checker struct {
 
 func (c *checker) interchange(isa Segment) *Interchange {
 	c.out.Interchanges = append(c.out.Interchanges, Interchange{ISA: isa, First: len(c.out.Groups)})
-	c.inGroup, c.inSet, c.set, c.groups = false, false, 0, map[string]bool{}
+	c.inGroup, c.inSet, c.set, c.notes, c.groups = false, false, 0, 0, map[string]bool{}
 	return &c.out.Interchanges[len(c.out.Interchanges)-1]
 }
 
@@ -170,6 +171,10 @@ func (c *checker) segment(s Segment) *Fault {
 	case "IEA":
 		return c.end(s)
 	default:
+		if !c.inSet && !c.inGroup && besides(s) {
+			c.notes++
+			return rejected(s)
+		}
 		if !c.inSet {
 			return s.Fault(0, "stands outside of a set")
 		}
@@ -177,6 +182,17 @@ func (c *checker) segment(s Segment) *Fault {
 		for _, e := range s.Elements {
 			c.bytes += len(e) + 1
 		}
+	}
+	return nil
+}
+
+// besides are the segments that may stand between ISA and its groups.
+func besides(s Segment) bool { return s.Name() == "TA1" || s.Name() == "ISB" || s.Name() == "ISE" }
+
+// rejected is the fault of an interchange by which the partner says that it could not take one of ours.
+func rejected(s Segment) *Fault {
+	if s.Name() == "TA1" && s.Element(4) == "R" {
+		return s.Fault(4, "the partner rejects interchange %s of %s as a whole (code %s): look what is wrong with its envelope, and send it again", s.Element(1), s.Element(2), s.Element(5))
 	}
 	return nil
 }
@@ -256,6 +272,8 @@ func (c *checker) end(iea Segment) *Fault {
 	case c.inGroup:
 		return iea.Fault(0, "ends the interchange before the group %s has ended: GE is missing", c.out.Groups[c.group].GS.Element(6))
 	case i.Fault != nil:
+	case i.Groups == 0 && c.notes == 0:
+		i.Fault = iea.Fault(0, "ends an interchange that holds nothing")
 	case iea.Element(1) != strconv.Itoa(i.Groups):
 		i.Fault = iea.Fault(1, "says that the interchange has %s groups, and it has %d: some may be missing", iea.Element(1), i.Groups)
 	case iea.Element(2) != i.ISA.Element(13):

@@ -22,6 +22,9 @@ func (p Party) group() string {
 	return p.ID
 }
 
+// Common are the separators that are used where nothing else is agreed on.
+var Common = Separators{Element: '*', Component: '>', Segment: '~'}
+
 // Head is what the envelope of an interchange says.
 type Head struct {
 	Sender, Receiver Party
@@ -49,7 +52,7 @@ type Part struct {
 // write it (Plain takes them out of words that only people read).
 func Write(h Head, parts ...Part) ([]byte, error) {
 	if h.Separators == (Separators{}) {
-		h.Separators = Separators{Element: '*', Component: '>', Segment: '~'}
+		h.Separators = Common
 	}
 	w := writer{by: h.Separators}
 	usage := "P"

@@ -77,6 +77,9 @@ func (s Segment) Element(n int) string {
 // Fault is what is wrong with its element n, or with all of it for 0.
 func (s Segment) Fault(n int, format string, args ...any) *Fault {
 	element := s.Name()
+	if len(element) > 3 || strings.ContainsFunc(element, func(r rune) bool { return (r < 'A' || r > 'Z') && (r < '0' || r > '9') }) {
+		element = "segment" // what stands there is no name
+	}
 	if n > 0 {
 		element += fmt.Sprintf("%02d", n)
 	}
