@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	_ "time/tzdata" // Windows has no time zones of its own
 
@@ -19,6 +20,7 @@ import (
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/export"
 	"github.com/dockline/dockline/collector/people"
+	"github.com/dockline/dockline/proto/systemd"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -110,8 +112,10 @@ func (versionCommand) Run() error {
 
 type runCommand struct{}
 
-// Run runs the collector in the foreground.
+// Run runs the collector in the foreground, also as what a service manager runs: systemd is told when its ports answer, and that it lives.
 func (runCommand) Run(all *commands) error {
+	manager := systemd.Open()
+	defer manager.Close()
 	config, err := collector.LoadConfig(all.Config)
 	if err != nil {
 		return err
@@ -122,6 +126,13 @@ func (runCommand) Run(all *commands) error {
 	if err != nil {
 		return err
 	}
+	manager.Tell("READY=1\nSTATUS=at work")
+	living, end := context.WithCancel(context.WithoutCancel(ctx))
+	var group sync.WaitGroup
+	group.Go(func() { manager.KeepAlive(living, func() { c.Alive(living) }) })
+	defer group.Wait()
+	defer end()
+	defer context.AfterFunc(ctx, func() { manager.Tell("STOPPING=1\nSTATUS=stopping") })()
 	err = c.Run(ctx)
 	if closed := c.Close(); err == nil {
 		err = closed
