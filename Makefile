@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 
 build: ## every binary, into bin/
 	go build $(BUILD) -o bin/ ./agent/cmd/... ./collector/cmd/... ./testenv/cmd/...
-	for plugin in wms-file wms-sql sim; do go build $(BUILD) -o "bin/dockline-plugin-$$plugin$$(go env GOEXE)" "./plugins/$$plugin"; done
+	for plugin in wms-file wms-sql http sim; do go build $(BUILD) -o "bin/dockline-plugin-$$plugin$$(go env GOEXE)" "./plugins/$$plugin"; done
 
 demo: ## the whole system on this machine; ONCE=1 runs one day and checks it, ERP=tryton takes the real ERP, ORDERS=FILE, SEED=n
 	@$(TESTENV) demo

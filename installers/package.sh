@@ -12,7 +12,7 @@ for target in linux/amd64 linux/arm64 linux/arm windows/amd64; do
 	[ "$os" = windows ] && suffix=.exe
 	name=dockline-$version-$os-$arch
 	mkdir -p "dist/$name"
-	for main in agent/cmd/dockline-agent collector/cmd/dockline-collector plugins/wms-file plugins/wms-sql plugins/sim; do
+	for main in agent/cmd/dockline-agent collector/cmd/dockline-collector plugins/wms-file plugins/wms-sql plugins/http plugins/sim; do
 		binary=$(basename "$main")
 		case $main in plugins/*) binary=dockline-plugin-$binary ;; esac
 		CGO_ENABLED=0 GOOS=$os GOARCH=$arch GOARM=7 go build "$@" -o "dist/$name/$binary$suffix" "./$main"
