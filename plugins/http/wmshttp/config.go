@@ -39,6 +39,8 @@ type Listen struct {
 	AtOnce         int              `yaml:"at_once"`
 	MinRate        configfile.Bytes `yaml:"min_rate"`
 	HeaderTimeout  time.Duration    `yaml:"header_timeout"`
+	// BodyPatience is what a body may take beside what it takes at MinRate.
+	BodyPatience time.Duration `yaml:"body_patience"`
 	// AnswerWithin is how long the journal may take.
 	AnswerWithin time.Duration  `yaml:"answer_within"`
 	Streams      []ListenStream `yaml:"streams"`
@@ -166,7 +168,9 @@ func (l *loader) loadListen(s *setup, names map[string]bool) {
 	defaults(&n.AtOnce, 8)
 	defaults(&n.MinRate, 1<<10)
 	defaults(&n.HeaderTimeout, 10*time.Second)
+	defaults(&n.BodyPatience, 10*time.Second)
 	defaults(&n.AnswerWithin, 30*time.Second)
+	l.within("listen.body_patience", n.BodyPatience, 100*time.Millisecond, 10*time.Minute)
 	l.within("listen.header_timeout", n.HeaderTimeout, 100*time.Millisecond, time.Minute)
 	l.within("listen.answer_within", n.AnswerWithin, 100*time.Millisecond, 10*time.Minute)
 	if n.MaxBody < 1<<10 || n.MaxBody > 64<<20 {

@@ -181,19 +181,18 @@ type paced struct {
 	from    io.Reader
 	control *http.ResponseController
 	began   time.Time
-	rate    int64
-	read    int64
+	// patience is what it may take besides.
+	patience time.Duration
+	rate     int64
+	read     int64
 }
-
-// patience is what a body may take besides.
-const patience = 10 * time.Second
 
 // Read implements io.Reader.
 func (p *paced) Read(b []byte) (int, error) {
-	_ = p.control.SetReadDeadline(p.began.Add(patience + time.Duration(p.read)*time.Second/time.Duration(p.rate))) // without it there is the server's own
+	_ = p.control.SetReadDeadline(p.began.Add(p.patience + time.Duration(p.read)*time.Second/time.Duration(p.rate))) // without it there is the server's own
 	n, err := p.from.Read(b)
 	p.read += int64(n)
-	if err != nil {
+	if errors.Is(err, io.EOF) {
 		_ = p.control.SetReadDeadline(time.Time{}) // the answer may take longer
 	}
 	return n, err
@@ -204,7 +203,7 @@ func (s *server) body(w http.ResponseWriter, r *http.Request, most int64) (io.Re
 	if r.ContentLength > most {
 		return nil, &http.MaxBytesError{Limit: most}
 	}
-	var from io.Reader = &paced{from: http.MaxBytesReader(w, r.Body, most), control: http.NewResponseController(w), began: time.Now(), rate: int64(s.setup.Listen.MinRate)}
+	var from io.Reader = &paced{from: http.MaxBytesReader(w, r.Body, most), control: http.NewResponseController(w), began: time.Now(), patience: s.setup.Listen.BodyPatience, rate: int64(s.setup.Listen.MinRate)}
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
 		return from, nil
