@@ -159,6 +159,20 @@ func (m *Collector) Close() error {
 	return errors.Join(faults...)
 }
 
+// Alive returns where the collector's own database takes a change. A server that is away is not its own fault, and is not waited for longer than
+// remoteTime.
+func (m *Collector) Alive(ctx context.Context) {
+	if m.db.Engine() != "sqlite" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, remoteTime)
+		defer cancel()
+	}
+	_ = m.db.Well(ctx) // what is wrong with it /healthz says
+}
+
+// remoteTime bounds how long Alive waits for a database server.
+const remoteTime = 20 * time.Second
+
 // BrokerURL is where sites connect.
 func (m *Collector) BrokerURL() string {
 	if m.broker == nil {

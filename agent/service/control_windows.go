@@ -103,3 +103,6 @@ func refine() {
 func warn(what string, err error) {
 	fmt.Fprintf(os.Stderr, "the service is installed, but without: %s: %v\n", what, err)
 }
+
+// adopt: no package of Windows leaves a service that is not installed.
+func adopt(Config) error { return ErrInstalled }

@@ -18,8 +18,8 @@ const (
 )
 
 // Run runs what the service is until the service manager stops it. A run that returns unasked is an error, and the manager's
-// recovery actions start the service again.
-func Run(run func(ctx context.Context, ready func()) error) error {
+// recovery actions start the service again. Nobody asks here whether it is alive.
+func Run(run func(ctx context.Context, ready func()) error, _ func()) error {
 	h := &handler{run: run}
 	err := svc.Run(Name, h)
 	if errors.Is(err, windows.ERROR_FAILED_SERVICE_CONTROLLER_CONNECT) {

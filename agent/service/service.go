@@ -13,6 +13,12 @@ import (
 // Name is the service's name, to systemctl as to sc.exe.
 const Name = "dockline-agent"
 
+// PackagedConfig is what the unit of a Linux package reads, PackagedDataDir where it writes.
+const (
+	PackagedConfig  = "/etc/dockline/agent.yaml"
+	PackagedDataDir = "/var/lib/dockline-agent"
+)
+
 // Verb is the hidden command that the service manager starts. It is explicit because finding out whether a process was started
 // by a service manager fails inside Windows containers (golang/go#56335).
 const Verb = "service-run"
@@ -49,7 +55,8 @@ func Installed() bool {
 	return err == nil && is != absent
 }
 
-// Install registers the service, to be started with the machine and after every crash. It does not start it.
+// Install registers the service, to be started with the machine and after every crash. It does not start it. Where a package brought the service, it is
+// only enabled.
 func Install(c Config) error {
 	for _, path := range []*string{&c.Executable, &c.ConfigPath, &c.DataDir} {
 		if *path == "" {
@@ -64,7 +71,7 @@ func Install(c Config) error {
 	if is, err := query(); err != nil {
 		return fmt.Errorf("install: %w", err)
 	} else if is != absent {
-		return ErrInstalled
+		return adopt(c)
 	}
 	options, err := prepare(c)
 	if err != nil {

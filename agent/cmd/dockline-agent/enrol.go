@@ -22,7 +22,8 @@ type enrolCommand struct {
 	Fingerprint string        `required:"" help:"SHA-256 of the collector's authority; nobody else is given the token."`
 	Token       string        `env:"DOCKLINE_TOKEN" help:"The one-time token. Other users of this machine can see it in the list of processes: prefer the variable, or --token-file."`
 	TokenFile   string        `placeholder:"FILE" help:"A file that holds the token; - is the standard input."`
-	DataDir     string        `help:"Folder for everything the agent keeps; by default beside the configuration, or as that has it." type:"path"`
+	DataDir     string        `help:"Folder for everything the agent keeps; by default beside the configuration, and for /etc/dockline/agent.yaml /var/lib/dockline-agent, or as that has it." type:"path"`
+	Plugins     string        `type:"existingfile" placeholder:"FILE" help:"A file with the section plugins of a new agent.yaml; one that is there stays as it is."`
 	Proxy       string        `help:"An HTTP proxy to go through by CONNECT: http://host:port, or environment."`
 	Patience    time.Duration `default:"1m" help:"How long to go on trying where the collector does not answer."`
 }
@@ -69,7 +70,7 @@ func (c *enrolCommand) place(path, tenant, site string) (identity string, proxy 
 		return "", proxy, err
 	}
 	if dataDir == "" {
-		dataDir = filepath.Join(filepath.Dir(path), "data")
+		dataDir = defaultDataDir(path)
 	}
 	dataDir, err = filepath.Abs(dataDir)
 	c.DataDir = dataDir
@@ -97,7 +98,7 @@ func (c *enrolCommand) ask(ctx context.Context, centre enrol.Centre, identity, t
 // configure writes agent.yaml where there is none, with the broker that the centre has named.
 func (c *enrolCommand) configure(all *commands, answer *wire.EnrolAnswer) error {
 	broker := cmp.Or(answer.Broker, "mqtts://localhost:8883")
-	if _, err := writeConfig(all.Config, c.DataDir, answer.Tenant, answer.Site, broker); err != nil {
+	if _, err := writeConfig(all.Config, c.DataDir, answer.Tenant, answer.Site, broker, c.Plugins); err != nil {
 		return err
 	}
 	config, err := agent.LoadConfig(all.Config)

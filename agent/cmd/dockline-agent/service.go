@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/dockline/dockline/agent"
 	"github.com/dockline/dockline/agent/service"
@@ -69,5 +70,15 @@ type serviceRunCommand struct{}
 
 // Run is what the service manager starts.
 func (serviceRunCommand) Run(all *commands) error {
-	return service.Run(func(ctx context.Context, ready func()) error { return runAgent(ctx, all.Config, ready) })
+	var opened atomic.Pointer[agent.Agent]
+	return service.Run(func(ctx context.Context, ready func()) error {
+		return agent.Serve(ctx, all.Config, func(a *agent.Agent) {
+			opened.Store(a)
+			ready()
+		})
+	}, func() {
+		if a := opened.Load(); a != nil {
+			a.Alive()
+		}
+	})
 }
