@@ -129,7 +129,7 @@ func (h *host) seen() []*docklinev1.Event {
 }
 
 // until waits for a state.
-func until(t *testing.T, what string, is func() bool) {
+func until(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -153,7 +153,7 @@ func (h *host) untilCondition(t *testing.T, code string) {
 }
 
 // device waits until a device is as it should be, and gives what is said of it.
-func (h *host) device(t *testing.T, id string, reachable bool) (text string) {
+func (h *host) device(t testing.TB, id string, reachable bool) (text string) {
 	t.Helper()
 	until(t, fmt.Sprintf("%s reachable: %v", id, reachable), func() bool {
 		h.mu.Lock()
@@ -181,7 +181,7 @@ flows:
 `
 
 // started runs the plugin until stop is called or the test ends.
-func started(t *testing.T, h *host, dataDir, config string) (stop func()) {
+func started(t testing.TB, h *host, dataDir, config string) (stop func()) {
 	t.Helper()
 	p := scanner.New()
 	p.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
