@@ -25,6 +25,7 @@ type enrolCommand struct {
 	Tenant      string        `help:"The tenant that the token must be for; empty takes the token's."`
 	Site        string        `help:"The site that the token must be for; empty takes the token's."`
 	DataDir     string        `help:"Folder for everything the agent keeps; by default beside the configuration, and for /etc/dockline/agent.yaml /var/lib/dockline-agent, or as that has it." type:"path"`
+	Plugins     string        `type:"existingfile" placeholder:"FILE" help:"A file with the section plugins of a new agent.yaml; one that is there stays as it is."`
 	Proxy       string        `help:"An HTTP proxy to go through by CONNECT: http://host:port, or environment."`
 	Patience    time.Duration `default:"1m" help:"How long to go on trying where the collector does not answer."`
 	// Installers run it at every upgrade too.
@@ -108,7 +109,7 @@ func (c *enrolCommand) ask(ctx context.Context, centre enrol.Centre, identity, t
 // configure writes agent.yaml where there is none, with the broker that the centre has named.
 func (c *enrolCommand) configure(all *commands, answer *wire.EnrolAnswer) error {
 	broker := cmp.Or(answer.Broker, "mqtts://localhost:8883")
-	if _, err := writeConfig(all.Config, c.DataDir, answer.Tenant, answer.Site, broker); err != nil {
+	if _, err := writeConfig(all.Config, c.DataDir, answer.Tenant, answer.Site, broker, c.Plugins); err != nil {
 		return err
 	}
 	config, err := agent.LoadConfig(all.Config)
