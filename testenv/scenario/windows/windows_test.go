@@ -38,15 +38,16 @@ type site struct {
 	bin    string
 }
 
-// TestWindowsUnderWine installs a site with one command that holds its token, lets it capture, cuts the machine's power in mid-write, starts it,
+// TestWindowsUnderWine installs a site with one command that holds its token (a wrong one installs nothing), lets it capture, cuts the machine's power in mid-write, starts it,
 // upgrades it with a cut line, a backlog and an edited configuration, tries to go back, installs over a running copy, and removes it twice, with
-// and without its data. All along every row that the source was promised is at the collector exactly once.
+// and without its data. Last it installs a machine that is enrolled later. All along every row that the source was promised is at the collector exactly once.
 //
 // Shows: E24, S36
 func TestWindowsUnderWine(t *testing.T) {
 	needTools(t)
 	s := &site{Wine: testenv.OpenWine(t), t: t, centre: enroltest.Open(t, "", ""), bin: enroltest.Bin(t)}
 	i := s.centre.Invite(siteName)
+	t.Run("wrong token", func(t *testing.T) { s.at(t).wrongToken(i) })
 	s.install(i)
 	s.capture()
 	t.Run("power cut", func(t *testing.T) { s.at(t).powerCut() })
@@ -54,6 +55,7 @@ func TestWindowsUnderWine(t *testing.T) {
 	t.Run("downgrade", func(t *testing.T) { s.at(t).downgrade() })
 	t.Run("again", func(t *testing.T) { s.at(t).again() })
 	t.Run("remove", func(t *testing.T) { s.at(t).remove() })
+	t.Run("enrolled later", func(t *testing.T) { s.at(t).enrolledLater() })
 }
 
 // at is the site in a part of the test.
