@@ -82,6 +82,31 @@ func (s *site) again() {
 	s.grows("rows after the same version again", 20)
 }
 
+// fault starts a service whose configuration does not read, long before there is a log: the file says which line it is. Mended, it starts.
+func (s *site) fault() {
+	text, err := os.ReadFile(s.Path(config))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	write := func(text string) {
+		if err := os.WriteFile(s.Path(config), []byte(text), 0o644); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.agent("stop")
+	write("uplinc: {}\n" + string(text))
+	if said, code := s.Run(s.t, agentExe, "start"); code != 1 {
+		s.t.Errorf("a service with a faulty configuration starts: %d: %s", code, said)
+	}
+	if log := s.log(); !strings.Contains(log, "uplinc") {
+		s.t.Errorf("its log does not name the fault:\n%s", log)
+	}
+	write(string(text))
+	s.agent("start")
+	s.awaitState("RUNNING")
+	s.grows("rows after the fault", 20)
+}
+
 // remove takes the program away and leaves the data, with which another installation goes on without a token; then it takes that away too.
 func (s *site) remove() {
 	s.must("/x")

@@ -39,7 +39,7 @@ type site struct {
 }
 
 // TestWindowsUnderWine installs a site with one command that holds its token (a wrong one installs nothing), lets it capture, cuts the machine's power in mid-write, starts it,
-// upgrades it with a cut line, a backlog and an edited configuration, tries to go back, installs over a running copy, and removes it twice, with
+// upgrades it with a cut line, a backlog and an edited configuration, tries to go back, installs over a running copy, starts it with a faulty configuration, and removes it twice, with
 // and without its data. Last it installs a machine that is enrolled later. All along every row that the source was promised is at the collector exactly once.
 //
 // Shows: E24, S36
@@ -54,6 +54,7 @@ func TestWindowsUnderWine(t *testing.T) {
 	t.Run("upgrade", func(t *testing.T) { s.at(t).upgrade() })
 	t.Run("downgrade", func(t *testing.T) { s.at(t).downgrade() })
 	t.Run("again", func(t *testing.T) { s.at(t).again() })
+	t.Run("fault", func(t *testing.T) { s.at(t).fault() })
 	t.Run("remove", func(t *testing.T) { s.at(t).remove() })
 	t.Run("enrolled later", func(t *testing.T) { s.at(t).enrolledLater() })
 }
