@@ -124,7 +124,6 @@ func (s *site) remove() {
 	s.must("/i")
 	s.awaitState("RUNNING")
 	s.grows("rows of the agent that came back to its data", 20)
-	s.agent("stop")
 	s.complete()
 	s.must("/x", "REMOVEDATA=1")
 	for _, name := range []string{home, `C:\Program Files\Dockline`} {
