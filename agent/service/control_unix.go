@@ -115,6 +115,9 @@ func removable() error {
 	return nil
 }
 
+// programEnd has nothing to wait for: systemd counts a service as stopped when its processes have ended.
+func programEnd() (wait func()) { return func() {} }
+
 // refine has nothing to add: the unit says it all.
 func refine(Config) {}
 

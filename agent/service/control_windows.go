@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/kardianos/service"
 	"golang.org/x/sys/windows"
@@ -15,35 +16,58 @@ const lookInto = "the Windows event log (Application, source " + Name + ") says 
 
 // query needs no administrator.
 func query() (condition, error) {
+	status, err := ask()
+	switch {
+	case errors.Is(err, windows.ERROR_SERVICE_DOES_NOT_EXIST):
+		return absent, nil
+	case err != nil:
+		return absent, fmt.Errorf("ask for the service: %w", err)
+	case status.State == svc.Running:
+		return running, nil
+	case status.State == svc.Stopped:
+		return stopped, nil
+	}
+	return changing, nil
+}
+
+func ask() (svc.Status, error) {
 	handle, err := windows.OpenSCManager(nil, nil, windows.SC_MANAGER_CONNECT)
 	if err != nil {
-		return absent, fmt.Errorf("open the service manager: %w", err)
+		return svc.Status{}, err
 	}
 	defer windows.CloseServiceHandle(handle)
 	name, err := windows.UTF16PtrFromString(Name)
 	if err != nil {
-		return absent, err
+		return svc.Status{}, err
 	}
 	opened, err := windows.OpenService(handle, name, windows.SERVICE_QUERY_STATUS)
-	if errors.Is(err, windows.ERROR_SERVICE_DOES_NOT_EXIST) {
-		return absent, nil
-	}
 	if err != nil {
-		return absent, fmt.Errorf("open the service: %w", err)
+		return svc.Status{}, err
 	}
 	s := &mgr.Service{Name: Name, Handle: opened}
 	defer s.Close()
-	status, err := s.Query()
-	if err != nil {
-		return absent, fmt.Errorf("ask for the service: %w", err)
+	return s.Query()
+}
+
+// programEndLimit is how long a program may take to end after its service has.
+const programEndLimit = 10 * time.Second
+
+// programEnd holds on to the program that the service runs now, and returns what waits for its end: the service manager counts a service as
+// stopped a moment before, in which its file cannot be replaced.
+func programEnd() (wait func()) {
+	status, err := ask()
+	if err != nil || status.ProcessId == 0 {
+		return func() {}
 	}
-	switch status.State {
-	case svc.Running:
-		return running, nil
-	case svc.Stopped:
-		return stopped, nil
-	default:
-		return changing, nil
+	program, err := windows.OpenProcess(windows.SYNCHRONIZE, false, status.ProcessId)
+	if err != nil {
+		return func() {} // another user's; it ends all the same
+	}
+	return func() {
+		defer windows.CloseHandle(program)
+		if is, err := query(); err == nil && is == stopped {
+			_, _ = windows.WaitForSingleObject(program, uint32(programEndLimit.Milliseconds())) // whoever replaces the file says it
+		}
 	}
 }
 

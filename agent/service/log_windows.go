@@ -1,7 +1,9 @@
 package service
 
 import (
+	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc/eventlog"
@@ -36,5 +38,24 @@ func report(text string) {
 	if log, err := eventlog.Open(Name); err == nil {
 		_ = log.Error(failedEvent, text) // there is no other place to tell it
 		log.Close()
+	}
+}
+
+// logLook is how often the log's size is looked at.
+const logLook = time.Minute
+
+// watchLog bounds the log until done is closed.
+func watchLog(folder string, done <-chan struct{}) {
+	tick := time.NewTicker(logLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+			if err := boundLog(folder, logLimit); err != nil {
+				fmt.Fprintln(os.Stderr, "the log could not be cut:", err)
+			}
+		}
 	}
 }

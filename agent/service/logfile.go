@@ -2,21 +2,16 @@ package service
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // LogFile is the agent's log in the folder of its logs, where the service manager keeps none.
 const LogFile = "agent.log"
 
-const (
-	logLimit = 16 << 20 // bytes; twice as many are kept
-	logLook  = time.Minute
-)
+const logLimit = 16 << 20 // bytes; twice as many are kept
 
 // openLog opens the log for appending. A long one is set aside first, while nobody has it open: Windows lets no open file be renamed.
 func openLog(folder string) (*os.File, error) {
@@ -57,20 +52,4 @@ func boundLog(folder string, limit int64) error {
 		return err
 	}
 	return os.Truncate(path, 0)
-}
-
-// watchLog bounds the log until done is closed.
-func watchLog(folder string, done <-chan struct{}) {
-	tick := time.NewTicker(logLook)
-	defer tick.Stop()
-	for {
-		select {
-		case <-done:
-			return
-		case <-tick.C:
-			if err := boundLog(folder, logLimit); err != nil {
-				fmt.Fprintln(os.Stderr, "the log could not be cut:", err)
-			}
-		}
-	}
 }

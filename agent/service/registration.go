@@ -124,14 +124,3 @@ func Confirmed(outcomes []Outcome) bool {
 	}
 	return true
 }
-
-// faults are what of the registration is not as it must be, in words; what cannot be read is no fault.
-func faults(r Registration, wanted []Wanted) (texts []string) {
-	for _, w := range wanted {
-		is, err := r.Get(w.Aspect)
-		if err == nil && is != w.Value && !w.Optional {
-			texts = append(texts, fmt.Sprintf("Its setting %s is %q: %s. `dockline-agent service configure`, as administrator, sets it.", w.Aspect, is, w.Missing))
-		}
-	}
-	return texts
-}

@@ -123,8 +123,13 @@ func gone() error {
 // Start starts the service and returns once it runs; it does nothing where it runs already.
 func Start() error { return act("start", service.Service.Start, running, startTimeout) }
 
-// Stop stops the service and returns once it is stopped; it does nothing where it is stopped already.
-func Stop() error { return act("stop", service.Service.Stop, stopped, stopTimeout) }
+// Stop stops the service and returns once it is stopped and its program has ended, so that the program's file can be replaced. It does nothing
+// where it is stopped already.
+func Stop() error {
+	ended := programEnd()
+	defer ended()
+	return act("stop", service.Service.Stop, stopped, stopTimeout)
+}
 
 // act asks the service manager for something and waits until the service is as wanted. The library's own calls are not enough:
 // its start returns at once on Windows and its stop may wait there for ever.

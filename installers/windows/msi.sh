@@ -68,7 +68,7 @@ edit Component 's#^([^\t]+\t\{[^\t]+\t[^\t]+\t)0\t#\1256\t#'
 n=0 names=()
 for path in "$work"/*.exe; do
 	n=$((n + 1))
-	names+=(-e "s#\t($(basename "$path"))\t#\tDOCKLN~$n.EXE|\1\t#")
+	names+=(-e "s#\t($(basename "$path"))\t#\t$(printf 'DOCKL%03d.EXE' "$n")|\1\t#")
 done
 edit File "${names[@]}"
 # a value in which Windows puts its own folder in place;

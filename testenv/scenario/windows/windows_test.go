@@ -79,7 +79,7 @@ func (s *site) install(i enroltest.Invitation) {
 	log := filepath.Join(s.t.TempDir(), "install.log")
 	began := time.Now()
 	said, code := s.Run(s.t, "msiexec", "/i", s.file(oldPackage), "/qn", "/l*v", windowsPath(log),
-		"COLLECTOR="+i.Collector, "FINGERPRINT="+i.Fingerprint, "TOKEN="+i.Token, "SITE="+siteName, "TENANT="+enroltest.Tenant)
+		"COLLECTOR="+i.Collector, "FINGERPRINT="+i.Fingerprint, "TOKEN="+i.Token, "SITE="+siteName) // and no TENANT: the token's
 	text, err := os.ReadFile(log)
 	if code != 0 || err != nil {
 		s.t.Fatalf("msiexec: %d, %v: %s\n%s", code, err, said, tail(string(text)))
