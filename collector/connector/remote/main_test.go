@@ -95,6 +95,9 @@ func program(version string) remote.Program {
 		remote.Log().Info("the memory ERP is configured", "connector", c.Name, "secret bytes", len(c.Secrets["password"]))
 		like := &connectortest.Memory{Settle: config.Settle}
 		client := remote.NewTargetClient(conn, like)
+		if kinds := c.Secrets["kinds"]; kinds != "" { // another program than at its first start
+			config.Kinds = strings.Fields(kinds)
+		}
 		if len(config.Kinds) > 0 {
 			return some{client, config.Kinds}, nil
 		}
@@ -172,8 +175,14 @@ func settings(t *testing.T, kind, more string) (remote.Settings, error) {
 // open starts a program that reaches a new memory; kinds as a list in YAML, "[]" for all.
 func open(t *testing.T, kinds, more string) *world {
 	t.Helper()
+	return openWith(t, kinds, more, "")
+}
+
+// openWith also sets what stands beside the program's own section.
+func openWith(t *testing.T, kinds, more, beside string) *world {
+	t.Helper()
 	w := &world{t: t, memory: &connectortest.Memory{Settle: 200 * time.Millisecond}, log: &logBook{}}
-	s, err := settings(t, "target", fmt.Sprintf("config: {target: %q, settle: 200ms, kinds: %s%s}", listen(t, w.memory), kinds, more))
+	s, err := settings(t, "target", fmt.Sprintf("%s\nconfig: {target: %q, settle: 200ms, kinds: %s%s}", beside, listen(t, w.memory), kinds, more))
 	if err != nil {
 		t.Fatal(err)
 	}
