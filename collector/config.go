@@ -32,6 +32,7 @@ type Config struct {
 	Database   DatabaseConfig    `yaml:"database"`
 	MQTT       MQTTConfig        `yaml:"mqtt"`
 	Identity   IdentityConfig    `yaml:"identity"`
+	Install    InstallConfig     `yaml:"install"`
 	HTTP       HTTPConfig        `yaml:"http"`
 	Policy     PolicyConfig      `yaml:"policy"`
 	Connectors []ConnectorConfig `yaml:"connectors"`
@@ -345,6 +346,12 @@ func (c *Config) validateIdentity(bad func(key, format string, args ...any)) {
 	if i.Token < time.Minute || i.Token > 90*24*time.Hour {
 		bad("identity.token", "%s: give 1m to 2160h", i.Token)
 	}
+}
+
+// InstallConfig says what machines that are to become sites are given.
+type InstallConfig struct {
+	// Packages is the folder of the agent's packages.
+	Packages string `yaml:"packages"`
 }
 
 // EnrolURL is where sites enrol and renew, and BrokerURL which broker they are told; "" where neither is known.

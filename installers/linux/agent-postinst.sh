@@ -13,7 +13,10 @@ fi
 install -d -m 0750 -o dockline -g dockline /var/lib/dockline-agent
 [ -d /run/systemd/system ] || exit 0
 systemctl daemon-reload
-if [ -n "$old" ]; then
+if [ -e /var/lib/dockline-agent/.enabled ]; then
+	rm /var/lib/dockline-agent/.enabled
+	systemctl enable --now dockline-agent.service
+elif [ -n "$old" ]; then
 	# What runs is replaced by the new one; what somebody has stopped stays so.
 	systemctl try-restart dockline-agent.service
 elif [ -e /etc/dockline/agent.yaml ]; then

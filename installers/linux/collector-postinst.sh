@@ -19,7 +19,10 @@ chown root:dockline-collector /etc/dockline/collector.yaml
 chmod 0640 /etc/dockline/collector.yaml
 [ -d /run/systemd/system ] || exit 0
 systemctl daemon-reload
-if [ -n "$old" ]; then
+if [ -e /var/lib/dockline-collector/.enabled ]; then
+	rm /var/lib/dockline-collector/.enabled
+	systemctl enable --now dockline-collector.service
+elif [ -n "$old" ]; then
 	systemctl try-restart dockline-collector.service
 else
 	systemctl enable --now dockline-collector.service

@@ -15,7 +15,7 @@ nfpm=${NFPM:-.build/nfpm}
 mkdir -p "$out" "$FROM/doc"
 {
 	printf 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: Dockline\nSource: https://github.com/dockline/dockline\n\n'
-	printf 'Files: *\nCopyright: the Dockline authors\nLicense: Apache-2.0\n On Debian systems its text is in /usr/share/common-licenses/Apache-2.0.\n'
+	printf 'Files: *\nCopyright: 2026 the Dockline authors\nLicense: Apache-2.0\n On Debian systems its text is in /usr/share/common-licenses/Apache-2.0.\n'
 } >"$FROM/doc/copyright"
 {
 	printf '%s (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md of this version.\n\n' "dockline" "$VERSION"

@@ -96,13 +96,24 @@ func (i *injector) clear() (struck bool) {
 }
 
 // MemoryHarness is for a connector whose target is a Memory, whatever lies between the two. It takes the Memory's Fail and Fault for itself.
-func MemoryHarness(m *Memory, c connector.Connector) Harness {
-	in := &injector{}
+func MemoryHarness(k *Keeper, c connector.Connector) Harness {
+	m, in := k.Memory, &injector{}
+	var between func()
+	var mu sync.Mutex
 	refuse := None
 	ahead := time.Duration(0)
 	m.Fail = func(op string, p *connector.Posting) Failure {
 		if p != nil && strings.HasPrefix(p.Key, "refused/") {
 			return refuse
+		}
+		if op != "find" && op != "probe" && op != "list" {
+			mu.Lock()
+			do := between
+			between = nil
+			mu.Unlock()
+			if do != nil {
+				do()
+			}
 		}
 		return in.fail(op, p)
 	}
@@ -127,6 +138,24 @@ func MemoryHarness(m *Memory, c connector.Connector) Harness {
 		Inject: func(_ *testing.T, what Injection, nth int) func() bool {
 			in.set(what, nth)
 			return in.clear
+		},
+		Second: c,
+		// It is as careless as many targets are.
+		Careless: func(kind connector.Kind) bool { return m.Kinds()[kind] == connector.CreateOnce },
+		Between: func(_ *testing.T, do func()) func() bool {
+			between = do
+			return func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				done := between == nil
+				between = nil
+				return done
+			}
+		},
+		Record: func(*testing.T, connector.Kind) connector.Listed {
+			d := connector.Listed{Number: fmt.Sprintf("C%d", numbers.Add(1)), At: time.Now(), Fields: map[string]string{"price_list": "retail"}}
+			k.Keep(d)
+			return d
 		},
 		Forbid: func(*testing.T) func() {
 			m.Deny.Store(true)
