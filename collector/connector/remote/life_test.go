@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestAnotherProgramAfterARestart(t *testing.T) {
 		}
 	}
 	write("invoice_trigger")
-	w := openWith(t, "[]", "", fmt.Sprintf("secrets: {kinds: %s}", kinds))
+	w := openWith(t, "target", "[]", "", fmt.Sprintf("secrets: {kinds: %s}", kinds))
 	if len(w.Kinds()) != 1 {
 		t.Fatalf("kinds %v", w.Kinds())
 	}
@@ -99,4 +100,34 @@ func TestAnotherProgramAfterARestart(t *testing.T) {
 	if len(w.Kinds()) != 1 {
 		t.Errorf("kinds %v", w.Kinds())
 	}
+}
+
+// A program that has nothing but gRPC, as in another language, is a connector too. It has no part in mutual TLS, hears by its standard input that the
+// collector goes, and what it writes to standard error is in the log.
+//
+// Shows: S1
+func TestAProgramWithNothingButGRPC(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("mtls: off is refused on Windows") // TestAProgramThatCannotBeUsed has what is refused
+	}
+	w := openWith(t, "bare", "[]", "", "mtls: off")
+	p := invoice("SO1")
+	if _, err := w.Apply(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := w.Find(t.Context(), p); err != nil || len(found) != 1 || !found[0].Complete {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	pid := w.Stats().Pid
+	kill(t, pid)
+	w.answers()
+	if s := w.Stats(); s.Starts != 2 || s.Pid == pid {
+		t.Errorf("%+v", s)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	w.eventually("its words are in the log", func() bool {
+		return strings.Contains(w.log.String(), "a line in no form at all") && strings.Contains(w.log.String(), "the collector has gone")
+	})
 }
