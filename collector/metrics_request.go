@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/connector/remote"
 	"github.com/dockline/dockline/collector/db"
 )
 
@@ -15,7 +16,11 @@ func (m *Collector) newMetrics(ctx context.Context) (http.Handler, error) {
 	out := &metrics{db: m.db, now: m.now, log: m.log}
 	var asked asked
 	for _, s := range m.connectors {
-		asked.systems = append(asked.systems, askedSystem{s.config.Tenant, s.config.Name, func() map[connector.Call]int64 { return connector.Requests(s.governed) }})
+		of := askedSystem{tenant: s.config.Tenant, name: s.config.Name, requests: func() map[connector.Call]int64 { return connector.Requests(s.governed) }}
+		if s.program != nil {
+			of.program = s.program.Stats
+		}
+		asked.systems = append(asked.systems, of)
 	}
 	err := m.db.Read(ctx, func(tx *db.Tx) (err error) {
 		asked.from, err = topOfLog(ctx, tx)
@@ -34,6 +39,7 @@ type asked struct {
 type askedSystem struct {
 	tenant, name string
 	requests     func() map[connector.Call]int64
+	program      func() remote.Stats // nil where it runs on none
 }
 
 // topOfLog is the position of the newest event, which is how many there were.
@@ -65,5 +71,29 @@ func (a *asked) write(ctx context.Context, tx *db.Tx, text *strings.Builder, fam
 	}
 	family("dockline_collector_target_requests_per_1000_events", "gauge", "Of these, how many for a thousand events that came into the log since this collector began.")
 	text.WriteString(ratio.String())
+	a.programs(text, family)
 	return nil
+}
+
+// programs are the connectors that are programs of their own: whether they run, and how often they were started.
+func (a *asked) programs(text *strings.Builder, family func(name, kind, help string)) {
+	var up, starts strings.Builder
+	for _, s := range a.systems {
+		if s.program == nil {
+			continue
+		}
+		of, stats, runs := labels("tenant", s.tenant, "target", s.name), s.program(), 0
+		if stats.Pid != 0 {
+			runs = 1
+		}
+		fmt.Fprintf(&up, "dockline_collector_program_up%s %d\n", of, runs)
+		fmt.Fprintf(&starts, "dockline_collector_program_starts_total%s %d\n", of, stats.Starts)
+	}
+	if up.Len() == 0 {
+		return
+	}
+	family("dockline_collector_program_up", "gauge", "1 where the program of a connector runs.")
+	text.WriteString(up.String())
+	family("dockline_collector_program_starts_total", "counter", "How often this collector has started it: more than once is a program that ends.")
+	text.WriteString(starts.String())
 }

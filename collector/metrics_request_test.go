@@ -12,6 +12,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/connector/connectortest"
+	"github.com/dockline/dockline/collector/connector/remote"
 	"github.com/dockline/dockline/collector/db"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -71,6 +72,7 @@ func TestRequestsAreCountedBesideEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	page.(*metrics).asked.systems[1].program = func() remote.Stats { return remote.Stats{Pid: 7, Starts: 3} }
 	p := &connector.Posting{Tenant: "acme", Kind: connector.InvoiceTrigger, Key: "SO1", Document: &docklinev1.Document{Document: &docklinev1.Document_InvoiceTrigger{InvoiceTrigger: &docklinev1.InvoiceTrigger{Order: "SO1"}}}}
 	for range 3 {
 		if _, err := m.connectors[0].governed.Find(t.Context(), p); err != nil {
@@ -90,6 +92,8 @@ func TestRequestsAreCountedBesideEvents(t *testing.T) {
 		`dockline_collector_target_requests_total{tenant="acme",target="erp",call="changes"} 0` + "\n",
 		`dockline_collector_target_requests_per_1000_events{tenant="acme",target="erp"} 700.0` + "\n",
 		`dockline_collector_target_requests_per_1000_events{tenant="acme",target="crm"} 0.0` + "\n",
+		`dockline_collector_program_up{tenant="acme",target="crm"} 1` + "\n",
+		`dockline_collector_program_starts_total{tenant="acme",target="crm"} 3` + "\n",
 	} {
 		if !strings.Contains(answer.Body.String(), want) {
 			t.Errorf("does not say %q:\n%s", want, answer.Body)

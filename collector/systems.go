@@ -29,6 +29,8 @@ type system struct {
 	// governed is the connector within the limits of its account, which others may share.
 	governed connector.Connector
 	account  *connector.Account
+	// program is what it runs on, nil where that is no program of its own.
+	program *remote.Connector
 }
 
 // newSystems makes the connectors of the configuration; the caller closes them, also where one cannot be made.
@@ -39,11 +41,12 @@ func newSystems(ctx context.Context, c *Config, d *db.DB, log *slog.Logger) ([]*
 		if err != nil {
 			return systems, fmt.Errorf("connectors[%d] %s (settings from line %d): %w", i, n.Name, c.ConnectorLine(i), err)
 		}
+		program, _ := made.(*remote.Connector)
 		demands, err := xref.ParseDemands(n.Xref)
 		if len(demands) > 0 {
 			made = xref.Translate(made, xref.Table{DB: d, Tenant: n.Tenant, System: n.Name, Demands: demands})
 		}
-		systems = append(systems, &system{config: n, connector: made})
+		systems = append(systems, &system{config: n, connector: made, program: program})
 		if err != nil {
 			return systems, err
 		}

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("Hello, this is a program that says good day first.")
 		<-time.After(time.Minute)
 	case "silent":
-		<-time.After(time.Minute)
+		<-time.After(time.Hour)
 	case "stranger": // as a site's plugin is
 		fmt.Fprintln(os.Stderr, "This binary is a plugin of something else.")
 		os.Exit(1)
