@@ -85,7 +85,7 @@ func (m *Collector) open(ctx context.Context) (err error) {
 	if err := m.join(ctx); err != nil {
 		return err
 	}
-	if m.connectors, err = newSystems(ctx, m.config, m.log); err != nil {
+	if m.connectors, err = newSystems(ctx, m.config, m.db, m.log); err != nil {
 		return err
 	}
 	govern(m.connectors, m.now, m.share)
@@ -205,7 +205,7 @@ func (m *Collector) Run(ctx context.Context) error {
 	if m.door != nil {
 		loops = append(loops, m.door.Run, m.keeper.Run)
 	}
-	handler, err := m.handler(r, sweeps)
+	handler, err := m.handler(ctx, r, sweeps)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/collector/rebuild"
+	"github.com/dockline/dockline/collector/xref"
 	"github.com/dockline/dockline/proto/configfile"
 	"github.com/dockline/dockline/proto/wire"
 )
@@ -102,8 +103,10 @@ type ConnectorConfig struct {
 	Account string       `yaml:"account"`
 	Limits  LimitsConfig `yaml:"limits"`
 	// Master are the kinds of master data that are read from it, or that it is told.
-	Master   []string        `yaml:"master"`
-	Settings yaml.RawMessage `yaml:"settings"`
+	Master []string `yaml:"master"`
+	// Xref are the domains in which its codes are not ours, each required or optional: what a code without an entry of the cross-reference is.
+	Xref     map[string]string `yaml:"xref"`
+	Settings yaml.RawMessage   `yaml:"settings"`
 }
 
 // LimitsConfig is what an account may be asked for; zero is no limit.
@@ -258,6 +261,9 @@ func (c *Config) validate() configfile.Faults {
 			if _, known := connector.ParseMasterKind(kind); !known {
 				bad(key+".master", "%q: some of %s", kind, strings.Join(connector.MasterKindNames(), ", "))
 			}
+		}
+		if _, err := xref.ParseDemands(n.Xref); err != nil {
+			bad(key+".xref", "%v", err)
 		}
 		if n.Kind != "http" && n.Kind != "tryton" && n.Kind != kindProcess {
 			bad(key+".kind", "%q: http, tryton or process", n.Kind)

@@ -15,7 +15,7 @@ import (
 )
 
 // handler serves what people and programs ask for.
-func (m *Collector) handler(r *road, sweeps *sweep.Schedule) (http.Handler, error) {
+func (m *Collector) handler(ctx context.Context, r *road, sweeps *sweep.Schedule) (http.Handler, error) {
 	token := ""
 	if m.config.HTTP.TokenFile != "" {
 		text, err := os.ReadFile(m.config.Path(m.config.HTTP.TokenFile))
@@ -27,9 +27,13 @@ func (m *Collector) handler(r *road, sweeps *sweep.Schedule) (http.Handler, erro
 			return nil, fmt.Errorf("http.token_file: %s is empty; write the token into it", m.config.Path(m.config.HTTP.TokenFile))
 		}
 	}
+	metrics, err := m.newMetrics(ctx)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", &healthz{well: func(ctx context.Context) error { return m.well(ctx, r) }, log: m.log})
-	mux.Handle("GET /metrics", api.Guard(token, NewMetrics(m.db, m.now, m.log)))
+	mux.Handle("GET /metrics", api.Guard(token, metrics))
 	mux.Handle("/api/", api.New(api.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api"), Process: m.process, Submissions: m.newIntake(m.newLog(), r.wake),
 		Desk: func() api.Desk { return m.desk() }, Acted: r.acted,
 		Sweep: BeginSweep(sweeps.Sweep, sweeps.Targets), Swept: sweeps.Wake}))

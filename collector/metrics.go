@@ -26,6 +26,8 @@ type metrics struct {
 	db  *db.DB
 	now func() time.Time
 	log *slog.Logger
+	// asked is nil where nobody knows what systems were asked.
+	asked *asked
 }
 
 // NewMetrics answers with what a database says.
@@ -90,6 +92,11 @@ func (m *metrics) write(ctx context.Context, tx *db.Tx, text *strings.Builder) e
 	}
 	if err := m.archiving(ctx, tx, text, family); err != nil {
 		return err
+	}
+	if m.asked != nil {
+		if err := m.asked.write(ctx, tx, text, family); err != nil {
+			return err
+		}
 	}
 	return m.postings(ctx, tx, text, family)
 }

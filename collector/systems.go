@@ -14,6 +14,8 @@ import (
 	connectorhttp "github.com/dockline/dockline/collector/connector/http"
 	"github.com/dockline/dockline/collector/connector/remote"
 	"github.com/dockline/dockline/collector/connector/tryton"
+	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/xref"
 	"github.com/dockline/dockline/proto/configfile"
 )
 
@@ -27,17 +29,27 @@ type system struct {
 	// governed is the connector within the limits of its account, which others may share.
 	governed connector.Connector
 	account  *connector.Account
+	// program is what it runs on, nil where that is no program of its own.
+	program *remote.Connector
 }
 
 // newSystems makes the connectors of the configuration; the caller closes them, also where one cannot be made.
-func newSystems(ctx context.Context, c *Config, log *slog.Logger) ([]*system, error) {
+func newSystems(ctx context.Context, c *Config, d *db.DB, log *slog.Logger) ([]*system, error) {
 	var systems []*system
 	for i, n := range c.Connectors {
 		made, err := newConnector(ctx, c, n, log)
 		if err != nil {
 			return systems, fmt.Errorf("connectors[%d] %s (settings from line %d): %w", i, n.Name, c.ConnectorLine(i), err)
 		}
-		systems = append(systems, &system{config: n, connector: made})
+		program, _ := made.(*remote.Connector)
+		demands, err := xref.ParseDemands(n.Xref)
+		if len(demands) > 0 {
+			made = xref.Translate(made, xref.Table{DB: d, Tenant: n.Tenant, System: n.Name, Demands: demands})
+		}
+		systems = append(systems, &system{config: n, connector: made, program: program})
+		if err != nil {
+			return systems, err
+		}
 	}
 	return systems, nil
 }

@@ -80,3 +80,8 @@ func refusal(e *docklinev1.Event, f *event.Fault) *docklinev1.Event {
 		SourceRevision: e.GetSourceRevision(), ContentHash: e.GetContentHash(), OccurredAt: e.GetOccurredAt(),
 		Payload: &docklinev1.Event_DeadLetter{DeadLetter: &docklinev1.DeadLetter{Class: f.Class, Code: f.Code, Text: f.Text, RefusedEvent: body}}}
 }
+
+// Refuse is the refusal of a fact in place of it, for who stands between a connector and its caller: it keeps the fact whole.
+func Refuse(e *docklinev1.Event, class docklinev1.FaultClass, code, text string) *docklinev1.Event {
+	return refusal(e, &event.Fault{Class: class, Code: code, Text: text})
+}

@@ -9,24 +9,25 @@ import (
 
 // Govern puts an account before a connector: every call keeps to the limits that all flows of the account share. What reads on its own account
 // (Changes, Snapshot) is not made while the target is left alone, and tells the account what it heard; a sender asks the account itself.
-func Govern(c Connector, a *Account) Connector { return &governed{c, a} }
+func Govern(c Connector, a *Account) Connector { return &governed{Connector: c, account: a} }
 
 type governed struct {
 	Connector
 	account *Account
+	sent    requests
 }
 
-func (g *governed) call(ctx context.Context, f func(context.Context) error) error {
+func (g *governed) call(ctx context.Context, of Call, f func(context.Context) error) error {
 	leave, err := g.account.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	return f(context.WithValue(ctx, accountKey{}, g.account))
+	return f(CountRequests(context.WithValue(ctx, accountKey{}, g.account), g.sent.of(of)))
 }
 
 // read is a call of a flow that does not ask the account first.
-func (g *governed) read(ctx context.Context, f func(context.Context) error) error {
+func (g *governed) read(ctx context.Context, of Call, f func(context.Context) error) error {
 	if err := g.account.Meet(ctx); err != nil {
 		return notMade(g.account.Name, "the database does not say whether it may be asked", err)
 	}
@@ -41,7 +42,7 @@ func (g *governed) read(ctx context.Context, f func(context.Context) error) erro
 		fault.RetryAfter = max(0, until.Sub(g.account.Now()))
 		return fault
 	}
-	err := g.call(ctx, f)
+	err := g.call(ctx, of, f)
 	if ctx.Err() == nil || err == nil {
 		g.account.Heard(err)
 	}
@@ -50,7 +51,7 @@ func (g *governed) read(ctx context.Context, f func(context.Context) error) erro
 
 // Probe is governed.
 func (g *governed) Probe(ctx context.Context) (m Metadata, err error) {
-	err = g.call(ctx, func(ctx context.Context) (err error) {
+	err = g.call(ctx, ProbeCall, func(ctx context.Context) (err error) {
 		m, err = g.Connector.Probe(ctx)
 		return err
 	})
@@ -59,7 +60,7 @@ func (g *governed) Probe(ctx context.Context) (m Metadata, err error) {
 
 // Find is governed.
 func (g *governed) Find(ctx context.Context, p *Posting) (found []Found, err error) {
-	err = g.call(ctx, func(ctx context.Context) (err error) {
+	err = g.call(ctx, FindCall, func(ctx context.Context) (err error) {
 		found, err = g.Connector.Find(ctx, p)
 		return err
 	})
@@ -68,7 +69,7 @@ func (g *governed) Find(ctx context.Context, p *Posting) (found []Found, err err
 
 // Apply is governed.
 func (g *governed) Apply(ctx context.Context, p *Posting) (r Result, err error) {
-	err = g.call(ctx, func(ctx context.Context) (err error) {
+	err = g.call(ctx, ApplyCall, func(ctx context.Context) (err error) {
 		r, err = g.Connector.Apply(ctx, p)
 		return err
 	})
@@ -77,7 +78,7 @@ func (g *governed) Apply(ctx context.Context, p *Posting) (r Result, err error) 
 
 // Changes is governed.
 func (g *governed) Changes(ctx context.Context, since Cursor) (c Changes, err error) {
-	err = g.read(ctx, func(ctx context.Context) (err error) {
+	err = g.read(ctx, ChangesCall, func(ctx context.Context) (err error) {
 		c, err = g.Connector.Changes(ctx, since)
 		return err
 	})
@@ -86,7 +87,7 @@ func (g *governed) Changes(ctx context.Context, since Cursor) (c Changes, err er
 
 // Snapshot is governed.
 func (g *governed) Snapshot(ctx context.Context, scope Scope) (out []*docklinev1.Event, err error) {
-	err = g.read(ctx, func(ctx context.Context) (err error) {
+	err = g.read(ctx, SnapshotCall, func(ctx context.Context) (err error) {
 		out, err = g.Connector.Snapshot(ctx, scope)
 		return err
 	})

@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -74,23 +73,9 @@ func (g *governed) List(ctx context.Context, l Listing) (page ListedPage, err er
 	if !ok {
 		return page, &Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "kind_not_described", Text: g.account.Name + " lists no documents"}
 	}
-	err = g.read(ctx, func(ctx context.Context) (err error) {
+	err = g.read(ctx, ListCall, func(ctx context.Context) (err error) {
 		page, err = lister.List(ctx, l)
 		return err
 	})
 	return page, err
-}
-
-// requestsKey is where a call carries the count of its requests.
-type requestsKey struct{}
-
-// CountRequests has the requests that a connector makes within the context added to n.
-func CountRequests(ctx context.Context, n *atomic.Int64) context.Context {
-	return context.WithValue(ctx, requestsKey{}, n)
-}
-
-func countRequest(ctx context.Context) {
-	if n, ok := ctx.Value(requestsKey{}).(*atomic.Int64); ok {
-		n.Add(1)
-	}
 }

@@ -54,7 +54,7 @@ func (g *governed) MasterKinds() []docklinev1.MasterKind {
 
 // Master is governed.
 func (g *governed) Master(ctx context.Context, kind docklinev1.MasterKind, since Cursor) (page MasterPage, err error) {
-	err = g.read(ctx, func(ctx context.Context) (err error) {
+	err = g.read(ctx, MasterCall, func(ctx context.Context) (err error) {
 		page, err = g.Connector.(MasterSource).Master(ctx, kind, since)
 		return err
 	})
@@ -71,7 +71,7 @@ func (g *governed) ToldKinds() []docklinev1.MasterKind {
 
 // Tell is governed.
 func (g *governed) Tell(ctx context.Context, kind docklinev1.MasterKind, records []*docklinev1.MasterRecord) (refused []RefusedRecord, err error) {
-	err = g.read(ctx, func(ctx context.Context) (err error) {
+	err = g.read(ctx, TellCall, func(ctx context.Context) (err error) {
 		refused, err = g.Connector.(MasterTarget).Tell(ctx, kind, records)
 		return err
 	})

@@ -43,7 +43,7 @@ func (g *governed) ListRecords(ctx context.Context, l Listing) (page ListedPage,
 	if !ok {
 		return page, &Fault{Class: docklinev1.FaultClass_FAULT_CLASS_TECHNICAL, Code: "kind_not_described", Text: g.account.Name + " lists no records"}
 	}
-	err = g.read(ctx, func(ctx context.Context) (err error) {
+	err = g.read(ctx, ListCall, func(ctx context.Context) (err error) {
 		page, err = lister.ListRecords(ctx, l)
 		return err
 	})

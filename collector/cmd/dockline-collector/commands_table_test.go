@@ -57,6 +57,9 @@ var every = []given{
 	{"return accept", people.ExceptionAct, "--tenant acme blind_return/dc-east/RC1 --order SO1 --reason found", exitWrong},
 	{"connector try", "", "--tenant acme erp", exitFailed}, // it cannot be reached
 	{"connector scaffold", "", "--system shop --openapi openapi.json", exitFine},
+	{"xref import", people.SiteAct, "--tenant acme erp codes.csv --reason new", exitFine},
+	{"xref list", "", "--tenant acme", exitFine},
+	{"xref export", "", "--tenant acme erp", exitFine},
 	{"posting list", "", "--tenant acme", exitFine},
 	{"posting show", "", "--tenant acme erp/goods_issue/SO3/S3", exitFine},
 	{"posting retry", people.PostingAct, "--tenant acme --target erp --reason again", exitFailed},

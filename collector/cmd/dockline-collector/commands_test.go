@@ -111,7 +111,7 @@ func (g given) line(t *testing.T, dir, by string) []string {
 		switch a {
 		case "EVENT", "LETTER", "VERSION":
 			args[i] = named(t, dir, a)
-		case "order.json", "site.yaml", "items.csv", "epcis.json", "openapi.json", "next", "other", "conf", "copy.db", "tables", "next/tests/so1.yaml":
+		case "order.json", "site.yaml", "items.csv", "codes.csv", "epcis.json", "openapi.json", "next", "other", "conf", "copy.db", "tables", "next/tests/so1.yaml":
 			args[i] = filepath.Join(dir, a)
 		}
 	}

@@ -54,6 +54,7 @@ func filled(t *testing.T) string {
 	write("other/targets.yaml", "targets:\n  - {name: erp, role: system_of_record}\n")
 	write("other/limits.yaml", "over_ship_tolerance: \"7\"\nover_ship: hold\n")
 	write("items.csv", "code,name\nBOLT,Bolt M8\n")
+	write("codes.csv", "domain,ours,theirs\nitem,BOLT,4711-08\n")
 	write("order.json", `{"number": "PO-4711", "customer": "C-1001", "lines": [{"item": "BOLT", "quantity": 2}]}`+"\n")
 	write("site.yaml", "log: {level: info}\n")
 	write("openapi.json", `{"openapi": "3.0.3", "info": {"title": "Shop"}, "paths": {"/orders": {"get": {"operationId": "ListOrders", "responses": {"200": {"content": {"application/json": {"schema": {"type": "array", "items": {"properties": {"id": {"type": "string"}, "reference": {"type": "string"}}}}}}}}}, "post": {"operationId": "CreateOrder", "requestBody": {"content": {"application/json": {"schema": {"properties": {"reference": {"type": "string"}}}}}}}}}}`)

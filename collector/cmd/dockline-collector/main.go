@@ -37,6 +37,7 @@ type commands struct {
 	Order      orderCommand      `cmd:"" help:"Orders, how far they have come, and what their statuses follow from."`
 	Show       showCommand       `cmd:"" help:"Say where a shipment, a return or a supplier's delivery is, and from which facts that is known."`
 	Connector  connectorCommand  `cmd:"" help:"Try a system that is configured, and begin the definition of a new one."`
+	Xref       xrefCommand       `cmd:"" help:"By which codes systems know our items, units, customers, carriers, reasons and warehouses."`
 	Posting    postingCommand    `cmd:"" help:"What systems are told, and how far that is: list, show, retry, waive, pause, resume, timing, cut-off."`
 	Event      eventCommand      `cmd:"" help:"Look at an event, and decide where one id came with several contents."`
 	Stock      stockCommand      `cmd:"" help:"Say what lies where, and what of it can be promised."`

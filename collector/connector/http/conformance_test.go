@@ -44,6 +44,9 @@ func inject(i *sandbox.Injector, web *sandbox.Server) func(*testing.T, connector
 	}
 }
 
+// A definition for an ERP of REST and JSON passes the suite of all connectors.
+//
+// Shows: S1, S69
 func TestConformanceERP(t *testing.T) {
 	var ahead atomic.Int64
 	w := openERPAt(t, noFaults, connectorhttp.Config{SettleTime: 300 * time.Millisecond}, ahead.Load)
@@ -276,6 +279,9 @@ func (w *erpWorld) duplicate(t *testing.T, p *connector.Posting) {
 	}
 }
 
+// A definition for a CRM passes it too.
+//
+// Shows: S1, S69
 func TestConformanceCRM(t *testing.T) {
 	var ahead atomic.Int64
 	s, err := crm.New(crm.Config{Dir: t.TempDir(), Customers: []crm.Customer{{Code: "C-1002", Name: "Bo"}}, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})

@@ -77,6 +77,8 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 // What goes over the wire for each kind of document, byte for byte.
+//
+// Shows: S69
 func TestBodiesOfEachKind(t *testing.T) {
 	e, err := erp.New(erp.Config{Dir: t.TempDir(), Seed: 5})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 func TestAProgramPassesTheSuite(t *testing.T) {
 	w := open(t, "[goods_issue, invoice_trigger, crm_status]", "")
 	h := connectortest.MemoryHarness(&connectortest.Keeper{Memory: w.memory}, w.Connector)
-	h.CallTimeout, h.HangTimeout = 3*time.Minute, 3*time.Second
+	h.CallTimeout, h.HangTimeout = 3*time.Minute, 4*time.Second
 	connectortest.Run(t, h)
 	if s := w.Stats(); s.Starts != 1 || s.Pid == 0 {
 		t.Errorf("the program did not go through it in one piece: %+v\n%s", s, w.log)

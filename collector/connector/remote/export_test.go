@@ -16,6 +16,11 @@ func NewTarget(server grpc.ServiceRegistrar, c connector.Connector) {
 	connectorv1.RegisterConnectorServiceServer(server, s)
 }
 
+// Register serves a program on a server that go-plugin knows nothing of, as programs in other languages do.
+func Register(server grpc.ServiceRegistrar, p Program) {
+	connectorv1.RegisterConnectorServiceServer(server, newServer(p))
+}
+
 // TargetClient reaches such a target, and takes of it what like takes.
 type TargetClient struct {
 	*client

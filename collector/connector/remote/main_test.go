@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("Hello, this is a program that says good day first.")
 		<-time.After(time.Minute)
 	case "silent":
-		<-time.After(time.Minute)
+		<-time.After(time.Hour)
 	case "stranger": // as a site's plugin is
 		fmt.Fprintln(os.Stderr, "This binary is a plugin of something else.")
 		os.Exit(1)
@@ -46,8 +47,34 @@ func TestMain(m *testing.M) {
 			VersionedPlugins: map[int]plugin.PluginSet{99: {remote.Name: &nothing{}}}})
 	case "panic":
 		panic("the licence has run out")
+	case "bare":
+		bare()
 	case "collector":
 		beACollector()
+	}
+}
+
+// bare is a program as the README describes one in another language: no library but gRPC, no health, no other service of go-plugin's.
+func bare() {
+	if os.Getenv(remote.Handshake.MagicCookieKey) != remote.Handshake.MagicCookieValue {
+		os.Exit(1)
+	}
+	path := filepath.Join(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), "connector")
+	door, err := net.Listen("unix", path)
+	if err != nil {
+		panic(err)
+	}
+	server := grpc.NewServer()
+	remote.Register(server, program("0.1"))
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		fmt.Fprintln(os.Stderr, "the collector has gone")
+		server.Stop()
+	}()
+	fmt.Printf("1|%d|unix|%s|grpc\n", remote.ProtocolVersion, path)
+	fmt.Fprintln(os.Stderr, "a line in no form at all")
+	if err := server.Serve(door); err != nil {
+		panic(err)
 	}
 }
 
@@ -95,6 +122,9 @@ func program(version string) remote.Program {
 		remote.Log().Info("the memory ERP is configured", "connector", c.Name, "secret bytes", len(c.Secrets["password"]))
 		like := &connectortest.Memory{Settle: config.Settle}
 		client := remote.NewTargetClient(conn, like)
+		if kinds := c.Secrets["kinds"]; kinds != "" { // another program than at its first start
+			config.Kinds = strings.Fields(kinds)
+		}
 		if len(config.Kinds) > 0 {
 			return some{client, config.Kinds}, nil
 		}
@@ -172,8 +202,14 @@ func settings(t *testing.T, kind, more string) (remote.Settings, error) {
 // open starts a program that reaches a new memory; kinds as a list in YAML, "[]" for all.
 func open(t *testing.T, kinds, more string) *world {
 	t.Helper()
+	return openWith(t, "target", kinds, more, "")
+}
+
+// openWith also says which program it is, and what stands beside its own section.
+func openWith(t *testing.T, kind, kinds, more, beside string) *world {
+	t.Helper()
 	w := &world{t: t, memory: &connectortest.Memory{Settle: 200 * time.Millisecond}, log: &logBook{}}
-	s, err := settings(t, "target", fmt.Sprintf("config: {target: %q, settle: 200ms, kinds: %s%s}", listen(t, w.memory), kinds, more))
+	s, err := settings(t, kind, fmt.Sprintf("%s\nconfig: {target: %q, settle: 200ms, kinds: %s%s}", beside, listen(t, w.memory), kinds, more))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ const (
 type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr *os.File // our ends
-	stdin          *os.File // ours; the program ends when it closes
+	stdin          *os.File // ours too; the program ends when it closes
 	outside        io.Writer
 	guard          guard
 

@@ -166,6 +166,7 @@ func (r *run) stop() {
 	// A program that hangs would hold the library's orderly stop for ever.
 	timer := time.AfterFunc(stopWithin, r.process.kill)
 	defer timer.Stop()
+	_ = r.process.stdin.Close() // by which a program that is not made of Serve knows
 	r.plugin.Kill()
 	r.process.kill()
 	if r.process.pid() != 0 {

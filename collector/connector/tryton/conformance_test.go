@@ -21,6 +21,8 @@ type only struct {
 func (o only) Kinds() map[connector.Kind]connector.Style { return o.kinds }
 
 // With FULL=1 each call of each kind fails in turn, which takes Tryton many minutes; else those of the adjustments.
+//
+// Shows: S1, S69
 func TestConformance(t *testing.T) {
 	d := openDoor(t)
 	w := openWay(t, d)
