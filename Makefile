@@ -1,7 +1,7 @@
 # Targets that everybody relies on; docs/operations.md says what each shows.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION ?= $(shell installers/version.sh 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/dockline/dockline/proto/wire.Version=$(VERSION)
 # Code that starts, reads or writes little is not inlined: that is 650 KB of a Windows agent, which may have 20 MB.
 COLD := net/http crypto/tls crypto/x509 net/rpc encoding/gob html/template text/template/... github.com/alecthomas/kong github.com/goccy/go-yaml/... regexp/... debug/...
@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 
 build: ## every binary, into bin/
 	go build $(BUILD) -o bin/ ./agent/cmd/... ./collector/cmd/... ./testenv/cmd/...
-	for plugin in wms-file wms-sql sim; do go build $(BUILD) -o "bin/dockline-plugin-$$plugin$$(go env GOEXE)" "./plugins/$$plugin"; done
+	for plugin in $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go))); do go build $(BUILD) -o "bin/dockline-plugin-$$plugin$$(go env GOEXE)" "./plugins/$$plugin"; done
 
 demo: ## the whole system on this machine; ONCE=1 runs one day and checks it, ERP=tryton takes the real ERP, ORDERS=FILE, SEED=n
 	@$(TESTENV) demo
@@ -31,7 +31,7 @@ test: deps ## everything, against real servers too; FULL=1 takes the full counts
 bench: ## one JSON object a line, beside peers; AREA= selects, TABLE= writes a page (docs/performance.md)
 	@$(TESTENV) bench
 
-package: ## binaries for every system, with checksums, into dist/
+package: ## what a release has, into dist/: archives, .deb, .rpm, .msi, SBOM, checksums
 	@installers/package.sh '$(VERSION)' $(BUILD)
 
 archives: ## runs what package has built: Linux here and under qemu-user, Windows under Wine

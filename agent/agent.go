@@ -46,6 +46,8 @@ type Agent struct {
 	machineIs *docklinev1.Machine
 	renewal   *enrol.Renewal // nil where the line needs no certificate
 
+	// answers, where there is one, is called once whoever asks the running agent is answered.
+	answers func()
 	began   time.Time
 	board   health.Board
 	outlook health.Outlook
@@ -122,9 +124,16 @@ func openWith(own *Config, s *settings, centre *given) (*Agent, error) {
 	return a, nil
 }
 
+// Alive returns where plugins, journal and line are not held up: each is asked how it is, and answers only between two steps of its work.
+func (a *Agent) Alive() {
+	_ = a.host.Health()
+	_ = a.journal.Stats()
+	_ = a.uplink.Stats()
+}
+
 // Serve runs an agent with the configuration at path until ctx ends, and opens it again where its configuration wants that. ready is
-// called once, when it captures.
-func Serve(ctx context.Context, path string, ready func()) error {
+// called with each that captures, once status and pages are answered.
+func Serve(ctx context.Context, path string, ready func(*Agent)) error {
 	for {
 		config, err := LoadConfig(path)
 		if err != nil {
@@ -135,8 +144,7 @@ func Serve(ctx context.Context, path string, ready func()) error {
 			return err
 		}
 		if ready != nil {
-			ready()
-			ready = nil
+			a.answers = func() { ready(a) }
 		}
 		err = a.Run(ctx)
 		if closed := a.Close(); closed != nil || !errors.Is(err, ErrReopen) || ctx.Err() != nil {
@@ -229,7 +237,7 @@ func (a *Agent) recall() {
 // agent must be opened again, with ErrReopen.
 func (a *Agent) Run(ctx context.Context) error {
 	delivery := &downlink.Loop{Tenant: a.config.Site.Tenant, Site: a.config.Site.ID, Store: a.inbox, Sink: a, Record: a.record, Now: now, Log: a.log.With("part", "downlink")}
-	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Facts: a.facts, Pending: a.Pending, Control: a.control(), Release: a.host.Release, Log: a.log}
+	pages := &health.Server{Listen: a.config.Health.Listen, DataDir: a.config.DataDir, Report: a.report, Facts: a.facts, Pending: a.Pending, Control: a.control(), Release: a.host.Release, Log: a.log, Listens: a.answers}
 	g, ctx := errgroup.WithContext(ctx)
 	loops := []func(context.Context) error{a.host.Run, a.send, delivery.Run, pages.Run, a.waitReopen, a.watchConfig}
 	if a.renewal != nil {

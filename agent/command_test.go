@@ -49,7 +49,7 @@ func TestAnAgentThatIsAskedToEndEndsWell(t *testing.T) {
 	s.close()
 	ctx, stop := context.WithCancelCause(t.Context())
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- agent.Serve(ctx, s.config, func() { close(ready) }) }()
+	go func() { ended <- agent.Serve(ctx, s.config, func(*agent.Agent) { close(ready) }) }()
 	<-ready
 	testenv.Eventually(t, time.Minute, "it captures", func() bool {
 		status, err := health.Ask(t.Context(), filepath.Join(filepath.Dir(s.config), "data"))

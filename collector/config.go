@@ -31,6 +31,7 @@ type Config struct {
 	Database   DatabaseConfig    `yaml:"database"`
 	MQTT       MQTTConfig        `yaml:"mqtt"`
 	Identity   IdentityConfig    `yaml:"identity"`
+	Install    InstallConfig     `yaml:"install"`
 	HTTP       HTTPConfig        `yaml:"http"`
 	Policy     PolicyConfig      `yaml:"policy"`
 	Connectors []ConnectorConfig `yaml:"connectors"`
@@ -258,8 +259,8 @@ func (c *Config) validate() configfile.Faults {
 				bad(key+".master", "%q: some of %s", kind, strings.Join(connector.MasterKindNames(), ", "))
 			}
 		}
-		if n.Kind != "http" && n.Kind != "tryton" {
-			bad(key+".kind", "%q: http or tryton", n.Kind)
+		if n.Kind != "http" && n.Kind != "tryton" && n.Kind != kindProcess {
+			bad(key+".kind", "%q: http, tryton or process", n.Kind)
 		}
 	}
 	c.validateCarriers(bad)
@@ -339,6 +340,12 @@ func (c *Config) validateIdentity(bad func(key, format string, args ...any)) {
 	if i.Token < time.Minute || i.Token > 90*24*time.Hour {
 		bad("identity.token", "%s: give 1m to 2160h", i.Token)
 	}
+}
+
+// InstallConfig says what machines that are to become sites are given.
+type InstallConfig struct {
+	// Packages is the folder of the agent's packages.
+	Packages string `yaml:"packages"`
 }
 
 // EnrolURL is where sites enrol and renew, and BrokerURL which broker they are told; "" where neither is known.

@@ -5,13 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/dockline/dockline/collector/broker"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/enrol"
 	"github.com/dockline/dockline/collector/exception"
 	"github.com/dockline/dockline/collector/identity"
+	"github.com/dockline/dockline/collector/install"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/wire"
 )
 
 // OpenAuthority opens the configured authority.
@@ -39,6 +42,7 @@ func (m *Collector) openIdentity(ctx context.Context) (err error) {
 	}
 	m.door = &enrol.Door{Server: &enrol.Server{Store: store, Signer: m.authority, Broker: m.config.BrokerURL(), Grace: m.config.Identity.Grace, Report: m.enrolCases,
 		Log: m.log.With("part", "identity")}}
+	m.door.Install = NewOffer(m.config, m.authority, m.log.With("part", "install"))
 	serverTLS, err := m.authority.ServerTLS(m.config.MQTT.Hosts)
 	if err != nil {
 		return err
@@ -91,4 +95,9 @@ func (m *Collector) makeLineTLS() *tls.Config {
 		return nil
 	}
 	return config
+}
+
+// NewOffer is what machines that are to become sites are given.
+func NewOffer(c *Config, authority *identity.Authority, log *slog.Logger) *install.Offer {
+	return &install.Offer{Dir: c.Path(c.Install.Packages), Version: wire.Version, Collector: c.EnrolURL(), Authorities: authority.PEM, Log: log}
 }

@@ -42,6 +42,8 @@ type Server struct {
 	// Release ends the quarantine of a plugin; nil where there is none to release.
 	Release func(ctx context.Context, plugin string) (text string, err error)
 	Log     *slog.Logger
+	// Listens, where there is one, is called once who asks is answered.
+	Listens func()
 }
 
 // Run serves until ctx ends. The address and a fresh token stand in DataDir while it runs.
@@ -62,6 +64,9 @@ func (s *Server) Run(ctx context.Context) error {
 	server := &http.Server{Handler: s.handler(hex.EncodeToString(token)), ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
+	if s.Listens != nil {
+		s.Listens()
+	}
 	s.Log.Info("health page", "url", "http://"+listener.Addr().String()+"/")
 	if err := server.Serve(listener); ctx.Err() == nil {
 		return err

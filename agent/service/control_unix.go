@@ -68,6 +68,29 @@ func prepare(c Config) (service.KeyValue, error) {
 	return service.KeyValue{"SystemdScript": unit}, nil
 }
 
+// adopt enables the service that a package brought; what runs from a unit of ours already is installed.
+func adopt(c Config) error {
+	if _, err := os.Stat(installedUnit); err == nil {
+		return ErrInstalled
+	}
+	if out, err := exec.Command("systemctl", "is-enabled", Name+".service").Output(); err == nil && strings.TrimSpace(string(out)) == "enabled" {
+		return ErrInstalled
+	}
+	if c.ConfigPath != PackagedConfig || filepath.Clean(c.DataDir) != PackagedDataDir {
+		return fmt.Errorf("install: the package's service reads %s and writes %s, not %s and %s: use those, or remove the package", PackagedConfig, PackagedDataDir, c.ConfigPath, c.DataDir)
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("install: only root can enable a service: use sudo")
+	}
+	if err := grant(c); err != nil {
+		return fmt.Errorf("install: %w", err)
+	}
+	if out, err := exec.Command("systemctl", "enable", Name+".service").CombinedOutput(); err != nil {
+		return fmt.Errorf("install: systemctl enable: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
 // visible refuses what ProtectHome= and PrivateTmp= hide from the service.
 func visible(path string) error {
 	for _, hidden := range []string{"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"} {
@@ -93,4 +116,7 @@ func removable() error {
 }
 
 // refine has nothing to add: the unit says it all.
-func refine() {}
+func refine(Config) {}
+
+// Heal has nothing to set: the unit says it all, and is its administrator's.
+func Heal(Config) error { return nil }

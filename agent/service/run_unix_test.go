@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -51,9 +52,25 @@ func await(t *testing.T, conn *net.UnixConn, line string) int {
 	}
 }
 
+// heard counts notifications within so long.
+func heard(t *testing.T, conn *net.UnixConn, within time.Duration) (n int) {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+		t.Fatal(err)
+	}
+	for buffer := make([]byte, 4096); ; n++ {
+		if _, err := conn.Read(buffer); errors.Is(err, os.ErrDeadlineExceeded) {
+			return n
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestRunTellsSystemd(t *testing.T) {
 	conn := listen(t)
 	ended := make(chan error, 1)
+	var held sync.Mutex
 	go func() {
 		ended <- service.Run(func(ctx context.Context, ready func()) error {
 			if os.Getenv("NOTIFY_SOCKET") != "" {
@@ -62,10 +79,19 @@ func TestRunTellsSystemd(t *testing.T) {
 			ready()
 			<-ctx.Done()
 			return ctx.Err()
+		}, func() {
+			held.Lock()
+			defer held.Unlock() // to wait for whoever holds it is all
 		})
 	}()
 	await(t, conn, "READY=1")
 	await(t, conn, "WATCHDOG=1")
+	await(t, conn, "WATCHDOG=1")
+	held.Lock()
+	if n := heard(t, conn, 500*time.Millisecond); n > 2 { // what was on its way, of some fifty
+		t.Errorf("an agent that stands still said %d times that it lives", n)
+	}
+	held.Unlock()
 	await(t, conn, "WATCHDOG=1")
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -77,11 +103,11 @@ func TestRunTellsSystemd(t *testing.T) {
 }
 
 func TestRunThatEndsUnaskedIsAnError(t *testing.T) {
-	if err := service.Run(func(context.Context, func()) error { return nil }); err == nil {
+	if err := service.Run(func(context.Context, func()) error { return nil }, func() {}); err == nil {
 		t.Error("the service manager would take this for a wanted end")
 	}
 	broken := errors.New("disk gone")
-	if err := service.Run(func(context.Context, func()) error { return broken }); !errors.Is(err, broken) {
+	if err := service.Run(func(context.Context, func()) error { return broken }, func() {}); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 }

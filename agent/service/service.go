@@ -13,6 +13,12 @@ import (
 // Name is the service's name, to systemctl as to sc.exe.
 const Name = "dockline-agent"
 
+// PackagedConfig is what the unit of a Linux package reads, PackagedDataDir where it writes.
+const (
+	PackagedConfig  = "/etc/dockline/agent.yaml"
+	PackagedDataDir = "/var/lib/dockline-agent"
+)
+
 // Verb is the hidden command that the service manager starts. It is explicit because finding out whether a process was started
 // by a service manager fails inside Windows containers (golang/go#56335).
 const Verb = "service-run"
@@ -49,7 +55,8 @@ func Installed() bool {
 	return err == nil && is != absent
 }
 
-// Install registers the service, to be started with the machine and after every crash. It does not start it.
+// Install registers the service, to be started with the machine and after every crash. It does not start it. Where a package brought the service, it is
+// only enabled.
 func Install(c Config) error {
 	for _, path := range []*string{&c.Executable, &c.ConfigPath, &c.DataDir} {
 		if *path == "" {
@@ -64,7 +71,7 @@ func Install(c Config) error {
 	if is, err := query(); err != nil {
 		return fmt.Errorf("install: %w", err)
 	} else if is != absent {
-		return ErrInstalled
+		return adopt(c)
 	}
 	options, err := prepare(c)
 	if err != nil {
@@ -78,7 +85,7 @@ func Install(c Config) error {
 		_ = manager.Uninstall() // what a refused installation left behind would make the next one fail
 		return fmt.Errorf("install: %w (administrators only)", err)
 	}
-	refine()
+	refine(c)
 	return nil
 }
 
@@ -97,7 +104,20 @@ func Uninstall() error {
 	if err := manager.Uninstall(); err != nil {
 		return fmt.Errorf("uninstall: %w (administrators only)", err)
 	}
-	return nil
+	return gone()
+}
+
+// gone waits until the service manager has forgotten the service: Windows keeps one, and installs no other, while some program looks at it.
+func gone() error {
+	for end := time.Now().Add(stopTimeout); ; time.Sleep(pollInterval) {
+		is, err := query()
+		if err == nil && is == absent {
+			return nil
+		}
+		if time.Now().After(end) {
+			return errors.Join(err, errors.New("uninstall: the service is marked for deletion, and goes when the programs that look at it are closed, such as the list of services; its data stays"))
+		}
+	}
 }
 
 // Start starts the service and returns once it runs; it does nothing where it runs already.
@@ -156,7 +176,7 @@ func open(c Config, options service.KeyValue) (service.Service, error) {
 	return service.New(nothing{}, &service.Config{
 		Name:        Name,
 		DisplayName: "Dockline agent",
-		Description: "Captures what happens at the dock and carries it to the collector.",
+		Description: description,
 		Executable:  c.Executable,
 		Arguments:   []string{Verb, "--config", c.ConfigPath},
 		Option:      options,

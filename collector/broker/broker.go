@@ -35,7 +35,8 @@ type Config struct {
 	ConnectTimeout time.Duration
 	// Check says whether a certificate that is good as such is taken: it may have been revoked. Nil takes all.
 	Check func(certificate *x509.Certificate, who wire.Identity) error
-	// Enrol takes over the connections of wire.EnrolProtocol, whose certificate nobody has looked at; nil closes them.
+	// Enrol takes over the connections of wire.EnrolProtocol, whose certificate nobody has looked at, and of wire.InstallProtocol, which have none;
+	// nil closes them.
 	Enrol func(conn *tls.Conn)
 	// OnRefused is told what was refused to somebody with a certificate of ours. It must not block.
 	OnRefused func(Refused)

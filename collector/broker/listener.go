@@ -135,7 +135,7 @@ func (l *listener) handle(raw net.Conn, establish listeners.EstablishFn) {
 		b.refuse(c, "", err)
 		return
 	}
-	if secure := c.Conn.(*tls.Conn); secure.ConnectionState().NegotiatedProtocol == wire.EnrolProtocol {
+	if secure := c.Conn.(*tls.Conn); forTheDoor(secure) {
 		if c.handed = b.config.Enrol != nil; c.handed {
 			b.config.Enrol(secure)
 		}
@@ -153,6 +153,12 @@ func (l *listener) handle(raw net.Conn, establish listeners.EstablishFn) {
 	}
 }
 
+// forTheDoor says whether somebody has come who speaks no MQTT: he wants a certificate, or the agent.
+func forTheDoor(c *tls.Conn) bool {
+	p := c.ConnectionState().NegotiatedProtocol
+	return p == wire.EnrolProtocol || p == wire.InstallProtocol
+}
+
 // handshake proves the client's certificate and reads its identity. A certificate of ours without one is told so after its CONNECT.
 func (c *conn) handshake(timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -160,6 +166,9 @@ func (c *conn) handshake(timeout time.Duration) error {
 	secure := c.Conn.(*tls.Conn)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return err
+	}
+	if forTheDoor(secure) {
+		return nil
 	}
 	c.certificate = secure.ConnectionState().PeerCertificates[0]
 	c.identity, c.fault = wire.CertificateIdentity(c.certificate)

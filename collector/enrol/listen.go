@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/dockline/dockline/proto/wire"
 )
 
 const (
@@ -18,13 +20,19 @@ const (
 	// others by holding it; others are closed.
 	maxOpen   = 128
 	maxOpenOf = 32
+	// downloadTime bounds a request for a package: eighteen megabytes over a line of 128 kbit/s take 19 minutes. maxDownloads are served at once.
+	downloadTime = 30 * time.Minute
+	maxDownloads = 32
 	// maxHeader bounds a request's header. net/http adds 4 KB to it.
 	maxHeader = 4 << 10
 )
 
-// Door serves the connections that come to the broker's port under wire.EnrolProtocol, and those of a port of its own where there is one.
+// Door serves the connections that come to the broker's port under wire.EnrolProtocol or wire.InstallProtocol, and those of a port of its own
+// where there is one.
 type Door struct {
 	Server *Server
+	// Install answers machines that are to become sites; nil answers none.
+	Install http.Handler
 	// Listener is the port of its own, with TLS; nil is none.
 	Listener net.Listener
 
@@ -32,6 +40,7 @@ type Door struct {
 	conns chan net.Conn
 	ended chan struct{}
 	open  chan struct{}
+	loads chan struct{} // of open, those of wire.InstallProtocol
 
 	mu sync.Mutex
 	of map[string]int // how many of open are of an address
@@ -39,7 +48,8 @@ type Door struct {
 
 func (d *Door) setUp() {
 	d.once.Do(func() {
-		d.conns, d.ended, d.open, d.of = make(chan net.Conn), make(chan struct{}), make(chan struct{}, maxOpen), make(map[string]int)
+		d.conns, d.ended, d.of = make(chan net.Conn), make(chan struct{}), make(map[string]int)
+		d.open, d.loads = make(chan struct{}, maxOpen), make(chan struct{}, maxDownloads)
 	})
 }
 
@@ -90,7 +100,17 @@ func (d *Door) Take(conn *tls.Conn) {
 		return
 	}
 	k := &knocked{Conn: conn, secure: conn, leave: func() { d.leave(address) }}
-	_ = conn.SetDeadline(time.Now().Add(requestTime))
+	limit := requestTime
+	if conn.ConnectionState().NegotiatedProtocol == wire.InstallProtocol {
+		select {
+		case d.loads <- struct{}{}:
+		default:
+			_ = k.Close()
+			return
+		}
+		k.leave, limit = func() { <-d.loads; d.leave(address) }, downloadTime
+	}
+	_ = conn.SetDeadline(time.Now().Add(limit))
 	select {
 	case d.conns <- k:
 	case <-d.ended:
@@ -117,9 +137,13 @@ func (d *Door) Addr() net.Addr { return &net.TCPAddr{} }
 // Run serves until ctx ends.
 func (d *Door) Run(ctx context.Context) error {
 	d.setUp()
-	server := &http.Server{Handler: d.Server, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: handshakeTime, IdleTimeout: handshakeTime, BaseContext: func(net.Listener) context.Context { return ctx },
+	server := &http.Server{Handler: http.HandlerFunc(d.serve), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: handshakeTime, IdleTimeout: handshakeTime, BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			if certificates := c.(*knocked).secure.ConnectionState().PeerCertificates; len(certificates) > 0 {
+			state := c.(*knocked).secure.ConnectionState()
+			if state.NegotiatedProtocol == wire.InstallProtocol {
+				return context.WithValue(ctx, installKey{}, true)
+			}
+			if certificates := state.PeerCertificates; len(certificates) > 0 {
 				return context.WithValue(ctx, peerKey{}, certificates[0])
 			}
 			return ctx
@@ -145,6 +169,21 @@ func (d *Door) Run(ctx context.Context) error {
 	return err
 }
 
+// installKey marks the connections of wire.InstallProtocol.
+type installKey struct{}
+
+// serve keeps the two protocols apart: who shows no certificate is not heard about certificates.
+func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Context().Value(installKey{}) == nil:
+		d.Server.ServeHTTP(w, r)
+	case d.Install == nil:
+		http.NotFound(w, r)
+	default:
+		d.Install.ServeHTTP(w, r)
+	}
+}
+
 func (d *Door) accept() {
 	for {
 		conn, err := d.Listener.Accept()
@@ -162,7 +201,7 @@ func (d *Door) accept() {
 		go func() {
 			secure := conn.(*tls.Conn)
 			_ = conn.SetDeadline(time.Now().Add(handshakeTime))
-			if err := secure.Handshake(); err != nil || len(secure.ConnectionState().PeerCertificates) == 0 {
+			if err := secure.Handshake(); err != nil || len(secure.ConnectionState().PeerCertificates) == 0 && secure.ConnectionState().NegotiatedProtocol != wire.InstallProtocol {
 				_ = conn.Close()
 				return
 			}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector/db"
-	"github.com/dockline/dockline/collector/eventlog"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -175,7 +174,7 @@ func readLost(ctx context.Context, tx *db.Tx, days []*Day) error {
 	for _, d := range days {
 		bySite[siteKey{d.Tenant, d.Site}] = append(bySite[siteKey{d.Tenant, d.Site}], d)
 	}
-	rows, err := tx.Query(ctx, `SELECT g.tenant, g.site, g.hi - g.lo + 1 - `+eventlog.ArrivedOfGap+`, g.opened_at FROM gap g
+	rows, err := tx.Query(ctx, `SELECT g.tenant, g.site, g.hi - g.lo + 1 - `+db.ArrivedOfGap+`, g.opened_at FROM gap g
 		WHERE NOT EXISTS (SELECT 1 FROM received r WHERE r.tenant = g.tenant AND r.site = g.site AND r.epoch = g.epoch AND r.lo <= g.lo AND r.hi >= g.hi AND g.cause = 'lost')
 		AND NOT (g.cause = 'unreadable' AND g.closed_at <> 0)
 		AND NOT EXISTS (SELECT 1 FROM epoch_moved m WHERE m.tenant = g.tenant AND m.site = g.site AND m.epoch = g.epoch AND m.lo <= g.lo AND m.hi >= g.hi)

@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/dockline/dockline/collector/db"
-	"github.com/dockline/dockline/collector/eventlog"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -108,7 +107,7 @@ func (f *Fleet) scan(l *listeners, scan func(...any) error) (*Site, error) {
 }
 
 func readGaps(ctx context.Context, tx *db.Tx, byKey map[siteKey]*Site) error {
-	rows, err := tx.Query(ctx, `SELECT g.tenant, g.site, g.epoch, g.lo, g.hi, g.cause, g.opened_at, g.hi - g.lo + 1 - `+eventlog.ArrivedOfGap+` FROM gap g
+	rows, err := tx.Query(ctx, `SELECT g.tenant, g.site, g.epoch, g.lo, g.hi, g.cause, g.opened_at, g.hi - g.lo + 1 - `+db.ArrivedOfGap+` FROM gap g
 		WHERE g.closed_at = 0 ORDER BY g.opened_at, g.epoch, g.lo`)
 	if err != nil {
 		return err

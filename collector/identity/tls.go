@@ -9,7 +9,7 @@ import (
 
 // ServerTLS is the configuration of a server on these hosts that takes only clients of this authority: what the broker needs. Who offers
 // wire.EnrolProtocol is let in without a certificate of ours, and with one that has ended: whoever serves that protocol looks for himself.
-// It follows a rotation without a restart.
+// Who offers wire.InstallProtocol needs none: a machine that is to become a site has nothing yet. It follows a rotation without a restart.
 func (a *Authority) ServerTLS(hosts []string) (*tls.Config, error) {
 	current := &served{a: a, hosts: hosts}
 	first, err := current.pair()
@@ -27,6 +27,8 @@ func (a *Authority) ServerTLS(hosts []string) (*tls.Config, error) {
 			if slices.Contains(hello.SupportedProtos, wire.EnrolProtocol) {
 				// Session tickets would skip the proof of the key.
 				c.ClientAuth, c.ClientCAs, c.NextProtos, c.SessionTicketsDisabled = tls.RequireAnyClientCert, nil, []string{wire.EnrolProtocol}, true
+			} else if slices.Contains(hello.SupportedProtos, wire.InstallProtocol) {
+				c.ClientAuth, c.ClientCAs, c.NextProtos = tls.NoClientCert, nil, []string{wire.InstallProtocol}
 			}
 			return c, nil
 		},

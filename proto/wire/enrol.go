@@ -9,6 +9,10 @@ import (
 // EnrolProtocol is the ALPN protocol by which a site that wants a certificate is told from one that speaks MQTT: both come to one port.
 const EnrolProtocol = "dockline-enrol/1"
 
+// InstallProtocol is what curl and browsers name: by it a machine that is to become a site fetches the agent, without any certificate. It is
+// served on the same port, and gives nothing but what any site is given.
+const InstallProtocol = "http/1.1"
+
 // The paths of the HTTP spoken under EnrolProtocol.
 const (
 	EnrolPath = "/v1/enrol"

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/dockline/dockline/agent"
+	"github.com/dockline/dockline/agent/service"
 )
 
 type configCommand struct {
@@ -51,5 +52,14 @@ func defaultConfig() string {
 	if runtime.GOOS == "windows" {
 		return filepath.Join(os.Getenv("ProgramData"), "Dockline", "agent.yaml")
 	}
-	return "/etc/dockline/agent.yaml"
+	return service.PackagedConfig
+}
+
+// defaultDataDir is the folder of an agent with this configuration, unless another is named: on Linux, for the configuration that packages use,
+// the one that their service may write, else beside the configuration.
+func defaultDataDir(config string) string {
+	if runtime.GOOS != "windows" && config == service.PackagedConfig {
+		return service.PackagedDataDir
+	}
+	return filepath.Join(filepath.Dir(config), "data")
 }

@@ -16,7 +16,7 @@ type initCommand struct {
 	Tenant  string `required:"" help:"Name of the tenant, as the collector knows it."`
 	Site    string `required:"" help:"Name of the site, as the collector knows it."`
 	URL     string `default:"mqtts://localhost:8883" help:"The broker."`
-	DataDir string `help:"Folder for everything the agent keeps; by default beside the configuration." type:"path"`
+	DataDir string `help:"Folder for everything the agent keeps; by default beside the configuration, and for /etc/dockline/agent.yaml /var/lib/dockline-agent." type:"path"`
 }
 
 // Run writes the configuration and, below data_dir, key and request; what is there stays.
@@ -24,7 +24,7 @@ func (c *initCommand) Run(all *commands) error {
 	if !wire.ValidName(c.Tenant) || !wire.ValidName(c.Site) {
 		return errors.New("tenant and site: use 1 to 64 letters, digits, - or _")
 	}
-	dataDir, err := writeConfig(all.Config, c.DataDir, c.Tenant, c.Site, c.URL)
+	dataDir, err := writeConfig(all.Config, c.DataDir, c.Tenant, c.Site, c.URL, "")
 	if err != nil {
 		return err
 	}
@@ -39,11 +39,11 @@ func (c *initCommand) Run(all *commands) error {
 	return nil
 }
 
-// writeConfig writes a commented configuration for a site, unless there is one; dataDir is by default beside it. It returns dataDir as an
-// absolute path.
-func writeConfig(path, dataDir, tenant, site, broker string) (string, error) {
+// writeConfig writes a commented configuration for a site, unless there is one; dataDir is by default beside it, and plugins a file with the section
+// of that name, if any. It returns dataDir as an absolute path. What it has written and cannot be read does not stay.
+func writeConfig(path, dataDir, tenant, site, broker, plugins string) (string, error) {
 	if dataDir == "" {
-		dataDir = filepath.Join(filepath.Dir(path), "data")
+		dataDir = defaultDataDir(path)
 	}
 	dataDir, err := filepath.Abs(dataDir)
 	if err != nil {
@@ -53,6 +53,13 @@ func writeConfig(path, dataDir, tenant, site, broker string) (string, error) {
 		return "", err
 	}
 	text := strings.NewReplacer(`tenant: ""`, "tenant: "+tenant, `  id: ""`, "  id: "+site, "mqtts://localhost:8883", broker, "/var/lib/dockline-agent", filepath.ToSlash(dataDir)).Replace(agent.ExampleConfig)
+	if plugins != "" {
+		section, err := os.ReadFile(plugins)
+		if err != nil {
+			return "", err
+		}
+		text = strings.Replace(text, "plugins: []\n", strings.TrimSpace(string(section))+"\n", 1)
+	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	switch {
 	case os.IsExist(err):
@@ -64,6 +71,9 @@ func writeConfig(path, dataDir, tenant, site, broker string) (string, error) {
 	_, err = file.WriteString(text)
 	if err := errors.Join(err, file.Close()); err != nil {
 		return "", err
+	}
+	if _, err := agent.LoadConfig(path); err != nil {
+		return "", errors.Join(err, os.Remove(path))
 	}
 	fmt.Printf("wrote %s\n", path)
 	return dataDir, nil

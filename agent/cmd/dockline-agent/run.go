@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-
 	"github.com/dockline/dockline/agent"
 )
 
@@ -12,10 +10,5 @@ type runCommand struct{}
 func (runCommand) Run(all *commands) error {
 	ctx, stop := interruptible()
 	defer stop()
-	return runAgent(ctx, all.Config, nil)
-}
-
-// runAgent runs an agent until ctx ends; ready is called once it captures.
-func runAgent(ctx context.Context, path string, ready func()) error {
-	return agent.Serve(ctx, path, ready)
+	return agent.Serve(ctx, all.Config, nil)
 }

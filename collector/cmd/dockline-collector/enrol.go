@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -11,12 +12,15 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/enrol"
 	"github.com/dockline/dockline/collector/fleet"
 	"github.com/dockline/dockline/collector/identity"
+	"github.com/dockline/dockline/collector/install"
 	"github.com/dockline/dockline/collector/people"
 	"github.com/dockline/dockline/proto/wire"
 )
@@ -113,6 +117,7 @@ type siteAddCommand struct {
 	CSR      string        `name:"csr" type:"existingfile" help:"Sign the request that dockline-agent init wrote, in the place of a token."`
 	Out      string        `default:"." type:"path" help:"With --csr, the folder for site.crt and ca.crt."`
 	NoToken  bool          `help:"Only make the site known."`
+	Plugins  string        `type:"existingfile" placeholder:"FILE" help:"A file with the section plugins of the site's agent.yaml; the printed command takes it along."`
 	TokenFor time.Duration `help:"How long the token holds; by default identity.token."`
 	JSON     bool          `name:"json" help:"Print token, address and fingerprint, for scripts."`
 }
@@ -214,11 +219,33 @@ type Invitation struct {
 	Broker      string    `json:"broker"`
 	Linux       string    `json:"linux"`
 	Windows     string    `json:"windows"`
+	// Installs says that the commands install the agent too, from the collector; else it is there already.
+	Installs bool `json:"installs"`
+}
+
+// plugins is the section of the site's agent.yaml that the command takes along. What is in it the agent checks.
+func (c *siteAddCommand) plugins() ([]byte, error) {
+	if c.Plugins == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.Plugins)
+	if err != nil {
+		return nil, err
+	}
+	var section map[string][]any
+	if err := yaml.Unmarshal(text, &section); err != nil || len(section) != 1 || len(section["plugins"]) == 0 {
+		return nil, wrong("%s: it must hold the section plugins alone: plugins: and a list with id, path and config of each, as in agent.yaml", c.Plugins)
+	}
+	return text, nil
 }
 
 // invite makes a token and prints the commands. The token goes through the standard input: arguments stand in the list of processes.
 func (c *siteAddCommand) invite(ctx context.Context, config *collector.Config, store *enrol.Store, who wire.Identity) error {
 	authority, err := collector.OpenAuthority(config)
+	if err != nil {
+		return err
+	}
+	plugins, err := c.plugins()
 	if err != nil {
 		return err
 	}
@@ -235,8 +262,16 @@ func (c *siteAddCommand) invite(ctx context.Context, config *collector.Config, s
 	arguments := fmt.Sprintf("enrol --collector %s --fingerprint %s --token-file -", i.Collector, i.Fingerprint)
 	i.Linux = fmt.Sprintf("echo '%s' | sudo dockline-agent %s", token, arguments)
 	i.Windows = fmt.Sprintf(`'%s' | & "$env:ProgramFiles\Dockline\dockline-agent.exe" %s`, token, arguments)
+	if i.Installs = collector.NewOffer(config, authority, slog.Default()).Has(); i.Installs {
+		i.Linux = install.Command(i.Collector, i.Fingerprint, token, plugins)
+	} else if len(plugins) > 0 {
+		return wrong("--plugins: this collector hands out no agent (install.packages): put %s into the site's agent.yaml", c.Plugins)
+	}
 	if c.JSON {
 		return printJSON(i)
+	}
+	if !i.Installs {
+		fmt.Printf("\nThis collector has no packages of its version (install.packages), so the agent must be there before: it is in the release's archives and packages.\n")
 	}
 	if config.LocalOnly() {
 		fmt.Printf("\nNote: only this machine reaches %s. For sites elsewhere set mqtt.listen and mqtt.hosts in the configuration, start the collector again, and run this once more.\n", i.Collector)

@@ -11,14 +11,17 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
-	_ "time/tzdata" // Windows has no time zones of its own
+	_ "time/tzdata" // Windows and an empty image have no time zones of their own
 
 	"github.com/alecthomas/kong"
+	_ "golang.org/x/crypto/x509roots/fallback" // an empty image has no authorities; where the machine has its own, those count
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/export"
 	"github.com/dockline/dockline/collector/people"
+	"github.com/dockline/dockline/proto/systemd"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -110,8 +113,10 @@ func (versionCommand) Run() error {
 
 type runCommand struct{}
 
-// Run runs the collector in the foreground.
+// Run runs the collector in the foreground, also as what a service manager runs: systemd is told when its ports answer, and that it lives.
 func (runCommand) Run(all *commands) error {
+	manager := systemd.Open()
+	defer manager.Close()
 	config, err := collector.LoadConfig(all.Config)
 	if err != nil {
 		return err
@@ -122,6 +127,13 @@ func (runCommand) Run(all *commands) error {
 	if err != nil {
 		return err
 	}
+	manager.Tell("READY=1\nSTATUS=at work")
+	living, end := context.WithCancel(context.WithoutCancel(ctx))
+	var group sync.WaitGroup
+	group.Go(func() { manager.KeepAlive(living, func() { c.Alive(living) }) })
+	defer group.Wait()
+	defer end()
+	defer context.AfterFunc(ctx, func() { manager.Tell("STOPPING=1\nSTATUS=stopping") })()
 	err = c.Run(ctx)
 	if closed := c.Close(); err == nil {
 		err = closed

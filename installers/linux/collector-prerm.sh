@@ -1,0 +1,13 @@
+#!/bin/sh
+# Before the collector's files go. deb: remove, or upgrade NEW-VERSION; rpm: 0 at a removal, 1 at an upgrade.
+set -e
+case "$1" in
+remove | 0) ;;
+*) exit 0 ;;
+esac
+[ -d /run/systemd/system ] || exit 0
+# An installation after this one goes on where it stood.
+if systemctl is-enabled --quiet dockline-collector.service; then
+	touch /var/lib/dockline-collector/.enabled
+fi
+systemctl disable --now dockline-collector.service
