@@ -72,7 +72,7 @@ func mayImport(from, to string, external bool) bool {
 	case in(to, "testenv"):
 		return false
 	case in(to, "proto"):
-		return !in(from, "proto") || in(to, "proto/dockline") || from == "proto/wire" || in(from, "proto/event") && in(to, "proto/event")
+		return !in(from, "proto") || in(to, "proto/dockline") || from == "proto/wire" || in(from, "proto/event") && (in(to, "proto/event") || to == "proto/gs1")
 	case in(from, "proto"):
 		return false
 	case in(from, "plugins"):

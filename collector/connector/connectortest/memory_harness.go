@@ -95,45 +95,11 @@ func (i *injector) clear() (struck bool) {
 	return i.count >= i.nth
 }
 
-// moment is when something is to be done once.
-type moment struct {
-	mu sync.Mutex
-	do func()
-}
-
-// await sets what is to be done, and says whether anything was left to do.
-func (m *moment) await(do func()) (left bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	left = m.do != nil
-	m.do = do
-	return left
-}
-
-func (m *moment) come() {
-	m.mu.Lock()
-	do := m.do
-	m.do = nil
-	m.mu.Unlock()
-	if do != nil {
-		do()
-	}
-}
-
-// KeeperHarness is MemoryHarness for a target that also keeps records.
-func KeeperHarness(k *Keeper, c connector.Connector) Harness {
-	h := MemoryHarness(k.Memory, c)
-	h.Record = func(*testing.T, connector.Kind) connector.Listed {
-		d := connector.Listed{Number: fmt.Sprintf("C%d", numbers.Add(1)), At: time.Now(), Fields: map[string]string{"price_list": "retail"}}
-		k.Keep(d)
-		return d
-	}
-	return h
-}
-
 // MemoryHarness is for a connector whose target is a Memory, whatever lies between the two. It takes the Memory's Fail and Fault for itself.
-func MemoryHarness(m *Memory, c connector.Connector) Harness {
-	in, at := &injector{}, &moment{}
+func MemoryHarness(k *Keeper, c connector.Connector) Harness {
+	m, in := k.Memory, &injector{}
+	var between func()
+	var mu sync.Mutex
 	refuse := None
 	ahead := time.Duration(0)
 	m.Fail = func(op string, p *connector.Posting) Failure {
@@ -141,7 +107,13 @@ func MemoryHarness(m *Memory, c connector.Connector) Harness {
 			return refuse
 		}
 		if op != "find" && op != "probe" && op != "list" {
-			at.come()
+			mu.Lock()
+			do := between
+			between = nil
+			mu.Unlock()
+			if do != nil {
+				do()
+			}
 		}
 		return in.fail(op, p)
 	}
@@ -171,8 +143,19 @@ func MemoryHarness(m *Memory, c connector.Connector) Harness {
 		// It is as careless as many targets are.
 		Careless: func(kind connector.Kind) bool { return m.Kinds()[kind] == connector.CreateOnce },
 		Between: func(_ *testing.T, do func()) func() bool {
-			at.await(do)
-			return func() bool { return !at.await(nil) }
+			between = do
+			return func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				done := between == nil
+				between = nil
+				return done
+			}
+		},
+		Record: func(*testing.T, connector.Kind) connector.Listed {
+			d := connector.Listed{Number: fmt.Sprintf("C%d", numbers.Add(1)), At: time.Now(), Fields: map[string]string{"price_list": "retail"}}
+			k.Keep(d)
+			return d
 		},
 		Forbid: func(*testing.T) func() {
 			m.Deny.Store(true)

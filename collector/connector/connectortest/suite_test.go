@@ -14,7 +14,7 @@ import (
 // TestMemory holds the target in memory, which other packages try senders on, against the suite.
 func TestMemory(t *testing.T) {
 	k := &connectortest.Keeper{Memory: &connectortest.Memory{Settle: 200 * time.Millisecond}}
-	connectortest.Run(t, connectortest.KeeperHarness(k, k))
+	connectortest.Run(t, connectortest.MemoryHarness(k, k))
 }
 
 // defects are connectors that break one promise each, and the test that must find it.
@@ -38,12 +38,6 @@ var defects = []struct {
 	{"looks and then makes", "two_writers_at_once", func(k *connectortest.Keeper) connector.Connector { return racing{k.Memory} }},
 	{"gives way", "a_person_between", func(k *connectortest.Keeper) connector.Connector { return yielding{k.Memory} }},
 	{"hides what others entered", "a_person_between", func(k *connectortest.Keeper) connector.Connector { return hiding{k.Memory} }},
-	{"not all records", "records_of_customer", func(k *connectortest.Keeper) connector.Connector { return forgetful{k} }},
-	{"records by count", "records_of_customer", func(k *connectortest.Keeper) connector.Connector { return newestRecords{k} }},
-	{"records in a circle", "records_of_customer", func(k *connectortest.Keeper) connector.Connector { return circling{k} }},
-	{"looks and then makes", "two_writers_at_once", func(k *connectortest.Keeper) connector.Connector { return racing{k.Memory} }},
-	{"gives way", "a_person_between", func(k *connectortest.Keeper) connector.Connector { return yielding{k.Memory} }},
-	{"hides what others entered", "a_person_between", func(k *connectortest.Keeper) connector.Connector { return hiding{k.Memory} }},
 	{"all sites", "snapshot", func(k *connectortest.Keeper) connector.Connector { return allSites{k.Memory} }},
 }
 
@@ -53,7 +47,7 @@ func TestSuiteCanFail(t *testing.T) {
 		for _, d := range defects {
 			if d.name == name {
 				k := &connectortest.Keeper{Memory: &connectortest.Memory{Settle: 20 * time.Millisecond}}
-				connectortest.Run(t, connectortest.KeeperHarness(k, d.connector(k)))
+				connectortest.Run(t, connectortest.MemoryHarness(k, d.connector(k)))
 			}
 		}
 		return

@@ -12,7 +12,7 @@ import (
 // Shows: S1, S69
 func TestAProgramPassesTheSuite(t *testing.T) {
 	w := open(t, "[goods_issue, invoice_trigger, crm_status]", "")
-	h := connectortest.MemoryHarness(w.memory, w.Connector)
+	h := connectortest.MemoryHarness(&connectortest.Keeper{Memory: w.memory}, w.Connector)
 	h.CallTimeout, h.HangTimeout = 3*time.Minute, 3*time.Second
 	connectortest.Run(t, h)
 	if s := w.Stats(); s.Starts != 1 || s.Pid == 0 {
