@@ -127,8 +127,18 @@ func (d deciding) unknown(r *row, h heard) error {
 	case one && r.Style == connector.CreateOnce && !h.found[0].Draft:
 		return d.differs(r, h.found)
 	}
-	return d.again(r)
+	// Most answers are lost once. A target that again and again takes nothing, and does not say so, is given time as after any other fault, from when the
+	// call was lost.
+	next := r.unknownSince + d.wait.Microseconds()
+	if err := d.again(r); err != nil || r.Attempts <= unpaced {
+		return err
+	}
+	r.readyAt = max(r.readyAt, next)
+	return nil
 }
+
+// unpaced is how many calls, looks among them, may follow one another after lost answers without a wait of their own.
+const unpaced = 8
 
 // overtaken states once more, above the version that the target keeps. Nobody else sends this posting meanwhile, so this database does not know
 // that version: it was put back to an older state, and whether anybody has told it so or not, what the target shows is not true any more.

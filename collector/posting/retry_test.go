@@ -127,3 +127,37 @@ func TestLaterSuccessClosesOlderErrors(t *testing.T) {
 		}
 	})
 }
+
+// A target that never takes a posting and never says so is called less and less often, as after any other fault, and not each time that its settle time is over.
+//
+// Shows: S31
+func TestATargetThatSwallowsEverythingIsLeftInPeace(t *testing.T) {
+	each(t, func(w *world) {
+		calls := 0
+		w.fail(func(op string, _ *connector.Posting) connectortest.Failure {
+			if op == "create" {
+				calls++
+				return connectortest.Silent
+			}
+			return connectortest.None
+		})
+		d := invoice("SO1", "S1")
+		d.Needs = nil
+		w.put(fold, d)
+		s := w.sender("c1")
+		minutes := func(n int) {
+			for range 6 * n {
+				w.quiet(s)
+				w.clock.advance(10 * time.Second)
+			}
+		}
+		minutes(30)
+		if most := 45; calls < 4 || calls > most {
+			w.t.Errorf("%d calls in half an hour, want at least 4 and at most %d", calls, most)
+		}
+		w.fail(nil)
+		minutes(10)
+		w.expect(d.Key, posting.Confirmed)
+		w.effects(d.Kind, d.Key, 1)
+	})
+}

@@ -391,6 +391,8 @@ func (v *view) reasonsOfOrder(fold *state.OrderFold, fed map[string]bool) {
 			v.outcome.reasons[e.GetId()] = "the result of a command: nothing is to be posted"
 		case e.GetKind() == docklinev1.EventKind_EVENT_KIND_PICK_SHORT && !moves(e):
 			v.outcome.reasons[e.GetId()] = "nothing was picked, so nothing is posted; customer service sees what is missing"
+		case e.GetAllocation() != nil:
+			v.outcome.reasons[e.GetId()] = "it reserves stock for an order, or gives it free: nothing is to be posted, and the customer's status follows it"
 		case e.GetReturn() != nil: // its return says why
 		case over != "" && shipmentReasons[e.GetKind()] != "": // as its shipment says, which may have other orders that are not complete
 			v.outcome.reasons[e.GetId()] = shipmentReasons[e.GetKind()]

@@ -25,7 +25,11 @@ func (s *Sweep) list(ctx context.Context, t *Target, r *Run, kind connector.Kind
 	if r.pages == 0 {
 		r.readAt = s.now().Truncate(time.Microsecond)
 	}
-	page, err := t.list(ctx, connector.Listing{Kind: kind, Site: r.Site, Since: s.since(r, kind).Add(-skew), Page: r.page})
+	l := connector.Listing{Kind: kind, Site: r.Site, Since: s.since(r, kind).Add(-skew), Page: r.page}
+	if kind == connector.CustomerRecord {
+		l.Since = time.Time{} // a copy may differ from what nobody has touched for years
+	}
+	page, err := t.list(ctx, l)
 	if f, ok := errors.AsType[*connector.Fault](err); ok && r.pages > 0 && f.Class != docklinev1.FaultClass_FAULT_CLASS_TECHNICAL {
 		// The target knows the page no more, or never did: this kind is listed from the beginning when it is tried again.
 		r.fromTheBeginning()

@@ -10,10 +10,10 @@ import (
 
 var _ connector.RecordLister = (*Connector)(nil)
 
-// Records: sales orders and customers.
+// Records: sales orders and customers; a user of Tryton's CRM sees customers.
 func (c *Connector) Records() []connector.Kind {
 	if c.settings.Opportunities {
-		return nil
+		return []connector.Kind{connector.CustomerRecord}
 	}
 	return []connector.Kind{connector.OrderRecord, connector.CustomerRecord}
 }
@@ -110,7 +110,11 @@ func orderedLines(lines []row) (out []connector.Line) {
 
 // listCustomers lists parties with the credit limit that they have in Tryton; one without a limit has none to compare.
 func (c *Connector) listCustomers(ctx context.Context, domain []any) (ids []int64, out []connector.Listed, err error) {
-	found, err := c.client.searchRead(ctx, modelParty, nil, domain, pageSize, "code", "name", "credit_limit_amount", "create_date", "write_date")
+	fields := []string{"code", "name", "create_date", "write_date"}
+	if !c.settings.Opportunities { // what a customer may owe is not for sales people to see
+		fields = append(fields, "credit_limit_amount")
+	}
+	found, err := c.client.searchRead(ctx, modelParty, nil, domain, pageSize, fields...)
 	for _, r := range found {
 		ids = append(ids, r.id("id"))
 		if r.text("code") == "" {

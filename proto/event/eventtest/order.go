@@ -7,6 +7,7 @@ func orders() map[docklinev1.EventKind]*docklinev1.Event {
 	order := &docklinev1.Event_Order{Order: &docklinev1.Order{
 		Number: "SO00017", Customer: "C-1", CustomerName: "Müller GmbH", CustomerReference: "PO 4711", Currency: "EUR", Site: "dc-east", OrderedAt: Stamp(1), PromisedAt: Stamp(2),
 		Lines: lines, Reason: "credit", ShipTo: []string{"Müller GmbH", "Hauptstraße 1", "DE"}, PriceList: "2026-2", PriceListVersion: "7",
+		Answers:  []string{`"" "erp" "sales_order/SO00016" order 0`},
 		Verdicts: []*docklinev1.Verdict{{Check: "credit", Outcome: "hold", Reason: "limit reached"}, {Check: "tax", Outcome: "pass", Reason: "EU, with a number"}},
 	}}
 	request := &docklinev1.Event_CancelRequest{CancelRequest: &docklinev1.CancelRequest{Number: "SO00017", Reason: "ordered twice", Requester: "portal", Lines: lines}}

@@ -39,8 +39,9 @@ type world struct {
 	t      *testing.T
 	d      *db.DB
 	stages *collector.Stages
-	// desk is the ERP as a person uses it.
-	desk *erp.Client
+	// books is the ERP itself, desk as a person uses it.
+	books *erp.Server
+	desk  *erp.Client
 	// service is the CRM as customer service uses it.
 	service *crm.Client
 	crm     *crm.Server
@@ -84,7 +85,7 @@ func newWorld(t *testing.T, d *db.DB, files map[string]string) *world {
 	t.Cleanup(func() { _ = books.Close(); _ = service.Close() })
 	w.desk = erp.NewClient(url, "")
 	crmURL := serve(t, sandbox.NewServer("127.0.0.1:0", service))
-	w.service, w.crm = crm.NewClient(crmURL, ""), service
+	w.service, w.crm, w.books = crm.NewClient(crmURL, ""), service, books
 	w.links = []collector.SurroundingSystem{{Name: ERP, Role: ownership.SystemOfRecord, Connector: connect(t, ERP, url)},
 		{Name: "crm", Role: ownership.CRM, Connector: connect(t, "crm", crmURL)}}
 	if _, err := (&fleet.Fleet{DB: d, Now: now}).AddSite(t.Context(), fleet.Registration{Tenant: Tenant, ID: Site}); err != nil {

@@ -6,8 +6,10 @@ import (
 	"testing"
 
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/ownership"
 	"github.com/dockline/dockline/collector/posting"
 	. "github.com/dockline/dockline/collector/state/statetest"
+	"github.com/dockline/dockline/collector/sweep"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/testenv/tryton"
@@ -26,9 +28,10 @@ func (d *desk) deals(domain ...any) (out []deal) {
 
 // TestCRM has an opportunity won in a real Tryton. The CRM's user sees opportunities only: the quote comes from there, its order from the ERP, and the
 // order's status goes back into that opportunity, below what people wrote, version after version; a short pick is a case of its own, which is closed when
-// the goods have come.
+// the goods have come. What people then change in the CRM, the status that Dockline wrote and the name of the customer, is found, with both values and who
+// owns it.
 //
-// Shows: S47, S5
+// Shows: S47, S5, S10
 func TestCRM(t *testing.T) {
 	d := openDesk(t)
 	item, bin := d.take()
@@ -59,6 +62,65 @@ func TestCRM(t *testing.T) {
 	if all := d.deals([]any{"reference", "=", order}); len(all) != 1 || all[0].number != won {
 		t.Errorf("the status of order %s stands in %+v, expected %s only", order, all, won)
 	}
+	d.disagree(order, won)
+}
+
+// disagree has people change what the CRM holds, one after the other, and puts it right.
+func (d *desk) disagree(order, won string) {
+	d.t.Helper()
+	d.compare(ERP) // what it says of customers is what copies are held against
+	d.expectFound("before anything was changed", "")
+	opportunity := d.list("sale.opportunity", []any{[]any{"number", "=", won}}, "comment")[0]
+	d.press("sale.opportunity.write", []any{opportunity["id"]}, tryton.Object{"comment": "Lost it."})
+	d.expectFound("the status was deleted", "crm_status "+order)
+	d.press("sale.opportunity.write", []any{opportunity["id"]}, tryton.Object{"comment": opportunity["comment"]})
+	customer := d.list("party.party", []any{[]any{"code", "=", "C-1001"}}, "name")[0]
+	was := tryton.Text(customer["name"])
+	d.press("party.party.write", []any{customer["id"]}, tryton.Object{"name": "Adler by hand"})
+	f := d.expectFound("the customer was renamed", "customer C-1001 name")
+	if len(f.Details) != 1 || f.Details[0].Ours != was || f.Details[0].Theirs != "Adler by hand" || f.Owner != string(ownership.SystemOfRecord) {
+		d.t.Errorf("found %+v; want %q and the new name, owned by the system of record", f, was)
+	}
+	d.expectCases("customer C-1001 name", sweep.CodeField)
+	d.press("party.party.write", []any{customer["id"]}, tryton.Object{"name": was})
+	d.expectFound("all is as it was", "")
+	d.expectCases("customer C-1001 name")
+}
+
+// compare sweeps a system, and returns what nothing explains.
+func (d *desk) compare(system string) (found []sweep.Finding) {
+	d.t.Helper()
+	d.stages.Sweep.PerMinute = 1 << 20
+	for _, target := range d.stages.SweepTargets() {
+		if target.Name != system {
+			continue
+		}
+		target.Timeout = patience // a busy machine
+		r, err := d.stages.Sweep.Through(d.t.Context(), target, "", sweep.Asked)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		if err := d.db.Read(d.t.Context(), func(tx *db.Tx) (err error) {
+			found, err = sweep.Findings(d.t.Context(), tx, r.Number, true)
+			return err
+		}); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	return found
+}
+
+// expectFound fails unless a sweep of the CRM finds one thing, or none, and returns it.
+func (d *desk) expectFound(when, subject string) (f sweep.Finding) {
+	d.t.Helper()
+	found := d.compare("crm")
+	if subject == "" && len(found) == 0 {
+		return f
+	}
+	if len(found) != 1 || found[0].Subject != subject {
+		d.t.Fatalf("%s: found %+v, want %q", when, found, subject)
+	}
+	return found[0]
 }
 
 // win has an opportunity converted, and its order confirmed, as sales people do.
