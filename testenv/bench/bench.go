@@ -76,6 +76,7 @@ var areas = []area{
 	{"drain", "backlogs of 30,000 singles, 200,000 and a million, and what they leave behind", (*Suite).drain, false},
 	{"fleet", "a thousand sites on one collector, and an outage that ends for all at once", (*Suite).fleet, false},
 	{"wan", "20,000 events over 40 ms and 20 Mbit/s", (*Suite).wan, false},
+	{"erp", "goods issues and invoices a second against a real Tryton, beside what it takes of a bare client; only where it is named", (*Suite).erp, true},
 	{"scale", "ten thousand sites with the agent's own journal and uplink on one collector; only where it is named", (*Suite).scale, true},
 	{"master", "a million items from the ERP to the centre, a site and the CRM, while shipments go on", (*Suite).masterLoad, true},
 }

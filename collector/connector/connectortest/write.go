@@ -80,7 +80,8 @@ func (s suite) drafts(t *testing.T, kind connector.Kind) {
 	}
 	r := s.apply(t, p)
 	s.done(t, p)
-	if !proto.Equal(r.Documents[0], found[0].Document) {
+	// A target that numbers a document when it has its effect has no number of a draft.
+	if found[0].Document.GetNumber() != "" && !proto.Equal(r.Documents[0], found[0].Document) {
 		t.Errorf("%v was made of the drafts %v, not the lowest", r.Documents, found)
 	}
 	s.h.Drafts(t, p, 1) // of somebody who found nothing before

@@ -36,7 +36,7 @@ func (m noted) String() string {
 	return markPrefix + m.at.UTC().Format(stampFormat) + " " + m.key + ": " + m.text
 }
 
-// marks are those in the notes of a line; what people wrote there is not among them. Keys have no blank, and so end at the first ": ".
+// marks are those in the notes of a line; what people wrote there is not among them. A key has no blank: it ends at the first ": ".
 func marks(note string) (out []noted) {
 	for line := range strings.Lines(note) {
 		rest, ours := strings.CutPrefix(strings.TrimRight(line, "\r\n"), markPrefix)
@@ -68,9 +68,10 @@ const standsForText = "stands for %s of %s on line %s"
 // standsFor reads what a line stands for: so much of an item.
 func standsFor(note string) (item, quantity string) {
 	for _, m := range marks(note) {
-		var n, of, line string
-		if _, err := fmt.Sscanf(m.text, standsForText, &n, &of, &line); err == nil {
-			return of, n
+		rest, ours := strings.CutPrefix(m.text, "stands for ")
+		n, rest, split := strings.Cut(rest, " of ")
+		if end := strings.LastIndex(rest, " on line "); ours && split && end > 0 { // a code may have blanks
+			return rest[:end], n
 		}
 	}
 	return "", ""

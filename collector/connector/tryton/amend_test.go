@@ -109,13 +109,13 @@ func TestARemainderIsCancelledOrOwed(t *testing.T) {
 	}
 	for code, p := range map[string]*connector.Posting{
 		"line_not_open": amendmentOf(o, "cancel", "S3", amendLine(o.lines[0], "SKU-1001", "1", "", "")),
+		"other_item":    amendmentOf(o, "cancel", "S5", amendLine(o.lines[0], "SKU-1002", "1", "", "")),
 	} {
 		_, err := c.Apply(t.Context(), p)
 		refused(t, err, processClass, code)
 	}
 	for code, p := range map[string]*connector.Posting{
 		"unknown_line": amendmentOf(o, "cancel", "S4", amendLine("99", "SKU-1001", "1", "", "")),
-		"other_item":   amendmentOf(o, "cancel", "S5", amendLine(o.lines[0], "SKU-1002", "1", "", "")),
 		"bad_quantity": amendmentOf(o, "cancel", "S6", amendLine(o.lines[0], "SKU-1001", "x", "", "")),
 	} {
 		_, err := c.Apply(t.Context(), p)

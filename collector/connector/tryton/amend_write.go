@@ -76,7 +76,7 @@ func (w *amending) line(number, item string) (*amended, error) {
 	if l := &w.lines[at]; l.item == item {
 		return l, nil
 	}
-	return nil, dataFault("other_item", "see who changed the line in Tryton, then requeue or waive", "line %s of order %s is %s in Tryton, and not %s", number, w.order.number, w.lines[at].item, item)
+	return nil, processFault("other_item", "see who changed the line in Tryton, then requeue or waive", "line %s of order %s is %s in Tryton, and not %s", number, w.order.number, w.lines[at].item, item)
 }
 
 func (w *amending) note(l *amended, text string) {

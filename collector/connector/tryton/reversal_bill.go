@@ -179,7 +179,7 @@ func (c *Connector) billByID(ctx context.Context, id int64) (bill, error) {
 func (c *Connector) mayBeTakenBack(ctx context.Context, of bill, draft int64) error {
 	const remedy = "settle it in Tryton by hand, then waive it"
 	if of.state != "posted" {
-		return processFault("invoice_"+of.state, remedy, "%s is %s in Tryton: it cannot be taken back", of.number, of.state)
+		return processFault("invoice_not_open", remedy, "%s is %s in Tryton: it cannot be taken back", of.number, of.state)
 	}
 	var origins []string
 	for _, id := range of.lines {

@@ -159,6 +159,13 @@ func (d *desk) work() {
 // tell has the site tell of events, complete up to a second of the morning, and everybody work.
 func (d *desk) tell(through int, events ...*docklinev1.Event) {
 	d.t.Helper()
+	d.receive(through, events...)
+	d.work()
+}
+
+// receive has the events of a site in the log.
+func (d *desk) receive(through int, events ...*docklinev1.Event) {
+	d.t.Helper()
 	var raws [][]byte
 	for _, e := range events {
 		raw, err := proto.Marshal(e)
@@ -185,7 +192,6 @@ func (d *desk) tell(through int, events ...*docklinev1.Event) {
 	if _, err := d.stages.Filler.Step(d.t.Context()); err != nil {
 		d.t.Fatal(err)
 	}
-	d.work()
 }
 
 // order is one that a person enters in Tryton and confirms; line is its only line.

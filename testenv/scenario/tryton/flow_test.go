@@ -33,7 +33,9 @@ func TestTryton(t *testing.T) {
 		{"a partial shipment leaves a back-order, and the second shipment takes it", partialShipment},
 		{"more leaves than was ordered: it is held until the site corrects it", overShipped},
 		{"a shipment is cancelled in Tryton after its goods were picked: they stay where a person decides", cancelledAfterPick},
-		{"another item is picked, of which Tryton's order knows nothing", otherItem},
+		{"another item is picked: Tryton's order gets it, and it leaves with the rest", otherItem},
+		{"a shipment is corrected after it was billed: it is taken back with its invoice, and told anew", correctedAfterBilling},
+		{"what can be promised is what Tryton has free, also before it was told what left", promised},
 		{"goods come back in parts, one damaged: only the others are credited", returnedInParts},
 		{"goods come back blind, and a person takes them for their order", returnedBlind},
 		{"a pick is told after the count of its bin: only what is missing is booked", countedBeforeThePick},
@@ -102,17 +104,6 @@ func cancelledAfterPick(d *desk) {
 		if s["state"] != "cancelled" {
 			d.t.Errorf("the shipment that a person cancelled is %v", s["state"])
 		}
-	}
-}
-
-func otherItem(d *desk) {
-	item, _ := d.take()
-	other, otherBin := d.take()
-	order, line := d.order(item, 2)
-	d.tell(200, Substituted(10, "P-"+order, "mia", Instead(some(order, line, other, otherBin, 2), item, "2")), Shipment(60, "X1", some(order, line, other, otherBin, 2)))
-	d.expectIssued(order)
-	if got := d.cases(order); len(got) == 0 {
-		d.t.Error("nobody is told that another item left than Tryton's order has")
 	}
 }
 

@@ -2,6 +2,7 @@ package tryton_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,6 +126,7 @@ type postingKind struct {
 type yard struct {
 	*desk
 	item, bin string
+	other     string // what comes instead
 	made      int
 
 	order, line string // the one that is shipped in parts, and how much of it is left
@@ -135,7 +137,7 @@ type yard struct {
 
 	big, bigLine string // one that was shipped and billed at once, of which goods come back and are credited
 
-	issued, received []posting.Desired
+	issued, billed, received, credited []posting.Desired
 }
 
 // bulk is how many pieces an order of several documents has; each takes two.
@@ -143,6 +145,7 @@ const bulk = 16
 
 func (y *yard) kinds() []postingKind {
 	y.item, y.bin = y.take()
+	y.other, _ = y.take()
 	count := func(model, field string, states ...string) func(string) int {
 		return func(key string) int {
 			return len(y.list(model, []any{[]any{field, "=", key}, []any{"state", "in", states}}, "id"))
@@ -152,15 +155,23 @@ func (y *yard) kinds() []postingKind {
 		return func(d posting.Desired) { *in = append(*in, d) }
 	}
 	received, billed := count("stock.shipment.out.return", "reference", "done"), count("account.invoice", "reference", "posted", "paid")
+	back := func(count func(string) int) func(string) int {
+		return func(key string) int { return count("reversal of " + key) }
+	}
 	return []postingKind{
 		{"goods issue", y.issue, count("stock.shipment.out", "reference", "done"), keep(&y.issued)},
-		{"invoice", y.invoice, billed, nil},
+		{"invoice", y.invoice, billed, keep(&y.billed)},
 		{"stock adjustment", y.adjustment, count("stock.inventory", "number", "done"), nil},
 		{"return receipt of goods that came blind", y.blind, received, nil},
-		{"credit request for them", y.creditBlind, billed, nil},
+		{"credit request for them", y.creditBlind, billed, keep(&y.credited)},
 		{"return receipt of an RMA", y.receipt, received, keep(&y.received)},
 		{"credit request of an RMA", y.credit, billed, nil},
 		{"order", y.create, count("sale.sale", "description", "processing"), nil},
+		{"amendment that cancels", func() posting.Desired { return y.amendment("cancel") }, y.amended, nil},
+		{"amendment that substitutes", func() posting.Desired { return y.amendment("substitute") }, y.amended, nil},
+		{"reversal of a goods issue", func() posting.Desired { return y.reversal(&y.issued, y.issue) }, back(received), nil},
+		{"reversal of an invoice", func() posting.Desired { return y.reversal(&y.billed, y.invoice) }, back(billed), nil},
+		{"reversal of a credit note", func() posting.Desired { return y.reversal(&y.credited, y.creditBlind) }, back(billed), nil},
 	}
 }
 
@@ -271,6 +282,75 @@ func (y *yard) create() posting.Desired {
 	number := y.number("PO-LOST")
 	return posting.Desired{Kind: connector.OrderCreate, Key: "shop/C-1002/" + number, Style: connector.CreateOnce, Document: &docklinev1.Document{Document: &docklinev1.Document_OrderCreate{
 		OrderCreate: &docklinev1.Order{Number: number, Customer: "C-1002", Site: Site, Lines: []*docklinev1.Line{{Item: y.item, Quantity: &docklinev1.Quantity{Value: "2"}}}}}}}
+}
+
+// amendment changes what is still to be shipped of an order.
+func (y *yard) amendment(action string) posting.Desired {
+	if y.left == 0 {
+		y.order, y.line = y.desk.order(y.item, bulk)
+		y.left = bulk
+	}
+	y.left -= 2
+	line := &docklinev1.OrderAmendmentLine{OrderLine: y.line, Item: y.item, Quantity: "2"}
+	if action == "substitute" {
+		line.Substitute, line.SubstituteQuantity = y.other, "3"
+	}
+	return posting.Desired{Kind: connector.OrderAmendment, Key: y.order + "/" + action + "/" + y.number("A"), Style: connector.CreateOnce, Document: &docklinev1.Document{
+		Document: &docklinev1.Document_OrderAmendment{OrderAmendment: &docklinev1.OrderAmendment{Order: y.order, Action: action, Site: Site, Lines: []*docklinev1.OrderAmendmentLine{line}}}}}
+}
+
+// amended counts how often an order was amended by a key: the quantity that it took out of the order's line, by what is left of that in shipments.
+func (y *yard) amended(key string) int {
+	lines := y.list("sale.line", []any{[]any{"note", "like", "% " + key + ": %"}}, "quantity", "note", "sale")
+	times := 0
+	for _, l := range lines {
+		if strings.Contains(tryton.Text(l["note"]), key+": 2 of ") {
+			times++
+		}
+		taken := 2 * strings.Count(tryton.Text(l["note"]), ": 2 of ")
+		if n := tryton.Number(l["quantity"]).IntPart(); taken > 0 && n != int64(bulk-taken) {
+			y.t.Errorf("%d of a line were taken out of %d, and %d are left", taken, bulk, n)
+		}
+	}
+	return times
+}
+
+// reversal takes back one of what was confirmed before, or of what is made for it.
+func (y *yard) reversal(of *[]posting.Desired, make func() posting.Desired) posting.Desired {
+	if len(*of) == 0 {
+		*of = append(*of, make())
+		y.send((*of)[0])
+	}
+	was := (*of)[0]
+	*of = (*of)[1:]
+	v := &docklinev1.Reversal{Reference: was.Key, Site: Site, Reason: "no_longer_wanted", Reverses: y.documentOf(was)}
+	out := posting.Desired{Kind: connector.Reversals[was.Kind], Key: was.Key, Style: connector.CreateOnce, Document: &docklinev1.Document{}}
+	switch was.Kind {
+	case connector.GoodsIssue:
+		out.Document.Document = &docklinev1.Document_GoodsIssueReversal{GoodsIssueReversal: v}
+	case connector.InvoiceTrigger:
+		out.Document.Document = &docklinev1.Document_InvoiceReversal{InvoiceReversal: v}
+	default:
+		out.Document.Document = &docklinev1.Document_CreditReversal{CreditReversal: v}
+	}
+	return out
+}
+
+// documentOf is what Tryton made of a posting.
+func (y *yard) documentOf(was posting.Desired) (document *docklinev1.DocumentReference) {
+	y.t.Helper()
+	if err := y.db.Read(y.t.Context(), func(tx *db.Tx) error {
+		list, err := posting.List(y.t.Context(), tx, posting.Filter{Tenant: Tenant, Kind: was.Kind})
+		for _, e := range list {
+			if e.Key == was.Key && len(e.Documents) > 0 {
+				document = e.Documents[0]
+			}
+		}
+		return err
+	}); err != nil || document == nil {
+		y.t.Fatalf("%s %s has no document: %v", was.Kind, was.Key, err)
+	}
+	return document
 }
 
 // goods are so much of the item.
