@@ -15,6 +15,7 @@ import (
 	"github.com/dockline/dockline/plugins"
 	"github.com/dockline/dockline/plugins/mapping"
 	"github.com/dockline/dockline/plugins/wms-file/delimited"
+	"github.com/dockline/dockline/plugins/wms-file/structured"
 	"github.com/dockline/dockline/plugins/work"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -60,11 +61,14 @@ type File struct {
 	Name    string `yaml:"name"`
 	Pattern string `yaml:"pattern"`
 
-	// Form is csv (the default, for all delimited text) or x12.
+	// Form is csv (the default, for all delimited text), json, jsonl, xml or x12.
 	Form string `yaml:"form"`
 
 	delimited.Format `yaml:",inline"`
 	mapping.Spec     `yaml:",inline"`
+
+	// Records says where the records of JSON and XML are.
+	Records structured.Format `yaml:",inline"`
 
 	// Sets are the transaction sets that are read of files in X12; none stands for all that are built in.
 	Sets []SetMapping `yaml:"sets"`
@@ -76,6 +80,20 @@ type File struct {
 	Trailer      string `yaml:"trailer"`
 	FinalNewline bool   `yaml:"require_final_newline"`
 	MovesStock   *bool  `yaml:"moves_stock"`
+}
+
+// The forms of files; formCSV is all delimited text.
+const (
+	formCSV       = "csv"
+	formJSON      = "json"
+	formJSONLines = "jsonl"
+	formXML       = "xml"
+	formX12       = "x12"
+)
+
+// isRecords says that a form has records rather than lines of cells.
+func isRecords(form string) bool {
+	return form == formJSON || form == formJSONLines || form == formXML
 }
 
 const (
@@ -212,6 +230,13 @@ func (l *loader) loadStreams(s *setup) {
 		}
 		switch f.Form {
 		case "", formCSV:
+			if f.Records != (structured.Format{}) {
+				l.fault(path+".record", "record and lines are paths within JSON and XML; write form: json, jsonl or xml")
+			}
+		case formJSON, formJSONLines, formXML:
+			if f.Trailer != "" || f.SkipLines > 0 || f.FinalNewline {
+				l.fault(path+".trailer", "trailer, skip_lines and require_final_newline are of delimited text; leave them out")
+			}
 		case formX12:
 			st := newStream(s, f, nil)
 			st.sets = l.loadSets(path, s, f)
@@ -219,7 +244,7 @@ func (l *loader) loadStreams(s *setup) {
 			s.streams = append(s.streams, st)
 			continue
 		default:
-			l.fault(path+".form", "form %q is not known; use csv or x12", f.Form)
+			l.fault(path+".form", "form %q is not known; use csv, json, jsonl, xml or x12", f.Form)
 		}
 		if len(f.Sets) > 0 {
 			l.fault(path+".sets", "sets are those of X12; write form: x12")
@@ -229,6 +254,18 @@ func (l *loader) loadStreams(s *setup) {
 			l.fault(path+"."+fault.Path, "%s", fault.Text)
 		}
 		if compiled == nil {
+			continue
+		}
+		if st := newStream(s, f, compiled); isRecords(f.Form) {
+			st.records = true
+			st.columns = namedColumns(f.Spec)
+			for _, name := range f.Header {
+				if !slices.Contains(st.columns, name) {
+					st.columns = append(st.columns, name)
+				}
+			}
+			st.bound, _ = compiled.Bind(st.columns) // all that it names is there
+			s.streams = append(s.streams, st)
 			continue
 		}
 		if len(f.Header) > 0 {
