@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -34,6 +35,8 @@ type Config struct {
 	Files    []File        `yaml:"files"`
 	Commands Commands      `yaml:"commands"`
 	X12      Exchange      `yaml:"x12"`
+	// SFTP is nil where the folders are on this machine.
+	SFTP *SFTP `yaml:"sftp"`
 }
 
 // Complete says when a file is.
@@ -132,15 +135,20 @@ func load(raw []byte) (*setup, []*docklinev1.ConfigFault) {
 	c := defaultConfig()
 	l := &loader{raw: raw, faults: plugins.Decode(raw, &c)}
 	s := &setup{Config: c, sheets: map[work.Kind]*sheet{}}
+	join := filepath.Join
+	if s.SFTP != nil {
+		join = path.Join
+	}
 	if s.Archive == "" && s.Outbound != "" {
-		s.Archive = filepath.Join(s.Outbound, "archive")
+		s.Archive = join(s.Outbound, "archive")
 	}
 	if s.Errors == "" && s.Outbound != "" {
-		s.Errors = filepath.Join(s.Outbound, "error")
+		s.Errors = join(s.Outbound, "error")
 	}
 	l.checkFolders(s)
 	l.checkComplete(s)
 	l.checkExchange(s)
+	l.checkSFTP(s)
 	l.loadStreams(s)
 	l.loadSheets(s)
 	if len(l.faults) > 0 {
@@ -165,7 +173,7 @@ func (l *loader) checkFolders(s *setup) {
 		if folder == "" {
 			continue
 		}
-		if !filepath.IsAbs(folder) {
+		if s.SFTP == nil && !filepath.IsAbs(folder) {
 			l.fault(paths[i], "folder %s is relative to nothing that lasts: a service starts elsewhere; write the whole path", folder)
 		}
 		for j := range i {

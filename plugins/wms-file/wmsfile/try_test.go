@@ -132,6 +132,11 @@ func TestTryShowsFaultsByLineAndColumn(t *testing.T) {
 	if _, err := trier().Try(&docklinev1.TryRequest{Config: []byte("files:\n  - name: x\n"), FileName: "x.csv", Sample: []byte("a;b\n")}); err == nil || !strings.Contains(err.Error(), "line ") {
 		t.Errorf("a configuration with faults: %v", err)
 	}
+	// X12 is known by its beginning.
+	out, err = trier().Try(&docklinev1.TryRequest{FileName: "x.edi", Sample: testdata(t, "x12/945-0001.edi")})
+	if err != nil || len(out.GetEvents()) != 5 || !strings.Contains(out.GetProposal(), "form: x12") {
+		t.Errorf("X12 without a configuration: %v, %v", out, err)
+	}
 	if _, err := trier().Try(&docklinev1.TryRequest{FileName: "x.csv"}); err == nil {
 		t.Error("an empty sample was tried")
 	}
