@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # package.sh VERSION FLAGS...: with these flags of go build, what a release has, in dist/: for every system an archive; .deb and .rpm of agent,
-# collector and of what a collector hands to sites; what each program is made of (SBOM, CycloneDX); and checksums. The same commit gives the
+# collector and of what a collector hands to sites; the collector's image (OCI); what each program is made of (SBOM, CycloneDX); and checksums. The same commit gives the
 # same bytes: everything has the commit's time. TARGETS="linux/amd64 ..." makes only those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -38,8 +38,15 @@ for target in ${TARGETS:-linux/amd64 linux/arm64 linux/arm windows/amd64}; do
 		installers/linux/packages.sh agent "$version" "$work/$name" "$arch" dist
 		installers/linux/packages.sh collector "$version" "$work/$name" "$arch" dist
 		rm -r "$work/$name/doc"
+		installers/container/image.sh "$version" "$work/$name/dockline-collector" "$arch" "dist/dockline-collector-$version-$arch.oci.tar"
 	fi
 	pack "$name"
+	if [ "$os" = windows ]; then
+		installers/windows/msi.sh "$version" "$work/$name" "dist/dockline-agent-$version.msi" || {
+			[ $? = 77 ] || exit 1
+			echo "package.sh: no .msi was made" >&2
+		}
+	fi
 done
 cp dist/dockline-agent* "$work/site/"
 (cd "$work/site" && sha256sum ./* >SHA256SUMS)

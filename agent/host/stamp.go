@@ -80,6 +80,8 @@ type look func(*docklinev1.Event) *event.Fault
 
 // stamp fills in an event and returns it, or the dead letter that is kept in its place and why.
 func (s *stamper) stamp(e *docklinev1.Event, look look) (*docklinev1.Event, *event.Fault) {
+	// An id is never the plugin's to choose. It may say that the key is unique in the world, by the one id that such a key has.
+	worldwide := e.Id != "" && e.SourceKey != "" && e.Id == event.WorldwideID(s.tenant, s.source, e.SourceKey)
 	s.fill(e, s.now())
 	if e.Kind == docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED && e.OccurredAt == nil {
 		e.OccurredAt = e.CapturedAt // a record that cannot be read has no time
@@ -89,6 +91,10 @@ func (s *stamper) stamp(e *docklinev1.Event, look look) (*docklinev1.Event, *eve
 		return s.refuse(e, fault)
 	}
 	s.name(e)
+	if worldwide {
+		e.Id = event.WorldwideID(e.Tenant, e.Source, e.SourceKey)
+		e.Traceparent = event.TraceparentOf(e)
+	}
 	if fault := look(e); fault != nil {
 		e.Id, e.Traceparent = "", "" // as it was sent
 		return s.refuse(e, fault)

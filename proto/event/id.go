@@ -40,6 +40,12 @@ func ID(c Cause) string {
 	return hex.EncodeToString(hashOf(c.Tenant, c.Site, c.Source, c.SourceKey, revision, c.Kind, ordinal))
 }
 
+// WorldwideID is the id of an event whose source key is unique in the world, as that of an EPCIS event is: it is one event by whatever road it comes
+// from that source, through a site or straight to the centre, and whoever names it need not know its kind.
+func WorldwideID(tenant, source, key string) string {
+	return ID(Cause{Tenant: tenant, Source: source, SourceKey: key, Kind: "epcis"})
+}
+
 // ContentHash is a SHA-256 of a record's mapped cells by field name. The order of columns does not matter, nor do columns
 // that are not mapped.
 func ContentHash(cells map[string]string) []byte {

@@ -13,9 +13,10 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	_ "time/tzdata" // Windows has no time zones of its own
+	_ "time/tzdata" // Windows and an empty image have no time zones of their own
 
 	"github.com/alecthomas/kong"
+	_ "golang.org/x/crypto/x509roots/fallback" // an empty image has no authorities; where the machine has its own, those count
 
 	"github.com/dockline/dockline/collector"
 	"github.com/dockline/dockline/collector/export"

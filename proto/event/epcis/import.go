@@ -235,7 +235,18 @@ func (im *Importer) times(o *Object, e *docklinev1.Event) (*timestamppb.Timestam
 
 // ImportedID is the id that another's event gets: it follows from its EPCIS id alone, so that a declaration of error can name what corrects it.
 func ImportedID(tenant, source, eventID string) string {
-	return event.ID(event.Cause{Tenant: tenant, Source: source, SourceKey: eventID, Kind: "epcis"})
+	return event.WorldwideID(tenant, source, eventID)
+}
+
+// IsOwn is whether an event says that a Dockline wrote it.
+func IsOwn(c *Captured) bool {
+	context := c.Context.with(c.Event.Get("@context"))
+	return object(context.find(c.Event, "event")) != nil
+}
+
+// Refuse keeps an event that whoever brings it cannot take, for a reason of his own: field is the one that says why, "" is the whole.
+func (im *Importer) Refuse(c *Captured, code, field, text string) *docklinev1.Event {
+	return im.refuse(c, &fault{code, field, text})[0]
 }
 
 // maxRaw is how much of a refused event is kept: a Dockline event has no room for more.

@@ -1,0 +1,501 @@
+package wmshttp_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/event"
+)
+
+// listening is a configuration with one stream of picks and one of scans that have no key of their own.
+const listening = `zone: UTC
+listen:
+  address: 127.0.0.1:0
+  %s
+  streams:
+    - {name: picks, records: "picks[]", kind: pick.confirmed, key: id, columns: {id: task, order.number: order, order.line: order_line, sku: item, qty: quantity, at: occurred_at, ../batch: custom.batch}}
+    - {name: strict, faulty: refuse, kind: pick.confirmed, key: id, columns: {id: task, order: order, sku: item, qty: quantity, at: occurred_at}}
+    - {name: scans, kind: pick.confirmed, key: ["@idempotency_key", "@index"], columns: {order: order, sku: item, qty: quantity, "@received_at": occurred_at}}
+`
+
+const onePick = `{"batch":"B7","picks":[{"id":1,"order":{"number":"SO1","line":"2"},"sku":"A","qty":2.50,"at":"2026-07-04T08:00:00Z"}]}`
+
+type outcome struct {
+	Events, Kept int
+	Errors       []struct {
+		Index               int
+		Code, Field, Detail string
+	}
+}
+
+// What is sent is mapped, kept, and only then answered; what cannot be read is kept with its reason or, where the stream is strict, refused whole.
+//
+// Shows: S35
+func TestRecordsAreTakenByPost(t *testing.T) {
+	h := newHost()
+	r := run(t, h, t.TempDir(), fmt.Sprintf(listening, ""), true)
+	var out outcome
+	g := r.send("POST", "/events/picks", text(onePick), "Content-Type", "application/json")
+	if g.into(t, &out); g.status != 200 || out.Events != 1 || out.Kept != 0 {
+		t.Fatalf("%d %s", g.status, g.body)
+	}
+	e := h.all()[0]
+	l := e.GetPick().GetLines()[0]
+	if e.GetSourceKey() != "picks/1" || l.GetOrder() != "SO1" || l.GetOrderLine() != "2" || l.GetItem() != "A" || l.GetQuantity().GetValue() != "2.5" || e.GetCustom()[0].GetValue() != "B7" {
+		t.Errorf("understood as %v", e)
+	}
+	// The same again is the same event.
+	r.send("POST", "/events/picks", text(onePick), "Content-Type", "application/json")
+	if all := h.all(); all[0].GetId() != all[1].GetId() || !bytes.Equal(event.BodyHash(all[0]), event.BodyHash(all[1])) {
+		t.Errorf("sent again it is %v", all[1])
+	}
+	// A bad one among good ones.
+	g = r.send("POST", "/events/picks", text(`{"picks":[{"id":2,"order":{"number":"SO1"},"sku":null,"qty":"1","at":"2026-07-04T08:00:00Z"},{"id":3,"order":{"number":"SO1"},"sku":"B","qty":1,"at":"2026-07-04T08:00:00Z"}]}`))
+	if g.into(t, &out); g.status != 200 || out.Events != 1 || out.Kept != 1 || len(out.Errors) != 1 || out.Errors[0].Index != 0 || out.Errors[0].Field == "" {
+		t.Errorf("%d %s", g.status, g.body)
+	}
+	if letter := h.all()[2].GetDeadLetter(); letter == nil || !strings.Contains(letter.GetText(), "sku") || !strings.Contains(string(letter.GetRaw()), `"id":2`) {
+		t.Errorf("kept as %v", h.all()[2])
+	}
+	before := len(h.all())
+	g = r.send("POST", "/events/strict", text(`[{"id":1,"order":"SO1","sku":"A","qty":1,"at":"2026-07-04T08:00:00Z"},{"id":2,"order":"SO1","sku":"A","qty":"many","at":"2026-07-04T08:00:00Z"}]`))
+	if g.into(t, &out); g.status != 422 || len(out.Errors) != 1 || out.Errors[0].Index != 1 || len(h.all()) != before {
+		t.Errorf("%d %s", g.status, g.body)
+	}
+	for what, send := range map[string]struct {
+		path, body, kind string
+		status           int
+	}{
+		"garbage":            {"/events/picks", "\x00\x01not json", "application/json", 400},
+		"broken off":         {"/events/picks", onePick[:40], "application/json", 400},
+		"no list":            {"/events/picks", `{"items":[]}`, "application/json", 422},
+		"not JSON":           {"/events/picks", "<x/>", "application/xml", 415},
+		"another path":       {"/events/other", "{}", "application/json", 404},
+		"without its key":    {"/events/scans", `{"order":"SO1","sku":"A","qty":1}`, "application/json", 400},
+		"nothing at all":     {"/events/picks", "", "application/json", 400},
+		"deep in each other": {"/events/picks", strings.Repeat("[", 1<<20), "application/json", 400},
+	} {
+		if g := r.send("POST", send.path, text(send.body), "Content-Type", send.kind); g.status != send.status {
+			t.Errorf("%s: %d %s, want %d", what, g.status, g.body, send.status)
+		}
+	}
+	if len(h.all()) != before {
+		t.Errorf("%d events of what was refused", len(h.all())-before)
+	}
+}
+
+// One Idempotency-Key is one request, over restarts too: the same again is answered as before and tells nothing new, another body under it is refused.
+func TestAKeyIsOneRequest(t *testing.T) {
+	h, dir := newHost(), t.TempDir()
+	r := run(t, h, dir, fmt.Sprintf(listening, ""), true)
+	const scan = `{"order":"SO1","sku":"A","qty":1}`
+	first := r.send("POST", "/events/scans", text(scan), "Idempotency-Key", "k1")
+	if first.status != 200 || first.header.Get("Idempotency-Replayed") != "" {
+		t.Fatalf("%d %s", first.status, first.body)
+	}
+	again := func(when string) {
+		t.Helper()
+		g := r.send("POST", "/events/scans", text(scan), "Idempotency-Key", "k1")
+		if g.status != 200 || !bytes.Equal(g.body, first.body) || g.header.Get("Idempotency-Replayed") != "true" || len(h.all()) != 1 {
+			t.Errorf("%s: %d %s, %d events", when, g.status, g.body, len(h.all()))
+		}
+		if g := r.send("POST", "/events/scans", text(`{"order":"SO2","sku":"A","qty":1}`), "Idempotency-Key", "k1"); g.status != 422 || len(h.all()) != 1 {
+			t.Errorf("%s, with another body: %d %s", when, g.status, g.body)
+		}
+	}
+	again("sent again")
+	r.stop()
+	r = run(t, h, dir, fmt.Sprintf(listening, ""), true)
+	again("after a restart")
+	if g := r.send("POST", "/events/scans", text(scan), "Idempotency-Key", "k2"); g.status != 200 || len(h.all()) != 2 {
+		t.Errorf("another key: %d %s", g.status, g.body)
+	}
+}
+
+// While the journal takes nothing, nobody is told that something was taken: 503 and when to come again. What had been given to it meanwhile comes again
+// as the same events.
+//
+// Shows: S35
+func TestNobodyIsAnsweredBeforeTheJournalHasIt(t *testing.T) {
+	h := newHost()
+	r := run(t, h, t.TempDir(), fmt.Sprintf(listening, "answer_within: 2s"), true)
+	h.mu.Lock()
+	h.full = true
+	h.mu.Unlock()
+	for range 2 { // the second one finds the first still waiting
+		g := r.send("POST", "/events/scans", text(`{"order":"SO1","sku":"A","qty":1}`), "Idempotency-Key", "k1")
+		if g.status != 503 || g.header.Get("Retry-After") == "" || !strings.Contains(string(g.body), "journal") {
+			t.Fatalf("%d %s", g.status, g.body)
+		}
+	}
+	h.until(t, "shown that the journal is full", func() bool { return h.has("http_full") })
+	h.mu.Lock()
+	h.full = false
+	waiting := h.waiting
+	h.mu.Unlock()
+	for _, ack := range waiting {
+		h.onAck(ack)
+	}
+	g := r.send("POST", "/events/scans", text(`{"order":"SO1","sku":"A","qty":1}`), "Idempotency-Key", "k1")
+	if g.status != 200 || len(h.all()) != 1 {
+		t.Errorf("%d %s, %d events", g.status, g.body, len(h.all()))
+	}
+}
+
+// Only who has one of the tokens is let in; a token file that is exchanged holds at once.
+func TestWhoIsUnknownIsNotLetIn(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "token")
+	if err := os.WriteFile(file, []byte("0123456789abcdef0123\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PARTNER_TOKEN", "fedcba9876543210fedc")
+	h := newHost()
+	r := run(t, h, t.TempDir(), fmt.Sprintf(listening, fmt.Sprintf("tokens: [{name: wms, file: %q}, {name: partner, env: PARTNER_TOKEN}]", filepath.ToSlash(file))), true)
+	send := func(headers ...string) int { return r.send("POST", "/events/picks", text(onePick), headers...).status }
+	for token, want := range map[string]int{"": 401, "Bearer wrong": 401, "Bearer 0123456789abcdef0123": 200, "bearer fedcba9876543210fedc": 200, "Bearer 0123456789abcdef012": 401} {
+		if got := send("Authorization", token); got != want {
+			t.Errorf("%q: %d, want %d", token, got, want)
+		}
+	}
+	if got := send("X-Api-Key", "fedcba9876543210fedc"); got != 200 {
+		t.Errorf("as an API key: %d", got)
+	}
+	if got := r.send("GET", "/nowhere", nil).status; got != 401 {
+		t.Errorf("a path that is none says %d to a stranger", got)
+	}
+	h.until(t, "shown that strangers came", func() bool { return h.has("http_strangers") })
+	if err := os.WriteFile(file, []byte("a-new-token-of-the-wms"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(time.Minute)
+	for send("Authorization", "Bearer a-new-token-of-the-wms") != 200 {
+		if time.Now().After(deadline) {
+			t.Fatal("the new token is not known")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if got := send("Authorization", "Bearer 0123456789abcdef0123"); got != 401 {
+		t.Errorf("the former token: %d", got)
+	}
+}
+
+// endless is a body that goes on until it has had so many bytes, and counts what was taken of it.
+type endless struct {
+	left  int64
+	taken int64
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left <= 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), e.left)
+	for i := range p[:n] {
+		p[i] = ' '
+	}
+	e.left, e.taken = e.left-n, e.taken+n
+	return int(n), nil
+}
+
+// A body of 1 GB is refused before it has come, whether it says its size or not, and whether it is packed or not; memory stays as it was.
+func TestABodyOfAGigabyteIsRefusedEarly(t *testing.T) {
+	h := newHost()
+	r := run(t, h, t.TempDir(), strings.Replace(fmt.Sprintf(listening, "max_body: 64KiB"), "  streams:", "  epcis: {gln: \"4012345000054\", max_body: 64KiB}\n  streams:", 1), true)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := io.Copy(z, &endless{left: 256 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for _, path := range []string{"/events/picks", "/capture"} {
+		for _, sized := range []bool{true, false} {
+			body := &endless{left: 1 << 30}
+			req, err := http.NewRequest("POST", "http://"+r.address+path, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if req.ContentLength = -1; sized {
+				req.ContentLength = 1 << 30
+			}
+			req.Header.Set("Content-Type", jsonld)
+			resp, err := http.DefaultClient.Do(req)
+			if err == nil {
+				if _ = resp.Body.Close(); resp.StatusCode != 413 {
+					t.Errorf("%s: %d", path, resp.StatusCode)
+				}
+			} else if !strings.Contains(err.Error(), "reset") && !strings.Contains(err.Error(), "broken pipe") && !strings.Contains(err.Error(), "aborted") && !strings.Contains(err.Error(), "closed") {
+				t.Errorf("%s: %v", path, err)
+			}
+			if body.taken > 64<<20 {
+				t.Errorf("%s: %d bytes were taken", path, body.taken)
+			}
+		}
+		if g := r.send("POST", path, bytes.NewReader(packed.Bytes()), "Content-Type", jsonld, "Content-Encoding", "gzip"); g.status != 413 {
+			t.Errorf("%s, packed: %d %s", path, g.status, g.body)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 32<<20 {
+		t.Errorf("%d MiB are held", grown>>20)
+	}
+	h.until(t, "shown that somebody brings too much", func() bool { return h.has("http_large") })
+	if g := r.send("POST", "/events/picks", text(onePick)); g.status != 200 {
+		t.Errorf("afterwards: %d %s", g.status, g.body)
+	}
+	if g := r.send("POST", "/events/picks", gzipped(t, onePick), "Content-Encoding", "gzip"); g.status != 200 || len(h.all()) != 2 {
+		t.Errorf("packed: %d %s", g.status, g.body)
+	}
+}
+
+func gzipped(t *testing.T, s string) io.Reader {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write([]byte(s)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &b
+}
+
+// Who brings his header or body a byte at a time is shown the door, and the others are served meanwhile.
+func TestSlowSendersAreEnded(t *testing.T) {
+	h := newHost()
+	r := run(t, h, t.TempDir(), fmt.Sprintf(listening, "header_timeout: 4s\n  min_rate: 100MB\n  body_patience: 4s\n  max_connections: 8"), true)
+	ended := make(chan string, 6)
+	var senders sync.WaitGroup
+	for i := range 6 {
+		conn, err := net.Dial("tcp", r.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		head := "POST /events/picks HTTP/1.1\r\nHost: x\r\n"
+		if i%2 == 0 {
+			head += "Content-Length: 1000\r\n\r\n{"
+		}
+		if _, err := conn.Write([]byte(head)); err != nil {
+			t.Fatal(err)
+		}
+		senders.Add(1)
+		go func() {
+			defer senders.Done()
+			_ = conn.SetReadDeadline(time.Now().Add(2 * time.Minute))
+			answer, err := io.ReadAll(conn)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				answer = []byte("still open")
+			}
+			ended <- string(answer)
+		}()
+	}
+	if g := r.send("POST", "/events/picks", text(onePick)); g.status != 200 {
+		t.Errorf("beside slow ones: %d %s", g.status, g.body)
+	}
+	senders.Wait()
+	close(ended)
+	tooSlow := 0
+	for answer := range ended {
+		if answer == "still open" {
+			t.Error("a slow sender is still connected")
+		}
+		if strings.Contains(answer, "408") && strings.Contains(answer, "too slow") {
+			tooSlow++
+		}
+	}
+	if tooSlow != 3 {
+		t.Errorf("%d of the 3 slow bodies were told why", tooSlow)
+	}
+	h.until(t, "shown that somebody is slow", func() bool { return h.has("http_slow") })
+}
+
+// certify makes a certificate, signed by another or by itself, and writes it and its key.
+func certify(t *testing.T, dir, name string, ca *tls.Certificate) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: ca == nil, BasicConstraintsValid: true, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	parent, signer := template, any(key)
+	if ca != nil {
+		signer = ca.PrivateKey
+		if parent, err = x509.ParseCertificate(ca.Certificate[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for suffix, block := range map[string]*pem.Block{".crt": {Type: "CERTIFICATE", Bytes: raw}, ".key": {Type: "PRIVATE KEY", Bytes: encoded}} {
+		if err := os.WriteFile(filepath.Join(dir, name+suffix), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}
+}
+
+// With an authority for clients, only who has a certificate of it gets as far as HTTP.
+func TestCertificatesAreAskedFor(t *testing.T) {
+	dir := t.TempDir()
+	ca := certify(t, dir, "ca", nil)
+	certify(t, dir, "server", &ca)
+	good, stranger := certify(t, dir, "scanner-7", &ca), certify(t, dir, "stranger", nil)
+	at := func(name string) string { return filepath.ToSlash(filepath.Join(dir, name)) }
+	h := newHost()
+	config := fmt.Sprintf(listening, fmt.Sprintf("tls: {certificate: %q, key: %q, client_ca: %q}", at("server.crt"), at("server.key"), at("ca.crt")))
+	config = strings.Replace(config, "qty: quantity, at: occurred_at, ../batch: custom.batch", "qty: quantity, at: occurred_at, ../batch: custom.batch, \"@sender\": device", 1)
+	r := run(t, h, t.TempDir(), config, true)
+	roots := x509.NewCertPool()
+	root, err := x509.ParseCertificate(ca.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots.AddCert(root)
+	send := func(certificates ...tls.Certificate) (int, error) {
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: certificates}, DisableKeepAlives: true}}
+		req, err := http.NewRequestWithContext(context.Background(), "POST", "https://"+r.address+"/events/picks", text(onePick))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		return resp.StatusCode, resp.Body.Close()
+	}
+	if status, err := send(good); err != nil || status != 200 {
+		t.Errorf("with a certificate: %d, %v", status, err)
+	}
+	for what, certificates := range map[string][]tls.Certificate{"without a certificate": nil, "with another's": {stranger}} {
+		if status, err := send(certificates...); err == nil {
+			t.Errorf("%s: %d", what, status)
+		}
+	}
+	if all := h.all(); len(all) != 1 || all[0].GetDevice() != "scanner-7" {
+		t.Errorf("told: %v", all)
+	}
+}
+
+// Jobs are listed, the newest first and in pages, and are there after a restart.
+func TestCaptureJobsAreListed(t *testing.T) {
+	h, dir := newHost(), t.TempDir()
+	r := run(t, h, dir, epcisConfig, true)
+	var ids []string
+	for i := range 5 {
+		j, g := r.capture([]byte(strings.Replace(partnersDocument, "urn:uuid:1", fmt.Sprintf("urn:uuid:%d", i), 1)), "rollback")
+		if j == nil {
+			t.Fatalf("%d %s", g.status, g.body)
+		}
+		ids = append([]string{j.ID}, ids...)
+	}
+	r.stop()
+	r = run(t, h, dir, epcisConfig, true)
+	var seen []string
+	for next := "/capture?perPage=2"; next != ""; {
+		g := r.send("GET", next, nil)
+		var page []job
+		g.into(t, &page)
+		for _, j := range page {
+			seen = append(seen, j.ID)
+		}
+		next = ""
+		if link := g.header.Get("Link"); link != "" {
+			next = strings.TrimSuffix(strings.TrimPrefix(link, "<"), `>; rel="next"`)
+		}
+	}
+	if fmt.Sprint(seen) != fmt.Sprint(ids) {
+		t.Errorf("listed %v, want %v", seen, ids)
+	}
+	if g := r.send("GET", "/capture/none", nil); g.status != 404 {
+		t.Errorf("%d %s", g.status, g.body)
+	}
+	if g := r.send("OPTIONS", "/capture", nil); g.status != 204 || !strings.Contains(g.header.Get("Allow"), "POST") || g.header.Get("GS1-EPCIS-Version") == "" {
+		t.Errorf("%d %v", g.status, g.header)
+	}
+	if g := r.send("POST", "/capture", text(partnersDocument), "Content-Type", "text/plain"); g.status != 415 {
+		t.Errorf("%d %s", g.status, g.body)
+	}
+	one := r.send("POST", "/capture", text(partnersDocument), "Content-Type", jsonld, "Idempotency-Key", "d1")
+	two := r.send("POST", "/capture", text(partnersDocument), "Content-Type", jsonld, "Idempotency-Key", "d1")
+	if one.status != 202 || two.status != 202 || one.header.Get("Location") != two.header.Get("Location") {
+		t.Errorf("%v and %v", one.header, two.header)
+	}
+}
+
+// partnersDocument tells of goods that came in, and of one event that Dockline has no word for.
+const partnersDocument = `{"@context":["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"],"type":"EPCISDocument","schemaVersion":"2.0","creationDate":"2026-11-02T09:00:00Z",
+	"epcisBody":{"eventList":[
+	{"type":"ObjectEvent","eventTime":"2026-11-02T08:00:00+01:00","eventTimeZoneOffset":"+01:00","epcList":["urn:epc:id:sscc:4012345.0000000333"],
+	 "quantityList":[{"epcClass":"urn:epc:class:lgtin:4012345.012345.998877","quantity":200,"uom":"KGM"}],"action":"OBSERVE","bizStep":"receiving","disposition":"in_progress",
+	 "readPoint":{"id":"urn:epc:id:sgln:0614141.07346.0"},"bizTransactionList":[{"type":"po","bizTransaction":"urn:epcglobal:cbv:bt:4012345000009:PO-7"}]},
+	{"type":"ObjectEvent","eventID":"urn:uuid:1","eventTime":"2026-11-02T08:00:00+01:00","eventTimeZoneOffset":"+01:00","epcList":["urn:epc:id:sscc:4012345.0000000333"],"action":"OBSERVE","bizStep":"encoding"},
+	{"type":"ObjectEvent","eventID":"urn:uuid:2","eventTime":"2026-11-02T09:00:00+01:00","eventTimeZoneOffset":"+01:00","epcList":["urn:epc:id:sscc:4012345.0000000333"],"action":"OBSERVE","bizStep":"stock_taking"}]}}`
+
+// A partner's document: what is understood is told under the id that the centre's import gives it, the rest is kept and says why. A second time nothing
+// is new. With a flaw in it nothing of it is told, unless its sender asks to proceed; what is at fault is shown to a person either way. Shows: A13
+func TestAPartnersDocument(t *testing.T) {
+	h := newHost()
+	r := run(t, h, t.TempDir(), epcisConfig, true)
+	j, g := r.capture([]byte(partnersDocument), "rollback")
+	if j == nil || !j.Success || j.Captured != 1 || j.Kept != 2 {
+		t.Fatalf("%+v %s", j, g.body)
+	}
+	want, _ := imported(t, []byte(partnersDocument))
+	for _, e := range h.all() {
+		if e.GetDeadLetter() == nil && (e.GetKind() != docklinev1.EventKind_EVENT_KIND_RECEIPT_RECEIVED || want[e.GetId()] == nil) {
+			t.Errorf("told as %v", e)
+		}
+		if letter := e.GetDeadLetter(); letter != nil && !strings.HasPrefix(letter.GetText(), "epcisBody.eventList[") {
+			t.Errorf("kept as %v", letter)
+		}
+	}
+	faulty := strings.Replace(partnersDocument, `"bizStep":"encoding"`, `"bizStep":"juggling"`, 1)
+	before := len(h.all())
+	if j, _ = r.capture([]byte(faulty), "rollback"); j == nil || j.Success || j.Captured != 0 || len(j.Errors) != 1 || j.Errors[0].Instance != "epcisBody.eventList[1]" || !strings.Contains(j.Errors[0].Detail, "juggling") {
+		t.Errorf("%+v", j)
+	}
+	if more := h.all()[before:]; len(more) != 1 || !strings.Contains(more[0].GetDeadLetter().GetText(), "nothing of the document was taken") {
+		t.Errorf("rolled back, and told %v", more)
+	}
+	before = len(h.all())
+	if j, _ = r.capture([]byte(faulty), "proceed"); j == nil || j.Success || j.Captured != 1 || j.Kept != 2 || len(h.all()) != before+3 {
+		t.Errorf("%+v", j)
+	}
+}
