@@ -1,8 +1,10 @@
 package delimited
 
 import (
+	"io"
 	"maps"
 	"slices"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -110,4 +112,17 @@ func Encode(encoding, text string) (out []byte, missing rune, ok bool) {
 // looksUTF8 says that bytes beyond ASCII stand there in a way that is valid UTF-8: text in another encoding hardly ever does.
 func looksUTF8(raw []byte) bool {
 	return utf8.Valid(raw) && slices.ContainsFunc(raw, func(b byte) bool { return b >= 0x80 })
+}
+
+// Decoded reads a text of one of Encodings with one byte a character as UTF-8; false for an encoding that is none of them.
+func Decoded(encoding string, in io.Reader) (io.Reader, bool) {
+	encoding = strings.ToLower(encoding)
+	if encoding == "utf-8" || encoding == "us-ascii" || encoding == "ascii" {
+		return in, true
+	}
+	table, ok := tables[encoding]
+	if !ok {
+		return nil, false
+	}
+	return table.NewDecoder().Reader(in), true
 }

@@ -1,9 +1,7 @@
 package wmsfile
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -67,27 +65,18 @@ func (c *capture) answer(key string, a answer) error {
 			return err
 		}
 		held = applied{Key: key, Version: control, State: stateWriting, File: strings.ReplaceAll(c.setup.X12.AckFile, "{control}", fmt.Sprintf("%09d", control))}
-		if err := writeSynced(c.setup.waiting(held), raw); err != nil {
+		if err := c.in.write(waiting(held), raw); err != nil {
 			return err
 		}
 		if err := c.answered.put(held); err != nil {
 			return err
 		}
 	}
-	err := os.Rename(c.setup.waiting(held), filepath.Join(c.setup.Inbound, held.File))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err := syncFolder(c.setup.Inbound); err != nil {
+	if err := deliverInto(c.in, held); err != nil {
 		return err
 	}
 	held.State = stateApplied
 	return c.answered.put(held)
-}
-
-// waiting is where a file for the WMS waits for its rename: in the same folder, under a name that no WMS takes.
-func (s *setup) waiting(a applied) string {
-	return filepath.Join(s.Inbound, "."+safe(a.Key)+"-"+fmt.Sprint(a.Version)+".tmp")
 }
 
 // acknowledge is a 997 as it goes back to who sent the group.

@@ -33,8 +33,11 @@ type capture struct {
 	// partner and answered are of files in X12.
 	partner  *partner
 	answered *ledger
-	now      func() time.Time
-	log      *slog.Logger
+	in       inbox
+	// remote is nil where the folders are on this machine.
+	remote *outbox
+	now    func() time.Time
+	log    *slog.Logger
 
 	events []*docklinev1.Event
 	bytes  int
@@ -60,7 +63,7 @@ type stuck struct {
 	mod  time.Time
 }
 
-func newCapture(s *setup, start plugins.Start, with *partner, out plugins.Stream, now func() time.Time, log *slog.Logger) (*capture, error) {
+func newCapture(s *setup, start plugins.Start, with *partner, in inbox, out plugins.Stream, now func() time.Time, log *slog.Logger) (*capture, error) {
 	cur, err := parseCursor(start.Cursor)
 	if err != nil {
 		return nil, err
@@ -76,7 +79,7 @@ func newCapture(s *setup, start plugins.Start, with *partner, out plugins.Stream
 	for _, st := range s.streams {
 		st.partner = with
 	}
-	return &capture{setup: s, folder: &folder{setup: s, seen: map[string]observed{}}, out: out, cursor: cur, memory: mem, partner: with, answered: answered, now: now, log: log, stuck: map[string]stuck{}}, nil
+	return &capture{setup: s, folder: &folder{setup: s, seen: map[string]observed{}}, out: out, cursor: cur, memory: mem, partner: with, answered: answered, in: in, now: now, log: log, stuck: map[string]stuck{}}, nil
 }
 
 // run reads until ctx ends.
@@ -101,6 +104,12 @@ func (c *capture) run(ctx context.Context) error {
 // step looks at the folder once, tells what is new and puts away what is durable.
 func (c *capture) step(ctx context.Context) error {
 	now := c.now()
+	if c.remote != nil {
+		if err := c.remote.fetch(now); err != nil {
+			c.reports.folder(c.remote.dir, err)
+			return c.report(now)
+		}
+	}
 	complete, waiting, unknown, err := c.folder.scan(now, c.cursor.isDone)
 	if err != nil {
 		c.reports.folder(c.setup.Outbound, err)
@@ -277,6 +286,13 @@ func (c *capture) putAway(f finished) {
 	name, err := "", c.exchanged(f)
 	if err == nil {
 		name, err = c.setup.move(f)
+	}
+	if err == nil && c.remote != nil {
+		dir := c.setup.Archive
+		if f.result.bad() {
+			dir = c.setup.Errors
+		}
+		err = c.remote.put(f.file.name, f.result.bad(), dir, name)
 	}
 	c.reports.moved(f.file.name, err, c.now())
 	if err != nil {

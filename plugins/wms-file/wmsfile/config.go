@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/dockline/dockline/plugins"
 	"github.com/dockline/dockline/plugins/mapping"
 	"github.com/dockline/dockline/plugins/wms-file/delimited"
+	"github.com/dockline/dockline/plugins/wms-file/structured"
 	"github.com/dockline/dockline/plugins/work"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -33,6 +35,8 @@ type Config struct {
 	Files    []File        `yaml:"files"`
 	Commands Commands      `yaml:"commands"`
 	X12      Exchange      `yaml:"x12"`
+	// SFTP is nil where the folders are on this machine.
+	SFTP *SFTP `yaml:"sftp"`
 }
 
 // Complete says when a file is.
@@ -60,11 +64,14 @@ type File struct {
 	Name    string `yaml:"name"`
 	Pattern string `yaml:"pattern"`
 
-	// Form is csv (the default, for all delimited text) or x12.
+	// Form is csv (the default, for all delimited text), json, jsonl, xml or x12.
 	Form string `yaml:"form"`
 
 	delimited.Format `yaml:",inline"`
 	mapping.Spec     `yaml:",inline"`
+
+	// Records says where the records of JSON and XML are.
+	Records structured.Format `yaml:",inline"`
 
 	// Sets are the transaction sets that are read of files in X12; none stands for all that are built in.
 	Sets []SetMapping `yaml:"sets"`
@@ -76,6 +83,20 @@ type File struct {
 	Trailer      string `yaml:"trailer"`
 	FinalNewline bool   `yaml:"require_final_newline"`
 	MovesStock   *bool  `yaml:"moves_stock"`
+}
+
+// The forms of files; formCSV is all delimited text.
+const (
+	formCSV       = "csv"
+	formJSON      = "json"
+	formJSONLines = "jsonl"
+	formXML       = "xml"
+	formX12       = "x12"
+)
+
+// isRecords says that a form has records rather than lines of cells.
+func isRecords(form string) bool {
+	return form == formJSON || form == formJSONLines || form == formXML
 }
 
 const (
@@ -114,15 +135,20 @@ func load(raw []byte) (*setup, []*docklinev1.ConfigFault) {
 	c := defaultConfig()
 	l := &loader{raw: raw, faults: plugins.Decode(raw, &c)}
 	s := &setup{Config: c, sheets: map[work.Kind]*sheet{}}
+	join := filepath.Join
+	if s.SFTP != nil {
+		join = path.Join
+	}
 	if s.Archive == "" && s.Outbound != "" {
-		s.Archive = filepath.Join(s.Outbound, "archive")
+		s.Archive = join(s.Outbound, "archive")
 	}
 	if s.Errors == "" && s.Outbound != "" {
-		s.Errors = filepath.Join(s.Outbound, "error")
+		s.Errors = join(s.Outbound, "error")
 	}
 	l.checkFolders(s)
 	l.checkComplete(s)
 	l.checkExchange(s)
+	l.checkSFTP(s)
 	l.loadStreams(s)
 	l.loadSheets(s)
 	if len(l.faults) > 0 {
@@ -147,7 +173,7 @@ func (l *loader) checkFolders(s *setup) {
 		if folder == "" {
 			continue
 		}
-		if !filepath.IsAbs(folder) {
+		if s.SFTP == nil && !filepath.IsAbs(folder) {
 			l.fault(paths[i], "folder %s is relative to nothing that lasts: a service starts elsewhere; write the whole path", folder)
 		}
 		for j := range i {
@@ -212,6 +238,13 @@ func (l *loader) loadStreams(s *setup) {
 		}
 		switch f.Form {
 		case "", formCSV:
+			if f.Records != (structured.Format{}) {
+				l.fault(path+".record", "record and lines are paths within JSON and XML; write form: json, jsonl or xml")
+			}
+		case formJSON, formJSONLines, formXML:
+			if f.Trailer != "" || f.SkipLines > 0 || f.FinalNewline {
+				l.fault(path+".trailer", "trailer, skip_lines and require_final_newline are of delimited text; leave them out")
+			}
 		case formX12:
 			st := newStream(s, f, nil)
 			st.sets = l.loadSets(path, s, f)
@@ -219,7 +252,7 @@ func (l *loader) loadStreams(s *setup) {
 			s.streams = append(s.streams, st)
 			continue
 		default:
-			l.fault(path+".form", "form %q is not known; use csv or x12", f.Form)
+			l.fault(path+".form", "form %q is not known; use csv, json, jsonl, xml or x12", f.Form)
 		}
 		if len(f.Sets) > 0 {
 			l.fault(path+".sets", "sets are those of X12; write form: x12")
@@ -229,6 +262,18 @@ func (l *loader) loadStreams(s *setup) {
 			l.fault(path+"."+fault.Path, "%s", fault.Text)
 		}
 		if compiled == nil {
+			continue
+		}
+		if st := newStream(s, f, compiled); isRecords(f.Form) {
+			st.records = true
+			st.columns = namedColumns(f.Spec)
+			for _, name := range f.Header {
+				if !slices.Contains(st.columns, name) {
+					st.columns = append(st.columns, name)
+				}
+			}
+			st.bound, _ = compiled.Bind(st.columns) // all that it names is there
+			s.streams = append(s.streams, st)
 			continue
 		}
 		if len(f.Header) > 0 {

@@ -18,7 +18,10 @@ import (
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
-const worldEvents = 700
+const (
+	worldPicks  = 700
+	worldEvents = worldPicks + 20 + 1
+)
 
 // world is a site whose WMS has dropped picks, shipments and one bad line into three files.
 func world(t *testing.T) plugintest.World {
@@ -33,7 +36,7 @@ func world(t *testing.T) plugintest.World {
 	for _, b := range []*strings.Builder{&picks, &more} {
 		b.WriteString("id;order;sku;qty;at\n")
 	}
-	for i := range worldEvents - 2 {
+	for i := range worldPicks - 2 {
 		b := &picks
 		if i > 450 {
 			b = &more
@@ -41,7 +44,11 @@ func world(t *testing.T) plugintest.World {
 		fmt.Fprintf(b, "P%d;SO%d;SKU%d;%d;2026-07-04 08:00:00\n", i, i/3, i%7, 1+i%5)
 	}
 	more.WriteString("P0;SO1;SKU;many;2026-07-04 08:00:00\n")
-	for name, text := range map[string]string{"picks1.csv": picks.String(), "picks2.csv": more.String(),
+	var lines strings.Builder
+	for i := range 20 {
+		lines.WriteString(strings.Replace(onePick, "P1", fmt.Sprint("L", i), 1) + "\n")
+	}
+	for name, text := range map[string]string{"lines.jsonl": lines.String(), "receipt.edi": edi + strings.ReplaceAll(receipt, "N1", "1") + "GE*1*1~IEA*1*000000001~", "picks1.csv": picks.String(), "picks2.csv": more.String(),
 		"ships.csv": "ship;order;sku;qty;at\nS1;SO1;A;1;2026-07-04 09:00:00\nS1;SO1;B;1;2026-07-04 09:00:00\n"} {
 		if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -55,6 +62,8 @@ defaults: {delimiter: ";", zone: UTC}
 files:
   - {name: picks, pattern: "picks*.csv", kind: pick.confirmed, key: id, columns: {order: order, sku: item, qty: quantity, at: occurred_at}}
   - {name: ships, pattern: "ships*.csv", kind: shipment.departed, key: ship, group: true, columns: {ship: shipment, order: order, sku: item, qty: quantity, at: occurred_at}}
+  - {name: lines, pattern: "*.jsonl", form: jsonl, kind: pick.confirmed, key: id, columns: {order: order, sku: item, qty: quantity, at: occurred_at}}
+  - {name: edi, pattern: "*.edi", form: x12}
 commands:
   cancel_order: {file: "cancel-{number}-{version}.csv", columns: [{header: order, field: number}]}
 `, out, in)

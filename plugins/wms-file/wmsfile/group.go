@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/dockline/dockline/plugins/mapping"
+	"github.com/dockline/dockline/plugins/wms-file/structured"
 )
 
 // group is the lines of one key, in order of the file.
@@ -20,7 +21,7 @@ type group struct {
 func (p *pass) groups() {
 	var order []string
 	byKey := map[string]*group{}
-	last, orphan := "", 0
+	last, orphan, bytes := "", 0, 0
 	var strays []line
 	hold := func(key string, at int) {
 		if g := byKey[key]; g != nil && !g.bad {
@@ -28,6 +29,10 @@ func (p *pass) groups() {
 		}
 	}
 	for l, ok := p.next(); ok; l, ok = p.next() {
+		if bytes += len(l.Raw); bytes > maxGrouped {
+			p.refuseFile([]mapping.Fault{dataFault("file_too_big", "", fmt.Sprintf("rows of one key are put together in memory, which takes up to %d MB of them; split the export", maxGrouped>>20))})
+			return
+		}
 		key, known := p.binding.Key(l.Cells)
 		if l.Fault != nil || l.faults != nil && l.faults[0].Code == "truncated" {
 			known = known && len(l.Cells) >= len(p.header)
@@ -63,6 +68,55 @@ func (p *pass) groups() {
 		}
 	}
 	p.tellGroups(order, byKey, strays)
+}
+
+// maxGrouped is how many bytes of rows are kept to be put together.
+const maxGrouped = 64 << 20
+
+// recordGroups gives one event a key out of the lines of each record: what belongs together stands together, so nothing is kept beyond it.
+func (p *pass) recordGroups() {
+	reader := p.reader.(*structured.Reader)
+	var held []line
+	number := 0
+	for l, ok := p.next(); ok; l, ok = p.next() {
+		if n := reader.Record(); n != number {
+			if !p.tellRecord(held) {
+				return
+			}
+			held, number = nil, n
+		}
+		held = append(held, l)
+	}
+	if p.tellRecord(held) {
+		p.close()
+	}
+}
+
+// tellRecord tells the lines of one record, or refuses it with what is wrong with any of them.
+func (p *pass) tellRecord(lines []line) bool {
+	var faults []mapping.Fault
+	byKey := map[string][]line{}
+	var order []string
+	for _, l := range lines {
+		faults = append(faults, l.faults...)
+		if l.record != nil {
+			if byKey[l.record.Key] == nil {
+				order = append(order, l.record.Key)
+			}
+			byKey[l.record.Key] = append(byKey[l.record.Key], l)
+		}
+	}
+	if len(faults) > 0 {
+		first := lines[0]
+		first.faults, first.alone = faults, false
+		return p.refuse(first)
+	}
+	for _, key := range order {
+		if !p.tell(byKey[key]) {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *pass) tellGroups(order []string, byKey map[string]*group, strays []line) {

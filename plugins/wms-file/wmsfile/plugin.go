@@ -62,10 +62,21 @@ func (p *Plugin) Capture(ctx context.Context, start plugins.Start, out plugins.S
 	if err != nil {
 		return err
 	}
-	c, err := newCapture(s, start, with, out, p.Now, p.Log)
+	var remote *outbox
+	in := inbox(localInbox(s.Inbound))
+	if s.SFTP != nil {
+		at := &server{SFTP: *s.SFTP}
+		defer at.close()
+		in = remoteInbox{at, s.Inbound}
+		if remote, err = s.remote(start, at); err != nil {
+			return err
+		}
+	}
+	c, err := newCapture(s, start, with, in, out, p.Now, p.Log)
 	if err != nil {
 		return err
 	}
+	c.remote = remote
 	return c.run(ctx)
 }
 
@@ -74,6 +85,11 @@ func (p *Plugin) CursorAt(_ context.Context, start plugins.Start, since time.Tim
 	s, err := p.setup(start)
 	if err != nil {
 		return nil, "", err
+	}
+	if s.SFTP != nil {
+		if _, err := s.remote(start, nil); err != nil {
+			return nil, "", err
+		}
 	}
 	return rewind(s, start.Cursor, since)
 }
@@ -91,7 +107,11 @@ func (p *Plugin) Open(_ context.Context, start plugins.Start) error {
 	if err != nil {
 		return err
 	}
-	p.sink, err = newSink(s, start.DataDir, with)
+	in := inbox(localInbox(s.Inbound))
+	if s.SFTP != nil {
+		in = remoteInbox{&server{SFTP: *s.SFTP}, s.Inbound}
+	}
+	p.sink, err = newSink(s, start.DataDir, with, in)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dockline/dockline/plugins/mapping"
 	"github.com/dockline/dockline/plugins/wms-file/delimited"
+	"github.com/dockline/dockline/plugins/wms-file/structured"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -17,23 +18,46 @@ import (
 func (s *stream) read(c content, res *Result) iter.Seq[*docklinev1.Event] {
 	*res = Result{File: c.name, Stream: s.Name, Modified: c.stamp, SHA256: c.hash, Bytes: c.size}
 	return func(yield func(*docklinev1.Event) bool) {
-		p := &pass{stream: s, content: c, result: res, seen: map[string]int{}, refused: map[[16]byte]int{}, yield: yield}
-		defer p.shut()
-		if s.Form == formX12 {
-			p.interchanges()
+		parts, fault, err := c.parts(s.maxBytes)
+		p := &pass{stream: s, content: c, result: res, yield: yield, seen: map[string]int{}, refused: map[[16]byte]int{}}
+		switch {
+		case err != nil:
+			res.broken = err
+			return
+		case fault != nil:
+			p.refuseFile([]mapping.Fault{*fault})
 			return
 		}
-		if faults := p.open(); len(faults) > 0 {
-			p.refuseFile(faults)
-			return
+		for _, part := range parts {
+			each := *p
+			each.content = part
+			if each.run(); each.stopped || res.broken != nil {
+				return
+			}
 		}
-		if res.broken != nil {
-			return
+		if len(parts) > 1 {
+			res.rejected = nil // each with a header of its own
 		}
-		if s.mapping.Grouped() {
-			p.groups()
-			return
-		}
+	}
+}
+
+// run reads one file, or one of an archive.
+func (p *pass) run() {
+	defer p.shut()
+	if p.Form == formX12 {
+		p.interchanges()
+		return
+	}
+	faults := p.open()
+	switch {
+	case len(faults) > 0:
+		p.refuseFile(faults)
+	case p.result.broken != nil:
+	case p.mapping.Grouped() && p.File.Records.Lines != "":
+		p.recordGroups()
+	case p.mapping.Grouped():
+		p.groups()
+	default:
 		p.rows()
 	}
 }
@@ -55,7 +79,7 @@ type pass struct {
 	*stream
 	content content
 	result  *Result
-	reader  *delimited.Reader
+	reader  rowReader
 	binding *mapping.Binding
 	header  []string
 	// head is what stands before the rows, as it is in the file.
@@ -84,10 +108,21 @@ func (p *pass) again(raw []byte) int {
 	return p.refused[sum] - 1
 }
 
+// rowReader gives rows of whatever form.
+type rowReader interface {
+	Next() (delimited.Row, bool)
+	// Err is why the file could not be read to its end.
+	Err() error
+	Encoding() string
+}
+
 // shut ends the look at the file, and says where it could not be read to its end.
 func (p *pass) shut() {
 	if p.reader != nil && p.reader.Err() != nil {
 		p.result.broken = p.reader.Err()
+	}
+	if r, ok := p.reader.(*structured.Reader); ok {
+		r.Close()
 	}
 	if p.in != nil {
 		_ = p.in.Close() // it was only read
@@ -105,12 +140,17 @@ func (p *pass) open() []mapping.Fault {
 	if p.content.size == 0 {
 		return []mapping.Fault{dataFault("file_empty", "", "the file is empty, without even a header; was the export cut off? Export it again")}
 	}
-	p.reader = delimited.NewReader(in, p.Format)
-	p.result.Encoding = p.reader.Encoding()
-	p.reader.Skip(p.SkipLines)
+	if p.records {
+		p.reader, p.binding = structured.NewReader(in, p.Form, p.File.Records, p.columns), p.bound
+		return nil
+	}
+	reader := delimited.NewReader(in, p.Format)
+	p.reader = reader
+	p.result.Encoding = reader.Encoding()
+	reader.Skip(p.SkipLines)
 	p.header = p.Header
 	if len(p.Header) == 0 {
-		row, ok := p.reader.Next()
+		row, ok := reader.Next()
 		switch {
 		case !ok:
 			return []mapping.Fault{dataFault("file_empty", "", "the file has no header line; export it again, or name the columns under header in the configuration")}
@@ -132,7 +172,7 @@ func (p *pass) refuseFile(faults []mapping.Fault) {
 	for _, f := range faults {
 		p.result.note(LineFault{Column: f.Column, Code: f.Code, Text: f.Text})
 	}
-	p.yield(p.deadLetter(p.content, refusal{raw: p.content.data, faults: faults}))
+	p.give(p.deadLetter(p.content, refusal{raw: p.content.data, faults: faults}))
 }
 
 // line is one row with what it was read as: a record, faults, or neither where the condition leaves it out.
@@ -175,6 +215,9 @@ func (p *pass) next() (line, bool) {
 func (p *pass) rowFault(row delimited.Row) *mapping.Fault {
 	var f mapping.Fault
 	cells := len(row.Cells)
+	if p.records && row.Fault == nil {
+		return nil
+	}
 	switch {
 	case row.Fault != nil:
 		f = dataFault(row.Fault.Code, p.columnName(row.Fault.Cell), row.Fault.Text)
@@ -220,6 +263,9 @@ func (p *pass) close() {
 	if len(p.result.rejected) >= maxRejected {
 		p.result.rejected = nil // a part of them would be taken for all
 	}
+	if r, ok := p.reader.(*structured.Reader); ok && r.Err() == nil && !r.Found() {
+		p.refuseFile([]mapping.Fault{dataFault("records_missing", "", fmt.Sprintf("nothing lies at %q, where the records should be; has the export changed? Correct it, or the path under record", p.File.Records.Record))})
+	}
 	if p.Trailer == "" {
 		return
 	}
@@ -232,7 +278,7 @@ func (p *pass) close() {
 	}
 	f := p.missingTrailer()
 	p.result.note(LineFault{Code: f.Code, Text: f.Text})
-	p.yield(p.deadLetter(p.content, refusal{raw: p.content.data, faults: []mapping.Fault{f}}))
+	p.give(p.deadLetter(p.content, refusal{raw: p.content.data, faults: []mapping.Fault{f}}))
 }
 
 func (p *pass) missingTrailer() mapping.Fault {
@@ -253,7 +299,7 @@ func (p *pass) tell(lines []line) bool {
 	e, faults := p.mapping.Event(occurrence, records...)
 	if len(faults) == 0 {
 		p.result.Events++
-		return p.yield(e)
+		return p.give(e)
 	}
 	for _, l := range lines {
 		l.faults, l.alone = faults, len(lines) == 1
@@ -270,22 +316,28 @@ func (p *pass) refuse(l line) bool {
 	for _, f := range l.faults {
 		p.result.note(LineFault{l.Line, f.Column, f.Code, f.Text})
 	}
-	if p.result.rejected == nil {
+	if p.result.rejected == nil && p.givesBack() {
 		p.result.rejected = p.rejectedHead()
 	}
-	if len(p.result.rejected) < maxRejected {
+	if p.givesBack() && len(p.result.rejected) < maxRejected {
 		p.result.rejected = append(append(p.result.rejected, l.Raw...), p.lineEnd()...)
 	}
 	r := refusal{line: l.Line, raw: l.Raw, occurrence: p.again(l.Raw), faults: l.faults}
 	if p.rowFault(l.Row) == nil && (l.alone || !p.mapping.Grouped()) {
 		r.partial = p.binding.Partial(l.Cells)
 	}
-	return p.yield(p.deadLetter(p.content, r))
+	return p.give(p.deadLetter(p.content, r))
 }
+
+// givesBack says that refused rows can be put into a file of their own: rows of a document cannot.
+func (p *pass) givesBack() bool { return !p.records || p.Form == formJSONLines }
 
 // rejectedHead begins the file of refused lines so that it can be given again as it is.
 func (p *pass) rejectedHead() []byte {
 	head := []byte{}
+	if p.records {
+		return head
+	}
 	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
 		if strings.HasPrefix(string(p.content.data), mark) {
 			head = append(head, mark...)

@@ -83,16 +83,22 @@ func (s *stream) place(file string, line int, column string) string {
 
 // unit is what the numbers of a file's places count.
 func (s *stream) unit() string {
-	if s.Form == formX12 {
+	switch s.Form {
+	case formX12:
 		return "segment"
+	case formJSON, formXML:
+		return "record"
 	}
 	return "line"
 }
 
-// records is what a file has many of.
-func (s *stream) records() string {
-	if s.Form == formX12 {
+// many is what a file has many of.
+func (s *stream) many() string {
+	switch s.Form {
+	case formX12:
 		return "sets"
+	case formJSON, formXML:
+		return "records"
 	}
 	return "lines"
 }
@@ -107,7 +113,7 @@ func (r *Result) words(s *stream, rejected string) string {
 	case r.Refused == 0:
 		fmt.Fprintf(&b, "%s was read, but something is wrong with it. %d events were taken and stay taken.\n\n", r.File, r.Events)
 	default:
-		fmt.Fprintf(&b, "%s: %d of %d %s were refused. The others gave %d events, which stay taken.\n\n", r.File, r.Refused, r.Rows, s.records(), r.Events)
+		fmt.Fprintf(&b, "%s: %d of %d %s were refused. The others gave %d events, which stay taken.\n\n", r.File, r.Refused, r.Rows, s.many(), r.Events)
 	}
 	for _, f := range r.Faults {
 		where := s.place("", f.Line, f.Column)
@@ -125,7 +131,7 @@ func (r *Result) words(s *stream, rejected string) string {
 	} else {
 		fmt.Fprintf(&b, "- Correct the export, or the plugin's configuration where that is wrong, and move the file back into %s.\n", outbound)
 	}
-	fmt.Fprintf(&b, "- %s that were taken already are not counted twice, so a whole file may be given again.\n", strings.ToUpper(s.records()[:1])+s.records()[1:])
+	fmt.Fprintf(&b, "- %s that were taken already are not counted twice, so a whole file may be given again.\n", strings.ToUpper(s.many()[:1])+s.many()[1:])
 	b.WriteString("- Then delete what lies here under this file's name.\n")
 	return b.String()
 }

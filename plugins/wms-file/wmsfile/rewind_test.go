@@ -87,7 +87,7 @@ func (s *site) startAgain() error {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c, err := newCapture(set, plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}, with, s.host, func() time.Time { return s.clock }, slog.New(slog.DiscardHandler))
+	c, err := newCapture(set, plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}, with, localInbox(set.Inbound), s.host, func() time.Time { return s.clock }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -19,14 +18,15 @@ type sink struct {
 	done  *ledger
 	// partner is who speaks X12.
 	partner *partner
+	in      inbox
 }
 
-func newSink(s *setup, dataDir string, with *partner) (*sink, error) {
+func newSink(s *setup, dataDir string, with *partner, in inbox) (*sink, error) {
 	l, err := openLedger(filepath.Join(dataDir, "commands.jsonl"))
 	if err != nil {
 		return nil, err
 	}
-	return &sink{setup: s, done: l, partner: with}, nil
+	return &sink{setup: s, done: l, partner: with, in: in}, nil
 }
 
 // deliver writes a command's file. First the file stands whole under a temporary name, then the ledger says that it will be
@@ -65,7 +65,7 @@ func (s *sink) begin(cmd *docklinev1.Command) (*docklinev1.CommandResult, error)
 		return nil, err
 	}
 	entry.File, entry.State = name, stateWriting
-	if err := writeSynced(s.temporary(entry), content); err != nil {
+	if err := s.in.write(waiting(entry), content); err != nil {
 		return nil, fmt.Errorf("writing into the inbound folder: %w", err)
 	}
 	if err := s.done.put(entry); err != nil {
@@ -74,22 +74,10 @@ func (s *sink) begin(cmd *docklinev1.Command) (*docklinev1.CommandResult, error)
 	return s.finish(cmd, entry)
 }
 
-// temporary is where the file waits for its rename: in the same folder, under a name that no WMS takes.
-func (s *sink) temporary(a applied) string {
-	return s.setup.waiting(a)
-}
-
 // finish renames what is still under its temporary name. Where nothing is, it was renamed before.
 func (s *sink) finish(cmd *docklinev1.Command, entry applied) (*docklinev1.CommandResult, error) {
 	if entry.State == stateWriting {
-		if _, err := os.Stat(s.setup.Inbound); err != nil {
-			return nil, fmt.Errorf("the inbound folder is not there: %w", err)
-		}
-		err := os.Rename(s.temporary(entry), filepath.Join(s.setup.Inbound, entry.File))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("giving the file its name: %w", err)
-		}
-		if err := syncFolder(s.setup.Inbound); err != nil {
+		if err := deliverInto(s.in, entry); err != nil {
 			return nil, err
 		}
 		entry.State = stateApplied

@@ -131,7 +131,7 @@ func TestCommandIsAppliedOnce(t *testing.T) {
 			t.Errorf("find: %v, %d, %v", found, version, err)
 		}
 		var err error
-		if p.sink, err = newSink(p.sink.setup, data, p.partner); err != nil { // a restart
+		if p.sink, err = newSink(p.sink.setup, data, p.partner, p.sink.in); err != nil { // a restart
 			t.Fatal(err)
 		}
 	}
@@ -156,12 +156,12 @@ func TestCrashWhileWriting(t *testing.T) {
 	entry := applied{Key: cmd.Key, Version: 1, State: stateWriting, File: name}
 	reopen := func() {
 		t.Helper()
-		if p.sink, err = newSink(p.sink.setup, data, p.partner); err != nil {
+		if p.sink, err = newSink(p.sink.setup, data, p.partner, p.sink.in); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// Ended before the ledger: only the temporary file is there.
-	if err := writeSynced(p.sink.temporary(entry), content[:10]); err != nil {
+	if err := writeSynced(filepath.Join(inbound, waiting(entry)), content[:10]); err != nil {
 		t.Fatal(err)
 	}
 	reopen()
@@ -176,7 +176,7 @@ func TestCrashWhileWriting(t *testing.T) {
 		t.Fatal(err)
 	}
 	entry2 := applied{Key: cmd.Key, Version: 2, State: stateWriting, File: name2}
-	if err := writeSynced(p.sink.temporary(entry2), content2); err != nil {
+	if err := writeSynced(filepath.Join(inbound, waiting(entry2)), content2); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.sink.done.put(entry2); err != nil {

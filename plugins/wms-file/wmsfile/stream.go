@@ -22,6 +22,10 @@ type stream struct {
 	movesStock bool
 	maxBytes   int64
 	outbound   string
+	// records: the form has records; columns are what is asked of each, bound the mapping tied to them.
+	records bool
+	columns []string
+	bound   *mapping.Binding
 	// sets and exchange are those of a file in X12; partner is nil where nothing is exchanged, but a sample tried.
 	sets     []*edMapping
 	exchange *Exchange

@@ -3,6 +3,7 @@ package wmsfile
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/dockline/dockline/plugins"
@@ -39,6 +40,9 @@ func (p *Plugin) Try(request *docklinev1.TryRequest) (*docklinev1.TryResponse, e
 			}
 		}
 	}
+	if strings.HasPrefix(strings.TrimPrefix(strings.TrimSpace(string(body.data)), "\ufeff"), "ISA") {
+		return tryX12(body)
+	}
 	guessed, err := propose(body)
 	if err != nil {
 		return nil, err
@@ -48,6 +52,27 @@ func (p *Plugin) Try(request *docklinev1.TryRequest) (*docklinev1.TryResponse, e
 		out = try(st, body)
 	}
 	out.Proposal = guessed.yaml()
+	return out, nil
+}
+
+// x12Proposal reads any partner's interchanges by the built-in mappings.
+const x12Proposal = `# the zone is a guess: write that of the partner's warehouse
+files:
+  - name: edi
+    pattern: "*%s"
+    form: x12
+    zone: UTC
+`
+
+// tryX12 reads a sample in X12 that no configuration names.
+func tryX12(body content) (*docklinev1.TryResponse, error) {
+	proposal := fmt.Sprintf(x12Proposal, filepath.Ext(body.name))
+	s, faults := load([]byte("outbound: /srv/edi/out\nx12: {acknowledge: false}\n" + proposal))
+	if len(faults) > 0 {
+		return nil, configError(faults)
+	}
+	out := try(s.streams[0], body)
+	out.Proposal = proposal
 	return out, nil
 }
 

@@ -39,6 +39,7 @@ func TestGolden(t *testing.T) {
 		"x12/856-0001.edi": "sample-x12.yaml", "x12/943-0001.edi": "sample-x12.yaml", "x12/940-0001.edi": "sample-x12.yaml",
 		"sample/picks-0001.csv": "sample.yaml", "sample/packs-0001.csv": "sample.yaml", "sample/ships-0001.csv": "sample.yaml", "sample/counts-0001.csv": "sample.yaml",
 		"german/KOMM_20260704.csv": "sample-german.yaml", "german/VERS_20260704.csv": "sample-german.yaml", "german/INV_0815.txt": "sample-german.yaml",
+		"structured/shipments-0001.json": "sample-records.yaml", "structured/picks-0001.jsonl": "sample-records.yaml", "structured/counts-0001.xml": "sample-records.yaml",
 	} {
 		out, err := trier().Try(&docklinev1.TryRequest{Config: sampleConfig(t, config), FileName: filepath.Base(file), Sample: testdata(t, file)})
 		if err != nil {
@@ -130,6 +131,11 @@ func TestTryShowsFaultsByLineAndColumn(t *testing.T) {
 	}
 	if _, err := trier().Try(&docklinev1.TryRequest{Config: []byte("files:\n  - name: x\n"), FileName: "x.csv", Sample: []byte("a;b\n")}); err == nil || !strings.Contains(err.Error(), "line ") {
 		t.Errorf("a configuration with faults: %v", err)
+	}
+	// X12 is known by its beginning.
+	out, err = trier().Try(&docklinev1.TryRequest{FileName: "x.edi", Sample: testdata(t, "x12/945-0001.edi")})
+	if err != nil || len(out.GetEvents()) != 5 || !strings.Contains(out.GetProposal(), "form: x12") {
+		t.Errorf("X12 without a configuration: %v, %v", out, err)
 	}
 	if _, err := trier().Try(&docklinev1.TryRequest{FileName: "x.csv"}); err == nil {
 		t.Error("an empty sample was tried")

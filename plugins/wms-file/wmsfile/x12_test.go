@@ -209,7 +209,7 @@ func (s *site) sender() *Plugin {
 	}
 	p := &Plugin{Now: func() time.Time { return s.clock }}
 	var err error
-	if p.sink, err = newSink(s.capture.setup, s.dataDir, s.capture.partner); err != nil {
+	if p.sink, err = newSink(s.capture.setup, s.dataDir, s.capture.partner, s.capture.in); err != nil {
 		s.t.Fatal(err)
 	}
 	return p

@@ -58,11 +58,6 @@ func (p Party) x12() x12.Party { return x12.Party{Qualifier: p.Qualifier, ID: p.
 
 func (e Exchange) acknowledges() bool { return e.Acknowledge == nil || *e.Acknowledge }
 
-const (
-	formCSV = "csv"
-	formX12 = "x12"
-)
-
 // edMapping is a SetMapping that has been checked.
 type edMapping struct {
 	SetMapping

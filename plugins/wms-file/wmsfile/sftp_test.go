@@ -1,0 +1,264 @@
+package wmsfile
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/dockline/dockline/plugins"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+)
+
+// sshd is a real server on a free port of the loopback, with keys of its own.
+type sshd struct {
+	t                       *testing.T
+	dir, address, user      string
+	config, key, knownHosts string
+	cmd                     *exec.Cmd
+}
+
+func newKey(t *testing.T, path string) ssh.PublicKey {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func newSSHD(t *testing.T) *sshd {
+	t.Helper()
+	path, err := exec.LookPath("/usr/sbin/sshd")
+	if err != nil {
+		t.Skip("SKIP-SERVER: no OpenSSH server: apt-get install --no-install-recommends openssh-server openssh-sftp-server")
+	}
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if me.Uid == "0" {
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // where it parts with its rights
+			t.Fatal(err)
+		}
+	}
+	s := &sshd{t: t, dir: t.TempDir(), user: me.Username}
+	s.key, s.knownHosts, s.config = filepath.Join(s.dir, "key"), filepath.Join(s.dir, "known_hosts"), filepath.Join(s.dir, "sshd_config")
+	host := newKey(t, filepath.Join(s.dir, "host"))
+	mine := newKey(t, s.key)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.address = listener.Addr().String()
+	port := listener.Addr().(*net.TCPAddr).Port
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{
+		"authorized": string(ssh.MarshalAuthorizedKey(mine)), "known_hosts": knownhosts.Line([]string{s.address}, host) + "\n",
+		"sshd_config": fmt.Sprintf("Port %d\nListenAddress 127.0.0.1\nHostKey %s/host\nAuthorizedKeysFile %s/authorized\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nPidFile none\nSubsystem sftp internal-sftp\n",
+			port, s.dir, s.dir),
+	} {
+		if err := os.WriteFile(filepath.Join(s.dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.cmd = exec.Command(path, "-D", "-e", "-f", s.config)
+	t.Cleanup(s.stop)
+	s.start()
+	return s
+}
+
+func (s *sshd) start() {
+	s.t.Helper()
+	s.cmd = exec.Command(s.cmd.Path, s.cmd.Args[1:]...)
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	deadline := time.Now().Add(2 * time.Minute)
+	for {
+		conn, err := net.DialTimeout("tcp", s.address, time.Second)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the server does not answer: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond) // between two looks at a port
+	}
+}
+
+func (s *sshd) stop() {
+	if s.cmd.Process != nil && s.cmd.ProcessState == nil {
+		_ = s.cmd.Process.Kill()
+		_ = s.cmd.Wait()
+	}
+}
+
+// onServer is a site whose folders are on the server.
+func (s *sshd) site(t *testing.T, config string) *site {
+	t.Helper()
+	return newSite(t, config+fmt.Sprintf("sftp: {address: %q, user: %q, known_hosts: %q, key: %q}\n", s.address, s.user, s.knownHosts, s.key))
+}
+
+// connect begins a run against the server.
+func (s *site) connect() *server {
+	s.t.Helper()
+	set, faults := load([]byte(s.config))
+	if len(faults) > 0 {
+		s.t.Fatal(faults)
+	}
+	start := plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}
+	at := &server{SFTP: *set.SFTP}
+	s.t.Cleanup(at.close)
+	in := remoteInbox{at, set.Inbound}
+	remote, err := set.remote(start, at)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	with, err := openPartner(s.dataDir, func() time.Time { return s.clock })
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.capture, err = newCapture(set, start, with, in, s.host, func() time.Time { return s.clock }, slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
+		s.t.Fatal(err)
+	}
+	s.capture.remote = remote
+	if err := s.capture.reread(context.Background()); err != nil {
+		s.t.Fatal(err)
+	}
+	return at
+}
+
+// A partner's SFTP server is a folder like any other: files are taken once, answered, and put away there; a line that is cut, a half-written file and a restart lose nothing and tell
+// nothing twice.
+//
+// Shows: S38
+func TestSFTP(t *testing.T) {
+	ssh := newSSHD(t)
+	config := strings.Replace(x12Config, "complete: {by: rename}", "complete: {by: stable, stable: 2s}", 1)
+	s := ssh.site(t, config)
+	at := s.connect()
+
+	s.drop("945.edi", sampleEDI(t, "945-0001.edi")[:400]) // half of it
+	s.mustStep()
+	s.drop("945.edi", sampleEDI(t, "945-0001.edi"))
+	s.mustStep()
+	if n := len(s.host.events); n != 0 {
+		t.Fatalf("%d events of a file that is still being written", n)
+	}
+	s.clock = s.clock.Add(3 * time.Second)
+	s.mustStep()
+	if n := len(s.host.ids(false)); n != 5 || len(s.list("in")) != 1 || slices.Contains(s.list("out"), "945.edi") {
+		t.Fatalf("%d events, answers %v, left %v", n, s.list("in"), s.list("out"))
+	}
+	if got := strings.Join(s.list("out/archive"), " "); got != "945.edi 945.edi.result.json" {
+		t.Errorf("the server's archive holds %s", got)
+	}
+
+	// A bad file, with the text for a person beside it, on the server.
+	s.drop("bad.edi", strings.NewReplacer("000000502", "000000602", "*40*EA", "*forty*EA").Replace(sampleEDI(t, "944-0001.edi")))
+	s.mustStep()
+	s.clock = s.clock.Add(3 * time.Second)
+	s.mustStep()
+	if got := strings.Join(s.list("out/error"), " "); got != "bad.edi bad.edi.result.json bad.edi.txt" {
+		t.Errorf("the server's error folder holds %s", got)
+	}
+
+	// The server goes away in the middle; what was told is put away when it is back, and told once.
+	s.drop("943.edi", sampleEDI(t, "943-0001.edi"))
+	s.mustStep()
+	before := len(s.host.events)
+	ssh.stop()
+	at.close()
+	s.clock = s.clock.Add(3 * time.Second)
+	s.mustStep()
+	if len(s.host.events) != before || s.host.devices[0].GetReachable() || !strings.Contains(s.host.devices[0].GetText(), "sftp server") {
+		t.Errorf("devices %v", s.host.devices)
+	}
+	ssh.start()
+	s.connect() // and the plugin is started anew
+	s.mustStep()
+	s.clock = s.clock.Add(3 * time.Second)
+	s.mustStep()
+	if len(s.host.events) != before+1 || slices.Contains(s.list("out"), "943.edi") {
+		t.Errorf("%d events after %d, left %v", len(s.host.events), before, s.list("out"))
+	}
+
+	// Told here and not put away there: it is fetched again, and nothing is told twice.
+	s.drop("again.edi", sampleEDI(t, "943-0001.edi"))
+	s.mustStep()
+	s.clock = s.clock.Add(3 * time.Second)
+	s.mustStep()
+	if len(s.host.events) != before+1 || slices.Contains(s.list("out"), "again.edi") {
+		t.Errorf("%d events after %d, left %v", len(s.host.events), before, s.list("out"))
+	}
+
+	// Orders go there by a rename, and once.
+	p := &Plugin{Now: func() time.Time { return s.clock }}
+	var err error
+	if p.sink, err = newSink(s.capture.setup, s.dataDir, s.capture.partner, s.capture.in); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		deliver(t, p, release(1, "SO-1", "A"), docklinev1.CommandOutcome_COMMAND_OUTCOME_APPLIED)
+	}
+	orders := slices.DeleteFunc(s.list("in"), func(name string) bool { return !strings.HasPrefix(name, "940-") })
+	if len(orders) != 1 || !strings.Contains(s.read("in/"+orders[0]), "W05*N*SO-1~") {
+		t.Errorf("orders %v", orders)
+	}
+}
+
+// A server with another key is not spoken to, and a person is told why.
+func TestSFTPServersKeyIsPinned(t *testing.T) {
+	server := newSSHD(t)
+	s := server.site(t, x12Config)
+	other := newKey(t, filepath.Join(server.dir, "other"))
+	for name, c := range map[string]struct{ hosts, want string }{
+		"another key": {knownhosts.Line([]string{server.address}, other) + "\n", "is another than the one in known_hosts"},
+		"no key":      {"", "known_hosts has no key of this server"},
+	} {
+		if err := os.WriteFile(server.knownHosts, []byte(c.hosts), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at := s.connect()
+		s.drop("945.edi", sampleEDI(t, "945-0001.edi"))
+		s.mustStep()
+		if text := s.host.devices[0].GetText(); !strings.Contains(text, c.want) || len(s.host.events) > 0 {
+			t.Errorf("%s: %q, %d events", name, text, len(s.host.events))
+		}
+		var key *knownhosts.KeyError
+		if err := (remoteInbox{at, "/"}).check(); !errors.As(err, &key) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
