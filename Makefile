@@ -9,7 +9,7 @@ BUILD := -tags grpcnotrace -trimpath $(foreach pattern,$(COLD),-gcflags=$(patter
 TESTENV := go run ./testenv/cmd/dockline-testenv
 export CGO_ENABLED ?= 0
 
-.PHONY: archives cross build demo deps test bench package lint proto verify sim
+.PHONY: reference archives cross build demo deps test bench package lint proto verify sim
 
 build: ## every binary, into bin/
 	go build $(BUILD) -o bin/ ./agent/cmd/... ./collector/cmd/... ./testenv/cmd/...
@@ -46,6 +46,9 @@ lint: ## gofmt, vet for Linux and Windows, staticcheck, the layers test
 	GOOS=windows go vet ./agent/... ./plugins/... ./collector/... ./proto/... ./testenv/cmd/...
 	go tool staticcheck ./...
 	go test -count=1 -run TestLayers .
+
+reference: ## docs/plugin-configuration.md out of the plugins' schemas; a test holds the page against them
+	@go test ./plugins/reference -run AsGenerated -count=1 -update >/dev/null
 
 proto: ## generate the Go of proto/, lint it, hold it against the baseline
 	@proto/generate.sh

@@ -14,7 +14,7 @@ const module = "github.com/dockline/dockline/"
 
 // collectorShared are packages of the centre that its stages may import: the database, contracts, the pure core, and who did what.
 var collectorShared = []string{"collector/db", "collector/connector", "collector/policy", "collector/state", "collector/ownership",
-	"collector/audit", "collector/people", "collector/calendar", "collector/milestone"}
+	"collector/audit", "collector/people", "collector/calendar", "collector/milestone", "collector/schema"}
 
 // deciding are what reconcile, which decides in one transaction, may import besides; nobody else may.
 var deciding = []string{"collector/posting", "collector/exception", "collector/receipt"}
@@ -72,7 +72,7 @@ func mayImport(from, to string, external bool) bool {
 	case in(to, "testenv"):
 		return false
 	case in(to, "proto"):
-		return !in(from, "proto") || in(to, "proto/dockline") || from == "proto/wire" || in(from, "proto/event") && in(to, "proto/event")
+		return !in(from, "proto") || in(to, "proto/dockline") || from == "proto/wire" || in(from, "proto/event") && (in(to, "proto/event") || to == "proto/gs1")
 	case in(from, "proto"):
 		return false
 	case in(from, "plugins"):

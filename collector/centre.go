@@ -61,7 +61,7 @@ func openForCommand(ctx context.Context, c *Config, systems bool) (*Collector, e
 			return err
 		}
 		if systems {
-			if m.connectors, err = newSystems(c); err != nil {
+			if m.connectors, err = newSystems(ctx, c, newLogger(quiet(c.Log))); err != nil {
 				return err
 			}
 		}

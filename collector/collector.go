@@ -85,7 +85,7 @@ func (m *Collector) open(ctx context.Context) (err error) {
 	if err := m.join(ctx); err != nil {
 		return err
 	}
-	if m.connectors, err = newSystems(m.config); err != nil {
+	if m.connectors, err = newSystems(ctx, m.config, m.log); err != nil {
 		return err
 	}
 	govern(m.connectors, m.now, m.share)
@@ -140,6 +140,9 @@ func (m *Collector) amendable(p *policy.Policy) error {
 // Close closes what Open has opened. Run must have returned.
 func (m *Collector) Close() error {
 	var faults []error
+	for _, s := range m.connectors {
+		faults = append(faults, CloseConnector(s.connector))
+	}
 	if m.door != nil && m.door.Listener != nil {
 		if err := m.door.Listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			faults = append(faults, err)

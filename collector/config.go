@@ -259,8 +259,8 @@ func (c *Config) validate() configfile.Faults {
 				bad(key+".master", "%q: some of %s", kind, strings.Join(connector.MasterKindNames(), ", "))
 			}
 		}
-		if n.Kind != "http" && n.Kind != "tryton" {
-			bad(key+".kind", "%q: http or tryton", n.Kind)
+		if n.Kind != "http" && n.Kind != "tryton" && n.Kind != kindProcess {
+			bad(key+".kind", "%q: http, tryton or process", n.Kind)
 		}
 	}
 	c.validateCarriers(bad)

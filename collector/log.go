@@ -17,3 +17,11 @@ func newLogger(c LogConfig) *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(os.Stderr, options))
 }
+
+// quiet is for a command: its output is what it was asked for, and what went wrong.
+func quiet(c LogConfig) LogConfig {
+	if c.Level == "info" {
+		c.Level = "warn"
+	}
+	return c
+}

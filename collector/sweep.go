@@ -94,7 +94,7 @@ func (m *Collector) newSweep() *sweep.Sweep {
 			Sites: func(ctx context.Context, tx *db.Tx, tenant string) ([]string, error) {
 				return tx.Texts(ctx, `SELECT id FROM site WHERE tenant = ? ORDER BY id`, tenant)
 			},
-			Ledger: ledgerOf, Counted: countedAt, Heals: m.heals, Heal: m.heal, Report: m.reportSweep, Unended: m.reportUnended}}
+			Keepers: m.keepers, Owner: m.ownerOf, Ledger: ledgerOf, Counted: countedAt, Heals: m.heals, Heal: m.heal, Report: m.reportSweep, Unended: m.reportUnended}}
 }
 
 // which asks the postings as a sweep asks.
@@ -246,7 +246,7 @@ func (m *Collector) reportSweep(ctx context.Context, tx *db.Tx, tenant, origin s
 	for i := range found {
 		f := &found[i]
 		desired[i] = exception.Desired{Code: f.Code(), Class: docklinev1.FaultClass_FAULT_CLASS_PROCESS, Target: t.Name, Subject: f.Subject, Site: f.Site, Order: f.Order, Value: f.Value,
-			About: aboutOf(f), Title: sweepTitle(t.Name, f), Text: f.Text + m.recordInWords(tenant, f) + " " + cmp.Or(f.Healing, remedy(t.Name, f))}.Owned(m.policy(), tenant)
+			About: aboutOf(f), Title: sweepTitle(t.Name, f), Text: f.Text + ownerInWords(f) + " " + cmp.Or(f.Healing, remedy(t.Name, f))}.Owned(m.policy(), tenant)
 	}
 	return m.report(ctx, tx, tenant, origin, desired)
 }
@@ -262,12 +262,28 @@ func (m *Collector) reportUnended(ctx context.Context, tx *db.Tx, tenant string,
 	return m.report(ctx, tx, tenant, "sweep-end/"+t.Name, desired)
 }
 
-// recordInWords names who owns what differs.
-func (m *Collector) recordInWords(tenant string, f *sweep.Finding) string {
-	if _, record := m.policy().TeamOf(m.policy().Scope(tenant, f.Site, ""), aboutOf(f)); record != "" {
-		return fmt.Sprintf(" It is owned by: %s.", strings.ReplaceAll(string(record), "_", " "))
+// ownerOf is the role that owns what differs, "" for nobody.
+func (m *Collector) ownerOf(tenant string, f *sweep.Finding) string {
+	_, record := m.policy().TeamOf(m.policy().Scope(tenant, f.Site, ""), aboutOf(f))
+	return string(record)
+}
+
+// keepers are the systems of record that list a kind of records.
+func (m *Collector) keepers(tenant string, kind connector.Kind) (names []string) {
+	for _, s := range m.connectors {
+		if s.config.Tenant == tenant && s.config.Role == string(ownership.SystemOfRecord) && slices.Contains(connector.Records(s.connector), kind) {
+			names = append(names, s.config.Name)
+		}
 	}
-	return ""
+	return names
+}
+
+// ownerInWords names who owns what differs.
+func ownerInWords(f *sweep.Finding) string {
+	if f.Owner == "" {
+		return ""
+	}
+	return fmt.Sprintf(" It is owned by: %s.", strings.ReplaceAll(f.Owner, "_", " "))
 }
 
 func sweepTitle(system string, f *sweep.Finding) string {

@@ -4,15 +4,21 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/dockline/dockline/collector/connector"
 	connectorhttp "github.com/dockline/dockline/collector/connector/http"
+	"github.com/dockline/dockline/collector/connector/remote"
 	"github.com/dockline/dockline/collector/connector/tryton"
 	"github.com/dockline/dockline/proto/configfile"
 )
+
+// kindProcess is a connector that is a program of its own.
+const kindProcess = "process"
 
 // system is a configured connector.
 type system struct {
@@ -23,16 +29,25 @@ type system struct {
 	account  *connector.Account
 }
 
-func newSystems(c *Config) ([]*system, error) {
-	systems := make([]*system, len(c.Connectors))
+// newSystems makes the connectors of the configuration; the caller closes them, also where one cannot be made.
+func newSystems(ctx context.Context, c *Config, log *slog.Logger) ([]*system, error) {
+	var systems []*system
 	for i, n := range c.Connectors {
-		made, err := newConnector(c, n)
+		made, err := newConnector(ctx, c, n, log)
 		if err != nil {
-			return nil, fmt.Errorf("connectors[%d] %s (settings from line %d): %w", i, n.Name, c.ConnectorLine(i), err)
+			return systems, fmt.Errorf("connectors[%d] %s (settings from line %d): %w", i, n.Name, c.ConnectorLine(i), err)
 		}
-		systems[i] = &system{config: n, connector: made}
+		systems = append(systems, &system{config: n, connector: made})
 	}
 	return systems, nil
+}
+
+// CloseConnector ends what a connector runs on, where there is something: a program of its own.
+func CloseConnector(c connector.Connector) error {
+	if closer, ok := c.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
 }
 
 // share is this collector's part of an account, where several collectors may work on one database.
@@ -89,8 +104,15 @@ func (s *system) abreast() int {
 	return cmp.Or(s.account.Limits.Parallel, usualParallel[s.config.Kind])
 }
 
-func newConnector(c *Config, n ConnectorConfig) (connector.Connector, error) {
+func newConnector(ctx context.Context, c *Config, n ConnectorConfig, log *slog.Logger) (connector.Connector, error) {
 	switch n.Kind {
+	case kindProcess:
+		settings, err := remote.Decode("settings", n.Settings, c.Path)
+		if err != nil {
+			return nil, err
+		}
+		settings.Name, settings.Tenant = n.Name, n.Tenant
+		return remote.New(ctx, settings, log)
 	case "http":
 		settings := connectorhttp.Config{Name: n.Name}
 		if _, err := configfile.Decode("settings", n.Settings, &settings); err != nil {

@@ -41,6 +41,12 @@ for target in ${TARGETS:-linux/amd64 linux/arm64 linux/arm windows/amd64}; do
 		installers/container/image.sh "$version" "$work/$name/dockline-collector" "$arch" "dist/dockline-collector-$version-$arch.oci.tar"
 	fi
 	pack "$name"
+	if [ "$os" = windows ]; then
+		installers/windows/msi.sh "$version" "$work/$name" "dist/dockline-agent-$version.msi" || {
+			[ $? = 77 ] || exit 1
+			echo "package.sh: no .msi was made" >&2
+		}
+	fi
 done
 cp dist/dockline-agent* "$work/site/"
 (cd "$work/site" && sha256sum ./* >SHA256SUMS)

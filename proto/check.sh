@@ -7,9 +7,9 @@ if ./sum.sh | cmp -s - checked.sum; then
 	echo "proto: as checked"
 	exit 0
 fi
-before=$(cat dockline/v1/*.pb.go | sha256sum)
+before=$(cat dockline/v1/*.pb.go dockline/connector/v1/*.pb.go | sha256sum)
 ./generate.sh
-if [ "$before" != "$(cat dockline/v1/*.pb.go | sha256sum)" ]; then
+if [ "$before" != "$(cat dockline/v1/*.pb.go dockline/connector/v1/*.pb.go | sha256sum)" ]; then
 	echo "proto: the committed Go was not what proto/ generates; run make proto and commit" >&2
 	exit 1
 fi

@@ -18,10 +18,10 @@ mkdir "$WINEPREFIX"
 off() {
 	wineserver -k || true
 	timeout 20 wineserver -w || true
-	for process in /proc/[0-9]*; do
-		if [ "$process" != "/proc/$$" ] && grep -qzsx "WINEPREFIX=$WINEPREFIX" "$process/environ"; then
-			kill -KILL "${process#/proc/}" 2>/dev/null || true
-		fi
+	local environ process
+	for environ in $(grep -lzsxF "WINEPREFIX=$WINEPREFIX" /proc/[0-9]*/environ); do
+		process=${environ#/proc/}
+		[ "${process%/environ}" = $$ ] || kill -KILL "${process%/environ}" 2>/dev/null || true
 	done
 	rm -rf "$folder"
 }

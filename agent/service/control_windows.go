@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/kardianos/service"
 	"golang.org/x/sys/windows"
@@ -63,45 +62,28 @@ func removable() error {
 	return nil
 }
 
-// refine sets what makes the service come back after a crash and lets the machine start first. Each is best effort: older and
-// emulated service managers know only some, and a service that lacks one is still a service. The library could set one recovery
-// action, for crashes alone, and fails whole where delayed start is unknown.
-func refine() {
-	m, err := mgr.Connect()
-	if err != nil {
-		warn("connect", err)
-		return
-	}
-	defer m.Disconnect()
-	s, err := m.OpenService(Name)
-	if err != nil {
-		warn("open", err)
-		return
-	}
-	defer s.Close()
-	restart := func(after time.Duration) mgr.RecoveryAction {
-		return mgr.RecoveryAction{Type: mgr.ServiceRestart, Delay: after}
-	}
-	const forgetAfter = 24 * 60 * 60 // seconds without a failure
-	if err := s.SetRecoveryActions([]mgr.RecoveryAction{restart(2 * time.Second), restart(5 * time.Second), restart(30 * time.Second)}, forgetAfter); err != nil {
-		warn("restart after a crash", err)
-	}
-	if err := s.SetRecoveryActionsOnNonCrashFailures(true); err != nil {
-		warn("restart after an error", err)
-	}
-	config, err := s.Config()
-	if err != nil {
-		warn("read the configuration", err)
-		return
-	}
-	config.DelayedAutoStart = true
-	if err := s.UpdateConfig(config); err != nil {
-		warn("delayed start", err)
+// refine sets what makes the service come back after a failure, keeps its folder to itself and lets the machine start first. The library could
+// set one recovery action, for crashes alone, and fails whole where delayed start is unknown.
+func refine(c Config) {
+	if err := Heal(c); err != nil {
+		fmt.Fprintf(os.Stderr, "the service is installed, but: %v\n", err)
 	}
 }
 
-func warn(what string, err error) {
-	fmt.Fprintf(os.Stderr, "the service is installed, but without: %s: %v\n", what, err)
+// Heal sets what of the service's registration is not as it should be, and returns what could not be.
+func Heal(c Config) error {
+	r, closed, err := OpenRegistration(c)
+	if err != nil {
+		return err
+	}
+	defer closed()
+	var faults []error
+	for _, o := range Configure(r, All()) {
+		if o.Err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w: %s", o.Aspect, o.Err, o.Missing))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // adopt: no package of Windows leaves a service that is not installed.

@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc/mgr"
@@ -29,15 +30,10 @@ func Inspect() (Inspection, error) {
 	}
 	s := &mgr.Service{Name: Name, Handle: opened}
 	defer s.Close()
-	if config, err := s.Config(); err == nil && config.StartType != mgr.StartAutomatic {
+	r := &registered{Service: s}
+	if start, err := r.startType(); err == nil && !strings.HasSuffix(start, "auto") {
 		i.Faults = append(i.Faults, "It does not start with the machine: sc.exe config "+Name+" start= delayed-auto")
 	}
-	actions, err := s.RecoveryActions()
-	if err != nil {
-		return i, fmt.Errorf("read the recovery settings: %w", err)
-	}
-	if len(actions) == 0 || actions[0].Type != mgr.ServiceRestart {
-		i.Faults = append(i.Faults, "It is not started again after a crash: uninstall and install the service anew, its data stays.")
-	}
+	i.Faults = append(i.Faults, faults(r, All())...)
 	return i, nil
 }

@@ -8,19 +8,20 @@ import (
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
-	"golang.org/x/sys/windows/svc/eventlog"
 )
 
 // While starting or stopping, a sign of life every beat; the manager is told to expect one within waitHint.
 const (
 	beat     = 500 * time.Millisecond
 	waitHint = 10 * time.Second
+	// stopLimit is how long what runs may take to stop. Beyond it the process ends as it is, which the journal survives; Windows would wait on.
+	stopLimit = 20 * time.Second
 )
 
 // Run runs what the service is until the service manager stops it. A run that returns unasked is an error, and the manager's
 // recovery actions start the service again. Nobody asks here whether it is alive.
 func Run(run func(ctx context.Context, ready func()) error, _ func()) error {
-	h := &handler{run: run}
+	h := &handler{run: run, limit: stopLimit}
 	err := svc.Run(Name, h)
 	if errors.Is(err, windows.ERROR_FAILED_SERVICE_CONTROLLER_CONNECT) {
 		return errors.New("only the service manager can run this: use `dockline-agent start`, or `dockline-agent run` for the foreground")
@@ -29,8 +30,9 @@ func Run(run func(ctx context.Context, ready func()) error, _ func()) error {
 }
 
 type handler struct {
-	run func(ctx context.Context, ready func()) error
-	err error
+	run   func(ctx context.Context, ready func()) error
+	limit time.Duration
+	err   error
 }
 
 // Execute answers the service manager; it is called by svc.Run.
@@ -51,6 +53,7 @@ func (h *handler) Execute(_ []string, requests <-chan svc.ChangeRequest, changes
 	changes <- status
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
+	limit := make(<-chan time.Time) // never, until a stop is asked for
 	for {
 		select {
 		case <-readied:
@@ -72,10 +75,13 @@ func (h *handler) Execute(_ []string, requests <-chan svc.ChangeRequest, changes
 				if status.State != svc.StopPending {
 					status = svc.Status{State: svc.StopPending, WaitHint: uint32(waitHint.Milliseconds())}
 					changes <- status
+					limit = time.After(h.limit)
 				}
 			}
 		case err := <-ended:
 			return h.end(ctx, err)
+		case <-limit:
+			return h.end(ctx, fmt.Errorf("it had not stopped after %v, and was ended as it was; nothing that was accepted is lost", h.limit))
 		}
 	}
 }
@@ -89,9 +95,6 @@ func (h *handler) end(ctx context.Context, err error) (bool, uint32) {
 		err = errors.New("the agent ended unasked")
 	}
 	h.err = err
-	if log, opened := eventlog.Open(Name); opened == nil {
-		_ = log.Error(1, fmt.Sprintf("The agent ended: %v", err))
-		log.Close()
-	}
+	report(fmt.Sprintf("The agent ended: %v", err))
 	return true, 1
 }

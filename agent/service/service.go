@@ -85,7 +85,7 @@ func Install(c Config) error {
 		_ = manager.Uninstall() // what a refused installation left behind would make the next one fail
 		return fmt.Errorf("install: %w (administrators only)", err)
 	}
-	refine()
+	refine(c)
 	return nil
 }
 
@@ -104,7 +104,20 @@ func Uninstall() error {
 	if err := manager.Uninstall(); err != nil {
 		return fmt.Errorf("uninstall: %w (administrators only)", err)
 	}
-	return nil
+	return gone()
+}
+
+// gone waits until the service manager has forgotten the service: Windows keeps one, and installs no other, while some program looks at it.
+func gone() error {
+	for end := time.Now().Add(stopTimeout); ; time.Sleep(pollInterval) {
+		is, err := query()
+		if err == nil && is == absent {
+			return nil
+		}
+		if time.Now().After(end) {
+			return errors.Join(err, errors.New("uninstall: the service is marked for deletion, and goes when the programs that look at it are closed, such as the list of services; its data stays"))
+		}
+	}
 }
 
 // Start starts the service and returns once it runs; it does nothing where it runs already.
@@ -163,7 +176,7 @@ func open(c Config, options service.KeyValue) (service.Service, error) {
 	return service.New(nothing{}, &service.Config{
 		Name:        Name,
 		DisplayName: "Dockline agent",
-		Description: "Captures what happens at the dock and carries it to the collector.",
+		Description: description,
 		Executable:  c.Executable,
 		Arguments:   []string{Verb, "--config", c.ConfigPath},
 		Option:      options,

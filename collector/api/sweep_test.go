@@ -145,6 +145,17 @@ func TestAvailability(t *testing.T) {
 		expect(t, one, first, "availability", 0, "item")
 		expect(t, one, true, "availability", 0, "stale")
 		expect(t, one, "dc-east", "availability", 0, "sites", 0, "site")
+		if err := d.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(t.Context(), `INSERT INTO gap (tenant, site, epoch, lo, hi, cause, opened_at) VALUES (?, 'dc-east', 'e0', 4, 9, 'lost', 1)`, viewtest.Tenant)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		gap := get(t, h, "/api/v1/availability?item="+first+"&site=dc-east", 200)
+		expect(t, gap, true, "availability", 0, "sites", 0, "stale")
+		if why := at(t, gap, "availability", 0, "stale_because").(string); !strings.Contains(why, "1 piece of its stream is missing") {
+			t.Errorf("with a gap in what the site told it is stale because %q", why)
+		}
 		next := get(t, h, "/api/v1/availability?limit=1", 200)
 		expect(t, next, first, "next")
 		rest := get(t, h, "/api/v1/availability?limit=100&after="+first, 200)

@@ -11,6 +11,7 @@ import (
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
+	"github.com/dockline/dockline/proto/x12"
 )
 
 // Reader makes events of what one carrier sends.
@@ -32,42 +33,30 @@ type Refused struct {
 
 // X12 reads an interchange of 214 sets: one event for each status. A set with anything wrong in it is refused as a whole.
 func (r *Reader) X12(text string) (events []*docklinev1.Event, refusals []Refused) {
-	all, err := segments(text)
+	outline, err := x12.Check(strings.NewReader(text))
 	if err != nil {
-		return nil, []Refused{{asFault(err), text}}
+		return nil, []Refused{{&Fault{Text: err.Error()}, text}}
 	}
-	found, err := sets(all)
-	if err != nil {
-		return nil, []Refused{{asFault(err), text}} // part of it may be missing: none of it counts
+	for _, each := range outline.Interchanges {
+		if each.Fault != nil {
+			return nil, []Refused{{each.Fault, text}} // part of it may be missing: none of it counts
+		}
 	}
-	if len(found) == 0 {
-		return nil, []Refused{{all[0].fault(0, "the interchange has no transaction set"), text}}
+	if outline.Sets() == 0 {
+		return nil, []Refused{{outline.Interchanges[0].ISA.Fault(0, "the interchange has no transaction set"), text}}
 	}
-	for _, s := range found {
+	for s, err := range x12.Sets(strings.NewReader(text), outline) {
+		if err != nil {
+			return nil, []Refused{{&Fault{Text: err.Error()}, text}}
+		}
 		told, f := r.set(s)
 		if f != nil {
-			refusals = append(refusals, Refused{f, s.text()})
+			refusals = append(refusals, Refused{f, s.Text()})
 			continue
 		}
 		events = append(events, told...)
 	}
 	return events, refusals
-}
-
-func asFault(err error) *Fault {
-	if f, ok := err.(*Fault); ok {
-		return f
-	}
-	return &Fault{Text: err.Error()}
-}
-
-// text is a set as people read it.
-func (s set) text() string {
-	lines := []string{strings.Join(s.st.e, "*")}
-	for _, each := range s.body {
-		lines = append(lines, strings.Join(each.e, "*"))
-	}
-	return strings.Join(lines, "\n")
 }
 
 // names are what a set calls the goods.
@@ -77,33 +66,33 @@ type names struct {
 }
 
 // set makes one event of each AT7 of a set; what stands behind it up to the next one is about it.
-func (r *Reader) set(s set) ([]*docklinev1.Event, *Fault) {
-	if s.fault != nil {
-		return nil, s.fault
+func (r *Reader) set(s *x12.Set) ([]*docklinev1.Event, *Fault) {
+	if s.Fault != nil {
+		return nil, s.Fault
 	}
-	if kind := s.st.element(1); kind != "214" {
-		return nil, s.st.fault(1, "is %q: only 214, a carrier's status, is read", kind)
+	if kind := s.ST.Element(1); kind != "214" {
+		return nil, s.ST.Fault(1, "is %q: only 214, a carrier's status, is read", kind)
 	}
 	var of names
 	var statuses []*at7
 	var eta *timestamppb.Timestamp
-	for _, each := range s.body {
-		switch each.name() {
+	for _, each := range s.Body {
+		switch each.Name() {
 		case "B10":
-			of.tracking, of.shipment, of.scac = cmp.Or(of.tracking, each.element(1)), each.element(2), each.element(3)
+			of.tracking, of.shipment, of.scac = cmp.Or(of.tracking, each.Element(1)), each.Element(2), each.Element(3)
 		case "L11":
-			switch each.element(2) {
+			switch each.Element(2) {
 			case "BM":
-				of.bill = each.element(1)
+				of.bill = each.Element(1)
 			case "2I", "CN":
-				of.tracking = each.element(1)
+				of.tracking = each.Element(1)
 			}
 		case "MAN":
-			if each.element(1) == "GM" {
-				of.units = append(of.units, sscc(each.element(2)))
+			if each.Element(1) == "GM" {
+				of.units = append(of.units, sscc(each.Element(2)))
 			}
 		case "G62":
-			if each.element(1) == "17" { // the estimated delivery
+			if each.Element(1) == "17" { // the estimated delivery
 				at, f := r.time(each, 2, 4, 5)
 				if f != nil {
 					return nil, f
@@ -124,19 +113,19 @@ func (r *Reader) set(s set) ([]*docklinev1.Event, *Fault) {
 	}
 	switch {
 	case len(statuses) == 0:
-		return nil, s.st.fault(0, "the set has no status: AT7 is missing")
+		return nil, s.ST.Fault(0, "the set has no status: AT7 is missing")
 	case of.shipment == "" && of.tracking == "" && of.bill == "" && len(of.units) == 0:
-		return nil, s.st.fault(0, "the set names no goods: B10 has neither the carrier's number nor the shipment's")
+		return nil, s.ST.Fault(0, "the set names no goods: B10 has neither the carrier's number nor the shipment's")
 	}
 	told := r.Received
-	if at, f := r.time(s.gs, 4, 5, 0); f == nil && at.Before(told) {
+	if at, f := r.time(s.GS, 4, 5, 0); f == nil && at.Before(told) {
 		told = at
 	}
 	var events []*docklinev1.Event
 	for _, a := range statuses {
 		e := r.event(of, a, told, eta)
 		if f := event.Validate(e); f != nil {
-			return nil, a.segment.fault(0, "%s (%s)", f.Text, f.Code)
+			return nil, a.segment.Fault(0, "%s (%s)", f.Text, f.Code)
 		}
 		events = append(events, e)
 	}
@@ -153,35 +142,35 @@ func sscc(text string) string {
 
 // at7 is one status, with the place behind it.
 type at7 struct {
-	segment      segment
+	segment      x12.Segment
 	status       status
 	code, reason string
 	at           time.Time
 	place        string
 }
 
-func (r *Reader) at7(s segment) (*at7, *Fault) {
+func (r *Reader) at7(s x12.Segment) (*at7, *Fault) {
 	// An appointment has its code and reason in the third and fourth element.
-	code, n := s.element(1), 1
+	code, n := s.Element(1), 1
 	if code == "" {
-		code, n = s.element(3), 3
+		code, n = s.Element(3), 3
 	}
 	known, ok := statusOf(strings.ToUpper(code))
 	switch {
 	case code == "":
-		return nil, s.fault(1, "has no status code")
+		return nil, s.Fault(1, "has no status code")
 	case !ok:
-		return nil, s.fault(n, "%q is a status code that is not known; have it added, or have the carrier send one of those in docs/carriers.md", code)
+		return nil, s.Fault(n, "%q is a status code that is not known; have it added, or have the carrier send one of those in docs/carriers.md", code)
 	}
 	at, f := r.time(s, 5, 6, 7)
-	return &at7{segment: s, status: known, code: strings.ToUpper(code), reason: s.element(n + 1), at: at}, f
+	return &at7{segment: s, status: known, code: strings.ToUpper(code), reason: s.Element(n + 1), at: at}, f
 }
 
 // place is town, state and country.
-func place(s segment) string {
+func place(s x12.Segment) string {
 	var parts []string
 	for _, n := range []int{1, 2, 3} {
-		if text := s.element(n); text != "" {
+		if text := s.Element(n); text != "" {
 			parts = append(parts, text)
 		}
 	}
@@ -244,8 +233,8 @@ const CodeRefused = "carrier_message"
 var zones = map[string]int{"UT": 0, "GM": 0, "ES": -5, "ED": -4, "CS": -6, "CD": -5, "MS": -7, "MD": -6, "PS": -8, "PD": -7, "AS": -9, "AD": -8, "HS": -10}
 
 // time reads a day, and a time with its zone where there are some: local time is the carrier's zone.
-func (r *Reader) time(s segment, date, clock, zone int) (time.Time, *Fault) {
-	day := s.element(date)
+func (r *Reader) time(s x12.Segment, date, clock, zone int) (time.Time, *Fault) {
+	day := s.Element(date)
 	if len(day) == 6 {
 		day = "20" + day
 	}
@@ -254,31 +243,31 @@ func (r *Reader) time(s segment, date, clock, zone int) (time.Time, *Fault) {
 		in = time.UTC
 	}
 	if zone > 0 {
-		switch code := s.element(zone); code {
+		switch code := s.Element(zone); code {
 		case "", "LT":
 		default:
 			hours, known := zones[code]
 			if !known {
-				return time.Time{}, s.fault(zone, "%q is a time zone that is not known; LT (local) and UT are", code)
+				return time.Time{}, s.Fault(zone, "%q is a time zone that is not known; LT (local) and UT are", code)
 			}
 			in = time.FixedZone(code, hours*3600)
 		}
 	}
 	text, form := day, "20060102"
-	if c := s.element(clock); c != "" {
+	if c := s.Element(clock); c != "" {
 		switch len(c) {
 		case 4:
 			form += "1504"
 		case 6, 7, 8: // tenths and hundredths of a second do not matter
 			c, form = c[:6], form+"150405"
 		default:
-			return time.Time{}, s.fault(clock, "%q is no time: HHMM, or HHMMSS", c)
+			return time.Time{}, s.Fault(clock, "%q is no time: HHMM, or HHMMSS", c)
 		}
 		text += c
 	}
 	at, err := time.ParseInLocation(form, text, in)
 	if err != nil {
-		return time.Time{}, s.fault(date, "%q with %q is no moment: CCYYMMDD, and HHMM", s.element(date), s.element(clock))
+		return time.Time{}, s.Fault(date, "%q with %q is no moment: CCYYMMDD, and HHMM", s.Element(date), s.Element(clock))
 	}
 	return at.UTC(), nil
 }

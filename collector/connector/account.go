@@ -297,8 +297,31 @@ type accountKey struct{}
 // Pace is called by a connector before each request: it waits until the account of the call lets one more begin. Its error is a *Fault.
 func Pace(ctx context.Context) error {
 	countRequest(ctx)
+	if ask, ok := ctx.Value(paceKey{}).(func(context.Context) error); ok {
+		return ask(ctx)
+	}
 	if a, ok := ctx.Value(accountKey{}).(*Account); ok {
 		return a.pace(ctx)
 	}
 	return ended(ctx, "the system")
+}
+
+// paceKey is where a call carries who is asked in the place of an account.
+type paceKey struct{}
+
+// WithPace has Pace ask somebody else, as a connector in a process of its own does that has no account. Its error is a *Fault.
+func WithPace(ctx context.Context, ask func(context.Context) error) context.Context {
+	return context.WithValue(ctx, paceKey{}, ask)
+}
+
+// Charge counts requests of the call that were made without asking: those that come next wait for them.
+func Charge(ctx context.Context, requests int) {
+	a, _ := ctx.Value(accountKey{}).(*Account)
+	for i := range requests {
+		countRequest(ctx)
+		if a != nil && (a.Limits.Calls == 0 || i < a.Limits.Calls) {
+			a.prepare()
+			a.reserve()
+		}
+	}
 }

@@ -17,6 +17,21 @@ func KindOf(d *docklinev1.Document) Kind {
 	if field == nil {
 		return ""
 	}
+	return nameOf(field)
+}
+
+// Known says that there is such a kind of posting.
+func Known(kind Kind) bool {
+	fields := (&docklinev1.Document{}).ProtoReflect().Descriptor().Oneofs().ByName("document").Fields()
+	for i := range fields.Len() {
+		if nameOf(fields.Get(i)) == kind {
+			return true
+		}
+	}
+	return false
+}
+
+func nameOf(field protoreflect.FieldDescriptor) Kind {
 	if kind, known := kindOfField[field.Name()]; known {
 		return kind
 	}

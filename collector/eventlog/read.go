@@ -51,6 +51,27 @@ func (l *Log) OfKey(ctx context.Context, tenant, key string) ([]Entry, error) {
 		WHERE f.tenant = ? AND f.fold_key = ? AND e.log_offset IS NOT NULL ORDER BY e.log_offset`, tenant, key)
 }
 
+// FactsOf returns the facts of a key as the fold reads them, within the caller's transaction: also those that have no offset yet.
+func FactsOf(ctx context.Context, tx *db.Tx, tenant, key string) (found []Entry, err error) {
+	rows, err := tx.Query(ctx, `SELECT epoch_ordinal, seq, body FROM fact WHERE tenant = ? AND fold_key = ? ORDER BY log_id`, tenant, key)
+	if err != nil {
+		return nil, fmt.Errorf("facts of %s: %w", key, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		entry := Entry{Event: &docklinev1.Event{}}
+		var body []byte
+		if err := rows.Scan(&entry.EpochOrdinal, &entry.Seq, &body); err != nil {
+			return nil, err
+		}
+		if err := proto.Unmarshal(body, entry.Event); err != nil {
+			return nil, fmt.Errorf("a fact of %s cannot be read: %w", key, err)
+		}
+		found = append(found, entry)
+	}
+	return found, rows.Err()
+}
+
 // OfLinked returns the events in force under keys that are linked to a key and still belong to it, whole, in the order of offsets.
 func (l *Log) OfLinked(ctx context.Context, tenant, key string) ([]Entry, error) {
 	return l.entries(ctx, `SELECT `+entryColumns+` FROM event e WHERE e.log_offset IS NOT NULL AND e.log_id IN (SELECT f.log_id FROM link k JOIN fact f ON f.tenant = k.tenant AND f.fold_key = k.link_key

@@ -13,7 +13,7 @@ import (
 
 // masterData are fields of what no event tells of: systems keep it for themselves, or in copies of each other, and exceptions are about it.
 var masterData = map[string][]string{
-	"customer":   {"legal_name", "address", "credit", "tax", "terms", "contacts", "account_team", "opportunity"},
+	"customer":   {"name", "legal_name", "address", "credit", "credit_limit", "tax", "terms", "currency", "price_list", "price_list_version", "contacts", "account_team", "opportunity"},
 	"item":       {"code", "gtin", "description", "unit_conversion", "lot_policy", "serial_policy"},
 	"price_list": {"prices", "version", "discounts"},
 	"stock":      {"on_hand", "book_quantity", "value", "period", "available_to_promise"},

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/policy"
 	"github.com/dockline/dockline/collector/posting"
 	"github.com/dockline/dockline/collector/state"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -64,7 +65,12 @@ func submissionKey(e *docklinev1.Event) string {
 	if e.GetSite() != "" {
 		source = e.GetSite() + ":" + source
 	}
-	return naturalKey(source, cmp.Or(e.GetOrder().GetCustomer(), "-"), e.GetOrder().GetNumber())
+	parts := []string{source, cmp.Or(e.GetOrder().GetCustomer(), "-"), e.GetOrder().GetNumber()}
+	handedIn := e.GetSite() == "" && (e.GetSource() == policy.API || strings.HasPrefix(e.GetSource(), policy.API+"/"))
+	if version := e.GetSourceRevision(); handedIn && version != "1" {
+		parts = append(parts, version) // what was refused under its key stays what it is
+	}
+	return naturalKey(parts...)
 }
 
 func (v *view) enterOne(s *state.Submission, key string) (e entering) {
@@ -88,14 +94,38 @@ func (v *view) enterOne(s *state.Submission, key string) (e entering) {
 		e.refs = append(e.refs, d.Ref())
 		v.want(d)
 	}
+	v.keepFormer(s, routes, correlation)
 	return e
+}
+
+// keepFormer goes on wanting what a system of record was told of the versions that this one corrects: it refused them, and that stays as it is.
+func (v *view) keepFormer(s *state.Submission, routes map[string]connector.Style, correlation string) {
+	for _, former := range s.Former {
+		key := submissionKey(former)
+		if key == submissionKey(s.Event) {
+			continue // a source that corrects its record corrects its posting
+		}
+		o, _, _ := v.newOrder(former)
+		document := &docklinev1.Document{Document: &docklinev1.Document_OrderCreate{OrderCreate: o}}
+		for _, target := range sortedNames(routes) {
+			d := posting.Desired{Target: target, Kind: connector.OrderCreate, Key: key, SerialKey: v.key, CorrelationID: correlation, Document: document,
+				EventIDs: []string{former.GetId()}, Style: routes[target]}
+			if _, sent := v.effective(d.Ref()); sent {
+				v.want(d)
+			}
+		}
+	}
 }
 
 // enteredOtherwise tells whether the system of record has an order of this number and customer that none of our postings can have made.
 func (v *view) enteredOtherwise(s *state.Submission, target string) bool {
 	others := len(s.Orders)
+	former := make(map[string]bool)
+	for _, e := range s.Former {
+		former[submissionKey(e)] = submissionKey(e) != submissionKey(s.Event)
+	}
 	for _, e := range v.entries(connector.OrderCreate, "") {
-		if _, sent := v.effective(e.Ref); sent && e.Target == target {
+		if _, sent := v.effective(e.Ref); sent && e.Target == target && !former[e.Key] { // a version that was refused has made none
 			others--
 		}
 	}

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +103,14 @@ func TestReservedStockIsNotPromised(t *testing.T) {
 		w.clock = was
 		if p := w.promised(Site, "dc-west"); !p.Stale || p.AsOf != nil || p.Sites[0].Stale || !p.Sites[1].Stale {
 			t.Errorf("with a site that has never told: %+v", p)
+		}
+		w.exec(`INSERT INTO gap (tenant, site, epoch, lo, hi, cause, opened_at) VALUES (?, ?, 'e0', 7, 9, 'lost', 1)`, Tenant, Site)
+		if p := w.promised(Site); !p.Stale || !strings.Contains(p.StaleBecause, "1 piece of its stream") || p.ATP != "59" || p.AsOf == nil {
+			t.Errorf("with a gap in what the site told: %+v", p)
+		}
+		w.exec(`UPDATE gap SET closed_at = 2 WHERE tenant = ? AND site = ?`, Tenant, Site)
+		if p := w.promised(Site); p.Stale || p.StaleBecause != "" {
+			t.Errorf("what was missing has come: %+v", p)
 		}
 		if p := w.promised("dc-west"); p.ATP != "0" || len(p.Sites) != 1 {
 			t.Errorf("at another site: %+v", p)

@@ -13,8 +13,17 @@ import (
 	"github.com/dockline/dockline/proto/event"
 )
 
+// inPreparation is what a customer is told while the warehouse picks and packs.
+const inPreparation = "in_preparation"
+
 // customerStatus is what a customer is told, by the order's own status. What is not listed is accepted.
 var customerStatus = map[string]string{
+	state.Released:           "released",
+	state.Backordered:        "backordered",
+	state.Allocated:          "allocated",
+	state.Picking:            inPreparation,
+	state.PartiallyPacked:    inPreparation,
+	state.Packed:             inPreparation,
 	state.PartiallyShipped:   "partly_shipped",
 	state.Shipped:            "shipped",
 	state.PartiallyDelivered: "shipped",

@@ -106,11 +106,13 @@ func (v *view) unaccepted(s *state.Submission, code, title, what string) {
 	if o.GetCustomer() != "" {
 		customer = "customer " + o.GetCustomer()
 	}
-	where, at := cmp.Or(e.GetOrigin(), e.GetSource()), "site "+e.GetSite()
+	where, at, again := cmp.Or(e.GetOrigin(), e.GetSource()), "site "+e.GetSite(), "hand in a corrected order under a number of its own"
 	if e.GetSite() == "" {
-		at = "the centre"
+		if at = "the centre"; code == "order_refused" {
+			again = "hand it in once more, corrected, under the same number"
+		}
 	}
 	v.raise(exception.Desired{Code: code, Class: data, Subject: e.GetId(), Site: e.GetSite(), Customer: o.GetCustomer(), EventIDs: []string{e.GetId()}, Title: title + ": " + where,
-		Text: fmt.Sprintf("%s: order %s (%s, lines: %d) was handed in at %s, and %s Correct the customer or the items in the system of record and enter the order there with customer reference %s, or hand in a corrected order under a number of its own. This closes by itself when the system of record has it.",
-			where, o.GetNumber(), customer, len(o.GetLines()), at, what, o.GetNumber())})
+		Text: fmt.Sprintf("%s: order %s (%s, lines: %d) was handed in at %s, and %s Correct the customer or the items in the system of record and enter the order there with customer reference %s, or %s. This closes by itself when the system of record has it.",
+			where, o.GetNumber(), customer, len(o.GetLines()), at, what, o.GetNumber(), again)})
 }

@@ -3,11 +3,11 @@ package siteconfig
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/dockline/dockline/collector/schema"
 	"github.com/dockline/dockline/proto/configfile"
 	"github.com/dockline/dockline/proto/event"
 	"github.com/dockline/dockline/proto/wire"
@@ -46,7 +46,7 @@ func Check(text string) error {
 	if len(text) > MaxBytes {
 		return fmt.Errorf("the configuration has %d bytes, %d are allowed", len(text), MaxBytes)
 	}
-	if blank(text) {
+	if schema.Blank(text) {
 		return nil
 	}
 	var d document
@@ -98,13 +98,4 @@ func Check(text string) error {
 		seen[p.ID] = true
 	}
 	return faults.Err()
-}
-
-func blank(text string) bool {
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			return false
-		}
-	}
-	return true
 }

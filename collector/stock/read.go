@@ -148,6 +148,18 @@ func told(ctx context.Context, tx *db.Tx, tenant string, of map[string]Told) err
 	if err != nil {
 		return err
 	}
+	err = each(ctx, tx, `SELECT site, COUNT(*) FROM gap WHERE tenant = ? AND closed_at = 0 GROUP BY site`, []any{tenant}, func(rows *sql.Rows) error {
+		var site string
+		var n int
+		err := rows.Scan(&site, &n)
+		t := of[site]
+		t.Gaps = n
+		of[site] = t
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	return each(ctx, tx, `SELECT e.site, COUNT(DISTINCT d.fold_key) FROM dirty d JOIN fact f ON f.tenant = d.tenant AND f.fold_key = d.fold_key JOIN event e ON e.log_id = f.log_id
 		WHERE d.tenant = ? AND d.fold_key >= 'movement/' AND d.fold_key < 'movement0' GROUP BY e.site`, []any{tenant}, func(rows *sql.Rows) error {
 		var site string

@@ -3,6 +3,7 @@
 package stock
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +33,8 @@ type Told struct {
 	Movement uint64
 	// Pending is how many movements are in the event log and not in the ledger yet.
 	Pending int
+	// Gaps is how many pieces of its stream are missing: goods may have moved that nobody here knows of.
+	Gaps int
 }
 
 // Facts are all that a promise is worked out from.
@@ -67,8 +70,9 @@ type Site struct {
 	AsOfMovement uint64     `json:"as_of_movement,omitempty"`
 	AgeSeconds   int64      `json:"age_seconds,omitempty"`
 	Pending      int        `json:"pending,omitempty"`
-	// Stale: it is older than the policy allows, or the site has never told.
-	Stale bool `json:"stale"`
+	// Stale: it is older than the policy allows, or the site has never told, or some of what it told is missing. StaleBecause says which, in a sentence.
+	Stale        bool   `json:"stale"`
+	StaleBecause string `json:"stale_because,omitempty"`
 }
 
 // Promise is what can be promised of an item, by site and in all.
@@ -82,6 +86,8 @@ type Promise struct {
 	AsOf       *time.Time `json:"as_of,omitempty"`
 	AgeSeconds int64      `json:"age_seconds,omitempty"`
 	Stale      bool       `json:"stale"`
+	// StaleBecause are those of its sites, one after the other.
+	StaleBecause string `json:"stale_because,omitempty"`
 }
 
 // sums are one site's, in millionths.
@@ -139,8 +145,11 @@ func ATP(f Facts, sites []string) Promise {
 // age makes the whole as old as the site that is furthest behind.
 func (p *Promise) age() {
 	never := false
+	var why []string
 	for _, s := range p.Sites {
-		p.Stale = p.Stale || s.Stale
+		if p.Stale = p.Stale || s.Stale; s.StaleBecause != "" {
+			why = append(why, s.StaleBecause)
+		}
 		switch {
 		case s.AsOf == nil:
 			never = true
@@ -148,7 +157,7 @@ func (p *Promise) age() {
 			p.AsOf, p.AgeSeconds = s.AsOf, s.AgeSeconds
 		}
 	}
-	if never {
+	if p.StaleBecause = strings.Join(why, " "); never {
 		p.AsOf, p.AgeSeconds = nil, 0
 	}
 }
@@ -187,14 +196,25 @@ func (s *sums) site(name string, f Facts) (Site, int64) {
 	}
 	told := f.Told[name]
 	site.AsOfMovement, site.Pending = told.Movement, told.Pending
-	limit := f.StaleAfter[name]
-	if told.Through.IsZero() {
-		site.Stale = limit > 0
-		return site, atp
+	if !told.Through.IsZero() {
+		site.AsOf, site.AgeSeconds = &told.Through, max(0, int64(f.Now.Sub(told.Through).Seconds()))
 	}
-	site.AsOf, site.AgeSeconds = &told.Through, max(0, int64(f.Now.Sub(told.Through).Seconds()))
-	site.Stale = limit > 0 && f.Now.Sub(told.Through) > limit
+	site.StaleBecause = told.stale(name, f.Now, f.StaleAfter[name])
+	site.Stale = site.StaleBecause != ""
 	return site, atp
+}
+
+// stale says why what a site has told may not be what lies there, "" where nothing speaks against it; limit is how old it may be, 0 for any age.
+func (t Told) stale(site string, now time.Time, limit time.Duration) string {
+	switch {
+	case t.Gaps > 0:
+		return fmt.Sprintf("Of what site %s told, %s of its stream %s missing: goods may have moved there that are not counted here.", site, event.Several(t.Gaps, "piece"), event.Are(t.Gaps))
+	case limit > 0 && t.Through.IsZero():
+		return fmt.Sprintf("Site %s has never said how far it has told everything.", site)
+	case limit > 0 && now.Sub(t.Through) > limit:
+		return fmt.Sprintf("Site %s has told everything up to %s only, and stock.yaml allows %s (stale_after).", site, t.Through.UTC().Format(time.RFC3339), limit)
+	}
+	return ""
 }
 
 func sortedKeys[V any](m map[string]V) []string {

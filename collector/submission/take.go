@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 )
 
 // ErrDiffers: another order was handed in under the number before.
-var ErrDiffers = errors.New("another order was handed in before under this number of this customer; what was handed in stays as it is: change it in the system of record, or hand in the other under a number of its own")
+var ErrDiffers = errors.New("another order was handed in before under this number of this customer; what was handed in stays as it is, unless the system of record refuses it: change it there, or hand in the other under a number of its own")
 
 // Intake takes orders in.
 type Intake struct {
@@ -28,6 +29,9 @@ type Intake struct {
 	// under an id, nil where the log has none at hand.
 	Bring   func(ctx context.Context, tx *db.Tx, events []*docklinev1.Event) (taken int, err error)
 	InForce func(ctx context.Context, tx *db.Tx, tenant, id string) (*docklinev1.Event, error)
+	// Refused says whether the system of record has refused the order of an event, and has none under its number and customer; and which records of refusals
+	// (event.Record) a corrected one answers.
+	Refused func(ctx context.Context, tx *db.Tx, e *docklinev1.Event) (refused bool, answers []string, err error)
 	// Now may be nil.
 	Now func() time.Time
 	// Wake is called when orders that were taken in are in the database; it may be nil.
@@ -40,13 +44,15 @@ type Taken struct {
 	Number   string `json:"number"`
 	Customer string `json:"customer"`
 	Channel  string `json:"channel,omitempty"`
+	// Version is 1, and one more each time that a refused order is handed in again, corrected.
+	Version int `json:"version"`
 	// Known: it had been handed in before, with the same content.
 	Known bool `json:"known"`
 }
 
 // Take takes an order in within the caller's transaction, where the one who hands it in may do so: a fact in the event log, and a row in the audit
-// trail. Whoever hands in the same order again, under the same number, for the same customer and through the same channel, is told that it is known;
-// another one there is ErrDiffers.
+// trail. Whoever hands in the same order again, under the same number, for the same customer and through the same channel, is told that it is known.
+// Another one there corrects the former, as its next version, where the system of record has refused that; else it is ErrDiffers.
 func (i *Intake) Take(ctx context.Context, tx *db.Tx, tenant string, o *Order) (Taken, error) {
 	done := Taken{Number: o.Number, Customer: o.Customer, Channel: o.Channel}
 	if err := o.Check(); err != nil {
@@ -57,43 +63,93 @@ func (i *Intake) Take(ctx context.Context, tx *db.Tx, tenant string, o *Order) (
 		now = i.Now()
 	}
 	by := cmp.Or(o.By, policy.API)
-	fact := o.fact(tenant, by, now)
-	done.Event = fact.Id
+	fact := o.fact(tenant, by, now, 1)
 	if fault := event.Validate(fact); fault != nil {
 		return done, Faults{{"", fault.Text}}
 	}
 	if err := people.Allow(ctx, tx, tenant, by, people.OrderAct); err != nil {
 		return done, err
 	}
-	taken, err := i.Bring(ctx, tx, []*docklinev1.Event{fact})
+	for version := 1; ; version++ {
+		fact := o.fact(tenant, by, now, version)
+		there, err := i.InForce(ctx, tx, tenant, o.fact(tenant, by, now, version+1).GetId())
+		if err != nil {
+			return done, err
+		}
+		if there != nil {
+			continue // there is a newer one
+		}
+		done.Event, done.Version = fact.GetId(), version
+		taken, err := i.Bring(ctx, tx, []*docklinev1.Event{fact})
+		if err != nil {
+			return done, err
+		}
+		if taken > 0 {
+			return done, i.recorded(ctx, tx, o, fact, version, nil, now)
+		}
+		return i.again(ctx, tx, o, fact, done, now)
+	}
+}
+
+// again is an order under a number that one was handed in under before, of which fact is the newest version's event as this order would have it.
+func (i *Intake) again(ctx context.Context, tx *db.Tx, o *Order, fact *docklinev1.Event, done Taken, now time.Time) (Taken, error) {
+	there, err := i.InForce(ctx, tx, fact.GetTenant(), fact.GetId())
 	if err != nil {
 		return done, err
 	}
-	if done.Known = taken == 0; done.Known {
-		return done, i.same(ctx, tx, fact)
+	if done.Known = there == nil || same(there, fact); done.Known { // one that is archived is not at hand, and is over
+		return done, nil
 	}
-	return done, audit.Record(ctx, tx, audit.Act{Tenant: tenant, By: by, Action: "order.submit", Object: event.SubmissionKey(o.Number),
-		Detail: map[string]any{"event": fact.Id, "customer": o.Customer, "channel": o.Channel, "lines": len(o.Lines)}}, now)
+	differs := fmt.Errorf("order %s of customer %s: %w", fact.GetSubject(), fact.GetOrder().GetCustomer(), ErrDiffers)
+	if i.Refused == nil {
+		return done, differs
+	}
+	refused, answers, err := i.Refused(ctx, tx, there)
+	if err != nil {
+		return done, err
+	}
+	if !refused {
+		return done, differs
+	}
+	done.Version++
+	next := o.fact(fact.GetTenant(), fact.GetActor(), now, done.Version)
+	next.GetOrder().Answers = answers
+	done.Event = next.GetId()
+	taken, err := i.Bring(ctx, tx, []*docklinev1.Event{next})
+	if err == nil && taken == 0 {
+		err = differs
+	}
+	if err != nil {
+		return done, err
+	}
+	return done, i.recorded(ctx, tx, o, next, done.Version, there, now)
 }
 
-// same is nil where what is there under the event's id says the same order. When it was handed in is no part of that.
-func (i *Intake) same(ctx context.Context, tx *db.Tx, fact *docklinev1.Event) error {
-	there, err := i.InForce(ctx, tx, fact.GetTenant(), fact.GetId())
-	if err == nil && !proto.Equal(there.GetOrder(), fact.GetOrder()) { // one that is archived is not at hand, and is over
-		err = fmt.Errorf("order %s of customer %s: %w", fact.GetSubject(), fact.GetOrder().GetCustomer(), ErrDiffers)
+// recorded notes in the audit trail who handed the order in, and which one it corrects.
+func (i *Intake) recorded(ctx context.Context, tx *db.Tx, o *Order, fact *docklinev1.Event, version int, corrects *docklinev1.Event, now time.Time) error {
+	detail := map[string]any{"event": fact.GetId(), "customer": o.Customer, "channel": o.Channel, "lines": len(o.Lines)}
+	if corrects != nil {
+		detail["version"], detail["corrects"] = version, corrects.GetId()
 	}
-	return err
+	return audit.Record(ctx, tx, audit.Act{Tenant: fact.GetTenant(), By: fact.GetActor(), Action: "order.submit", Object: event.SubmissionKey(o.Number), Detail: detail}, now)
 }
 
-// fact is the order as an event. Its id follows from channel, customer and number.
-func (o *Order) fact(tenant, by string, now time.Time) *docklinev1.Event {
+// same says whether two events are the same order. When it was handed in, and what it answers, is no part of that.
+func same(a, b *docklinev1.Event) bool {
+	x, y := proto.CloneOf(a.GetOrder()), proto.CloneOf(b.GetOrder())
+	x.Answers, y.Answers = nil, nil
+	return proto.Equal(x, y)
+}
+
+// fact is the order as an event. Its id follows from channel, customer, number and version.
+func (o *Order) fact(tenant, by string, now time.Time, version int) *docklinev1.Event {
 	source := Source(o.Channel)
 	at := o.OrderedAt
 	if at.IsZero() {
 		at = now
 	}
 	e := &docklinev1.Event{Tenant: tenant, Source: source, Kind: docklinev1.EventKind_EVENT_KIND_ORDER_SUBMITTED, Subject: o.Number, Actor: by, OccurredAt: timestamppb.New(at), CapturedAt: timestamppb.New(now),
-		SourceKey: strings.TrimPrefix(event.Key("", o.Customer, o.Number), "/"), SourceRevision: "1", Origin: "handed in by " + by, Payload: &docklinev1.Event_Order{Order: o.payload()}}
+		SourceKey: strings.TrimPrefix(event.Key("", o.Customer, o.Number), "/"), SourceRevision: strconv.Itoa(version), Origin: "handed in by " + by, Payload: &docklinev1.Event_Order{Order: o.payload()}}
 	e.Id = event.ID(event.Cause{Tenant: tenant, Source: source, SourceKey: e.SourceKey, Revision: e.SourceRevision, Kind: event.KindName(e.Kind)})
 	return e
 }

@@ -48,6 +48,10 @@ type Centre struct {
 	Unfolded func(ctx context.Context, tx *db.Tx, tenant, site string) (int, error)
 	// Worth is what quantities of an order's lines cost, "" where nobody knows.
 	Worth func(ctx context.Context, tx *db.Tx, tenant, order string, lines []connector.Line) (string, error)
+	// Keepers are the systems that are the record of a kind of records and list them, by name.
+	Keepers func(tenant string, kind connector.Kind) []string
+	// Owner is who owns what differs, "" where nobody does.
+	Owner func(tenant string, f *Finding) string
 	// Heals says what is done about a finding by itself, "" for nothing; Heal does it, and says whether it did.
 	Heals func(tenant string, t *Target, f *Finding) string
 	Heal  func(ctx context.Context, tx *db.Tx, tenant string, t *Target, f *Finding) (bool, error)

@@ -102,6 +102,8 @@ type Finding struct {
 	Value    string `json:"value,omitempty"`
 	// Absent: the target was asked and has nothing under the reference.
 	Absent bool `json:"absent,omitempty"`
+	// Owner is the role, by ownership.yaml, that is the record of what differs: the other side has to follow.
+	Owner string `json:"owner,omitempty"`
 	// Healing says what Dockline does about it by itself.
 	Healing string `json:"healing,omitempty"`
 	// Lines are the differences of single lines, without sign.

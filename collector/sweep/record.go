@@ -166,6 +166,11 @@ func (s *Sweep) compareRecords(ctx context.Context, tx *db.Tx, t *Target, r *Run
 		if c.Held, c.Other, err = recordsOf(ctx, tx, t, kind); err != nil {
 			return err
 		}
+		if c.Other == "" {
+			r.NotCompared = append(r.NotCompared, notCompared(t, kind, s.Centre.Keepers(r.Tenant, kind)))
+			r.next()
+			return r.forgetDocuments(ctx, tx)
+		}
 		out = c.CompareFields()
 	}
 	r.Matched, r.Foreign = r.Matched+int64(out.Matched), r.Foreign+int64(out.Foreign)
@@ -177,6 +182,20 @@ func (s *Sweep) compareRecords(ctx context.Context, tx *db.Tx, t *Target, r *Run
 		unexplained = nil
 	}
 	return errorsOf(r.add(ctx, tx, out.Findings, unexplained), r.forgetDocuments(ctx, tx))
+}
+
+// notCompared says why what a system lists of a kind was held against nothing; keepers are the systems that are the record of it.
+func notCompared(t *Target, kind connector.Kind, keepers []string) string {
+	many := several(kind)
+	if len(keepers) == 0 {
+		return fmt.Sprintf("The %s of %s were compared with nothing: no system that is the record of them lists any. Add records.%s to the definition of the one that is.", many, t.Name, kind)
+	}
+	commands := make([]string, len(keepers))
+	for i, name := range keepers {
+		commands[i] = "`dockline-collector sweep --target " + name + "`"
+	}
+	return fmt.Sprintf("The %s of %s were compared with nothing: those of %s, which is the record of them, were never listed. Run %s first, then this again.", many, t.Name,
+		strings.Join(keepers, " or "), strings.Join(commands, " or "))
 }
 
 func errorsOf(errs ...error) error {

@@ -16,6 +16,7 @@ func (s *Sweep) report(ctx context.Context, tx *db.Tx, t *Target, r *Run) error 
 	}
 	for i := range found {
 		f := &found[i]
+		f.Owner = s.Centre.Owner(r.Tenant, f)
 		if f.Order != "" && len(f.Lines) > 0 {
 			if f.Value, err = s.Centre.Worth(ctx, tx, r.Tenant, f.Order, f.Lines); err != nil {
 				return err

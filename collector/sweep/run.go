@@ -61,6 +61,8 @@ type Run struct {
 	NotListed []string `json:"not_listed"`
 	// Endless says of which kinds the system's list came to no end, and how that shows.
 	Endless []string `json:"endless,omitempty"`
+	// NotCompared says of which kinds of records there was nothing to compare with, and why.
+	NotCompared []string `json:"not_compared,omitempty"`
 	// Fault is why its last step failed, "" where it did not; of a run that is done, why it was given up.
 	Fault string `json:"fault,omitempty"`
 	// Since is from when on documents were looked at.

@@ -14,7 +14,7 @@ import (
 
 var runColumns = []string{"tenant", "target", "site", "why", "phase", "place", "page", "after_place", "since_at", "read_at", "minute_at", "minute_calls", "calls", "matched",
 	"foreign_documents", "healed", "before_number", "not_listed", "fault", "started_at", "changed_at", "ended_at",
-	"pages", "idle", "endless"}
+	"pages", "idle", "endless", "not_compared"}
 
 func micros(t time.Time) int64 {
 	if t.IsZero() {
@@ -32,7 +32,7 @@ func at(micros int64) time.Time {
 
 func (r *Run) values() []any {
 	return []any{r.Tenant, r.Target, r.Site, r.Why, r.Phase, r.place, r.page, r.afterPlace, micros(r.Since), micros(r.readAt), micros(r.minuteAt), r.minuteCalls, r.Calls, r.Matched,
-		r.Foreign, r.Healed, r.Before, strings.Join(r.NotListed, ","), r.Fault, micros(r.StartedAt), micros(r.changedAt), micros(r.EndedAt), r.pages, r.idle, strings.Join(r.Endless, "\n")}
+		r.Foreign, r.Healed, r.Before, strings.Join(r.NotListed, ","), r.Fault, micros(r.StartedAt), micros(r.changedAt), micros(r.EndedAt), r.pages, r.idle, strings.Join(r.Endless, "\n"), strings.Join(r.NotCompared, "\n")}
 }
 
 func (r *Run) insert(ctx context.Context, tx *db.Tx) error {
@@ -62,9 +62,9 @@ func runs(ctx context.Context, tx *db.Tx, where string, args ...any) ([]*Run, er
 	for rows.Next() {
 		r := &Run{NotListed: []string{}}
 		var since, read, minute, started, changed, ended int64
-		var notListed, endless string
+		var notListed, endless, notCompared string
 		if err := rows.Scan(&r.Number, &r.Tenant, &r.Target, &r.Site, &r.Why, &r.Phase, &r.place, &r.page, &r.afterPlace, &since, &read, &minute, &r.minuteCalls, &r.Calls, &r.Matched,
-			&r.Foreign, &r.Healed, &r.Before, &notListed, &r.Fault, &started, &changed, &ended, &r.pages, &r.idle, &endless); err != nil {
+			&r.Foreign, &r.Healed, &r.Before, &notListed, &r.Fault, &started, &changed, &ended, &r.pages, &r.idle, &endless, &notCompared); err != nil {
 			return nil, err
 		}
 		r.Since, r.readAt, r.minuteAt, r.StartedAt, r.changedAt, r.EndedAt = at(since), at(read), at(minute), at(started), at(changed), at(ended)
@@ -73,6 +73,9 @@ func runs(ctx context.Context, tx *db.Tx, where string, args ...any) ([]*Run, er
 		}
 		if endless != "" {
 			r.Endless = strings.Split(endless, "\n")
+		}
+		if notCompared != "" {
+			r.NotCompared = strings.Split(notCompared, "\n")
 		}
 		out = append(out, r)
 	}

@@ -21,7 +21,7 @@ type shape struct {
 }
 
 var (
-	orderNames     = map[string]string{"number": "order", "reason": "", "site": "", "price_list": "", "price_list_version": "", "verdicts": ""} // what only a system of record says of an order
+	orderNames     = map[string]string{"number": "order", "reason": "", "site": "", "price_list": "", "price_list_version": "", "verdicts": "", "answers": ""} // what only a system of record says of an order
 	transportNames = map[string]string{"site": "shipment_site", "code": "milestone_code"}
 	documentNames  = map[string]string{"number": "document"}
 	inboundNames   = map[string]string{"number": "receipt"}

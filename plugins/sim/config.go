@@ -1,6 +1,8 @@
 package main
 
 import (
+	_ "embed" // the schema
+
 	"github.com/dockline/dockline/plugins"
 	"github.com/dockline/dockline/plugins/sim/day"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -31,10 +33,8 @@ type stockRow struct {
 	Quantity string `yaml:"quantity"`
 }
 
-const configSchema = `{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","additionalProperties":false,"properties":{
-"seed":{"type":"integer","minimum":0},"site":{"type":"string"},"movements_per_second":{"type":"number","minimum":0},
-"short_percent":{"type":"integer","minimum":0,"maximum":100},"partial_percent":{"type":"integer","minimum":0,"maximum":100},"count_percent":{"type":"integer","minimum":0,"maximum":100},
-"stock":{"type":"array","items":{"type":"object","additionalProperties":false,"required":["bin","item","quantity"],"properties":{"bin":{"type":"string"},"item":{"type":"string"},"unit":{"type":"string"},"lot":{"type":"string"},"quantity":{"type":"string"}}}}}}`
+//go:embed schema.json
+var configSchema string
 
 // parse reads a config section; id stands in for an empty site.
 func parse(text []byte, id string) (day.Config, float64, []*docklinev1.ConfigFault) {

@@ -3,6 +3,8 @@ package event
 import (
 	"slices"
 	"strings"
+
+	"github.com/dockline/dockline/proto/gs1"
 )
 
 // WrongGTIN says whether a code has the shape of a GTIN and a check digit that does not fit: a slip of the hand or of the scanner. What has
@@ -17,18 +19,6 @@ func WrongSSCC(code string) bool {
 	return wrongDigit(code, 18)
 }
 
-// wrongDigit weighs digits by three and one from the right (GS1 General Specifications, section 7.9).
 func wrongDigit(code string, lengths ...int) bool {
-	if !slices.Contains(lengths, len(code)) {
-		return false
-	}
-	sum, weight := 0, 1
-	for i := len(code) - 1; i >= 0; i-- {
-		if code[i] < '0' || code[i] > '9' {
-			return false
-		}
-		sum += weight * int(code[i]-'0')
-		weight = 4 - weight
-	}
-	return sum%10 != 0
+	return slices.Contains(lengths, len(code)) && gs1.AllDigits(code) && !gs1.Sound(code)
 }

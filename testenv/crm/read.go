@@ -31,6 +31,7 @@ func (s *Server) reads(mux *http.ServeMux) {
 	get("/api/calls", func(w http.ResponseWriter, r *http.Request) {
 		sandbox.WritePage(w, r, sandbox.CallsOf(r, s.store.calls))
 	})
+	s.readOpportunities(get)
 	get("/api/orders", func(w http.ResponseWriter, r *http.Request) {
 		var orders []Order
 		for _, number := range s.store.orderList {
@@ -77,6 +78,16 @@ func (c *Client) Orders(ctx context.Context) ([]Order, error) {
 // Cases lists all cases, oldest first.
 func (c *Client) Cases(ctx context.Context) ([]Case, error) {
 	return sandbox.All[Case](ctx, &c.Client, "/api/cases")
+}
+
+// Offer opens an opportunity.
+func (c *Client) Offer(ctx context.Context, customer string, lines ...OpportunityLine) (o Opportunity, err error) {
+	return o, c.Do(ctx, http.MethodPost, "/api/opportunities", map[string]any{"customer": customer, "lines": lines}, &o)
+}
+
+// ChangeOpportunity changes the fields that are named: status, order.
+func (c *Client) ChangeOpportunity(ctx context.Context, number string, fields map[string]string) error {
+	return c.Do(ctx, http.MethodPatch, "/api/opportunities/"+number, fields, nil)
 }
 
 // Customers lists the accounts.

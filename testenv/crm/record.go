@@ -17,6 +17,8 @@ type Customer struct {
 	PriceList        string `json:"price_list,omitempty"`
 	PriceListVersion string `json:"price_list_version,omitempty"`
 	CreditLimit      string `json:"credit_limit,omitempty"`
+	// AccountTeam is whose customer it is: for the CRM to say, and a copy in the ERP.
+	AccountTeam string `json:"account_team,omitempty"`
 }
 
 // Order is what customer service sees of an order. The CRM takes what it is told: that the newest source version wins is up to
@@ -77,6 +79,8 @@ type entry struct {
 	Call      *sandbox.Call `json:"call,omitempty"`
 	Order     *Order        `json:"order,omitempty"`
 	Case      *Case         `json:"case,omitempty"`
+	// Opportunity that was made or changed.
+	Opportunity *Opportunity `json:"opportunity,omitempty"`
 }
 
 // store is what the ledger's lines add up to.
@@ -89,6 +93,10 @@ type store struct {
 	calls     []sandbox.Call
 	// changed is when a case was last changed, by number.
 	changed map[string]time.Time
+	// opportunities by number, and how each of them stood, one after the other.
+	opportunities   map[string]Opportunity
+	opportunityList []string
+	changes         []Change
 }
 
 func (s *store) apply(e entry) {
@@ -109,6 +117,13 @@ func (s *store) apply(e entry) {
 		if e.Call != nil {
 			s.changed[e.Case.Number] = e.Call.At
 		}
+	}
+	if o := e.Opportunity; o != nil {
+		if _, known := s.opportunities[o.Number]; !known {
+			s.opportunityList = append(s.opportunityList, o.Number)
+		}
+		s.opportunities[o.Number] = *o
+		s.changes = append(s.changes, Change{Seq: int64(len(s.changes) + 1), At: o.ChangedAt, Record: *o})
 	}
 	if e.Call != nil {
 		s.calls = append(s.calls, *e.Call)
@@ -147,7 +162,7 @@ func putOrder(s *store, r *http.Request, body []byte, at time.Time) (entry, erro
 		return entry{}, sandbox.Refuse(http.StatusUnprocessableEntity, "wrong_number", "the record's number %q is not that of the path", order.Number)
 	}
 	switch order.Status {
-	case "accepted", "partly_shipped", "shipped", "invoiced", "cancelled":
+	case "accepted", "released", "backordered", "allocated", "in_preparation", "partly_shipped", "shipped", "invoiced", "cancelled":
 	default:
 		return entry{}, sandbox.Refuse(http.StatusUnprocessableEntity, "unknown_status", "there is no order status %q", order.Status)
 	}

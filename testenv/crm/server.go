@@ -1,5 +1,5 @@
-// Package crm is a sandbox CRM: an HTTP server with a store of its own that keeps a record of each order, cases and customers, and
-// a journal of everything that it was told. It does not look whether an external reference was used before.
+// Package crm is a sandbox CRM: an HTTP server with a store of its own that keeps a record of each order, cases, opportunities and customers,
+// and a journal of everything that it was told. It does not look whether an external reference was used before.
 package crm
 
 import (
@@ -46,7 +46,7 @@ func New(c Config) (*Server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Server{config: c, injector: sandbox.NewInjector(c.Seed, c.Faults), store: &store{orders: map[string]Order{}, cases: map[string]Case{}, changed: map[string]time.Time{}}}
+	s := &Server{config: c, injector: sandbox.NewInjector(c.Seed, c.Faults), store: &store{orders: map[string]Order{}, cases: map[string]Case{}, changed: map[string]time.Time{}, opportunities: map[string]Opportunity{}}}
 	ledger, err := sandbox.OpenLedger(filepath.Join(c.Dir, "crm.jsonl"), func(line []byte) error {
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {
@@ -89,6 +89,13 @@ func (s *Server) HandCustomer(code string, change func(*Customer)) error {
 	return fmt.Errorf("there is no customer %q", code)
 }
 
+// AddCustomer adds an account, as somebody does at its screen, kept as long as the process lives.
+func (s *Server) AddCustomer(c Customer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.store.customers = append(s.store.customers, c)
+}
+
 // Faults is the switch for failures.
 func (s *Server) Faults() *sandbox.Injector { return s.injector }
 
@@ -121,6 +128,8 @@ func (s *Server) told(do func(*store, *http.Request, []byte, time.Time) (entry, 
 			call.Made, answer = e.Order.Number, e.Order
 		case e.Case != nil:
 			call.Made, answer = e.Case.Number, e.Case
+		case e.Opportunity != nil:
+			call.Made, answer = e.Opportunity.Number, e.Opportunity
 		}
 		if failed := s.commit(e); failed != nil {
 			return nil, failed
@@ -134,6 +143,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("PUT /api/orders/{number}", s.told(putOrder))
 	mux.HandleFunc("POST /api/cases", s.told(createCase))
 	mux.HandleFunc("PATCH /api/cases/{number}", s.told(changeCase))
+	mux.HandleFunc("POST /api/opportunities", s.told(createOpportunity))
+	mux.HandleFunc("PATCH /api/opportunities/{number}", s.told(changeOpportunity))
 	mux.HandleFunc("PUT /api/products", s.putProducts)
 	s.reads(mux)
 	sandbox.Control(mux, s.injector)

@@ -28,6 +28,13 @@ var programs = testenv.Programs{List: []testenv.Program{testenv.CollectorProgram
 // Main runs the tests and removes the programs.
 func Main(m *testing.M) { programs.Main(m) }
 
+// MainWith is Main of tests whose sites are not processes of this machine: of the programs only the collector is built, and also puts what they
+// need beside it.
+func MainWith(m *testing.M, also func(dir string) error) {
+	programs.List, programs.Also = []testenv.Program{testenv.CollectorProgram}, also
+	programs.Main(m)
+}
+
 // Bin is the folder with the programs: dockline-agent, agent-clock (whose clock a test can set), dockline-collector and rows.
 func Bin(t testing.TB) string {
 	t.Helper()

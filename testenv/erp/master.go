@@ -33,6 +33,8 @@ type Customer struct {
 	PriceListVersion string `json:"price_list_version,omitempty"`
 	// CreditLimit is up to how much may be open; nil is no limit.
 	CreditLimit *decimal.Decimal `json:"credit_limit,omitempty"`
+	// AccountTeam is a copy of whose customer it is: the CRM says.
+	AccountTeam string `json:"account_team,omitempty"`
 }
 
 // Site is a warehouse with its bins.

@@ -76,13 +76,13 @@ func unpacked(path string) ([]byte, error) {
 }
 
 func headerOf(text []byte) []string {
-	row, _ := delimited.NewReader(text, delimited.Format{}).Next()
+	row, _ := delimited.NewReader(bytes.NewReader(text), delimited.Format{}).Next()
 	return row.Cells
 }
 
 // take reads the rows and makes the text to be dropped.
 func (f *File) take(text []byte, day string) error {
-	r := delimited.NewReader(text, f.Mapping.format)
+	r := delimited.NewReader(bytes.NewReader(text), f.Mapping.format)
 	head, ok := r.Next()
 	if !ok {
 		return fmt.Errorf("%s is empty", f.Name)
@@ -203,7 +203,7 @@ func join(path string, text []byte, m *Mapping) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is to be joined to %s: %w", m.Join.File, path, err)
 	}
-	h, l := delimited.NewReader(heads, m.format), delimited.NewReader(text, m.format)
+	h, l := delimited.NewReader(bytes.NewReader(heads), m.format), delimited.NewReader(bytes.NewReader(text), m.format)
 	headTitle, okHead := h.Next()
 	lineTitle, okLine := l.Next()
 	inHeads, inLines := place(headTitle.Cells, m.Join.On), place(lineTitle.Cells, m.Join.On)

@@ -55,6 +55,8 @@ type Injector struct {
 	faults Faults
 	queue  []Mode
 	counts map[Mode]int
+
+	switches switches
 }
 
 // NewInjector starts with these faults.
@@ -151,7 +153,7 @@ func (i *Injector) Fail(next http.Handler) http.Handler {
 		}
 		switch mode {
 		case Fine:
-			next.ServeHTTP(w, r)
+			i.serve(next, w, r)
 		case ErrorBefore:
 			WriteError(w, http.StatusInternalServerError, "internal", "the database connection was lost")
 		case Busy:

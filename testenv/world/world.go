@@ -184,7 +184,7 @@ func (w *World) open(ctx context.Context) (err error) {
 func accounts(m *erp.Master) []crm.Customer {
 	var all []crm.Customer
 	for _, c := range m.Customers {
-		of := crm.Customer{Code: c.Code, Name: c.Name, PriceList: c.PriceList, PriceListVersion: c.PriceListVersion}
+		of := crm.Customer{Code: c.Code, Name: c.Name, PriceList: c.PriceList, PriceListVersion: c.PriceListVersion, AccountTeam: c.AccountTeam}
 		if c.CreditLimit != nil {
 			of.CreditLimit = c.CreditLimit.String()
 		}

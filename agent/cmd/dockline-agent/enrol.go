@@ -22,14 +22,22 @@ type enrolCommand struct {
 	Fingerprint string        `required:"" help:"SHA-256 of the collector's authority; nobody else is given the token."`
 	Token       string        `env:"DOCKLINE_TOKEN" help:"The one-time token. Other users of this machine can see it in the list of processes: prefer the variable, or --token-file."`
 	TokenFile   string        `placeholder:"FILE" help:"A file that holds the token; - is the standard input."`
+	Tenant      string        `help:"The tenant that the token must be for; empty takes the token's."`
+	Site        string        `help:"The site that the token must be for; empty takes the token's."`
 	DataDir     string        `help:"Folder for everything the agent keeps; by default beside the configuration, and for /etc/dockline/agent.yaml /var/lib/dockline-agent, or as that has it." type:"path"`
 	Plugins     string        `type:"existingfile" placeholder:"FILE" help:"A file with the section plugins of a new agent.yaml; one that is there stays as it is."`
 	Proxy       string        `help:"An HTTP proxy to go through by CONNECT: http://host:port, or environment."`
 	Patience    time.Duration `default:"1m" help:"How long to go on trying where the collector does not answer."`
+	// Installers run it at every upgrade too.
+	UnlessConfigured bool `help:"Do nothing where there is a configuration."`
 }
 
 // Run fetches the site's certificate and writes what is missing of its configuration. Run again it gets the same answer.
 func (c *enrolCommand) Run(all *commands) error {
+	if _, err := os.Stat(all.Config); c.UnlessConfigured && err == nil {
+		fmt.Printf("%s is there: nothing is done\n", all.Config)
+		return nil
+	}
 	token, err := c.token()
 	if err != nil {
 		return err
@@ -37,6 +45,9 @@ func (c *enrolCommand) Run(all *commands) error {
 	tenant, site, _, ok := wire.SplitToken(token)
 	if !ok {
 		return errors.New("this is no token: it is tenant.site.secret, as `dockline-collector site add` printed it; copy it whole")
+	}
+	if cmp.Or(c.Tenant, tenant) != tenant || cmp.Or(c.Site, site) != site {
+		return fmt.Errorf("the token is for site %s of tenant %s, and this is to be %s of %s: take the token of this site", site, tenant, cmp.Or(c.Site, site), cmp.Or(c.Tenant, tenant))
 	}
 	identity, proxy, err := c.place(all.Config, tenant, site)
 	if err != nil {

@@ -31,6 +31,7 @@ type commands struct {
 	Uninstall  uninstallCommand  `cmd:"" help:"Stop and remove the service; its data stays."`
 	Start      startCommand      `cmd:"" help:"Start the service."`
 	Stop       stopCommand       `cmd:"" help:"Stop the service."`
+	Service    serviceCommand    `cmd:"" help:"Look after the service's registration."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 

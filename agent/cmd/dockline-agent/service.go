@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/dockline/dockline/agent"
 	"github.com/dockline/dockline/agent/service"
@@ -70,8 +73,17 @@ type serviceRunCommand struct{}
 
 // Run is what the service manager starts.
 func (serviceRunCommand) Run(all *commands) error {
+	defer service.KeepLog(filepath.Join(filepath.Dir(all.Config), "logs"))()
 	var opened atomic.Pointer[agent.Agent]
 	return service.Run(func(ctx context.Context, ready func()) error {
+		if service.AwaitsConfig {
+			if err := awaitConfig(ctx, all.Config, ready); err != nil {
+				return err
+			}
+		}
+		if err := service.Heal(registeredAt(all.Config)); err != nil {
+			fmt.Fprintf(os.Stderr, "the service's registration is not as it should be: %v\n", err)
+		}
 		return agent.Serve(ctx, all.Config, func(a *agent.Agent) {
 			opened.Store(a)
 			ready()
@@ -81,4 +93,26 @@ func (serviceRunCommand) Run(all *commands) error {
 			a.Alive()
 		}
 	})
+}
+
+// configLook is how often a service without a configuration looks for one.
+const configLook = time.Second
+
+// awaitConfig returns once there is a configuration, which is not looked into. The service counts as started while it waits.
+func awaitConfig(ctx context.Context, path string, ready func()) error {
+	for told := false; ; told = true {
+		_, err := os.Stat(path)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if !told {
+			fmt.Fprintf(os.Stderr, "there is no configuration %s yet: `dockline-agent enrol`, as `dockline-collector site add` prints it, writes one; the service waits for it\n", path)
+			ready()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(configLook):
+		}
+	}
 }

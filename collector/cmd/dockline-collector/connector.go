@@ -111,10 +111,13 @@ func (c *connectorTryCommand) Run(all *commands) error {
 	if !slices.Contains(names, c.Name) {
 		return wrong("tenant %s has no connector %s in %s; there is %v", c.Tenant, c.Name, all.Config, names)
 	}
-	made, err := collector.OpenConnector(config, c.Tenant, c.Name)
+	ctx, stop := interruptible()
+	defer stop()
+	made, err := collector.OpenConnector(ctx, config, c.Tenant, c.Name)
 	if err != nil {
 		return wrongCall{err}
 	}
+	defer func() { _ = collector.CloseConnector(made) }()
 	p, err := c.posting(made)
 	if err != nil {
 		return err
@@ -124,8 +127,6 @@ func (c *connectorTryCommand) Run(all *commands) error {
 			return err
 		}
 	}
-	ctx, stop := interruptible()
-	defer stop()
 	return c.report(c.calls(ctx, made, p))
 }
 

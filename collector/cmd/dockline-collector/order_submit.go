@@ -29,7 +29,8 @@ number is the customer's own, or the shop's. Needed are number, customer and lin
 promised_at, ship_to (lines of text), and of each line its number (line), unit and unit_price. Systems of record are told as routing.yaml says
 (order_create), and decide whether they accept it: order list shows it then, and find leads from its number to theirs.
 
-The same order handed in again, with the same number, customer and channel, changes nothing and says so. Another one under these is refused.
+The same order handed in again, with the same number, customer and channel, changes nothing and says so. Another one under these corrects an
+order that the system of record has refused; any other is refused here.
 
 The collector may be at work or stopped. Whoever does this needs the scope order.act where the tenant has users.
 
@@ -61,6 +62,9 @@ func (c *orderSubmitCommand) Run(all *commands) error {
 			return printJSON(taken)
 		case taken.Known:
 			fmt.Printf("order %s of customer %s was handed in before, and nothing has changed (event %s)\n", taken.Number, taken.Customer, shortID(taken.Event))
+			return nil
+		case taken.Version > 1:
+			fmt.Printf("order %s of customer %s is taken in as version %d, which corrects what the system of record refused (event %s)\n", taken.Number, taken.Customer, taken.Version, shortID(taken.Event))
 			return nil
 		}
 		fmt.Printf("order %s of customer %s is taken in (event %s); `dockline-collector find %s` says what the system of record makes of it\n", taken.Number, taken.Customer, shortID(taken.Event), taken.Number)

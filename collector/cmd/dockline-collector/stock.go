@@ -134,7 +134,7 @@ func printPromise(out io.Writer, p stock.Promise) error {
 	}
 	stale := ""
 	if p.Stale {
-		stale = ", by what may be out of date: a site has told nothing for longer than stock.yaml allows (stale_after)"
+		stale = ", by what may be out of date. " + p.StaleBecause
 	}
 	_, err := fmt.Fprintf(out, "%s of %s can be promised%s\n", p.ATP, p.Item, stale)
 	return err

@@ -180,6 +180,9 @@ func printSweep(out io.Writer, r *sweep.Report, all bool) error {
 	for _, why := range r.Endless {
 		fmt.Fprintf(out, "  %s\n", why)
 	}
+	for _, why := range r.NotCompared {
+		fmt.Fprintf(out, "  %s\n", why)
+	}
 	if r.ByPending+r.ByGap > 0 {
 		fmt.Fprintf(out, "  explained: %d by postings under way, %d by gaps in what sites have reported\n", r.ByPending, r.ByGap)
 	}
@@ -206,6 +209,9 @@ func printSweep(out io.Writer, r *sweep.Report, all bool) error {
 		fmt.Fprintf(out, "  [%s] %s", tag, f.Text)
 		if f.Value != "" {
 			fmt.Fprintf(out, " Worth %s.", f.Value)
+		}
+		if f.Owner != "" {
+			fmt.Fprintf(out, " It is owned by: %s.", strings.ReplaceAll(f.Owner, "_", " "))
 		}
 		if f.Healing != "" {
 			fmt.Fprintf(out, " %s", f.Healing)

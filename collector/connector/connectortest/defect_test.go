@@ -6,7 +6,10 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/connector/connectortest"
@@ -147,4 +150,89 @@ func (b *byClock) Changes(ctx context.Context, since connector.Cursor) (connecto
 		return false
 	})
 	return c, err
+}
+
+// forgetful lists a record no more once it has told of two of them, and newestRecords pages by offset with the newest first.
+type forgetful struct{ *connectortest.Keeper }
+
+func (f forgetful) ListRecords(ctx context.Context, l connector.Listing) (connector.ListedPage, error) {
+	page, err := f.Keeper.ListRecords(ctx, l)
+	page.More = false
+	return page, err
+}
+
+type newestRecords struct{ *connectortest.Keeper }
+
+func (n newestRecords) ListRecords(ctx context.Context, l connector.Listing) (page connector.ListedPage, err error) {
+	var all []connector.Listed
+	for part := (connector.Listing{Kind: l.Kind}); ; part.Page = page.Next {
+		if page, err = n.Keeper.ListRecords(ctx, part); err != nil {
+			return page, err
+		}
+		if all = append(all, page.Documents...); !page.More {
+			break
+		}
+	}
+	slices.Reverse(all)
+	from, _ := strconv.Atoi(l.Page)
+	to := min(from+2, len(all))
+	return connector.ListedPage{Documents: all[min(from, to):to], Next: strconv.Itoa(to), More: to < len(all)}, nil
+}
+
+// circling names the first page again after the last one.
+type circling struct{ *connectortest.Keeper }
+
+func (c circling) ListRecords(ctx context.Context, l connector.Listing) (connector.ListedPage, error) {
+	page, err := c.Keeper.ListRecords(ctx, l)
+	if err == nil && !page.More {
+		page.Next, page.More = "", true
+	}
+	return page, err
+}
+
+// racing looks and then makes, with time between for another that does the same.
+type racing struct{ *connectortest.Memory }
+
+func (r racing) Apply(ctx context.Context, p *connector.Posting) (connector.Result, error) {
+	if p.Kind != connector.ServiceCase {
+		return r.Memory.Apply(ctx, p)
+	}
+	found, err := r.Find(ctx, p)
+	if err != nil || len(found) > 0 {
+		return r.Memory.Apply(ctx, p)
+	}
+	arrived := racers.Add(1)
+	for deadline := time.Now().Add(time.Second); arrived%2 == 1 && racers.Load() == arrived && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	r.Double(p)
+	return connector.Result{}, nil
+}
+
+// racers is how many have looked and found nothing.
+var racers atomic.Int64
+
+// yielding leaves what somebody has changed since it looked, and says that all went well.
+type yielding struct{ *connectortest.Memory }
+
+func (y yielding) Apply(ctx context.Context, p *connector.Posting) (connector.Result, error) {
+	before := y.Document(p.Kind, p.Key)
+	if before == nil || p.Kind != connector.OrderStatus {
+		return y.Memory.Apply(ctx, p)
+	}
+	if y.Fail("restate", p) != connectortest.None || proto.Equal(before, y.Document(p.Kind, p.Key)) {
+		return y.Memory.Apply(ctx, p)
+	}
+	return connector.Result{}, nil
+}
+
+// hiding shows one document where there are several, once a person has entered a second while it wrote.
+type hiding struct{ *connectortest.Memory }
+
+func (h hiding) Find(ctx context.Context, p *connector.Posting) ([]connector.Found, error) {
+	found, err := h.Memory.Find(ctx, p)
+	if len(found) > 1 && p.Kind == connector.InvoiceTrigger {
+		found = found[len(found)-1:]
+	}
+	return found, err
 }

@@ -59,6 +59,17 @@ type Harness struct {
 	Reshape func(t *testing.T) (restore func())
 	// Meddle changes the content of the posting's document, as a person would; false where the kind's documents cannot be changed.
 	Meddle func(t *testing.T, p *connector.Posting) bool
+	// Second is another connector to the same target, as another process has.
+	Second connector.Connector
+	// Careless: the target takes a second document of such a posting as it took the first, and nothing that a connector can do beforehand prevents it when two
+	// write at once; that they do not is up to who sends, and the connector shows what came of it.
+	Careless func(kind connector.Kind) bool
+	// Between has something done once, after the connector has looked and when its next writing request arrives, before that has its effect. What it
+	// returns takes it back and says whether it was done.
+	Between func(t *testing.T, do func()) (clear func() bool)
+	// Record makes a record of a kind that the connector lists (RecordLister), as a person does, and says how it must be listed: its Number, and what is known of
+	// its fields and lines.
+	Record func(t *testing.T, kind connector.Kind) connector.Listed
 	// Skew puts the target's clock ahead, until what it returns puts it right.
 	Skew func(t *testing.T, ahead time.Duration) (restore func())
 	// Happen makes n orders be accepted in the target, one after the other, and returns their numbers: the subjects of what

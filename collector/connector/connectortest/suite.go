@@ -43,6 +43,9 @@ func Run(t *testing.T, h Harness) {
 			t.Run("list "+string(kind)+" under change", func(t *testing.T) { s.listedUnderChange(t, kind) })
 		}
 	}
+	for _, kind := range connector.Records(h.Connector) {
+		t.Run("records of "+string(kind), func(t *testing.T) { s.records(t, kind) })
+	}
 	t.Run("changes", s.changes)
 	t.Run("changes without the right", s.changesForbidden)
 	t.Run("clock ahead", s.skewed)
@@ -73,6 +76,8 @@ func (s suite) kind(t *testing.T, kind connector.Kind, style connector.Style) {
 	t.Run("a business reason is named", func(t *testing.T) {
 		s.refused(t, kind, s.h.Closed, docklinev1.FaultClass_FAULT_CLASS_PROCESS)
 	})
+	t.Run("two writers at once", func(t *testing.T) { s.together(t, kind, style) })
+	t.Run("a person between", func(t *testing.T) { s.between(t, kind, style) })
 	t.Run("right taken away", func(t *testing.T) { s.forbidden(t, kind) })
 	t.Run("another shape", func(t *testing.T) { s.reshaped(t, kind) })
 	t.Run("changed by hand", func(t *testing.T) { s.meddled(t, kind) })

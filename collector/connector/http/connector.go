@@ -51,7 +51,8 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Connector is a connector.Connector by a definition. It keeps nothing but open connections, its rate, and the session that it has at the system.
+// Connector is a connector.Connector by a definition. It keeps nothing but open connections, its rate, the session that it has at the system, and
+// where it has been in the feeds that it is reading.
 type Connector struct {
 	definition *Definition
 	system     string
@@ -64,6 +65,7 @@ type Connector struct {
 	limiter    *limiter
 	sessions   sessions
 	hidden     hidden
+	chains     chains
 }
 
 var _ connector.Connector = (*Connector)(nil)

@@ -34,7 +34,13 @@ type erpWorld struct {
 
 func openERP(t *testing.T, f sandbox.Faults, config connectorhttp.Config) *erpWorld {
 	t.Helper()
-	s, err := erp.New(erp.Config{Dir: t.TempDir(), Seed: 5, Faults: f})
+	return openERPAt(t, f, config, func() int64 { return 0 })
+}
+
+// openERPAt has the ERP's clock ahead by so many nanoseconds.
+func openERPAt(t *testing.T, f sandbox.Faults, config connectorhttp.Config, ahead func() int64) *erpWorld {
+	t.Helper()
+	s, err := erp.New(erp.Config{Dir: t.TempDir(), Seed: 5, Faults: f, Now: func() time.Time { return time.Now().Add(time.Duration(ahead())) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,6 +65,9 @@ func (c *Connector) Changes(ctx context.Context, since connector.Cursor) (connec
 		return connector.Changes{}, err
 	}
 	out := connector.Changes{Cursor: connector.Cursor(next), More: more && next != string(since)}
+	if err := c.chains.follow("changes", ch.next.where, string(since), next, out.More); err != nil {
+		return connector.Changes{}, err
+	}
 	for _, item := range items {
 		events, err := c.eventsOf(ctx, ch, v.with(values{"item": item}))
 		if err != nil {

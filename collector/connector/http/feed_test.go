@@ -14,6 +14,7 @@ import (
 
 	"github.com/dockline/dockline/collector/connector"
 	connectorhttp "github.com/dockline/dockline/collector/connector/http"
+	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
 // shelf has so many documents and shows them page by page, in whatever style it is asked in.
@@ -97,6 +98,56 @@ func TestFindReadsEveryPage(t *testing.T) {
 				t.Errorf("found %v, %v", found, err)
 			}
 		})
+	}
+}
+
+// A feed whose answers lead back to one that was read already is a fault with its remedy, for changes and for master data; read again from the beginning, or from
+// where it stands, it is walked once more, and never for ever.
+//
+// Shows: S1
+func TestAFeedInACircle(t *testing.T) {
+	web := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		at, _ := strconv.Atoi(r.URL.Query().Get("since"))
+		next := map[int]int{0: 1, 1: 2, 2: 3, 3: 1}[at]
+		reply(w, 200, map[string]any{"items": []any{map[string]any{"code": fmt.Sprint("A", at)}}, "next": strconv.Itoa(next), "more": true})
+	}))
+	t.Cleanup(web.Close)
+	const feed = `path: '"/feed"', query: '{"since": cursor}', items: body.items, next: body.next, more: body.more`
+	c := described(t, connectorhttp.Config{URL: web.URL}, issuesOnly+`
+changes: {`+feed+`, occurred_at: 'timestamp("2026-11-01T00:00:00Z")', events: [{when: 'false', kind: order.cancelled, subject: item.code, key: item.code, revision: '"1"', payload: 'OrderCancelled{number: item.code}'}]}
+master:
+  customer: {`+feed+`, code: item.code, record: 'MasterRecord{code: item.code}'}
+`)
+	for name, read := range map[string]func(connector.Cursor) (connector.Cursor, bool, error){
+		"changes": func(since connector.Cursor) (connector.Cursor, bool, error) {
+			page, err := c.Changes(t.Context(), since)
+			return page.Cursor, page.More, err
+		},
+		"master": func(since connector.Cursor) (connector.Cursor, bool, error) {
+			page, err := c.Master(t.Context(), docklinev1.MasterKind_MASTER_KIND_CUSTOMER, since)
+			return page.Cursor, page.More, err
+		},
+	} {
+		var since connector.Cursor
+		for _, answers := range []int{3, 2} { // from the beginning 1, 2 and 3; then, from 3, what is 1 and 2
+			n := 0
+			for {
+				next, more, err := read(since)
+				if err != nil {
+					if f := fault(t, err); f.Code != "pages_in_a_circle" || f.Remedy == "" || f.Unknown {
+						t.Errorf("%s: %+v", name, f)
+					}
+					break
+				}
+				if n++; n > 10 || !more {
+					t.Fatalf("%s: after %d answers there is still no fault", name, n)
+				}
+				since = next
+			}
+			if n != answers {
+				t.Errorf("%s: %d answers before the circle was seen, want %d", name, n, answers)
+			}
+		}
 	}
 }
 

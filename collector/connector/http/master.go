@@ -94,6 +94,9 @@ func (c *Connector) Master(ctx context.Context, kind docklinev1.MasterKind, sinc
 		return page, err
 	}
 	page.Cursor, page.More = connector.Cursor(next), page.More && next != string(since)
+	if err := c.chains.follow("master."+connector.MasterKindName(kind), f.next.where, string(since), next, page.More); err != nil {
+		return connector.MasterPage{}, err
+	}
 	for _, item := range items {
 		if ctx.Err() != nil {
 			return page, ctx.Err()

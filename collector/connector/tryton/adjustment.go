@@ -93,12 +93,13 @@ func (c *Connector) applyAdjustment(ctx context.Context, p *connector.Posting) (
 		return connector.Result{}, err
 	}
 	before, err := c.inventories(ctx, p.Key)
+	if err == nil {
+		before, err = c.oneInventory(ctx, p, before)
+	}
 	if err != nil {
 		return connector.Result{}, err
 	}
 	switch {
-	case len(before) > 1:
-		return connector.Result{}, duplicate(p, "inventory")
 	case len(before) == 1 && before[0].state == "done" && before[0].is(doc, delta):
 		return c.result(documentInventory, before[0].number), nil
 	case len(before) == 1 && before[0].state == "done":

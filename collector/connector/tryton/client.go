@@ -159,7 +159,7 @@ func (c *client) login(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.plain(ctx, "common.db.login", "", c.settings.Login, map[string]any{"password": password})
+	result, err := c.plain(ctx, methodLogin, "", c.settings.Login, map[string]any{"password": password})
 	if err != nil {
 		return nil, err
 	}
@@ -235,19 +235,26 @@ func (c *client) post(ctx context.Context, method, authorization string, params 
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}
-	resp, err := c.http.Do(req)
+	show := shown(ctx, method, req, text)
+	resp, body, err := c.exchange(req)
+	show(resp, body, err)
 	if err != nil {
 		return fail(err)
+	}
+	return resp.StatusCode, resp.Header, body, nil
+}
+
+func (c *client) exchange(req *nethttp.Request) (*nethttp.Response, []byte, error) {
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err == nil && len(body) > maxAnswer {
 		err = errors.New("the answer is larger than 64 MiB")
 	}
-	if err != nil {
-		return fail(err)
-	}
-	return resp.StatusCode, resp.Header, body, nil
+	return resp, body, err
 }
 
 // searchRead returns the records that match a domain, by id.

@@ -67,7 +67,8 @@ func (c *Connector) Kinds() map[connector.Kind]connector.Style {
 	}
 	return map[connector.Kind]connector.Style{connector.GoodsIssue: connector.Advance, connector.InvoiceTrigger: connector.Advance,
 		connector.StockAdjustment: connector.CreateOnce, connector.OrderCreate: connector.CreateOnce, connector.ReturnReceipt: connector.CreateOnce,
-		connector.CreditRequest: connector.CreateOnce}
+		connector.CreditRequest: connector.CreateOnce, connector.OrderAmendment: connector.CreateOnce,
+		connector.GoodsIssueReversal: connector.CreateOnce, connector.InvoiceReversal: connector.CreateOnce, connector.CreditReversal: connector.CreateOnce}
 }
 
 // SettleTime is how long a transaction of Tryton may go on after its client has gone.
@@ -105,6 +106,12 @@ func (c *Connector) Find(ctx context.Context, p *connector.Posting) ([]connector
 		return c.findReturn(ctx, p)
 	case connector.CreditRequest:
 		return c.findCredit(ctx, p)
+	case connector.OrderAmendment:
+		return c.findAmendment(ctx, p)
+	case connector.GoodsIssueReversal:
+		return c.findIssueReversal(ctx, p)
+	case connector.InvoiceReversal, connector.CreditReversal:
+		return c.findBillReversal(ctx, p)
 	case connector.OrderStatus, connector.ServiceCase:
 		return c.findRestated(ctx, p)
 	}
@@ -126,6 +133,12 @@ func (c *Connector) Apply(ctx context.Context, p *connector.Posting) (connector.
 		return c.applyReturn(ctx, p)
 	case connector.CreditRequest:
 		return c.applyCredit(ctx, p)
+	case connector.OrderAmendment:
+		return c.applyAmendment(ctx, p)
+	case connector.GoodsIssueReversal:
+		return c.applyIssueReversal(ctx, p)
+	case connector.InvoiceReversal, connector.CreditReversal:
+		return c.applyBillReversal(ctx, p)
 	case connector.OrderStatus, connector.ServiceCase:
 		return c.applyRestated(ctx, p)
 	}
@@ -138,6 +151,11 @@ func unknownKind(p *connector.Posting) error {
 
 func duplicate(p *connector.Posting, what string) error {
 	return processFault("duplicate", "see which is right in Tryton and take the reference from the others", "more than one %s has the reference %s", what, p.Key)
+}
+
+// numbered is a reference that has a number only, by which drafts are told apart.
+func numbered(number string) *docklinev1.DocumentReference {
+	return &docklinev1.DocumentReference{Number: number}
 }
 
 func (c *Connector) document(kind, number string) *docklinev1.DocumentReference {

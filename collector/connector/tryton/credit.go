@@ -106,6 +106,9 @@ func (c *Connector) findCredit(ctx context.Context, p *connector.Posting) ([]con
 	if err != nil {
 		return nil, err
 	}
+	if len(bound) == 0 {
+		return c.cancelledBill(ctx, p, documentCredit)
+	}
 	var out []connector.Found
 	for _, k := range bound {
 		f := connector.Found{Document: c.document(documentCredit, k.number), Draft: !k.posted(), Difference: k.differ(wanted)}
@@ -125,6 +128,9 @@ func (c *Connector) applyCredit(ctx context.Context, p *connector.Posting) (conn
 		return connector.Result{}, err
 	}
 	bound, err := c.boundCredits(ctx, p.Key)
+	if err == nil {
+		bound, err = c.oneCredit(ctx, p, bound)
+	}
 	if err == nil && len(bound) == 0 {
 		bound, err = c.makeCredit(ctx, p, wanted)
 	}

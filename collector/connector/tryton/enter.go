@@ -93,6 +93,9 @@ func (c *Connector) findOrder(ctx context.Context, p *connector.Posting) ([]conn
 func (c *Connector) applyOrder(ctx context.Context, p *connector.Posting) (connector.Result, error) {
 	o := p.Document.GetOrderCreate()
 	all, err := c.enteredOrders(ctx, p)
+	if err == nil {
+		all, err = c.oneOrder(ctx, p, all)
+	}
 	if err == nil && len(all) == 0 {
 		if err = c.makeOrder(ctx, p, o); err == nil {
 			all, err = c.enteredOrders(ctx, p)

@@ -50,12 +50,12 @@ func (c *Connector) saleEvents(ctx context.Context, ids []int64, born string) ([
 			out = append(out, e)
 			continue
 		}
-		at := accepted[s.id("id")]
+		at := changedSince(accepted[s.id("id")], lines[s.id("id")])
 		e := &docklinev1.Event{Subject: s.text("number"), Documents: []*docklinev1.DocumentReference{c.document(documentSale, s.text("number"))}}
 		switch s.text("state") {
 		case "processing", "done": // a confirmed one is processed in a second transaction, which makes its shipment
 			order := c.order(s, lines[s.id("id")], sites)
-			if len(order.Lines) == 0 || closed(s) && at.Format(stampFormat) <= born {
+			if len(order.Lines) == 0 || closed(s) && accepted[s.id("id")].Format(stampFormat) <= born {
 				continue // services, and what was over before Dockline began
 			}
 			e.Kind, e.Payload = docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED, &docklinev1.Event_Order{Order: order}
@@ -98,6 +98,22 @@ func (c *Connector) dealsOf(ctx context.Context, sales []row) (map[int64]string,
 	return out, err
 }
 
+// changedSince is when the lines of an order became what they are, as far as they tell: when the youngest of them was made, and when it was last amended. A later
+// revision of an order must tell of a later time.
+func changedSince(at time.Time, lines []row) time.Time {
+	for _, l := range lines {
+		for _, m := range marks(l.text("note")) {
+			if m.at.After(at) {
+				at = m.at
+			}
+		}
+		if made := l.time("create_date"); made.After(at) {
+			at = made
+		}
+	}
+	return at
+}
+
 // closed: nothing of the order is left to ship.
 func closed(sale row) bool {
 	return sale.text("state") == "done" || sale.text("shipment_state") == "sent"
@@ -136,8 +152,8 @@ func (c *Connector) saleLines(ctx context.Context, sales []row) (map[int64][]row
 	for _, s := range sales {
 		ids = append(ids, s.ids("lines")...)
 	}
-	found, err := c.client.read(ctx, modelSaleLine, nil, ids, "sale", "type", "product", "product.code", "product.name", "product.type", "quantity",
-		"unit.symbol", "unit_price", "description")
+	found, err := c.client.read(ctx, modelSaleLine, nil, ids, "sale", "type", "product", "product.code", "product.name", "product.type", "product.default_uom",
+		"product.default_uom.factor", "quantity", "unit", "unit.symbol", "unit.factor", "unit_price", "description", "note", "create_date")
 	slices.SortFunc(found, func(a, b row) int { return int(a.id("id") - b.id("id")) })
 	out := map[int64][]row{}
 	for _, l := range found {
@@ -162,22 +178,32 @@ func (c *Connector) order(s row, lines []row, sites []site) *docklinev1.Order {
 		}
 	}
 	for _, l := range lines {
-		if l.text("type") != "line" || l.id("product") == 0 || l.sub("product").text("type") == "service" || l.quantity("quantity") <= 0 {
+		if l.text("type") != "line" || l.id("product") == 0 || l.sub("product").text("type") == "service" || l.quantity("quantity") < 0 ||
+			l.quantity("quantity") == 0 && len(marks(l.text("note"))) == 0 { // a line that we emptied is still one of the order's
 			continue
 		}
-		o.Lines = append(o.Lines, &docklinev1.Line{OrderLine: lineNumber(l.id("id")), Item: l.sub("product").text("code"), UnitPrice: l.text("unit_price"),
-			Description: l.sub("product").text("name"), Quantity: &docklinev1.Quantity{Value: event.FormatQuantity(l.quantity("quantity")), Unit: c.unit(l.sub("unit").text("symbol"))}})
+		line := &docklinev1.Line{OrderLine: lineNumber(l.id("id")), Item: l.sub("product").text("code"), UnitPrice: l.text("unit_price"),
+			Description: l.sub("product").text("name"), Quantity: &docklinev1.Quantity{Value: event.FormatQuantity(l.quantity("quantity")), Unit: c.unit(l.sub("unit").text("symbol"))}}
+		if item, n := standsFor(l.text("note")); item != "" {
+			line.OriginalItem, line.OriginalQuantity = item, &docklinev1.Quantity{Value: n}
+		}
+		o.Lines = append(o.Lines, line)
 	}
 	return o
 }
 
 // invoiceEvents reports posted invoices and credit notes, but for those of an order that was over before Dockline began.
 func (c *Connector) invoiceEvents(ctx context.Context, ids []int64, born string) ([]*docklinev1.Event, error) {
-	invoices, err := c.client.read(ctx, modelInvoice, nil, ids, "number", "state", "total_amount", "currency.code", "sales", "lines", "move", "move.create_date", "create_date", "reference")
+	invoices, err := c.client.read(ctx, modelInvoice, nil, ids, "number", "state", "total_amount", "currency.code", "sales", "lines", "move", "move.create_date", "create_date", "write_date",
+		"reference", "cancel_move")
 	if err != nil {
 		return nil, err
 	}
-	invoices = slices.DeleteFunc(invoices, func(r row) bool { return r.text("state") != "posted" && r.text("state") != "paid" })
+	void := slices.DeleteFunc(slices.Clone(invoices), func(r row) bool { return r.text("state") != "cancelled" || r.id("cancel_move") == 0 })
+	// What turns another round is no invoice and no credit note of its own: the centre knows that it has told it.
+	invoices = slices.DeleteFunc(invoices, func(r row) bool {
+		return r.text("state") != "posted" && r.text("state") != "paid" || strings.HasPrefix(r.text("reference"), reversalPrefix)
+	})
 	slices.SortFunc(invoices, func(a, b row) int { return int(a.id("id") - b.id("id")) })
 	credits := func(r row) bool { return strings.HasPrefix(r.text("total_amount"), "-") }
 	out, err := c.creditEvents(ctx, slices.DeleteFunc(slices.Clone(invoices), func(r row) bool { return !credits(r) }), born)
@@ -185,6 +211,11 @@ func (c *Connector) invoiceEvents(ctx context.Context, ids []int64, born string)
 		return nil, err
 	}
 	invoices = slices.DeleteFunc(invoices, credits)
+	voided, err := c.voidEvents(ctx, slices.DeleteFunc(void, credits), born)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, voided...)
 	var sales, lines []int64
 	for _, i := range invoices {
 		sales, lines = append(sales, i.ids("sales")...), append(lines, i.ids("lines")...)
@@ -221,6 +252,27 @@ func (c *Connector) invoiceEvents(ctx context.Context, ids []int64, born string)
 		out = append(out, revise(e, fmt.Sprintf("invoice/%d", i.id("id")), at))
 	}
 	return out, nil
+}
+
+// voidEvents report invoices that were posted, and then cancelled by a credit note with refund.
+func (c *Connector) voidEvents(ctx context.Context, invoices []row, born string) (out []*docklinev1.Event, err error) {
+	sales := map[int64]bool{}
+	for _, i := range invoices {
+		for _, id := range i.ids("sales") {
+			sales[id] = true
+		}
+	}
+	numbers, err := c.named(ctx, modelSale, sales, "number")
+	for _, i := range invoices {
+		of, at := i.ids("sales"), changedAt(i)
+		if len(of) != 1 || at.Format(stampFormat) <= born {
+			continue
+		}
+		e := &docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_INVOICE_VOIDED, Subject: i.text("number"), Documents: []*docklinev1.DocumentReference{c.document(documentInvoice, i.text("number"))},
+			Payload: &docklinev1.Event_InvoiceVoid{InvoiceVoid: &docklinev1.InvoiceVoid{Number: i.text("number"), Order: numbers[of[0]].text("number"), Reason: "cancelled in Tryton"}}}
+		out = append(out, revise(e, fmt.Sprintf("invoice_void/%d", i.id("id")), at))
+	}
+	return out, err
 }
 
 // shippedBy is the reference of the shipment that each invoice line stands for, where it has one.
@@ -265,6 +317,7 @@ func shipmentsOf(order string, lines []int64, shipped map[int64]string) []string
 	var out []string
 	for _, l := range lines {
 		number, ours := strings.CutPrefix(shipped[l], order+"/")
+		number, _, _ = strings.Cut(number, "#") // which document it is of the shipment, where former ones were taken back
 		if ours && !slices.Contains(out, number) {
 			out = append(out, number)
 		}

@@ -39,6 +39,9 @@ func (c *Connector) findInvoice(ctx context.Context, p *connector.Posting) ([]co
 		return nil, err
 	}
 	var out []connector.Found
+	if len(bound) == 0 {
+		return c.cancelledBill(ctx, p, documentInvoice)
+	}
 	for _, i := range bound {
 		f := connector.Found{Document: c.document(documentInvoice, i.number), Complete: i.posted()}
 		if !f.Complete {
@@ -47,6 +50,15 @@ func (c *Connector) findInvoice(ctx context.Context, p *connector.Posting) ([]co
 		out = append(out, f)
 	}
 	return out, nil
+}
+
+// cancelledBill is a bill with our key that was posted, and then cancelled: it is used up.
+func (c *Connector) cancelledBill(ctx context.Context, p *connector.Posting, kind string) (out []connector.Found, err error) {
+	gone, err := c.bills(ctx, []any{"reference", "=", p.Key}, []any{"state", "=", "cancelled"}, []any{"cancel_move", "!=", nil})
+	for _, b := range gone {
+		out = append(out, connector.Found{Document: c.document(kind, b.number), Reversed: true, Difference: "it was cancelled"})
+	}
+	return out, err
 }
 
 // applyInvoice binds our key to the draft invoice that Tryton made of the shipment, and posts it. Once posted an invoice takes no

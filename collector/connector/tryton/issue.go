@@ -82,13 +82,18 @@ func (c *Connector) shipmentFor(ctx context.Context, p *connector.Posting, order
 	open := slices.DeleteFunc(all, func(s shipment) bool {
 		return s.reference != "" || s.warehouse != at.warehouse || !slices.Contains([]string{"draft", "waiting", "assigned"}, s.state)
 	})
-	slices.SortStableFunc(open, func(a, b shipment) int { return cmp.Compare(a.misses(lines), b.misses(lines)) })
+	slices.SortStableFunc(open, func(a, b shipment) int {
+		return cmp.Or(cmp.Compare(a.misses(lines), b.misses(lines)), cmp.Compare(a.short(lines), b.short(lines)))
+	})
 	if len(open) == 0 {
 		if err := c.knownItems(ctx, lines); err != nil {
 			return shipment{}, err
 		}
 		return shipment{}, processFault("nothing_open", "see what the order's shipments in Tryton are; a return or a new order may be due",
 			"order %s is %s and has no open shipment at %s", order.number, order.state, at.name)
+	}
+	if len(open) > 1 && open[0].short(lines) > 0 && open[0].state != "assigned" {
+		return c.gather(ctx, order, open[0], open[1:], lines)
 	}
 	return open[0], nil
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dockline/dockline/collector/connector"
@@ -20,11 +21,9 @@ func (c *Connector) Lists() []connector.Kind {
 
 // List goes over the records of a model by id; the page is the last id of the one before.
 func (c *Connector) List(ctx context.Context, l connector.Listing) (page connector.ListedPage, err error) {
-	after := int64(0)
-	if l.Page != "" {
-		if after, err = strconv.ParseInt(l.Page, 10, 64); err != nil {
-			return page, technical("bad_cursor", "the page is not one of this connector's", "begin the sweep anew", err)
-		}
+	after, domain, err := listed(l)
+	if err != nil {
+		return page, err
 	}
 	var list func(ctx context.Context, sites []site, domain []any) ([]int64, []connector.Listed, error)
 	switch l.Kind {
@@ -45,11 +44,7 @@ func (c *Connector) List(ctx context.Context, l connector.Listing) (page connect
 	if err != nil {
 		return page, err
 	}
-	domain := []any{[]any{"id", ">", after}}
-	if !l.Since.IsZero() {
-		t := datetime(l.Since)
-		domain = append(domain, []any{"OR", []any{"write_date", ">=", t}, []any{[]any{"write_date", "=", nil}, []any{"create_date", ">=", t}}})
-	}
+	domain = append(domain, []any{"id", ">", after})
 	if (l.Kind == connector.GoodsIssue || l.Kind == connector.ReturnReceipt) && l.Site != "" {
 		if at := slices.IndexFunc(sites, func(s site) bool { return s.name == l.Site }); at >= 0 {
 			domain = append(domain, []any{"warehouse", "=", sites[at].warehouse})
@@ -79,9 +74,17 @@ func (c *Connector) listShipments(ctx context.Context, sites []site, domain []an
 	for _, r := range found {
 		ids, times[r.id("id")] = append(ids, r.id("id")), changedAt(r)
 	}
+	var keys []string
+	for _, s := range all {
+		keys = append(keys, keyOf(s.reference))
+	}
+	gone, err := c.reversed(ctx, modelReturn, keys)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, s := range all {
 		d := connector.Listed{Reference: keyOf(s.reference), Number: s.number, At: times[s.id], Whole: true,
-			Draft: s.state != "done" && s.state != "cancelled", Reversed: s.state == "cancelled"}
+			Draft: s.state != "done" && s.state != "cancelled", Reversed: s.state == "cancelled" || gone[keyOf(s.reference)]}
 		for _, at := range sites {
 			if at.warehouse == s.warehouse {
 				d.Site = at.name
@@ -150,6 +153,9 @@ func (c *Connector) listInvoices(ctx context.Context, _ []site, domain []any) (i
 		return nil, nil, err
 	}
 	for _, r := range found {
+		if strings.HasPrefix(r.text("reference"), reversalPrefix) {
+			continue // of a credit note: what it turns round is cancelled
+		}
 		d := connector.Listed{Reference: r.text("reference"), Number: r.text("number"), At: changedAt(r), Whole: true,
 			Draft: r.text("state") == "draft" || r.text("state") == "validated", Reversed: r.text("state") == "cancelled"}
 		credit := false

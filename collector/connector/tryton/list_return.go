@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/dockline/dockline/collector/connector"
 )
@@ -31,6 +32,10 @@ func (c *Connector) listReturns(ctx context.Context, sites []site, domain []any)
 		return nil, nil, err
 	}
 	for _, b := range all {
+		if strings.HasPrefix(b.reference, reversalPrefix) {
+			ids = append(ids, b.id)
+			continue // it takes back a shipment: nobody has sent goods back
+		}
 		d := connector.Listed{Reference: b.reference, Number: b.number, Draft: b.state != "done" && b.state != "cancelled", Reversed: b.state == "cancelled", Whole: true}
 		for _, r := range found {
 			if r.id("id") == b.id {
@@ -81,6 +86,9 @@ func (c *Connector) listCredits(ctx context.Context, _ []site, domain []any) (id
 		return nil, nil, err
 	}
 	for _, r := range found {
+		if strings.HasPrefix(r.text("reference"), reversalPrefix) {
+			continue // of an invoice: what it turns round is cancelled
+		}
 		d := connector.Listed{Reference: r.text("reference"), Number: r.text("number"), At: changedAt(r), Whole: true,
 			Draft: r.text("state") == "draft" || r.text("state") == "validated", Reversed: r.text("state") == "cancelled"}
 		for _, l := range read {

@@ -175,12 +175,13 @@ func (c *Connector) returnStep(ctx context.Context, b back, button, state string
 // returnFor is the return shipment bound to our key, or else the open one of the RMA, or else one that is made.
 func (c *Connector) returnFor(ctx context.Context, p *connector.Posting, at site, arrivals []arrival) (back, error) {
 	bound, err := c.boundReturns(ctx, p.Key)
-	switch {
-	case err != nil:
+	if err == nil {
+		bound, err = c.oneReturn(ctx, p, bound)
+	}
+	if err != nil {
 		return back{}, err
-	case len(bound) > 1:
-		return back{}, duplicate(p, "return shipment")
-	case len(bound) == 1:
+	}
+	if len(bound) == 1 {
 		return bound[0], nil
 	}
 	doc := p.Document.GetReturnReceipt()

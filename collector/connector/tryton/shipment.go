@@ -38,6 +38,8 @@ type move struct {
 	id, product, unit, from, to, lot, line, origin int64
 	item, lotNumber, state                         string
 	quantity                                       int64
+	price                                          string
+	currency                                       int64
 	invoiced                                       bool
 }
 
@@ -109,7 +111,8 @@ func keyOf(reference string) string {
 
 func (c *Connector) moves(ctx context.Context, ids []int64) (map[int64]move, error) {
 	found, err := c.client.read(ctx, modelMove, nil, ids, "product", "product.code", "product.default_uom", "product.default_uom.factor", "uom",
-		"uom.factor", "quantity", "from_location", "to_location", "lot", "lot.number", "state", "origin", "invoice_lines")
+		"uom.factor", "quantity", "from_location", "to_location", "lot", "lot.number", "state", "origin", "invoice_lines",
+		"unit_price", "currency")
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +120,7 @@ func (c *Connector) moves(ctx context.Context, ids []int64) (map[int64]move, err
 	for _, r := range found {
 		m := move{id: r.id("id"), product: r.id("product"), item: r.sub("product").text("code"), unit: r.sub("product").id("default_uom"),
 			from: r.id("from_location"), to: r.id("to_location"), lot: r.id("lot"), lotNumber: r.sub("lot").text("number"), state: r.text("state"),
-			invoiced: len(r.ids("invoice_lines")) > 0, quantity: inBase(r)}
+			invoiced: len(r.ids("invoice_lines")) > 0, quantity: inBase(r), price: r.text("unit_price"), currency: r.id("currency")}
 		if model, id := r.pointed("origin"); model == modelSaleLine {
 			m.line = id
 		} else if model == modelMove {
@@ -163,10 +166,16 @@ func (c *Connector) findIssue(ctx context.Context, p *connector.Posting) ([]conn
 	if err != nil {
 		return nil, err
 	}
+	gone, err := c.reversed(ctx, modelReturn, []string{p.Key})
+	if err != nil {
+		return nil, err
+	}
 	var out []connector.Found
 	for _, s := range bound {
 		f := connector.Found{Document: c.document(documentShipment, s.number)}
 		switch {
+		case gone[p.Key]:
+			f.Reversed, f.Difference = true, "its goods were taken back"
 		case s.state != "done":
 			f.Difference = "the shipment is still " + s.state
 		case wanted.differ(s.outgoing) != "":

@@ -1,7 +1,10 @@
 package delimited
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 )
@@ -22,30 +25,71 @@ type Row struct {
 
 // Fault is what makes a row unreadable.
 type Fault struct {
-	// Code is "encoding" or "quote".
+	// Code is "encoding", "quote" or "line_too_long".
 	Code string
 	// Cell is the number of the cell at fault, from 1.
 	Cell int
 	Text string
 }
 
-// Reader reads rows from a whole file in memory.
+// MaxRowBytes bounds one row, so that a file without line ends does not fill the memory.
+const MaxRowBytes = 1 << 20
+
+// Reader reads rows, in the memory of a few.
 type Reader struct {
 	format   Format
 	decode   decoder
 	encoding string
-	rest     []byte
-	line     int
+	in       io.Reader
+	// rest is what was read and not taken: more than a row can have, until the end of the file has come.
+	rest  []byte
+	ended bool
+	err   error
+	line  int
 }
 
 // NewReader begins a file. The format must be without Faults.
-func NewReader(data []byte, f Format) *Reader {
-	decode, rest, name := decoderOf(f.Encoding, data)
-	// Programs from DOS times end a file with Ctrl-Z.
-	if n := len(rest); n > 0 && rest[n-1] == 0x1a && !strings.HasPrefix(name, "utf-16") {
-		rest = rest[:n-1]
+func NewReader(in io.Reader, f Format) *Reader {
+	r := &Reader{format: f, in: in, line: 1}
+	r.fill()
+	r.decode, r.rest, r.encoding = decoderOf(f.Encoding, r.rest)
+	r.trim()
+	return r
+}
+
+// Err is why the file could not be read to its end; nil where it could.
+func (r *Reader) Err() error { return r.err }
+
+// fill reads until more than a row's bytes wait, or the file has ended.
+func (r *Reader) fill() {
+	if r.ended || len(r.rest) > MaxRowBytes {
+		return
 	}
-	return &Reader{format: f, decode: decode, encoding: name, rest: rest, line: 1}
+	room := 4 * MaxRowBytes
+	if known, ok := r.in.(interface{ Len() int }); ok {
+		room = min(room, len(r.rest)+known.Len()+1)
+	}
+	rest := make([]byte, len(r.rest), room) // rows that were given away stand in the former one
+	copy(rest, r.rest)
+	for !r.ended && len(rest) < cap(rest) {
+		n, err := r.in.Read(rest[len(rest):cap(rest)])
+		rest = rest[:len(rest)+n]
+		if err != nil {
+			r.ended = true
+			if !errors.Is(err, io.EOF) {
+				r.err = err
+			}
+		}
+	}
+	r.rest = rest
+	r.trim()
+}
+
+// trim takes off the Ctrl-Z with which programs from DOS times end a file.
+func (r *Reader) trim() {
+	if n := len(r.rest); r.ended && n > 0 && r.rest[n-1] == 0x1a && r.encoding != "" && !strings.HasPrefix(r.encoding, "utf-16") {
+		r.rest = r.rest[:n-1]
+	}
 }
 
 // Encoding is the one that the file is read in: that of its byte order mark, or else of the format.
@@ -60,7 +104,7 @@ func (r *Reader) Skip(n int) {
 
 // Next gives the next row; false at the end. Lines that hold nothing are passed over.
 func (r *Reader) Next() (Row, bool) {
-	for len(r.rest) > 0 {
+	for r.fill(); len(r.rest) > 0; r.fill() {
 		row := r.next()
 		if len(row.Cells) == 1 && strings.TrimSpace(row.Cells[0]) == "" && row.Fault == nil {
 			continue
@@ -75,6 +119,11 @@ func (r *Reader) next() Row {
 	s := scan{data: r.rest, decode: r.decode, delimiter: r.format.delimiter(), quote: r.format.quote(), multiline: r.format.Multiline}
 	s.row()
 	row := Row{Line: r.line, Cells: s.cells, Fault: s.fault}
+	if s.end > MaxRowBytes && (s.fault == nil || s.fault.Code != codeQuote) {
+		row.Cells, row.Fault = nil, &Fault{codeTooLong, 0, fmt.Sprintf("the line has more than %d MiB; is another sign the line end, or is it no text file?", MaxRowBytes>>20)}
+		row.Raw, row.Ended = r.takeLine()
+		return row
+	}
 	if s.fault != nil && s.fault.Code == codeQuote {
 		row.Raw, row.Ended = r.takeLine()
 		return row
@@ -90,12 +139,38 @@ func (r *Reader) next() Row {
 
 // takeLine takes the next line without reading its cells.
 func (r *Reader) takeLine() (raw []byte, ended bool) {
+	r.fill()
 	s := scan{data: r.rest, decode: r.decode, delimiter: none, quote: none}
 	s.row()
 	raw, ended = r.rest[:s.end], s.at > s.end
-	r.rest = r.rest[s.at:]
-	r.line += s.lines
+	if s.end > MaxRowBytes {
+		raw, ended = r.passOver()
+	} else {
+		r.rest = r.rest[s.at:]
+	}
+	r.line++
 	return raw, ended
+}
+
+// maxRawBytes is how much is kept of a line that is too long.
+const maxRawBytes = 64 << 10
+
+// passOver goes to the end of a line that is longer than what waits, and keeps its beginning.
+func (r *Reader) passOver() (raw []byte, ended bool) {
+	raw = bytes.Clone(r.rest[:min(len(r.rest), maxRawBytes)])
+	for len(r.rest) > 0 {
+		if at := bytes.IndexByte(r.rest, '\n'); at >= 0 {
+			size := 1
+			if strings.HasSuffix(r.encoding, "le") {
+				size = 2 // the zero byte behind
+			}
+			r.rest = r.rest[min(at+size, len(r.rest)):]
+			return raw, true
+		}
+		r.rest = r.rest[len(r.rest):]
+		r.fill()
+	}
+	return raw, false
 }
 
 // wrongEncoding finds text that was read without a fault and is nevertheless wrong.
@@ -109,6 +184,7 @@ func (r *Reader) wrongEncoding(raw []byte) *Fault {
 const (
 	codeEncoding = "encoding"
 	codeQuote    = "quote"
+	codeTooLong  = "line_too_long"
 )
 
 // scan is the reading of one row.

@@ -11,7 +11,7 @@ import (
 // show writes rows as "line:cell|cell" or "line:!code@cell", one after the other.
 func show(data string, f Format) string {
 	var out []string
-	r := NewReader([]byte(data), f)
+	r := NewReader(strings.NewReader(data), f)
 	for row, ok := r.Next(); ok; row, ok = r.Next() {
 		if row.Fault != nil {
 			out = append(out, fmt.Sprintf("%d:!%s@%d", row.Line, row.Fault.Code, row.Fault.Cell))
@@ -70,7 +70,7 @@ func TestReader(t *testing.T) {
 }
 
 func TestRawBytesAreKept(t *testing.T) {
-	r := NewReader([]byte("ok;1\r\nM\xfcller;\"x\r\nlast"), Format{Delimiter: ";"})
+	r := NewReader(strings.NewReader("ok;1\r\nM\xfcller;\"x\r\nlast"), Format{Delimiter: ";"})
 	want := []string{"ok;1", "M\xfcller;\"x", "last"}
 	for i, w := range want {
 		row, ok := r.Next()
@@ -81,7 +81,7 @@ func TestRawBytesAreKept(t *testing.T) {
 }
 
 func TestSkip(t *testing.T) {
-	r := NewReader([]byte("a \"title\n\nhead\n"), Format{})
+	r := NewReader(strings.NewReader("a \"title\n\nhead\n"), Format{})
 	r.Skip(2)
 	if row, ok := r.Next(); !ok || row.Line != 3 || row.Cells[0] != "head" {
 		t.Errorf("got %+v", row)
@@ -91,7 +91,7 @@ func TestSkip(t *testing.T) {
 func TestLongQuoteDoesNotSwallowTheFile(t *testing.T) {
 	data := "a;\"b\n" + strings.Repeat("c;d\n", 2*maxQuotedLines) + "e;\"f\"\n"
 	rows, faults := 0, 0
-	r := NewReader([]byte(data), Format{Delimiter: ";", Multiline: true})
+	r := NewReader(strings.NewReader(data), Format{Delimiter: ";", Multiline: true})
 	for row, ok := r.Next(); ok; row, ok = r.Next() {
 		rows++
 		if row.Fault != nil {
@@ -120,7 +120,7 @@ func TestEncodeIsReadBack(t *testing.T) {
 			t.Errorf("%s lacks %q", encoding, missing)
 			continue
 		}
-		row, _ := NewReader(raw, Format{Encoding: encoding, Delimiter: ";"}).Next()
+		row, _ := NewReader(bytes.NewReader(raw), Format{Encoding: encoding, Delimiter: ";"}).Next()
 		if len(row.Cells) != 2 || row.Cells[0] != "Müller" || row.Fault != nil {
 			t.Errorf("%s: %q, %v", encoding, row.Cells, row.Fault)
 		}
@@ -137,7 +137,7 @@ func FuzzReader(f *testing.F) {
 	names := Encodings()
 	f.Fuzz(func(t *testing.T, data []byte, encoding uint8, multiline bool) {
 		format := Format{Encoding: names[int(encoding)%len(names)], Delimiter: ";", Multiline: multiline}
-		r := NewReader(data, format)
+		r := NewReader(bytes.NewReader(data), format)
 		seen, line := 0, 0
 		for row, ok := r.Next(); ok; row, ok = r.Next() {
 			if row.Line <= line {

@@ -30,8 +30,11 @@ type capture struct {
 	out    plugins.Stream
 	cursor *cursor
 	memory *memory
-	now    func() time.Time
-	log    *slog.Logger
+	// partner and answered are of files in X12.
+	partner  *partner
+	answered *ledger
+	now      func() time.Time
+	log      *slog.Logger
 
 	events []*docklinev1.Event
 	bytes  int
@@ -57,7 +60,7 @@ type stuck struct {
 	mod  time.Time
 }
 
-func newCapture(s *setup, start plugins.Start, out plugins.Stream, now func() time.Time, log *slog.Logger) (*capture, error) {
+func newCapture(s *setup, start plugins.Start, with *partner, out plugins.Stream, now func() time.Time, log *slog.Logger) (*capture, error) {
 	cur, err := parseCursor(start.Cursor)
 	if err != nil {
 		return nil, err
@@ -66,7 +69,14 @@ func newCapture(s *setup, start plugins.Start, out plugins.Stream, now func() ti
 	if err != nil {
 		return nil, err
 	}
-	return &capture{setup: s, folder: &folder{setup: s, seen: map[string]observed{}}, out: out, cursor: cur, memory: mem, now: now, log: log, stuck: map[string]stuck{}}, nil
+	answered, err := openAnswers(start.DataDir, cur)
+	if err != nil {
+		return nil, err
+	}
+	for _, st := range s.streams {
+		st.partner = with
+	}
+	return &capture{setup: s, folder: &folder{setup: s, seen: map[string]observed{}}, out: out, cursor: cur, memory: mem, partner: with, answered: answered, now: now, log: log, stuck: map[string]stuck{}}, nil
 }
 
 // run reads until ctx ends.
@@ -171,6 +181,10 @@ func (c *capture) take(ctx context.Context, file found) (took bool, err error) {
 	if err := c.tell(ctx, file.stream, body, err, entry, &f.result); err != nil {
 		return false, err
 	}
+	if f.result.broken != nil {
+		c.reports.unreadable(file.name, f.result.broken, c.now())
+		return false, nil
+	}
 	c.finish = append(c.finish, f)
 	return true, nil
 }
@@ -200,6 +214,9 @@ func (c *capture) tell(ctx context.Context, s *stream, body content, tooBig erro
 				return err
 			}
 		}
+	}
+	if res.broken != nil {
+		return nil // what was told stays told; the rest is for another look
 	}
 	entry.Done, c.dirty = true, true
 	if entry.Sequence == 0 {
@@ -257,7 +274,10 @@ func (c *capture) putAway(f finished) {
 	if f.result.Repeated == "" && !f.result.Unread {
 		c.memory.add(remembered{Name: f.result.File, At: f.result.TakenAt, Key: memoryKey(f.file.stream, f.entry.Hash), Sequence: f.entry.Sequence})
 	}
-	name, err := c.setup.move(f)
+	name, err := "", c.exchanged(f)
+	if err == nil {
+		name, err = c.setup.move(f)
+	}
 	c.reports.moved(f.file.name, err, c.now())
 	if err != nil {
 		c.stuck[f.file.name] = stuck{f, f.file.size, f.file.mod}
@@ -280,6 +300,7 @@ func (c *capture) report(now time.Time) error {
 			return err
 		}
 	}
+	c.reports.rejected, c.reports.late = c.partner.troubles(now, c.setup.X12.Within)
 	conditions, changed := c.reports.conditions(c.setup, now)
 	if !changed {
 		return nil

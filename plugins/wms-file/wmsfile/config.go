@@ -32,6 +32,7 @@ type Config struct {
 	Defaults Defaults      `yaml:"defaults"`
 	Files    []File        `yaml:"files"`
 	Commands Commands      `yaml:"commands"`
+	X12      Exchange      `yaml:"x12"`
 }
 
 // Complete says when a file is.
@@ -59,8 +60,14 @@ type File struct {
 	Name    string `yaml:"name"`
 	Pattern string `yaml:"pattern"`
 
+	// Form is csv (the default, for all delimited text) or x12.
+	Form string `yaml:"form"`
+
 	delimited.Format `yaml:",inline"`
 	mapping.Spec     `yaml:",inline"`
+
+	// Sets are the transaction sets that are read of files in X12; none stands for all that are built in.
+	Sets []SetMapping `yaml:"sets"`
 
 	// Header names the columns of files that have no header line.
 	Header    []string `yaml:"header"`
@@ -80,6 +87,7 @@ const (
 func defaultConfig() Config {
 	return Config{
 		Poll: time.Second, Settle: 15 * time.Minute, MaxMB: 64,
+		X12:      Exchange{Version: "004010", AckFile: "997-{control}.edi", Within: 4 * time.Hour, Item: "VN", Bin: "main"},
 		Complete: Complete{By: byStable, Stable: 2 * time.Second, Marker: ".done", Ignore: []string{"*.tmp", "*.part", "*.filepart", "~*", ".*"}},
 	}
 }
@@ -114,6 +122,7 @@ func load(raw []byte) (*setup, []*docklinev1.ConfigFault) {
 	}
 	l.checkFolders(s)
 	l.checkComplete(s)
+	l.checkExchange(s)
 	l.loadStreams(s)
 	l.loadSheets(s)
 	if len(l.faults) > 0 {
@@ -153,8 +162,8 @@ func (l *loader) checkFolders(s *setup) {
 	if s.Settle < 0 || s.Settle > 7*24*time.Hour {
 		l.fault("settle", "settle is %s; choose from 0s to 168h", s.Settle)
 	}
-	if s.MaxMB < 1 || s.MaxMB > 1024 {
-		l.fault("max_mb", "max_mb is %d; choose from 1 to 1024", s.MaxMB)
+	if s.MaxMB < 1 || s.MaxMB > 65536 {
+		l.fault("max_mb", "max_mb is %d; choose from 1 to 65536", s.MaxMB)
 	}
 }
 
@@ -200,6 +209,20 @@ func (l *loader) loadStreams(s *setup) {
 		f.Spec = specWithDefaults(f.Spec, s.Defaults)
 		if f.Deleted != "" {
 			l.fault(path+".deleted", "a file's rows cannot take back what was told; map a revision column, or a kind that takes back (shipment.voided)")
+		}
+		switch f.Form {
+		case "", formCSV:
+		case formX12:
+			st := newStream(s, f, nil)
+			st.sets = l.loadSets(path, s, f)
+			st.movesStock = f.MovesStock == nil || *f.MovesStock
+			s.streams = append(s.streams, st)
+			continue
+		default:
+			l.fault(path+".form", "form %q is not known; use csv or x12", f.Form)
+		}
+		if len(f.Sets) > 0 {
+			l.fault(path+".sets", "sets are those of X12; write form: x12")
 		}
 		compiled, faults := mapping.Compile(f.Name, f.Spec)
 		for _, fault := range faults {

@@ -148,17 +148,12 @@ func (f *folder) load(file found) (content, error) {
 }
 
 func loadFile(path string, file found) (content, error) {
-	handle, err := os.Open(path)
+	body, err := readContent(file.name, file.mod, func() (io.ReadCloser, error) { return os.Open(path) })
 	if err != nil {
 		return content{}, err
 	}
-	defer handle.Close()
-	data, err := io.ReadAll(handle)
-	if err != nil {
-		return content{}, err
-	}
-	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(data)) || info.Size() != file.size || !info.ModTime().Equal(file.mod) {
+	if info, err := os.Stat(path); err != nil || info.Size() != body.size || info.Size() != file.size || !info.ModTime().Equal(file.mod) {
 		return content{}, errChanging
 	}
-	return newContent(file.name, data, file.mod), nil
+	return body, nil
 }

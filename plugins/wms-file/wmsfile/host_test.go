@@ -151,7 +151,11 @@ func (s *site) start() {
 	if len(faults) > 0 {
 		s.t.Fatal(faults)
 	}
-	c, err := newCapture(set, plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}, s.host, func() time.Time { return s.clock }, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	with, err := openPartner(s.dataDir, func() time.Time { return s.clock })
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c, err := newCapture(set, plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}, with, s.host, func() time.Time { return s.clock }, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		s.t.Fatal(err)
 	}

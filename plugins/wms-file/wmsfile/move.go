@@ -84,7 +84,7 @@ func (s *setup) describe(dir, name string, f finished) error {
 				return err
 			}
 		}
-		words := f.result.words(rejected, s.Outbound, f.file.stream.Pattern)
+		words := f.result.words(f.file.stream, rejected)
 		if err := writeWhole(filepath.Join(dir, name+".txt"), []byte(words)); err != nil {
 			return err
 		}

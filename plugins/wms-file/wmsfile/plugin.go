@@ -5,6 +5,7 @@ import (
 	_ "embed" // the schema
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/dockline/dockline/plugins"
@@ -25,6 +26,9 @@ type Plugin struct {
 	Log *slog.Logger
 
 	sink *sink
+
+	mu      sync.Mutex
+	partner *partner
 }
 
 // New makes the plugin as it runs under an agent.
@@ -34,7 +38,7 @@ func New() *Plugin { return &Plugin{Now: time.Now, Log: plugins.Log()} }
 func (p *Plugin) Describe() *docklinev1.DescribeResponse {
 	return &docklinev1.DescribeResponse{
 		Name: "wms-file", Version: Version, ConfigSchema: schema, Rereadable: true,
-		Kinds: append(mapping.Kinds(), docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED),
+		Kinds: append(mapping.Kinds(), docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED, docklinev1.EventKind_EVENT_KIND_COMMAND_COMPLETED),
 	}
 }
 
@@ -54,7 +58,11 @@ func (p *Plugin) Capture(ctx context.Context, start plugins.Start, out plugins.S
 		<-ctx.Done()
 		return nil
 	}
-	c, err := newCapture(s, start, out, p.Now, p.Log)
+	with, err := p.exchange(start.DataDir)
+	if err != nil {
+		return err
+	}
+	c, err := newCapture(s, start, with, out, p.Now, p.Log)
 	if err != nil {
 		return err
 	}
@@ -79,8 +87,24 @@ func (p *Plugin) Open(_ context.Context, start plugins.Start) error {
 	if s.Commands.empty() {
 		return plugins.ErrIdle
 	}
-	p.sink, err = newSink(s, start.DataDir)
+	with, err := p.exchange(start.DataDir)
+	if err != nil {
+		return err
+	}
+	p.sink, err = newSink(s, start.DataDir, with)
 	return err
+}
+
+// exchange is what source and sink both know of the partner.
+func (p *Plugin) exchange(dataDir string) (*partner, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.partner != nil && p.partner.dir == dataDir {
+		return p.partner, nil
+	}
+	var err error
+	p.partner, err = openPartner(dataDir, p.Now)
+	return p.partner, err
 }
 
 // Deliver implements plugins.Sink.

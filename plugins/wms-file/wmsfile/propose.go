@@ -1,6 +1,7 @@
 package wmsfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -81,7 +82,7 @@ func (p *proposal) guessDelimiter(data []byte) (header []string, rows [][]string
 	best := 0
 	for _, d := range []string{";", ",", "tab", "|"} {
 		format := delimited.Format{Encoding: p.file.Encoding, Delimiter: d}
-		r := delimited.NewReader(data, format)
+		r := delimited.NewReader(bytes.NewReader(data), format)
 		first, ok := r.Next()
 		if !ok {
 			continue

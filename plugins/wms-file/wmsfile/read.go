@@ -1,7 +1,9 @@
 package wmsfile
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"iter"
 	"strings"
 
@@ -13,11 +15,19 @@ import (
 // read gives the events of a file, dead letters among them, always in the same order for the same content; res is filled on the
 // way. It changes nothing.
 func (s *stream) read(c content, res *Result) iter.Seq[*docklinev1.Event] {
-	*res = Result{File: c.name, Stream: s.Name, Modified: c.stamp, SHA256: c.hash, Bytes: len(c.data)}
+	*res = Result{File: c.name, Stream: s.Name, Modified: c.stamp, SHA256: c.hash, Bytes: c.size}
 	return func(yield func(*docklinev1.Event) bool) {
-		p := &pass{stream: s, content: c, result: res, seen: map[string]int{}, refused: map[string]int{}, yield: yield}
+		p := &pass{stream: s, content: c, result: res, seen: map[string]int{}, refused: map[[16]byte]int{}, yield: yield}
+		defer p.shut()
+		if s.Form == formX12 {
+			p.interchanges()
+			return
+		}
 		if faults := p.open(); len(faults) > 0 {
 			p.refuseFile(faults)
+			return
+		}
+		if res.broken != nil {
 			return
 		}
 		if s.mapping.Grouped() {
@@ -51,17 +61,51 @@ type pass struct {
 	// head is what stands before the rows, as it is in the file.
 	head []byte
 	// seen counts equal rows by key, refused equal lines by their bytes.
-	seen, refused map[string]int
-	closed        bool // the trailer has come
-	yield         func(*docklinev1.Event) bool
+	seen    map[string]int
+	refused map[[16]byte]int
+	closed  bool // the trailer has come
+	in      io.ReadCloser
+	yield   func(*docklinev1.Event) bool
+	stopped bool // nobody wants more
+}
+
+// give hands an event on, and says whether more is wanted.
+func (p *pass) give(e *docklinev1.Event) bool {
+	p.stopped = p.stopped || !p.yield(e)
+	return !p.stopped
+}
+
+// again counts how often something equal was refused before.
+func (p *pass) again(raw []byte) int {
+	var sum [16]byte
+	whole := sha256.Sum256(raw)
+	copy(sum[:], whole[:])
+	p.refused[sum]++
+	return p.refused[sum] - 1
+}
+
+// shut ends the look at the file, and says where it could not be read to its end.
+func (p *pass) shut() {
+	if p.reader != nil && p.reader.Err() != nil {
+		p.result.broken = p.reader.Err()
+	}
+	if p.in != nil {
+		_ = p.in.Close() // it was only read
+	}
 }
 
 // open reads the header. Its faults are those of the whole file.
 func (p *pass) open() []mapping.Fault {
-	if len(p.content.data) == 0 {
+	in, err := p.content.open()
+	if err != nil {
+		p.result.broken = err
+		return nil
+	}
+	p.in = in
+	if p.content.size == 0 {
 		return []mapping.Fault{dataFault("file_empty", "", "the file is empty, without even a header; was the export cut off? Export it again")}
 	}
-	p.reader = delimited.NewReader(p.content.data, p.Format)
+	p.reader = delimited.NewReader(in, p.Format)
 	p.result.Encoding = p.reader.Encoding()
 	p.reader.Skip(p.SkipLines)
 	p.header = p.Header
@@ -119,7 +163,7 @@ func (p *pass) next() (line, bool) {
 		out.record, out.faults = p.binding.Map(row.Cells)
 	}
 	if out.record != nil {
-		out.record.Line, out.record.Place = row.Line, place(p.content.name, row.Line, "")
+		out.record.Line, out.record.Place = row.Line, p.place(p.content.name, row.Line, "")
 	}
 	if out.record == nil && len(out.faults) == 0 {
 		p.result.Skipped++
@@ -173,6 +217,9 @@ func (p *pass) rows() {
 
 // close looks whether the file was whole.
 func (p *pass) close() {
+	if len(p.result.rejected) >= maxRejected {
+		p.result.rejected = nil // a part of them would be taken for all
+	}
 	if p.Trailer == "" {
 		return
 	}
@@ -226,11 +273,10 @@ func (p *pass) refuse(l line) bool {
 	if p.result.rejected == nil {
 		p.result.rejected = p.rejectedHead()
 	}
-	p.result.rejected = append(append(p.result.rejected, l.Raw...), p.lineEnd()...)
-	raw := string(l.Raw)
-	occurrence := p.refused[raw]
-	p.refused[raw]++
-	r := refusal{line: l.Line, raw: l.Raw, occurrence: occurrence, faults: l.faults}
+	if len(p.result.rejected) < maxRejected {
+		p.result.rejected = append(append(p.result.rejected, l.Raw...), p.lineEnd()...)
+	}
+	r := refusal{line: l.Line, raw: l.Raw, occurrence: p.again(l.Raw), faults: l.faults}
 	if p.rowFault(l.Row) == nil && (l.alone || !p.mapping.Grouped()) {
 		r.partial = p.binding.Partial(l.Cells)
 	}

@@ -26,6 +26,9 @@ const (
 // remedy ends the text of every refused line.
 const remedy = "; correct it where it comes from and export it again, or correct and give again the file of refused lines in the error folder"
 
+// x12Remedy ends the text of a refused set.
+const x12Remedy = "; nothing of the set was taken: have it corrected and sent again under a new control number, or correct the file in the error folder and give it again"
+
 // refusal describes one line, or one file, that could not become an event.
 type refusal struct {
 	line       int
@@ -56,7 +59,7 @@ func (s *stream) deadLetter(c content, r refusal) *docklinev1.Event {
 	return &docklinev1.Event{
 		Kind: docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED, Subject: c.name, SourceKey: key,
 		ContentHash: hashOf(letter.GetFile(), strconv.Itoa(r.line), letter.GetColumn(), letter.GetCode(), letter.GetText(), strconv.FormatInt(stamp.UnixMicro(), 10), string(r.raw), string(letter.GetRefusedEvent())),
-		OccurredAt:  timestamppb.New(stamp), Origin: place(c.name, r.line, ""),
+		OccurredAt:  timestamppb.New(stamp), Origin: s.place(c.name, r.line, ""),
 		Payload: &docklinev1.Event_DeadLetter{DeadLetter: letter},
 	}
 }
@@ -70,11 +73,14 @@ func (s *stream) letterText(c content, r refusal) string {
 		}
 		texts = append(texts, where+f.Text)
 	}
-	text := place(c.name, r.line, "") + ": " + strings.Join(texts, "; ")
+	text := s.place(c.name, r.line, "") + ": " + strings.Join(texts, "; ")
 	if len(text) > maxText {
 		text = strings.ToValidUTF8(text[:maxText], "") + "..."
 	}
-	if r.line > 0 {
+	switch {
+	case s.Form == formX12:
+		text += x12Remedy
+	case r.line > 0:
 		text += remedy
 	}
 	return text

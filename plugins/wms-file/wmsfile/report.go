@@ -23,8 +23,10 @@ type reports struct {
 	waiting    []string
 	unknown    []string
 	trouble    map[string]trouble
-	last       []*docklinev1.Condition
-	since      map[string]time.Time
+	// rejected and late are orders that were sent in X12.
+	rejected, late []string
+	last           []*docklinev1.Condition
+	since          map[string]time.Time
 	// taken is when the last file was read to its end; devices are what was told last, at devicesAt.
 	taken     time.Time
 	devices   []*docklinev1.DeviceHealth
@@ -130,6 +132,14 @@ func (r *reports) conditions(s *setup, now time.Time) ([]*docklinev1.Condition, 
 	if len(stuck) > 0 {
 		add("files_stuck", "Files that are stuck", docklinev1.Severity_SEVERITY_ERROR,
 			names(stuck)+". Close the program that holds them, or correct the rights; it is tried again all the time.")
+	}
+	if len(r.rejected) > 0 {
+		add("x12_rejected", "Orders rejected by the partner", docklinev1.Severity_SEVERITY_ERROR,
+			names(r.rejected)+". Correct what its acknowledgement names, in the system of record or in the configuration; a changed order is sent again by itself.")
+	}
+	if len(r.late) > 0 {
+		add("x12_unacknowledged", "Orders without acknowledgement", docklinev1.Severity_SEVERITY_WARNING,
+			fmt.Sprintf("%s: no acknowledgement (997) has come within %s. Ask the partner whether it has the file; where it sends none, set x12: {acknowledged_within: 0s}.", names(r.late), s.X12.Within))
 	}
 	r.since = since
 	changed := !slices.EqualFunc(out, r.last, func(a, b *docklinev1.Condition) bool { return proto.Equal(a, b) })

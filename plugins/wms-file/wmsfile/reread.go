@@ -79,7 +79,7 @@ func (c *capture) rereadOne(ctx context.Context, f put) error {
 		c.log.Warn("cannot read again", "file", f.path, "stream", f.result.Stream, "err", err)
 		return nil
 	}
-	body = newContent(f.result.File, body.data, f.result.Modified)
+	body.name, body.stamp = f.result.File, f.result.Modified
 	if body.hash != f.result.SHA256 {
 		c.log.Warn("file in the archive has changed: not read again", "file", f.path, "stream", f.result.Stream)
 		return nil

@@ -15,7 +15,7 @@ type Result struct {
 	Modified time.Time `json:"modified"`
 	TakenAt  time.Time `json:"taken_at"`
 	SHA256   string    `json:"sha256"`
-	Bytes    int       `json:"bytes"`
+	Bytes    int64     `json:"bytes"`
 	Encoding string    `json:"encoding,omitempty"`
 	// Rows are the lines below the header; Events what they became; Skipped those that the condition leaves out; Refused those
 	// with a fault, or that were held back with one.
@@ -31,9 +31,16 @@ type Result struct {
 	// MoreFaults counts those beyond the first maxNotes.
 	MoreFaults int `json:"more_faults,omitempty"`
 
-	// rejected are the lines refused, as they stood, behind the header.
+	// rejected are the lines refused, as they stood, behind the header; none where they are more than maxRejected.
 	rejected []byte
+	// broken is why the file could not be read to its end, nil where it could: nothing is known of it then.
+	broken error
+	// x12 is what an EDI file says that is no event.
+	x12 exchange
 }
+
+// maxRejected is up to how many bytes the refused lines are put into a file of their own.
+const maxRejected = 16 << 20
 
 // LineFault is one fault in a person's words.
 type LineFault struct {
@@ -69,8 +76,30 @@ func place(file string, line int, column string) string {
 	return out
 }
 
+// place names a line, or of a file that has none what it has instead.
+func (s *stream) place(file string, line int, column string) string {
+	return strings.Replace(place(file, line, column), file+" line ", file+" "+s.unit()+" ", 1)
+}
+
+// unit is what the numbers of a file's places count.
+func (s *stream) unit() string {
+	if s.Form == formX12 {
+		return "segment"
+	}
+	return "line"
+}
+
+// records is what a file has many of.
+func (s *stream) records() string {
+	if s.Form == formX12 {
+		return "sets"
+	}
+	return "lines"
+}
+
 // words is the text for the person who finds the file in the error folder.
-func (r *Result) words(rejected, outbound, pattern string) string {
+func (r *Result) words(s *stream, rejected string) string {
+	outbound, pattern := s.outbound, s.Pattern
 	var b strings.Builder
 	switch {
 	case r.Unread:
@@ -78,10 +107,10 @@ func (r *Result) words(rejected, outbound, pattern string) string {
 	case r.Refused == 0:
 		fmt.Fprintf(&b, "%s was read, but something is wrong with it. %d events were taken and stay taken.\n\n", r.File, r.Events)
 	default:
-		fmt.Fprintf(&b, "%s: %d of %d lines were refused. The others gave %d events, which stay taken.\n\n", r.File, r.Refused, r.Rows, r.Events)
+		fmt.Fprintf(&b, "%s: %d of %d %s were refused. The others gave %d events, which stay taken.\n\n", r.File, r.Refused, r.Rows, s.records(), r.Events)
 	}
 	for _, f := range r.Faults {
-		where := place("", f.Line, f.Column)
+		where := s.place("", f.Line, f.Column)
 		if where = strings.TrimPrefix(strings.TrimSpace(where), ", "); where != "" {
 			where += ": "
 		}
@@ -96,7 +125,7 @@ func (r *Result) words(rejected, outbound, pattern string) string {
 	} else {
 		fmt.Fprintf(&b, "- Correct the export, or the plugin's configuration where that is wrong, and move the file back into %s.\n", outbound)
 	}
-	b.WriteString("- Lines that were taken already are not counted twice, so a whole file may be given again.\n")
+	fmt.Fprintf(&b, "- %s that were taken already are not counted twice, so a whole file may be given again.\n", strings.ToUpper(s.records()[:1])+s.records()[1:])
 	b.WriteString("- Then delete what lies here under this file's name.\n")
 	return b.String()
 }

@@ -83,7 +83,11 @@ func TestReadAgainSinceATime(t *testing.T) {
 // startAgain begins a run and gives what broke it.
 func (s *site) startAgain() error {
 	set, _ := load([]byte(s.config))
-	c, err := newCapture(set, plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}, s.host, func() time.Time { return s.clock }, slog.New(slog.DiscardHandler))
+	with, err := openPartner(s.dataDir, func() time.Time { return s.clock })
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c, err := newCapture(set, plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}, with, s.host, func() time.Time { return s.clock }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ func (c Commands) empty() bool {
 
 // Sheet is the form of one sort of file for the WMS.
 type Sheet struct {
+	// Form is csv (the default, for all delimited text) or x12: a 940.
+	Form string `yaml:"form"`
 	// File is its name; {number}, {version} and {key} are filled in.
 	File string `yaml:"file"`
 
@@ -68,12 +70,12 @@ func (l *loader) loadSheets(s *setup) {
 		if out.Zone == "" {
 			out.Zone = s.Defaults.Zone
 		}
-		l.checkSheet(path, kind, &out)
+		l.checkSheet(path, kind, s, &out)
 		s.sheets[kind] = &out
 	}
 }
 
-func (l *loader) checkSheet(path string, kind work.Kind, s *sheet) {
+func (l *loader) checkSheet(path string, kind work.Kind, set *setup, s *sheet) {
 	faults := s.Format.Faults()
 	for _, key := range slices.Sorted(maps.Keys(faults)) {
 		l.fault(path+"."+key, "%s", faults[key])
@@ -92,6 +94,14 @@ func (l *loader) checkSheet(path string, kind work.Kind, s *sheet) {
 		l.fault(path+".file", "the name must hold {number} and {version} (or {key} and {version}), so that no file is written over another")
 	} else if !strings.Contains(s.File, "{version}") {
 		l.fault(path+".file", "the name must hold {version}, so that a change does not write over its original")
+	}
+	switch s.Form {
+	case "", formCSV:
+	case formX12:
+		l.checkX12Sheet(path, kind, set, s)
+		return
+	default:
+		l.fault(path+".form", "form %q is not known; use csv or x12", s.Form)
 	}
 	if len(s.Columns) == 0 {
 		l.fault(path+".columns", "no columns; list them in their order, for example - {header: order, field: number}")
@@ -115,6 +125,11 @@ type refused string
 
 func (r refused) Error() string { return string(r) }
 
+// name is the file's.
+func (s *sheet) name(cmd *docklinev1.Command, w work.Work) string {
+	return strings.NewReplacer("{number}", safe(w.Number), "{key}", safe(cmd.GetKey()), "{version}", w.Head["version"]).Replace(s.File)
+}
+
 // write gives the file's name and content.
 func (s *sheet) write(cmd *docklinev1.Command) (name string, content []byte, err error) {
 	w := work.Of(cmd, s.Number, s.clock)
@@ -124,7 +139,7 @@ func (s *sheet) write(cmd *docklinev1.Command) (name string, content []byte, err
 	if len(w.Rows) == 0 {
 		return "", nil, refused(w.Number + " has no lines; there is nothing to do for the site")
 	}
-	name = strings.NewReplacer("{number}", safe(w.Number), "{key}", safe(cmd.GetKey()), "{version}", w.Head["version"]).Replace(s.File)
+	name = s.name(cmd, w)
 	var out strings.Builder
 	if !s.NoTitle {
 		titles := make([]string, len(s.Columns))

@@ -17,14 +17,16 @@ type sink struct {
 	mu    sync.Mutex
 	setup *setup
 	done  *ledger
+	// partner is who speaks X12.
+	partner *partner
 }
 
-func newSink(s *setup, dataDir string) (*sink, error) {
+func newSink(s *setup, dataDir string, with *partner) (*sink, error) {
 	l, err := openLedger(filepath.Join(dataDir, "commands.jsonl"))
 	if err != nil {
 		return nil, err
 	}
-	return &sink{setup: s, done: l}, nil
+	return &sink{setup: s, done: l, partner: with}, nil
 }
 
 // deliver writes a command's file. First the file stands whole under a temporary name, then the ledger says that it will be
@@ -50,7 +52,11 @@ func (s *sink) begin(cmd *docklinev1.Command) (*docklinev1.CommandResult, error)
 	if sheet == nil {
 		return s.refuse(cmd, fmt.Sprintf("the plugin has no section commands.%s: this site's WMS does not take such work by file", work.KindOf(cmd)))
 	}
-	name, content, err := sheet.write(cmd)
+	write := sheet.write
+	if sheet.Form == formX12 {
+		write = func(cmd *docklinev1.Command) (string, []byte, error) { return s.order(sheet, cmd) }
+	}
+	name, content, err := write(cmd)
 	var no refused
 	if errors.As(err, &no) {
 		return s.refuse(cmd, string(no))
@@ -70,7 +76,7 @@ func (s *sink) begin(cmd *docklinev1.Command) (*docklinev1.CommandResult, error)
 
 // temporary is where the file waits for its rename: in the same folder, under a name that no WMS takes.
 func (s *sink) temporary(a applied) string {
-	return filepath.Join(s.setup.Inbound, "."+safe(a.Key)+"-"+fmt.Sprint(a.Version)+".tmp")
+	return s.setup.waiting(a)
 }
 
 // finish renames what is still under its temporary name. Where nothing is, it was renamed before.

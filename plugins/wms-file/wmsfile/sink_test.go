@@ -131,7 +131,7 @@ func TestCommandIsAppliedOnce(t *testing.T) {
 			t.Errorf("find: %v, %d, %v", found, version, err)
 		}
 		var err error
-		if p.sink, err = newSink(p.sink.setup, data); err != nil { // a restart
+		if p.sink, err = newSink(p.sink.setup, data, p.partner); err != nil { // a restart
 			t.Fatal(err)
 		}
 	}
@@ -156,7 +156,7 @@ func TestCrashWhileWriting(t *testing.T) {
 	entry := applied{Key: cmd.Key, Version: 1, State: stateWriting, File: name}
 	reopen := func() {
 		t.Helper()
-		if p.sink, err = newSink(p.sink.setup, data); err != nil {
+		if p.sink, err = newSink(p.sink.setup, data, p.partner); err != nil {
 			t.Fatal(err)
 		}
 	}

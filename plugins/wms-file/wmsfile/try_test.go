@@ -35,7 +35,9 @@ func trier() *Plugin {
 func TestGolden(t *testing.T) {
 	for file, config := range map[string]string{
 		"sample/journal-0001.csv": "sample-journal.yaml",
-		"sample/picks-0001.csv":   "sample.yaml", "sample/packs-0001.csv": "sample.yaml", "sample/ships-0001.csv": "sample.yaml", "sample/counts-0001.csv": "sample.yaml",
+		"x12/945-0001.edi":        "sample-x12.yaml", "x12/944-0001.edi": "sample-x12.yaml", "x12/947-0001.edi": "sample-x12.yaml", "x12/846-0001.edi": "sample-x12.yaml",
+		"x12/856-0001.edi": "sample-x12.yaml", "x12/943-0001.edi": "sample-x12.yaml", "x12/940-0001.edi": "sample-x12.yaml",
+		"sample/picks-0001.csv": "sample.yaml", "sample/packs-0001.csv": "sample.yaml", "sample/ships-0001.csv": "sample.yaml", "sample/counts-0001.csv": "sample.yaml",
 		"german/KOMM_20260704.csv": "sample-german.yaml", "german/VERS_20260704.csv": "sample-german.yaml", "german/INV_0815.txt": "sample-german.yaml",
 	} {
 		out, err := trier().Try(&docklinev1.TryRequest{Config: sampleConfig(t, config), FileName: filepath.Base(file), Sample: testdata(t, file)})

@@ -839,7 +839,7 @@ type OrderStatus struct {
 	Order             string                 `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
 	Customer          string                 `protobuf:"bytes,2,opt,name=customer,proto3" json:"customer,omitempty"`
 	CustomerReference string                 `protobuf:"bytes,3,opt,name=customer_reference,json=customerReference,proto3" json:"customer_reference,omitempty"`
-	// accepted, partly_shipped, shipped, invoiced, cancelled.
+	// accepted, released, backordered, allocated, in_preparation, partly_shipped, shipped, invoiced, cancelled.
 	Status        string             `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
 	Lines         []*OrderStatusLine `protobuf:"bytes,5,rep,name=lines,proto3" json:"lines,omitempty"`
 	Tracking      []string           `protobuf:"bytes,6,rep,name=tracking,proto3" json:"tracking,omitempty"`

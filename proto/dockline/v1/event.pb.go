@@ -1881,7 +1881,9 @@ type Order struct {
 	PriceList        string `protobuf:"bytes,80,opt,name=price_list,json=priceList,proto3" json:"price_list,omitempty"`
 	PriceListVersion string `protobuf:"bytes,81,opt,name=price_list_version,json=priceListVersion,proto3" json:"price_list_version,omitempty"`
 	// What the system of record found when it checked the order, one for each check.
-	Verdicts      []*Verdict `protobuf:"bytes,82,rep,name=verdicts,proto3" json:"verdicts,omitempty"`
+	Verdicts []*Verdict `protobuf:"bytes,82,rep,name=verdicts,proto3" json:"verdicts,omitempty"`
+	// Of order.submitted, where it was handed in again, corrected, after it had been refused: the records (event.Record) of the refusals that it answers.
+	Answers       []string `protobuf:"bytes,180,rep,name=answers,proto3" json:"answers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2010,6 +2012,13 @@ func (x *Order) GetPriceListVersion() string {
 func (x *Order) GetVerdicts() []*Verdict {
 	if x != nil {
 		return x.Verdicts
+	}
+	return nil
+}
+
+func (x *Order) GetAnswers() []string {
+	if x != nil {
+		return x.Answers
 	}
 	return nil
 }
@@ -5661,7 +5670,7 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"5\n" +
 	"\vSiteWarning\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\x90\x04\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\xab\x04\n" +
 	"\x05Order\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x1a\n" +
 	"\bcustomer\x18\x02 \x01(\tR\bcustomer\x12#\n" +
@@ -5680,7 +5689,8 @@ const file_dockline_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"price_list\x18P \x01(\tR\tpriceList\x12,\n" +
 	"\x12price_list_version\x18Q \x01(\tR\x10priceListVersion\x120\n" +
-	"\bverdicts\x18R \x03(\v2\x14.dockline.v1.VerdictR\bverdicts\"Q\n" +
+	"\bverdicts\x18R \x03(\v2\x14.dockline.v1.VerdictR\bverdicts\x12\x19\n" +
+	"\aanswers\x18\xb4\x01 \x03(\tR\aanswers\"Q\n" +
 	"\aVerdict\x12\x14\n" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x12\x18\n" +
 	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x12\x16\n" +

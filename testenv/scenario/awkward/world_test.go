@@ -43,6 +43,7 @@ type world struct {
 	desk *erp.Client
 	// service is the CRM as customer service uses it.
 	service *crm.Client
+	crm     *crm.Server
 	clock   time.Time
 	seq     uint64
 	links   []collector.SurroundingSystem
@@ -74,7 +75,8 @@ func newWorld(t *testing.T, d *db.DB, files map[string]string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := crm.New(crm.Config{Dir: t.TempDir(), Now: now})
+	service, err := crm.New(crm.Config{Dir: t.TempDir(), Now: now, Customers: []crm.Customer{{Code: "C-1", Name: "Harbour Hardware"},
+		{Code: "C-2", Name: "Limited", PriceList: "retail", PriceListVersion: "2026-2", CreditLimit: "100"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,7 @@ func newWorld(t *testing.T, d *db.DB, files map[string]string) *world {
 	t.Cleanup(func() { _ = books.Close(); _ = service.Close() })
 	w.desk = erp.NewClient(url, "")
 	crmURL := serve(t, sandbox.NewServer("127.0.0.1:0", service))
-	w.service = crm.NewClient(crmURL, "")
+	w.service, w.crm = crm.NewClient(crmURL, ""), service
 	w.links = []collector.SurroundingSystem{{Name: ERP, Role: ownership.SystemOfRecord, Connector: connect(t, ERP, url)},
 		{Name: "crm", Role: ownership.CRM, Connector: connect(t, "crm", crmURL)}}
 	if _, err := (&fleet.Fleet{DB: d, Now: now}).AddSite(t.Context(), fleet.Registration{Tenant: Tenant, ID: Site}); err != nil {
@@ -121,7 +123,7 @@ func (w *world) start(files map[string]string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.stages, err = collector.NewStages(w.t.Context(), collector.Surroundings{DB: w.d, Tenant: Tenant, Policy: p, Systems: w.links,
+	w.stages, err = collector.NewStages(w.t.Context(), collector.Surroundings{DB: w.d, Tenant: Tenant, Policy: p, Systems: w.links, SweepHeals: true,
 		Publish: func(context.Context, wire.Message) error { return nil }, Up: func() bool { return true }, Now: func() time.Time { return w.clock }, Random: func() float64 { return 0.5 }})
 	if err != nil {
 		w.t.Fatal(err)

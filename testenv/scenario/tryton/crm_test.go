@@ -38,8 +38,8 @@ func TestCRM(t *testing.T) {
 		t.Errorf("the quote %s was told %d times, expected once", won, quotes)
 	}
 	held := d.deals([]any{"number", "=", won})
-	if len(held) != 1 || held[0].state != "won" || !strings.HasPrefix(held[0].comment, "Called on Monday.\n") || !strings.Contains(held[0].comment, "order "+order+" is accepted") {
-		t.Fatalf("the opportunity is %+v, expected it to say that order %s is accepted; told were %s", held, order, d.postingsOf(order))
+	if len(held) != 1 || held[0].state != "won" || !strings.HasPrefix(held[0].comment, "Called on Monday.\n") || !strings.Contains(held[0].comment, "order "+order+" is released") {
+		t.Fatalf("the opportunity is %+v, expected it to say that order %s is released; told were %s", held, order, d.postingsOf(order))
 	}
 	short := some(order, line, item, bin, 3)
 	d.tell(100, ShortPick(10, "P1-"+order, Asked(short, "5")), Shipment(60, "D1", some(order, line, item, bin, 3)))

@@ -1,4 +1,4 @@
-package siteconfig
+package schema
 
 import "strings"
 

@@ -1,0 +1,116 @@
+package windows_test
+
+import (
+	"os"
+	"strings"
+
+	"github.com/dockline/dockline/testenv"
+)
+
+// powerCut kills the whole Windows while rows are written, three times; each time the service is up with the machine, and goes on where it was.
+func (s *site) powerCut() {
+	for range 3 {
+		before := s.promised()
+		testenv.Eventually(s.t, patience, "rows are being captured", func() bool { return s.promised() > before+20 }, s.log)
+		s.Cut(s.t)
+		if s.promised() == 0 {
+			s.t.Fatal("no row was promised: the cut shows nothing")
+		}
+		s.Boot(s.t)
+		s.awaitState("RUNNING")
+		s.grows("rows after the cut", 20)
+		s.complete()
+	}
+}
+
+// upgrade meets a site whose line is down, with a backlog in its journal, and a configuration that somebody has edited.
+func (s *site) upgrade() {
+	text, err := os.ReadFile(s.Path(config))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	edited := "# seen by the night shift\n" + string(text)
+	if err := os.WriteFile(s.Path(config), []byte(edited), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	s.centre.Line.Cut(true)
+	before := s.promised()
+	testenv.Eventually(s.t, patience, "a backlog", func() bool { return s.promised() > before+50 }, s.log)
+	s.must("/i")
+	s.awaitState("RUNNING")
+	if is := strings.TrimSpace(s.agent("version")); is != newVersion {
+		s.t.Errorf("after the upgrade it is %s, want %s", is, newVersion)
+	}
+	if after, err := os.ReadFile(s.Path(config)); err != nil || string(after) != edited {
+		s.t.Errorf("the edited configuration is another one now (%v):\n%s", err, after)
+	}
+	if list, _ := s.Run(s.t, "uninstaller", "--list"); strings.Count(list, "Dockline") != 1 {
+		s.t.Errorf("not one Dockline is installed: %s", list)
+	}
+	s.centre.Line.Cut(false)
+	s.grows("rows after the upgrade", 50)
+	s.complete()
+	s.command()
+}
+
+// command has the simulated dock, the plugin that the package brought, count a bin: work that came from the centre, answered by an event.
+func (s *site) command() {
+	s.centre.Must("site", "command", "recount", "main/"+siteName, "--number", "RC-1", "--bin", "A-01,SKU-1")
+	testenv.Eventually(s.t, patience, "the count that was asked for", func() bool {
+		return s.centre.Count(`SELECT count(*) FROM event WHERE site = ? AND source = 'dock' AND subject = 'RC-1'`, siteName) == 1
+	}, s.log)
+}
+
+// downgrade is refused, and the newer one goes on.
+func (s *site) downgrade() {
+	if said, code := s.Run(s.t, "msiexec", "/i", s.file(oldPackage), "/qn"); code != refused {
+		s.t.Errorf("an older version over a newer one: %d, want %d: %s", code, refused, said)
+	}
+	if is := strings.TrimSpace(s.agent("version")); is != newVersion {
+		s.t.Errorf("after a refused downgrade it is %s, want %s", is, newVersion)
+	}
+	s.awaitState("RUNNING")
+	s.grows("rows after the refused downgrade", 20)
+}
+
+// again installs the same version over the one that runs.
+func (s *site) again() {
+	s.must("/i")
+	s.awaitState("RUNNING")
+	s.grows("rows after the same version again", 20)
+}
+
+// remove takes the program away and leaves the data, with which another installation goes on without a token; then it takes that away too.
+func (s *site) remove() {
+	s.must("/x")
+	if is := s.state(); is != "" {
+		s.t.Errorf("the service is still there: %s", is)
+	}
+	if _, err := os.Stat(s.Path(agentExe)); err == nil {
+		s.t.Error("the program is still there")
+	}
+	for _, name := range []string{config, home + `\data\identity\site.key`, home + `\data\journal`} {
+		if _, err := os.Stat(s.Path(name)); err != nil {
+			s.t.Errorf("data was not kept: %v", err)
+		}
+	}
+	s.must("/i")
+	s.awaitState("RUNNING")
+	s.grows("rows of the agent that came back to its data", 20)
+	s.agent("stop")
+	s.complete()
+	s.must("/x", "REMOVEDATA=1")
+	for _, name := range []string{home, `C:\Program Files\Dockline`} {
+		if left, err := os.ReadDir(s.Path(name)); err == nil {
+			s.t.Errorf("%s is still there, with %v", name, left)
+		}
+	}
+}
+
+// must installs or removes the newer version, unattended.
+func (s *site) must(what string, more ...string) {
+	s.t.Helper()
+	if said, code := s.Run(s.t, append([]string{"msiexec", what, s.file(newPackage), "/qn"}, more...)...); code != 0 {
+		s.t.Fatalf("msiexec %s %v: %d: %s\n%s", what, more, code, said, s.log())
+	}
+}
