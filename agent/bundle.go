@@ -93,6 +93,9 @@ func WriteBundle(ctx context.Context, o BundleOptions, w io.Writer) ([]Part, err
 		b.add("files.txt", "names, sizes and times of the files in data_dir", listing(b.config.DataDir))
 		b.certificates()
 	}
+	if runtime.GOOS == "windows" { // there the service keeps its own
+		o.Logs = append(o.Logs, filepath.Join(filepath.Dir(o.ConfigPath), "logs", service.LogFile))
+	}
 	b.logs(ctx, o.Logs)
 	b.parts = append(b.parts, leftOut...)
 	manifest, err := json.MarshalIndent(map[string]any{"made_at": now().UTC(), "agent": wire.Version, "parts": b.parts}, "", "  ")

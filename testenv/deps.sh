@@ -2,7 +2,7 @@
 # Installs with apt-get what the tests start: brokers, databases, the ERP, a browser. Prints what it installs and what it could not.
 set -u
 packages="mosquitto postgresql python3-psycopg2 tryton-server tryton-proteus tryton-modules-sale-credit-limit
-tryton-modules-sale-opportunity tryton-modules-stock-lot tryton-modules-stock-package chromium systemd-container systemd-sysv dbus curl rpm lintian rpmlint strace
+tryton-modules-sale-opportunity tryton-modules-stock-lot tryton-modules-stock-package chromium systemd-container systemd-sysv dbus curl rpm lintian rpmlint binutils gnupg strace
 mariadb-server-core wine wine64 binutils-mingw-w64-x86-64 wixl msitools osslsigncode python3-grpcio python3-protobuf python3-yaml protobuf-compiler libprotobuf-dev"
 missing=""
 for p in $packages; do

@@ -35,6 +35,8 @@ $mingw-dlltool -d "$folder/forward.def" -e "$folder/exports.o"
 $mingw-ld -shared -e DllMainCRTStartup -o "$folder/bcryptprimitives.dll" "$folder/main.o" "$folder/exports.o"
 
 wineboot -i >/dev/null 2>&1 </dev/null
+# A service may take two minutes to answer, not ten seconds, which are short on a busy machine.
+wine reg add 'HKLM\System\CurrentControlSet\Control' /v ServicesPipeTimeout /t REG_DWORD /d 120000 /f >/dev/null 2>&1 </dev/null
 wineserver -w
 cp "$folder/bcryptprimitives.dll" "$WINEPREFIX/drive_c/windows/system32/"
 # The machine stays on between two programs.

@@ -84,7 +84,7 @@ func (o *Offer) Has() bool {
 	return false
 }
 
-// ServeHTTP answers /install/agent.sh, /install/ca/FINGERPRINT.pem, and the packages by their names.
+// ServeHTTP answers /install/agent.sh, /install/agent.ps1, /install/ca/FINGERPRINT.pem, and the packages by their names.
 func (o *Offer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -101,6 +101,8 @@ func (o *Offer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		o.authority(w, r, strings.TrimSuffix(fingerprint, ".pem"))
 	case name == Script:
 		o.script(w)
+	case name == WindowsScript:
+		o.windows(w)
 	default:
 		o.file(w, r, name)
 	}

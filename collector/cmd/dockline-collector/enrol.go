@@ -262,7 +262,11 @@ func (c *siteAddCommand) invite(ctx context.Context, config *collector.Config, s
 	arguments := fmt.Sprintf("enrol --collector %s --fingerprint %s --token-file -", i.Collector, i.Fingerprint)
 	i.Linux = fmt.Sprintf("echo '%s' | sudo dockline-agent %s", token, arguments)
 	i.Windows = fmt.Sprintf(`'%s' | & "$env:ProgramFiles\Dockline\dockline-agent.exe" %s`, token, arguments)
-	if i.Installs = collector.NewOffer(config, authority, slog.Default()).Has(); i.Installs {
+	offer := collector.NewOffer(config, authority, slog.Default())
+	if offer.HasWindows() {
+		i.Windows = install.WindowsCommand(i.Collector, i.Fingerprint, token, plugins)
+	}
+	if i.Installs = offer.Has(); i.Installs {
 		i.Linux = install.Command(i.Collector, i.Fingerprint, token, plugins)
 	} else if len(plugins) > 0 {
 		return wrong("--plugins: this collector hands out no agent (install.packages): put %s into the site's agent.yaml", c.Plugins)

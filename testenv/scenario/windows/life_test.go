@@ -2,9 +2,11 @@ package windows_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/dockline/dockline/testenv"
+	"github.com/dockline/dockline/testenv/enroltest"
 )
 
 // powerCut kills the whole Windows while rows are written, three times; each time the service is up with the machine, and goes on where it was.
@@ -80,6 +82,31 @@ func (s *site) again() {
 	s.grows("rows after the same version again", 20)
 }
 
+// fault starts a service whose configuration does not read, long before there is a log: the file says which line it is. Mended, it starts.
+func (s *site) fault() {
+	text, err := os.ReadFile(s.Path(config))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	write := func(text string) {
+		if err := os.WriteFile(s.Path(config), []byte(text), 0o644); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.agent("stop")
+	write("uplinc: {}\n" + string(text))
+	if said, code := s.Run(s.t, agentExe, "start"); code != 1 {
+		s.t.Errorf("a service with a faulty configuration starts: %d: %s", code, said)
+	}
+	if log := s.log(); !strings.Contains(log, "uplinc") {
+		s.t.Errorf("its log does not name the fault:\n%s", log)
+	}
+	write(string(text))
+	s.agent("start")
+	s.awaitState("RUNNING")
+	s.grows("rows after the fault", 20)
+}
+
 // remove takes the program away and leaves the data, with which another installation goes on without a token; then it takes that away too.
 func (s *site) remove() {
 	s.must("/x")
@@ -97,7 +124,6 @@ func (s *site) remove() {
 	s.must("/i")
 	s.awaitState("RUNNING")
 	s.grows("rows of the agent that came back to its data", 20)
-	s.agent("stop")
 	s.complete()
 	s.must("/x", "REMOVEDATA=1")
 	for _, name := range []string{home, `C:\Program Files\Dockline`} {
@@ -105,6 +131,38 @@ func (s *site) remove() {
 			s.t.Errorf("%s is still there, with %v", name, left)
 		}
 	}
+}
+
+// wrongToken fails the installation, so that whoever rolls it out sees that; nothing stays but what the next attempt needs.
+func (s *site) wrongToken(i enroltest.Invitation) {
+	said, code := s.Run(s.t, "msiexec", "/i", s.file(oldPackage), "/qn", "COLLECTOR="+i.Collector, "FINGERPRINT="+i.Fingerprint, "TOKEN="+enroltest.Tenant+"."+siteName+".nobodyhasgiventhistoken")
+	if code == 0 {
+		s.t.Errorf("a token that nobody has given installs: %s", said)
+	}
+	if is := s.state(); is != "" {
+		s.t.Errorf("there is a service all the same: %s", is)
+	}
+	if _, err := os.Stat(s.Path(config)); err == nil {
+		s.t.Error("there is a configuration all the same")
+	}
+}
+
+// enrolledLater installs a machine of which nothing is known yet: its service runs, and takes up what enrolling writes.
+func (s *site) enrolledLater() {
+	s.must("/i")
+	s.awaitState("RUNNING")
+	i := s.centre.Invite(siteName)
+	token := filepath.Join(s.t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(i.Token+"\r\n"), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	arguments := []string{"enrol", "--collector", i.Collector, "--fingerprint", i.Fingerprint, "--token-file", windowsPath(token)}
+	if said, code := s.Run(s.t, append([]string{agentExe, "--config", config}, append(arguments, "--site", "dc-other")...)...); code != 1 || !strings.Contains(said, "take the token of this site") {
+		s.t.Errorf("the token of another site: %d: %s", code, said)
+	}
+	s.agent(arguments...)
+	testenv.Eventually(s.t, patience, "the service that waited has a line", func() bool { return s.centre.Site(siteName).State == "online" }, s.log)
+	s.must("/x", "REMOVEDATA=1")
 }
 
 // must installs or removes the newer version, unattended.

@@ -4,10 +4,12 @@ package windows_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -38,22 +40,29 @@ type site struct {
 	bin    string
 }
 
-// TestWindowsUnderWine installs a site with one command that holds its token, lets it capture, cuts the machine's power in mid-write, starts it,
-// upgrades it with a cut line, a backlog and an edited configuration, tries to go back, installs over a running copy, and removes it twice, with
-// and without its data. All along every row that the source was promised is at the collector exactly once.
+// TestWindowsUnderWine installs a site with one command that holds its token (a wrong one installs nothing), lets it capture, cuts the machine's power in mid-write, starts it,
+// upgrades it with a cut line, a backlog and an edited configuration, tries to go back, installs over a running copy, starts it with a faulty configuration, and removes it twice, with
+// and without its data. Last it installs a machine that is enrolled later. All along every row that the source was promised is at the collector exactly once.
 //
 // Shows: E24, S36
 func TestWindowsUnderWine(t *testing.T) {
 	needTools(t)
+	testenv.Eventually(t, patience, "port 7370 is free, which an agent takes that nobody has configured", func() bool {
+		l, err := net.Listen("tcp", "127.0.0.1:7370")
+		return err == nil && l.Close() == nil
+	})
 	s := &site{Wine: testenv.OpenWine(t), t: t, centre: enroltest.Open(t, "", ""), bin: enroltest.Bin(t)}
 	i := s.centre.Invite(siteName)
+	t.Run("wrong token", func(t *testing.T) { s.at(t).wrongToken(i) })
 	s.install(i)
 	s.capture()
 	t.Run("power cut", func(t *testing.T) { s.at(t).powerCut() })
 	t.Run("upgrade", func(t *testing.T) { s.at(t).upgrade() })
 	t.Run("downgrade", func(t *testing.T) { s.at(t).downgrade() })
 	t.Run("again", func(t *testing.T) { s.at(t).again() })
+	t.Run("fault", func(t *testing.T) { s.at(t).fault() })
 	t.Run("remove", func(t *testing.T) { s.at(t).remove() })
+	t.Run("enrolled later", func(t *testing.T) { s.at(t).enrolledLater() })
 }
 
 // at is the site in a part of the test.
@@ -68,6 +77,7 @@ func (s *site) at(t *testing.T) *site {
 func (s *site) install(i enroltest.Invitation) {
 	s.t.Helper()
 	log := filepath.Join(s.t.TempDir(), "install.log")
+	began := time.Now()
 	said, code := s.Run(s.t, "msiexec", "/i", s.file(oldPackage), "/qn", "/l*v", windowsPath(log),
 		"COLLECTOR="+i.Collector, "FINGERPRINT="+i.Fingerprint, "TOKEN="+i.Token, "SITE="+siteName, "TENANT="+enroltest.Tenant)
 	text, err := os.ReadFile(log)
@@ -84,6 +94,7 @@ func (s *site) install(i enroltest.Invitation) {
 		}
 	}
 	s.awaitState("RUNNING")
+	s.t.Logf("installed, enrolled and running after %v", time.Since(began).Round(time.Second))
 }
 
 // capture adds a plugin and starts the service anew.
@@ -97,6 +108,7 @@ func (s *site) capture() {
 		s.file(rowsProgram), acksFile)
 	edited := strings.Replace(string(text), "plugins: []", plugin, 1)
 	edited = strings.Replace(edited, "heartbeat: 10s", "heartbeat: 1s", 1)
+	edited = strings.Replace(edited, "127.0.0.1:7370", "127.0.0.1:0", 1) // of this machine, where other agents may be
 	if edited == string(text) {
 		s.t.Fatalf("agent.yaml has no place for a plugin: %s", text)
 	}
@@ -200,7 +212,7 @@ func (s *site) grows(what string, more int) {
 	testenv.Eventually(s.t, patience, what, func() bool { return len(s.arrived()) >= before+more }, s.log)
 }
 
-// complete stops the source and holds what it was promised against what the collector has.
+// complete holds what the source was promised by now against what the collector has.
 func (s *site) complete() {
 	s.t.Helper()
 	promised := s.promised()

@@ -1,0 +1,60 @@
+package install
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"text/template"
+)
+
+// WindowsScript is the file that Windows sites run.
+const WindowsScript = "agent.ps1"
+
+//go:embed agent.ps1
+var windowsText string
+
+var windowsScript = template.Must(template.New(WindowsScript).Delims("[[", "]]").Parse(windowsText))
+
+// HasWindows says whether there is a package of this version for Windows.
+func (o *Offer) HasWindows() bool {
+	_, err := os.Stat(filepath.Join(o.Dir, windowsPackage(o.Version)))
+	return err == nil
+}
+
+// WindowsCommand is Command for a Windows machine, to be run in a PowerShell of an administrator. It needs the curl.exe that Windows has since
+// 2018. Nothing in it is quoted twice, so that it survives being sent by mail.
+func WindowsCommand(collector, fingerprint, token string, plugins []byte) string {
+	section := ""
+	if len(plugins) > 0 {
+		section = " " + base64.StdEncoding.EncodeToString(plugins)
+	}
+	return fmt.Sprintf("$f=Join-Path $env:TEMP dockline-site; curl.exe -fsSko \"$f.pem\" %[1]s%[4]sca/%[2]s.pem; "+
+		"$d=[Convert]::FromBase64String(-join((Get-Content \"$f.pem\") -notmatch '---')); "+
+		"if(([BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($d)) -replace '-') -ne '%[2]s'){throw 'this is not the collector'}; "+
+		"curl.exe -fsSo \"$f.ps1\" --ssl-no-revoke --cacert \"$f.pem\" %[1]s%[4]s%[5]s; if($LASTEXITCODE){throw 'the script cannot be fetched'}; "+
+		"'%[3]s' | powershell.exe -NoProfile -ExecutionPolicy Bypass -File \"$f.ps1\" %[2]s%[6]s", collector, fingerprint, token, Path, WindowsScript, section)
+}
+
+func (o *Offer) windows(w http.ResponseWriter) {
+	name := windowsPackage(o.Version)
+	sum, err := o.sum(name)
+	if os.IsNotExist(err) {
+		http.Error(w, fmt.Sprintf("The collector has no %s: put it into install.packages there.", name), http.StatusNotFound)
+		return
+	}
+	var text bytes.Buffer
+	if err == nil {
+		err = windowsScript.Execute(&text, map[string]any{"Collector": o.Collector, "Version": o.Version, "File": name, "Sum": sum})
+	}
+	if err != nil {
+		o.Log.Error("write the script for Windows sites", "err", err)
+		http.Error(w, "The collector cannot write its script; its log says why.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = text.WriteTo(w) // whoever asked has gone
+}
