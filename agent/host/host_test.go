@@ -39,7 +39,9 @@ func TestEventsAreStampedAndJournalledWithTheirCursor(t *testing.T) {
 	if through := w.journal.through["wms/counter"]; through != 100 {
 		t.Errorf("complete through %d, want 100", through)
 	}
-	if h := w.health("wms"); h.GetState() != "running" || h.GetName() != "counter" || h.GetVersion() != "1.0.0" || h.GetLastEventAt() == nil {
+	// The journal has the events a moment before the host says so.
+	w.eventually("the last event in the health", func() bool { return w.health("wms").GetLastEventAt() != nil })
+	if h := w.health("wms"); h.GetState() != "running" || h.GetName() != "counter" || h.GetVersion() != "1.0.0" {
 		t.Errorf("health %v", h)
 	}
 	if c := w.Conditions(); len(c) != 0 {

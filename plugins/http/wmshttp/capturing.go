@@ -214,9 +214,7 @@ func (c *capturing) tell(document io.ReadSeeker, job *captureJob, received time.
 		return err
 	}
 	if err := epcis.Read(document, func(e *epcis.Captured) error {
-		for _, made := range c.events(im, e, job) {
-			batch = append(batch, made)
-		}
+		batch = append(batch, c.events(im, e, job)...)
 		if len(batch) < 200 {
 			return nil
 		}

@@ -27,6 +27,7 @@ import (
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
+	"github.com/dockline/dockline/testenv"
 )
 
 // listening is a configuration with one stream of picks and one of scans that have no key of their own.
@@ -190,13 +191,7 @@ func TestWhoIsUnknownIsNotLetIn(t *testing.T) {
 	if err := os.WriteFile(file, []byte("a-new-token-of-the-wms"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(time.Minute)
-	for send("Authorization", "Bearer a-new-token-of-the-wms") != 200 {
-		if time.Now().After(deadline) {
-			t.Fatal("the new token is not known")
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	testenv.Eventually(t, 3*time.Minute, "the new token known", func() bool { return send("Authorization", "Bearer a-new-token-of-the-wms") == 200 })
 	if got := send("Authorization", "Bearer 0123456789abcdef0123"); got != 401 {
 		t.Errorf("the former token: %d", got)
 	}

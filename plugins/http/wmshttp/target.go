@@ -507,6 +507,13 @@ func (r *call) build(ctx context.Context, t *target, v values) (*http.Request, e
 	if err != nil {
 		return nil, r.path.fault(err)
 	}
+	if r.method != http.MethodGet {
+		// Go sends a request with an Idempotency-Key once more by itself when its connection goes away. Whether the system heeds the key is not for it to
+		// know: it is looked for first. A body that cannot be had again keeps it from that.
+		if req.GetBody = nil; req.Body == nil {
+			req.Body = io.NopCloser(strings.NewReader(""))
+		}
+	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "dockline")
 	if kind != "" {
