@@ -142,11 +142,12 @@ func TestAnOrderMovesToAnotherSite(t *testing.T) {
 			t.Errorf("the shipment is of %v", s)
 		}
 	}
-	issue := issueOf(o, "S1", line(o.lines[0], "SKU-1001", "2", ""))
-	issue.Document.GetGoodsIssue().Site = "dc-west"
-	apply(t, c, issue)
-	back := amendmentOf(o, "move", "dc-east")
+	back := amendmentOf(o, "move", "dc-east") // other tests count on dc-west's book: the goods leave from where they were
 	back.Document.GetOrderAmendment().ToSite = "dc-east"
-	_, err := c.Apply(t.Context(), back)
+	apply(t, c, back)
+	apply(t, c, issueOf(o, "S1", line(o.lines[0], "SKU-1001", "2", "")))
+	again := amendmentOf(o, "move", "again")
+	again.Document.GetOrderAmendment().ToSite = "dc-west"
+	_, err := c.Apply(t.Context(), again)
 	refused(t, err, processClass, "order_not_open")
 }

@@ -269,15 +269,6 @@ func (c *Connector) leftOver(ctx context.Context, order sale, lines []amended) (
 	for _, l := range lines {
 		skipped = append(skipped, l.skipped...)
 	}
-	moves, err := c.moves(ctx, skipped)
-	if err != nil {
-		return out, err
-	}
-	for _, id := range skipped {
-		if m := moves[id]; m.state == "draft" {
-			out.moves = append(out.moves, id)
-		}
-	}
 	all, err := c.shipmentsByID(ctx, order.shipments)
 	if err != nil {
 		return out, err
@@ -285,8 +276,11 @@ func (c *Connector) leftOver(ctx context.Context, order sale, lines []amended) (
 	covered := map[int64]int64{}
 	for _, s := range all {
 		for _, m := range s.outgoing {
-			if !slices.Contains(skipped, m.id) {
+			switch {
+			case !slices.Contains(skipped, m.id):
 				covered[m.line] += m.quantity
+			case m.state == "draft":
+				out.moves = append(out.moves, m.id)
 			}
 		}
 		if s.reference != "" || s.state != "waiting" && s.state != "draft" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/dockline/dockline/collector/connector"
 )
@@ -65,7 +66,7 @@ func (c *Connector) listOrders(ctx context.Context, l connector.Listing, domain 
 	if at := slices.IndexFunc(sites, func(s site) bool { return s.name == l.Site }); at >= 0 {
 		domain = append(domain, []any{"warehouse", "=", sites[at].warehouse})
 	}
-	sales, err := c.client.searchRead(ctx, modelSale, nil, domain, pageSize, "number", "state", "reference", "party", "party.code", "party.name", "currency.code", "warehouse",
+	sales, err := c.client.searchRead(ctx, modelSale, nil, domain, pageSize, "number", "state", "shipment_state", "reference", "party", "party.code", "party.name", "currency.code", "warehouse",
 		"sale_date", "create_date", "write_date", "lines", "shipment_address.full_address")
 	if err != nil {
 		return nil, nil, err
@@ -80,9 +81,12 @@ func (c *Connector) listOrders(ctx context.Context, l connector.Listing, domain 
 		if len(o.Lines) == 0 {
 			continue // services, or an RMA: the centre is told of no such order
 		}
-		d := connector.Listed{Reference: o.Number, Number: o.Number, Order: o.Number, Site: o.Site, At: changedAt(s), Whole: true, Reversed: s.text("state") == "cancelled",
+		d := connector.Listed{Reference: o.Number, Number: o.Number, Order: o.Number, Site: o.Site, At: s.time("create_date"), Whole: true, Reversed: s.text("state") == "cancelled",
 			Draft:  s.text("state") == "draft" || s.text("state") == "quotation" || s.text("state") == "confirmed",
 			Fields: map[string]string{"status": "in force", "customer": o.Customer, "customer_reference": o.CustomerReference, "currency": o.Currency}}
+		if closed(s) { // one that was over before Dockline began was never told: it is nobody's extra, however young
+			d.At = time.Time{}
+		}
 		if d.Reversed {
 			d.Fields["status"], d.Whole = "cancelled", false
 		}
