@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -406,6 +407,43 @@ func TestWriteToGoneSystemIsKnown(t *testing.T) {
 	_, err = c.Apply(t.Context(), issueOf("SO1", "S1", line("10", "SKU-1001", "10", "")))
 	if f := fault(t, err); f.Unknown || f.Code != "connection" || posted {
 		t.Errorf("%+v, posted %v", f, posted)
+	}
+}
+
+// A write whose connection goes away is not sent once more by Go's transport, which would do so by itself because it bears an Idempotency-Key: the
+// system may not heed that.
+func TestAWriteIsSentOnceWhenItsConnectionGoesAway(t *testing.T) {
+	var posted atomic.Int32
+	server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if r.Method == nethttp.MethodGet {
+			sandbox.Write(w, nethttp.StatusOK, map[string]any{"items": []any{}})
+			return
+		}
+		if r.Header.Get("Idempotency-Key") == "" {
+			t.Error("the request bears no key: this shows nothing")
+		}
+		posted.Add(1)
+		conn, _, err := nethttp.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		conn.Close()
+	}))
+	defer server.Close()
+	text, err := os.ReadFile("definitions/sandbox-erp.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "erp.yaml")
+	const issues = "path: '\"/api/goods-issues\"'\n        body"
+	if err := os.WriteFile(file, []byte(strings.Replace(string(text), issues, "headers: '{\"Idempotency-Key\": posting.key}'\n        "+issues, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, connectorhttp.Config{URL: server.URL, Definition: file})
+	_, err = c.Apply(t.Context(), issueOf("SO1", "S1", line("10", "SKU-1001", "10", "")))
+	if f := fault(t, err); !f.Unknown || posted.Load() != 1 {
+		t.Errorf("sent %d times; %+v", posted.Load(), f)
 	}
 }
 

@@ -279,6 +279,13 @@ func concealed(text string) string {
 }
 
 func (c *Connector) exchange(req *nethttp.Request) (*answer, error) {
+	// Go sends a request that bears an Idempotency-Key once more by itself when a connection that it had used before goes away. Whether the system
+	// heeds the key is not for Go to know: a posting is looked for first. A body that cannot be had again keeps it from that.
+	if req.Method != nethttp.MethodGet && req.Method != nethttp.MethodHead {
+		if req.GetBody = nil; req.Body == nil || req.Body == nethttp.NoBody {
+			req.Body = io.NopCloser(strings.NewReader(""))
+		}
+	}
 	resp, err := c.client.Do(req)
 	if err != nil {
 		if whole, ok := errors.AsType[*url.Error](err); ok && !whole.Timeout() {
