@@ -239,10 +239,7 @@ func (o *outbox) fetch(now time.Time) error {
 		if err != nil {
 			return err
 		}
-		names := map[string]bool{}
-		for _, e := range entries {
-			names[e.Name()] = true
-		}
+		names := listed(entries)
 		watch := &folder{setup: o.setup}
 		seen := map[string]observed{}
 		for name := range o.here {
@@ -251,15 +248,16 @@ func (o *outbox) fetch(now time.Time) error {
 			}
 		}
 		for _, e := range entries {
-			if !e.Mode().IsRegular() || watch.ignored(e.Name(), names) || !o.setup.wants(e.Name()) {
+			if !e.Mode().IsRegular() || watch.ignored(e.Name(), names) || o.setup.streamOf(e.Name()) == nil {
 				continue
 			}
 			at := o.seen[e.Name()]
 			if at.size != e.Size() || !at.mod.Equal(e.ModTime()) || at.since.IsZero() {
-				at = observed{e.Size(), e.ModTime(), now}
+				at = observed{size: e.Size(), mod: e.ModTime(), since: now}
 			}
+			at.done = watch.markerOf(e.Name(), names)
 			seen[e.Name()] = at
-			if !watch.complete(found{name: e.Name()}, at, now, names) {
+			if !watch.complete(found{name: e.Name(), size: at.size, done: at.done}, at, now) {
 				continue
 			}
 			if got, ok := o.here[e.Name()]; ok && got.size == at.size && got.mod.Equal(at.mod) {
@@ -273,16 +271,6 @@ func (o *outbox) fetch(now time.Time) error {
 		o.seen = seen
 		return nil
 	})
-}
-
-// wants says that some pattern fits.
-func (s *setup) wants(name string) bool {
-	for _, st := range s.streams {
-		if matches(st.Pattern, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // bring fetches one file; one that changes meanwhile is left for the next look.
@@ -348,7 +336,8 @@ func (o *outbox) put(file string, bad bool, dir, name string) error {
 			}
 		}
 		if o.setup.Complete.By == byMarker {
-			if err := c.Remove(from + o.setup.Complete.Marker); err != nil && !errors.Is(err, os.ErrNotExist) {
+			marker := found{name: file, done: was.done}.marker(o.setup)
+			if err := c.Remove(path.Join(o.dir, marker)); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return err
 			}
 		}
