@@ -80,8 +80,9 @@ func sameFile(a, b os.FileInfo) bool {
 // undescribe takes away the result of a file that did not come; err is why, or nil where another file lies in its place.
 func undescribe(at spot, err error) error {
 	for _, beside := range []string{at.name + resultSuffix, at.name + ".txt", insert(at.name, "rejected")} {
-		if gone := os.Remove(filepath.Join(at.dir, beside)); gone != nil && !errors.Is(gone, os.ErrNotExist) {
-			return errors.Join(err, gone)
+		path := filepath.Join(at.dir, beside)
+		if left := errors.Join(gone(path), gone(path+".tmp")); left != nil {
+			return errors.Join(err, left)
 		}
 	}
 	if errors.Is(err, os.ErrNotExist) {
