@@ -200,7 +200,7 @@ func (c *capturing) tell(document io.ReadSeeker, job *captureJob, received time.
 	if _, err := document.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	im := &epcis.Importer{Tenant: c.tenant, Source: c.start.ID, File: "capture " + job.ID, Received: received}
+	im := &epcis.Importer{Tenant: c.tenant, Source: c.start.ID, File: "capture", Received: received} // not the job: the same flaw brought again is the same letter
 	var batch []*docklinev1.Event
 	flush := func() error {
 		acks, err := c.durable(batch)
