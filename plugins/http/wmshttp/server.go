@@ -93,7 +93,9 @@ func (s *server) handler() http.Handler {
 		if !ok {
 			s.strangers.Add(1)
 			w.Header().Set("WWW-Authenticate", `Bearer realm="dockline"`)
-			answer(w, wrong(http.StatusUnauthorized, "unknown sender", "send the token in the header Authorization: Bearer TOKEN, or in X-Api-Key"))
+			p := wrong(http.StatusUnauthorized, "unknown sender", "send the token in the header Authorization: Bearer TOKEN, or in X-Api-Key")
+			p.close = true // a place among max_connections is for somebody known
+			answer(w, p)
 			return
 		}
 		s.mu.Lock()
@@ -264,7 +266,9 @@ func (s *server) run(ctx context.Context, report func(error)) error {
 	if s.bound != nil {
 		s.bound(listener.Addr().String())
 	}
-	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: n.HeaderTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10, TLSConfig: secure,
+	// A body that nobody asks for, of somebody who is not let in or of a path that is none, is waited for too, and so has an end; paced moves it on for
+	// those that are read.
+	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: n.HeaderTimeout, ReadTimeout: n.HeaderTimeout + n.BodyPatience, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10, TLSConfig: secure,
 		WriteTimeout: 0, ErrorLog: log.New(io.Discard, "", 0)}
 	ended := make(chan error, 1)
 	go func() {
