@@ -94,10 +94,20 @@ func submissionText(s view.Submission) string {
 	}
 	waits := "no answer yet"
 	for _, p := range s.Postings {
-		if p.State == posting.Rejected {
+		switch p.State {
+		case posting.Rejected:
 			return "refused by " + p.Target + ": " + p.Fault.Text + "; correct what is wrong, and hand it in again, or `dockline-collector posting retry` it"
+		case posting.Confirmed:
+			var numbers []string
+			for _, d := range p.Documents {
+				numbers = append(numbers, d.GetNumber())
+			}
+			waits += fmt.Sprintf("; %s has made %s of it, and has not told yet of an order with that customer and customer's reference", p.Target, strings.Join(numbers, ", "))
+		case posting.Superseded:
+			waits += fmt.Sprintf("; %s is not told of it any more", p.Target)
+		default:
+			waits += fmt.Sprintf("; %s is %s", p.String(), plain(string(p.State)))
 		}
-		waits += fmt.Sprintf("; %s is %s", p.String(), plain(string(p.State)))
 	}
 	return waits
 }
