@@ -198,7 +198,7 @@ func (m *Collector) Run(ctx context.Context) error {
 		return err
 	}
 	sweeps := m.newSchedule()
-	loops := append(r.loops(), m.newRollout().Run, m.member.Run, sweeps.Run)
+	loops := append(r.loops(), m.newRollout().Run, m.member.Run, sweeps.Run, m.newShapes().Run)
 	if m.broker != nil {
 		loops = append(loops, m.broker.Run)
 	}

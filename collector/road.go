@@ -199,7 +199,7 @@ func (m *Collector) owned(tenant, code string, class docklinev1.FaultClass, seve
 // targetOf is the system that an origin's exceptions are about, "" where it is none.
 func targetOf(origin string) string {
 	part, rest, _ := strings.Cut(origin, "/")
-	if part != "posting" && part != "target" && part != "intake" && part != "master" {
+	if part != "posting" && part != "target" && part != "intake" && part != "master" && part != "shape" {
 		return ""
 	}
 	name, _, _ := strings.Cut(rest, "/")

@@ -255,6 +255,12 @@ func (t *translated) refusal(e *docklinev1.Event, missing []string) *docklinev1.
 func (t *translated) Lists() []connector.Kind { return connector.Lists(t.Connector) }
 
 // Records are those of the connector beneath.
+// Shape is the system's own.
+func (t *translated) Shape(ctx context.Context) (connector.Shape, error) {
+	return connector.ShapeOf(ctx, t.Connector)
+}
+
+// Records are those of the connector behind it.
 func (t *translated) Records() []connector.Kind { return connector.Records(t.Connector) }
 
 // List lists in our codes. One without an entry stands there as the system writes it: who compares sees it.

@@ -26,6 +26,9 @@ func (s *Server) reads(mux *http.ServeMux) {
 	get("/api/about", func(w http.ResponseWriter, r *http.Request) {
 		sandbox.Write(w, http.StatusOK, map[string]string{"product": Product, "version": Version})
 	})
+	get("/api/schema", func(w http.ResponseWriter, r *http.Request) {
+		sandbox.Write(w, http.StatusOK, map[string]any{"fields": s.schema.fields()})
+	})
 	get("/api/items", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Items) })
 	get("/api/customers", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Customers) })
 	get("/api/sites", func(w http.ResponseWriter, r *http.Request) { sandbox.WritePage(w, r, s.store.master.Sites) })

@@ -38,6 +38,7 @@ type Server struct {
 	ledger    *sandbox.Ledger
 	store     *store
 	catalogue *Catalogue
+	schema    schema
 }
 
 // New opens the store, or makes it with its master data.

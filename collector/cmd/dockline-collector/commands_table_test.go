@@ -56,6 +56,8 @@ var every = []given{
 	{"return credit", people.ExceptionAct, "--tenant acme RMA-1 --line 1 --quantity 2 --override --reason promised", exitWrong},
 	{"return accept", people.ExceptionAct, "--tenant acme blind_return/dc-east/RC1 --order SO1 --reason found", exitWrong},
 	{"connector try", "", "--tenant acme erp", exitFailed}, // it cannot be reached
+	{"connector shape show", "", "--tenant acme erp", exitFine},
+	{"connector shape accept", people.PostingAct, "--tenant acme erp --reason upgraded", exitFailed}, // it was never asked
 	{"connector scaffold", "", "--system shop --openapi openapi.json", exitFine},
 	{"xref import", people.SiteAct, "--tenant acme erp codes.csv --reason new", exitFine},
 	{"xref list", "", "--tenant acme", exitFine},

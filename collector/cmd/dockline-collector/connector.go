@@ -22,6 +22,7 @@ import (
 type connectorCommand struct {
 	Try      connectorTryCommand      `cmd:"" help:"Ask a system what it is, what it has of a document, what it reports; show every request and answer."`
 	Scaffold connectorScaffoldCommand `cmd:"" help:"Write the definition to begin with for a system that publishes its API as OpenAPI 3."`
+	Shape    connectorShapeCommand    `cmd:"" help:"How a system's records are made, and what of that is otherwise than it was."`
 }
 
 type connectorTryCommand struct {

@@ -103,6 +103,7 @@ func (c *compiler) definition(s *source) *Definition {
 		expect:  c.expression("probe.expect", s.Probe.Expect, cel.BoolType, bodyVars),
 		version: c.expression("probe.version", s.Probe.Version, cel.StringType, bodyVars),
 	}
+	d.shape = c.shape(s.Shape)
 	for i, e := range s.Errors {
 		d.errors = append(d.errors, c.errorRule(fmt.Sprintf("errors[%d]", i), e))
 	}

@@ -45,6 +45,7 @@ type source struct {
 	Auth     authSource            `yaml:"auth"`
 	Failed   string                `yaml:"failed"`
 	Probe    probeSource           `yaml:"probe"`
+	Shape    *shapeSource          `yaml:"shape"`
 	Errors   []errorSource         `yaml:"errors"`
 	Kinds    map[string]kindSource `yaml:"kinds"`
 	Changes  *changesSource        `yaml:"changes"`
@@ -104,6 +105,12 @@ type probeSource struct {
 	// Expect is a CEL bool over body, Version a CEL string.
 	Expect  string `yaml:"expect"`
 	Version string `yaml:"version"`
+}
+
+// shapeSource asks how the system's records are made. Fields is a CEL list over body, of maps with name ("record.field"), type, required and values.
+type shapeSource struct {
+	Request requestSource `yaml:",inline"`
+	Fields  string        `yaml:"fields"`
 }
 
 type errorSource struct {
@@ -220,6 +227,7 @@ type Definition struct {
 	auth            auth
 	failed          *expression
 	probe           probe
+	shape           *shape
 	errors          []errorRule
 	kinds           map[connector.Kind]*kind
 	records         map[connector.Kind]*listing
