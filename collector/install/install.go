@@ -59,7 +59,8 @@ func Command(collector, fingerprint, token string, plugins []byte) string {
 	if len(plugins) > 0 {
 		section = " " + base64.StdEncoding.EncodeToString(plugins)
 	}
-	return fmt.Sprintf("f=$(mktemp -d)/site && curl -fsSk %[1]s%[4]sca/%[2]s.pem | sed /---/d | base64 -d >$f.der && sha256sum <$f.der | grep -q ^%[2]s && "+
+	return fmt.Sprintf("f=$(mktemp -d)/site && { curl -fsSk %[1]s%[4]sca/%[2]s.pem | sed /---/d | base64 -d >$f.der && sha256sum <$f.der | grep -q ^%[2]s || "+
+		"! echo 'dockline: %[1]s does not answer with the authority of this command, so nothing was done. Is it the address of the collector? Else have site add print the command anew.' >&2; } && "+
 		"(echo -----BEGIN CERTIFICATE-----; base64 $f.der; echo -----END CERTIFICATE-----) >$f && "+
 		"curl -fsSo $f.sh --cacert $f %[1]s%[4]s%[5]s && echo '%[3]s' | sudo sh $f.sh %[2]s%[6]s", collector, fingerprint, token, Path, Script, section)
 }

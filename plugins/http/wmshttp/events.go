@@ -245,7 +245,7 @@ func decode(raw []byte) (any, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("byte %d: %w", d.InputOffset(), unexpected(err))
+			return nil, broken(raw, d.InputOffset(), err)
 		}
 		all = append(all, v)
 	}
@@ -255,9 +255,13 @@ func decode(raw []byte) (any, error) {
 	return all, nil
 }
 
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
+// broken says where a text stops being JSON.
+func broken(raw []byte, at int64, err error) error {
+	switch {
+	case len(bytes.TrimSpace(raw)) == 0:
+		return errors.New("there is nothing in it")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("it breaks off after %d bytes, in the middle of a value", len(raw))
 	}
-	return err
+	return fmt.Errorf("behind byte %d: %w", at, err)
 }

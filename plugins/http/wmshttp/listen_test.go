@@ -88,18 +88,19 @@ func TestRecordsAreTakenByPost(t *testing.T) {
 	for what, send := range map[string]struct {
 		path, body, kind string
 		status           int
+		says             string
 	}{
-		"garbage":            {"/events/picks", "\x00\x01not json", "application/json", 400},
-		"broken off":         {"/events/picks", onePick[:40], "application/json", 400},
-		"no list":            {"/events/picks", `{"items":[]}`, "application/json", 422},
-		"not JSON":           {"/events/picks", "<x/>", "application/xml", 415},
-		"another path":       {"/events/other", "{}", "application/json", 404},
-		"without its key":    {"/events/scans", `{"order":"SO1","sku":"A","qty":1}`, "application/json", 400},
-		"nothing at all":     {"/events/picks", "", "application/json", 400},
-		"deep in each other": {"/events/picks", strings.Repeat("[", 1<<20), "application/json", 400},
+		"garbage":            {"/events/picks", "\x00\x01not json", "application/json", 400, "invalid character"},
+		"broken off":         {"/events/picks", onePick[:40], "application/json", 400, "breaks off after 40 bytes"},
+		"no list":            {"/events/picks", `{"items":[]}`, "application/json", 422, ""},
+		"not JSON":           {"/events/picks", "<x/>", "application/xml", 415, "application/json"},
+		"another path":       {"/events/other", "{}", "application/json", 404, "/events/picks"},
+		"without its key":    {"/events/scans", `{"order":"SO1","sku":"A","qty":1}`, "application/json", 400, ""},
+		"nothing at all":     {"/events/picks", "", "application/json", 400, "nothing in it"},
+		"deep in each other": {"/events/picks", strings.Repeat("[", 1<<20), "application/json", 400, ""},
 	} {
-		if g := r.send("POST", send.path, text(send.body), "Content-Type", send.kind); g.status != send.status {
-			t.Errorf("%s: %d %s, want %d", what, g.status, g.body, send.status)
+		if g := r.send("POST", send.path, text(send.body), "Content-Type", send.kind); g.status != send.status || !strings.Contains(string(g.body), send.says) {
+			t.Errorf("%s: %d %s, want %d and %q", what, g.status, g.body, send.status, send.says)
 		}
 	}
 	if len(h.all()) != before {
