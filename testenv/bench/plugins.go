@@ -28,9 +28,9 @@ const (
 	scannerProgram = "dockline-plugin-scanner"
 )
 
-// What the gates stand on: runs on two processors that others used too, at loads of 17 to 25, gave the ratios behind each. Agent, plugin and the driver
-// of the load share the processors there, where the limit beside has them for itself; so each gate leaves a factor of two or more below the least that
-// was seen, and tells a way that has become slower by times, not by parts.
+// What the gates stand on: one run (scans: two) of one round on two processors that others used too, at loads of 17 to 25, gave the ratios behind each.
+// Agent, plugin and the driver of the load share the processors there, where the limit beside has them for itself; so each gate leaves a factor of two
+// below the least that was seen, and tells a way that has become slower by times, not by parts.
 const (
 	tableGate = 0.05 // 0.12
 	csvGate   = 0.02 // 0.050
