@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -116,6 +117,13 @@ func (c *capture) step(ctx context.Context) error {
 		return c.report(now)
 	}
 	c.reports.folder(c.setup.Outbound, nil)
+	seen := c.folder.seen
+	if c.remote != nil {
+		waiting = append(waiting, c.remote.waiting...) // there, and so not told
+		maps.Copy(c.folder.odd, c.remote.odd)
+		seen = maps.Clone(c.remote.seen)
+		maps.Copy(seen, c.folder.seen)
+	}
 	c.reports.forgetGone(c.folder)
 	for name, odd := range c.folder.odd {
 		c.reports.unreadable(name, odd, now)
@@ -139,7 +147,7 @@ func (c *capture) step(ctx context.Context) error {
 	if err := c.settle(ctx, through); err != nil {
 		return err
 	}
-	c.reports.files(waiting, unknown, c.folder.seen, now)
+	c.reports.files(waiting, unknown, seen, now)
 	return c.report(now)
 }
 
