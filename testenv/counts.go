@@ -38,6 +38,9 @@ var counts = map[string]struct{ commit, full int }{
 	"demo.tryton-orders":   {12, 60},
 	"ingest.permutations":  {50, 1000},
 	"wmsfile.permutations": {100, 2000},
+	// Seeds of a share that misbehaves, and files that a WMS writes through it with each.
+	"wmsfile.shares":      {6, 300},
+	"wmsfile.share-files": {24, 120},
 	// Megabytes of one file of each form.
 	"wmsfile.big-megabytes":  {64, 1024},
 	"sandbox.failed-orders":  {20, 200},

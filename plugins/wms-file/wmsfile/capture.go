@@ -1,12 +1,14 @@
 package wmsfile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -47,7 +49,12 @@ type capture struct {
 	// finish are files whose every event is given to the host, to be put away once it has acknowledged them.
 	finish  []finished
 	stuck   map[string]stuck
+	seconds *seconds
 	reports reports
+	// changing are files that changed while they were read, since when.
+	changing map[string]time.Time
+	// whole says that nothing is to be read again of what an older cursor has forgotten.
+	whole bool
 }
 
 // finished is a file that was read to its end.
@@ -62,6 +69,7 @@ type stuck struct {
 	finished
 	size int64
 	mod  time.Time
+	at   spot // where its result may lie
 }
 
 func newCapture(s *setup, start plugins.Start, with *partner, in inbox, out plugins.Stream, now func() time.Time, log *slog.Logger) (*capture, error) {
@@ -80,14 +88,12 @@ func newCapture(s *setup, start plugins.Start, with *partner, in inbox, out plug
 	for _, st := range s.streams {
 		st.partner = with
 	}
-	return &capture{setup: s, folder: &folder{setup: s, seen: map[string]observed{}}, out: out, cursor: cur, memory: mem, partner: with, answered: answered, in: in, now: now, log: log, stuck: map[string]stuck{}}, nil
+	return &capture{setup: s, folder: &folder{setup: s, seen: map[string]observed{}}, out: out, cursor: cur, memory: mem, partner: with, answered: answered, in: in, now: now, log: log,
+		stuck: map[string]stuck{}, seconds: openSeconds(start.DataDir, s), changing: map[string]time.Time{}}, nil
 }
 
 // run reads until ctx ends.
 func (c *capture) run(ctx context.Context) error {
-	if err := c.reread(ctx); err != nil {
-		return err
-	}
 	tick := time.NewTicker(c.setup.Poll)
 	defer tick.Stop()
 	for {
@@ -111,7 +117,20 @@ func (c *capture) step(ctx context.Context) error {
 			return c.report(now)
 		}
 	}
-	complete, waiting, unknown, err := c.folder.scan(now, c.cursor.isDone)
+	if err := c.recover(ctx); errors.As(err, new(*awayError)) {
+		c.reports.folder(c.setup.Archive, err)
+		return c.report(now)
+	} else if err != nil {
+		return err
+	}
+	back, err := c.seconds.look(now)
+	if err != nil {
+		return err
+	}
+	if len(back) > 0 {
+		c.log.Warn("files hold more than when they were put away: reading them again", "files", back)
+	}
+	complete, waiting, unknown, err := c.folder.scan(now, c.isDone)
 	if err != nil {
 		c.reports.folder(c.setup.Outbound, err)
 		return c.report(now)
@@ -128,6 +147,9 @@ func (c *capture) step(ctx context.Context) error {
 	for name, odd := range c.folder.odd {
 		c.reports.unreadable(name, odd, now)
 	}
+	for name, unseen := range c.folder.unseen {
+		c.reports.unreadable(name, unseen, now)
+	}
 	c.forgetGone()
 	for _, file := range complete {
 		took, err := c.take(ctx, file)
@@ -136,6 +158,8 @@ func (c *capture) step(ctx context.Context) error {
 		}
 		if !took {
 			waiting = append(waiting, file)
+		} else {
+			delete(c.changing, file.name)
 		}
 		if len(c.finish) >= finishEvery {
 			if err := c.settle(ctx, nil); err != nil {
@@ -143,16 +167,31 @@ func (c *capture) step(ctx context.Context) error {
 			}
 		}
 	}
+	c.seconds.tidy(now)
 	through := c.completeThrough(now, waiting)
 	if err := c.settle(ctx, through); err != nil {
 		return err
 	}
-	c.reports.files(waiting, unknown, seen, now)
+	c.reports.files(waiting, unknown, seen, c.changing, now)
 	return c.report(now)
+}
+
+// isDone says that a file was told whole and is only to be put away: its marker may be gone already.
+func (c *capture) isDone(name string) bool {
+	_, stuck := c.stuck[name]
+	return stuck || c.cursor.isDone(name)
 }
 
 // forgetGone drops what the cursor says of files that are no longer there: they were put away just before an earlier run ended.
 func (c *capture) forgetGone() {
+	gone := func(name string) bool { _, there := c.folder.seen[name]; return !there }
+	maps.DeleteFunc(c.changing, func(name string, _ time.Time) bool { return gone(name) })
+	maps.DeleteFunc(c.stuck, func(name string, s stuck) bool {
+		if gone(name) {
+			c.vanished(s)
+		}
+		return gone(name)
+	})
 	c.cursor.Files = slices.DeleteFunc(c.cursor.Files, func(t *taken) bool {
 		_, there := c.folder.seen[t.Name]
 		if !there && !t.Done {
@@ -168,11 +207,17 @@ func (c *capture) take(ctx context.Context, file found) (took bool, err error) {
 		c.finish = append(c.finish, s.finished)
 		return true, nil
 	}
-	delete(c.stuck, file.name)
+	if s, ok := c.stuck[file.name]; ok {
+		c.seconds.leave(s.at, c.now()) // it was written again
+		delete(c.stuck, file.name)
+	}
 	body, err := c.folder.load(file)
 	switch {
 	case errors.Is(err, errTooBig):
 	case errors.Is(err, errChanging), errors.Is(err, os.ErrNotExist):
+		if _, ok := c.changing[file.name]; !ok {
+			c.changing[file.name] = c.now()
+		}
 		delete(c.folder.seen, file.name)
 		return false, nil
 	case err != nil:
@@ -282,19 +327,18 @@ func (c *capture) settle(ctx context.Context, through []*docklinev1.CompleteThro
 		c.putAway(f)
 	}
 	c.finish = nil
-	return c.memory.save()
+	return errors.Join(c.memory.save(), c.seconds.save())
 }
 
 // putAway moves a file that is told and durable. What fails is tried again with the next step.
 func (c *capture) putAway(f finished) {
 	f.result.TakenAt, f.result.Sequence = c.now().UTC(), f.entry.Sequence
-	if f.result.Repeated == "" && !f.result.Unread {
-		c.memory.add(remembered{Name: f.result.File, At: f.result.TakenAt, Key: memoryKey(f.file.stream, f.entry.Hash), Sequence: f.entry.Sequence})
-	}
-	name, err := "", c.exchanged(f)
+	var at spot
+	err := c.exchanged(f)
 	if err == nil {
-		name, err = c.setup.move(f)
+		at, err = c.setup.move(f)
 	}
+	lies, name := err == nil && at != (spot{}), cmp.Or(at.name, f.file.name)
 	if err == nil && c.remote != nil {
 		dir := c.setup.Archive
 		if f.result.bad() {
@@ -304,8 +348,16 @@ func (c *capture) putAway(f finished) {
 	}
 	c.reports.moved(f.file.name, err, c.now())
 	if err != nil {
-		c.stuck[f.file.name] = stuck{f, f.file.size, f.file.mod}
+		if at != (spot{}) && c.stuck[f.file.name].at != at && c.remote == nil {
+			c.seconds.add(at, f, true, c.now()) // a share may say that it failed, and have moved it
+		}
+		c.stuck[f.file.name] = stuck{f, f.file.size, f.file.mod, at}
 		return
+	}
+	if lies {
+		c.remember(f, at)
+	} else if s, ok := c.stuck[f.file.name]; ok {
+		c.vanished(s)
 	}
 	p := c.cursor.progress(f.result.Stream)
 	if at := slices.Index(p.Held, held{f.result.File, f.result.Modified}); at >= 0 {
@@ -316,6 +368,27 @@ func (c *capture) putAway(f finished) {
 	delete(c.stuck, f.file.name)
 	c.reports.taken = c.now()
 	c.log.Info("file taken", "file", f.result.File, "stream", f.result.Stream, "events", f.result.Events, "refused", f.result.Refused, "repeated", f.result.Repeated != "")
+}
+
+// vanished is for a file that could not be moved, and is gone: to where it belongs, where the share said that the move had failed, or a person has taken it.
+func (c *capture) vanished(s stuck) {
+	if s.at == (spot{}) {
+		return
+	}
+	if _, err := os.Lstat(filepath.Join(s.at.dir, s.at.name)); err == nil {
+		c.remember(s.finished, s.at)
+	}
+	c.seconds.leave(s.at, c.now())
+}
+
+// remember knows a file again that lies where it belongs. One that was not there may only have seemed so: it comes again, and is told and put away as the file that it is.
+func (c *capture) remember(f finished, at spot) {
+	if f.result.Repeated == "" && !f.result.Unread {
+		c.memory.add(remembered{Name: f.result.File, At: f.result.TakenAt, Key: memoryKey(f.file.stream, f.entry.Hash), Sequence: f.entry.Sequence})
+	}
+	if c.remote == nil {
+		c.seconds.add(at, f, false, c.now())
+	}
 }
 
 func (c *capture) report(now time.Time) error {

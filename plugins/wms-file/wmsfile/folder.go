@@ -18,6 +18,15 @@ type found struct {
 	size   int64
 	mod    time.Time
 	stream *stream // nil where no pattern fits
+	done   string  // the name of its marker, where there is one
+}
+
+// marker is the name of its marker, in the case that the WMS wrote.
+func (f found) marker(s *setup) string {
+	if f.done != "" {
+		return f.done
+	}
+	return f.name + s.Complete.Marker
 }
 
 // observed is what a file looked like, and since when it has.
@@ -25,6 +34,7 @@ type observed struct {
 	size  int64
 	mod   time.Time
 	since time.Time
+	done  string // the name of its marker
 }
 
 // folder watches the outbound folder by looking at it: notifications do not come from network shares.
@@ -33,7 +43,12 @@ type folder struct {
 	seen  map[string]observed
 	// odd are what bears the name of a file to be read and is none, with why it is not read.
 	odd map[string]error
+	// unseen are files that are listed and cannot be looked at.
+	unseen map[string]error
 }
+
+// emptyFor is how long an empty file is waited for: on a share a file can be there before its content is.
+const emptyFor = 30 * time.Second
 
 // scan lists the files, oldest first, and tells the complete ones from those that wait.
 func (f *folder) scan(now time.Time, done func(name string) bool) (complete, waiting, unknown []found, err error) {
@@ -41,27 +56,32 @@ func (f *folder) scan(now time.Time, done func(name string) bool) (complete, wai
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	names := make(map[string]bool, len(entries))
-	for _, e := range entries {
-		names[e.Name()] = true
-	}
+	names := listed(entries)
 	seen := make(map[string]observed, len(entries))
-	f.odd = map[string]error{}
+	f.odd, f.unseen = map[string]error{}, map[string]error{}
 	for _, e := range entries {
 		file, ok := f.look(e)
 		if !ok || f.ignored(file.name, names) {
+			delete(f.unseen, e.Name())
 			continue
 		}
 		if file.stream == nil {
+			delete(f.unseen, file.name)
 			unknown = append(unknown, file)
 			continue
 		}
 		o := f.seen[file.name]
+		if f.unseen[file.name] != nil {
+			file.size, file.mod, seen[file.name] = o.size, o.mod, o
+			waiting = append(waiting, file)
+			continue
+		}
 		if o.size != file.size || !o.mod.Equal(file.mod) || o.since.IsZero() {
-			o = observed{file.size, file.mod, now}
+			o = observed{size: file.size, mod: file.mod, since: now}
 		}
 		seen[file.name] = o
-		if done(file.name) || f.complete(file, o, now, names) {
+		file.done = f.markerOf(file.name, names)
+		if done(file.name) || f.complete(file, o, now) {
 			complete = append(complete, file)
 		} else {
 			waiting = append(waiting, file)
@@ -79,21 +99,37 @@ func (f *folder) scan(now time.Time, done func(name string) bool) (complete, wai
 
 func (f *folder) look(e fs.DirEntry) (found, bool) {
 	info, err := e.Info()
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) {
 		return found{}, false // gone since
+	}
+	if err != nil {
+		f.unseen[e.Name()] = err
+		return found{name: e.Name(), stream: f.setup.streamOf(e.Name())}, true
 	}
 	if !info.Mode().IsRegular() {
 		f.notice(e.Name(), info.Mode())
 		return found{}, false
 	}
-	out := found{name: e.Name(), size: info.Size(), mod: info.ModTime()}
-	for _, s := range f.setup.streams {
-		if matches(s.Pattern, out.name) {
-			out.stream = s
-			break
+	return found{name: e.Name(), size: info.Size(), mod: info.ModTime(), stream: f.setup.streamOf(e.Name())}, true
+}
+
+// streamOf is the first stream whose pattern fits, nil where none does.
+func (s *setup) streamOf(name string) *stream {
+	for _, st := range s.streams {
+		if matches(st.Pattern, name) {
+			return st
 		}
 	}
-	return out, true
+	return nil
+}
+
+// listed are the names of a folder, by how they are compared.
+func listed[E interface{ Name() string }](entries []E) map[string]string {
+	names := make(map[string]string, len(entries))
+	for _, e := range entries {
+		names[folded(e.Name())] = e.Name()
+	}
+	return names
 }
 
 // notice notes a folder, a link or a pipe under a name that a stream waits for: what somebody put there to be read never will be.
@@ -114,19 +150,27 @@ func (f *folder) notice(name string, mode fs.FileMode) {
 }
 
 // ignored are temporary files, and markers of files that are there.
-func (f *folder) ignored(name string, names map[string]bool) bool {
+func (f *folder) ignored(name string, names map[string]string) bool {
 	c := f.setup.Complete
 	if slices.ContainsFunc(c.Ignore, func(p string) bool { return matches(p, name) }) {
 		return true
 	}
-	base, isMarker := strings.CutSuffix(name, c.Marker)
+	base, isMarker := strings.CutSuffix(folded(name), folded(c.Marker))
 	return c.By == byMarker && isMarker && base != ""
 }
 
-func (f *folder) complete(file found, o observed, now time.Time, names map[string]bool) bool {
+// markerOf is the name of a file's marker as the WMS wrote it, empty where there is none: of PICK1.CSV it may be PICK1.CSV.DONE.
+func (f *folder) markerOf(name string, names map[string]string) string {
+	return names[folded(name+f.setup.Complete.Marker)]
+}
+
+func (f *folder) complete(file found, o observed, now time.Time) bool {
+	if file.size == 0 && now.Sub(o.since) < emptyFor {
+		return false
+	}
 	switch f.setup.Complete.By {
 	case byMarker:
-		return names[file.name+f.setup.Complete.Marker]
+		return file.done != ""
 	case byRename:
 		return true
 	}
@@ -152,7 +196,11 @@ func loadFile(path string, file found) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	if info, err := os.Stat(path); err != nil || info.Size() != body.size || info.Size() != file.size || !info.ModTime().Equal(file.mod) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return content{}, err
+	}
+	if info.Size() != body.size || info.Size() != file.size || !info.ModTime().Equal(file.mod) {
 		return content{}, errChanging
 	}
 	return body, nil

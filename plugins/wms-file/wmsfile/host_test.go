@@ -147,6 +147,15 @@ func newSite(t testing.TB, config string) *site {
 // start begins a run of the plugin with the cursor that the host holds.
 func (s *site) start() {
 	s.t.Helper()
+	s.begin()
+	if err := s.capture.reread(context.Background()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// begin makes a run that has not looked at anything yet.
+func (s *site) begin() {
+	s.t.Helper()
 	set, faults := load([]byte(s.config))
 	if len(faults) > 0 {
 		s.t.Fatal(faults)
@@ -160,9 +169,6 @@ func (s *site) start() {
 		s.t.Fatal(err)
 	}
 	s.capture = c
-	if err := c.reread(context.Background()); err != nil {
-		s.t.Fatal(err)
-	}
 }
 
 // drop writes a file as the WMS does, with a time of its own.

@@ -13,48 +13,64 @@ import (
 const resultSuffix = ".result.json"
 
 // move puts a file that is told and durable into the archive, or into the error folder with a text and its refused lines. The
-// result is written before the file moves, so that no file lies there without one. It says under which name.
-func (s *setup) move(f finished) (name string, err error) {
+// result is written before the file moves, so that no file lies there without one. It says where it lies then, nowhere where it did not move; with an error, where its
+// result may lie already.
+func (s *setup) move(f finished) (at spot, err error) {
 	from := filepath.Join(s.Outbound, f.file.name)
 	info, err := os.Stat(from)
 	if errors.Is(err, os.ErrNotExist) {
-		return f.file.name, nil // put away by a run that ended right then, or taken away by a person
+		return spot{}, nil // put away by a run that ended right then, or taken away by a person
 	}
 	if err != nil {
-		return "", err
+		return spot{}, err
 	}
 	if info.Size() != f.file.size || !info.ModTime().Equal(f.file.mod) {
-		return f.file.name, nil // written again since: it will be read again
+		return spot{}, nil // written again since: it will be read again
 	}
-	dir := s.Archive
+	at.dir = s.Archive
 	if f.result.bad() {
-		dir = s.Errors
+		at.dir = s.Errors
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
+	if err := os.MkdirAll(at.dir, 0o755); err != nil {
+		return spot{}, err
 	}
-	name = freeName(dir, f.file.name, f.result.Sequence)
-	if err := s.describe(dir, name, f); err != nil {
-		return "", err
+	if at.name, err = freeName(at.dir, f.file.name, f.result.Sequence); err != nil {
+		return spot{}, err
+	}
+	if err := s.describe(at.dir, at.name, f); err != nil {
+		return at, err
 	}
 	// The WMS may have put its next file there while the result was written.
 	if now, err := os.Stat(from); err != nil || !sameFile(now, info) {
-		return f.file.name, s.undescribe(dir, name, err)
+		return at.unless(undescribe(at, err))
 	}
 	if s.Complete.By == byMarker {
 		// First, so that no marker stays behind and calls the next file of this name complete.
-		if err := os.Remove(from + s.Complete.Marker); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", err
+		if err := os.Remove(filepath.Join(s.Outbound, f.file.marker(s))); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return at, err
 		}
 	}
-	moved, err := relocate(from, filepath.Join(dir, name), info)
+	moved, err := relocate(from, filepath.Join(at.dir, at.name), info)
 	switch {
 	case err != nil:
-		return "", err
+		return at, err
 	case !moved:
-		return f.file.name, s.undescribe(dir, name, nil)
+		return at.unless(undescribe(at, nil))
 	}
-	return name, nil
+	return at, nil
+}
+
+// spot is a name in a folder.
+type spot struct {
+	dir, name string
+}
+
+// unless is nowhere, or with an error where something may still lie.
+func (p spot) unless(err error) (spot, error) {
+	if err != nil {
+		return p, err
+	}
+	return spot{}, nil
 }
 
 func sameFile(a, b os.FileInfo) bool {
@@ -62,9 +78,9 @@ func sameFile(a, b os.FileInfo) bool {
 }
 
 // undescribe takes away the result of a file that did not come; err is why, or nil where another file lies in its place.
-func (s *setup) undescribe(dir, name string, err error) error {
-	for _, beside := range []string{name + resultSuffix, name + ".txt", insert(name, "rejected")} {
-		if gone := os.Remove(filepath.Join(dir, beside)); gone != nil && !errors.Is(gone, os.ErrNotExist) {
+func undescribe(at spot, err error) error {
+	for _, beside := range []string{at.name + resultSuffix, at.name + ".txt", insert(at.name, "rejected")} {
+		if gone := os.Remove(filepath.Join(at.dir, beside)); gone != nil && !errors.Is(gone, os.ErrNotExist) {
 			return errors.Join(err, gone)
 		}
 	}
@@ -97,8 +113,8 @@ func (s *setup) describe(dir, name string, f finished) error {
 }
 
 // freeName is the file's own name, or with the file's number in it where that is taken: WMS exports use names again.
-func freeName(dir, name string, sequence uint64) string {
-	for n := 0; ; n++ {
+func freeName(dir, name string, sequence uint64) (string, error) {
+	for n := 0; n < 1000; n++ {
 		free := name
 		if n == 1 {
 			free = insert(name, fmt.Sprint(sequence))
@@ -106,12 +122,12 @@ func freeName(dir, name string, sequence uint64) string {
 			free = insert(name, fmt.Sprintf("%d-%d", sequence, n))
 		}
 		if _, err := os.Lstat(filepath.Join(dir, free)); errors.Is(err, os.ErrNotExist) {
-			return free
-		}
-		if n > 1000 {
-			return free // the move will say what is wrong
+			return free, nil
+		} else if err != nil {
+			return "", err // a share that is away has no free names either
 		}
 	}
+	return "", fmt.Errorf("%s has a thousand files of the name %s; take some away", dir, name)
 }
 
 // insert puts a word before a name's ending, so that the name still fits the pattern.
@@ -121,7 +137,8 @@ func insert(name, word string) string {
 }
 
 // relocate renames, or copies where the archive is on another file system. It says whether the file that moved is the one that was
-// read: a rename takes whatever has the name, and a WMS may have given it to its next file a moment ago. Such a file goes back.
+// read: a rename takes whatever has the name, and a WMS may have given it to its next file a moment ago. Such a file goes back. What is refused because somebody holds the file is
+// not copied: the file would stay, and be copied again with each look.
 func relocate(from, to string, read os.FileInfo) (moved bool, err error) {
 	err = os.Rename(from, to)
 	if err == nil {
@@ -130,32 +147,58 @@ func relocate(from, to string, read os.FileInfo) (moved bool, err error) {
 		}
 		return false, giveBack(to, from)
 	}
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+	if !errors.Is(err, otherVolume) {
 		return false, err
 	}
 	if err := copyFile(from, to); err != nil {
-		return false, err
+		return false, errors.Join(err, gone(to))
 	}
 	if now, err := os.Stat(from); err != nil || !sameFile(now, read) {
 		return false, errors.Join(err, os.Remove(to))
 	}
-	return true, os.Remove(from)
+	if err := os.Remove(from); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, errors.Join(err, os.Remove(to)) // one that cannot be taken away is not put away either
+	}
+	return true, nil
+}
+
+// gone removes what may be there.
+func gone(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // giveBack puts a file that nobody has read back where it was, or beside the one that has the name by now.
 func giveBack(from, to string) error {
-	dir, name := filepath.Split(to)
-	for n := 1; n < 1000; n++ {
-		err := os.Link(from, to) // unlike a rename it never takes the place of another
-		if err == nil {
-			return os.Remove(from)
-		}
-		if !errors.Is(err, os.ErrExist) {
-			return fmt.Errorf("giving back %s, which was written again: %w", name, err)
-		}
-		to = filepath.Join(dir, insert(name, fmt.Sprintf("again-%d", n)))
+	err := os.Link(from, to) // unlike a rename it never takes the place of another
+	if err == nil {
+		return os.Remove(from)
 	}
-	return fmt.Errorf("giving back %s, which was written again: no name is free", name)
+	// Somebody has the name, or there are no such links, as on most shares: then under a name that no WMS gives.
+	dir, name := filepath.Split(to)
+	beside, err := besideName(dir, name)
+	if err == nil {
+		err = os.Rename(from, filepath.Join(dir, beside))
+	}
+	if err != nil {
+		return fmt.Errorf("giving back %s, which was written again: %w", name, err)
+	}
+	return nil
+}
+
+// besideName is a free name for a file that is given back, which its pattern fits.
+func besideName(dir, name string) (string, error) {
+	for n := 1; n < 1000; n++ {
+		free := insert(name, fmt.Sprintf("again-%d", n))
+		if _, err := os.Lstat(filepath.Join(dir, free)); errors.Is(err, os.ErrNotExist) {
+			return free, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+	return "", errors.New("no name is free")
 }
 
 func copyFile(from, to string) error {
@@ -184,7 +227,11 @@ func writeWhole(path string, raw []byte) error {
 		os.Remove(temporary)
 		return err
 	}
-	return os.Rename(temporary, path)
+	if err := os.Rename(temporary, path); err != nil {
+		os.Remove(temporary)
+		return err
+	}
+	return nil
 }
 
 func writeSynced(path string, raw []byte) error {

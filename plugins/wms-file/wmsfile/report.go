@@ -1,6 +1,7 @@
 package wmsfile
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -22,6 +23,7 @@ type reports struct {
 	folderText string
 	waiting    []string
 	unknown    []string
+	refused    int // files in the error folder
 	trouble    map[string]trouble
 	// rejected and late are orders that were sent in X12.
 	rejected, late []string
@@ -84,10 +86,14 @@ func (r *reports) keep(key, what string, err error, now time.Time) {
 	r.trouble[key] = trouble{fmt.Sprintf("%s (%v)", what, err), since}
 }
 
-func (r *reports) files(waiting, unknown []found, seen map[string]observed, now time.Time) {
+func (r *reports) files(waiting, unknown []found, seen map[string]observed, changing map[string]time.Time, now time.Time) {
 	r.waiting, r.unknown = nil, nil
 	for _, f := range waiting {
-		if o, ok := seen[f.name]; ok && now.Sub(o.since) > patience {
+		o, ok := seen[f.name]
+		if at, ever := changing[f.name]; ever {
+			o.since, ok = at, true // it never looks the same long enough
+		}
+		if ok && now.Sub(o.since) > patience {
 			r.waiting = append(r.waiting, f.name)
 		}
 	}
@@ -111,7 +117,7 @@ func (r *reports) conditions(s *setup, now time.Time) ([]*docklinev1.Condition, 
 		}
 		out = append(out, &docklinev1.Condition{Code: code, Title: title, Severity: severity, Text: text, Since: timestamppb.New(since[code])})
 	}
-	if n := refusedFiles(s.Errors); n > 0 {
+	if n := r.refusedFiles(s.Errors); n > 0 {
 		add("files_refused", "Refused files", docklinev1.Severity_SEVERITY_WARNING,
 			fmt.Sprintf("In %[2]s lie files that could not be taken whole: %[1]d. The text beside each says what is wrong and what to do; delete them once that is done.", n, s.Errors))
 	}
@@ -147,18 +153,19 @@ func (r *reports) conditions(s *setup, now time.Time) ([]*docklinev1.Condition, 
 	return out, changed
 }
 
-// refusedFiles counts by their results.
-func refusedFiles(dir string) (n int) {
+// refusedFiles counts by their results. While the folder cannot be looked at, what was there is.
+func (r *reports) refusedFiles(dir string) int {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return 0
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return r.refused
 	}
+	r.refused = 0
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), resultSuffix) {
-			n++
+			r.refused++
 		}
 	}
-	return n
+	return r.refused
 }
 
 func names(files []string) string {

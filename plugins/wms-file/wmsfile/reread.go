@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,6 +19,24 @@ type put struct {
 	result Result
 }
 
+// awayError is a folder that is needed and cannot be read: what is to be done waits for it.
+type awayError struct{ err error }
+
+func (e *awayError) Error() string { return e.err.Error() }
+func (e *awayError) Unwrap() error { return e.err }
+
+// recover rereads once. While the archive cannot be read nothing else is done: what it holds would never be told again.
+func (c *capture) recover(ctx context.Context) error {
+	if c.whole {
+		return nil
+	}
+	if err := c.reread(ctx); err != nil {
+		return err
+	}
+	c.whole = true
+	return nil
+}
+
 // reread tells again what was taken after the cursor: the host has given back an older one, because a disk was lost or restored.
 // A new beginning (no cursor) tells nothing again: whoever wants that moves the files back.
 func (c *capture) reread(ctx context.Context) error {
@@ -25,7 +44,10 @@ func (c *capture) reread(ctx context.Context) error {
 	if !lost && !c.cursor.Rewound {
 		return nil
 	}
-	files := c.later()
+	files, err := c.later()
+	if err != nil {
+		return &awayError{err}
+	}
 	if len(files) > 0 {
 		c.log.Warn("the cursor is older than the archive: reading again what was taken after it", "files", len(files))
 	}
@@ -47,7 +69,11 @@ func rewind(s *setup, raw []byte, since time.Time) (cursor []byte, what string, 
 		return nil, "", err
 	}
 	first, count := uint64(0), 0
-	for _, f := range putAway(s, 0) {
+	files, err := putAway(s, 0)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, f := range files {
 		if f.result.TakenAt.Before(since) {
 			continue
 		}
@@ -68,6 +94,9 @@ func rewind(s *setup, raw []byte, since time.Time) (cursor []byte, what string, 
 func (c *capture) rereadOne(ctx context.Context, f put) error {
 	at := slices.IndexFunc(c.setup.streams, func(s *stream) bool { return s.Name == f.result.Stream })
 	info, err := os.Stat(f.path)
+	if at >= 0 && err != nil && !errors.Is(err, os.ErrNotExist) {
+		return &awayError{err}
+	}
 	if at < 0 || err != nil {
 		c.log.Warn("cannot read again", "file", f.path, "stream", f.result.Stream, "err", err)
 		return nil
@@ -76,8 +105,7 @@ func (c *capture) rereadOne(ctx context.Context, f put) error {
 	// Under the name and time that it had: they are part of what its dead letters say.
 	body, err := loadFile(f.path, found{name: filepath.Base(f.path), size: info.Size(), mod: info.ModTime(), stream: s})
 	if err != nil {
-		c.log.Warn("cannot read again", "file", f.path, "stream", f.result.Stream, "err", err)
-		return nil
+		return &awayError{err}
 	}
 	body.name, body.stamp = f.result.File, f.result.Modified
 	if body.hash != f.result.SHA256 {
@@ -90,21 +118,30 @@ func (c *capture) rereadOne(ctx context.Context, f put) error {
 	if err := c.tell(ctx, s, body, nil, entry, &res); err != nil {
 		return err
 	}
+	if res.broken != nil {
+		return &awayError{res.broken}
+	}
 	c.cursor.Sequence = max(c.cursor.Sequence, f.result.Sequence)
 	c.cursor.forget(f.result.File)
 	return nil
 }
 
 // later lists what was put away after the cursor, in order.
-func (c *capture) later() []put { return putAway(c.setup, c.cursor.Sequence) }
+func (c *capture) later() ([]put, error) { return putAway(c.setup, c.cursor.Sequence) }
 
 // putAway lists what was put away with a sequence above after, in order.
-func putAway(s *setup, after uint64) []put {
+func putAway(s *setup, after uint64) ([]put, error) {
+	if _, err := os.Stat(s.Outbound); err != nil {
+		return nil, err // a share that is not there says of its folders that they are not either
+	}
 	var out []put
 	for _, dir := range []string{s.Archive, s.Errors} {
 		entries, err := os.ReadDir(dir)
-		if err != nil {
+		if info, stat := os.Stat(dir); errors.Is(err, os.ErrNotExist) || stat == nil && !info.IsDir() {
 			continue // nothing has been put away there
+		}
+		if err != nil {
+			return nil, err
 		}
 		for _, e := range entries {
 			name, ok := strings.CutSuffix(e.Name(), resultSuffix)
@@ -112,6 +149,9 @@ func putAway(s *setup, after uint64) []put {
 				continue
 			}
 			raw, err := os.ReadFile(filepath.Join(dir, e.Name()))
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return nil, err
+			}
 			p := put{path: filepath.Join(dir, name)}
 			if err != nil || json.Unmarshal(raw, &p.result) != nil || p.result.Repeated != "" || p.result.Sequence <= after {
 				continue
@@ -120,5 +160,5 @@ func putAway(s *setup, after uint64) []put {
 		}
 	}
 	slices.SortFunc(out, func(a, b put) int { return cmp.Compare(a.result.Sequence, b.result.Sequence) })
-	return out
+	return out, nil
 }

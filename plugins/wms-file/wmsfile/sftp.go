@@ -242,10 +242,7 @@ func (o *outbox) fetch(now time.Time) error {
 		if err != nil {
 			return err
 		}
-		names := map[string]bool{}
-		for _, e := range entries {
-			names[e.Name()] = true
-		}
+		names := listed(entries)
 		watch := &folder{setup: o.setup}
 		seen := map[string]observed{}
 		o.odd, o.waiting = map[string]error{}, nil
@@ -261,11 +258,12 @@ func (o *outbox) fetch(now time.Time) error {
 			}
 			at := o.seen[e.Name()]
 			if at.size != e.Size() || !at.mod.Equal(e.ModTime()) || at.since.IsZero() {
-				at = observed{e.Size(), e.ModTime(), now}
+				at = observed{size: e.Size(), mod: e.ModTime(), since: now}
 			}
+			at.done = watch.markerOf(e.Name(), names)
 			seen[e.Name()] = at
-			file := found{name: e.Name(), size: e.Size(), mod: e.ModTime(), stream: stream}
-			if !watch.complete(file, at, now, names) {
+			file := found{name: e.Name(), size: at.size, mod: at.mod, done: at.done, stream: stream}
+			if !watch.complete(file, at, now) {
 				o.waiting = append(o.waiting, file)
 				continue
 			}
@@ -296,16 +294,6 @@ var errOddName = errors.New("its name holds characters that not every system has
 func ofOneFile(err error) bool {
 	var status *sftp.StatusError
 	return errors.Is(err, errOddName) || errors.As(err, &status) || errors.Is(err, os.ErrPermission)
-}
-
-// streamOf is the stream whose pattern fits; nil where none does.
-func (s *setup) streamOf(name string) *stream {
-	for _, st := range s.streams {
-		if matches(st.Pattern, name) {
-			return st
-		}
-	}
-	return nil
 }
 
 // bring fetches one file; one that changes meanwhile is left for the next look: then it is not here.
@@ -372,7 +360,8 @@ func (o *outbox) put(file string, bad bool, dir, name string) error {
 			}
 		}
 		if o.setup.Complete.By == byMarker {
-			if err := c.Remove(from + o.setup.Complete.Marker); err != nil && !errors.Is(err, os.ErrNotExist) {
+			marker := found{name: file, done: was.done}.marker(o.setup)
+			if err := c.Remove(path.Join(o.dir, marker)); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return err
 			}
 		}

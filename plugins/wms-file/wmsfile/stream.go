@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/dockline/dockline/plugins/mapping"
 	"github.com/dockline/dockline/proto/event"
 )
@@ -43,9 +45,12 @@ func newStream(s *setup, f File, compiled *mapping.Mapping) *stream {
 	return out
 }
 
-// matches compares without regard to case: what was PICK1.CSV yesterday is pick1.csv after an update of the WMS.
+// folded is a name as names are compared: without regard to case, since what was PICK1.CSV yesterday is pick1.csv after an update of the WMS, and whether a system writes an
+// accent with its letter or behind it.
+func folded(name string) string { return norm.NFC.String(strings.ToLower(name)) }
+
 func matches(pattern, name string) bool {
-	ok, err := filepath.Match(strings.ToLower(pattern), strings.ToLower(name))
+	ok, err := filepath.Match(folded(pattern), folded(name))
 	return ok && err == nil
 }
 

@@ -5,7 +5,11 @@ package wmsfile
 import (
 	"errors"
 	"os"
+	"syscall"
 )
+
+// otherVolume is what a rename says that would lead to another file system.
+const otherVolume = syscall.EXDEV
 
 // syncFolder makes a rename survive a power loss. File servers that cannot do so for a folder are left to their own care.
 func syncFolder(path string) error {
