@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/dockline/dockline/agent/host"
 	"github.com/dockline/dockline/proto/configfile"
@@ -67,6 +68,21 @@ func TryPlugin(ctx context.Context, configPath, plugin, fileName string, sample 
 	}
 	defer remove()
 	return asked.Try(ctx, plugin, fileName, sample)
+}
+
+// TriedFault is a fault of a sample for people: the place, where the text does not begin with it, and the text.
+func TriedFault(f *docklinev1.DeadLetter) string {
+	place := f.GetFile()
+	if f.GetLine() > 0 {
+		place += fmt.Sprintf(":%d", f.GetLine())
+	}
+	if strings.HasPrefix(f.GetText(), f.GetFile()+" ") {
+		return f.GetText()
+	}
+	if f.GetColumn() != "" && !strings.Contains(f.GetText(), f.GetColumn()+":") {
+		place += ": " + f.GetColumn()
+	}
+	return place + ": " + f.GetText()
 }
 
 // askedHost is a host with a folder of its own, so that asking does not disturb an agent at work.

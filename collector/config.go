@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -326,13 +327,21 @@ func (c *Config) validateLine(bad func(key, format string, args ...any)) {
 	}
 }
 
+// hostName is a name or an address, an IPv6 one with its zone at most. It stands in the command that people run as root at a site.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9._:%-]+$`)
+
 func (c *Config) validateIdentity(bad func(key, format string, args ...any)) {
 	i := c.Identity
 	if _, _, err := net.SplitHostPort(i.Listen); i.Listen != "" && err != nil {
 		bad("identity.listen", "%q: give address and port, or leave it empty for the broker's own port", i.Listen)
 	}
-	if u, err := url.Parse(i.URL); i.URL != "" && (err != nil || u.Scheme != "https" || u.Port() == "") {
-		bad("identity.url", "%q: give https://host:port", i.URL)
+	if u, err := url.Parse(i.URL); i.URL != "" && (err != nil || u.Scheme != "https" || u.Port() == "" || strings.TrimSuffix(i.URL, "/") != "https://"+u.Host || !hostName.MatchString(u.Hostname())) {
+		bad("identity.url", "%q: give https://host:port, and nothing else", i.URL)
+	}
+	for n, host := range c.MQTT.Hosts {
+		if !hostName.MatchString(strings.TrimPrefix(host, "*.")) {
+			bad(fmt.Sprintf("mqtt.hosts[%d]", n), "%q: give a name or an address by which sites reach this machine", host)
+		}
 	}
 	if u, err := url.Parse(i.Broker); i.Broker != "" && (err != nil || u.Scheme != "mqtts" || u.Host == "") {
 		bad("identity.broker", "%q: give mqtts://host:port", i.Broker)
@@ -358,7 +367,7 @@ type InstallConfig struct {
 func (c *Config) EnrolURL() string {
 	switch listen := c.Identity.Listen; {
 	case c.Identity.URL != "":
-		return c.Identity.URL
+		return strings.TrimSuffix(c.Identity.URL, "/")
 	case listen != "":
 		return "https://" + c.reachable(listen)
 	case c.MQTT.URL == "":

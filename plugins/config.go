@@ -1,8 +1,10 @@
 package plugins
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/dockline/dockline/proto/configfile"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -29,4 +31,20 @@ func Fault(config []byte, path, format string, args ...any) *docklinev1.ConfigFa
 		fault.Line = uint32(file.Line(path))
 	}
 	return fault
+}
+
+// FaultsError is what Try answers where its section has faults. Whoever tries a program that knows no section yet is told to write one.
+func FaultsError(config []byte, faults []*docklinev1.ConfigFault) error {
+	if len(bytes.TrimSpace(config)) == 0 {
+		return errors.New("this plugin proposes nothing by itself: write its section into agent.yaml (sample.yaml beside its README has every key), and try it by its id in the place of the program")
+	}
+	text := "the plugin's section config has faults:"
+	for _, f := range faults {
+		text += "\n"
+		if f.GetLine() > 0 {
+			text += fmt.Sprintf("line %d of it, ", f.GetLine())
+		}
+		text += strings.TrimPrefix(f.GetPath()+": ", ": ") + f.GetText()
+	}
+	return errors.New(text)
 }

@@ -13,7 +13,7 @@ import (
 type OpenStats struct {
 	// Logged events are at the centre and not yet in the system of record; Refused and Exceptions wait for a person.
 	Logged, Refused, Exceptions uint64
-	// OldestAt is when the oldest of them all happened; zero where there is none.
+	// OldestAt is when the oldest of them all happened, and of a record that could not be read, when its receipt came; zero where there is none.
 	OldestAt time.Time
 	// Held are those of Logged whose posting met a fault and is tried again; HeldText is that of one of them, HeldSince when its receipt came.
 	Held      uint64
@@ -93,6 +93,16 @@ func (s *Store) EachOpen(f func(r *docklinev1.EventReceipt, happened time.Time) 
 	return nil
 }
 
+// openSince is when what a row of the index names happened. A record that could not be read often says no time that holds, and its source then gives
+// one that is the same whenever it tells it, of long ago: such a record waits since its receipt came. dated says that no later row is older.
+func openSince(tx *bbolt.Tx, key, id []byte) (at time.Time, dated bool) {
+	r, err := readReceipt(tx.Bucket(bucketReceipts).Get(id))
+	if err == nil && r.receipt.GetEventKind() == docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED {
+		return r.at.UTC(), false
+	}
+	return time.UnixMicro(int64(readNumber(key[:8]))).UTC(), true
+}
+
 // Open counts the receipts of what is not done with. It reads only where some have come since it was asked last.
 func (s *Store) Open() (OpenStats, error) {
 	s.counting.Lock()
@@ -102,13 +112,17 @@ func (s *Store) Open() (OpenStats, error) {
 	}
 	var st OpenStats
 	err := s.view(func(tx *bbolt.Tx) error {
-		cursor := tx.Bucket(bucketOpen).Cursor()
+		cursor, dated := tx.Bucket(bucketOpen).Cursor(), false
 		for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
 			if len(key) != 16 || len(value) < 2 {
 				continue
 			}
-			if st.OldestAt.IsZero() {
-				st.OldestAt = time.UnixMicro(int64(readNumber(key[:8]))).UTC()
+			if !dated {
+				var at time.Time
+				at, dated = openSince(tx, key, value[1:])
+				if st.OldestAt.IsZero() || at.Before(st.OldestAt) {
+					st.OldestAt = at
+				}
 			}
 			if value[0]&heldFlag != 0 {
 				st.held(tx, value[1:])

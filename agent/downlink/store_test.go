@@ -217,6 +217,12 @@ func TestOpenReceipts(t *testing.T) {
 	check("one is refused", "early late", downlink.OpenStats{Logged: 1, Refused: 1, OldestAt: nine})
 	put(6, at(receipt("early", "SO1", 3, 7, confirmed), 9))
 	check("and then in the ERP", "late", downlink.OpenStats{Logged: 1, OldestAt: ten})
+	unread := receipt("unread", "picks", 1, 8, docklinev1.ReceiptLevel_RECEIPT_LEVEL_EXCEPTION)
+	unread.EventKind, unread.OccurredAt = docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED, timestamppb.New(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	put(7, unread)
+	check("a record that could not be read says no time", "unread late", downlink.OpenStats{Logged: 1, Exceptions: 1, OldestAt: ten})
+	unread.Version, unread.Position, unread.Level = 2, 9, confirmed
+	put(8, unread)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

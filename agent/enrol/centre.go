@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -51,6 +52,15 @@ func Transient(err error) bool {
 		return false
 	}
 	return !errors.As(err, &p) || p.Status == http.StatusTooManyRequests || p.Status >= 500
+}
+
+// Advise adds to an error what to look at where nobody answers.
+func Advise(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return fmt.Errorf("%w. Nobody answers there: see that the collector is at work, that its mqtt.listen and mqtt.hosts (with another broker identity.listen) say this address, and that no firewall closes the port", err)
+	}
+	return err
 }
 
 // Enrol makes a key and a request in dir, unless they are there, and has the centre sign it for a one-time token. fingerprint is the SHA-256

@@ -193,7 +193,11 @@ func TestWhatWasGivenWrongIsNotTriedAgain(t *testing.T) {
 		}
 	}
 	stranger.Close()
-	if _, err := (enrol.Centre{URL: stranger.URL}).Enrol(t.Context(), t.TempDir(), token, pin); !enrol.Transient(err) {
+	_, err := enrol.Centre{URL: stranger.URL}.Enrol(t.Context(), t.TempDir(), token, pin)
+	if !enrol.Transient(err) {
 		t.Errorf("a collector that does not answer: %v is not tried again", err)
+	}
+	if text := enrol.Advise(err).Error(); !strings.Contains(text, "mqtt.listen") {
+		t.Errorf("where nobody answers it is not said what to look at: %s", text)
 	}
 }

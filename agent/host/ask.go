@@ -2,7 +2,11 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
@@ -49,6 +53,9 @@ func (h *Host) Try(ctx context.Context, id, fileName string, sample []byte) (rep
 		ctx, cancel := context.WithTimeout(ctx, h.config.Limits.Call)
 		defer cancel()
 		reply, err = r.api.Source.Try(ctx, &docklinev1.TryRequest{Config: p.Config, FileName: fileName, Sample: sample})
+		if status.Code(err) == codes.Unimplemented {
+			return errors.New("this plugin cannot be tried with a sample, because it has no call Try: its section is looked at by `dockline-agent config check`, and what it tells is seen once the agent runs")
+		}
 		return err
 	})
 	return reply, err

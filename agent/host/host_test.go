@@ -311,7 +311,7 @@ func TestCheckAndTryAskAndStop(t *testing.T) {
 	if f := faults["bad"]; len(f) != 1 || f[0].GetPath() != "nuts" || f[0].GetLine() != 1 {
 		t.Errorf("bad: %v", f)
 	}
-	if f := faults["missing"]; len(f) != 1 || !strings.Contains(f[0].GetText(), "nothing") {
+	if f := faults["missing"]; len(f) != 1 || !strings.Contains(f[0].GetText(), "nothing") || !strings.Contains(f[0].GetText(), "correct path in agent.yaml") {
 		t.Errorf("missing: %v", f)
 	}
 	reply, err := h.Try(ctx, "good", "PICK_1.csv", []byte("sample"))

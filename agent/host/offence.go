@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -59,6 +60,10 @@ func startFault(err error) error {
 			plugins.ProtocolVersion, err)}
 	case strings.Contains(text, "timeout while waiting for plugin to start"):
 		return offence{err}
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no such program: install the plugin, or correct path in agent.yaml (%w)", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the agent's user may not run it: see that the program and its folders let him (chmod +x) (%w)", err)
 	}
 	return err
 }

@@ -183,6 +183,10 @@ func (i *Intake) page(ctx context.Context) (n int, more bool, err error) {
 	if err != nil {
 		return 0, false, fmt.Errorf("changes: %w", err)
 	}
+	if changes.More && bytes.Equal(changes.Cursor, since) {
+		changes.More = false // it would be asked the same for ever; what it has told is taken, and it is asked again in its time
+		i.log().Warn("the system says that there is more, and names the same cursor again")
+	}
 	if len(changes.Events) == 0 && bytes.Equal(changes.Cursor, since) && i.now().Sub(i.noted) < askAgain {
 		return 0, false, nil
 	}

@@ -311,3 +311,29 @@ func TestIntakeRun(t *testing.T) {
 		t.Errorf("asked to stop, it ended with %v", err)
 	}
 }
+
+// again tells the same one more time whenever it is asked, and says that there is more.
+type again struct {
+	*connectortest.Memory
+	asked int
+}
+
+func (a *again) Changes(_ context.Context, since connector.Cursor) (connector.Changes, error) {
+	if a.asked++; a.asked > 100 {
+		return connector.Changes{}, errors.New("asked a hundred times")
+	}
+	return connector.Changes{Events: []*docklinev1.Event{accepted(1)}, Cursor: since, More: true}, nil
+}
+
+// A system that says that there is more, and does not move on, is not asked without end; what it tells is taken.
+func TestASystemThatDoesNotMoveOn(t *testing.T) {
+	target := newTarget(testenv.SQLite(t))
+	stuck := &again{Memory: target.Memory}
+	target.intake.Connector, target.intake.Sites = stuck, nil
+	if _, err := target.intake.Step(t.Context()); err != nil || stuck.asked != 1 {
+		t.Errorf("asked %d times, %v", stuck.asked, err)
+	}
+	if n := len(target.logged(t)); n != 1 {
+		t.Errorf("%d events", n)
+	}
+}

@@ -1,19 +1,25 @@
 package enrol_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/pem"
+	"errors"
+	"io"
 	"math/big"
 	"net"
+	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/enrol"
 	"github.com/dockline/dockline/proto/wire"
 	"github.com/dockline/dockline/testenv"
 )
@@ -122,6 +128,58 @@ func TestOneAddressDoesNotHoldTheDoor(t *testing.T) {
 	key := newKey(t)
 	if _, code := w.ask(wire.EnrolPath, own(t, key), wire.EnrolRequest{Token: token, CSR: csr(t, key)}); code != "" {
 		t.Errorf("another address is refused: %q", code)
+	}
+}
+
+// Who needs no certificate to be let in holds neither the door nor what others fetch: of one address there are a few at a time, and a body that was
+// announced and does not come is not waited for for ever.
+func TestWhoShowsNothingHoldsNothing(t *testing.T) {
+	w := newDoor(t, testenv.SQLite(t))
+	config, err := w.authority.ServerTLS([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a package")) })
+	go func() {
+		ended <- (&enrol.Door{Server: w.server, Install: hello, Listener: listener, RequestTime: 2 * time.Second}).Run(ctx)
+	}()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	fetch := func(from byte, request string) *tls.Conn {
+		dialer := &tls.Dialer{NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, from)}}, Config: &tls.Config{RootCAs: w.authority.Pool(), NextProtos: []string{wire.InstallProtocol}}}
+		conn, err := dialer.DialContext(t.Context(), "tcp", listener.Addr().String())
+		if err != nil {
+			return nil
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		_ = conn.SetDeadline(time.Now().Add(3 * time.Minute))
+		_, _ = conn.Write([]byte(request))
+		return conn.(*tls.Conn)
+	}
+	var held []*tls.Conn
+	for range 40 {
+		if conn := fetch(2, "GET /install/agent.sh HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"); conn != nil {
+			held = append(held, conn)
+		}
+	}
+	answer, err := io.ReadAll(fetch(3, "GET /install/agent.sh HTTP/1.1\r\nHost: x\r\n\r\n"))
+	if err != nil || !strings.HasSuffix(string(answer), "a package") {
+		t.Errorf("another address: %v %s", err, answer)
+	}
+	for i, conn := range held {
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("connection %d of %d is still held", i, len(held))
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package enrol
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,9 +21,11 @@ const (
 	// others by holding it; others are closed.
 	maxOpen   = 128
 	maxOpenOf = 32
-	// downloadTime bounds a request for a package: eighteen megabytes over a line of 128 kbit/s take 19 minutes. maxDownloads are served at once.
-	downloadTime = 30 * time.Minute
-	maxDownloads = 32
+	// downloadTime bounds a request for a package: eighteen megabytes over a line of 128 kbit/s take 19 minutes. maxDownloads are served at once, of
+	// one address maxDownloadsOf: several sites may be behind one.
+	downloadTime   = 30 * time.Minute
+	maxDownloads   = 32
+	maxDownloadsOf = 8
 	// maxHeader bounds a request's header. net/http adds 4 KB to it.
 	maxHeader = 4 << 10
 )
@@ -35,6 +38,8 @@ type Door struct {
 	Install http.Handler
 	// Listener is the port of its own, with TLS; nil is none.
 	Listener net.Listener
+	// RequestTime bounds a request, but for what it is given of a package; 0 is 30 s.
+	RequestTime time.Duration
 
 	once  sync.Once
 	conns chan net.Conn
@@ -42,13 +47,15 @@ type Door struct {
 	open  chan struct{}
 	loads chan struct{} // of open, those of wire.InstallProtocol
 
-	mu sync.Mutex
-	of map[string]int // how many of open are of an address
+	mu     sync.Mutex
+	of     map[string]int // how many of open are of an address
+	loadOf map[string]int // and of loads
 }
 
 func (d *Door) setUp() {
 	d.once.Do(func() {
 		d.conns, d.ended, d.of = make(chan net.Conn), make(chan struct{}), make(map[string]int)
+		d.loadOf = make(map[string]int)
 		d.open, d.loads = make(chan struct{}, maxOpen), make(chan struct{}, maxDownloads)
 	})
 }
@@ -91,6 +98,31 @@ func (d *Door) leave(address string) {
 	}
 }
 
+// load counts one in that fetches packages, and says whether there was room for it.
+func (d *Door) load(address string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.loadOf[address] >= maxDownloadsOf {
+		return false
+	}
+	select {
+	case d.loads <- struct{}{}:
+		d.loadOf[address]++
+		return true
+	default:
+		return false
+	}
+}
+
+func (d *Door) unload(address string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	<-d.loads
+	if d.loadOf[address]--; d.loadOf[address] == 0 {
+		delete(d.loadOf, address)
+	}
+}
+
 // Take takes over a connection whose handshake is done. Where too many are open it is closed.
 func (d *Door) Take(conn *tls.Conn) {
 	d.setUp()
@@ -100,15 +132,13 @@ func (d *Door) Take(conn *tls.Conn) {
 		return
 	}
 	k := &knocked{Conn: conn, secure: conn, leave: func() { d.leave(address) }}
-	limit := requestTime
+	limit := cmp.Or(d.RequestTime, requestTime)
 	if conn.ConnectionState().NegotiatedProtocol == wire.InstallProtocol {
-		select {
-		case d.loads <- struct{}{}:
-		default:
+		if !d.load(address) {
 			_ = k.Close()
 			return
 		}
-		k.leave, limit = func() { <-d.loads; d.leave(address) }, downloadTime
+		k.leave, limit = func() { d.unload(address); d.leave(address) }, downloadTime
 	}
 	_ = conn.SetDeadline(time.Now().Add(limit))
 	select {
@@ -137,7 +167,8 @@ func (d *Door) Addr() net.Addr { return &net.TCPAddr{} }
 // Run serves until ctx ends.
 func (d *Door) Run(ctx context.Context) error {
 	d.setUp()
-	server := &http.Server{Handler: http.HandlerFunc(d.serve), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: handshakeTime, IdleTimeout: handshakeTime, BaseContext: func(net.Listener) context.Context { return ctx },
+	// ReadTimeout, because net/http takes the deadline of Take away when it has read a header, and then waits for a body, also where nobody asks for it.
+	server := &http.Server{Handler: http.HandlerFunc(d.serve), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: handshakeTime, ReadTimeout: cmp.Or(d.RequestTime, requestTime), IdleTimeout: handshakeTime, BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			state := c.(*knocked).secure.ConnectionState()
 			if state.NegotiatedProtocol == wire.InstallProtocol {

@@ -51,14 +51,17 @@ type summed struct {
 }
 
 // Command is what makes a Linux machine a site: it fetches the authority, holds it against its fingerprint, and runs the script that is fetched
-// under it. The token goes through the standard input: arguments stand in the list of processes. plugins is the section of that name of the site's
-// agent.yaml, or empty.
+// under it. Trusted is a file that is written anew of the very bytes that have the fingerprint: sed and curl need not agree on what else stands in
+// what somebody in between has answered. All lies in a folder of its own: nobody else may put his script where root runs one. The token goes through
+// the standard input: arguments stand in the list of processes. plugins is the section of that name of the site's agent.yaml, or empty.
 func Command(collector, fingerprint, token string, plugins []byte) string {
 	section := ""
 	if len(plugins) > 0 {
 		section = " " + base64.StdEncoding.EncodeToString(plugins)
 	}
-	return fmt.Sprintf("f=$(mktemp) && curl -fsSko $f %[1]s%[4]sca/%[2]s.pem && sed /---/d $f | base64 -d | sha256sum | grep -q ^%[2]s && "+
+	return fmt.Sprintf("f=$(mktemp -d)/site && { curl -fsSk %[1]s%[4]sca/%[2]s.pem | sed /---/d | base64 -d >$f.der && sha256sum <$f.der | grep -q ^%[2]s || "+
+		"! echo 'dockline: %[1]s does not answer with the authority of this command, so nothing was done. Is it the address of the collector? Else have site add print the command anew.' >&2; } && "+
+		"(echo -----BEGIN CERTIFICATE-----; base64 $f.der; echo -----END CERTIFICATE-----) >$f && "+
 		"curl -fsSo $f.sh --cacert $f %[1]s%[4]s%[5]s && echo '%[3]s' | sudo sh $f.sh %[2]s%[6]s", collector, fingerprint, token, Path, Script, section)
 }
 

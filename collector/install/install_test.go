@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -92,6 +93,23 @@ func TestNothingElseIsHandedOut(t *testing.T) {
 }
 
 // The authority is given to who knows its fingerprint, and is the one with it.
+// The printed command goes no further, and says why, where what answers is not the collector. Only up to there it needs no root.
+func TestTheCommandSaysWhyItEnds(t *testing.T) {
+	o := newOffer(t)
+	stranger := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(o.Authorities()) }))
+	stranger.Config.ErrorLog = log.New(io.Discard, "", 0)
+	stranger.StartTLS()
+	defer stranger.Close()
+	for _, address := range []string{stranger.URL, "https://127.0.0.1:1"} {
+		sh := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(install.Command(address, strings.Repeat("0", 64), "main.dc-east.s3cret", nil), "sudo sh", "false"))
+		sh.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+		said, err := sh.CombinedOutput()
+		if err == nil || !strings.Contains(string(said), address+" does not answer with the authority") {
+			t.Errorf("%s: %v, %s", address, err, said)
+		}
+	}
+}
+
 func TestTheAuthorityByItsFingerprint(t *testing.T) {
 	o := newOffer(t)
 	block, _ := pem.Decode(o.Authorities())

@@ -26,7 +26,7 @@ func (o *Offer) HasWindows() bool {
 }
 
 // WindowsCommand is Command for a Windows machine, to be run in a PowerShell of an administrator. It needs the curl.exe that Windows has since
-// 2018. Nothing in it is quoted twice, so that it survives being sent by mail.
+// 2018. As there, only the bytes that have the fingerprint are trusted. Nothing in it is quoted twice, so that it survives being sent by mail.
 func WindowsCommand(collector, fingerprint, token string, plugins []byte) string {
 	section := ""
 	if len(plugins) > 0 {
@@ -35,6 +35,7 @@ func WindowsCommand(collector, fingerprint, token string, plugins []byte) string
 	return fmt.Sprintf("$f=Join-Path $env:TEMP dockline-site; curl.exe -fsSko \"$f.pem\" %[1]s%[4]sca/%[2]s.pem; "+
 		"$d=[Convert]::FromBase64String(-join((Get-Content \"$f.pem\") -notmatch '---')); "+
 		"if(([BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($d)) -replace '-') -ne '%[2]s'){throw 'this is not the collector'}; "+
+		"Set-Content \"$f.pem\" ('-----BEGIN CERTIFICATE-----',[Convert]::ToBase64String($d,'InsertLineBreaks'),'-----END CERTIFICATE-----'); "+
 		"curl.exe -fsSo \"$f.ps1\" --ssl-no-revoke --cacert \"$f.pem\" %[1]s%[4]s%[5]s; if($LASTEXITCODE){throw 'the script cannot be fetched'}; "+
 		"'%[3]s' | powershell.exe -NoProfile -ExecutionPolicy Bypass -File \"$f.ps1\" %[2]s%[6]s", collector, fingerprint, token, Path, WindowsScript, section)
 }

@@ -80,7 +80,7 @@ func TestTheWindowsCommand(t *testing.T) {
 	if strings.Contains(command, "\n") || strings.Count(command, "s3cret") != 1 || strings.Count(command, fingerprint) != 3 {
 		t.Fatalf("%s", command)
 	}
-	order := []string{"/install/ca/" + fingerprint + ".pem", "SHA256", "-ne '" + fingerprint + "'){throw", `--cacert "$f.pem"`, "/install/agent.ps1", "'main.dc-east.s3cret' | powershell.exe", "-File"}
+	order := []string{"/install/ca/" + fingerprint + ".pem", "SHA256", "-ne '" + fingerprint + "'){throw", `Set-Content "$f.pem" ('-----BEGIN CERTIFICATE-----',[Convert]::ToBase64String($d,`, `--cacert "$f.pem"`, "/install/agent.ps1", "'main.dc-east.s3cret' | powershell.exe", "-File"}
 	at := 0
 	for _, part := range order {
 		i := strings.Index(command[at:], part)

@@ -27,7 +27,7 @@ func (r *row) compensable() error {
 	_, has := connector.Reversals[r.Kind]
 	switch {
 	case !has || r.Style == connector.Level:
-		return fmt.Errorf("a %s has no document that takes it back; what is wanted of it is told anew by itself", r.Kind)
+		return fmt.Errorf("nothing takes back a document of the kind %s; what is wanted of it is told anew by itself", r.Kind)
 	case r.State == Correcting:
 		return fmt.Errorf("its reversal is under way: posting show %s says how far it is", r.reversalRef())
 	case r.State != Diverged:

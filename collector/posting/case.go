@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
@@ -57,6 +60,17 @@ func kindName(k connector.Kind) string {
 	return string(k)
 }
 
+// joined puts a remedy behind what is wrong. What a system says often ends without a stop.
+func joined(text, remedy string) string {
+	if text == "" || strings.HasSuffix(text, ".") || strings.HasSuffix(text, "!") || strings.HasSuffix(text, "?") {
+		return strings.TrimSpace(text + " " + remedy)
+	}
+	if first, _ := utf8.DecodeRuneInString(remedy); unicode.IsUpper(first) {
+		return text + ". " + remedy
+	}
+	return text + "; " + remedy
+}
+
 // caseOf is the case that a posting as it stands makes, or none.
 func caseOf(r *row, events []string) []Case {
 	var title string
@@ -78,7 +92,7 @@ func caseOf(r *row, events []string) []Case {
 	c := Case{Class: r.Fault.Class, Severity: docklinev1.Severity_SEVERITY_ERROR, Code: r.Fault.Code, Subject: r.Key, Site: r.Site,
 		Title: title, Text: r.Fault.Text, EventIDs: events}
 	if r.Fault.Remedy != "" {
-		c.Text += " " + r.Fault.Remedy
+		c.Text = joined(c.Text, r.Fault.Remedy)
 	}
 	if c.Code == "" {
 		c.Code = string(r.State)

@@ -37,6 +37,10 @@ const mostNamed = 20
 // Take brings a system's table in line with an import, where the person may do that, and records it. An entry of the import goes before one that it
 // cannot stand beside.
 func Take(ctx context.Context, tx *db.Tx, in Import, now time.Time) (c Change, err error) {
+	// One at a time: two that do not see each other could leave a code that means two things.
+	if err := tx.Lock(ctx, "xref/"+in.Tenant+"/"+in.System); err != nil {
+		return c, err
+	}
 	had, err := List(ctx, tx, in.Tenant, in.System, "")
 	if err != nil {
 		return c, err

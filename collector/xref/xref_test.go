@@ -17,6 +17,7 @@ import (
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/xref"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/testenv"
 )
 
 const tenant = "acme"
@@ -255,4 +256,36 @@ func TestTheTableIsKeptByPeople(t *testing.T) {
 	if err != nil {
 		t.Errorf("two of theirs for one of ours, and two of ours for one of theirs: %v", err)
 	}
+}
+
+// Two people who import at once leave no code that means two things: one of them comes second, and what he says goes.
+func TestTwoImportsAtOnce(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		for round := range 20 {
+			system := fmt.Sprintf("erp%d", round)
+			begin, ended := make(chan struct{}), make(chan error, 2)
+			for _, ours := range []string{"BOLT", "NUT"} {
+				go func() {
+					<-begin
+					ended <- d.Write(t.Context(), func(tx *db.Tx) error {
+						_, err := xref.Take(t.Context(), tx, xref.Import{Tenant: tenant, System: system, Entries: []xref.Entry{{System: system, Domain: xref.Item, Ours: ours, Theirs: "4711", Direction: xref.Both}}, By: "ines"}, time.Now())
+						return err
+					})
+				}()
+			}
+			close(begin)
+			for range 2 {
+				if err := <-ended; err != nil {
+					t.Fatal(err)
+				}
+			}
+			var kept []xref.Entry
+			if err := d.Read(t.Context(), func(tx *db.Tx) (err error) {
+				kept, err = xref.List(t.Context(), tx, tenant, system, "")
+				return err
+			}); err != nil || len(kept) != 1 {
+				t.Fatalf("round %d: their 4711 is %v, %v", round, kept, err)
+			}
+		}
+	})
 }

@@ -13,14 +13,21 @@ fi
 install -d -m 0750 -o dockline -g dockline /var/lib/dockline-agent
 [ -d /run/systemd/system ] || exit 0
 systemctl daemon-reload
-if [ -e /var/lib/dockline-agent/.enabled ]; then
-	rm /var/lib/dockline-agent/.enabled
-	systemctl enable --now dockline-agent.service
+
+# The package is installed whether or not its service comes up: a fault in the configuration is for a person, not for the package manager.
+unwell() { echo "dockline-agent does not start: journalctl -u dockline-agent says why." >&2; }
+begin() {
+	systemctl enable dockline-agent.service
+	systemctl restart dockline-agent.service || unwell
+}
+if [ -e /etc/dockline/.agent-enabled ]; then
+	rm /etc/dockline/.agent-enabled
+	begin
 elif [ -n "$old" ]; then
 	# What runs is replaced by the new one; what somebody has stopped stays so.
-	systemctl try-restart dockline-agent.service
+	systemctl try-restart dockline-agent.service || unwell
 elif [ -e /etc/dockline/agent.yaml ]; then
-	systemctl enable --now dockline-agent.service
+	begin
 else
 	echo "dockline-agent is installed. Next: dockline-agent enrol, with what 'dockline-collector site add' has printed."
 fi

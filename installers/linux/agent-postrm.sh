@@ -6,7 +6,7 @@ if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 fi
 [ "$1" = purge ] || exit 0
-rm -rf /var/lib/dockline-agent /etc/dockline/agent.yaml /etc/dockline/agent.yaml.* /etc/systemd/system/dockline-agent.service.d
+rm -rf /var/lib/dockline-agent /etc/dockline/agent.yaml /etc/dockline/agent.yaml.* /etc/dockline/.agent-enabled /etc/systemd/system/dockline-agent.service.d
 rmdir --ignore-fail-on-non-empty /etc/dockline 2>/dev/null || true
 if getent passwd dockline >/dev/null; then
 	userdel dockline

@@ -8,6 +8,6 @@ esac
 [ -d /run/systemd/system ] || exit 0
 # An installation after this one goes on where it stood.
 if systemctl is-enabled --quiet dockline-agent.service; then
-	touch /var/lib/dockline-agent/.enabled
+	touch /etc/dockline/.agent-enabled
 fi
 systemctl disable --now dockline-agent.service

@@ -19,12 +19,19 @@ chown root:dockline-collector /etc/dockline/collector.yaml
 chmod 0640 /etc/dockline/collector.yaml
 [ -d /run/systemd/system ] || exit 0
 systemctl daemon-reload
-if [ -e /var/lib/dockline-collector/.enabled ]; then
-	rm /var/lib/dockline-collector/.enabled
-	systemctl enable --now dockline-collector.service
+
+# The package is installed whether or not its service comes up: a fault in the configuration is for a person, not for the package manager.
+unwell() { echo "dockline-collector does not start: journalctl -u dockline-collector says why." >&2; }
+begin() {
+	systemctl enable dockline-collector.service
+	systemctl restart dockline-collector.service || unwell
+}
+if [ -e /etc/dockline/.collector-enabled ]; then
+	rm /etc/dockline/.collector-enabled
+	begin
 elif [ -n "$old" ]; then
-	systemctl try-restart dockline-collector.service
+	systemctl try-restart dockline-collector.service || unwell
 else
-	systemctl enable --now dockline-collector.service
+	begin
 	echo "dockline-collector runs, for this machine only. Next: mqtt.listen and mqtt.hosts in /etc/dockline/collector.yaml, then systemctl restart dockline-collector."
 fi

@@ -5,7 +5,7 @@ if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 fi
 [ "$1" = purge ] || exit 0
-rm -rf /var/lib/dockline-collector /etc/dockline/collector.yaml /etc/dockline/collector.yaml.* /etc/systemd/system/dockline-collector.service.d
+rm -rf /var/lib/dockline-collector /etc/dockline/collector.yaml /etc/dockline/collector.yaml.* /etc/dockline/.collector-enabled /etc/systemd/system/dockline-collector.service.d
 rmdir --ignore-fail-on-non-empty /etc/dockline 2>/dev/null || true
 if getent passwd dockline-collector >/dev/null; then
 	userdel dockline-collector

@@ -8,6 +8,6 @@ esac
 [ -d /run/systemd/system ] || exit 0
 # An installation after this one goes on where it stood.
 if systemctl is-enabled --quiet dockline-collector.service; then
-	touch /var/lib/dockline-collector/.enabled
+	touch /etc/dockline/.collector-enabled
 fi
 systemctl disable --now dockline-collector.service

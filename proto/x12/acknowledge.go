@@ -203,7 +203,7 @@ func number(s Segment, n int) int {
 }
 
 func codes(s Segment, from int) (out []int) {
-	for n := from; n < len(s.Elements); n++ {
+	for n := from; n < len(s.Elements) && len(out) < maxCodes; n++ {
 		if c := number(s, n); c > 0 {
 			out = append(out, c)
 		}
@@ -211,7 +211,7 @@ func codes(s Segment, from int) (out []int) {
 	return out
 }
 
-// Words says in a sentence what a partner found wrong with a set.
+// Words says in a sentence what a partner found wrong with a set, and no more than a person reads, whatever he has written.
 func (v *SetVerdict) Words() string {
 	text := "the partner rejected it"
 	if len(v.Codes) > 0 {
@@ -222,11 +222,11 @@ func (v *SetVerdict) Words() string {
 			text += fmt.Sprintf("; and %d more", len(v.Notes)-i)
 			break
 		}
-		text += fmt.Sprintf("; segment %d, %s", n.Position, n.Segment)
+		text += fmt.Sprintf("; segment %d, %s", n.Position, Common.Plain(n.Segment, 3))
 		if n.Element > 0 {
 			text += fmt.Sprintf("%02d: error %d", n.Element, n.ElementCode)
-			if n.Value != "" {
-				text += fmt.Sprintf(" with %q", n.Value)
+			if value := Common.Plain(n.Value, maxCopied); value != "" {
+				text += fmt.Sprintf(" with %q", value)
 			}
 		} else {
 			text += fmt.Sprintf(": error %d", n.SegmentCode)

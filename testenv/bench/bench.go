@@ -66,6 +66,7 @@ type area struct {
 var areas = []area{
 	{"journal", "the journal in process, beside bbolt and the disk", (*Suite).journal, false},
 	{"centre", "inbox, event log, fold and duplicates, beside what the databases do at best", (*Suite).centre, false},
+	{"plugins", "rows of PostgreSQL, CSV, X12 and scans through plugins to the journal, beside driver, parser and a TCP echo", (*Suite).plugins, false},
 	{"fold", "one more fact of a key of 10, of 10,000 and of a million", (*Suite).fold, false},
 	{"flow", "from a plugin to the event log, through broker and database", (*Suite).flow, false},
 	{"memory", "the agent's memory: idle, with plugins, in full flow", (*Suite).memory, false},

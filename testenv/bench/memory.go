@@ -36,7 +36,7 @@ func (s *Suite) memory(ctx context.Context) error {
 	if err := s.memoryIdle(ctx, st, "without plugins", 22); err != nil {
 		return err
 	}
-	two := []plugin{{"wms", simProgram, map[string]any{"seed": 1}}, {"wms0", sourceProgram, SourceConfig{Run: "idle", Batch: 1, Rate: 0.001, Total: 1}}}
+	two := []plugin{{id: "wms", program: simProgram, config: map[string]any{"seed": 1}}, {id: "wms0", program: sourceProgram, config: SourceConfig{Run: "idle", Batch: 1, Rate: 0.001, Total: 1}}}
 	if err := s.memoryIdle(ctx, st, "with two plugins", 40, two...); err != nil {
 		return err
 	}

@@ -71,6 +71,8 @@ func (st *station) dataDir() string { return filepath.Join(st.dir, "data") }
 type plugin struct {
 	id, program string
 	config      any
+	// unlimited lifts the rate that the host holds a plugin to in the long run.
+	unlimited bool
 }
 
 // configure writes agent.yaml.
@@ -86,7 +88,10 @@ func (st *station) configure(plugins ...plugin) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&b, "  - id: %s\n    path: %q\n    config:\n      %s\n", p.id, filepath.Join(st.suite.Bin, p.program), strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n      "))
+		if fmt.Fprintf(&b, "  - id: %s\n    path: %q\n", p.id, filepath.Join(st.suite.Bin, p.program)); p.unlimited {
+			b.WriteString("    event_rate: 0\n")
+		}
+		fmt.Fprintf(&b, "    config:\n      %s\n", strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n      "))
 	}
 	if len(plugins) == 0 {
 		b.WriteString("  []\n")

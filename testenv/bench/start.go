@@ -115,7 +115,7 @@ func (s *Suite) firstAccepted(ctx context.Context, st *station, name string, bar
 	v, err := s.rounds(func() ([]float64, error) {
 		st.runs++
 		run := fmt.Sprint("first", st.runs)
-		if err := st.configure(plugin{"wms0", sourceProgram, SourceConfig{Run: run, Batch: 1, Total: 1}}); err != nil {
+		if err := st.configure(plugin{id: "wms0", program: sourceProgram, config: SourceConfig{Run: run, Batch: 1, Total: 1}}); err != nil {
 			return nil, err
 		}
 		began := time.Now()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dockline/dockline/agent"
 	"github.com/dockline/dockline/agent/service"
+	"github.com/dockline/dockline/proto/event"
 )
 
 type configCommand struct {
@@ -38,7 +39,7 @@ func (configCheckCommand) Run(all *commands) error {
 	if len(faults) > 0 {
 		return exitCode(1)
 	}
-	fmt.Printf("%s: site %s of tenant %s, %d plugins: no faults\n", all.Config, config.Site.ID, config.Site.Tenant, len(config.Plugins))
+	fmt.Printf("%s: site %s of tenant %s, %s: no faults\n", all.Config, config.Site.ID, config.Site.Tenant, event.Several(len(config.Plugins), "plugin"))
 	return nil
 }
 

@@ -94,7 +94,7 @@ func (c *enrolCommand) ask(ctx context.Context, centre enrol.Centre, identity, t
 	for {
 		answer, err := centre.Enrol(ctx, identity, token, c.Fingerprint)
 		if !enrol.Transient(err) || time.Now().Add(wait).After(ends) || ctx.Err() != nil {
-			return answer, err
+			return answer, enrol.Advise(err)
 		}
 		fmt.Fprintf(os.Stderr, "%v; trying again in %s\n", err, wait)
 		select {

@@ -39,6 +39,9 @@ func (c *initCommand) Run(all *commands) error {
 	return nil
 }
 
+// noPlugins is the section plugins of the example.
+const noPlugins = "plugins: []\n"
+
 // writeConfig writes a commented configuration for a site, unless there is one; dataDir is by default beside it, and plugins a file with the section
 // of that name, if any. It returns dataDir as an absolute path. What it has written and cannot be read does not stay.
 func writeConfig(path, dataDir, tenant, site, broker, plugins string) (string, error) {
@@ -58,7 +61,7 @@ func writeConfig(path, dataDir, tenant, site, broker, plugins string) (string, e
 		if err != nil {
 			return "", err
 		}
-		text = strings.Replace(text, "plugins: []\n", strings.TrimSpace(string(section))+"\n", 1)
+		text = strings.Replace(text, noPlugins, strings.TrimSpace(string(section))+"\n", 1)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	switch {
@@ -73,6 +76,11 @@ func writeConfig(path, dataDir, tenant, site, broker, plugins string) (string, e
 		return "", err
 	}
 	if _, err := agent.LoadConfig(path); err != nil {
+		if plugins != "" {
+			before, _, _ := strings.Cut(agent.ExampleConfig, noPlugins)
+			err = fmt.Errorf("with the plugins of %s, whose first line is line %d below, the configuration has faults and is not written. It must be the section plugins: and nothing else. Correct it and run this again:\n%w",
+				plugins, strings.Count(before, "\n")+1, err)
+		}
 		return "", errors.Join(err, os.Remove(path))
 	}
 	fmt.Printf("wrote %s\n", path)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,7 +63,7 @@ func (c *pluginTryCommand) Run(all *commands) error {
 		return err
 	}
 	if tried.GetProposal() != "" {
-		fmt.Printf("# A mapping proposed from the header of %s: look at it, then put it under the plugin's config.\n%s\n", name, tried.GetProposal())
+		fmt.Printf("# A mapping proposed from %s: look at it, then put it under the plugin's config.\n%s\n", name, tried.GetProposal())
 	}
 	for _, e := range tried.GetEvents() {
 		if err := c.print(e); err != nil {
@@ -70,9 +71,9 @@ func (c *pluginTryCommand) Run(all *commands) error {
 		}
 	}
 	for _, f := range tried.GetFaults() {
-		fmt.Fprintf(os.Stderr, "%s:%d: %s: %s\n", f.GetFile(), f.GetLine(), f.GetColumn(), f.GetText())
+		fmt.Fprintln(os.Stderr, agent.TriedFault(f))
 	}
-	fmt.Printf("%d events, %d faults\n", len(tried.GetEvents()), len(tried.GetFaults()))
+	fmt.Printf("%s, %s\n", event.Several(len(tried.GetEvents()), "event"), event.Several(len(tried.GetFaults()), "fault"))
 	if len(tried.GetFaults()) > 0 {
 		return exitCode(1)
 	}
@@ -88,6 +89,6 @@ func (c *pluginTryCommand) print(e *docklinev1.Event) error {
 		fmt.Println(string(text))
 		return nil
 	}
-	fmt.Printf("%-20s %-20s key %s, %s, from %s\n", event.KindName(e.GetKind()), e.GetSubject(), e.GetSourceKey(), e.GetOccurredAt().AsTime().Format("2006-01-02 15:04:05"), e.GetOrigin())
+	fmt.Printf("%-20s %-20s key %s, %s, from %s\n", event.KindName(e.GetKind()), e.GetSubject(), e.GetSourceKey(), e.GetOccurredAt().AsTime().Format("2006-01-02 15:04:05"), cmp.Or(e.GetOrigin(), "the sample"))
 	return nil
 }

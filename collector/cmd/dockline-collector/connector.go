@@ -106,6 +106,9 @@ func (c *connectorTryCommand) Run(all *commands) error {
 			names = append(names, n.Name)
 		}
 	}
+	if len(config.Connectors) == 0 {
+		return wrong("%s names no system under connectors: write an entry for %s there first", all.Config, c.Name)
+	}
 	if err := known("tenant", c.Tenant, tenants); err != nil {
 		return err
 	}

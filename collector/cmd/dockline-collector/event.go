@@ -25,7 +25,7 @@ type eventCommand struct {
 
 // oneEvent names an event.
 type oneEvent struct {
-	ID     string `arg:"" help:"Id of the event, as an exception names it, or its beginning."`
+	ID     string `arg:"" help:"Id of the event, as an exception or the console's page Events names it, or its beginning."`
 	Tenant string `required:"" help:"Name of the tenant."`
 }
 
@@ -57,7 +57,7 @@ func (c *eventShowCommand) Run(all *commands) error {
 		}
 		found, err := (&eventlog.Log{DB: d}).Get(ctx, c.Tenant, c.ID)
 		if err != nil {
-			return fmt.Errorf("%w of tenant %s; a moment after it came it has no number yet", err, c.Tenant)
+			return fmt.Errorf("%w of tenant %s: give the id of an event, or its beginning, as an exception or the console's page Events has it", err, c.Tenant)
 		}
 		if c.JSON {
 			return printJSON(api.BodiesOf(found))

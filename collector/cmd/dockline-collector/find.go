@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/dockline/dockline/collector/api"
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/posting"
+	"github.com/dockline/dockline/proto/event"
 )
 
 type findCommand struct {
@@ -47,13 +51,65 @@ func (c *findCommand) Run(all *commands) error {
 					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Type, name, key, cmp.Or(h.Status, "-"), cmp.Or(h.Customer, "-"), cmp.Or(h.Site, "-"), cmp.Or(h.CorrelationID, "-"))
 				}
 			}
-			err = w.Flush()
+			if err = w.Flush(); err == nil {
+				err = printSubmissions(ctx, os.Stdout, d, byTenant)
+			}
 		}
 		if err == nil && len(hits) == 0 {
 			err = fmt.Errorf("nothing is called %q, or begins so", c.Value)
 		}
 		return err
 	})
+}
+
+// printSubmissions says of each order that was handed in under a name what the system of record makes of it: until that has a number for it, it is no
+// order yet, and has no status of its own.
+func printSubmissions(ctx context.Context, out io.Writer, d *db.DB, byTenant []ofTenant) error {
+	for _, list := range byTenant {
+		asked := make(map[string]bool)
+		for _, h := range list.hits {
+			if asked[h.Key] || h.Key != event.SubmissionKey(h.Name) {
+				continue
+			}
+			asked[h.Key] = true
+			found, err := view.Submissions(ctx, d, list.tenant, h.Name)
+			if err != nil {
+				return err
+			}
+			for _, s := range found {
+				fmt.Fprintf(out, "Order %s of customer %s, handed in by %s: %s\n", s.Event.GetOrder().GetNumber(), s.Event.GetOrder().GetCustomer(), s.Event.GetSource(), submissionText(s))
+			}
+		}
+	}
+	return nil
+}
+
+// submissionText is what the system of record says of an order that was handed in, and what to do.
+func submissionText(s view.Submission) string {
+	if len(s.Orders) > 0 {
+		return "accepted as " + strings.Join(s.Orders, ", ")
+	}
+	if len(s.Refusals) > 0 {
+		return "rejected: " + strings.Join(s.Refusals, "; ") + "; correct it and hand it in again"
+	}
+	waits := "no answer yet"
+	for _, p := range s.Postings {
+		switch p.State {
+		case posting.Rejected:
+			return "refused by " + p.Target + ": " + p.Fault.Text + "; correct what is wrong, and hand it in again, or `dockline-collector posting retry` it"
+		case posting.Confirmed:
+			var numbers []string
+			for _, d := range p.Documents {
+				numbers = append(numbers, d.GetNumber())
+			}
+			waits += fmt.Sprintf("; %s has made %s of it, and has not told yet of an order with that customer and customer's reference", p.Target, strings.Join(numbers, ", "))
+		case posting.Superseded:
+			waits += fmt.Sprintf("; %s is not told of it any more", p.Target)
+		default:
+			waits += fmt.Sprintf("; %s is %s", p.String(), plain(string(p.State)))
+		}
+	}
+	return waits
 }
 
 // ofTenant is what a name leads to with one tenant.

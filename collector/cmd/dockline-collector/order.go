@@ -106,7 +106,11 @@ func (c *orderShowCommand) Run(all *commands) error {
 }
 
 func printOrder(out io.Writer, s *docklinev1.OrderState) error {
-	fmt.Fprintf(out, "Order %s is %s, from %s.\n", s.GetNumber(), plain(s.GetStatus()), factsText(s.GetStatusFacts(), s.GetStatusFactCount()))
+	if len(s.GetStatusFacts()) == 0 && s.GetStatus() == state.Unknown {
+		fmt.Fprintf(out, "Order %s is %s: nobody has told of the order itself yet, only of what is done with it.\n", s.GetNumber(), plain(s.GetStatus()))
+	} else {
+		fmt.Fprintf(out, "Order %s is %s, from %s.\n", s.GetNumber(), plain(s.GetStatus()), factsText(s.GetStatusFacts(), s.GetStatusFactCount()))
+	}
 	for _, part := range []struct{ name, text string }{
 		{"Customer", strings.TrimSpace(s.GetCustomer() + " " + s.GetCustomerName())}, {"Progress", plain(strings.Join(s.GetProgress(), ", "))}, {"Flags", plain(strings.Join(s.GetFlags(), ", "))},
 		{"Promised", timeText(s.GetPromisedAt())}, {"Price list", strings.TrimSpace(s.GetPriceList() + " " + s.GetPriceListVersion())},

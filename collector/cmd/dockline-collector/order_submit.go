@@ -64,7 +64,7 @@ func (c *orderSubmitCommand) Run(all *commands) error {
 			fmt.Printf("order %s of customer %s was handed in before, and nothing has changed (event %s)\n", taken.Number, taken.Customer, shortID(taken.Event))
 			return nil
 		case taken.Version > 1:
-			fmt.Printf("order %s of customer %s is taken in as version %d, which corrects what the system of record refused (event %s)\n", taken.Number, taken.Customer, taken.Version, shortID(taken.Event))
+			fmt.Printf("order %s of customer %s is taken in as version %d, which corrects what the system of record refused (event %s); `dockline-collector find %s` says what it makes of it\n", taken.Number, taken.Customer, taken.Version, shortID(taken.Event), taken.Number)
 			return nil
 		}
 		fmt.Printf("order %s of customer %s is taken in (event %s); `dockline-collector find %s` says what the system of record makes of it\n", taken.Number, taken.Customer, shortID(taken.Event), taken.Number)

@@ -31,3 +31,14 @@ func TestOrderShowsWhatItsOwnersSaid(t *testing.T) {
 		}
 	}
 }
+
+// An order of which only what is done with it was told is said to be that, not to follow from nothing.
+func TestOrderOfWhichNobodyHasToldIsSaidToBeThat(t *testing.T) {
+	var out bytes.Buffer
+	if err := printOrder(&out, &docklinev1.OrderState{Number: "SO1", Status: "unknown"}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "nobody has told of the order itself yet") {
+		t.Errorf("said:\n%s", out.String())
+	}
+}

@@ -171,8 +171,7 @@ func printSweep(out io.Writer, r *sweep.Report, all bool) error {
 	if !r.Done() {
 		fmt.Fprintf(out, "not finished; it goes on with: %s%s\n", r.Phase, map[bool]string{true: ". The last step failed: " + r.Fault}[r.Fault != ""])
 	} else {
-		fmt.Fprintf(out, "%s agree", event.Several(r.Matched, "document or position of stock"))
-		fmt.Fprintf(out, ", %d missing there, %d extra there, %d different\n", r.Missing, r.Extra, r.Different)
+		fmt.Fprintf(out, "of documents and positions of stock %d agree, %d missing there, %d extra there, %d different\n", r.Matched, r.Missing, r.Extra, r.Different)
 	}
 	if r.Done() && r.Fault != "" {
 		fmt.Fprintf(out, "  given up, so this is not all: %s\n", r.Fault)

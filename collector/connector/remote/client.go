@@ -55,6 +55,9 @@ func (c *client) call(ctx context.Context, effect bool, f func(context.Context, 
 		delete(c.calls, start.Id)
 	}()
 	end, err := f(ctx, start)
+	if err == nil && end == nil {
+		err = errNoEnd
+	}
 	if err != nil {
 		return c.failed(ctx, err, effect)
 	}
@@ -71,6 +74,9 @@ func (c *client) call(ctx context.Context, effect bool, f func(context.Context, 
 	}
 	return nil
 }
+
+// errNoEnd: nobody knows whether that was all, nor whether it went well.
+var errNoEnd = status.Error(codes.Internal, "its answer has no CallEnd, which goes with every answer, and of one in parts with the last: what came may be a part only")
 
 // Codes of calls that the program has not answered: its process ended, its time was over, or it cannot do what it declares.
 const (

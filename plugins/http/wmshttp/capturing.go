@@ -77,7 +77,7 @@ func (c *capturing) discover(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (c *capturing) capture(w http.ResponseWriter, r *http.Request, _ string) error {
+func (c *capturing) capture(w http.ResponseWriter, r *http.Request, sender string) error {
 	c.headers(w)
 	switch kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); {
 	case err != nil, kind != "application/json" && kind != "application/ld+json":
@@ -102,7 +102,7 @@ func (c *capturing) capture(w http.ResponseWriter, r *http.Request, _ string) er
 		_ = spool.Close()
 		_ = os.Remove(spool.Name())
 	}()
-	return c.once(w, r, c.Base+"/capture", sum, func(_ string, received time.Time) (*response, error) { return c.take(spool, behaviour, received) })
+	return c.once(w, r, c.Base+"/capture", sender, sum, func(_ string, received time.Time) (*response, error) { return c.take(spool, behaviour, received) })
 }
 
 // spool keeps a document in a file while it is worked on: memory holds one event at a time. The sum is of all that decides on the answer.
@@ -200,7 +200,7 @@ func (c *capturing) tell(document io.ReadSeeker, job *captureJob, received time.
 	if _, err := document.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	im := &epcis.Importer{Tenant: c.tenant, Source: c.start.ID, File: "capture " + job.ID, Received: received}
+	im := &epcis.Importer{Tenant: c.tenant, Source: c.start.ID, File: "capture", Received: received} // not the job: the same flaw brought again is the same letter
 	var batch []*docklinev1.Event
 	flush := func() error {
 		acks, err := c.durable(batch)

@@ -147,6 +147,32 @@ func TestEPCISExamples(t *testing.T) {
 	t.Logf("%d documents: %d events captured, %d kept with a reason", documents, captured, keptAll)
 }
 
+// A document with flaws that is brought again, because its answer was lost, is kept once: the same letters, word for word.
+func TestAFlawBroughtAgainIsOneLetter(t *testing.T) {
+	h := newHost()
+	r := run(t, h, t.TempDir(), epcisConfig, true)
+	const document = `{"@context":["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"],"type":"EPCISDocument","schemaVersion":"2.0","creationDate":"2026-07-04T08:00:00Z","epcisBody":{"eventList":[
+{"type":"ObjectEvent","eventTime":"yesterday","eventTimeZoneOffset":"+02:00","epcList":["urn:epc:id:sgtin:0614141.107346.2017"],"action":"OBSERVE"},
+{"type":"ObjectEvent","eventTime":"2026-07-04T08:00:00Z","eventTimeZoneOffset":"+02:00","epcList":["urn:epc:id:sgtin:0614141.107346.2018"],"action":"OBSERVE","bizStep":"dancing"},
+{"type":"ObjectEvent","eventTime":"2026-07-04T08:00:00Z","eventTimeZoneOffset":"+02:00","epcList":["urn:epc:id:sgtin:0614141.107346.2019"],"action":"OBSERVE","readPoint":{"id":"urn:epc:id:sgln:0012345.11111.0"}}]}}`
+	bodies := map[string]string{}
+	for range 3 {
+		if j, g := r.capture([]byte(document), "proceed"); j == nil || j.Kept != 3 {
+			t.Fatalf("%d %s, %+v", g.status, g.body, j)
+		}
+	}
+	for _, e := range h.all() {
+		body := string(event.BodyHash(e))
+		if had, known := bodies[e.GetId()]; known && had != body {
+			t.Errorf("two letters under one id: %v", e)
+		}
+		bodies[e.GetId()] = body
+	}
+	if len(bodies) != 3 {
+		t.Errorf("%d letters of 3 flaws", len(bodies))
+	}
+}
+
 // example brings one document, first all or nothing and then as far as it goes; ok is whether it has no flaw.
 func (r *running) example(path string, document []byte) (captured, kept int, ok bool) {
 	t := r.t

@@ -54,9 +54,10 @@ func (p *response) write(w http.ResponseWriter, again bool) {
 // maxKey bounds an Idempotency-Key.
 const maxKey = 200
 
-// once works on a request under its Idempotency-Key: the same again is answered as it was, another body under the key is refused. What it was first
-// received at is given to work, so that a request that is worked on twice tells the same.
-func (s *server) once(w http.ResponseWriter, r *http.Request, place string, body []byte, work func(key string, received time.Time) (*response, error)) error {
+// once works on a request under its Idempotency-Key: the same again is answered as it was, another body under the key is refused. A key is its sender's:
+// two who count from 1 do not take each other's for their own. What it was first received at is given to work, so that a request that is worked on twice
+// tells the same.
+func (s *server) once(w http.ResponseWriter, r *http.Request, place, sender string, body []byte, work func(key string, received time.Time) (*response, error)) error {
 	key := r.Header.Get("Idempotency-Key")
 	if key == "" {
 		got, err := work("", s.now().UTC().Truncate(time.Microsecond))
@@ -67,6 +68,9 @@ func (s *server) once(w http.ResponseWriter, r *http.Request, place string, body
 	}
 	if len(key) > maxKey {
 		return wrong(http.StatusBadRequest, "Idempotency-Key too long", "it has %d bytes, %d are allowed", len(key), maxKey)
+	}
+	if sender != "" {
+		place += " " + sender // no path has a blank
 	}
 	in := place + "\x00" + key
 	s.mu.Lock()
@@ -123,7 +127,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request, st *listenStream
 		return wrong(http.StatusBadRequest, "Idempotency-Key is missing", "records of %s have no key of their own, so each request needs the header Idempotency-Key: the same whenever it is sent again", st.Name)
 	}
 	sum := sha256.Sum256(raw)
-	return s.once(w, r, st.Path, sum[:], func(key string, received time.Time) (*response, error) {
+	return s.once(w, r, st.Path, sender, sum[:], func(key string, received time.Time) (*response, error) {
 		whole, err := decode(raw)
 		if err != nil {
 			return nil, wrong(http.StatusBadRequest, "not JSON", "%v; nothing of it was taken", err)
@@ -241,7 +245,7 @@ func decode(raw []byte) (any, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("byte %d: %w", d.InputOffset(), unexpected(err))
+			return nil, broken(raw, d.InputOffset(), err)
 		}
 		all = append(all, v)
 	}
@@ -251,9 +255,13 @@ func decode(raw []byte) (any, error) {
 	return all, nil
 }
 
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
+// broken says where a text stops being JSON.
+func broken(raw []byte, at int64, err error) error {
+	switch {
+	case len(bytes.TrimSpace(raw)) == 0:
+		return errors.New("there is nothing in it")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("it breaks off after %d bytes, in the middle of a value", len(raw))
 	}
-	return err
+	return fmt.Errorf("behind byte %d: %w", at, err)
 }

@@ -88,18 +88,19 @@ func TestRecordsAreTakenByPost(t *testing.T) {
 	for what, send := range map[string]struct {
 		path, body, kind string
 		status           int
+		says             string
 	}{
-		"garbage":            {"/events/picks", "\x00\x01not json", "application/json", 400},
-		"broken off":         {"/events/picks", onePick[:40], "application/json", 400},
-		"no list":            {"/events/picks", `{"items":[]}`, "application/json", 422},
-		"not JSON":           {"/events/picks", "<x/>", "application/xml", 415},
-		"another path":       {"/events/other", "{}", "application/json", 404},
-		"without its key":    {"/events/scans", `{"order":"SO1","sku":"A","qty":1}`, "application/json", 400},
-		"nothing at all":     {"/events/picks", "", "application/json", 400},
-		"deep in each other": {"/events/picks", strings.Repeat("[", 1<<20), "application/json", 400},
+		"garbage":            {"/events/picks", "\x00\x01not json", "application/json", 400, "invalid character"},
+		"broken off":         {"/events/picks", onePick[:40], "application/json", 400, "breaks off after 40 bytes"},
+		"no list":            {"/events/picks", `{"items":[]}`, "application/json", 422, ""},
+		"not JSON":           {"/events/picks", "<x/>", "application/xml", 415, "application/json"},
+		"another path":       {"/events/other", "{}", "application/json", 404, "/events/picks"},
+		"without its key":    {"/events/scans", `{"order":"SO1","sku":"A","qty":1}`, "application/json", 400, ""},
+		"nothing at all":     {"/events/picks", "", "application/json", 400, "nothing in it"},
+		"deep in each other": {"/events/picks", strings.Repeat("[", 1<<20), "application/json", 400, ""},
 	} {
-		if g := r.send("POST", send.path, text(send.body), "Content-Type", send.kind); g.status != send.status {
-			t.Errorf("%s: %d %s, want %d", what, g.status, g.body, send.status)
+		if g := r.send("POST", send.path, text(send.body), "Content-Type", send.kind); g.status != send.status || !strings.Contains(string(g.body), send.says) {
+			t.Errorf("%s: %d %s, want %d and %q", what, g.status, g.body, send.status, send.says)
 		}
 	}
 	if len(h.all()) != before {
@@ -132,6 +133,47 @@ func TestAKeyIsOneRequest(t *testing.T) {
 	again("after a restart")
 	if g := r.send("POST", "/events/scans", text(scan), "Idempotency-Key", "k2"); g.status != 200 || len(h.all()) != 2 {
 		t.Errorf("another key: %d %s", g.status, g.body)
+	}
+}
+
+// Who says that he brings something and never does, to a door that does not even know him or to a path that is none, holds no place for ever.
+func TestABodyThatNobodyReadsHoldsNoPlace(t *testing.T) {
+	h := newHost()
+	t.Setenv("PARTNER_TOKEN", "fedcba9876543210fedc")
+	r := run(t, h, t.TempDir(), fmt.Sprintf(listening, "tokens: [{name: partner, env: PARTNER_TOKEN}]\n  header_timeout: 1s\n  body_patience: 1s\n  max_connections: 4"), true)
+	for _, head := range []string{"POST /events/picks HTTP/1.1\r\n", "POST /nowhere HTTP/1.1\r\nAuthorization: Bearer fedcba9876543210fedc\r\n", "GET /events/picks HTTP/1.1\r\n"} {
+		for range 4 {
+			conn, err := net.Dial("tcp", r.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := conn.Write([]byte(head + "Host: x\r\nContent-Length: 1000\r\n\r\n")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if g := r.send("POST", "/events/picks", text(onePick), "Authorization", "Bearer fedcba9876543210fedc"); g.status != 200 {
+		t.Errorf("behind them: %d %s", g.status, g.body)
+	}
+}
+
+// Two senders that count their requests from 1 tell two events, though they say the same.
+func TestAKeyIsItsSenders(t *testing.T) {
+	h := newHost()
+	t.Setenv("ONE_TOKEN", "fedcba9876543210fedc")
+	t.Setenv("OTHER_TOKEN", "0123456789abcdef0123")
+	r := run(t, h, t.TempDir(), fmt.Sprintf(listening, "tokens: [{name: one, env: ONE_TOKEN}, {name: other, env: OTHER_TOKEN}]"), true)
+	for range 2 {
+		for _, token := range []string{"fedcba9876543210fedc", "0123456789abcdef0123"} {
+			if g := r.send("POST", "/events/scans", text(`{"order":"SO1","sku":"A","qty":1}`), "Idempotency-Key", "1", "Authorization", "Bearer "+token); g.status != 200 {
+				t.Errorf("%d %s", g.status, g.body)
+			}
+		}
+	}
+	all := h.all()
+	if len(all) != 2 || all[0].GetSourceKey() == all[1].GetSourceKey() {
+		t.Errorf("%d events: %v", len(all), all)
 	}
 }
 

@@ -126,6 +126,9 @@ func (r *reader) cells(n *node, index int, q request) []string {
 		switch column {
 		case ownKey:
 			out[i] = q.key
+			if q.key != "" && q.sender != "" {
+				out[i] = url.PathEscape(q.sender) + "/" + q.key
+			}
 		case ownSender:
 			out[i] = q.sender
 		case ownIndex:

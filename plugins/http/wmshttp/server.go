@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -77,12 +78,15 @@ func wrong(status int, title, format string, args ...any) *problem {
 // handler is every path, behind the door.
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
+	var paths []string
 	for _, st := range s.setup.listen {
+		paths = append(paths, st.Path)
 		mux.HandleFunc("POST "+st.Path, s.taking(func(w http.ResponseWriter, r *http.Request, sender string) error { return s.events(w, r, st, sender) }))
 	}
 	if e := s.setup.Listen.EPCIS; e != nil {
 		c := &capturing{server: s, EPCIS: e, tenant: e.tenant(s.start.Tenant, s.start.Site, s.setup.zone)}
 		mux.HandleFunc("POST "+e.Base+"/capture", s.taking(c.capture))
+		paths = append(paths, e.Base+"/capture")
 		mux.HandleFunc("OPTIONS "+e.Base+"/capture", c.discover)
 		mux.HandleFunc("GET "+e.Base+"/capture", c.list)
 		mux.HandleFunc("GET "+e.Base+"/capture/{job}", c.job)
@@ -93,12 +97,18 @@ func (s *server) handler() http.Handler {
 		if !ok {
 			s.strangers.Add(1)
 			w.Header().Set("WWW-Authenticate", `Bearer realm="dockline"`)
-			answer(w, wrong(http.StatusUnauthorized, "unknown sender", "send the token in the header Authorization: Bearer TOKEN, or in X-Api-Key"))
+			p := wrong(http.StatusUnauthorized, "unknown sender", "send the token in the header Authorization: Bearer TOKEN, or in X-Api-Key")
+			p.close = true // a place among max_connections is for somebody known
+			answer(w, p)
 			return
 		}
 		s.mu.Lock()
 		s.last = s.now()
 		s.mu.Unlock()
+		if _, pattern := mux.Handler(r); pattern == "" && !slices.Contains(paths, r.URL.Path) {
+			answer(w, wrong(http.StatusNotFound, "no such path", "nothing listens at %s; what happened is sent by POST to %s", r.URL.Path, strings.Join(paths, ", ")))
+			return
+		}
 		mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), senderKey{}, sender)))
 	})
 }
@@ -264,7 +274,9 @@ func (s *server) run(ctx context.Context, report func(error)) error {
 	if s.bound != nil {
 		s.bound(listener.Addr().String())
 	}
-	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: n.HeaderTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10, TLSConfig: secure,
+	// A body that nobody asks for, of somebody who is not let in or of a path that is none, is waited for too, and so has an end; paced moves it on for
+	// those that are read.
+	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: n.HeaderTimeout, ReadTimeout: n.HeaderTimeout + n.BodyPatience, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10, TLSConfig: secure,
 		WriteTimeout: 0, ErrorLog: log.New(io.Discard, "", 0)}
 	ended := make(chan error, 1)
 	go func() {

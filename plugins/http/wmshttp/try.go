@@ -21,11 +21,7 @@ const tryItems = 20
 func (p *Plugin) Try(r *docklinev1.TryRequest) (*docklinev1.TryResponse, error) {
 	s, faults := load(r.GetConfig())
 	if len(faults) > 0 {
-		texts := make([]string, len(faults))
-		for i, f := range faults {
-			texts[i] = fmt.Sprintf("line %d, %s: %s", f.GetLine(), f.GetPath(), f.GetText())
-		}
-		return nil, errors.New("the configuration has faults:\n" + strings.Join(texts, "\n"))
+		return nil, plugins.FaultsError(r.GetConfig(), faults)
 	}
 	out := &docklinev1.TryResponse{}
 	if sample := r.GetSample(); len(bytes.TrimSpace(sample)) > 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dockline/dockline/plugins"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -13,11 +14,7 @@ import (
 func (p *Plugin) Try(request *docklinev1.TryRequest) (*docklinev1.TryResponse, error) {
 	s, faults := load(request.GetConfig())
 	if len(faults) > 0 {
-		texts := make([]string, len(faults))
-		for i, f := range faults {
-			texts[i] = fmt.Sprintf("line %d, %s: %s", f.GetLine(), f.GetPath(), f.GetText())
-		}
-		return nil, errors.New("the configuration has faults:\n" + strings.Join(texts, "\n"))
+		return nil, plugins.FaultsError(request.GetConfig(), faults)
 	}
 	if len(request.GetSample()) == 0 {
 		return nil, errors.New("a sample is needed: a text file with a scan on each line, named for the input (ID.txt)")

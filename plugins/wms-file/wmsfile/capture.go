@@ -136,6 +136,13 @@ func (c *capture) step(ctx context.Context) error {
 		return c.report(now)
 	}
 	c.reports.folder(c.setup.Outbound, nil)
+	seen := c.folder.seen
+	if c.remote != nil {
+		waiting = append(waiting, c.remote.waiting...) // there, and so not told
+		maps.Copy(c.folder.odd, c.remote.odd)
+		seen = maps.Clone(c.remote.seen)
+		maps.Copy(seen, c.folder.seen)
+	}
 	c.reports.forgetGone(c.folder)
 	for name, odd := range c.folder.odd {
 		c.reports.unreadable(name, odd, now)
@@ -165,7 +172,7 @@ func (c *capture) step(ctx context.Context) error {
 	if err := c.settle(ctx, through); err != nil {
 		return err
 	}
-	c.reports.files(waiting, unknown, c.folder.seen, c.changing, now)
+	c.reports.files(waiting, unknown, seen, c.changing, now)
 	return c.report(now)
 }
 

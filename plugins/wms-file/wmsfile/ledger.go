@@ -1,7 +1,6 @@
 package wmsfile
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -42,9 +41,9 @@ func openLedger(path string) (*ledger, error) {
 		return nil, fmt.Errorf("reading the commands applied: %w", err)
 	}
 	count := 0
-	for lines := bufio.NewScanner(bytes.NewReader(raw)); lines.Scan(); count++ {
+	for line := range bytes.Lines(raw) { // of any length
 		var a applied
-		if json.Unmarshal(lines.Bytes(), &a) == nil && a.Key != "" {
+		if count++; json.Unmarshal(line, &a) == nil && a.Key != "" {
 			l.held[a.Key] = a
 		}
 	}

@@ -1,7 +1,6 @@
 package wmsfile
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -47,9 +46,9 @@ func openMemory(dir string) (*memory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading what was taken: %w", err)
 	}
-	for lines := bufio.NewScanner(bytes.NewReader(raw)); lines.Scan(); {
+	for line := range bytes.Lines(raw) {
 		var r remembered
-		if json.Unmarshal(lines.Bytes(), &r) != nil {
+		if json.Unmarshal(line, &r) != nil {
 			continue // a line cut by a power loss
 		}
 		m.lines++

@@ -1,7 +1,6 @@
 package wmsfile
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -81,9 +80,9 @@ func openPartner(dir string, now func() time.Time) (*partner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading what was exchanged: %w", err)
 	}
-	for lines := bufio.NewScanner(bytes.NewReader(raw)); lines.Scan(); {
+	for line := range bytes.Lines(raw) { // of any length: what a partner says stands in them
 		var e entry
-		if json.Unmarshal(lines.Bytes(), &e) != nil {
+		if json.Unmarshal(line, &e) != nil {
 			continue // a line cut by a power loss
 		}
 		p.lines++
@@ -103,14 +102,21 @@ func (p *partner) take(e entry) {
 	}
 }
 
-// keep makes entries durable.
+// keep makes entries durable. What could not be written is not known either: it is kept by the next try.
 func (p *partner) keep(entries ...entry) error {
+	if err := p.append(entries); err != nil {
+		return err
+	}
 	for _, e := range entries {
 		p.take(e)
 	}
 	if p.lines > 2*(maxCame+maxSent) {
 		return p.rewrite()
 	}
+	return nil
+}
+
+func (p *partner) append(entries []entry) error {
 	var b bytes.Buffer
 	b.WriteByte('\n') // behind a line that a power loss cut
 	for _, e := range entries {
@@ -153,7 +159,6 @@ func (p *partner) rewrite() error {
 			entries = append(entries, entry{Sent: s})
 		}
 	}
-	p.came, p.sent = map[number]came{}, map[string]*sent{}
 	var b bytes.Buffer
 	for _, e := range entries {
 		line, err := json.Marshal(e)
@@ -161,10 +166,15 @@ func (p *partner) rewrite() error {
 			return fmt.Errorf("noting what was exchanged: %w", err)
 		}
 		b.Write(append(line, '\n'))
+	}
+	if err := writeWhole(p.path(), b.Bytes()); err != nil {
+		return err
+	}
+	p.came, p.sent, p.lines = map[number]came{}, map[string]*sent{}, len(entries)
+	for _, e := range entries {
 		p.take(e)
 	}
-	p.lines = len(entries)
-	return writeWhole(p.path(), b.Bytes())
+	return nil
 }
 
 // cameBefore says whether an interchange with this number, but other content, was taken.
@@ -182,8 +192,11 @@ func (p *partner) cameBefore(n number, hash string) bool {
 // one a second.
 var numbering = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// next gives a control number that was never given, and makes that durable first. Behind 999999999 they begin at 1 again, as X12 has it.
+// next gives a control number that was never given, and makes that durable first. Behind 999999999 they begin at 1 again, as X12 has it. Who sends and
+// who acknowledges ask at once.
 func (p *partner) next() (uint64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	path := filepath.Join(p.dir, "control-number")
 	raw, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -21,7 +21,10 @@ type inbox interface {
 type localInbox string
 
 func (dir localInbox) write(name string, raw []byte) error {
-	return writeSynced(filepath.Join(string(dir), name), raw)
+	if err := writeSynced(filepath.Join(string(dir), name), raw); err != nil {
+		return err
+	}
+	return syncFolder(string(dir)) // where nothing waits, it counts as given its name
 }
 
 func (dir localInbox) rename(from, to string) error {

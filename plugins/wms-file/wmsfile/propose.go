@@ -29,12 +29,10 @@ func propose(body content) (*proposal, error) {
 	if len(body.data) == 0 {
 		return nil, errors.New("the sample is empty")
 	}
-	ext := filepath.Ext(body.name)
-	name := strings.TrimRight(strings.ToLower(strings.TrimSuffix(filepath.Base(body.name), ext)), "0123456789-_. ")
-	if name == "" {
-		name = "files"
+	if seemsRecords(body.data) {
+		return proposeRecords(body)
 	}
-	p := &proposal{file: File{Name: name, Pattern: name + "*" + ext}}
+	p := newProposal(body.name, filepath.Ext(body.name))
 	if p.file.Encoding = guessEncoding(body.data); p.file.Encoding == "windows-1252" {
 		p.note("the encoding is a guess: the file is not UTF-8")
 	}
@@ -42,12 +40,25 @@ func propose(body content) (*proposal, error) {
 	if len(header) < 2 {
 		return nil, errors.New("no delimiter was found in the sample: its first line is one column; it must be a header with the columns' names, separated by comma, semicolon, tab or |")
 	}
+	p.guess(header, rows, body.name)
+	return p, nil
+}
+
+// newProposal is named for the sample, without what numbers it.
+func newProposal(file, ext string) *proposal {
+	name := strings.TrimRight(strings.ToLower(strings.TrimSuffix(filepath.Base(file), ext)), "0123456789-_. ")
+	if name == "" {
+		name = "files"
+	}
+	return &proposal{file: File{Name: name, Pattern: name + "*" + ext}}
+}
+
+func (p *proposal) guess(header []string, rows [][]string, file string) {
 	p.guessColumns(header)
 	p.guessNumbers(header, rows)
 	p.guessDates(header, rows)
-	p.guessKind(header, body.name)
+	p.guessKind(header, file)
 	p.guessKey(header)
-	return p, nil
 }
 
 func (p *proposal) note(text string) { p.notes = append(p.notes, text) }
@@ -111,8 +122,12 @@ func (p *proposal) guessColumns(header []string) {
 		if h == "" || p.file.Columns[h].Field != nil {
 			continue
 		}
+		called := bare(h)
+		if p.file.Form != "" { // a path: what holds the value says less than its own name
+			called = bare(h[strings.LastIndexByte(h, '.')+1:])
+		}
 		for _, field := range names {
-			if !taken[field] && (bare(field) == bare(h) || slices.Contains(synonyms[field], bare(h))) {
+			if !taken[field] && (bare(field) == called || slices.Contains(synonyms[field], called)) {
 				p.file.Columns[h] = mapping.Column{Field: mapping.Fields{field}}
 				taken[field] = true
 				break
@@ -274,6 +289,14 @@ func (p *proposal) stream() *stream {
 	if compiled == nil {
 		return nil
 	}
+	if p.file.Form != "" {
+		s, faults := load([]byte("outbound: /srv/wms/out\n" + p.yaml()))
+		if len(faults) > 0 {
+			p.note(faults[0].GetPath() + ": " + faults[0].GetText())
+			return nil
+		}
+		return s.streams[0]
+	}
 	c := defaultConfig()
 	return newStream(&setup{Config: c}, p.file, compiled)
 }
@@ -297,7 +320,13 @@ func (p *proposal) yaml() string {
 		}
 		columns = append(columns, yaml.MapItem{Key: h, Value: field})
 	}
-	entry := yaml.MapSlice{{Key: "name", Value: p.file.Name}, {Key: "pattern", Value: p.file.Pattern}, {Key: "encoding", Value: p.file.Encoding}, {Key: "delimiter", Value: p.file.Delimiter}, {Key: "kind", Value: p.file.Kind}}
+	entry := yaml.MapSlice{{Key: "name", Value: p.file.Name}, {Key: "pattern", Value: p.file.Pattern}}
+	if p.file.Form != "" {
+		entry = append(entry, yaml.MapItem{Key: "form", Value: p.file.Form})
+	} else {
+		entry = append(entry, yaml.MapItem{Key: "encoding", Value: p.file.Encoding}, yaml.MapItem{Key: "delimiter", Value: p.file.Delimiter})
+	}
+	entry = append(entry, yaml.MapItem{Key: "kind", Value: p.file.Kind})
 	if len(p.file.Key) == 1 {
 		entry = append(entry, yaml.MapItem{Key: "key", Value: p.file.Key[0]})
 	} else {

@@ -230,6 +230,9 @@ type outbox struct {
 	setup                *setup
 	seen                 map[string]observed
 	here                 map[string]observed
+	// odd are files there that cannot be fetched, with the reason; waiting are they, and those that are not complete yet.
+	odd     map[string]error
+	waiting []found
 }
 
 // fetch brings what is complete.
@@ -242,13 +245,15 @@ func (o *outbox) fetch(now time.Time) error {
 		names := listed(entries)
 		watch := &folder{setup: o.setup}
 		seen := map[string]observed{}
+		o.odd, o.waiting = map[string]error{}, nil
 		for name := range o.here {
 			if _, err := os.Stat(filepath.Join(o.local, name)); errors.Is(err, os.ErrNotExist) {
 				delete(o.here, name) // put away here, and not there: the line was cut in between
 			}
 		}
 		for _, e := range entries {
-			if !e.Mode().IsRegular() || watch.ignored(e.Name(), names) || o.setup.streamOf(e.Name()) == nil {
+			stream := o.setup.streamOf(e.Name())
+			if !e.Mode().IsRegular() || watch.ignored(e.Name(), names) || stream == nil {
 				continue
 			}
 			at := o.seen[e.Name()]
@@ -257,50 +262,69 @@ func (o *outbox) fetch(now time.Time) error {
 			}
 			at.done = watch.markerOf(e.Name(), names)
 			seen[e.Name()] = at
-			if !watch.complete(found{name: e.Name(), size: at.size, done: at.done}, at, now) {
+			file := found{name: e.Name(), size: at.size, mod: at.mod, done: at.done, stream: stream}
+			if !watch.complete(file, at, now) {
+				o.waiting = append(o.waiting, file)
 				continue
 			}
 			if got, ok := o.here[e.Name()]; ok && got.size == at.size && got.mod.Equal(at.mod) {
 				continue // it is being read
 			}
-			if err := o.bring(c, e); err != nil {
+			here, err := o.bring(c, e)
+			switch {
+			case ofOneFile(err):
+				o.odd[e.Name()] = err // the others come all the same
+			case err != nil:
 				return err
+			case here:
+				o.here[e.Name()] = at
+				continue
 			}
-			o.here[e.Name()] = at
+			o.waiting = append(o.waiting, file)
 		}
 		o.seen = seen
 		return nil
 	})
 }
 
-// bring fetches one file; one that changes meanwhile is left for the next look.
-func (o *outbox) bring(c *sftp.Client, e os.FileInfo) error {
+// errOddName is a file that cannot be kept under its name.
+var errOddName = errors.New("its name holds characters that not every system has; have it named otherwise")
+
+// ofOneFile says that what went wrong is that file's alone: the line and our own disk would fail for the others too.
+func ofOneFile(err error) bool {
+	var status *sftp.StatusError
+	return errors.Is(err, errOddName) || errors.As(err, &status) || errors.Is(err, os.ErrPermission)
+}
+
+// bring fetches one file; one that changes meanwhile is left for the next look: then it is not here.
+func (o *outbox) bring(c *sftp.Client, e os.FileInfo) (here bool, err error) {
+	if safe(e.Name()) != e.Name() {
+		return false, errOddName
+	}
 	in, err := c.Open(path.Join(o.dir, e.Name()))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	to := filepath.Join(o.local, safe(e.Name()))
-	if name := safe(e.Name()); name != e.Name() {
-		return errors.Join(in.Close(), fmt.Errorf("%s: its name holds characters that not every system has; have it named otherwise", e.Name()))
-	}
+	to := filepath.Join(o.local, e.Name())
 	out, err := os.Create(to + ".part")
 	if err != nil {
-		return errors.Join(err, in.Close())
+		return false, errors.Join(err, in.Close())
 	}
 	n, err := io.Copy(out, in)
 	if err = errors.Join(err, in.Close(), out.Sync(), out.Close()); err != nil {
-		return err
+		return false, err
 	}
 	if now, err := c.Stat(path.Join(o.dir, e.Name())); err != nil || n != e.Size() || now.Size() != e.Size() || !now.ModTime().Equal(e.ModTime()) {
-		return os.Remove(to + ".part")
+		return false, os.Remove(to + ".part")
 	}
 	if err := os.Chtimes(to+".part", e.ModTime(), e.ModTime()); err != nil {
-		return err
+		return false, err
 	}
-	return os.Rename(to+".part", to)
+	err = os.Rename(to+".part", to)
+	return err == nil, err
 }
 
 // put puts a file away on the server that is put away here as the file name in the folder dir; with it goes what lies beside it for a person.

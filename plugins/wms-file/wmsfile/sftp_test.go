@@ -223,9 +223,35 @@ func TestSFTP(t *testing.T) {
 		t.Errorf("%d events after %d, left %v", len(s.host.events), before, s.list("out"))
 	}
 
+	// One that cannot be fetched keeps nobody waiting but itself: it is named, and its stream is complete up to it and no further.
+	s.drop("odd name.edi", sampleEDI(t, "944-0001.edi"))
+	odd, err := os.Stat(filepath.Join(s.root, "out", "odd name.edi"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.drop("good.edi", strings.NewReplacer("000000502", "000000702", "WR-31", "WR-71").Replace(sampleEDI(t, "944-0001.edi")))
+	before = len(s.host.events)
+	s.mustStep()
+	s.clock = s.clock.Add(3 * time.Second)
+	s.mustStep()
+	if len(s.host.events) == before || slices.Contains(s.list("out"), "good.edi") || !slices.Contains(s.list("out"), "odd name.edi") {
+		t.Errorf("%d events after %d, left %v", len(s.host.events), before, s.list("out"))
+	}
+	s.clock = s.clock.Add(time.Hour)
+	s.mustStep()
+	s.clock = s.clock.Add(time.Hour)
+	s.mustStep()
+	if got := conditionCodes(s); !strings.Contains(got, "files_stuck") || !strings.Contains(got, "files_waiting") {
+		t.Errorf("conditions %q", got)
+	}
+	for name, p := range s.capture.cursor.Streams {
+		if !p.Through.Before(odd.ModTime()) {
+			t.Errorf("%s is said to be complete through %s, and a file of %s is not read", name, p.Through, odd.ModTime())
+		}
+	}
+
 	// Orders go there by a rename, and once.
 	p := &Plugin{Now: func() time.Time { return s.clock }}
-	var err error
 	if p.sink, err = newSink(s.capture.setup, s.dataDir, s.capture.partner, s.capture.in); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func (p *Plugin) Try(request *docklinev1.TryRequest) (*docklinev1.TryResponse, e
 	if strings.TrimSpace(string(request.GetConfig())) != "" {
 		s, faults := load(request.GetConfig())
 		if len(faults) > 0 && len(sections(request.GetConfig())) > 0 {
-			return nil, configError(faults)
+			return nil, plugins.FaultsError(request.GetConfig(), faults)
 		}
 		if s != nil {
 			for _, st := range s.streams {
@@ -47,6 +47,9 @@ func (p *Plugin) Try(request *docklinev1.TryRequest) (*docklinev1.TryResponse, e
 	if err != nil {
 		return nil, err
 	}
+	if len(sections(request.GetConfig())) > 0 {
+		guessed.notes = append([]string{"no pattern of the configuration fits " + body.name + ", so its mappings were not tried: name the sample as the WMS names its files"}, guessed.notes...)
+	}
 	out := &docklinev1.TryResponse{}
 	if st := guessed.stream(); st != nil {
 		out = try(st, body)
@@ -69,7 +72,7 @@ func tryX12(body content) (*docklinev1.TryResponse, error) {
 	proposal := fmt.Sprintf(x12Proposal, filepath.Ext(body.name))
 	s, faults := load([]byte("outbound: /srv/edi/out\nx12: {acknowledge: false}\n" + proposal))
 	if len(faults) > 0 {
-		return nil, configError(faults)
+		return nil, plugins.FaultsError([]byte(proposal), faults)
 	}
 	out := try(s.streams[0], body)
 	out.Proposal = proposal
@@ -95,12 +98,4 @@ func try(s *stream, body content) *docklinev1.TryResponse {
 		}
 	}
 	return out
-}
-
-func configError(faults []*docklinev1.ConfigFault) error {
-	texts := make([]string, len(faults))
-	for i, f := range faults {
-		texts[i] = fmt.Sprintf("line %d, %s: %s", f.GetLine(), f.GetPath(), f.GetText())
-	}
-	return errors.New("the configuration has faults:\n" + strings.Join(texts, "\n"))
 }

@@ -92,6 +92,8 @@ func TestProposal(t *testing.T) {
 			[]string{"N° commande: order", "Quantité: quantity", "Emplacement: bin", "dd/MM/yyyy HH:mm", "N° mouvement: movement"}},
 		"dutch":         {"telling.txt", "telling\tlocatie\tartikelcode\thoeveelheid\ttijdstip\nT1\tA1\tX\t5\t2026-07-04 08:00\n", 1, []string{"delimiter: tab", "kind: count.observed", "artikelcode: item", "hoeveelheid: quantity"}},
 		"no key":        {"export.csv", "order;sku;qty;date\nA;X;1;2026-07-04 08:00\n", 1, []string{"row+occurrence", "order: order"}},
+		"JSON lines":    {"picks-1.jsonl", `{"id":"1","task":"T1","order":"A","sku":"X","qty":1.5,"date":"2026-07-04T08:00:00","who":{"user":"mia"}}` + "\n" + `{"id":"2","task":"T2","order":"A","sku":"Y","qty":1,"date":"2026-07-04T08:01:00"}` + "\n", 2, []string{"form: jsonl", "sku: item", "who.user: actor", "key: task", "# column \"id\" is not mapped"}},
+		"JSON":          {"picks-1.json", `[{"task":"T1","order":"A","sku":"X","qty":1,"date":"2026-07-04T08:00:00","tags":["a"]}]`, 1, []string{"form: json", "# tags is a list"}},
 		"missing field": {"export.csv", "order;sku;colour\nA;X;red\n", 0, []string{"# columns: pick.confirmed needs", "# column \"colour\" is not mapped"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,6 +138,9 @@ func TestTryShowsFaultsByLineAndColumn(t *testing.T) {
 	out, err = trier().Try(&docklinev1.TryRequest{FileName: "x.edi", Sample: testdata(t, "x12/945-0001.edi")})
 	if err != nil || len(out.GetEvents()) != 5 || !strings.Contains(out.GetProposal(), "form: x12") {
 		t.Errorf("X12 without a configuration: %v, %v", out, err)
+	}
+	if _, err := trier().Try(&docklinev1.TryRequest{FileName: "x.xml", Sample: []byte("<Counts/>")}); err == nil || !strings.Contains(err.Error(), "sample-records.yaml") {
+		t.Errorf("XML without a configuration: %v", err)
 	}
 	if _, err := trier().Try(&docklinev1.TryRequest{FileName: "x.csv"}); err == nil {
 		t.Error("an empty sample was tried")

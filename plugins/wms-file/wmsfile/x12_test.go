@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -325,6 +326,90 @@ func TestControlNumbersNeverRepeat(t *testing.T) {
 			}
 		}
 		now = now.Add(2 * time.Minute)
+	}
+}
+
+// Who sends orders and who acknowledges what came ask for numbers at once: none is given twice.
+func TestTwoWhoAskForAControlNumber(t *testing.T) {
+	p, err := openPartner(t.TempDir(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const each = 100
+	numbers := make(chan uint64, 2*each)
+	var asking sync.WaitGroup
+	for range 2 {
+		asking.Go(func() {
+			for range each {
+				n, err := p.next()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				numbers <- n
+			}
+		})
+	}
+	asking.Wait()
+	close(numbers)
+	given := map[uint64]bool{}
+	for n := range numbers {
+		if given[n] {
+			t.Errorf("%d was given twice", n)
+		}
+		given[n] = true
+	}
+	if len(given) != 2*each {
+		t.Errorf("%d of %d", len(given), 2*each)
+	}
+}
+
+// What a partner writes into his acknowledgement, however much that is, takes nothing from what is known of him behind a restart.
+func TestALongAcknowledgementIsRemembered(t *testing.T) {
+	s := newSite(t, x12Config)
+	p := s.sender()
+	deliver(t, p, release(1, "SO-1", "A"), docklinev1.CommandOutcome_COMMAND_OUTCOME_APPLIED)
+	value := strings.Repeat("\u00e9\"", 15_000)
+	s.drop("997.edi", s.ack("940-SO-1-1.edi", "1AK2*940*0001~\nAK3*W01*8**8~\nAK4*5**7*"+value+"~\nAK4*6**7*"+value+"~\nAK5*R*5~\nAK9*R*1*1*0~\n"))
+	s.mustStep()
+	if len(s.host.events) != 1 || len(s.host.events[0].GetCommandResult().GetText()) > 2000 {
+		t.Fatalf("%s", summary(s.host))
+	}
+	if err := s.capture.partner.note(&sent{Functional: "OW", Control: "77", Number: strings.Repeat("9", 100_000), State: sentOpen}); err != nil {
+		t.Fatal(err)
+	}
+	s.drop("a.edi", sampleEDI(t, "944-0001.edi"))
+	s.mustStep()
+	before := len(s.host.ids(false))
+	s.drop("b.edi", strings.Replace(sampleEDI(t, "944-0001.edi"), "WR-31", "WR-32", 1))
+	s.start()
+	s.mustStep()
+	if l := s.host.letters(); len(l) != 1 || l[0].GetCode() != "x12_envelope" || len(s.host.ids(false)) != before {
+		t.Errorf("the number of an interchange was taken twice: %s", summary(s.host))
+	}
+}
+
+// A disk that is full when it is to be kept what came keeps the file where it is, until that is on the disk.
+func TestWhatWasExchangedIsKeptOrTriedAgain(t *testing.T) {
+	s := newSite(t, x12Config)
+	s.drop("a.edi", sampleEDI(t, "944-0001.edi"))
+	s.start()
+	path := s.capture.partner.path()
+	if err := os.Mkdir(path, 0o755); err != nil { // it cannot be written
+		t.Fatal(err)
+	}
+	for range 2 {
+		s.mustStep()
+	}
+	if !slices.Contains(s.list("out"), "a.edi") {
+		t.Fatal("the file is put away, and its number is on no disk")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	s.mustStep()
+	if raw, err := os.ReadFile(path); err != nil || !strings.Contains(string(raw), "000000502") || slices.Contains(s.list("out"), "a.edi") {
+		t.Errorf("%v %q, left %v", err, raw, s.list("out"))
 	}
 }
 

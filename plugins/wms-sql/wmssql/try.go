@@ -2,10 +2,10 @@ package wmssql
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/dockline/dockline/plugins"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -17,7 +17,7 @@ const tryRows = 50
 func (p *Plugin) Try(request *docklinev1.TryRequest) (*docklinev1.TryResponse, error) {
 	s, faults := load(request.GetConfig())
 	if len(faults) > 0 {
-		return nil, configError(faults)
+		return nil, plugins.FaultsError(request.GetConfig(), faults)
 	}
 	if err := s.sample(request); err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func (p *Plugin) Try(request *docklinev1.TryRequest) (*docklinev1.TryResponse, e
 	ctx, cancel := context.WithTimeout(context.Background(), checkWithin)
 	defer cancel()
 	if faults := checkWithDatabase(ctx, s, request.GetConfig(), p.Log); len(faults) > 0 {
-		return nil, configError(faults)
+		return nil, plugins.FaultsError(request.GetConfig(), faults)
 	}
 	c := &capture{setup: s, now: p.Now, log: p.Log}
 	defer c.reopen()
@@ -86,12 +86,4 @@ func (c *capture) try(ctx context.Context, st *state, out *docklinev1.TryRespons
 		}
 	}
 	return nil
-}
-
-func configError(faults []*docklinev1.ConfigFault) error {
-	texts := make([]string, len(faults))
-	for i, f := range faults {
-		texts[i] = fmt.Sprintf("line %d, %s: %s", f.GetLine(), f.GetPath(), f.GetText())
-	}
-	return errors.New("the configuration has faults:\n" + strings.Join(texts, "\n"))
 }

@@ -252,6 +252,9 @@ func (im *Importer) Refuse(c *Captured, code, field, text string) *docklinev1.Ev
 // maxRaw is how much of a refused event is kept: a Dockline event has no room for more.
 const maxRaw = 128 << 10
 
+// undated is when a refused event happened that does not say so: the same whenever it is brought, so that it is kept once.
+var undated = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // refuse keeps an event that cannot become one of ours.
 func (im *Importer) refuse(c *Captured, f *fault) []*docklinev1.Event {
 	raw, err := json.Marshal(c.Event)
@@ -262,7 +265,7 @@ func (im *Importer) refuse(c *Captured, f *fault) []*docklinev1.Event {
 		CapturedAt: timestamppb.New(im.Received.UTC())}
 	at, err := parseTime(text(c.Event.Get("eventTime")))
 	if err != nil || at.Year() < 1990 || at.After(im.Received) {
-		at = im.Received
+		at = undated
 	}
 	e.OccurredAt = timestamppb.New(at.UTC())
 	where := firstOf(c.Where, "the event")
