@@ -227,7 +227,7 @@ func TestTryOfScans(t *testing.T) {
 	if err == nil {
 		t.Error("a sample with a fault exits as if all were well")
 	}
-	for _, want := range []string{"pick.confirmed", "SO7", "dock.txt:4", "its check digit is 2, but should be 1", "1 events, 1 faults"} {
+	for _, want := range []string{"pick.confirmed", "SO7", "dock.txt:4", "its check digit is 2, but should be 1", "1 event, 1 fault"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %q: %s", want, said)
 		}

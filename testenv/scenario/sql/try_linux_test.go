@@ -56,7 +56,7 @@ func TestTryBeforeAnythingIsCaptured(t *testing.T) {
 			section, config string
 			more, want      []string
 		}{
-			"as it is":             {d.section, tryConfig, nil, []string{"pick.confirmed", "P1", "1 events, 2 faults", "-1.000 is negative", "quantity is empty"}},
+			"as it is":             {d.section, tryConfig, nil, []string{"pick.confirmed", "P1", "1 event, 2 faults", "-1.000 is negative", "quantity is empty"}},
 			"a column is missing":  {d.section, strings.Replace(tryConfig, "sku:", "article:", 1), nil, []string{"line ", "no column article", "it has id, pick, ord, sku"}},
 			"a right is missing":   {fewer, tryConfig, nil, []string{"horizon", grant}},
 			"a sample that writes": {d.section, strings.Replace(tryConfig, "kind: pick.confirmed", "when: 'row[\"gone\"] == \"1\"', kind: pick.confirmed", 1), []string{"--sample", spoil}, []string{"transaction", "read"}},
