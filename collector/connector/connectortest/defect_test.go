@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -201,16 +200,17 @@ func (r racing) Apply(ctx context.Context, p *connector.Posting) (connector.Resu
 	if err != nil || len(found) > 0 {
 		return r.Memory.Apply(ctx, p)
 	}
-	arrived := racers.Add(1)
-	for deadline := time.Now().Add(time.Second); arrived%2 == 1 && racers.Load() == arrived && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
+	select { // until the other one has looked too; alone it does not wait for ever
+	case meeting <- struct{}{}:
+	case <-meeting:
+	case <-time.After(time.Second):
 	}
 	r.Double(p)
 	return connector.Result{}, nil
 }
 
-// racers is how many have looked and found nothing.
-var racers atomic.Int64
+// meeting is where two meet who have looked and found nothing.
+var meeting = make(chan struct{})
 
 // yielding leaves what somebody has changed since it looked, and says that all went well.
 type yielding struct{ *connectortest.Memory }

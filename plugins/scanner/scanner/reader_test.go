@@ -18,6 +18,7 @@ import (
 	"github.com/dockline/dockline/plugins"
 	"github.com/dockline/dockline/plugins/scanner/scanner"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/testenv"
 )
 
 // patience is how long anything may take on a machine that is busy with other things.
@@ -101,10 +102,12 @@ func (h *host) Flush(ctx context.Context) error {
 			h.answers.Lock()   // the last of them is through
 			h.answers.Unlock() //nolint:staticcheck // only waited for
 			return nil
-		case ctx.Err() != nil:
-			return ctx.Err()
 		}
-		time.Sleep(time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
 	}
 }
 
@@ -131,11 +134,7 @@ func (h *host) seen() []*docklinev1.Event {
 // until waits for a state.
 func until(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("after %s: not yet %s", patience, what)
-		}
-	}
+	testenv.Eventually(t, patience, what, is)
 }
 
 func (h *host) untilCondition(t *testing.T, code string) {

@@ -103,17 +103,19 @@ func (s *sshd) start() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	deadline := time.Now().Add(2 * time.Minute)
+	waiting, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	defer cancel()
 	for {
 		conn, err := net.DialTimeout("tcp", s.address, time.Second)
 		if err == nil {
 			_ = conn.Close()
 			return
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-waiting.Done():
 			s.t.Fatalf("the server does not answer: %v", err)
+		case <-time.After(20 * time.Millisecond):
 		}
-		time.Sleep(20 * time.Millisecond) // between two looks at a port
 	}
 }
 
