@@ -132,7 +132,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request, st *listenStream
 		if err != nil {
 			return nil, wrong(http.StatusBadRequest, "not JSON", "%v; nothing of it was taken", err)
 		}
-		all, err := st.read(whole, request{key, sender, received})
+		all, err := st.read(whole, request{key: key, sender: sender, received: received, named: true})
 		if err != nil {
 			return nil, wrong(http.StatusUnprocessableEntity, "no records", "%v; nothing of it was taken", err)
 		}

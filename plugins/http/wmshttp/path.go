@@ -116,8 +116,9 @@ func parseListing(text string) (listing, error) {
 	return l, nil
 }
 
-// records are those of a document. Without a path the document is one, or a list of them. What is no list where one should be is an error.
-func (l listing) records(whole any) ([]*node, error) {
+// records are those of a document. Without a path the document is one, or a list of them. What is no list where one should be is an error. An order that
+// has no lines at all, not even none, is passed over where systems are polled, which leave out what is empty; named wants them said: a name that is misspelt would pass for it.
+func (l listing) records(whole any, named bool) ([]*node, error) {
 	top := &node{value: whole}
 	if len(l) == 0 {
 		all, many := whole.([]any)
@@ -131,7 +132,7 @@ func (l listing) records(whole any) ([]*node, error) {
 		var next []*node
 		for _, n := range level {
 			v, ok := p.find(n)
-			if !ok && i > 0 || v == nil && ok {
+			if !ok && i > 0 && !named || v == nil && ok {
 				continue // an order without lines
 			}
 			all, many := v.([]any)
@@ -141,7 +142,7 @@ func (l listing) records(whole any) ([]*node, error) {
 			case len(l) == 1 && ok:
 				next = append(next, &node{value: v, up: n})
 			default:
-				return nil, fmt.Errorf("there is no list at %s", l.String())
+				return nil, fmt.Errorf("there is no list at %s: one without any is written []", l.String())
 			}
 		}
 		level = next

@@ -46,6 +46,8 @@ type reader struct {
 type request struct {
 	key, sender string
 	received    time.Time
+	// named: lists that have no members are there all the same.
+	named bool
 }
 
 // statement is what records say: an event or a dead letter, or that what was told of a key is gone.
@@ -152,7 +154,7 @@ type row struct {
 
 // read makes what a document tells: what its records say, in their order. An error is of a document that has no records where they should be.
 func (r *reader) read(whole any, q request) ([]statement, error) {
-	nodes, err := r.records.records(whole)
+	nodes, err := r.records.records(whole, q.named)
 	if err != nil {
 		return nil, err
 	}
