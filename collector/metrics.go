@@ -30,11 +30,6 @@ type metrics struct {
 	asked *asked
 }
 
-// NewMetrics answers with what a database says.
-func NewMetrics(d *db.DB, now func() time.Time, log *slog.Logger) http.Handler {
-	return &metrics{db: d, now: now, log: log}
-}
-
 func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var text strings.Builder
 	err := m.db.Read(r.Context(), func(tx *db.Tx) error {

@@ -82,30 +82,35 @@ func (w *Watch) Step(ctx context.Context) (more bool, err error) {
 
 // claim takes the turn, where there is one: until it is claimed again nobody else looks.
 func (w *Watch) claim(ctx context.Context, t *Target) (mine bool, err error) {
+	var looked int64
+	known := true
 	now := w.Now()
-	err = w.DB.Write(ctx, func(tx *db.Tx) error {
-		mine = false
-		var looked, seen int64
+	err = w.DB.Read(ctx, func(tx *db.Tx) error {
+		var seen int64
 		err := tx.QueryRow(ctx, `SELECT looked_at, seen_at FROM target_shape WHERE tenant = ? AND target = ?`, t.Tenant, t.Name).Scan(&looked, &seen)
-		if errors.Is(err, sql.ErrNoRows) {
-			mine, err = begin(ctx, tx, t, now)
-			return err
-		}
-		if err != nil {
+		if known = !errors.Is(err, sql.ErrNoRows); err != nil && known {
 			return err
 		}
 		wait := every
 		if seen < looked { // the last one had no answer
 			wait = again
 		}
-		if now.Before(time.UnixMicro(looked).Add(wait)) {
-			return nil
+		mine = !known || !now.Before(time.UnixMicro(looked).Add(wait))
+		return nil
+	})
+	if err != nil || !mine {
+		return false, err
+	}
+	err = w.DB.Write(ctx, func(tx *db.Tx) (err error) {
+		if !known {
+			mine, err = begin(ctx, tx, t, now)
+			return err
 		}
 		n, err := tx.Exec(ctx, `UPDATE target_shape SET looked_at = ? WHERE tenant = ? AND target = ? AND looked_at = ?`, now.UnixMicro(), t.Tenant, t.Name, looked)
 		mine = n == 1
 		return err
 	})
-	return mine, err
+	return mine && err == nil, err
 }
 
 // begin makes the row of a system that nobody has looked at, and says whether it is new.

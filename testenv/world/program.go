@@ -51,3 +51,23 @@ func (p *Process) PID() int {
 
 // LogFile is where its output goes.
 func (p *Process) LogFile() string { return p.log }
+
+// PicksSection is the section plugins of an agent.yaml whose one plugin, the program of wms-file, reads the files picks*.csv of a folder.
+func PicksSection(program, outbound string) string {
+	return fmt.Sprintf(`plugins:
+  - id: wms
+    path: %q
+    config:
+      outbound: %q
+      poll: 50ms
+      settle: 1s
+      complete: {by: rename}
+      files:
+        - name: picks
+          pattern: picks*.csv
+          kind: pick.confirmed
+          zone: UTC
+          key: [pick_id]
+          columns: {pick_id: task, order: order, line: order_line, sku: item, qty: quantity, uom: unit, picked_at: occurred_at}
+`, program, outbound)
+}

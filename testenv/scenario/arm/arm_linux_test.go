@@ -21,23 +21,6 @@ const patience = 5 * time.Minute
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
 
-const section = `plugins:
-  - id: wms
-    path: %s
-    config:
-      outbound: %s
-      poll: 50ms
-      settle: 1s
-      complete: {by: rename}
-      files:
-        - name: picks
-          pattern: picks*.csv
-          kind: pick.confirmed
-          zone: UTC
-          key: [pick_id]
-          columns: {pick_id: task, order: order, line: order_line, sku: item, qty: quantity, uom: unit, picked_at: occurred_at}
-`
-
 // TestArmEndToEnd: an agent and its plugin for arm64 and for armv7, run by qemu-user, enrol with a collector of this machine, capture, are killed, and
 // go on; every event is in the log once.
 //
@@ -77,7 +60,7 @@ func endToEnd(t *testing.T, arch, qemu string) {
 	if err := os.Mkdir(outbound, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	plugins := fmt.Sprintf(section, filepath.Join(dir, "plugin"), outbound)
+	plugins := world.PicksSection(filepath.Join(dir, "plugin"), outbound)
 	if err := os.WriteFile(filepath.Join(dir, "plugins.yaml"), []byte(plugins), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dockline/dockline/agent/service"
 	"github.com/dockline/dockline/testenv"
+	"github.com/dockline/dockline/testenv/world"
 )
 
 // The versions of the packages: what is installed, and what it is upgraded to.
@@ -108,29 +109,12 @@ type machine struct {
 	t *testing.T
 }
 
-const plugins = `plugins:
-  - id: wms
-    path: /usr/lib/dockline/dockline-plugin-wms-file
-    config:
-      outbound: /srv/wms
-      poll: 50ms
-      settle: 1s
-      complete: {by: rename}
-      files:
-        - name: picks
-          pattern: picks*.csv
-          kind: pick.confirmed
-          zone: UTC
-          key: [pick_id]
-          columns: {pick_id: task, order: order, line: order_line, sku: item, qty: quantity, uom: unit, picked_at: occurred_at}
-`
-
 func boot(t *testing.T) *machine {
 	t.Helper()
 	dir := packages(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 7*time.Minute)
 	t.Cleanup(cancel)
-	files := []testenv.File{{Text: plugins, To: "/root/plugins.yaml", Mode: 0o644},
+	files := []testenv.File{{Text: world.PicksSection("/usr/lib/dockline/dockline-plugin-wms-file", "/srv/wms"), To: "/root/plugins.yaml", Mode: 0o644},
 		// The command that site add prints says sudo, which may not be here.
 		{Text: "#!/bin/sh\nexec \"$@\"\n", To: "/usr/local/bin/sudo", Mode: 0o755}}
 	for _, name := range []string{deb("agent", version), deb("agent", newer), deb("collector", version), rpm("agent", version), rpm("agent", newer)} {

@@ -52,22 +52,7 @@ data_dir: %q
 mqtt: %s
 health: {listen: "127.0.0.1:0"}
 uplink: {heartbeat: 1s%s}
-plugins:
-  - id: wms
-    path: %q
-    config:
-      outbound: %q
-      poll: 50ms
-      settle: 1s
-      complete: {by: rename}
-      files:
-        - name: picks
-          pattern: picks*.csv
-          kind: pick.confirmed
-          zone: UTC
-          key: [pick_id]
-          columns: {pick_id: task, order: order, line: order_line, sku: item, qty: quantity, uom: unit, picked_at: occurred_at}
-`, tenant, name, s.data, mqtt, uplink, world.Program(worldtest.Bin(c.t), "dockline-plugin-wms-file"), s.outbound))
+`, tenant, name, s.data, mqtt, uplink)+world.PicksSection(world.Program(worldtest.Bin(c.t), "dockline-plugin-wms-file"), s.outbound))
 	s.agent = world.NewProcess("agent-"+folder, c.path("logs"), world.Program(worldtest.Bin(c.t), "dockline-agent"), "run", "--config", config)
 	c.sites = append(c.sites, s)
 	return s
