@@ -152,9 +152,24 @@ func List(ctx context.Context, tx *db.Tx, tenant, system string, domain Domain) 
 
 // find reads what is known of some codes: of ours where the system is told, of theirs where it reports.
 func find(ctx context.Context, tx *db.Tx, tenant, system string, out bool, codes map[Domain]map[string]bool) (map[Domain]map[string]string, error) {
-	by, gives, not := "ours", "theirs", In
+	not := In
 	if !out {
-		by, gives, not = "theirs", "ours", Out
+		not = Out
+	}
+	return lookup(ctx, tx, tenant, system, out, codes, func(d Direction) bool { return d != not })
+}
+
+// taken reads what codes are on the other side where they stand there for something else, both ways: our B is no B there if B there is our A. By an entry
+// for one way alone two codes may be one, so that takes none.
+func taken(ctx context.Context, tx *db.Tx, tenant, system string, out bool, codes map[Domain]map[string]bool) (map[Domain]map[string]string, error) {
+	return lookup(ctx, tx, tenant, system, !out, codes, func(d Direction) bool { return d == Both })
+}
+
+// lookup reads entries by our code or by theirs, and gives the other one.
+func lookup(ctx context.Context, tx *db.Tx, tenant, system string, byOurs bool, codes map[Domain]map[string]bool, use func(Direction) bool) (map[Domain]map[string]string, error) {
+	by, gives := "ours", "theirs"
+	if !byOurs {
+		by, gives = gives, by
 	}
 	var keys [][]any
 	for domain, of := range codes {
@@ -172,7 +187,7 @@ func find(ctx context.Context, tx *db.Tx, tenant, system string, out bool, codes
 	}
 	for _, r := range rows {
 		domain := Domain(r[0].(string))
-		if Direction(r[3].(string)) == not {
+		if !use(Direction(r[3].(string))) {
 			continue
 		}
 		if found[domain] == nil {

@@ -44,6 +44,8 @@ type codes struct {
 	table Table
 	asked map[Domain]map[string]bool
 	known map[Domain]map[string]string
+	// taken are codes without an entry that mean something else on the other side: there they are the code of what stands here.
+	taken map[Domain]map[string]string
 }
 
 func (t Table) codes() *codes { return &codes{table: t, asked: make(map[Domain]map[string]bool)} }
@@ -62,7 +64,10 @@ func (c *codes) note(domain Domain, code string) string {
 // read asks the table for what was taken down. Its error is a *connector.Fault: nothing was sent.
 func (c *codes) read(ctx context.Context, out bool) error {
 	err := c.table.DB.Read(ctx, func(tx *db.Tx) (err error) {
-		c.known, err = find(ctx, tx, c.table.Tenant, c.table.System, out, c.asked)
+		if c.known, err = find(ctx, tx, c.table.Tenant, c.table.System, out, c.asked); err != nil {
+			return err
+		}
+		c.taken, err = taken(ctx, tx, c.table.Tenant, c.table.System, out, c.unknown())
 		return err
 	})
 	if err != nil {
@@ -72,7 +77,25 @@ func (c *codes) read(ctx context.Context, out bool) error {
 	return nil
 }
 
-// put gives what stands in the place of a code. Where it must have an entry and has none it goes to missing.
+// unknown are the codes that were taken down and have no entry.
+func (c *codes) unknown() map[Domain]map[string]bool {
+	out := make(map[Domain]map[string]bool)
+	for domain, asked := range c.asked {
+		for code := range asked {
+			if _, known := c.known[domain][code]; known {
+				continue
+			}
+			if out[domain] == nil {
+				out[domain] = make(map[string]bool)
+			}
+			out[domain][code] = true
+		}
+	}
+	return out
+}
+
+// put gives what stands in the place of a code. Where it must have an entry and has none it goes to missing; so does one that may stand as it is, but
+// means something else on the other side.
 func (c *codes) put(missing *[]string) replacement {
 	return func(domain Domain, code string) string {
 		demand, translated := c.table.Demands[domain]
@@ -82,10 +105,14 @@ func (c *codes) put(missing *[]string) replacement {
 		if other, known := c.known[domain][code]; known {
 			return other
 		}
-		if demand == Required {
-			if name := string(domain) + " " + code; !slices.Contains(*missing, name) {
-				*missing = append(*missing, name)
-			}
+		name := string(domain) + " " + code
+		if other, is := c.taken[domain][code]; is {
+			name += " (which there is " + other + " here)"
+		} else if demand != Required {
+			return code
+		}
+		if !slices.Contains(*missing, name) {
+			*missing = append(*missing, name)
 		}
 		return code
 	}
@@ -254,13 +281,12 @@ func (t *translated) refusal(e *docklinev1.Event, missing []string) *docklinev1.
 // Lists are those of the connector beneath.
 func (t *translated) Lists() []connector.Kind { return connector.Lists(t.Connector) }
 
-// Records are those of the connector beneath.
 // Shape is the system's own.
 func (t *translated) Shape(ctx context.Context) (connector.Shape, error) {
 	return connector.ShapeOf(ctx, t.Connector)
 }
 
-// Records are those of the connector behind it.
+// Records are those of the connector beneath.
 func (t *translated) Records() []connector.Kind { return connector.Records(t.Connector) }
 
 // List lists in our codes. One without an entry stands there as the system writes it: who compares sees it.

@@ -121,6 +121,35 @@ func TestEachSystemIsToldItsOwnCodes(t *testing.T) {
 	}
 }
 
+// Where a domain is optional a code without an entry is the same on both sides, but not if it means something else on the other one: two items would
+// be one. An entry for one way alone says that two may be one.
+//
+// Shows: S41
+func TestACodeThatMeansAnotherThingThereIsRefused(t *testing.T) {
+	d := open(t)
+	take(t, d, "erp", "domain,ours,theirs,direction\nitem,BOLT,NUT,both\nitem,WASHER,RING,out\n", false)
+	erp := &connectortest.Memory{}
+	to := xref.Translate(erp, xref.Table{DB: d, Tenant: tenant, System: "erp", Demands: map[xref.Domain]xref.Demand{xref.Item: xref.Optional}})
+	var f *connector.Fault
+	if _, err := to.Apply(t.Context(), issue("SO1/S1", "NUT")); !errors.As(err, &f) || f.Code != xref.CodeMissing || !strings.Contains(f.Text, "item NUT (which there is BOLT here)") {
+		t.Fatalf("our NUT went as the NUT that is our BOLT there: %v", err)
+	}
+	for item, theirs := range map[string]string{"BOLT": "NUT", "WASHER": "RING", "RING": "RING", "CLAMP": "CLAMP"} {
+		if _, err := to.Apply(t.Context(), issue("SO1/"+item, item)); err != nil {
+			t.Fatalf("%s: %v", item, err)
+		}
+		if got := erp.Document(connector.GoodsIssue, "SO1/"+item).GetGoodsIssue().GetLines()[0].GetItem(); got != theirs {
+			t.Errorf("our %s went as %s, want %s", item, got, theirs)
+		}
+	}
+	erp.Happen(&docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED, Subject: "SO2", SourceKey: "sale/SO2", Payload: &docklinev1.Event_Order{
+		Order: &docklinev1.Order{Number: "SO2", Lines: []*docklinev1.Line{{OrderLine: "1", Item: "BOLT"}}}}})
+	changes, err := to.Changes(t.Context(), nil)
+	if err != nil || len(changes.Events) != 1 || changes.Events[0].GetKind() != docklinev1.EventKind_EVENT_KIND_RECORD_REFUSED || !strings.Contains(fmt.Sprint(changes.Events[0]), "item BOLT (which there is NUT here)") {
+		t.Errorf("its BOLT became %v, %v", changes.Events, err)
+	}
+}
+
 // A code that must have an entry and has none is refused both ways, by its name, and nothing is sent; once it is entered the same goes through. What
 // is optional goes as it is.
 //

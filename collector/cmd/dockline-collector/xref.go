@@ -23,7 +23,8 @@ type xrefCommand struct {
 func (xrefCommand) Help() string {
 	return `A system may know items, units, customers, carriers, reasons and warehouses by codes of its own. Name these domains under xref of its connector in
 collector.yaml, required or optional, and enter the codes here: what the system is told then bears its codes, and what it reports becomes ours. A code of
-a required domain without an entry is refused and becomes the exception xref_missing, which names it; of an optional one it is the same in both.`
+a required domain without an entry is refused and becomes the exception xref_missing, which names it; of an optional one it is the same in both, unless it
+means something else in the other by an entry.`
 }
 
 type xrefImportCommand struct {
