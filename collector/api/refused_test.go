@@ -10,6 +10,7 @@ import (
 	"github.com/dockline/dockline/collector/api/view/viewtest"
 	"github.com/dockline/dockline/collector/connector"
 	"github.com/dockline/dockline/collector/db"
+	"github.com/dockline/dockline/collector/eventlog"
 	"github.com/dockline/dockline/collector/posting"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 	"github.com/dockline/dockline/proto/event"
@@ -50,6 +51,10 @@ func TestAnOrderThatIsNotTakenIsRefused(t *testing.T) {
 			return posting.Put(t.Context(), tx, viewtest.Tenant, event.SubmissionKey("PO-1"), "v1", []posting.Desired{{Target: "erp", Kind: connector.OrderCreate, Key: "shop/C-1001/PO-1", SourceVersion: 1,
 				Style: connector.CreateOnce, EventIDs: []string{id}, Document: &docklinev1.Document{Document: &docklinev1.Document_OrderCreate{OrderCreate: &docklinev1.Order{Customer: "C-1001"}}}}}, w.now)
 		}); err != nil {
+			t.Fatal(err)
+		}
+		sequencer := &eventlog.Sequencer{DB: d, Holder: "viewtest", Now: func() time.Time { return w.now }}
+		if _, err := sequencer.Step(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if got := read(); !strings.Contains(got, `"status":"submitted"`) || !strings.Contains(got, `"reasons":[]`) {
