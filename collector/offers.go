@@ -143,5 +143,10 @@ func postingOffers(ctx context.Context, tx *db.Tx, tenant string, ref posting.Re
 	if p := posting.State(standing); p == posting.Sending || p == posting.Confirmed || p == posting.Superseded {
 		retry.Not = "it is " + standing
 	}
-	return []exception.Offer{retry}, nil
+	again := exception.Offer{Name: "post_again", Title: "Post it again: it was taken back or deleted in the target, and should not have been", Scope: people.PostingAct,
+		How: fmt.Sprintf("dockline-collector posting again %s --tenant %s --reason ...", ref, tenant)}
+	if err := posting.MayPostAgain(ctx, tx, tenant, ref); err != nil {
+		again.Not = err.Error()
+	}
+	return []exception.Offer{retry, again}, nil
 }

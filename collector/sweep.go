@@ -315,9 +315,12 @@ func remedy(system string, f *sweep.Finding) string {
 		return fmt.Sprintf("Find the movement in %s that no warehouse made, or have the stock counted at %s (`dockline-collector site command recount`).", system, f.Site)
 	case f.Result == sweep.Extra:
 		return fmt.Sprintf("Find out in %s who entered it. If the goods did move, have the site report it; if not, take it back there.", system)
-	case f.Result == sweep.Missing && f.Number != "":
-		return fmt.Sprintf("Find out in %s who took it back, and why. If that was right, take it back at its site too; if not, enter it again there.", system)
+	case f.Result == sweep.Missing && f.Number != "" && posting.CanPostAgain(f.Kind):
+		return fmt.Sprintf("Find out in %s who took it back, and why. If that was right, take it back at its site too; if not, have it posted again: the action `post_again` of this exception.", system)
 	case f.Result == sweep.Missing:
+		if posting.CanPostAgain(f.Kind) {
+			return fmt.Sprintf("Find out in %s what became of it. If it should be there, have it posted again: the action `post_again` of this exception.", system)
+		}
 		return fmt.Sprintf("Find out in %s what became of it, and enter it again there with the reference %s.", system, f.Key)
 	}
 	return fmt.Sprintf("Correct it in %s, or have it corrected in the system that owns it.", system)

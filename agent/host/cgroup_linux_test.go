@@ -46,13 +46,13 @@ func testGroups(t *testing.T) *groups {
 
 // A child that leaves the plugin's process group and is left by its parent is still in the control group: it is counted, and ends with it.
 func TestWhatAPluginStartsCannotLeaveItsControlGroup(t *testing.T) {
-	g := &guard{within: testGroups(t)}
+	g := &guard{plugin: "wms", memory: 64 << 20, within: testGroups(t)}
 	cmd := exec.Command("sh", "-c", "setsid sh -c 'echo $$; exec sleep 600' & exec sleep 600")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.start(cmd, "wms", 64<<20); err != nil {
+	if err := g.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	if g.group == nil {
@@ -67,12 +67,12 @@ func TestWhatAPluginStartsCannotLeaveItsControlGroup(t *testing.T) {
 	if pids := g.group.processes(); len(pids) != 2 {
 		t.Errorf("in the group are %v, want %d and %d", pids, cmd.Process.Pid, child)
 	}
-	if u, ok := g.usage(cmd); !ok || u.memory == 0 {
+	if u, ok := g.usage(cmd.Process.Pid); !ok || u.memory == 0 {
 		t.Errorf("usage %+v %v", u, ok)
 	}
 	dir := g.group.dir
-	g.kill(cmd)
-	_ = g.wait(cmd)
+	g.Kill(cmd)
+	_ = g.Wait(cmd)
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))

@@ -151,7 +151,7 @@ func (s *supervisor) closeDeliveries() {
 	}()
 	select {
 	case <-done:
-	case <-open.plugin.process.exited:
+	case <-open.plugin.process.Exited():
 	case <-time.After(s.config.Limits.Drain):
 	}
 }

@@ -38,13 +38,13 @@ func hog(t *testing.T, size int, limit int64) (*guard, *exec.Cmd, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &guard{}
-	if err := g.start(cmd, "hog", limit); err != nil {
+	g := &guard{plugin: "hog", memory: limit}
+	if err := g.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		g.kill(cmd)
-		_ = g.wait(cmd)
+		g.Kill(cmd)
+		_ = g.Wait(cmd)
 	})
 	ready := false
 	for in := bufio.NewScanner(out); !ready && in.Scan(); {
@@ -60,7 +60,7 @@ func TestTheJobTellsWhatAPluginTakes(t *testing.T) {
 	}
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		u, ok := g.usage(cmd)
+		u, ok := g.usage(cmd.Process.Pid)
 		if ok && u.memory > 100<<20 && u.memory < 1<<30 && u.cpu > 0 {
 			t.Logf("usage %d MiB, %s", u.memory>>20, u.cpu)
 			break
@@ -78,10 +78,7 @@ func TestAPluginEndsWithItsJob(t *testing.T) {
 	if !ready {
 		t.Fatal("the child did not start")
 	}
-	g.mu.Lock()
-	windows.CloseHandle(g.job)
-	g.job = 0
-	g.mu.Unlock()
+	g.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {

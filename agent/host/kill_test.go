@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -68,14 +69,14 @@ func TestTheChildrenOfAPluginEndWithIt(t *testing.T) {
 // beAnAgent is this test binary in the part of an agent that will be killed.
 func beAnAgent(dir, path string) {
 	h, err := host.New(host.Config{Tenant: "acme", Site: "dc-east", DataDir: dir, Journal: &memory{}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		Plugins: []host.PluginConfig{{ID: "wms", Path: path, Config: []byte("count: 1000000000\nbatch: 3")}}})
+		Plugins: []host.PluginConfig{{ID: "wms", Path: path, Config: []byte("count: 1000000000\nbatch: 3\nhabit: child")}}})
 	if err != nil {
 		panic(err)
 	}
 	h.Run(context.Background())
 }
 
-// TestNoPluginOutlivesAKilledAgent kills the agent itself.
+// TestNoPluginOutlivesAKilledAgent kills the agent itself; what the plugin had started ends too.
 //
 // Shows: E14
 func TestNoPluginOutlivesAKilledAgent(t *testing.T) {
@@ -93,16 +94,17 @@ func TestNoPluginOutlivesAKilledAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.eventually("the plugin captures", func() bool { return w.pid("wms", "pid") != 0 })
-	pid := w.pid("wms", "pid")
-	if gone(pid) {
-		t.Fatalf("the plugin is gone before the agent was killed\n%s", &said)
+	w.eventually("it has a child", func() bool { return runtime.GOOS == "windows" || w.pid("wms", "child") != 0 })
+	pid, child := w.pid("wms", "pid"), w.pid("wms", "child")
+	if gone(pid) || child != 0 && gone(child) {
+		t.Fatalf("the plugin or its child is gone before the agent was killed\n%s", &said)
 	}
 	agent.Process.Kill()
 	agent.Wait()
 	deadline := time.Now().Add(2 * time.Second)
-	for !gone(pid) {
+	for !gone(pid) || child != 0 && !gone(child) {
 		if time.Now().After(deadline) {
-			t.Fatalf("plugin %d is still there 2 s after its agent was killed", pid)
+			t.Fatalf("plugin %d (gone: %t) or its child %d is still there 2 s after its agent was killed", pid, gone(pid), child)
 		}
 		<-time.After(2 * time.Millisecond)
 	}

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/dockline/dockline/plugins"
+	"github.com/dockline/dockline/proto/child"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -70,7 +71,7 @@ func start(ctx context.Context, config *Config, p PluginConfig, sockets string, 
 		select {
 		case process := <-made:
 			made <- process
-			process.kill()
+			process.End()
 		default:
 		}
 	})
@@ -132,12 +133,12 @@ func (r *running) stop() {
 		return
 	}
 	// A plugin that hangs would hold the library's orderly stop for ever.
-	timer := time.AfterFunc(stopWithin, r.process.kill)
+	timer := time.AfterFunc(stopWithin, r.process.End)
 	defer timer.Stop()
 	r.client.Kill()
-	r.process.kill()
-	if r.process.pid() != 0 {
-		<-r.process.exited
+	r.process.End()
+	if r.process.Pid() != 0 {
+		<-r.process.Exited()
 	}
 	r.log.close()
 }
@@ -147,19 +148,19 @@ func (r *running) describeEnd(err error) error {
 	if s, ok := status.FromError(err); ok {
 		err = errors.New(s.Message())
 	}
-	if r.process == nil || r.process.pid() == 0 {
+	if r.process == nil || r.process.Pid() == 0 {
 		return err
 	}
 	select {
-	case <-r.process.exited:
+	case <-r.process.Exited():
 		exit := "exit status 0"
-		if r.process.err != nil {
-			exit = r.process.err.Error()
+		if r.process.Err() != nil {
+			exit = r.process.Err().Error()
 		}
 		err = fmt.Errorf("the process ended (%s): %w", exit, err)
 		select {
-		case <-r.process.said:
-		case <-time.After(2 * pipesAfterExit):
+		case <-r.process.Said():
+		case <-time.After(2 * child.PipesAfterExit):
 		}
 	default:
 	}

@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dockline/dockline/proto/child"
 )
 
 // containment says by what a plugin is held, for the log.
@@ -17,52 +19,49 @@ func containment() string {
 	return "parent-death signal and control group"
 }
 
-// growthRoom is what a small program may have asked for and not use.
-const growthRoom = 256 << 20
-
-// guard ties a plugin to the agent: the kernel kills it when the thread that started it ends, which is held for its lifetime. It leads a
-// process group, and where the agent may make one it has a control group of its own, so that its own children end with it.
+// guard ties a plugin to the agent. Where the agent may make one, a plugin has a control group of its own, so that whatever it starts ends with it and
+// is counted; who ends an agent that was killed, the service manager or the next agent, ends what is in it. Elsewhere it has a process group.
 type guard struct {
+	child.Tie
+	plugin string
+	memory int64 // the most that it may take; 0 is no limit
 	// within is where control groups are made; nil has the agent's own looked for.
 	within *groups
 	group  *group // nil where there is none
 }
 
-func (g *guard) start(cmd *exec.Cmd, plugin string, memory int64) error {
+// Start implements child.Guard.
+func (g *guard) Start(cmd *exec.Cmd) error {
 	within := g.within
 	if within == nil {
 		within, _ = delegated()
 	}
 	if within != nil {
-		g.group, _ = within.open(plugin, memory) // without one, the process group must do
+		g.group, _ = within.open(g.plugin, g.memory) // without one, the process group must do
 	}
 	err := g.launch(cmd)
 	if err != nil && g.group != nil {
 		g.group.end()
 	}
 	if err == nil {
-		stopGrowth(cmd.Process.Pid, memory)
+		stopGrowth(cmd.Process.Pid, g.memory)
 	}
 	return err
 }
 
 // launch starts the process in its control group, or moves it there at once where a filter of system calls does not let it be born there.
 func (g *guard) launch(cmd *exec.Cmd) error {
-	attributes := syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if g.group == nil {
-		cmd.SysProcAttr = &attributes
-		return cmd.Start()
+		return g.Tie.Start(cmd)
 	}
-	within := attributes
-	within.UseCgroupFD, within.CgroupFD = true, int(g.group.fd.Fd())
-	cmd.SysProcAttr = &within
-	err := cmd.Start()
+	g.Unwatched = true
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(g.group.fd.Fd())}
+	err := g.Tie.Start(cmd)
 	if !errors.Is(err, syscall.ENOSYS) && !errors.Is(err, syscall.EPERM) && !errors.Is(err, syscall.EINVAL) {
 		return err
 	}
-	again := exec.Cmd{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Stdin: cmd.Stdin, Stdout: cmd.Stdout, Stderr: cmd.Stderr, SysProcAttr: &attributes}
-	*cmd = again
-	if err := cmd.Start(); err != nil {
+	*cmd = exec.Cmd{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Stdin: cmd.Stdin, Stdout: cmd.Stdout, Stderr: cmd.Stderr}
+	if err := g.Tie.Start(cmd); err != nil {
 		return err
 	}
 	_ = put(g.group.dir, "cgroup.procs", strconv.Itoa(cmd.Process.Pid))
@@ -78,9 +77,9 @@ func stopGrowth(pid int, memory int64) {
 	}
 }
 
-func (g *guard) usage(cmd *exec.Cmd) (usage, bool) {
+func (g *guard) usage(pid int) (usage, bool) {
 	if g.group == nil {
-		return usageOf(cmd.Process.Pid)
+		return usageOf(pid)
 	}
 	var all usage
 	found := false
@@ -94,24 +93,11 @@ func (g *guard) usage(cmd *exec.Cmd) (usage, bool) {
 	return all, found
 }
 
-// wait ends the group before the leader is reaped: until then no other process can have its number.
-func (g *guard) wait(cmd *exec.Cmd) error {
-	pid := cmd.Process.Pid
-	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	unix.Kill(-pid, unix.SIGKILL)
-	if g.group != nil {
-		g.group.kill()
-	}
-	err := cmd.Wait()
+// Wait implements child.Guard.
+func (g *guard) Wait(cmd *exec.Cmd) error {
+	err := g.Tie.Wait(cmd)
 	if g.group != nil {
 		g.group.end()
 	}
 	return err
 }
-
-func (g *guard) kill(cmd *exec.Cmd) { cmd.Process.Kill() }

@@ -2,18 +2,16 @@
 
 package host
 
-import "os/exec"
+import "github.com/dockline/dockline/proto/child"
 
 // containment says by what a plugin is held, for the log.
 func containment() string { return "nothing but its own watch over the agent's connection" }
 
 // guard has no help from this system: the plugin itself sees that its agent is gone.
-type guard struct{}
+type guard struct {
+	child.Tie
+	plugin string
+	memory int64
+}
 
-func (guard) start(cmd *exec.Cmd, _ string, _ int64) error { return cmd.Start() }
-
-func (guard) usage(*exec.Cmd) (usage, bool) { return usage{}, false }
-
-func (guard) wait(cmd *exec.Cmd) error { return cmd.Wait() }
-
-func (guard) kill(cmd *exec.Cmd) { cmd.Process.Kill() }
+func (*guard) usage(int) (usage, bool) { return usage{}, false }

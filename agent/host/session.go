@@ -160,7 +160,7 @@ func (s *supervisor) capture(ctx, stopping context.Context, r *running, describe
 // watch returns when the process is gone.
 func (s *supervisor) watch(ctx context.Context, r *running) error {
 	select {
-	case <-r.process.exited:
+	case <-r.process.Exited():
 		return errExited
 	case <-ctx.Done():
 		return nil
@@ -197,10 +197,10 @@ func (s *supervisor) ended(r *running, err error) error {
 	var hopeless incurable
 	offended, permanent := errors.As(err, &against), errors.As(err, &hopeless)
 	if offended {
-		r.process.kill() // it does not keep to its contract: it would not answer a request to stop either
+		r.process.End() // it does not keep to its contract: it would not answer a request to stop either
 	}
 	select {
-	case <-r.process.exited:
+	case <-r.process.Exited():
 	case <-time.After(200 * time.Millisecond):
 	}
 	err = r.describeEnd(err)

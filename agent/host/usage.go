@@ -47,7 +47,7 @@ func (s *supervisor) measure(ctx context.Context, r *running) error {
 		if u, ok := r.process.usage(); ok {
 			s.used(u.memory, m.percent(time.Now(), u.cpu))
 			if limit > 0 && u.memory > limit {
-				r.process.kill()
+				r.process.End()
 				return tooMuchMemory(u.memory, limit)
 			}
 		}

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"os/exec"
 	"time"
 	"unsafe"
 
@@ -27,8 +26,8 @@ type memoryCounters struct {
 }
 
 // usage adds up what the processes of the plugin's job take.
-func (g *guard) usage(cmd *exec.Cmd) (all usage, ok bool) {
-	for _, pid := range g.processes(cmd.Process.Pid) {
+func (g *guard) usage(own int) (all usage, ok bool) {
+	for _, pid := range g.processes(own) {
 		if u, known := usageOfOne(pid); known {
 			all.memory += u.memory
 			all.cpu += u.cpu
@@ -39,21 +38,18 @@ func (g *guard) usage(cmd *exec.Cmd) (all usage, ok bool) {
 }
 
 // processes are those of the job, or the plugin's own where the system does not list them.
-func (g *guard) processes(own int) []uint32 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var list jobProcesses
-	if g.job == 0 {
-		return nil
-	}
-	err := windows.QueryInformationJobObject(g.job, windows.JobObjectBasicProcessIdList, uintptr(unsafe.Pointer(&list)), uint32(unsafe.Sizeof(list)), nil)
-	if err != nil || list.listed == 0 || list.listed > maxInJob {
-		return []uint32{uint32(own)}
-	}
-	var pids []uint32
-	for _, id := range list.ids[:list.listed] {
-		pids = append(pids, uint32(id))
-	}
+func (g *guard) processes(own int) (pids []uint32) {
+	g.Job(func(job windows.Handle) {
+		var list jobProcesses
+		err := windows.QueryInformationJobObject(job, windows.JobObjectBasicProcessIdList, uintptr(unsafe.Pointer(&list)), uint32(unsafe.Sizeof(list)), nil)
+		if err != nil || list.listed == 0 || list.listed > maxInJob {
+			pids = []uint32{uint32(own)}
+			return
+		}
+		for _, id := range list.ids[:list.listed] {
+			pids = append(pids, uint32(id))
+		}
+	})
 	return pids
 }
 

@@ -28,7 +28,8 @@ type Submission struct {
 	Site     string `json:"site,omitempty"`
 	By       string `json:"by,omitempty"`
 	Event    string `json:"event"`
-	// Status is submitted, accepted or rejected; Orders are its numbers in the system of record, Reasons why it did not accept it.
+	// Status is submitted, accepted, rejected by the system of record, or refused where that did not even take it; Orders are its numbers there, Reasons
+	// why it did not accept or take it.
 	Status  string     `json:"status"`
 	Orders  []string   `json:"orders"`
 	Reasons []string   `json:"reasons"`
@@ -41,7 +42,7 @@ type Submission struct {
 func SubmissionOf(s *view.Submission) Submission {
 	e := s.Event
 	out := Submission{Number: e.GetOrder().GetNumber(), Customer: e.GetOrder().GetCustomer(), Source: e.GetSource(), Site: e.GetSite(), By: e.GetActor(), Event: e.GetId(), Status: s.Status(),
-		Orders: orEmpty(s.Orders), Reasons: orEmpty(s.Refusals), Postings: eachOf(s.Postings, postingOf)}
+		Orders: orEmpty(s.Orders), Reasons: orEmpty(s.Reasons()), Postings: eachOf(s.Postings, postingOf)}
 	if e.GetCapturedAt().IsValid() {
 		out.At = when(e.GetCapturedAt().AsTime())
 	}

@@ -40,7 +40,7 @@ func (s *Sender) call(ctx context.Context, j job) heard {
 	if first {
 		s.count(func(st *Stats) { st.Sent++ })
 	}
-	if !first || j.row.Style == connector.CreateOnce || j.row.Style == connector.Advance && j.row.Attempts > 1 {
+	if !first || j.row.Style == connector.CreateOnce || j.row.Style == connector.Advance && (j.row.Attempts > 1 || j.row.confirmedHash != "") {
 		found, err := s.Connector.Find(ctx, j.posting)
 		if err != nil {
 			h.fault = faultOf(err, false)

@@ -165,20 +165,25 @@ func TellAgain(ctx context.Context, tx *db.Tx, tenant string, ref Ref, version i
 	if err != nil || r == nil {
 		return false, err
 	}
-	if r.State != Confirmed || !r.Wanted || r.hash != r.confirmedHash || !MayTellAgain(r.Kind, r.Style) {
+	if r.repostable() != nil || !MayTellAgain(r.Kind, r.Style) {
 		return false, nil
 	}
+	return true, r.planAgain(ctx, tx, version, now)
+}
+
+// planAgain plans what was confirmed once more. One that was confirmed is looked for before anything is done (Sender.call).
+func (r *row) planAgain(ctx context.Context, tx *db.Tx, version int64, now time.Time) error {
 	if r.Style == connector.Level {
 		r.SourceVersion = max(r.SourceVersion, version) + 1
 	}
 	micros := now.UnixMicro()
 	if err := r.plan(micros); err != nil {
-		return false, err
+		return err
 	}
 	if err := r.save(ctx, tx, micros); err != nil {
-		return false, err
+		return err
 	}
-	return true, promote(ctx, tx, micros, `t.tenant = ? AND t.fold_key = ?`, tenant, r.FoldKey)
+	return promote(ctx, tx, micros, `t.tenant = ? AND t.fold_key = ?`, r.Tenant, r.FoldKey)
 }
 
 // First is when a target was first to be told anything, zero where it never was.

@@ -47,6 +47,15 @@ func dataFault(code, format string, args ...any) *Fault {
 	return &Fault{Class: docklinev1.FaultClass_FAULT_CLASS_DATA, Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
+// tooLarge says what can be done: an order that a system of record tells of cannot be split by who tells of it.
+func tooLarge(e *docklinev1.Event, size int) *Fault {
+	if n := len(e.GetOrder().GetLines()); n > 0 {
+		return dataFault("event_too_large", "order %s has %d lines and %d bytes, %d bytes are allowed, which are some %d such lines: divide it there into orders of fewer lines; Dockline follows none of it until then",
+			e.GetOrder().GetNumber(), n, size, MaxEventBytes, max(1, n*MaxEventBytes/size))
+	}
+	return dataFault("event_too_large", "the event has %d bytes, %d are allowed; split the record", size, MaxEventBytes)
+}
+
 // Validate holds an event against what its kind requires and returns the first fault, or nil. Codes are not looked up: whether
 // an item or an order exists is for the centre to say. It needs none of the fields that the host fills.
 func Validate(e *docklinev1.Event) *Fault { return ValidateDecoded(e, nil) }
@@ -58,7 +67,7 @@ func ValidateDecoded(e *docklinev1.Event, data []byte) *Fault {
 		size = proto.Size(e)
 	}
 	if size > MaxEventBytes {
-		return dataFault("event_too_large", "the event has %d bytes, %d are allowed; split the record", size, MaxEventBytes)
+		return tooLarge(e, size)
 	}
 	if KindName(e.Kind) == "" {
 		return dataFault("kind_unknown", "event kind %d is not known; name one of the kinds in the mapping", e.Kind)

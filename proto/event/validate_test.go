@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -245,5 +246,17 @@ func TestADecodedEventIsJudgedLikeAnyOther(t *testing.T) {
 	}
 	if spoiled < 200 {
 		t.Errorf("only %d fields were spoiled", spoiled)
+	}
+}
+
+// An order that is too large for one event is told so that somebody can act: which, how many lines, and how many there may be about.
+func TestAnOrderOfTooManyLines(t *testing.T) {
+	order := &docklinev1.Order{Number: "SO1"}
+	for i := range 8000 {
+		order.Lines = append(order.Lines, &docklinev1.Line{OrderLine: fmt.Sprint(i + 1), Item: "SKU-100000000", Quantity: &docklinev1.Quantity{Value: "12.5", Unit: "case"}})
+	}
+	f := event.Validate(&docklinev1.Event{Kind: docklinev1.EventKind_EVENT_KIND_ORDER_ACCEPTED, Payload: &docklinev1.Event_Order{Order: order}})
+	if f == nil || f.Code != "event_too_large" || !strings.Contains(f.Text, "order SO1 has 8000 lines") || !strings.Contains(f.Text, "divide it there into orders of fewer lines") {
+		t.Errorf("%v", f)
 	}
 }

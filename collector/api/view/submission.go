@@ -2,7 +2,9 @@ package view
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
@@ -17,21 +19,40 @@ type Submission struct {
 	Postings []posting.Entry
 }
 
-// Status is submitted, accepted or rejected.
+// Refused is the status of an order that a system did not take: it could not be made there, and stands in no system of record.
+const Refused = "refused"
+
+// Status is submitted, accepted, rejected (the system of record has it and says no) or refused.
 func (s *Submission) Status() string {
 	switch {
 	case len(s.Orders) > 0:
 		return state.Accepted
 	case len(s.Refusals) > 0:
 		return state.Rejected
+	case slices.ContainsFunc(s.Postings, refused):
+		return Refused
 	}
 	return state.Submitted
 }
 
-// Answered tells whether the system of record has said what becomes of it, or has refused to take it.
-func (s *Submission) Answered() bool {
-	return s.Status() != state.Submitted || slices.ContainsFunc(s.Postings, func(p posting.Entry) bool { return p.State == posting.Rejected })
+func refused(p posting.Entry) bool { return p.State == posting.Rejected }
+
+// Reasons are why it is no order: what the system of record said, and while it is refused, what the system that did not take it said, with what to do.
+func (s *Submission) Reasons() []string {
+	reasons := slices.Clone(s.Refusals)
+	if s.Status() != Refused {
+		return reasons
+	}
+	for _, p := range s.Postings {
+		if refused(p) {
+			reasons = append(reasons, strings.TrimSpace(fmt.Sprintf("%s did not take it: %s. %s", p.Target, strings.TrimSuffix(p.Fault.Text, "."), p.Fault.Remedy)))
+		}
+	}
+	return reasons
 }
+
+// Answered tells whether the system of record has said what becomes of it, or has refused to take it.
+func (s *Submission) Answered() bool { return s.Status() != state.Submitted }
 
 // Submissions are the orders that were handed in under a number, in the order of their events; none where there is none.
 func Submissions(ctx context.Context, d *db.DB, tenant, number string) ([]Submission, error) {

@@ -65,6 +65,7 @@ var every = []given{
 	{"posting list", "", "--tenant acme", exitFine},
 	{"posting show", "", "--tenant acme erp/goods_issue/SO3/S3", exitFine},
 	{"posting retry", people.PostingAct, "--tenant acme --target erp --reason again", exitFailed},
+	{"posting again", people.PostingAct, "--tenant acme erp/goods_issue/SO3/S3 --reason cancelled", exitFailed},
 	{"posting waive", people.PostingAct, "--tenant acme erp/goods_issue/SO3/S3 --reason entered", exitFailed},
 	{"posting jobs", "", "--tenant acme", exitFine},
 	{"posting cancel", people.PostingAct, "--tenant acme 1 --reason wrong", exitWrong},

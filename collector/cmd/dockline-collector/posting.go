@@ -28,6 +28,7 @@ type postingCommand struct {
 	List   postingListCommand   `cmd:"" help:"List what systems are to be told, and how far that is."`
 	Show   postingShowCommand   `cmd:"" help:"Print one posting: what is wanted, what was sent, what the system confirmed."`
 	Retry  postingRetryCommand  `cmd:"" help:"Try one posting again, or as a job all of a target of which something is true."`
+	Again  postingAgainCommand  `cmd:"" help:"Post again what was taken back or deleted in the system by hand and should not have been."`
 	Waive  postingWaiveCommand  `cmd:"" help:"Leave a posting as it stands in the system, until what is wanted of it changes."`
 	Jobs   postingJobsCommand   `cmd:"" help:"Say how far jobs that try many postings again have come."`
 	Cancel postingCancelCommand `cmd:"" help:"End such a job; what it has not taken up stays as it is."`

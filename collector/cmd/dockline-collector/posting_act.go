@@ -192,6 +192,29 @@ func (c *postingWaiveCommand) Run(all *commands) error {
 	})
 }
 
+type postingAgainCommand struct {
+	act
+	Posting string `arg:"" help:"TARGET/KIND/KEY, as the list prints it."`
+}
+
+// Run posts it again where the target does not have it any longer.
+func (c *postingAgainCommand) Run(all *commands) error {
+	ref, err := postingRef(c.Posting)
+	if err != nil {
+		return err
+	}
+	return c.do(all, fmt.Sprintf("%s is looked for in %s, and posted again where it is not in force there; `posting show` says what came of it", ref, ref.Target),
+		func(ctx context.Context, tx *db.Tx, now time.Time) error {
+			if err := people.Allow(ctx, tx, c.Tenant, c.name(), people.PostingAct); err != nil {
+				return err
+			}
+			if err := posting.PostAgain(ctx, tx, c.Tenant, ref, now); err != nil {
+				return err
+			}
+			return audit.Record(ctx, tx, audit.Act{Tenant: c.Tenant, By: c.name(), Action: "posting.post_again", Object: "posting/" + ref.String(), Reason: c.Reason}, now)
+		})
+}
+
 // do does something in one transaction and says what.
 func (a act) do(all *commands, said string, f func(context.Context, *db.Tx, time.Time) error) error {
 	return withTenant(all, a.Tenant, func(ctx context.Context, d *db.DB) error {

@@ -54,7 +54,9 @@ func (c *client) call(ctx context.Context, effect bool, f func(context.Context, 
 		defer c.mu.Unlock()
 		delete(c.calls, start.Id)
 	}()
-	end, err := f(ctx, start)
+	asking, cancel := context.WithCancel(ctx)
+	end, err := f(asking, start)
+	cancel() // what was not taken of an answer is not sent any more
 	if err == nil && end == nil {
 		err = errNoEnd
 	}
@@ -101,7 +103,7 @@ func (c *client) failed(ctx context.Context, err error, effect bool) *connector.
 		f.Remedy = "It is started again by itself. Look at its last words in the log where it ends over and over."
 	case s.Code() == codes.ResourceExhausted || errors.Is(err, errTooLarge):
 		f.Code, f.Text, f.Err = codeLarge, "program "+c.name+" gave more than is taken", errors.New(s.Message())
-		f.Remedy = "It must answer in smaller parts: collector/connector's README says how."
+		f.Remedy = "It must answer in pages, or in smaller parts; the size of answers is in collector/connector's README. Ask who made the program."
 	case s.Code() == codes.Unimplemented:
 		f.Code, f.Text, f.Err, f.Unknown = codeCannot, "program "+c.name+" does not have a call that it declares", errors.New(s.Message()), false
 		f.Remedy = "Ask who made the program."
@@ -151,11 +153,12 @@ func (c *client) Changes(ctx context.Context, since connector.Cursor) (out conne
 	out.Cursor = since
 	err = c.call(ctx, false, func(ctx context.Context, start *connectorv1.CallStart) (*connectorv1.CallEnd, error) {
 		stream, err := c.api.Changes(ctx, &connectorv1.ChangesRequest{Since: since, Call: start})
-		return receive(stream, err, func(part *connectorv1.ChangesResponse) {
+		return receive(stream, err, func(part *connectorv1.ChangesResponse) int {
 			out.Events, out.More = append(out.Events, part.GetEvents()...), part.GetMore()
 			if len(part.GetCursor()) > 0 {
 				out.Cursor = part.GetCursor()
 			}
+			return len(part.GetEvents())
 		})
 	})
 	if err != nil {
@@ -167,7 +170,10 @@ func (c *client) Changes(ctx context.Context, since connector.Cursor) (out conne
 func (c *client) Snapshot(ctx context.Context, scope connector.Scope) (events []*docklinev1.Event, err error) {
 	err = c.call(ctx, false, func(ctx context.Context, start *connectorv1.CallStart) (*connectorv1.CallEnd, error) {
 		stream, err := c.api.Snapshot(ctx, &connectorv1.SnapshotRequest{Site: scope.Site, Call: start})
-		return receive(stream, err, func(part *connectorv1.SnapshotResponse) { events = append(events, part.GetEvents()...) })
+		return receive(stream, err, func(part *connectorv1.SnapshotResponse) int {
+			events = append(events, part.GetEvents()...)
+			return len(part.GetEvents())
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -179,7 +185,7 @@ func (c *client) List(ctx context.Context, l connector.Listing) (connector.Liste
 	var page connector.ListedPage
 	err := c.call(ctx, false, func(ctx context.Context, start *connectorv1.CallStart) (*connectorv1.CallEnd, error) {
 		stream, err := c.api.List(ctx, &connectorv1.ListRequest{Listing: toListing(l), Call: start})
-		return receive(stream, err, func(part *connectorv1.ListResponse) { join(&page, part.GetDocuments(), part) })
+		return receive(stream, err, func(part *connectorv1.ListResponse) int { return join(&page, part.GetDocuments(), part) })
 	})
 	return page, err
 }
@@ -188,7 +194,7 @@ func (c *client) ListRecords(ctx context.Context, l connector.Listing) (connecto
 	var page connector.ListedPage
 	err := c.call(ctx, false, func(ctx context.Context, start *connectorv1.CallStart) (*connectorv1.CallEnd, error) {
 		stream, err := c.api.ListRecords(ctx, &connectorv1.ListRecordsRequest{Listing: toListing(l), Call: start})
-		return receive(stream, err, func(part *connectorv1.ListRecordsResponse) { join(&page, part.GetRecords(), part) })
+		return receive(stream, err, func(part *connectorv1.ListRecordsResponse) int { return join(&page, part.GetRecords(), part) })
 	})
 	return page, err
 }
@@ -196,23 +202,25 @@ func (c *client) ListRecords(ctx context.Context, l connector.Listing) (connecto
 func join(page *connector.ListedPage, documents []*connectorv1.Listed, part interface {
 	GetNext() string
 	GetMore() bool
-}) {
+}) int {
 	for _, d := range documents {
 		page.Documents = append(page.Documents, fromListed(d))
 	}
 	page.Next, page.More = part.GetNext(), part.GetMore()
+	return len(documents)
 }
 
 func (c *client) Master(ctx context.Context, kind docklinev1.MasterKind, since connector.Cursor) (connector.MasterPage, error) {
 	page := connector.MasterPage{Cursor: since}
 	err := c.call(ctx, false, func(ctx context.Context, start *connectorv1.CallStart) (*connectorv1.CallEnd, error) {
 		stream, err := c.api.Master(ctx, &connectorv1.MasterRequest{Kind: kind, Since: since, Call: start})
-		return receive(stream, err, func(part *connectorv1.MasterResponse) {
+		return receive(stream, err, func(part *connectorv1.MasterResponse) int {
 			page.Records, page.Refused = append(page.Records, part.GetRecords()...), append(page.Refused, fromRefused(part.GetRefused())...)
 			page.More = part.GetMore()
 			if len(part.GetCursor()) > 0 {
 				page.Cursor = part.GetCursor()
 			}
+			return len(part.GetRecords()) + len(part.GetRefused())
 		})
 	})
 	return page, err
@@ -229,12 +237,12 @@ func (c *client) Tell(ctx context.Context, kind docklinev1.MasterKind, records [
 
 var errTooLarge = errors.New("too large")
 
-// receive takes an answer in parts, and says how it ended.
+// receive takes an answer in parts, and says how it ended; take says how many entries a part has.
 func receive[T any, M interface {
 	*T
 	proto.Message
 	GetEnd() *connectorv1.CallEnd
-}](stream grpc.ServerStreamingClient[T], err error, take func(M)) (end *connectorv1.CallEnd, _ error) {
+}](stream grpc.ServerStreamingClient[T], err error, take func(M) (entries int)) (end *connectorv1.CallEnd, _ error) {
 	if err != nil {
 		return nil, err
 	}
@@ -246,10 +254,9 @@ func receive[T any, M interface {
 		if err != nil {
 			return nil, err
 		}
-		if size += proto.Size(M(part)); size > maxAnswer {
-			return nil, fmt.Errorf("%w: more than %d bytes in one answer", errTooLarge, maxAnswer)
+		if size += max(proto.Size(M(part)), entryBytes*(1+take(part))); size > maxAnswer {
+			return nil, fmt.Errorf("%w: more than %d MiB in one answer", errTooLarge, maxAnswer>>20)
 		}
-		take(part)
 		if e := M(part).GetEnd(); e != nil {
 			end = e
 		}

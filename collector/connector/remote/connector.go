@@ -74,7 +74,7 @@ func (c *Connector) launch(ctx context.Context) (*run, declaration, error) {
 	if err = r.open(opening, c.settings); err == nil {
 		var d declaration
 		if d, err = declarationOf(r.name, r.told); err == nil {
-			c.log.Info("the connector's program runs", "program", r.name, "pid", r.process.pid())
+			c.log.Info("the connector's program runs", "program", r.name, "pid", r.process.Pid())
 			c.mu.Lock()
 			c.stats.Starts++
 			c.mu.Unlock()
@@ -110,8 +110,8 @@ func (c *Connector) Stats() Stats {
 	defer c.mu.Unlock()
 	s := c.stats
 	s.Program, s.Failure = c.name, c.failure
-	if c.run != nil && !c.run.process.gone() {
-		s.Pid = c.run.process.pid()
+	if c.run != nil && !c.run.process.Gone() {
+		s.Pid = c.run.process.Pid()
 	}
 	return s
 }
@@ -150,7 +150,7 @@ func (c *Connector) present() (*run, <-chan struct{}, error) {
 		f.Unasked = true
 		return nil, nil, f
 	}
-	if c.run != nil && c.run.process.gone() {
+	if c.run != nil && c.run.process.Gone() {
 		c.fell(c.run, "it ended")
 	}
 	switch {
@@ -181,7 +181,7 @@ func (c *Connector) fell(r *run, how string) {
 		c.failures = 0
 	}
 	r.unpace()
-	if r.process.gone() {
+	if r.process.Gone() {
 		how += " (" + r.ended() + ")"
 	}
 	if words := r.log.lastWords(); words != "" {
@@ -238,8 +238,8 @@ func (c *Connector) look(ctx context.Context, r *run) {
 	if lives {
 		return
 	}
-	r.process.kill()
-	<-r.process.exited
+	r.process.End()
+	<-r.process.Exited()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fell(r, "it hung, and was ended")

@@ -26,8 +26,9 @@ const (
 	maxMessage = 64 << 20
 	// partBytes is about how large a part of a long answer is.
 	partBytes = 512 << 10
-	// maxAnswer bounds an answer in parts.
-	maxAnswer = 1 << 30
+	// maxAnswer bounds an answer in parts, the books of all sites. entryBytes is what an entry counts for at least: in memory it takes so much.
+	maxAnswer  = 256 << 20
+	entryBytes = 256
 )
 
 // Handshake makes a program that is started by hand, or a site's plugin, say what it is. It protects from mistakes, not from attackers.

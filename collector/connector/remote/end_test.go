@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -218,7 +220,8 @@ func TestAProgramThatSaysNothing(t *testing.T) {
 
 // beACollector is this test binary in the part of a collector that will be killed.
 func beACollector() {
-	text := fmt.Sprintf("command: %s\nenv: {%s: target}\nstart_timeout: 2m\nconfig: {target: 'localhost:1'}", os.Args[0], programVariable)
+	text := fmt.Sprintf("command: %s\nenv: {%s: parent, %s: %q}\nstart_timeout: 2m\nconfig: {target: 'localhost:1'}",
+		os.Args[0], programVariable, childVariable, os.Getenv(childVariable))
 	s, err := remote.Decode("settings", []byte(text), func(path string) string { return path })
 	if err != nil {
 		panic(err)
@@ -231,7 +234,7 @@ func beACollector() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// No program outlives a collector that is killed.
+// No program outlives a collector that is killed, nor does what it has started.
 //
 // Shows: S1
 func TestNoProgramOutlivesAKilledCollector(t *testing.T) {
@@ -240,7 +243,8 @@ func TestNoProgramOutlivesAKilledCollector(t *testing.T) {
 		t.Fatal(err)
 	}
 	collector := exec.Command(self)
-	collector.Env = append(os.Environ(), programVariable+"=collector")
+	told := filepath.Join(t.TempDir(), "child")
+	collector.Env = append(os.Environ(), programVariable+"=collector", childVariable+"="+told)
 	collector.Stderr = os.Stderr
 	in, err := collector.StdinPipe()
 	if err != nil {
@@ -254,8 +258,13 @@ func TestNoProgramOutlivesAKilledCollector(t *testing.T) {
 	if err := collector.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var pid int
+	var pid, child int
 	_, scanErr := fmt.Fscan(bufio.NewReader(out), &pid)
+	if text, err := os.ReadFile(told); err != nil {
+		t.Error(err)
+	} else if child, err = strconv.Atoi(string(text)); err != nil || gone(child) {
+		t.Errorf("no child of the program's: %q, %v", text, err)
+	}
 	kill(t, collector.Process.Pid)
 	_ = collector.Wait()
 	if scanErr != nil || pid == 0 || pid == collector.Process.Pid {
@@ -263,4 +272,5 @@ func TestNoProgramOutlivesAKilledCollector(t *testing.T) {
 	}
 	w := &world{t: t, Connector: &remote.Connector{}, log: &logBook{}}
 	w.eventually("the program is gone", func() bool { return gone(pid) })
+	w.eventually("so is its child", func() bool { return gone(child) })
 }

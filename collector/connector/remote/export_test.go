@@ -9,6 +9,9 @@ import (
 	connectorv1 "github.com/dockline/dockline/proto/dockline/connector/v1"
 )
 
+// DialOptions are those of a program's connection.
+var DialOptions = dialOptions
+
 // NewTarget puts a target in memory behind a door of its own, as a system has one that a program reaches over the network.
 func NewTarget(server grpc.ServiceRegistrar, c connector.Connector) {
 	s := newServer(Program{})

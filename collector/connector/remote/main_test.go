@@ -9,8 +9,10 @@ import (
 	"maps"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +36,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "target":
 		remote.Serve(program("1.2.0"))
+	case "parent":
+		remote.Serve(parent())
 	case "garbage":
 		fmt.Println("Hello, this is a program that says good day first.")
 		<-time.After(time.Minute)
@@ -76,6 +80,31 @@ func bare() {
 	if err := server.Serve(door); err != nil {
 		panic(err)
 	}
+}
+
+// childVariable names the file in which a parent says who its child is.
+const childVariable = "DOCKLINE_TEST_CHILD"
+
+// parent is a program that starts another one, which knows nothing of a collector, as drivers and interpreters do.
+func parent() remote.Program {
+	p := program("1.2.0")
+	open := p.Open
+	p.Open = func(ctx context.Context, c remote.Config) (connector.Connector, error) {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		child := exec.Command(self)
+		child.Env = append(os.Environ(), programVariable+"=silent")
+		if err := child.Start(); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(os.Getenv(childVariable), []byte(strconv.Itoa(child.Process.Pid)), 0o600); err != nil {
+			return nil, err
+		}
+		return open(ctx, c)
+	}
+	return p
 }
 
 type nothing struct{ plugin.NetRPCUnsupportedPlugin }

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/dockline/dockline/proto/child"
 	connectorv1 "github.com/dockline/dockline/proto/dockline/connector/v1"
 )
 
@@ -27,11 +28,14 @@ const (
 	lifeSign = 5 * time.Second
 )
 
+// dialOptions bound what goes to a program and comes from it.
+var dialOptions = []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage))}
+
 // run is a program that has been started and answers.
 type run struct {
 	*client
 	plugin  *plugin.Client
-	process *process
+	process *child.Process
 	log     *programLog
 	health  grpc_health_v1.HealthClient
 	began   time.Time
@@ -47,13 +51,13 @@ func start(ctx context.Context, s Settings, log *slog.Logger) (*run, error) {
 	}
 	r := &run{log: newProgramLog(log), unpace: func() {}, began: time.Now()}
 	outside := &lineWriter{log: r.log, level: slog.LevelWarn, text: "the program wrote to standard output, which is for the handshake only"}
-	made := make(chan *process, 1)
+	made := make(chan *child.Process, 1)
 	r.plugin = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  Handshake,
 		VersionedPlugins: map[int]plugin.PluginSet{ProtocolVersion: {Name: &adapter{}}},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
-			process := newProcess(s, cmd.Env, outside)
+			process := s.process(cmd.Env, outside)
 			made <- process
 			return process, nil
 		},
@@ -64,7 +68,7 @@ func start(ctx context.Context, s Settings, log *slog.Logger) (*run, error) {
 		SyncStdout:       outside,
 		SyncStderr:       &lineWriter{log: r.log, level: slog.LevelInfo, text: "the program wrote to standard error"},
 		Logger:           r.log.hclog(),
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage))},
+		GRPCDialOptions:  dialOptions,
 	})
 	ctx, cancel := context.WithTimeout(ctx, s.StartTimeout)
 	defer cancel()
@@ -73,7 +77,7 @@ func start(ctx context.Context, s Settings, log *slog.Logger) (*run, error) {
 		select {
 		case process := <-made:
 			made <- process
-			process.kill()
+			process.End()
 		default:
 		}
 	})
@@ -88,9 +92,9 @@ func start(ctx context.Context, s Settings, log *slog.Logger) (*run, error) {
 	}
 	if err != nil {
 		overdue := errors.Is(ctx.Err(), context.DeadlineExceeded)
-		if r.process != nil && r.process.pid() != 0 {
+		if r.process != nil && r.process.Pid() != 0 {
 			r.fallen(ctx)
-			if r.process.gone() && !overdue && r.process.heard.Load() == 0 {
+			if r.process.Gone() && !overdue && r.process.Heard() == 0 {
 				err = errors.New("it said nothing before")
 			}
 		}
@@ -164,13 +168,13 @@ func (r *run) stop() {
 		return
 	}
 	// A program that hangs would hold the library's orderly stop for ever.
-	timer := time.AfterFunc(stopWithin, r.process.kill)
+	timer := time.AfterFunc(stopWithin, r.process.End)
 	defer timer.Stop()
-	_ = r.process.stdin.Close() // by which a program that is not made of Serve knows
+	r.process.CloseStdin() // by which a program that is not made of Serve knows
 	r.plugin.Kill()
-	r.process.kill()
-	if r.process.pid() != 0 {
-		<-r.process.exited
+	r.process.End()
+	if r.process.Pid() != 0 {
+		<-r.process.Exited()
 	}
 }
 
@@ -179,10 +183,10 @@ func (r *run) describeEnd(err error) error {
 	if s, ok := status.FromError(err); ok {
 		err = errors.New(s.Message())
 	}
-	if r.process == nil || r.process.pid() == 0 {
+	if r.process == nil || r.process.Pid() == 0 {
 		return err
 	}
-	if r.process.gone() {
+	if r.process.Gone() {
 		err = fmt.Errorf("the process ended (%s): %w", r.ended(), err)
 	}
 	if words := r.log.lastWords(); words != "" {
@@ -194,8 +198,8 @@ func (r *run) describeEnd(err error) error {
 // fallen waits for the end of a process whose connection broke: that is seen a moment earlier.
 func (r *run) fallen(ctx context.Context) {
 	select {
-	case <-r.process.exited:
-	case <-time.After(pipesAfterExit):
+	case <-r.process.Exited():
+	case <-time.After(child.PipesAfterExit):
 	case <-ctx.Done():
 	}
 }
@@ -203,11 +207,11 @@ func (r *run) fallen(ctx context.Context) {
 // ended is how the process ended, when all that it said has been read; it is gone.
 func (r *run) ended() string {
 	select {
-	case <-r.process.said:
-	case <-time.After(2 * pipesAfterExit):
+	case <-r.process.Said():
+	case <-time.After(2 * child.PipesAfterExit):
 	}
-	if r.process.err != nil {
-		return r.process.err.Error()
+	if r.process.Err() != nil {
+		return r.process.Err().Error()
 	}
 	return "exit status 0"
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/dockline/dockline/proto/child"
 	"github.com/dockline/dockline/proto/configfile"
 )
 
@@ -130,4 +131,13 @@ func (s *Settings) verify() error {
 		return fmt.Errorf("%s is not the pinned executable: its sha256 is %s; install the right version, or pin this one if you trust it", s.Command, actual)
 	}
 	return nil
+}
+
+// process prepares a run of the program; what it writes to standard output besides the handshake goes to outside.
+func (s *Settings) process(env []string, outside io.Writer) *child.Process {
+	var all []string
+	for name, value := range s.Env {
+		all = append(all, name+"="+value)
+	}
+	return child.New(child.Spec{Path: s.Command, Args: s.Args, Env: append(all, env...), Stdin: true, Outside: outside, Guard: &child.Tie{}, Kind: "connector"})
 }
