@@ -32,7 +32,7 @@ const (
 // Agent, plugin and the driver of the load share the processors there, where the limit beside has them for itself; so each gate leaves a factor of two
 // below the least that was seen, and tells a way that has become slower by times, not by parts. A quiet machine may ask for more.
 const (
-	tableGate = 0.05  // 0.12 and 1.7
+	tableGate = 0.05 // 0.12 and 1.7
 	// Of the rate of a plugin that reads nothing: 0.67 to 0.77, and 0.22 to 0.24 for sets of two lines, which are mapped four times each, at loads of 9 and 10.
 	csvGate = 0.3
 	x12Gate = 0.1

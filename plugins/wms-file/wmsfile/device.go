@@ -1,6 +1,7 @@
 package wmsfile
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -18,7 +19,7 @@ const seenEvery = 5 * time.Second
 func (r *reports) folders(s *setup, now time.Time) ([]*docklinev1.DeviceHealth, bool) {
 	var list []*docklinev1.DeviceHealth
 	if s.Outbound != "" {
-		out := &docklinev1.DeviceHealth{Id: "outbound", Kind: "folder", Reachable: r.folderText == "", Text: s.Outbound}
+		out := &docklinev1.DeviceHealth{Id: "outbound", Kind: "folder", Reachable: r.folderText == "", Text: cmp.Or(r.shown, s.Outbound)}
 		if !out.Reachable {
 			out.Text = r.folderText
 		}

@@ -30,7 +30,7 @@ func ReadFile(config, path string, each func(*docklinev1.Event)) ([]LineFault, e
 		if !matches(s.Pattern, info.Name()) {
 			continue
 		}
-		body, err := loadFile(path, found{name: info.Name(), size: info.Size(), mod: info.ModTime(), stream: s})
+		body, err := loadFile(localStore{}, path, found{name: info.Name(), size: info.Size(), mod: info.ModTime(), stream: s})
 		if err != nil {
 			return nil, err
 		}

@@ -72,11 +72,10 @@ func (p *Plugin) Capture(ctx context.Context, start plugins.Start, out plugins.S
 			return err
 		}
 	}
-	c, err := newCapture(s, start, with, in, out, p.Now, p.Log)
+	c, err := newCapture(s, start, with, in, remote, out, p.Now, p.Log)
 	if err != nil {
 		return err
 	}
-	c.remote = remote
 	return c.run(ctx)
 }
 
@@ -86,12 +85,13 @@ func (p *Plugin) CursorAt(_ context.Context, start plugins.Start, since time.Tim
 	if err != nil {
 		return nil, "", err
 	}
+	in := store(localStore{})
 	if s.SFTP != nil {
-		if _, err := s.remote(start, nil); err != nil {
-			return nil, "", err
-		}
+		at := &server{SFTP: *s.SFTP}
+		defer at.close()
+		in = remoteStore{at}
 	}
-	return rewind(s, start.Cursor, since)
+	return rewind(in, s, start.Cursor, since)
 }
 
 // Open implements plugins.Sink.
