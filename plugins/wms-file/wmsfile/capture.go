@@ -38,6 +38,8 @@ type capture struct {
 	// store is where the files lie that the WMS wrote and those that were put away; remote is nil where that is this machine.
 	store  store
 	remote *outbox
+	// mounts are the shares that the folders lie on.
+	mounts *mounts
 	now    func() time.Time
 	log    *slog.Logger
 
@@ -91,12 +93,12 @@ func newCapture(s *setup, start plugins.Start, with *partner, in inbox, remote *
 	if remote != nil {
 		lie, watched = remoteStore{remote.server}, remote.setup
 	}
-	told := reports{store: lie}
+	told := reports{store: lie, inbox: in.check}
 	if remote != nil {
-		told.shown = remote.shown()
+		told.shown, told.inbox = remote.shown(), nil
 	}
 	return &capture{setup: s, reports: told, store: lie, remote: remote, folder: &folder{setup: s, seen: map[string]observed{}, copies: remote != nil}, out: out, cursor: cur, memory: mem, partner: with, answered: answered, in: in, now: now, log: log,
-		stuck: map[string]stuck{}, seconds: openSeconds(start.DataDir, lie, watched), changing: map[string]time.Time{}}, nil
+		stuck: map[string]stuck{}, mounts: openMounts(start.DataDir, s.MustHold), seconds: openSeconds(start.DataDir, lie, watched), changing: map[string]time.Time{}}, nil
 }
 
 // run reads until ctx ends.
@@ -118,11 +120,9 @@ func (c *capture) run(ctx context.Context) error {
 // step looks at the folder once, tells what is new and puts away what is durable.
 func (c *capture) step(ctx context.Context) error {
 	now := c.now()
-	if c.remote != nil {
-		if err := c.remote.fetch(now); err != nil {
-			c.reports.folder(c.remote.shown(), err)
-			return c.report(now)
-		}
+	if folder, err := c.reach(now); err != nil {
+		c.reports.folder(folder, err)
+		return c.report(now)
 	}
 	if err := c.recover(ctx); errors.As(err, new(*awayError)) {
 		c.reports.folder(c.setup.Archive, err)
@@ -182,6 +182,14 @@ func (c *capture) step(ctx context.Context) error {
 	}
 	c.reports.files(waiting, unknown, seen, c.changing, now)
 	return c.report(now)
+}
+
+// reach fetches what a server has, or looks whether the folders are those that they were; else it says which one cannot be used, and why.
+func (c *capture) reach(now time.Time) (folder string, err error) {
+	if c.remote != nil {
+		return c.remote.shown(), c.remote.fetch(now)
+	}
+	return c.setup.Outbound, c.mounts.check(c.setup.Outbound)
 }
 
 // isDone says that a file was told whole and is only to be put away: its marker may be gone already.

@@ -57,6 +57,9 @@ func SiteAt(t testing.TB, config, root string) Site {
 	return Site{s}
 }
 
+// OnMountpoint has the outbound folder be the mount point itself.
+func (s Site) OnMountpoint() { s.config = strings.Replace(s.config, s.root+"/out", s.root, 1) }
+
 // Start begins a run with the cursor that the host holds, as after a crash.
 func (s Site) Start() { s.capture = nil }
 

@@ -169,6 +169,9 @@ func (f *folder) notice(name string, mode fs.FileMode) {
 // ignored are temporary files, and markers of files that are there.
 func (f *folder) ignored(name string, names map[string]string) bool {
 	c := f.setup.Complete
+	if f.setup.MustHold != "" && folded(name) == folded(f.setup.MustHold) {
+		return true
+	}
 	if slices.ContainsFunc(c.Ignore, func(p string) bool { return matches(p, name) }) {
 		return true
 	}

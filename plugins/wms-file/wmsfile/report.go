@@ -26,8 +26,10 @@ type reports struct {
 	refused    int // files in the error folder, when they were counted
 	counted    time.Time
 	// store is where the error folder is; shown is how a person calls the outbound folder, where that is not its path.
-	store   store
-	shown   string
+	store store
+	shown string
+	// inbox says why the inbound folder cannot be written to. One on a server is asked when something is delivered, not with every look: nil.
+	inbox   func() error
 	trouble map[string]trouble
 	// rejected and late are orders that were sent in X12.
 	rejected, late []string

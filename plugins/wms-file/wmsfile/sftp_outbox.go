@@ -93,6 +93,9 @@ func (o *outbox) fetch(now time.Time) error {
 			return cmp.Or(a.ModTime().Compare(b.ModTime()), strings.Compare(a.Name(), b.Name()))
 		})
 		names := listed(entries)
+		if must := o.setup.MustHold; must != "" && names[folded(must)] == "" {
+			return fmt.Errorf("it does not hold %s, which must_hold asks for: is a share missing there? %w", must, os.ErrNotExist) // no fault of the line
+		}
 		watch := &folder{setup: o.setup}
 		seen := map[string]observed{}
 		o.odd, o.waiting = map[string]error{}, nil
