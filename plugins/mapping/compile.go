@@ -18,6 +18,7 @@ type Mapping struct {
 	spec      Spec
 	columns   []column
 	constants map[string]value
+	layout    *layout
 	// kind is set where it is the same for all rows, else kindOf is.
 	kind   docklinev1.EventKind
 	kindOf *expression
@@ -40,6 +41,8 @@ type column struct {
 	required bool
 	// words translates what stands in a cell, by the source's word in lower case.
 	words map[string]string
+	// at are the places of its fields in the layout.
+	at []int
 }
 
 // ConfigFault says what is wrong with a Spec, at a path of keys below it: "columns.qty".
@@ -73,6 +76,7 @@ func Compile(stream string, spec Spec) (*Mapping, []ConfigFault) {
 	if len(c.faults) > 0 {
 		return nil, c.faults
 	}
+	c.out.layout = lay(c.out.columns, c.out.constants)
 	c.out.signed = slices.ContainsFunc(c.out.Kinds(), func(k docklinev1.EventKind) bool { return plans[k].lines.Negative })
 	return c.out, nil
 }

@@ -14,6 +14,6 @@ func NewCondition(source string) (*Condition, error) {
 
 // Holds computes it for a row; a name that the row does not have is an error, as it is in a mapping.
 func (c *Condition) Holds(row map[string]string) (bool, error) {
-	yes, err := c.expression.eval(nil, row)
+	yes, err := c.expression.eval(values{}, func([]string) map[string]string { return row })
 	return yes == true, err
 }

@@ -165,7 +165,11 @@ func (f dateFormat) parse(cell string, zone *time.Location) (time.Time, error) {
 		}
 		return time.UnixMilli(n), nil
 	}
+	iso := f.pattern == "iso"
 	for _, layout := range f.layouts {
+		if iso && strings.HasSuffix(layout, "Z07:00") != offsetBehind(cell) {
+			continue // each text fits one of the two, and to see that a text does not fit costs more than to read it
+		}
 		wall, err := time.Parse(layout, cell)
 		if err != nil {
 			continue
@@ -181,8 +185,17 @@ func (f dateFormat) parse(cell string, zone *time.Location) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("it does not fit the date format %q", f.pattern)
 }
 
+// offsetBehind says that an ISO time ends with its distance from UTC: Z or +02:00.
+func offsetBehind(cell string) bool {
+	n := len(cell)
+	return n > 0 && cell[n-1] == 'Z' || n > 6 && (cell[n-6] == '+' || cell[n-6] == '-') && cell[n-3] == ':'
+}
+
 // inZone gives the instant at which clocks in the zone showed this wall time.
 func inZone(wall time.Time, zone *time.Location) (time.Time, error) {
+	if zone == time.UTC {
+		return wall, nil
+	}
 	same := func(t time.Time) bool {
 		_, offset := t.In(zone).Zone()
 		return t.Add(time.Duration(offset) * time.Second).UTC().Equal(wall)

@@ -3,11 +3,11 @@ package mapping
 import (
 	"bytes"
 	"encoding/hex"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -31,17 +31,28 @@ func (m *Mapping) Kinds() []docklinev1.EventKind {
 // Event makes an event of a record, or of all records of a group; their order does not matter. occurrence counts equal rows
 // before this one, from 0, and is used where ByRow says so.
 func (m *Mapping) Event(occurrence int, records ...*Record) (*docklinev1.Event, []Fault) {
-	records = slices.Clone(records)
-	slices.SortStableFunc(records, func(a, b *Record) int { return bytes.Compare(a.hash(), b.hash()) })
+	if len(records) > 1 {
+		records = slices.Clone(records)
+		slices.SortStableFunc(records, func(a, b *Record) int { return bytes.Compare(a.hash(), b.hash()) })
+	}
 	head, fault := merge(records)
 	if fault != nil {
 		return nil, []Fault{*fault}
 	}
 	e := m.made(occurrence, head, records)
-	if f := event.Validate(e); f != nil {
+	if f := valid(e); f != nil {
 		return nil, []Fault{{Class: f.Class, Code: f.Code, Text: f.Text}}
 	}
 	return e, nil
+}
+
+// valid asks the rules of the event's kind. To write an event and look at the bytes is quicker than to look at each of its fields.
+func valid(e *docklinev1.Event) *event.Fault {
+	data, err := proto.Marshal(e)
+	if err != nil { // a text that is not UTF-8: which, Validate says
+		return event.Validate(e)
+	}
+	return event.ValidateDecoded(e, data)
 }
 
 // made is the event of records, whatever the rules of its kind say of it.
@@ -51,10 +62,10 @@ func (m *Mapping) made(occurrence int, head *Record, records []*Record) *docklin
 		SourceKey:      head.Key,
 		SourceRevision: head.Revision,
 		ContentHash:    contentHash(records),
-		Movement:       head.values["movement"].whole(),
+		Movement:       head.value("movement").whole(),
 		Actor:          head.text("actor"),
 		Device:         head.text("device"),
-		Urgent:         head.values["urgent"].flag(),
+		Urgent:         head.value("urgent").flag(),
 		OccurredAt:     head.stamp("occurred_at"),
 		Origin:         origin(records),
 	}
@@ -77,10 +88,7 @@ func (b *Binding) Partial(cells []string) *docklinev1.Event {
 	if len(cells) < len(b.headers) || m.ByRow() {
 		return nil
 	}
-	r := &Record{values: maps.Clone(m.constants), mapped: make(map[string]string)}
-	if r.values == nil {
-		r.values = make(map[string]value)
-	}
+	r := &Record{values: m.layout.fresh()}
 	b.readCells(r, cells)
 	key, fault := b.keyOf(cells)
 	if fault != nil {
@@ -90,16 +98,21 @@ func (b *Binding) Partial(cells []string) *docklinev1.Event {
 	if b.revision >= 0 {
 		r.Revision = clean(cells[b.revision])
 	}
-	if skip, fault := b.decide(r, cells); skip || fault != nil {
+	if skip, fault := b.decide(r, &cellRow{binding: b, cells: cells}); skip || fault != nil {
 		return nil
 	}
 	return m.made(0, r, []*Record{r})
 }
 
-func (r *Record) text(name string) string { return r.values[name].text }
+func (r *Record) text(name string) string { return r.values.text(name) }
+
+func (r *Record) value(name string) value {
+	v, _ := r.values.get(name)
+	return v
+}
 
 func (r *Record) stamp(name string) *timestamppb.Timestamp {
-	v, ok := r.values[name]
+	v, ok := r.values.get(name)
 	if !ok {
 		return nil
 	}
@@ -108,7 +121,12 @@ func (r *Record) stamp(name string) *timestamppb.Timestamp {
 
 func stampOf(v value) *timestamppb.Timestamp { return timestamppb.New(v.time) }
 
-func (r *Record) hash() []byte { return event.ContentHash(r.mapped) }
+func (r *Record) hash() []byte {
+	if r.sum == nil {
+		r.sum = r.values.hash()
+	}
+	return r.sum
+}
 
 // contentHash covers all rows; records come sorted, so their order in the file does not matter.
 func contentHash(records []*Record) []byte {
@@ -136,7 +154,7 @@ func merge(records []*Record) (*Record, *Fault) {
 	if len(records) == 1 {
 		return head, nil
 	}
-	out := &Record{Kind: head.Kind, Key: head.Key, Revision: head.Revision, values: map[string]value{}}
+	out := &Record{Kind: head.Kind, Key: head.Key, Revision: head.Revision, values: head.values.empty()}
 	for _, r := range records[1:] {
 		if r.Kind != head.Kind {
 			f := dataFault("group_differs", "", "rows of %s are %s and %s; rows of one key must be of one kind", head.Key, event.KindName(head.Kind), event.KindName(r.Kind))
@@ -147,34 +165,23 @@ func merge(records []*Record) (*Record, *Fault) {
 			return nil, &f
 		}
 	}
-	for _, name := range fieldsOf(records) {
+	for at, name := range head.values.names { // sorted, so that the first fault is always the same
 		f, _ := fieldNamed(name)
-		v, fault := mergeField(f, records)
+		v, fault := mergeField(f, at, records)
 		if fault != nil {
 			return nil, fault
 		}
 		if v != nil {
-			out.values[f.name] = *v
+			out.values.set(at, *v)
 		}
 	}
 	return out, nil
 }
 
-// fieldsOf are the names of the fields that any of the records fills, sorted, so that the first fault is always the same.
-func fieldsOf(records []*Record) []string {
-	names := map[string]bool{}
-	for _, r := range records {
-		for name := range r.values {
-			names[name] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(names))
-}
-
-func mergeField(f field, records []*Record) (*value, *Fault) {
+func mergeField(f field, at int, records []*Record) (*value, *Fault) {
 	var found []value
 	for _, r := range records {
-		if v, ok := r.values[f.name]; ok && !slices.ContainsFunc(found, func(o value) bool { return o.text == v.text }) {
+		if v := r.values.all[at]; v.there && !slices.ContainsFunc(found, func(o value) bool { return o.text == v.text }) {
 			found = append(found, v)
 		}
 	}

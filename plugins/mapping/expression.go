@@ -27,6 +27,8 @@ type expression struct {
 	program cel.Program
 	ast     *cel.Ast
 	fields  map[string]field
+	// headers are what it asks of row; nil where that cannot be told, and it is given all.
+	headers []string
 }
 
 func celType(t valueType) *cel.Type {
@@ -74,35 +76,72 @@ func compileExpression(source string, filled map[string]field, want *cel.Type) (
 	if err != nil {
 		return nil, fmt.Errorf("preparing the expression: %w", err)
 	}
-	return &expression{program, compiled, filled}, nil
+	return &expression{program, compiled, filled, headersOf(compiled)}, nil
 }
 
-// eval computes the expression for a row. A field whose cell is empty is "", 0, false or the zero time.
-func (x *expression) eval(values map[string]value, row map[string]string) (any, error) {
-	vars := make(map[string]any, len(x.fields)+1)
-	for name, f := range x.fields {
-		v := values[name]
-		switch f.typ {
-		case number:
-			vars[name] = v.float()
-		case moment:
-			vars[name] = v.time.In(time.UTC)
-		case whole:
-			vars[name] = int64(v.whole())
-		case flag:
-			vars[name] = v.flag()
-		case list:
-			vars[name] = v.list
-		default:
-			vars[name] = v.text
-		}
+// rowVars gives an expression what it asks for, and works out nothing else. A field whose cell is empty is "", 0, false or the zero time.
+type rowVars struct {
+	fields map[string]field
+	values values
+	row    func(headers []string) map[string]string
+	// headers are those that the expression asks for; nil for all.
+	headers []string
+}
+
+// Parent implements cel.Activation.
+func (rowVars) Parent() cel.Activation { return nil }
+
+// ResolveName implements cel.Activation.
+func (r rowVars) ResolveName(name string) (any, bool) {
+	if name == "row" {
+		return r.row(r.headers), true
 	}
-	vars["row"] = row
-	out, _, err := x.program.Eval(vars)
+	f, ok := r.fields[name]
+	if !ok {
+		return nil, false
+	}
+	v, _ := r.values.get(name)
+	switch f.typ {
+	case number:
+		return v.float(), true
+	case moment:
+		return v.time.In(time.UTC), true
+	case whole:
+		return int64(v.whole()), true
+	case flag:
+		return v.flag(), true
+	case list:
+		return v.list, true
+	default:
+		return v.text, true
+	}
+}
+
+// eval computes the expression for a row.
+func (x *expression) eval(values values, row func(headers []string) map[string]string) (any, error) {
+	out, _, err := x.program.Eval(rowVars{x.fields, values, row, x.headers})
 	if err != nil {
 		return nil, err
 	}
 	return out.Value(), nil
+}
+
+// headersOf are the headers in an expression that asks of row by name alone: row["NAME"]; nil for any other.
+func headersOf(compiled *cel.Ast) []string {
+	headers := []string{}
+	isRow := func(e ast.NavigableExpr) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == "row" }
+	for _, e := range ast.MatchDescendants(ast.NavigateAST(compiled.NativeRep()), isRow) {
+		parent, ok := e.Parent()
+		if !ok || parent.Kind() != ast.CallKind || parent.AsCall().FunctionName() != operators.Index || parent.AsCall().Args()[1].Kind() != ast.LiteralKind {
+			return nil
+		}
+		name, ok := parent.AsCall().Args()[1].AsLiteral().(types.String)
+		if !ok {
+			return nil
+		}
+		headers = append(headers, string(name))
+	}
+	return headers
 }
 
 // results are the texts that an expression of conditions can end in, as far as they stand there literally.

@@ -175,6 +175,8 @@ type value struct {
 	text string
 	time time.Time
 	list []string
+	// there says that the cell was not empty.
+	there bool
 }
 
 func (v value) whole() uint64 {

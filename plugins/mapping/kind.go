@@ -92,12 +92,14 @@ type kindPlan struct {
 	subject []string
 	// needs says what a record must have. Each entry is one field, or several of which one is enough.
 	needs []string
+	// anyOf are the same, taken apart.
+	anyOf [][]string
 	// payload is the field of Event, fields those of the payload that records fill, and from which of theirs.
 	payload protoreflect.FieldDescriptor
 	fields  []payloadField
 	lines   event.LineRequirement
-	// hasLines: the payload has lines at all.
-	hasLines bool
+	// linesField and outputsField are nil where the payload has none.
+	linesField, outputsField protoreflect.FieldDescriptor
 }
 
 type payloadField struct {
@@ -118,7 +120,7 @@ func (s shape) plan(kind docklinev1.EventKind) *kindPlan {
 	p := &kindPlan{subject: s.subject, lines: rule.Lines}
 	p.payload = (&docklinev1.Event{}).ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(rule.Payload))
 	fields := p.payload.Message().Fields()
-	p.hasLines = fields.ByName("lines") != nil
+	p.linesField, p.outputsField = fields.ByName("lines"), fields.ByName("outputs")
 	for i := range fields.Len() {
 		name := string(fields.Get(i).Name())
 		if from := s.name(name); from != "" && name != "lines" && name != "outputs" {
@@ -129,6 +131,9 @@ func (s shape) plan(kind docklinev1.EventKind) *kindPlan {
 		}
 	}
 	p.needs = s.allNeeds(rule)
+	for _, need := range p.needs {
+		p.anyOf = append(p.anyOf, strings.Split(need, "|"))
+	}
 	return p
 }
 
@@ -202,5 +207,5 @@ func KindFields(kind docklinev1.EventKind) (names []string, lines bool) {
 			names = append(names, f.from)
 		}
 	}
-	return names, p.hasLines
+	return names, p.linesField != nil
 }

@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +19,7 @@ func (r *Record) line() *docklinev1.Line {
 		Quantity:         r.quantity("quantity"),
 		Ordered:          r.ordered(),
 		Lot:              r.text("lot"),
-		Serials:          r.values["serials"].list,
+		Serials:          r.value("serials").list,
 		HandlingUnit:     r.text("handling_unit"),
 		Bin:              r.text("bin"),
 		ToBin:            r.text("to_bin"),
@@ -45,7 +44,7 @@ func (r *Record) line() *docklinev1.Line {
 }
 
 func (r *Record) quantity(name string) *docklinev1.Quantity {
-	v, ok := r.values[name]
+	v, ok := r.values.get(name)
 	if !ok {
 		return nil
 	}
@@ -57,7 +56,7 @@ func (r *Record) ordered() *docklinev1.Quantity {
 	if q := r.quantity("ordered"); q != nil {
 		return q
 	}
-	missing, ok := r.values["short"]
+	missing, ok := r.values.get("short")
 	if !ok {
 		return nil
 	}
@@ -79,14 +78,14 @@ func setPayload(e *docklinev1.Event, head *Record, records []*Record) {
 	}
 	payload := e.ProtoReflect().NewField(p.payload).Message()
 	for _, f := range p.fields {
-		if v, ok := head.values[f.from]; ok {
+		if v, ok := head.values.get(f.from); ok {
 			setField(payload, f, v)
 		}
 	}
 	e.ProtoReflect().Set(p.payload, protoreflect.ValueOfMessage(payload))
 	in, out := linesOf(p, records)
-	setLines(payload, "lines", in)
-	setLines(payload, "outputs", out)
+	setLines(payload, p.linesField, in)
+	setLines(payload, p.outputsField, out)
 	if pack := e.GetPack(); pack != nil {
 		pack.HandlingUnit = packed(head, in)
 	}
@@ -97,7 +96,7 @@ func setPayload(e *docklinev1.Event, head *Record, records []*Record) {
 }
 
 func (r *Record) texts(name string) []string {
-	v := r.values[name]
+	v := r.value(name)
 	if v.list != nil {
 		return v.list
 	}
@@ -135,15 +134,15 @@ func addressLines(address string) (lines []string) {
 // linesOf are the lines of a kind, and what came out where it makes something of something. A row without goods makes none where the kind
 // can do without; the kind's rule finds it where it cannot.
 func linesOf(p *kindPlan, records []*Record) (in, out []*docklinev1.Line) {
-	if !p.hasLines {
+	if p.linesField == nil {
 		return nil, nil
 	}
-	outputs := p.payload.Message().Fields().ByName("outputs") != nil
+	outputs := p.outputsField != nil
 	for _, r := range records {
 		line := r.line()
 		switch {
 		case line.Item == "" && line.Gtin == "" && !p.lines.Some:
-		case outputs && r.values["output"].flag():
+		case outputs && r.value("output").flag():
 			out = append(out, line)
 		default:
 			in = append(in, line)
@@ -178,11 +177,11 @@ func after(l *docklinev1.Line) *docklinev1.Line {
 	return out
 }
 
-func setLines(payload protoreflect.Message, name protoreflect.Name, lines []*docklinev1.Line) {
+func setLines(payload protoreflect.Message, to protoreflect.FieldDescriptor, lines []*docklinev1.Line) {
 	if len(lines) == 0 {
 		return
 	}
-	list := payload.Mutable(payload.Descriptor().Fields().ByName(name)).List()
+	list := payload.Mutable(to).List()
 	for _, line := range lines {
 		list.Append(protoreflect.ValueOfMessage(line.ProtoReflect()))
 	}
@@ -202,9 +201,9 @@ func packed(head *Record, lines []*docklinev1.Line) string {
 
 // setCustom takes the columns that are mapped to custom fields, sorted by name.
 func setCustom(e *docklinev1.Event, head *Record) {
-	for _, name := range slices.Sorted(maps.Keys(head.values)) {
-		if custom, ok := strings.CutPrefix(name, customPrefix); ok {
-			e.Custom = append(e.Custom, &docklinev1.CustomField{Name: custom, Value: head.text(name)})
+	for _, at := range head.values.custom {
+		if v := head.values.all[at]; v.there {
+			e.Custom = append(e.Custom, &docklinev1.CustomField{Name: strings.TrimPrefix(head.values.names[at], customPrefix), Value: v.text})
 		}
 	}
 }

@@ -120,9 +120,8 @@ type Record struct {
 	// Deleted: the row says that it does not count any longer. Such a record has its key and no more: no event is made of it.
 	Deleted bool
 
-	values map[string]value
-	// mapped are the canonical cells by field, of which the content hash is made.
-	mapped map[string]string
+	values values
+	sum    []byte // the content hash, once it was asked for
 }
 
 // Map reads a row. It returns all faults of the row at once. A row that the condition excludes gives neither a record nor a fault.
@@ -131,10 +130,7 @@ func (b *Binding) Map(cells []string) (*Record, []Fault) {
 		return nil, []Fault{dataFault("columns_missing", "", "the row has %d cells, its header %d; export the row again", len(cells), len(b.headers))}
 	}
 	m := b.mapping
-	r := &Record{values: make(map[string]value, len(m.columns)+len(m.constants)), mapped: make(map[string]string, len(m.columns))}
-	for name, v := range m.constants {
-		r.values[name] = v
-	}
+	r, row := &Record{values: m.layout.fresh()}, &cellRow{binding: b, cells: cells}
 	faults := b.readCells(r, cells)
 	if key, fault := b.keyOf(cells); fault != nil {
 		faults = append(faults, *fault)
@@ -146,7 +142,7 @@ func (b *Binding) Map(cells []string) (*Record, []Fault) {
 			faults = append(faults, dataFault("revision_missing", m.spec.Revision, "the revision is empty; without it a correction cannot be told from its original"))
 		}
 	}
-	if deleted, fault := b.isDeleted(r, cells); fault != nil {
+	if deleted, fault := b.isDeleted(r, row); fault != nil {
 		faults = append(faults, *fault)
 	} else if deleted && r.Key != "" {
 		return &Record{Key: r.Key, Revision: r.Revision, Deleted: true}, nil // what else is wrong with it does not matter any longer
@@ -155,9 +151,9 @@ func (b *Binding) Map(cells []string) (*Record, []Fault) {
 		return nil, faults
 	}
 	if m.spec.Key.byRow() {
-		r.Key = sourceKey(m.stream, "row", hex.EncodeToString(event.ContentHash(r.mapped)[:16]))
+		r.Key = sourceKey(m.stream, "row", hex.EncodeToString(r.hash()[:16]))
 	}
-	skip, fault := b.decide(r, cells)
+	skip, fault := b.decide(r, row)
 	if fault != nil {
 		return nil, []Fault{*fault}
 	}
@@ -172,15 +168,19 @@ func (b *Binding) Map(cells []string) (*Record, []Fault) {
 
 func (b *Binding) readCells(r *Record, cells []string) (faults []Fault) {
 	for i, col := range b.mapping.columns {
-		var parts []string
-		for _, at := range b.columns[i] {
-			if cell := clean(cells[at]); cell != "" {
-				parts = append(parts, cell)
+		cell := clean(cells[b.columns[i][0]])
+		for _, at := range b.columns[i][1:] {
+			switch other := clean(cells[at]); {
+			case cell == "":
+				cell = other
+			case other != "":
+				cell += " " + other
 			}
 		}
-		cell := strings.Join(parts, " ")
-		if word, ok := col.words[strings.ToLower(cell)]; ok {
-			cell = word
+		if len(col.words) > 0 {
+			if word, ok := col.words[strings.ToLower(cell)]; ok {
+				cell = word
+			}
 		}
 		if cell == "" {
 			if col.required {
@@ -188,18 +188,17 @@ func (b *Binding) readCells(r *Record, cells []string) (faults []Fault) {
 			}
 			continue
 		}
-		for _, f := range col.fields {
+		for n, f := range col.fields {
 			v, err := read(cell, f, col.number, col.dates)
 			if err != nil {
 				faults = append(faults, dataFault(codeOf(f.typ), col.header, "%q cannot be read as %s: %v", short(cell), f.name, err))
 				break
 			}
-			if f.typ == number && !slices.Contains(signed, f.name) && strings.HasPrefix(v.text, "-") && !b.mapping.signed {
+			if f.typ == number && strings.HasPrefix(v.text, "-") && !b.mapping.signed && !slices.Contains(signed, f.name) {
 				faults = append(faults, negative(cell, f.name, col.header))
 				break
 			}
-			r.values[f.name] = v
-			r.mapped[f.name] = v.text
+			r.values.set(col.at[n], v)
 		}
 	}
 	return faults
@@ -311,21 +310,29 @@ func sourceKey(parts ...string) string {
 	return strings.Join(escaped, "/")
 }
 
-// row is the cells by header, for an expression.
-func (b *Binding) row(cells []string) map[string]string {
-	row := make(map[string]string, len(b.headers))
-	for i, h := range b.headers {
-		row[h] = clean(cells[i])
+// cellRow is a row as expressions see it.
+type cellRow struct {
+	binding *Binding
+	cells   []string
+}
+
+// byHeader gives the cells by header: those that are asked for, or all. It is called where an expression asks for any: most ask for fields alone.
+func (r *cellRow) byHeader(only []string) map[string]string {
+	row := make(map[string]string, len(only))
+	for i, h := range r.binding.headers {
+		if only == nil || slices.Contains(only, h) {
+			row[h] = clean(r.cells[i])
+		}
 	}
 	return row
 }
 
 // isDeleted asks whether the row still counts.
-func (b *Binding) isDeleted(r *Record, cells []string) (bool, *Fault) {
+func (b *Binding) isDeleted(r *Record, row *cellRow) (bool, *Fault) {
 	if b.mapping.deleted == nil {
 		return false, nil
 	}
-	yes, err := b.mapping.deleted.eval(r.values, b.row(cells))
+	yes, err := b.mapping.deleted.eval(r.values, row.byHeader)
 	if err != nil {
 		f := dataFault("condition", "", "the condition deleted cannot be computed for this row: %v", err)
 		return false, &f
@@ -334,15 +341,14 @@ func (b *Binding) isDeleted(r *Record, cells []string) (bool, *Fault) {
 }
 
 // decide asks the condition and the kind.
-func (b *Binding) decide(r *Record, cells []string) (skip bool, fault *Fault) {
+func (b *Binding) decide(r *Record, row *cellRow) (skip bool, fault *Fault) {
 	m := b.mapping
 	r.Kind = m.kind
 	if m.when == nil && m.kindOf == nil {
 		return false, nil
 	}
-	row := b.row(cells)
 	if m.when != nil {
-		yes, err := m.when.eval(r.values, row)
+		yes, err := m.when.eval(r.values, row.byHeader)
 		if err != nil {
 			f := dataFault("condition", "", "the condition when cannot be computed for this row: %v", err)
 			return false, &f
@@ -354,7 +360,7 @@ func (b *Binding) decide(r *Record, cells []string) (skip bool, fault *Fault) {
 	if m.kindOf == nil {
 		return false, nil
 	}
-	name, err := m.kindOf.eval(r.values, row)
+	name, err := m.kindOf.eval(r.values, row.byHeader)
 	if err != nil {
 		f := dataFault("kind_unknown", "", "the kind cannot be computed for this row: %v", err)
 		return false, &f
@@ -374,9 +380,8 @@ func (b *Binding) decide(r *Record, cells []string) (skip bool, fault *Fault) {
 
 // checkNeeds names every field that the kind needs and the row leaves empty.
 func (b *Binding) checkNeeds(r *Record) (faults []Fault) {
-	for _, need := range plans[r.Kind].needs {
-		names := strings.Split(need, "|")
-		if slices.ContainsFunc(names, func(n string) bool { return r.values[n].text != "" }) {
+	for _, names := range plans[r.Kind].anyOf {
+		if slices.ContainsFunc(names, func(n string) bool { return r.values.text(n) != "" }) {
 			continue
 		}
 		var columns []string

@@ -4,8 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"hash"
-	"io"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -49,12 +48,23 @@ func WorldwideID(tenant, source, key string) string {
 // ContentHash is a SHA-256 of a record's mapped cells by field name. The order of columns does not matter, nor do columns
 // that are not mapped.
 func ContentHash(cells map[string]string) []byte {
-	h := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(cells)) {
-		writePart(h, name)
-		writePart(h, cells[name])
+	return ContentHashSorted(func(yield func(name, cell string) bool) {
+		for _, name := range slices.Sorted(maps.Keys(cells)) {
+			if !yield(name, cells[name]) {
+				return
+			}
+		}
+	})
+}
+
+// ContentHashSorted is ContentHash of cells that come in the order of their names, for who makes many.
+func ContentHashSorted(cells iter.Seq2[string, string]) []byte {
+	all := make([]byte, 0, 1<<10)
+	for name, cell := range cells {
+		all = appendPart(appendPart(all, name), cell)
 	}
-	return h.Sum(nil)
+	sum := sha256.Sum256(all)
+	return sum[:]
 }
 
 // CorrelationID is shared by every event, posting and command of one order, and is their W3C trace id: 32 hex digits.
@@ -86,17 +96,15 @@ func isTraceID(s string) bool {
 }
 
 func hashOf(parts ...string) []byte {
-	h := sha256.New()
+	all := make([]byte, 0, 512)
 	for _, part := range parts {
-		writePart(h, part)
+		all = appendPart(all, part)
 	}
-	return h.Sum(nil)
+	sum := sha256.Sum256(all)
+	return sum[:]
 }
 
-// writePart keeps parts apart: without the length, ("a", "bc") and ("ab", "c") would be one cause. A hash never fails.
-func writePart(h hash.Hash, part string) {
-	var length [8]byte
-	binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-	h.Write(length[:])
-	io.WriteString(h, part)
+// appendPart keeps parts apart: without the length, ("a", "bc") and ("ab", "c") would be one cause.
+func appendPart(all []byte, part string) []byte {
+	return append(binary.BigEndian.AppendUint64(all, uint64(len(part))), part...)
 }

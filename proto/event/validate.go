@@ -116,17 +116,22 @@ func needsSubject(k docklinev1.EventKind) bool {
 }
 
 // plainText says of an event that was decoded from data that validText would find nothing, without looking at each field: the decoder
-// takes no text that is not UTF-8, a zero character would be a zero byte, and there are no times but those of the head and of
-// lines. It need not see all that is well.
+// takes no text that is not UTF-8, a zero character would be a zero byte, and there are no times but those of the head, of
+// lines and a shipment's cut-off. It need not see all that is well.
 func plainText(e *docklinev1.Event, data []byte) bool {
 	if len(data) == 0 || bytes.Count(data, zero) != bytes.Count(e.ContentHash, zero) || e.CapturedAt != nil && e.CapturedAt.CheckValid() != nil {
 		return false
 	}
-	switch e.Payload.(type) {
+	switch p := e.Payload.(type) {
+	case *docklinev1.Event_Shipment:
+		if p.Shipment.GetCarrierCutoff() != nil && p.Shipment.CarrierCutoff.CheckValid() != nil {
+			return false
+		}
 	case *docklinev1.Event_Pick, *docklinev1.Event_Pack, *docklinev1.Event_Count:
-		return !slices.ContainsFunc(Lines(e), func(l *docklinev1.Line) bool { return l.ExpiresAt != nil && l.ExpiresAt.CheckValid() != nil })
+	default:
+		return false
 	}
-	return false
+	return !slices.ContainsFunc(Lines(e), func(l *docklinev1.Line) bool { return l.ExpiresAt != nil && l.ExpiresAt.CheckValid() != nil })
 }
 
 var zero = []byte{0}

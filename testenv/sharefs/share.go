@@ -93,14 +93,20 @@ func New(dir string, seed uint64) (*Share, error) {
 		return nil, err
 	}
 	s.at[st.Ino] = s.Dir
+	return s, s.Mount()
+}
+
+// Mount shows the share at its mount point, again where it was unmounted.
+func (s *Share) Mount() error {
+	ino := inode(s.Dir)
 	zero := time.Duration(0)
 	var err error
-	s.server, err = fs.Mount(s.Mountpoint, &node{share: s, ino: st.Ino}, &fs.Options{AttrTimeout: &zero, EntryTimeout: &zero, RootStableAttr: &fs.StableAttr{Mode: syscall.S_IFDIR, Ino: st.Ino},
+	s.server, err = fs.Mount(s.Mountpoint, &node{share: s, ino: ino}, &fs.Options{AttrTimeout: &zero, EntryTimeout: &zero, RootStableAttr: &fs.StableAttr{Mode: syscall.S_IFDIR, Ino: ino},
 		MountOptions: fuse.MountOptions{DirectMountStrict: true, FsName: "sharefs", Name: "sharefs"}})
 	if err != nil {
-		return nil, fmt.Errorf("mount %s: %w", s.Mountpoint, err)
+		return fmt.Errorf("mount %s: %w", s.Mountpoint, err)
 	}
-	return s, nil
+	return nil
 }
 
 // Unmount ends the use of the share. Whoever used it must be gone.

@@ -46,6 +46,7 @@ type Reader struct {
 	ended bool
 	err   error
 	line  int
+	width int // cells of the row before
 }
 
 // NewReader begins a file. The format must be without Faults.
@@ -95,6 +96,9 @@ func (r *Reader) trim() {
 // Encoding is the one that the file is read in: that of its byte order mark, or else of the format.
 func (r *Reader) Encoding() string { return r.encoding }
 
+// ascii says that the encoding's first half is ASCII.
+func (r *Reader) ascii() bool { return !strings.HasPrefix(r.encoding, "utf-16") }
+
 // Skip leaves out n lines, whatever they hold.
 func (r *Reader) Skip(n int) {
 	for range n {
@@ -116,8 +120,9 @@ func (r *Reader) Next() (Row, bool) {
 
 // next tries to read one row. Where a quotation mark is wrong, the first line alone is at fault, and reading goes on behind it.
 func (r *Reader) next() Row {
-	s := scan{data: r.rest, decode: r.decode, delimiter: r.format.delimiter(), quote: r.format.quote(), multiline: r.format.Multiline}
+	s := scan{data: r.rest, decode: r.decode, delimiter: r.format.delimiter(), quote: r.format.quote(), multiline: r.format.Multiline, ascii: r.ascii(), cells: make([]string, 0, r.width)}
 	s.row()
+	r.width = len(s.cells)
 	row := Row{Line: r.line, Cells: s.cells, Fault: s.fault}
 	if s.end > MaxRowBytes && (s.fault == nil || s.fault.Code != codeQuote) {
 		row.Cells, row.Fault = nil, &Fault{codeTooLong, 0, fmt.Sprintf("the line has more than %d MiB; is another sign the line end, or is it no text file?", MaxRowBytes>>20)}
@@ -140,7 +145,7 @@ func (r *Reader) next() Row {
 // takeLine takes the next line without reading its cells.
 func (r *Reader) takeLine() (raw []byte, ended bool) {
 	r.fill()
-	s := scan{data: r.rest, decode: r.decode, delimiter: none, quote: none}
+	s := scan{data: r.rest, decode: r.decode, delimiter: none, quote: none, ascii: r.ascii()}
 	s.row()
 	raw, ended = r.rest[:s.end], s.at > s.end
 	if s.end > MaxRowBytes {
@@ -193,6 +198,8 @@ type scan struct {
 	decode           decoder
 	delimiter, quote rune
 	multiline        bool
+	// ascii: a byte below 0x80 is the character of that number, whatever stands around it.
+	ascii bool
 
 	at    int // behind the row and its line end
 	end   int // behind the row, before its line end
@@ -246,6 +253,9 @@ func (s *scan) take() {
 
 // plain reads a cell without quotation marks around it; those within it stand for themselves. It says whether another follows.
 func (s *scan) plain() bool {
+	if s.ascii {
+		s.run()
+	}
 	for {
 		r, size := s.peek()
 		if r == s.delimiter && size > 0 {
@@ -260,6 +270,19 @@ func (s *scan) plain() bool {
 		s.cell.WriteRune(r)
 		s.at += size
 	}
+}
+
+// run takes characters of ASCII up to the end of the cell, or to another character: at once, since most cells have no others.
+func (s *scan) run() {
+	begin := s.at
+	for s.at < len(s.data) {
+		c := s.data[s.at]
+		if c == '\n' || c == '\r' || c == 0 || c >= utf8.RuneSelf || rune(c) == s.delimiter {
+			break
+		}
+		s.at++
+	}
+	s.cell.Write(s.data[begin:s.at])
 }
 
 // lineEnd takes a line end (CR LF, LF or CR) or the end of the data.

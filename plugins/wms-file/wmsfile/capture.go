@@ -1,14 +1,12 @@
 package wmsfile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -37,8 +35,11 @@ type capture struct {
 	partner  *partner
 	answered *ledger
 	in       inbox
-	// remote is nil where the folders are on this machine.
+	// store is where the files lie that the WMS wrote and those that were put away; remote is nil where that is this machine.
+	store  store
 	remote *outbox
+	// mounts are the shares that the folders lie on.
+	mounts *mounts
 	now    func() time.Time
 	log    *slog.Logger
 
@@ -72,7 +73,7 @@ type stuck struct {
 	at   spot // where its result may lie
 }
 
-func newCapture(s *setup, start plugins.Start, with *partner, in inbox, out plugins.Stream, now func() time.Time, log *slog.Logger) (*capture, error) {
+func newCapture(s *setup, start plugins.Start, with *partner, in inbox, remote *outbox, out plugins.Stream, now func() time.Time, log *slog.Logger) (*capture, error) {
 	cur, err := parseCursor(start.Cursor)
 	if err != nil {
 		return nil, err
@@ -88,8 +89,16 @@ func newCapture(s *setup, start plugins.Start, with *partner, in inbox, out plug
 	for _, st := range s.streams {
 		st.partner = with
 	}
-	return &capture{setup: s, folder: &folder{setup: s, seen: map[string]observed{}}, out: out, cursor: cur, memory: mem, partner: with, answered: answered, in: in, now: now, log: log,
-		stuck: map[string]stuck{}, seconds: openSeconds(start.DataDir, s), changing: map[string]time.Time{}}, nil
+	lie, watched := store(localStore{}), s
+	if remote != nil {
+		lie, watched = remoteStore{remote.server}, remote.setup
+	}
+	told := reports{store: lie, inbox: in.check}
+	if remote != nil {
+		told.shown, told.inbox = remote.shown(), nil
+	}
+	return &capture{setup: s, reports: told, store: lie, remote: remote, folder: &folder{setup: s, seen: map[string]observed{}, copies: remote != nil}, out: out, cursor: cur, memory: mem, partner: with, answered: answered, in: in, now: now, log: log,
+		stuck: map[string]stuck{}, mounts: openMounts(start.DataDir, s.MustHold), seconds: openSeconds(start.DataDir, lie, watched), changing: map[string]time.Time{}}, nil
 }
 
 // run reads until ctx ends.
@@ -111,11 +120,9 @@ func (c *capture) run(ctx context.Context) error {
 // step looks at the folder once, tells what is new and puts away what is durable.
 func (c *capture) step(ctx context.Context) error {
 	now := c.now()
-	if c.remote != nil {
-		if err := c.remote.fetch(now); err != nil {
-			c.reports.folder(c.remote.dir, err)
-			return c.report(now)
-		}
+	if folder, err := c.reach(now); err != nil {
+		c.reports.folder(folder, err)
+		return c.report(now)
 	}
 	if err := c.recover(ctx); errors.As(err, new(*awayError)) {
 		c.reports.folder(c.setup.Archive, err)
@@ -138,7 +145,8 @@ func (c *capture) step(ctx context.Context) error {
 	c.reports.folder(c.setup.Outbound, nil)
 	seen := c.folder.seen
 	if c.remote != nil {
-		waiting = append(waiting, c.remote.waiting...) // there, and so not told
+		waiting = append(c.remote.stamped(waiting), c.remote.waiting...) // there, and so not told
+		complete = c.remote.stamped(complete)
 		maps.Copy(c.folder.odd, c.remote.odd)
 		seen = maps.Clone(c.remote.seen)
 		maps.Copy(seen, c.folder.seen)
@@ -174,6 +182,14 @@ func (c *capture) step(ctx context.Context) error {
 	}
 	c.reports.files(waiting, unknown, seen, c.changing, now)
 	return c.report(now)
+}
+
+// reach fetches what a server has, or looks whether the folders are those that they were; else it says which one cannot be used, and why.
+func (c *capture) reach(now time.Time) (folder string, err error) {
+	if c.remote != nil {
+		return c.remote.shown(), c.remote.fetch(now)
+	}
+	return c.setup.Outbound, c.mounts.check(c.setup.Outbound)
 }
 
 // isDone says that a file was told whole and is only to be put away: its marker may be gone already.
@@ -229,7 +245,7 @@ func (c *capture) take(ctx context.Context, file found) (took bool, err error) {
 	f := finished{file: file, entry: entry}
 	if before, ok := c.memory.find(file.stream, body.hash); ok && !entry.Done && entry.Items == 0 {
 		f.result = c.readQuietly(file.stream, body, err)
-		c.hold(file.stream, body, f.result)
+		c.hold(file, f.result)
 		f.result.Repeated = fmt.Sprintf("%s, taken at %s", before.Name, before.At.Format(time.RFC3339))
 		c.cursor.forget(file.name)
 		c.finish = append(c.finish, f)
@@ -240,7 +256,7 @@ func (c *capture) take(ctx context.Context, file found) (took bool, err error) {
 		c.finish = append(c.finish, f)
 		return true, nil
 	}
-	if err := c.tell(ctx, file.stream, body, err, entry, &f.result); err != nil {
+	if err := c.tell(ctx, file, body, err, entry, &f.result); err != nil {
 		return false, err
 	}
 	if f.result.broken != nil {
@@ -260,7 +276,8 @@ func (c *capture) readQuietly(s *stream, body content, tooBig error) Result {
 }
 
 // tell gives the events of a file, without those that were told before, and marks it as done.
-func (c *capture) tell(ctx context.Context, s *stream, body content, tooBig error, entry *taken, res *Result) error {
+func (c *capture) tell(ctx context.Context, file found, body content, tooBig error, entry *taken, res *Result) error {
+	s := file.stream
 	skip, item := entry.Items, 0
 	p := c.cursor.progress(s.Name)
 	for e := range s.events(body, tooBig, res) {
@@ -285,109 +302,18 @@ func (c *capture) tell(ctx context.Context, s *stream, body content, tooBig erro
 		c.cursor.Sequence = max(c.cursor.Sequence, c.memory.last) + 1
 		entry.Sequence = c.cursor.Sequence
 	}
-	if body.stamp.After(p.Stamp) {
-		p.Stamp = body.stamp
+	if file.stamp.After(p.Stamp) {
+		p.Stamp = file.stamp.UTC().Truncate(time.Microsecond)
 	}
-	c.hold(s, body, *res)
+	c.hold(file, *res)
 	return nil
 }
 
 // hold notes a file that was not read: its stream has a hole there.
-func (c *capture) hold(s *stream, body content, res Result) {
-	p, hole := c.cursor.progress(s.Name), held{body.name, body.stamp}
+func (c *capture) hold(file found, res Result) {
+	p, hole := c.cursor.progress(file.stream.Name), held{res.File, file.stamp}
 	if res.Unread && !slices.Contains(p.Held, hole) {
 		p.Held = append(p.Held, hole)
-	}
-}
-
-// emit gives a batch to the host: the events that wait, and the cursor behind them.
-func (c *capture) emit(ctx context.Context, through []*docklinev1.CompleteThrough) error {
-	batch := &docklinev1.CaptureBatch{Events: c.events, Cursor: c.cursor.encode(), CompleteThrough: through}
-	if err := c.out.Emit(ctx, batch); err != nil {
-		return err
-	}
-	c.events, c.bytes, c.dirty = nil, 0, false
-	return nil
-}
-
-// settle makes durable what was told and puts away the files that were read to their end. Before the host's ack no file moves.
-func (c *capture) settle(ctx context.Context, through []*docklinev1.CompleteThrough) error {
-	if len(c.events) > 0 || c.dirty || len(through) > 0 {
-		if err := c.emit(ctx, through); err != nil {
-			return err
-		}
-	}
-	if len(c.finish) == 0 {
-		return nil
-	}
-	if err := c.out.Flush(ctx); err != nil {
-		return err
-	}
-	for _, f := range c.finish {
-		c.putAway(f)
-	}
-	c.finish = nil
-	return errors.Join(c.memory.save(), c.seconds.save())
-}
-
-// putAway moves a file that is told and durable. What fails is tried again with the next step.
-func (c *capture) putAway(f finished) {
-	f.result.TakenAt, f.result.Sequence = c.now().UTC(), f.entry.Sequence
-	var at spot
-	err := c.exchanged(f)
-	if err == nil {
-		at, err = c.setup.move(f)
-	}
-	lies, name := err == nil && at != (spot{}), cmp.Or(at.name, f.file.name)
-	if err == nil && c.remote != nil {
-		dir := c.setup.Archive
-		if f.result.bad() {
-			dir = c.setup.Errors
-		}
-		err = c.remote.put(f.file.name, f.result.bad(), dir, name)
-	}
-	c.reports.moved(f.file.name, err, c.now())
-	if err != nil {
-		if at != (spot{}) && c.stuck[f.file.name].at != at && c.remote == nil {
-			c.seconds.add(at, f, true, c.now()) // a share may say that it failed, and have moved it
-		}
-		c.stuck[f.file.name] = stuck{f, f.file.size, f.file.mod, at}
-		return
-	}
-	if lies {
-		c.remember(f, at)
-	} else if s, ok := c.stuck[f.file.name]; ok {
-		c.vanished(s)
-	}
-	p := c.cursor.progress(f.result.Stream)
-	if at := slices.Index(p.Held, held{f.result.File, f.result.Modified}); at >= 0 {
-		p.Held[at].Name = name // where a person finds it
-		c.dirty = true
-	}
-	c.cursor.forget(f.file.name)
-	delete(c.stuck, f.file.name)
-	c.reports.taken = c.now()
-	c.log.Info("file taken", "file", f.result.File, "stream", f.result.Stream, "events", f.result.Events, "refused", f.result.Refused, "repeated", f.result.Repeated != "")
-}
-
-// vanished is for a file that could not be moved, and is gone: to where it belongs, where the share said that the move had failed, or a person has taken it.
-func (c *capture) vanished(s stuck) {
-	if s.at == (spot{}) {
-		return
-	}
-	if _, err := os.Lstat(filepath.Join(s.at.dir, s.at.name)); err == nil {
-		c.remember(s.finished, s.at)
-	}
-	c.seconds.leave(s.at, c.now())
-}
-
-// remember knows a file again that lies where it belongs. One that was not there may only have seemed so: it comes again, and is told and put away as the file that it is.
-func (c *capture) remember(f finished, at spot) {
-	if f.result.Repeated == "" && !f.result.Unread {
-		c.memory.add(remembered{Name: f.result.File, At: f.result.TakenAt, Key: memoryKey(f.file.stream, f.entry.Hash), Sequence: f.entry.Sequence})
-	}
-	if c.remote == nil {
-		c.seconds.add(at, f, false, c.now())
 	}
 }
 

@@ -30,11 +30,13 @@ type Config struct {
 	Poll     time.Duration `yaml:"poll"`
 	Settle   time.Duration `yaml:"settle"`
 	Complete Complete      `yaml:"complete"`
-	MaxMB    int           `yaml:"max_mb"`
-	Defaults Defaults      `yaml:"defaults"`
-	Files    []File        `yaml:"files"`
-	Commands Commands      `yaml:"commands"`
-	X12      Exchange      `yaml:"x12"`
+	// MustHold is a file that outbound and inbound must have, "" for none: what lacks it is the empty folder under a share that is not mounted.
+	MustHold string   `yaml:"must_hold"`
+	MaxMB    int      `yaml:"max_mb"`
+	Defaults Defaults `yaml:"defaults"`
+	Files    []File   `yaml:"files"`
+	Commands Commands `yaml:"commands"`
+	X12      Exchange `yaml:"x12"`
 	// SFTP is nil where the folders are on this machine.
 	SFTP *SFTP `yaml:"sftp"`
 }
@@ -195,6 +197,9 @@ func (l *loader) checkFolders(s *setup) {
 
 func (l *loader) checkComplete(s *setup) {
 	c := s.Complete
+	if strings.ContainsAny(s.MustHold, `/\`) {
+		l.fault("must_hold", "%q must be the name of a file in outbound and inbound, without a path; write for example must_hold: .dockline", s.MustHold)
+	}
 	if !slices.Contains([]string{byStable, byRename, byMarker}, c.By) {
 		l.fault("complete.by", "%q is not known; use stable, rename or marker", c.By)
 	}

@@ -1,6 +1,7 @@
 package wmsfile
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -18,7 +19,7 @@ const seenEvery = 5 * time.Second
 func (r *reports) folders(s *setup, now time.Time) ([]*docklinev1.DeviceHealth, bool) {
 	var list []*docklinev1.DeviceHealth
 	if s.Outbound != "" {
-		out := &docklinev1.DeviceHealth{Id: "outbound", Kind: "folder", Reachable: r.folderText == "", Text: s.Outbound}
+		out := &docklinev1.DeviceHealth{Id: "outbound", Kind: "folder", Reachable: r.folderText == "", Text: cmp.Or(r.shown, s.Outbound)}
 		if !out.Reachable {
 			out.Text = r.folderText
 		}
@@ -29,7 +30,7 @@ func (r *reports) folders(s *setup, now time.Time) ([]*docklinev1.DeviceHealth, 
 	}
 	if s.Inbound != "" {
 		in := &docklinev1.DeviceHealth{Id: "inbound", Kind: "folder", Reachable: true, Text: s.Inbound}
-		if err := r.inbox(s); err != nil {
+		if err := r.reachInbox(); err != nil {
 			in.Reachable = false
 			in.Text = fmt.Sprintf("Work cannot be written for the WMS (%v). Make the folder available to the agent's service account; what waits is written as soon as it is.", err)
 		}
@@ -45,12 +46,11 @@ func (r *reports) folders(s *setup, now time.Time) ([]*docklinev1.DeviceHealth, 
 	return list, true
 }
 
-// inbox says why the inbound folder cannot be written to. One on a server is asked when something is delivered, not with every look.
-func (r *reports) inbox(s *setup) error {
-	if s.SFTP != nil {
+func (r *reports) reachInbox() error {
+	if r.inbox == nil {
 		return nil
 	}
-	return isFolder(s.Inbound)
+	return r.inbox()
 }
 
 func isFolder(path string) error {

@@ -30,7 +30,7 @@ func ReadFile(config, path string, each func(*docklinev1.Event)) ([]LineFault, e
 		if !matches(s.Pattern, info.Name()) {
 			continue
 		}
-		body, err := loadFile(path, found{name: info.Name(), size: info.Size(), mod: info.ModTime(), stream: s})
+		body, err := loadFile(localStore{}, path, found{name: info.Name(), size: info.Size(), mod: info.ModTime(), stream: s})
 		if err != nil {
 			return nil, err
 		}
@@ -56,6 +56,9 @@ func SiteAt(t testing.TB, config, root string) Site {
 	s.root = root
 	return Site{s}
 }
+
+// OnMountpoint has the outbound folder be the mount point itself.
+func (s Site) OnMountpoint() { s.config = strings.Replace(s.config, s.root+"/out", s.root, 1) }
 
 // Start begins a run with the cursor that the host holds, as after a crash.
 func (s Site) Start() { s.capture = nil }

@@ -19,6 +19,8 @@ type found struct {
 	mod    time.Time
 	stream *stream // nil where no pattern fits
 	done   string  // the name of its marker, where there is one
+	// stamp is mod, or where that is ahead of our clock a time at which the file was not yet as it is.
+	stamp time.Time
 }
 
 // marker is the name of its marker, in the case that the WMS wrote.
@@ -34,7 +36,17 @@ type observed struct {
 	size  int64
 	mod   time.Time
 	since time.Time
-	done  string // the name of its marker
+	// before is the look before, at which it did not look so yet; zero where there was none.
+	before time.Time
+	done   string // the name of its marker
+}
+
+// stamp is the file's time. One that is ahead of our clock, because the server's is, says more than is true of what was told by then.
+func (o observed) stamp() time.Time {
+	if o.mod.After(o.since) && !o.since.IsZero() {
+		return o.before
+	}
+	return o.mod
 }
 
 // folder watches the outbound folder by looking at it: notifications do not come from network shares.
@@ -45,6 +57,10 @@ type folder struct {
 	odd map[string]error
 	// unseen are files that are listed and cannot be looked at.
 	unseen map[string]error
+	// looked is when it was listed last.
+	looked time.Time
+	// copies: what lies there was fetched whole, from where it was waited for.
+	copies bool
 }
 
 // emptyFor is how long an empty file is waited for: on a share a file can be there before its content is.
@@ -72,14 +88,15 @@ func (f *folder) scan(now time.Time, done func(name string) bool) (complete, wai
 		}
 		o := f.seen[file.name]
 		if f.unseen[file.name] != nil {
-			file.size, file.mod, seen[file.name] = o.size, o.mod, o
+			file.size, file.mod, file.stamp, seen[file.name] = o.size, o.mod, o.stamp(), o
 			waiting = append(waiting, file)
 			continue
 		}
 		if o.size != file.size || !o.mod.Equal(file.mod) || o.since.IsZero() {
-			o = observed{size: file.size, mod: file.mod, since: now}
+			o = observed{size: file.size, mod: file.mod, since: now, before: f.looked}
 		}
 		seen[file.name] = o
+		file.stamp = o.stamp()
 		file.done = f.markerOf(file.name, names)
 		if done(file.name) || f.complete(file, o, now) {
 			complete = append(complete, file)
@@ -87,7 +104,7 @@ func (f *folder) scan(now time.Time, done func(name string) bool) (complete, wai
 			waiting = append(waiting, file)
 		}
 	}
-	f.seen = seen
+	f.seen, f.looked = seen, now
 	slices.SortFunc(complete, func(a, b found) int {
 		if c := a.mod.Compare(b.mod); c != 0 {
 			return c
@@ -152,6 +169,9 @@ func (f *folder) notice(name string, mode fs.FileMode) {
 // ignored are temporary files, and markers of files that are there.
 func (f *folder) ignored(name string, names map[string]string) bool {
 	c := f.setup.Complete
+	if f.setup.MustHold != "" && folded(name) == folded(f.setup.MustHold) {
+		return true
+	}
 	if slices.ContainsFunc(c.Ignore, func(p string) bool { return matches(p, name) }) {
 		return true
 	}
@@ -165,7 +185,7 @@ func (f *folder) markerOf(name string, names map[string]string) string {
 }
 
 func (f *folder) complete(file found, o observed, now time.Time) bool {
-	if file.size == 0 && now.Sub(o.since) < emptyFor {
+	if file.size == 0 && !f.copies && now.Sub(o.since) < emptyFor {
 		return false
 	}
 	switch f.setup.Complete.By {
@@ -188,15 +208,15 @@ func (f *folder) load(file found) (content, error) {
 	if file.size > file.stream.maxBytes {
 		return newContent(file.name, fmt.Appendf(nil, "%s, %d bytes", file.name, file.size), file.mod), errTooBig
 	}
-	return loadFile(filepath.Join(f.setup.Outbound, file.name), file)
+	return loadFile(localStore{}, filepath.Join(f.setup.Outbound, file.name), file)
 }
 
-func loadFile(path string, file found) (content, error) {
-	body, err := readContent(file.name, file.mod, func() (io.ReadCloser, error) { return os.Open(path) })
+func loadFile(in store, path string, file found) (content, error) {
+	body, err := readContent(file.name, file.mod, func() (io.ReadCloser, error) { return in.open(path) })
 	if err != nil {
 		return content{}, err
 	}
-	info, err := os.Stat(path)
+	info, err := in.stat(path)
 	if err != nil {
 		return content{}, err
 	}

@@ -164,7 +164,7 @@ func (s *site) begin() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c, err := newCapture(set, plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}, with, localInbox(set.Inbound), s.host, func() time.Time { return s.clock }, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	c, err := newCapture(set, plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}, with, localInbox(set.Inbound), nil, s.host, func() time.Time { return s.clock }, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		s.t.Fatal(err)
 	}

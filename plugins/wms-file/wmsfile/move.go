@@ -37,12 +37,12 @@ func (s *setup) move(f finished) (at spot, err error) {
 	if at.name, err = freeName(at.dir, f.file.name, f.result.Sequence); err != nil {
 		return spot{}, err
 	}
-	if err := s.describe(at.dir, at.name, f); err != nil {
+	if err := f.describe(at); err != nil {
 		return at, err
 	}
 	// The WMS may have put its next file there while the result was written.
 	if now, err := os.Stat(from); err != nil || !sameFile(now, info) {
-		return at.unless(undescribe(at, err))
+		return at.unless(undescribe(localStore{}, at, err))
 	}
 	if s.Complete.By == byMarker {
 		// First, so that no marker stays behind and calls the next file of this name complete.
@@ -55,7 +55,7 @@ func (s *setup) move(f finished) (at spot, err error) {
 	case err != nil:
 		return at, err
 	case !moved:
-		return at.unless(undescribe(at, nil))
+		return at.unless(undescribe(localStore{}, at, nil))
 	}
 	return at, nil
 }
@@ -78,10 +78,10 @@ func sameFile(a, b os.FileInfo) bool {
 }
 
 // undescribe takes away the result of a file that did not come; err is why, or nil where another file lies in its place.
-func undescribe(at spot, err error) error {
+func undescribe(in store, at spot, err error) error {
 	for _, beside := range []string{at.name + resultSuffix, at.name + ".txt", insert(at.name, "rejected")} {
-		path := filepath.Join(at.dir, beside)
-		if left := errors.Join(gone(path), gone(path+".tmp")); left != nil {
+		path := in.join(at.dir, beside)
+		if left := errors.Join(in.gone(path), in.gone(path+".tmp")); left != nil {
 			return errors.Join(err, left)
 		}
 	}
@@ -91,26 +91,40 @@ func undescribe(at spot, err error) error {
 	return err
 }
 
-// describe writes the result and, for a bad file, what a person needs.
-func (s *setup) describe(dir, name string, f finished) error {
+// paper is a file that is written for a person beside one that was put away.
+type paper struct {
+	name string
+	raw  []byte
+}
+
+// papers are the result and, for a bad file, what a person needs; the result last.
+func (f finished) papers(name string) (all []paper, err error) {
 	if f.result.bad() {
 		rejected := ""
 		if f.result.rejected != nil {
 			rejected = insert(name, "rejected")
-			if err := writeWhole(filepath.Join(dir, rejected), f.result.rejected); err != nil {
-				return err
-			}
+			all = append(all, paper{rejected, f.result.rejected})
 		}
-		words := f.result.words(f.file.stream, rejected)
-		if err := writeWhole(filepath.Join(dir, name+".txt"), []byte(words)); err != nil {
-			return err
-		}
+		all = append(all, paper{name + ".txt", []byte(f.result.words(f.file.stream, rejected))})
 	}
 	raw, err := json.MarshalIndent(f.result, "", "  ")
 	if err != nil {
-		return fmt.Errorf("writing the result: %w", err)
+		return nil, fmt.Errorf("writing the result: %w", err)
 	}
-	return writeWhole(filepath.Join(dir, name+resultSuffix), append(raw, '\n'))
+	return append(all, paper{name + resultSuffix, append(raw, '\n')}), nil
+}
+
+func (f finished) describe(at spot) error {
+	all, err := f.papers(at.name)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if err := writeWhole(filepath.Join(at.dir, p.name), p.raw); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // freeName is the file's own name, or with the file's number in it where that is taken: WMS exports use names again.
@@ -164,12 +178,7 @@ func relocate(from, to string, read os.FileInfo) (moved bool, err error) {
 }
 
 // gone removes what may be there.
-func gone(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
-}
+func gone(path string) error { return localStore{}.gone(path) }
 
 // giveBack puts a file that nobody has read back where it was, or beside the one that has the name by now.
 func giveBack(from, to string) error {
@@ -179,7 +188,7 @@ func giveBack(from, to string) error {
 	}
 	// Somebody has the name, or there are no such links, as on most shares: then under a name that no WMS gives.
 	dir, name := filepath.Split(to)
-	beside, err := besideName(dir, name)
+	beside, err := besideName(localStore{}, dir, name)
 	if err == nil {
 		err = os.Rename(from, filepath.Join(dir, beside))
 	}
@@ -190,10 +199,10 @@ func giveBack(from, to string) error {
 }
 
 // besideName is a free name for a file that is given back, which its pattern fits.
-func besideName(dir, name string) (string, error) {
+func besideName(in store, dir, name string) (string, error) {
 	for n := 1; n < 1000; n++ {
 		free := insert(name, fmt.Sprintf("again-%d", n))
-		if _, err := os.Lstat(filepath.Join(dir, free)); errors.Is(err, os.ErrNotExist) {
+		if _, err := in.stat(in.join(dir, free)); errors.Is(err, os.ErrNotExist) {
 			return free, nil
 		} else if err != nil {
 			return "", err

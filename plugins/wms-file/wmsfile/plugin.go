@@ -5,6 +5,7 @@ import (
 	_ "embed" // the schema
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type Plugin struct {
 
 	mu      sync.Mutex
 	partner *partner
+	mounts  *mounts
 }
 
 // New makes the plugin as it runs under an agent.
@@ -63,7 +65,8 @@ func (p *Plugin) Capture(ctx context.Context, start plugins.Start, out plugins.S
 		return err
 	}
 	var remote *outbox
-	in := inbox(localInbox(s.Inbound))
+	shares := p.shares(start.DataDir, s)
+	in := inbox(onShare{localInbox(s.Inbound), s.Inbound, shares})
 	if s.SFTP != nil {
 		at := &server{SFTP: *s.SFTP}
 		defer at.close()
@@ -72,12 +75,22 @@ func (p *Plugin) Capture(ctx context.Context, start plugins.Start, out plugins.S
 			return err
 		}
 	}
-	c, err := newCapture(s, start, with, in, out, p.Now, p.Log)
+	c, err := newCapture(s, start, with, in, remote, out, p.Now, p.Log)
 	if err != nil {
 		return err
 	}
-	c.remote = remote
+	c.mounts = shares
 	return c.run(ctx)
+}
+
+// shares is what source and sink both know of the shares that the folders lie on.
+func (p *Plugin) shares(dataDir string, s *setup) *mounts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mounts == nil || filepath.Dir(p.mounts.path) != filepath.Clean(dataDir) || p.mounts.mustHold != s.MustHold {
+		p.mounts = openMounts(dataDir, s.MustHold)
+	}
+	return p.mounts
 }
 
 // CursorAt implements plugins.Rewinder: of the files that were put away, those taken since then come again.
@@ -86,12 +99,13 @@ func (p *Plugin) CursorAt(_ context.Context, start plugins.Start, since time.Tim
 	if err != nil {
 		return nil, "", err
 	}
+	in := store(localStore{})
 	if s.SFTP != nil {
-		if _, err := s.remote(start, nil); err != nil {
-			return nil, "", err
-		}
+		at := &server{SFTP: *s.SFTP}
+		defer at.close()
+		in = remoteStore{at}
 	}
-	return rewind(s, start.Cursor, since)
+	return rewind(in, s, start.Cursor, since)
 }
 
 // Open implements plugins.Sink.
@@ -107,7 +121,7 @@ func (p *Plugin) Open(_ context.Context, start plugins.Start) error {
 	if err != nil {
 		return err
 	}
-	in := inbox(localInbox(s.Inbound))
+	in := inbox(onShare{localInbox(s.Inbound), s.Inbound, p.shares(start.DataDir, s)})
 	if s.SFTP != nil {
 		in = remoteInbox{&server{SFTP: *s.SFTP}, s.Inbound}
 	}

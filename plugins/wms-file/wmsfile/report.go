@@ -23,8 +23,14 @@ type reports struct {
 	folderText string
 	waiting    []string
 	unknown    []string
-	refused    int // files in the error folder
-	trouble    map[string]trouble
+	refused    int // files in the error folder, when they were counted
+	counted    time.Time
+	// store is where the error folder is; shown is how a person calls the outbound folder, where that is not its path.
+	store store
+	shown string
+	// inbox says why the inbound folder cannot be written to. One on a server is asked when something is delivered, not with every look: nil.
+	inbox   func() error
+	trouble map[string]trouble
 	// rejected and late are orders that were sent in X12.
 	rejected, late []string
 	last           []*docklinev1.Condition
@@ -117,7 +123,7 @@ func (r *reports) conditions(s *setup, now time.Time) ([]*docklinev1.Condition, 
 		}
 		out = append(out, &docklinev1.Condition{Code: code, Title: title, Severity: severity, Text: text, Since: timestamppb.New(since[code])})
 	}
-	if n := r.refusedFiles(s.Errors); n > 0 {
+	if n := r.refusedFiles(s.Errors, now); n > 0 {
 		add("files_refused", "Refused files", docklinev1.Severity_SEVERITY_WARNING,
 			fmt.Sprintf("In %[2]s lie files that could not be taken whole: %[1]d. The text beside each says what is wrong and what to do; delete them once that is done.", n, s.Errors))
 	}
@@ -153,15 +159,21 @@ func (r *reports) conditions(s *setup, now time.Time) ([]*docklinev1.Condition, 
 	return out, changed
 }
 
+// countEvery is how often the files in an error folder on a server are counted while none is added.
+const countEvery = 30 * time.Second
+
 // refusedFiles counts by their results. While the folder cannot be looked at, what was there is.
-func (r *reports) refusedFiles(dir string) int {
-	entries, err := os.ReadDir(dir)
+func (r *reports) refusedFiles(dir string, now time.Time) int {
+	if r.store != (localStore{}) && now.Sub(r.counted) < countEvery {
+		return r.refused
+	}
+	entries, err := r.store.names(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return r.refused
 	}
-	r.refused = 0
+	r.refused, r.counted = 0, now
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), resultSuffix) {
+		if strings.HasSuffix(e, resultSuffix) {
 			r.refused++
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -63,13 +63,13 @@ func (c *capture) reread(ctx context.Context) error {
 }
 
 // rewind is the cursor from which the files taken since a time are read again, and what they are.
-func rewind(s *setup, raw []byte, since time.Time) (cursor []byte, what string, err error) {
+func rewind(in store, s *setup, raw []byte, since time.Time) (cursor []byte, what string, err error) {
 	cur, err := parseCursor(raw)
 	if err != nil {
 		return nil, "", err
 	}
 	first, count := uint64(0), 0
-	files, err := putAway(s, 0)
+	files, err := putAway(in, s, 0)
 	if err != nil {
 		return nil, "", err
 	}
@@ -93,7 +93,7 @@ func rewind(s *setup, raw []byte, since time.Time) (cursor []byte, what string, 
 
 func (c *capture) rereadOne(ctx context.Context, f put) error {
 	at := slices.IndexFunc(c.setup.streams, func(s *stream) bool { return s.Name == f.result.Stream })
-	info, err := os.Stat(f.path)
+	info, err := c.store.stat(f.path)
 	if at >= 0 && err != nil && !errors.Is(err, os.ErrNotExist) {
 		return &awayError{err}
 	}
@@ -103,7 +103,11 @@ func (c *capture) rereadOne(ctx context.Context, f put) error {
 	}
 	s := c.setup.streams[at]
 	// Under the name and time that it had: they are part of what its dead letters say.
-	body, err := loadFile(f.path, found{name: filepath.Base(f.path), size: info.Size(), mod: info.ModTime(), stream: s})
+	file := found{name: f.result.File, size: info.Size(), mod: info.ModTime(), stream: s}
+	if !f.result.Modified.After(f.result.TakenAt) { // else the server's clock was ahead
+		file.stamp = f.result.Modified
+	}
+	body, err := loadFile(c.store, f.path, file)
 	if err != nil {
 		return &awayError{err}
 	}
@@ -115,7 +119,7 @@ func (c *capture) rereadOne(ctx context.Context, f put) error {
 	entry := c.cursor.begun(f.result.File, s, body.hash)
 	entry.Sequence = f.result.Sequence
 	var res Result
-	if err := c.tell(ctx, s, body, nil, entry, &res); err != nil {
+	if err := c.tell(ctx, file, body, nil, entry, &res); err != nil {
 		return err
 	}
 	if res.broken != nil {
@@ -127,32 +131,41 @@ func (c *capture) rereadOne(ctx context.Context, f put) error {
 }
 
 // later lists what was put away after the cursor, in order.
-func (c *capture) later() ([]put, error) { return putAway(c.setup, c.cursor.Sequence) }
+func (c *capture) later() ([]put, error) { return putAway(c.store, c.seconds.s, c.cursor.Sequence) }
+
+func readAll(in store, path string) ([]byte, error) {
+	f, err := in.open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
 
 // putAway lists what was put away with a sequence above after, in order.
-func putAway(s *setup, after uint64) ([]put, error) {
-	if _, err := os.Stat(s.Outbound); err != nil {
+func putAway(in store, s *setup, after uint64) ([]put, error) {
+	if _, err := in.stat(s.Outbound); err != nil {
 		return nil, err // a share that is not there says of its folders that they are not either
 	}
 	var out []put
 	for _, dir := range []string{s.Archive, s.Errors} {
-		entries, err := os.ReadDir(dir)
-		if info, stat := os.Stat(dir); errors.Is(err, os.ErrNotExist) || stat == nil && !info.IsDir() {
+		entries, err := in.names(dir)
+		if info, stat := in.stat(dir); errors.Is(err, os.ErrNotExist) || stat == nil && !info.IsDir() {
 			continue // nothing has been put away there
 		}
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range entries {
-			name, ok := strings.CutSuffix(e.Name(), resultSuffix)
+			name, ok := strings.CutSuffix(e, resultSuffix)
 			if !ok {
 				continue
 			}
-			raw, err := os.ReadFile(filepath.Join(dir, e.Name()))
+			raw, err := readAll(in, in.join(dir, e))
 			if err != nil && !errors.Is(err, os.ErrNotExist) {
 				return nil, err
 			}
-			p := put{path: filepath.Join(dir, name)}
+			p := put{path: in.join(dir, name)}
 			if err != nil || json.Unmarshal(raw, &p.result) != nil || p.result.Repeated != "" || p.result.Sequence <= after {
 				continue
 			}

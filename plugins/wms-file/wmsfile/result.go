@@ -2,6 +2,7 @@ package wmsfile
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -66,9 +67,13 @@ func (r *Result) bad() bool { return r.Unread || r.Refused > 0 || len(r.Faults) 
 
 // place names a line, and a column where there is one.
 func place(file string, line int, column string) string {
+	return placeBy("line", file, line, column)
+}
+
+func placeBy(unit, file string, line int, column string) string {
 	out := file
 	if line > 0 {
-		out += fmt.Sprintf(" line %d", line)
+		out += " " + unit + " " + strconv.Itoa(line)
 	}
 	if column != "" {
 		out += ", column " + column
@@ -78,7 +83,7 @@ func place(file string, line int, column string) string {
 
 // place names a line, or of a file that has none what it has instead.
 func (s *stream) place(file string, line int, column string) string {
-	return strings.Replace(place(file, line, column), file+" line ", file+" "+s.unit()+" ", 1)
+	return placeBy(s.unit(), file, line, column)
 }
 
 // unit is what the numbers of a file's places count.

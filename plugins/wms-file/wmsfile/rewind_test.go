@@ -35,7 +35,7 @@ func TestReadAgainSinceATime(t *testing.T) {
 		if from == 0 {
 			at = since.AddDate(-1, 0, 0)
 		}
-		cursor, what, err := rewind(set, s.host.cursor, at)
+		cursor, what, err := rewind(localStore{}, set, s.host.cursor, at)
 		if err != nil || !strings.HasPrefix(what, fmt.Sprint(6-from)+" files") {
 			t.Fatalf("%q, %v", what, err)
 		}
@@ -87,7 +87,7 @@ func (s *site) startAgain() error {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c, err := newCapture(set, plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}, with, localInbox(set.Inbound), s.host, func() time.Time { return s.clock }, slog.New(slog.DiscardHandler))
+	c, err := newCapture(set, plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}, with, localInbox(set.Inbound), nil, s.host, func() time.Time { return s.clock }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -18,8 +19,10 @@ import (
 // file that has moved. What has become more since then is given back, and read again: what was told of it is known by its ids.
 type seconds struct {
 	path string
-	s    *setup
-	due  []second
+	in   store
+	// s has the folders and how files are complete as they are configured, of the store.
+	s   *setup
+	due []second
 	// litter are results that were written of files that did not come there, and until when the file's name may still be shown.
 	litter map[spot]time.Time
 	dirty  bool
@@ -52,14 +55,15 @@ type secondsFile struct {
 }
 
 // openSeconds reads what was to be looked at. What cannot be read is done without: no promise rests on it.
-func openSeconds(dir string, s *setup) *seconds {
-	out := &seconds{path: filepath.Join(dir, "lately.json"), s: s, litter: map[spot]time.Time{}}
+func openSeconds(dir string, in store, s *setup) *seconds {
+	out := &seconds{path: filepath.Join(dir, "lately.json"), in: in, s: s, litter: map[spot]time.Time{}}
 	raw, err := os.ReadFile(out.path)
 	var held secondsFile
 	if err == nil && json.Unmarshal(raw, &held) == nil {
 		out.due = held.Due
 		for path, until := range held.Litter {
-			out.litter[spot{filepath.Dir(path), filepath.Base(path)}] = until
+			at := strings.LastIndexAny(path, `/\`) // of whichever system
+			out.litter[spot{path[:max(at, 1)], path[at+1:]}] = until
 		}
 	}
 	return out
@@ -71,7 +75,7 @@ func (l *seconds) save() error {
 	}
 	held := secondsFile{Due: l.due, Litter: map[string]time.Time{}}
 	for at, until := range l.litter {
-		held.Litter[filepath.Join(at.dir, at.name)] = until
+		held.Litter[l.in.join(at.dir, at.name)] = until
 	}
 	raw, err := json.Marshal(held)
 	if err != nil {
@@ -140,8 +144,8 @@ func (l *seconds) look(now time.Time) (back []string, err error) {
 // tidy takes away the results of files that did not come.
 func (l *seconds) tidy(now time.Time) {
 	maps.DeleteFunc(l.litter, func(at spot, until time.Time) bool {
-		_, err := os.Lstat(filepath.Join(at.dir, at.name))
-		done := err == nil && now.After(until) || errors.Is(err, os.ErrNotExist) && undescribe(at, nil) == nil
+		_, err := l.in.stat(l.in.join(at.dir, at.name))
+		done := err == nil && now.After(until) || errors.Is(err, os.ErrNotExist) && undescribe(l.in, at, nil) == nil
 		l.dirty = l.dirty || done
 		return done
 	})
@@ -149,12 +153,12 @@ func (l *seconds) tidy(now time.Time) {
 
 // grown says that a file holds something else than what was read of it. In the error folder, where people correct files, it must be what was read and more.
 func (l *seconds) grown(d *second) (bool, error) {
-	path := filepath.Join(d.Dir, d.Name)
-	info, err := os.Stat(path)
+	path := l.in.join(d.Dir, d.Name)
+	info, err := l.in.stat(path)
 	if err != nil || info.Size() == d.Size && info.ModTime().Equal(d.Mod) {
 		return false, err
 	}
-	in, err := os.Open(path)
+	in, err := l.in.open(path)
 	if err != nil {
 		return false, err
 	}
@@ -176,15 +180,15 @@ func (l *seconds) grown(d *second) (bool, error) {
 
 // giveBack puts a file into the outbound folder again, under a name that no WMS gives.
 func (l *seconds) giveBack(d *second) error {
-	name, err := besideName(l.s.Outbound, d.Name)
+	name, err := besideName(l.in, l.s.Outbound, d.Name)
 	if err != nil {
 		return err
 	}
-	to := filepath.Join(l.s.Outbound, name)
+	to := l.in.join(l.s.Outbound, name)
 	if l.s.Complete.By == byMarker {
-		if err := writeSynced(to+l.s.Complete.Marker, nil); err != nil {
+		if err := l.in.touch(to + l.s.Complete.Marker); err != nil {
 			return err
 		}
 	}
-	return os.Rename(filepath.Join(d.Dir, d.Name), to)
+	return l.in.rename(l.in.join(d.Dir, d.Name), to)
 }

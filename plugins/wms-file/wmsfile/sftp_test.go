@@ -1,165 +1,18 @@
 package wmsfile
 
 import (
-	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"net"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
-	"github.com/dockline/dockline/plugins"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
-
-// sshd is a real server on a free port of the loopback, with keys of its own.
-type sshd struct {
-	t                       *testing.T
-	dir, address, user      string
-	config, key, knownHosts string
-	cmd                     *exec.Cmd
-}
-
-func newKey(t *testing.T, path string) ssh.PublicKey {
-	t.Helper()
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(private, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	key, err := ssh.NewPublicKey(public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func newSSHD(t *testing.T) *sshd {
-	t.Helper()
-	path, err := exec.LookPath("/usr/sbin/sshd")
-	if err != nil {
-		t.Skip("SKIP-SERVER: no OpenSSH server: apt-get install --no-install-recommends openssh-server openssh-sftp-server")
-	}
-	me, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if me.Uid == "0" {
-		if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // where it parts with its rights
-			t.Fatal(err)
-		}
-	}
-	s := &sshd{t: t, dir: t.TempDir(), user: me.Username}
-	s.key, s.knownHosts, s.config = filepath.Join(s.dir, "key"), filepath.Join(s.dir, "known_hosts"), filepath.Join(s.dir, "sshd_config")
-	host := newKey(t, filepath.Join(s.dir, "host"))
-	mine := newKey(t, s.key)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.address = listener.Addr().String()
-	port := listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for file, text := range map[string]string{
-		"authorized": string(ssh.MarshalAuthorizedKey(mine)), "known_hosts": knownhosts.Line([]string{s.address}, host) + "\n",
-		"sshd_config": fmt.Sprintf("Port %d\nListenAddress 127.0.0.1\nHostKey %s/host\nAuthorizedKeysFile %s/authorized\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nPidFile none\nSubsystem sftp internal-sftp\n",
-			port, s.dir, s.dir),
-	} {
-		if err := os.WriteFile(filepath.Join(s.dir, file), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.cmd = exec.Command(path, "-D", "-e", "-f", s.config)
-	t.Cleanup(s.stop)
-	s.start()
-	return s
-}
-
-func (s *sshd) start() {
-	s.t.Helper()
-	s.cmd = exec.Command(s.cmd.Path, s.cmd.Args[1:]...)
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	waiting, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
-	defer cancel()
-	for {
-		conn, err := net.DialTimeout("tcp", s.address, time.Second)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		select {
-		case <-waiting.Done():
-			s.t.Fatalf("the server does not answer: %v", err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-func (s *sshd) stop() {
-	if s.cmd.Process != nil && s.cmd.ProcessState == nil {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-	}
-}
-
-// onServer is a site whose folders are on the server.
-func (s *sshd) site(t *testing.T, config string) *site {
-	t.Helper()
-	return newSite(t, config+fmt.Sprintf("sftp: {address: %q, user: %q, known_hosts: %q, key: %q}\n", s.address, s.user, s.knownHosts, s.key))
-}
-
-// connect begins a run against the server.
-func (s *site) connect() *server {
-	s.t.Helper()
-	set, faults := load([]byte(s.config))
-	if len(faults) > 0 {
-		s.t.Fatal(faults)
-	}
-	start := plugins.Start{Cursor: s.host.cursor, DataDir: s.dataDir}
-	at := &server{SFTP: *set.SFTP}
-	s.t.Cleanup(at.close)
-	in := remoteInbox{at, set.Inbound}
-	remote, err := set.remote(start, at)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	with, err := openPartner(s.dataDir, func() time.Time { return s.clock })
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if s.capture, err = newCapture(set, start, with, in, s.host, func() time.Time { return s.clock }, slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
-		s.t.Fatal(err)
-	}
-	s.capture.remote = remote
-	if err := s.capture.reread(context.Background()); err != nil {
-		s.t.Fatal(err)
-	}
-	return at
-}
 
 // A partner's SFTP server is a folder like any other: files are taken once, answered, and put away there; a line that is cut, a half-written file and a restart lose nothing and tell
 // nothing twice.

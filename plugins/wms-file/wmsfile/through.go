@@ -1,8 +1,8 @@
 package wmsfile
 
 import (
+	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -25,7 +25,7 @@ func (c *capture) completeThrough(now time.Time, waiting []found) []*docklinev1.
 		for _, w := range waiting {
 			if w.stream == s {
 				ok = true
-				at = earlier(at, w.mod.Add(-time.Microsecond))
+				at = earlier(at, w.stamp.Add(-time.Microsecond))
 			}
 		}
 		if settled := now.Add(-c.setup.Settle); !ok && settled.After(at) {
@@ -61,8 +61,8 @@ func (c *capture) tellEvery() time.Duration {
 // letGo forgets files that a person has taken out of the error folder.
 func (c *capture) letGo(p *progress) {
 	p.Held = slices.DeleteFunc(p.Held, func(h held) bool {
-		_, err := os.Stat(filepath.Join(c.setup.Errors, h.Name))
-		gone := os.IsNotExist(err) && !slices.ContainsFunc(c.cursor.Files, func(t *taken) bool { return t.Name == h.Name })
+		_, err := c.store.stat(c.store.join(c.setup.Errors, h.Name))
+		gone := errors.Is(err, os.ErrNotExist) && !slices.ContainsFunc(c.cursor.Files, func(t *taken) bool { return t.Name == h.Name })
 		c.dirty = c.dirty || gone
 		return gone
 	})

@@ -174,8 +174,12 @@ func (p *pass) set(set *x12.Set) ([]mapping.Fault, []x12.Note) {
 	var events []*docklinev1.Event
 	var faults []mapping.Fault
 	var notes []x12.Note
-	for _, m := range tellers {
-		told, wrong, where := p.tellSet(m, set)
+	var rows []edRow
+	for i, m := range tellers {
+		if i == 0 || !m.sameRows(tellers[i-1]) {
+			rows = edRows(set, m.Loops, m.Summary)
+		}
+		told, wrong, where := p.tellSet(m, set, rows)
 		events = append(events, told...)
 		for i, f := range wrong {
 			if !slices.Contains(faults, f) { // several mappings read the same element
@@ -200,32 +204,33 @@ func (p *pass) set(set *x12.Set) ([]mapping.Fault, []x12.Note) {
 }
 
 // tellSet makes the events of one mapping of a set. With every fault comes where in the set it stands.
-func (p *pass) tellSet(m *edMapping, set *x12.Set) (events []*docklinev1.Event, faults []mapping.Fault, notes []x12.Note) {
-	byKey := map[string][]*mapping.Record{}
-	var order []string
-	for _, row := range edRows(set, m.Loops, m.Summary) {
-		cells, at := m.cells(&row, p.exchange.Bin)
-		record, wrong := m.binding.Map(cells)
-		for _, f := range wrong {
-			fault, note := m.name(f, at, set)
-			faults, notes = append(faults, fault), append(notes, note)
+func (p *pass) tellSet(m *edMapping, set *x12.Set, rows []edRow) (events []*docklinev1.Event, faults []mapping.Fault, notes []x12.Note) {
+	var together [][]*mapping.Record // what makes one event each
+	groups := map[string]int{}
+	for i := range rows {
+		row := &rows[i]
+		record, wrong := m.binding.Map(m.cells(row, p.exchange.Bin))
+		if len(wrong) > 0 {
+			at := m.origins(row, p.exchange.Bin)
+			for _, f := range wrong {
+				fault, note := m.name(f, at, set)
+				faults, notes = append(faults, fault), append(notes, note)
+			}
 		}
 		if record == nil {
 			continue
 		}
 		record.Line = row.scopes[0][0].At
 		record.Place = p.place(p.content.name, record.Line, "")
-		key := record.Key
-		if !m.Group {
-			key = fmt.Sprint(row.number)
+		n, known := groups[record.Key]
+		if !m.Group || !known {
+			n, groups[record.Key] = len(together), len(together)
+			together = append(together, nil)
 		}
-		if byKey[key] == nil {
-			order = append(order, key)
-		}
-		byKey[key] = append(byKey[key], record)
+		together[n] = append(together[n], record)
 	}
-	for _, key := range order {
-		e, wrong := m.mapping.Event(0, byKey[key]...)
+	for _, records := range together {
+		e, wrong := m.mapping.Event(0, records...)
 		for _, f := range wrong {
 			faults, notes = append(faults, f), append(notes, x12.Note{Segment: "ST", Position: 1, SegmentCode: 8})
 		}
@@ -236,18 +241,30 @@ func (p *pass) tellSet(m *edMapping, set *x12.Set) (events []*docklinev1.Event, 
 	return events, faults, notes
 }
 
-// cells are a row's cells, and the segment that each comes from.
-func (m *edMapping) cells(row *edRow, bin string) ([]string, map[string]x12.Segment) {
-	cells, at := make([]string, len(m.header)), map[string]x12.Segment{}
+// sameRows says that two mappings of a set take it apart alike.
+func (m *edMapping) sameRows(o *edMapping) bool {
+	return slices.Equal(m.Loops, o.Loops) && slices.Equal(m.Summary, o.Summary)
+}
+
+func (m *edMapping) cells(row *edRow, bin string) []string {
+	cells := make([]string, len(m.header))
 	for i, places := range m.columns {
-		var s x12.Segment
-		cells[i], s = row.find(places, bin)
+		cells[i], _ = row.find(places, bin)
+	}
+	return cells
+}
+
+// origins are the segments that a row's cells come from, or would stand in.
+func (m *edMapping) origins(row *edRow, bin string) map[string]x12.Segment {
+	at := map[string]x12.Segment{}
+	for i, places := range m.columns {
+		_, s := row.find(places, bin)
 		if s.Name() == "" {
 			s = row.missing(places)
 		}
 		at[m.header[i]] = s
 	}
-	return cells, at
+	return at
 }
 
 // missing is where an element that is not there would stand: the segment of its name, or the row's first.
