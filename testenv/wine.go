@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,12 @@ func (w *Wine) value(name string) string {
 func (w *Wine) Path(name string) string {
 	return filepath.Join(w.Prefix, "drive_c", filepath.FromSlash(strings.ReplaceAll(strings.TrimPrefix(name, `C:`), `\`, "/")))
 }
+
+// Env is what a command needs to run a Windows program here: wine PROGRAM.
+func (w *Wine) Env() []string { return slices.Clone(w.env) }
+
+// Name is how that Windows names a file of this machine.
+func (*Wine) Name(path string) string { return "Z:" + strings.ReplaceAll(path, "/", `\`) }
 
 // Run runs a Windows program and returns what it said and its exit code, of which this machine sees the lowest eight bits.
 func (w *Wine) Run(t testing.TB, argv ...string) (said string, code int) {

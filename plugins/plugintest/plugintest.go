@@ -49,12 +49,30 @@ type World struct {
 
 // Run tries a plugin in process.
 func Run(t *testing.T, world func(t *testing.T) World) {
-	suite(t, world, func(t *testing.T, w World) *life { return inProcess(t, w.Plugin()) })
+	suite(t, world, func(name string) string { return name }, func(t *testing.T, w World) *life { return inProcess(t, w.Plugin()) })
 }
 
 // RunBinary tries the executable at path, the way that a host runs it.
 func RunBinary(t *testing.T, path string, world func(t *testing.T) World) {
-	suite(t, world, func(t *testing.T, _ World) *life { return asProcess(t, path) })
+	RunProgram(t, Program{Argv: []string{path}}, world)
+}
+
+// Program is an executable and how it is started: by itself, or by what plays its system on this machine.
+type Program struct {
+	// Argv is the command.
+	Argv []string
+	// Env is what the command needs beside what every plugin gets.
+	Env []string
+	// Folder is how the program names a folder of this machine; nil: by the same name.
+	Folder func(path string) string
+}
+
+// RunProgram tries an executable that is not started by its path alone.
+func RunProgram(t *testing.T, p Program, world func(t *testing.T) World) {
+	if p.Folder == nil {
+		p.Folder = func(path string) string { return path }
+	}
+	suite(t, world, p.Folder, func(t *testing.T, _ World) *life { return asProcess(t, p) })
 }
 
 // life is one life of a plugin's process. kill ends it without warning.
@@ -82,16 +100,16 @@ func inProcess(t *testing.T, p plugins.Plugin) *life {
 	return &life{plugins.NewClient(conn), kill}
 }
 
-func asProcess(t *testing.T, path string) *life {
+func asProcess(t *testing.T, p Program) *life {
 	t.Helper()
-	cmd := exec.Command(path)
+	cmd := exec.Command(p.Argv[0], p.Argv[1:]...)
 	// A process that is killed leaves its socket; t.TempDir is too long a path for one.
 	sockets, err := os.MkdirTemp("", "plugintest")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(sockets) })
-	cmd.Env = []string{plugin.EnvUnixSocketDir + "=" + sockets, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = append([]string{plugin.EnvUnixSocketDir + "=" + sockets, "PATH=" + os.Getenv("PATH")}, p.Env...)
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig: plugins.Handshake, VersionedPlugins: plugins.ClientVersions(), Cmd: cmd, AutoMTLS: true, SkipHostEnv: true,
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC}, StartTimeout: startWithin, Logger: hclog.NewNullLogger(),
@@ -99,7 +117,7 @@ func asProcess(t *testing.T, path string) *life {
 	t.Cleanup(client.Kill)
 	protocol, err := client.Client()
 	if err != nil {
-		t.Fatalf("start %s: %v", path, err)
+		t.Fatalf("start %s: %v", strings.Join(p.Argv, " "), err)
 	}
 	api, err := protocol.Dispense(plugins.Name)
 	if err != nil {
@@ -112,7 +130,7 @@ func asProcess(t *testing.T, path string) *life {
 }
 
 // suite runs every test that concerns the plugin.
-func suite(t *testing.T, world func(t *testing.T) World, start func(*testing.T, World) *life) {
+func suite(t *testing.T, world func(t *testing.T) World, folder func(string) string, start func(*testing.T, World) *life) {
 	t.Helper()
 	tests := []struct {
 		name string
@@ -149,7 +167,7 @@ func suite(t *testing.T, world func(t *testing.T) World, start func(*testing.T, 
 			if w.Prepare != nil {
 				w.Prepare(t, dataDir)
 			}
-			test.run(&bench{T: t, World: w, ctx: ctx, dataDir: dataDir, life: func() *life { return start(t, w) }})
+			test.run(&bench{T: t, World: w, ctx: ctx, dataDir: folder(dataDir), life: func() *life { return start(t, w) }})
 		})
 	}
 }
