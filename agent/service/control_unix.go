@@ -110,7 +110,13 @@ func removable() error {
 		return ErrNotInstalled
 	}
 	if _, err := os.Stat(installedUnit); err != nil {
-		return errors.New("uninstall: a package installed the service: remove the package")
+		return errors.New("uninstall: a package installed the service: remove the package (apt-get remove dockline-agent, or dnf remove dockline-agent); its data stays")
+	}
+	for _, path := range unitPaths {
+		if _, err := os.Stat(path); err == nil && path != installedUnit {
+			return fmt.Errorf("uninstall: %s, which an earlier `dockline-agent install` or a person has written, hides the service of the package. To go on with the package's: "+
+				"rm %s && systemctl daemon-reload && systemctl restart %s. To remove all of it remove the package first", installedUnit, installedUnit, Name)
+		}
 	}
 	return nil
 }

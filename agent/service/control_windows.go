@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"time"
+	"unsafe"
 
 	"github.com/kardianos/service"
 	"golang.org/x/sys/windows"
@@ -72,7 +73,37 @@ func programEnd() (wait func()) {
 }
 
 func prepare(c Config) (service.KeyValue, error) {
+	if err := Claim(c.ConfigPath); err != nil {
+		return nil, err
+	}
 	return nil, os.MkdirAll(c.DataDir, 0o750)
+}
+
+// upgradeCode is what all versions of the Windows Installer package have in common (installers/windows/agent.wxs).
+const upgradeCode = "{DD828AF2-E1DD-4A24-A632-B4C06B9FEBED}"
+
+var enumRelatedProducts = windows.NewLazySystemDLL("msi.dll").NewProc("MsiEnumRelatedProductsW")
+
+// packaged is the product code of the Windows Installer package that is installed here, "" without one
+// (https://learn.microsoft.com/windows/win32/api/msi/nf-msi-msienumrelatedproductsw).
+func packaged() (string, error) {
+	if err := enumRelatedProducts.Find(); err != nil {
+		return "", nil // a Windows without Windows Installer has no package of ours
+	}
+	upgrade, err := windows.UTF16PtrFromString(upgradeCode)
+	if err != nil {
+		return "", err
+	}
+	var product [39]uint16
+	result, _, _ := enumRelatedProducts.Call(uintptr(unsafe.Pointer(upgrade)), 0, 0, uintptr(unsafe.Pointer(&product[0])))
+	switch code := windows.Errno(result); code {
+	case windows.ERROR_SUCCESS:
+		return windows.UTF16ToString(product[:]), nil
+	case windows.ERROR_NO_MORE_ITEMS:
+		return "", nil
+	default:
+		return "", fmt.Errorf("ask Windows Installer for the package: %w", code)
+	}
 }
 
 func removable() error {
@@ -82,6 +113,13 @@ func removable() error {
 	}
 	if is == absent {
 		return ErrNotInstalled
+	}
+	product, err := packaged()
+	if err != nil {
+		return fmt.Errorf("uninstall: %w", err)
+	}
+	if product != "" {
+		return fmt.Errorf("uninstall: a package installed the service: remove the package, in Settings under Apps, or by msiexec /x %s /qn; its data stays", product)
 	}
 	return nil
 }

@@ -105,9 +105,9 @@ func (r *registered) Set(a Aspect, value string) error {
 		return r.change(windows.SERVICE_CONFIG_SERVICE_SID_INFO, unsafe.Pointer(&kind))
 	case EventSource:
 		return setEventSource()
-	case FolderRights:
+	case FolderRights: // value is folderRights
 		for _, folder := range r.folders {
-			if err := setRights(folder, value); err != nil {
+			if err := claim(folder); err != nil {
 				return err
 			}
 		}

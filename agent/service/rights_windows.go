@@ -3,7 +3,6 @@ package service
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -27,14 +26,16 @@ func rightsOf(folders []string) (sddl string, err error) {
 	return sddl, nil
 }
 
-// setRights makes the folder where it is not there. What lies in it inherits.
+// setRights closes a folder. What lies in it inherits.
 func setRights(folder, sddl string) error {
 	if filepath.VolumeName(folder)+`\` == filepath.Clean(folder) {
 		return fmt.Errorf("%s is a whole disk: give the agent a folder of its own", folder)
 	}
-	if err := os.MkdirAll(folder, 0o750); err != nil {
-		return err
-	}
+	return setSecurity(folder, sddl, windows.PROTECTED_DACL_SECURITY_INFORMATION)
+}
+
+// setSecurity gives a file or folder owner and access of sddl; inherits says whether what the folder above gives reaches in.
+func setSecurity(path, sddl string, inherits windows.SECURITY_INFORMATION) error {
 	d, err := windows.SecurityDescriptorFromString(sddl)
 	if err != nil {
 		return err
@@ -47,6 +48,6 @@ func setRights(folder, sddl string) error {
 	if err != nil {
 		return err
 	}
-	const what = windows.OWNER_SECURITY_INFORMATION | windows.DACL_SECURITY_INFORMATION | windows.PROTECTED_DACL_SECURITY_INFORMATION
-	return windows.SetNamedSecurityInfo(folder, windows.SE_FILE_OBJECT, what, owner, nil, list, nil)
+	what := windows.OWNER_SECURITY_INFORMATION | windows.DACL_SECURITY_INFORMATION | inherits
+	return windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, what, owner, nil, list, nil)
 }

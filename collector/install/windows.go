@@ -5,7 +5,9 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"text/template"
@@ -25,19 +27,28 @@ func (o *Offer) HasWindows() bool {
 	return err == nil
 }
 
-// WindowsCommand is Command for a Windows machine, to be run in a PowerShell of an administrator. It needs the curl.exe that Windows has since
-// 2018. As there, only the bytes that have the fingerprint are trusted. Nothing in it is quoted twice, so that it survives being sent by mail.
+// WindowsCommand is Command for a Windows machine, to be run in a PowerShell of an administrator. It needs the curl.exe that Windows
+// has in System32, of 7.60 or newer: before it Windows' own kind of TLS (Schannel) did not obey --cacert (curl/curl#1325), and nothing is fetched. As there,
+// only the bytes that have the fingerprint are trusted, and the files have a name that nobody can know before: where the system itself runs it, others may
+// write into its folder for temporary files. Nothing in it is quoted twice, so that it survives being sent by mail.
 func WindowsCommand(collector, fingerprint, token string, plugins []byte) string {
 	section := ""
 	if len(plugins) > 0 {
 		section = " " + base64.StdEncoding.EncodeToString(plugins)
 	}
-	return fmt.Sprintf("$f=Join-Path $env:TEMP dockline-site; curl.exe -fsSko \"$f.pem\" %[1]s%[4]sca/%[2]s.pem; "+
+	return fmt.Sprintf("$f=Join-Path $env:TEMP ('dockline-'+[Guid]::NewGuid()); curl.exe -fsSko \"$f.pem\" %[1]s%[4]sca/%[2]s.pem; "+
 		"$d=[Convert]::FromBase64String(-join((Get-Content \"$f.pem\") -notmatch '---')); "+
 		"if(([BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($d)) -replace '-') -ne '%[2]s'){throw 'this is not the collector'}; "+
 		"Set-Content \"$f.pem\" ('-----BEGIN CERTIFICATE-----',[Convert]::ToBase64String($d,'InsertLineBreaks'),'-----END CERTIFICATE-----'); "+
 		"curl.exe -fsSo \"$f.ps1\" --ssl-no-revoke --cacert \"$f.pem\" %[1]s%[4]s%[5]s; if($LASTEXITCODE){throw 'the script cannot be fetched'}; "+
 		"'%[3]s' | powershell.exe -NoProfile -ExecutionPolicy Bypass -File \"$f.ps1\" %[2]s%[6]s", collector, fingerprint, token, Path, WindowsScript, section)
+}
+
+// Unnamed says whether a collector's address is a number. A curl.exe with Schannel before the end of 2024 holds certificates against names alone
+// (curl/curl#15149), so that WindowsCommand fetches nothing there.
+func Unnamed(collector string) bool {
+	u, err := url.Parse(collector)
+	return err == nil && net.ParseIP(u.Hostname()) != nil
 }
 
 func (o *Offer) windows(w http.ResponseWriter) {

@@ -33,6 +33,28 @@ func TestTheWindowsScript(t *testing.T) {
 		t.Error("a place was not filled")
 	}
 	whole(t, script)
+	// PowerShell 5.1 reads the standard input itself where a script has its variable for it (ConsoleHost.cs, IsUsingDollarInput).
+	for _, trap := range []string{"$input", "[Parameter", "[CmdletBinding", "Invoke-WebRequest", "Invoke-RestMethod"} {
+		if strings.Contains(strings.ToLower(script), strings.ToLower(trap)) {
+			t.Errorf("the script has %s", trap)
+		}
+	}
+	// Each program that it runs is asked how it ended, but for the last, which says how the agent is.
+	lines := strings.Split(script, "\n")
+	for n, line := range lines {
+		if !regexp.MustCompile(`(^|[^$=] |\| )& `).MatchString(strings.TrimSpace(line)) || strings.Contains(line, "& $agent status") || strings.Contains(line, "& $agent version") {
+			continue
+		}
+		if !strings.Contains(lines[n+1], "$LASTEXITCODE -ne 0") {
+			t.Errorf("nobody looks how this ends: %s", line)
+		}
+	}
+	if n := strings.Count(script, "$LASTEXITCODE -ne 0"); n != 4 {
+		t.Errorf("%d of 4 programs are asked how they ended", n)
+	}
+	if !regexp.MustCompile(`-ArgumentList '/i', .*'/qn', '/norestart', '/l\*v'`).MatchString(script) || strings.Contains(script, "TOKEN=") {
+		t.Error("msiexec is not run unattended with a log, or is given the token")
+	}
 	if used := regexp.MustCompile(`-ArgumentList.*\$token`).FindString(script); used != "" {
 		t.Errorf("the token is an argument, which everybody on the machine can read: %s", used)
 	}
@@ -72,6 +94,15 @@ func whole(t *testing.T, script string) {
 	}
 }
 
+// An address without a name is told apart: Windows' curl cannot hold it against a certificate.
+func TestUnnamed(t *testing.T) {
+	for address, unnamed := range map[string]bool{"https://dock.example.com:8883": false, "https://192.0.2.7:8883": true, "https://[2001:db8::7]:8883": true, "https://localhost:8883": false} {
+		if install.Unnamed(address) != unnamed {
+			t.Errorf("%s is unnamed: %t", address, !unnamed)
+		}
+	}
+}
+
 // The command gives nothing to whom the fingerprint does not name: the token leaves only for the script that was fetched under the authority.
 func TestTheWindowsCommand(t *testing.T) {
 	fingerprint := strings.Repeat("ab", 32)
@@ -79,6 +110,9 @@ func TestTheWindowsCommand(t *testing.T) {
 	whole(t, command)
 	if strings.Contains(command, "\n") || strings.Count(command, "s3cret") != 1 || strings.Count(command, fingerprint) != 3 {
 		t.Fatalf("%s", command)
+	}
+	if !strings.Contains(command, "[Guid]::NewGuid()") {
+		t.Error("its files have a name that others can know before")
 	}
 	order := []string{"/install/ca/" + fingerprint + ".pem", "SHA256", "-ne '" + fingerprint + "'){throw", `Set-Content "$f.pem" ('-----BEGIN CERTIFICATE-----',[Convert]::ToBase64String($d,`, `--cacert "$f.pem"`, "/install/agent.ps1", "'main.dc-east.s3cret' | powershell.exe", "-File"}
 	at := 0

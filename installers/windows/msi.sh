@@ -75,14 +75,22 @@ edit File "${names[@]}"
 edit Registry 's#\t(%SystemRoot%)#\t\#%\1#'
 # the same version again replaces (512: the upper bound is within), also where its build is another one;
 edit Upgrade 's#\t1\t\tWIX_UPGRADE_DETECTED#\t513\t\tWIX_UPGRADE_DETECTED#'
-# the old version goes within the transaction of the new one (InstallInitialize is 1500), which brings it back where it fails;
-edit InstallExecuteSequence -e 's#^(RemoveExistingProducts\t.*\t)6601$#\11501#' -e "\$a RemoveData\tREMOVE = \"ALL\" AND REMOVEDATA = \"1\" AND NOT UPGRADINGPRODUCTCODE\t3599\nForgetToken\tTOKEN\t6610"
+# the old version goes within the transaction of the new one (InstallInitialize is 1500), which brings it back where it fails. Where wixl puts it, 1401 or
+# 6601, depends on what else is in the table;
+edit InstallExecuteSequence -e 's#^(RemoveExistingProducts\t.*\t)(1401|6601)$#\11501#' -e "\$a RemoveData\tREMOVE = \"ALL\" AND REMOVEDATA = \"1\" AND NOT UPGRADINGPRODUCTCODE\t3599\nForgetToken\tTOKEN\t6610"
 # properties that an administrator's command line hands on to the installing service;
 edit Property 's#^(SecureCustomProperties\t)#\1COLLECTOR;FINGERPRINT;REMOVEDATA;SITE;TENANT;TOKEN;#'
 # the removal of everything, where it is asked for: a program of Windows (34), as the system, whose failure is no reason to keep the rest; and
 # an end of the token before the properties are listed in a log, for an installer that does not know MsiHiddenProperties. The command that holds
 # the token is hidden too (8192).
 edit CustomAction -e 's#^(EnrolSite\t)3090\t#\111282\t#' -e "\$a RemoveData\t3170\tTARGETDIR\t\"[System64Folder]cmd.exe\" /c rmdir /s /q \"[CONFIGFOLDER]\"\t\nForgetToken\t51\tTOKEN\t\t"
+# Of what was set together with something else it shows here that it was set.
+holds() { msiinfo export "$work/agent.msi" "$1" | tr -d '\r' | grep -qE "$2" || { echo "msi.sh: table $1 has no row $2" >&2; exit 1; }; }
+holds InstallExecuteSequence '^RemoveExistingProducts.*[^0-9]1501$'
+holds InstallExecuteSequence '^RemoveData.*[^0-9]3599$'
+holds InstallExecuteSequence '^ForgetToken.*[^0-9]6610$'
+holds CustomAction '^EnrolSite[^0-9]11282[^0-9]'
+holds CustomAction '^RemoveData[^0-9]3170[^0-9]'
 # Summary: the package's own number and the time, which wixl takes from the machine.
 stamp=$(date -u -d "@$epoch" '+%Y/%m/%d %H:%M:%S')
 edit _SummaryInformation "s#^(12|13)\t.*#\1\t$stamp#; s#^9\t.*#9\t$package#; s#^2\t.*#2\tDockline agent $version#"

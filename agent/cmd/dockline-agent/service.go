@@ -73,15 +73,22 @@ type serviceRunCommand struct{}
 
 // Run is what the service manager starts.
 func (serviceRunCommand) Run(all *commands) error {
-	defer service.KeepLog(filepath.Join(filepath.Dir(all.Config), "logs"))()
+	refused := service.Claim(all.Config)
+	if !errors.Is(refused, service.ErrPlanted) { // what else there may be it says when it heals its registration
+		refused = nil
+		defer service.KeepLog(filepath.Join(filepath.Dir(all.Config), "logs"))()
+	}
 	var opened atomic.Pointer[agent.Agent]
 	return service.Run(func(ctx context.Context, ready func()) error {
+		if refused != nil {
+			return refused
+		}
 		if service.AwaitsConfig {
 			if err := awaitConfig(ctx, all.Config, ready); err != nil {
 				return err
 			}
 		}
-		if err := service.Heal(registeredAt(all.Config)); err != nil {
+		if err := heal(all.Config); err != nil {
 			fmt.Fprintf(os.Stderr, "the service's registration is not as it should be: %v\n", err)
 		}
 		return agent.Serve(ctx, all.Config, func(a *agent.Agent) {
@@ -93,6 +100,15 @@ func (serviceRunCommand) Run(all *commands) error {
 			a.Alive()
 		}
 	})
+}
+
+// heal puts the service's registration right.
+func heal(path string) error {
+	at, err := registeredAt(path)
+	if err != nil {
+		return err
+	}
+	return service.Heal(at)
 }
 
 // configLook is how often a service without a configuration looks for one.

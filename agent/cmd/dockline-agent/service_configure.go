@@ -11,8 +11,14 @@ import (
 )
 
 type serviceCommand struct {
+	Claim     claimCommand     `cmd:"" help:"Windows: close the folder of configuration and data to all but the system, administrators and the service. Refused where an ordinary user has written into it."`
 	Configure configureCommand `cmd:"" help:"Windows: set what the service needs to come back by itself and to keep its folder closed (recovery after failures, delayed start, event log, rights), and read it back. Changes nothing that is right. Exit code 1 where something that matters is not as it should be."`
 }
+
+type claimCommand struct{}
+
+// Run comes before the configuration is read.
+func (claimCommand) Run(all *commands) error { return service.Claim(all.Config) }
 
 type configureCommand struct {
 	JSON bool `name:"json" help:"Print everything, for scripts."`
@@ -20,7 +26,11 @@ type configureCommand struct {
 
 // Run needs no valid configuration: the service is registered before the site is enrolled.
 func (c *configureCommand) Run(all *commands) error {
-	registration, closed, err := service.OpenRegistration(registeredAt(all.Config))
+	at, err := registeredAt(all.Config)
+	if err != nil {
+		return err
+	}
+	registration, closed, err := service.OpenRegistration(at)
 	if err != nil {
 		return err
 	}
@@ -81,11 +91,14 @@ func printOutcomesJSON(outcomes []service.Outcome) error {
 	return out.Encode(map[string]any{"confirmed": service.Confirmed(outcomes), "settings": rows})
 }
 
-// registeredAt is where the service's files are, as far as the configuration says.
-func registeredAt(path string) service.Config {
+// registeredAt is where the service's files are, as far as the configuration says. A configuration that is none of ours is not read.
+func registeredAt(path string) (service.Config, error) {
 	c := service.Config{ConfigPath: path}
+	if err := service.Guard(path); err != nil {
+		return c, err
+	}
 	if config, err := agent.LoadConfig(path); err == nil {
 		c.DataDir = config.DataDir
 	}
-	return c
+	return c, nil
 }

@@ -280,6 +280,9 @@ func (c *siteAddCommand) invite(ctx context.Context, config *collector.Config, s
 	if config.LocalOnly() {
 		fmt.Printf("\nNote: only this machine reaches %s. For sites elsewhere set mqtt.listen and mqtt.hosts in the configuration, start the collector again, and run this once more.\n", i.Collector)
 	}
+	if offer.HasWindows() && install.Unnamed(i.Collector) {
+		fmt.Printf("\nNote: the curl.exe of many a Windows knows no server by a number such as that of %s: put a name for it first in mqtt.hosts (or set identity.url), start the collector again, and run this once more.\n", i.Collector)
+	}
 	fmt.Printf("\nRun this on the site's machine until %s, once:\n\n  Linux:    %s\n\n  Windows (PowerShell as administrator):\n            %s\n\nThe token is for this site alone and stands nowhere else; whoever has it first is the site.\n",
 		i.ExpiresAt.Format("2006-01-02 15:04 MST"), i.Linux, i.Windows)
 	return nil

@@ -55,6 +55,7 @@ func life(t *testing.T, p manager) {
 	m.captured()
 	m.exactly(next - 1)
 
+	m.uninstall()
 	next = m.halt(next)
 	next = m.upgrade(p, next)
 	m.removed(p, next)
@@ -70,6 +71,24 @@ dockline-agent install && dockline-agent start && dockline-agent status`)
 	if got := m.Do("systemctl", "is-enabled", service.Name); got != "enabled" {
 		m.t.Errorf("after install: %s", got)
 	}
+}
+
+// uninstall is not for what a package brought, also where somebody has put a unit of his own before it: it says what to do, and the service runs on.
+func (m *machine) uninstall() {
+	m.t.Helper()
+	refused := func(says string) {
+		m.t.Helper()
+		if out, err := m.Try("dockline-agent", "uninstall"); err == nil || !strings.Contains(out, says) {
+			m.t.Errorf("uninstall beside the package: %v, %s", err, out)
+		}
+		if got := m.Property(service.Name, "ActiveState"); got != "active" {
+			m.t.Errorf("after it was refused the service is %s", got)
+		}
+	}
+	refused("remove the package")
+	m.Shell("cp /usr/lib/systemd/system/dockline-agent.service /etc/systemd/system/")
+	refused("hides the service of the package")
+	m.Shell("rm /etc/systemd/system/dockline-agent.service")
 }
 
 // halt stops the agent's clock: the watchdog notices, ends it with its plugin, and starts another.

@@ -1,6 +1,7 @@
 package windows_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,6 +146,54 @@ func (s *site) wrongToken(i enroltest.Invitation) {
 	if _, err := os.Stat(s.Path(config)); err == nil {
 		s.t.Error("there is a configuration all the same")
 	}
+}
+
+// planted: an ordinary user can make folders in C:\ProgramData, and has put a configuration there before the agent comes, which is run as the system. The
+// installation fails, with nothing installed, and reads nothing of his. Wine shows the files of another user of this machine as another's.
+func (s *site) planted(i enroltest.Invitation) {
+	if os.Getuid() != 0 {
+		s.t.Skip("only root can make files of somebody else")
+	}
+	const nobody = 65534
+	folder, ran := s.Path(home), s.Path(`C:\ran`)
+	for _, of := range []struct {
+		what, path string
+	}{{"a file in a folder of an administrator's", config}, {"a folder deep in it", home + `\data\identity`}, {"the folder itself", home}} {
+		if err := os.MkdirAll(s.Path(home+`\data\identity`), 0o755); err != nil {
+			s.t.Fatal(err)
+		}
+		text := fmt.Sprintf("site: {tenant: main, id: dc-evil}\ndata_dir: 'C:\\windows'\nplugins: [{id: evil, path: 'C:\\windows\\system32\\cmd.exe', args: [/c, 'echo > %s']}]\n", `C:\ran`)
+		if err := os.WriteFile(s.Path(config), []byte(text), 0o644); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := os.Chown(s.Path(of.path), nobody, nobody); err != nil {
+			s.t.Fatal(err)
+		}
+		if said, code := s.Run(s.t, "msiexec", "/i", s.file(oldPackage), "/qn", "COLLECTOR="+i.Collector, "FINGERPRINT="+i.Fingerprint, "TOKEN="+i.Token); code == 0 || !strings.Contains(said, "not taken into use") {
+			s.t.Errorf("%s is another's, and msiexec ends with %d: %s", of.what, code, said)
+		}
+		if is := s.state(); is != "" {
+			s.t.Errorf("%s is another's, and there is a service: %s", of.what, is)
+		}
+		if now, err := os.ReadFile(s.Path(config)); err != nil || string(now) != text {
+			s.t.Errorf("%s is another's, and the configuration was touched (%v): %s", of.what, err, now)
+		}
+		if _, err := os.Stat(ran); err == nil {
+			s.t.Errorf("%s is another's, and what it says was run", of.what)
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// uninstall is not for what a package brought: it would leave Windows a package without its service.
+func (s *site) uninstall() {
+	said, code := s.Run(s.t, agentExe, "uninstall")
+	if code != 1 || !strings.Contains(said, "msiexec /x {") {
+		s.t.Errorf("uninstall beside the package: %d: %s", code, said)
+	}
+	s.awaitState("RUNNING")
 }
 
 // enrolledLater installs a machine of which nothing is known yet: its service runs, and takes up what enrolling writes.

@@ -88,13 +88,14 @@ func TestPackageTables(t *testing.T) {
 		}
 	}
 	// The old version goes inside the transaction, settings and enrolment come between making and starting the service, as the system.
-	for action, sequence := range map[string]string{"InstallInitialize": "1500", "RemoveExistingProducts": "1501", "InstallServices": "5800", "ConfigureService": "5810", "EnrolSite": "5820", "StartServices": "5900"} {
+	for action, sequence := range map[string]string{"InstallInitialize": "1500", "RemoveExistingProducts": "1501", "InstallServices": "5800", "ClaimFolder": "5805", "ConfigureService": "5810", "EnrolSite": "5820", "StartServices": "5900"} {
 		h.row("InstallExecuteSequence", action, map[string]string{"Sequence": sequence})
 	}
 	h.row("InstallExecuteSequence", "RemoveData", map[string]string{"Condition": `REMOVE = "ALL" AND REMOVEDATA = "1" AND NOT UPGRADINGPRODUCTCODE`})
 	h.row("InstallExecuteSequence", "StopProgram", map[string]string{"Condition": `REMOVE = "ALL"`, "Sequence": "1899"})
 	h.row("CustomAction", "StopProgram", map[string]string{"Type": "3154", "Target": "stop"})
 	h.row("CustomAction", "ConfigureService", map[string]string{"Type": "3154", "Target": `service configure --config "[CONFIGFOLDER]agent.yaml"`})
+	h.row("CustomAction", "ClaimFolder", map[string]string{"Type": "3090", "Target": `service claim --config "[CONFIGFOLDER]agent.yaml"`}) // no 64: its failure is the installation's
 	// 18: a program of the package; 1024 and 2048: in the transaction, as the system; 8192: its command is not in the log.
 	h.row("CustomAction", "EnrolSite", map[string]string{"Type": "11282"})
 	h.row("Property", "MsiHiddenProperties", map[string]string{"Value": "TOKEN"})

@@ -40,7 +40,7 @@ type site struct {
 	bin    string
 }
 
-// TestWindowsUnderWine installs a site with one command that holds its token (a wrong one installs nothing), lets it capture, cuts the machine's power in mid-write, starts it,
+// TestWindowsUnderWine installs a site with one command that holds its token (a wrong one installs nothing, and neither does the right one where somebody has put a configuration of his in place), lets it capture, cuts the machine's power in mid-write, starts it,
 // upgrades it with a cut line, a backlog and an edited configuration, tries to go back, installs over a running copy, starts it with a faulty configuration, and removes it twice, with
 // and without its data. Last it installs a machine that is enrolled later. All along every row that the source was promised is at the collector exactly once.
 //
@@ -53,11 +53,13 @@ func TestWindowsUnderWine(t *testing.T) {
 	})
 	s := &site{Wine: testenv.OpenWine(t), t: t, centre: enroltest.Open(t, "", ""), bin: enroltest.Bin(t)}
 	i := s.centre.Invite(siteName)
+	t.Run("planted", func(t *testing.T) { s.at(t).planted(i) })
 	t.Run("wrong token", func(t *testing.T) { s.at(t).wrongToken(i) })
 	s.install(i)
 	s.capture()
 	t.Run("power cut", func(t *testing.T) { s.at(t).powerCut() })
 	t.Run("upgrade", func(t *testing.T) { s.at(t).upgrade() })
+	t.Run("uninstall", func(t *testing.T) { s.at(t).uninstall() })
 	t.Run("downgrade", func(t *testing.T) { s.at(t).downgrade() })
 	t.Run("again", func(t *testing.T) { s.at(t).again() })
 	t.Run("fault", func(t *testing.T) { s.at(t).fault() })
