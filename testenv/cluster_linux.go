@@ -20,8 +20,8 @@ type Cluster struct {
 	command serverCommand
 }
 
-// PostgresOnDisk makes a cluster on a disk of so many MiB in memory and starts it. It ends with the test.
-func PostgresOnDisk(t testing.TB, megabytes int) *Cluster {
+// PostgresOnDisk makes a cluster on a disk of so many MiB in memory and starts it, with settings of its own such as wal_level=logical. It ends with the test.
+func PostgresOnDisk(t testing.TB, megabytes int, settings ...string) *Cluster {
 	t.Helper()
 	bin := postgresBin()
 	if bin == "" {
@@ -46,7 +46,11 @@ func PostgresOnDisk(t testing.TB, megabytes int) *Cluster {
 		_ = os.Remove(dir) // an empty folder harms nobody
 	})
 	// Small segments: WAL must meet the full disk too, not only tables.
-	if c.command, c.Port, err = makeCluster(bin, dir, "-c", "min_wal_size=32MB", "-c", "max_wal_size=48MB"); err != nil {
+	more := []string{"-c", "min_wal_size=32MB", "-c", "max_wal_size=48MB"}
+	for _, setting := range settings {
+		more = append(more, "-c", setting)
+	}
+	if c.command, c.Port, err = makeCluster(bin, dir, more...); err != nil {
 		t.Fatal(err)
 	}
 	c.Start()

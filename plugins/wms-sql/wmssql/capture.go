@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/dockline/dockline/plugins"
@@ -34,7 +35,14 @@ type capture struct {
 	log    *slog.Logger
 
 	db, writer *sql.DB
-	states     []*state
+	// in is where pages are read in place of db: the snapshot of a copy.
+	in       *sql.Tx
+	states   []*state
+	follower *follower
+	board    *board
+	// leaveAt is when it is tried again to drop a slot that is followed no longer, leaveFault why that failed.
+	leaveAt    time.Time
+	leaveFault error
 	forgotten  time.Time
 	reports    reports
 }
@@ -56,6 +64,9 @@ type state struct {
 	// lag is how long the oldest open transaction had been so when the last reading began, and who holds it.
 	lag time.Duration
 	who string
+	// aside is why a replicated stream does not fit its table: its changes are passed over until a copy can be made.
+	aside error
+	published
 }
 
 func newCapture(ctx context.Context, s *setup, start plugins.Start, out plugins.Stream, now func() time.Time, log *slog.Logger) (*capture, error) {
@@ -74,19 +85,29 @@ func newCapture(ctx context.Context, s *setup, start plugins.Start, out plugins.
 		cur.Again = time.Time{}
 	}
 	c := &capture{setup: s, start: start, cursor: cur, memory: m, stream: out, now: now, log: log, forgotten: now()}
+	c.board = &board{stream: out}
 	c.out = &outgoing{cursor: cur, memory: m, stream: out, start: start, now: now}
 	for _, st := range s.streams {
 		p := cur.progress(st.Name)
 		if st.Outbox != nil {
 			p.Now = nil // what was told and not acknowledged comes again, to be acknowledged
 		}
+		if st.From != fromReplication {
+			p.Copied, p.Watched = false, time.Time{}
+		}
 		c.states = append(c.states, &state{stream: st, progress: p, vanished: now()})
+	}
+	if slices.ContainsFunc(c.states, func(st *state) bool { return st.From == fromReplication }) {
+		c.follower = newFollower(c)
 	}
 	return c, nil
 }
 
 // close lets go of the databases.
 func (c *capture) close() error {
+	if c.follower != nil {
+		c.follower.close()
+	}
 	errs := []error{c.memory.close()}
 	for _, db := range []*sql.DB{c.db, c.writer} {
 		if db != nil {
@@ -98,6 +119,20 @@ func (c *capture) close() error {
 
 // run reads until ctx ends.
 func (c *capture) run(ctx context.Context) error {
+	var more <-chan struct{}
+	if c.follower != nil {
+		more = c.follower.more
+		watching, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			c.follower.watch.run(watching)
+		}()
+		defer func() {
+			stop()
+			<-ended
+		}()
+	}
 	for {
 		wait, err := c.step(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -106,6 +141,7 @@ func (c *capture) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-more:
 		case <-time.After(wait):
 		}
 	}
@@ -115,7 +151,7 @@ func (c *capture) run(ctx context.Context) error {
 func (c *capture) step(ctx context.Context) (time.Duration, error) {
 	for _, st := range c.states {
 		now := c.now()
-		if now.Before(st.retry) || now.Before(st.next) {
+		if st.From == fromReplication || now.Before(st.retry) || now.Before(st.next) {
 			continue
 		}
 		err := c.turn(ctx, st)
@@ -127,6 +163,9 @@ func (c *capture) step(ctx context.Context) (time.Duration, error) {
 		}
 		c.note(st, err)
 	}
+	if err := c.followOrLeave(ctx); err != nil {
+		return 0, err
+	}
 	if err := c.complete(ctx); err != nil {
 		return 0, err
 	}
@@ -135,7 +174,12 @@ func (c *capture) step(ctx context.Context) (time.Duration, error) {
 	}
 	wait := c.setup.Poll
 	for _, st := range c.states {
-		wait = min(wait, max(st.next.Sub(c.now()), st.retry.Sub(c.now()), 0))
+		if st.From != fromReplication {
+			wait = min(wait, max(st.next.Sub(c.now()), st.retry.Sub(c.now()), 0))
+		}
+	}
+	if c.follower != nil {
+		wait = min(wait, c.follower.due())
 	}
 	return wait, c.report()
 }
@@ -203,11 +247,9 @@ func (c *capture) turn(ctx context.Context, st *state) error {
 
 // prepare opens the database and looks at the stream's columns, where that is due.
 func (c *capture) prepare(ctx context.Context, st *state) error {
-	var err error
-	if c.db == nil {
-		if c.db, err = c.setup.open(false); err != nil {
-			return err
-		}
+	err := c.openReader()
+	if err != nil {
+		return err
 	}
 	if c.writer == nil && st.Outbox != nil {
 		if c.writer, err = c.setup.open(true); err != nil {
@@ -229,6 +271,13 @@ func (c *capture) prepare(ctx context.Context, st *state) error {
 	}
 	st.table, st.binding = t, binding
 	return nil
+}
+
+func (c *capture) openReader() (err error) {
+	if c.db == nil {
+		c.db, err = c.setup.open(false)
+	}
+	return err
 }
 
 // limited gives one statement its time, and a little more for the database to end it by itself.

@@ -41,6 +41,9 @@ func checkWithDatabase(ctx context.Context, s *setup, raw []byte, log *slog.Logg
 		l.checkColumns(s, st, t)
 		l.checkStatements(ctx, db, s, st, t)
 	}
+	if !l.checkReplicated(ctx, db, s) {
+		log.Warn("replication cannot be held against the database now")
+	}
 	l.checkCommands(ctx, s, log)
 	return l.faults
 }
@@ -88,6 +91,9 @@ func rewind(s *setup, raw []byte, since time.Time) ([]byte, string, error) {
 		return nil, "", err
 	}
 	c.Again = since.UTC()
+	if c.Slot != nil {
+		c.Slot.Done, c.Slot.Tx, c.Slot.Skip = "", "", 0 // what the slot told it does not tell again: the tables are read
+	}
 	for _, st := range s.streams {
 		p := c.progress(st.Name)
 		p.Now, p.Row = nil, ""

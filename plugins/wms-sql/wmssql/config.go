@@ -45,6 +45,11 @@ type Stream struct {
 	Tie       mapping.Fields `yaml:"tie"`
 	Outbox    *Outbox        `yaml:"outbox"`
 	Vanished  *Vanished      `yaml:"vanished"`
+	// From is polling (the default) or replication; Deletes says what the deletion of a replicated row means: take_back or ignore.
+	From    string `yaml:"from"`
+	Deletes string `yaml:"deletes"`
+	// whole: a copy has no watermark to begin at, and is in the order of the key.
+	whole bool
 
 	mapping.Spec `yaml:",inline"`
 
@@ -103,6 +108,7 @@ func load(raw []byte) (*setup, []*docklinev1.ConfigFault) {
 	l := &loader{raw: raw, faults: plugins.Decode(raw, &c)}
 	s := &setup{Config: c, zone: time.UTC, work: map[string]*inbound{}}
 	l.checkDatabase(s)
+	l.checkReplication(s)
 	l.checkTimes(s)
 	l.loadStreams(s)
 	l.loadCommands(s)
@@ -166,6 +172,7 @@ func (l *loader) loadStreams(s *setup) {
 			l.fault(path+".name", "name %s is used twice", f.Name)
 		}
 		names[f.Name] = true
+		l.replicated(s, path, &f)
 		l.checkSource(path, f)
 		if f.Zone == "" {
 			f.Zone = s.Zone

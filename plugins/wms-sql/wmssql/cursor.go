@@ -11,6 +11,8 @@ type cursor struct {
 	Version int                  `json:"version"`
 	Batch   uint64               `json:"batch"`
 	Streams map[string]*progress `json:"streams"`
+	// Slot is how far the slot was followed, for streams that come by replication.
+	Slot *slotCursor `json:"slot,omitempty"`
 	// Again: what was told since then is to be told again, and so forgotten at the start.
 	Again time.Time `json:"again,omitzero"`
 }
@@ -33,6 +35,11 @@ type progress struct {
 	Through time.Time `json:"through,omitzero"`
 	// Movement is the highest movement number told.
 	Movement uint64 `json:"movement,omitempty"`
+	// Copied: the stream's table was read whole, and its slot tells what has changed since. Watched is from when on deletions are known, Truncated when
+	// the table was last emptied at one go.
+	Copied    bool      `json:"copied,omitempty"`
+	Watched   time.Time `json:"watched,omitzero"`
+	Truncated time.Time `json:"truncated,omitzero"`
 }
 
 // reading is one way through a stream's rows.

@@ -24,6 +24,8 @@ type Database struct {
 	TLS string `yaml:"tls"`
 	// CA is a file of certificates that sign the server's, in place of the system's.
 	CA string `yaml:"ca"`
+	// Replication is for streams that come from a slot rather than by polling.
+	Replication *Replication `yaml:"replication"`
 }
 
 // Login is a user with the file that holds the password.

@@ -24,6 +24,8 @@ const (
 	faultSchema
 	// faultData: it does not take a value that is written.
 	faultData
+	// faultSetup: replication is not set up as it must be.
+	faultSetup
 )
 
 var (

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // lookAround does, between readings, what is due less often.
@@ -22,7 +23,7 @@ func (c *capture) lookAround(ctx context.Context, st *state) error {
 		st.nulls, st.unmarked = now, err == nil
 	}
 	if st.Vanished != nil && now.Sub(st.vanished) >= st.Vanished.Every {
-		if err := c.lookForVanished(ctx, st); err != nil {
+		if err := c.lookForVanished(ctx, st, now.Add(-st.Vanished.Within)); err != nil {
 			return err
 		}
 		st.vanished = now
@@ -30,10 +31,10 @@ func (c *capture) lookAround(ctx context.Context, st *state) error {
 	return nil
 }
 
-// lookForVanished asks for every row that was told lately, and takes back what was told of those that are gone.
-func (c *capture) lookForVanished(ctx context.Context, st *state) error {
+// lookForVanished asks for every row that was told since a time, and takes back what was told of those that are gone.
+func (c *capture) lookForVanished(ctx context.Context, st *state, from time.Time) error {
 	const together = 100
-	from, after := c.now().Add(-st.Vanished.Within), ""
+	after := ""
 	for {
 		held, err := c.memory.since(ctx, st.Name, after, from, together)
 		if err != nil || len(held) == 0 {
@@ -54,7 +55,7 @@ func (c *capture) lookForVanished(ctx context.Context, st *state) error {
 			if there[key] {
 				continue
 			}
-			if err := c.out.take(ctx, st, told{key: key, deleted: true}, ""); err != nil {
+			if err := c.out.take(ctx, st, told{key: key, deleted: true}); err != nil {
 				return err
 			}
 		}

@@ -28,6 +28,8 @@ type outgoing struct {
 	stream plugins.Stream
 	start  plugins.Start
 	now    func() time.Time
+	// sending is called before each batch; nil: nothing is.
+	sending func()
 
 	events  []*docklinev1.Event
 	bytes   int
@@ -40,7 +42,7 @@ type outgoing struct {
 
 // take tells what rows say, unless it was told: then nothing has changed. What was told of the key and holds no longer is declared an error, but
 // for a record with revisions, whose highest counts.
-func (o *outgoing) take(ctx context.Context, st *state, t told, watermark string) error {
+func (o *outgoing) take(ctx context.Context, st *state, t told) error {
 	if t.event == nil && !t.deleted {
 		return nil
 	}
@@ -62,7 +64,7 @@ func (o *outgoing) take(ctx context.Context, st *state, t told, watermark string
 	case at >= 0:
 		o.restore(st, held[at])
 	default:
-		o.add(t.event, remembered{stream: st.Name, key: t.key, id: id, kind: int32(t.event.GetKind()), occurred: t.event.GetOccurredAt().AsTime().UnixMicro(), watermark: watermark})
+		o.add(t.event, remembered{stream: st.Name, key: t.key, id: id, kind: int32(t.event.GetKind()), occurred: t.event.GetOccurredAt().AsTime().UnixMicro()})
 		st.progress.Movement = max(st.progress.Movement, t.event.GetMovement())
 	}
 	for _, r := range held {
@@ -150,11 +152,21 @@ func (o *outgoing) flush(ctx context.Context, through []*docklinev1.CompleteThro
 	if len(o.events) == 0 && len(through) == 0 {
 		return nil
 	}
+	return o.give(ctx, through)
+}
+
+// keep gives what waits to the host, and the cursor also where there is nothing.
+func (o *outgoing) keep(ctx context.Context) error { return o.give(ctx, nil) }
+
+func (o *outgoing) give(ctx context.Context, through []*docklinev1.CompleteThrough) error {
 	o.cursor.Batch++
 	if err := o.memory.keep(ctx, o.cursor.Batch, o.now(), o.pending); err != nil {
 		return fmt.Errorf("remembering what is told: %w", err)
 	}
 	batch := &docklinev1.CaptureBatch{Events: o.events, Cursor: o.cursor.encode(), CompleteThrough: through}
+	if o.sending != nil {
+		o.sending()
+	}
 	if err := o.stream.Emit(ctx, batch); err != nil {
 		return err
 	}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
@@ -34,16 +32,13 @@ var postgres = &dialect{
 }
 
 func openPostgres(d Database, login Login, password string, c Config, writer bool) (*sql.DB, error) {
-	config, err := pgx.ParseConfig(fmt.Sprintf("host=%s port=%d dbname=%s user=%s sslmode=disable connect_timeout=10", pgValue(d.Host), d.Port, pgValue(d.Name), pgValue(login.User)))
+	config, err := postgresConfig(d, login, password)
 	if err != nil {
-		return nil, fmt.Errorf("how to log in: %w", err)
-	}
-	config.Password, config.Fallbacks = password, nil
-	if config.TLSConfig, err = tlsConfig(d); err != nil {
 		return nil, err
 	}
-	config.RuntimeParams = map[string]string{"application_name": "dockline-wms-sql", "TimeZone": "UTC", "DateStyle": "ISO", "statement_timeout": strconv.FormatInt(c.Statement.Milliseconds(), 10),
-		"lock_timeout": strconv.FormatInt(c.Statement.Milliseconds(), 10), "idle_in_transaction_session_timeout": "60000"}
+	limit := strconv.FormatInt(c.Statement.Milliseconds(), 10)
+	config.RuntimeParams["statement_timeout"], config.RuntimeParams["lock_timeout"] = limit, limit
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = "60000"
 	if !writer {
 		config.RuntimeParams["default_transaction_read_only"] = "on"
 	}

@@ -2,6 +2,7 @@ package wmssql
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -121,7 +122,7 @@ func (c *capture) page(ctx context.Context, st *state) (more bool, err error) {
 
 func (c *capture) rows(ctx context.Context, st *state, rows []row) error {
 	for _, r := range rows {
-		if err := c.out.take(ctx, st, st.read(st.table, st.binding, []row{r}), r.cells[st.table.watermark]); err != nil {
+		if err := c.out.take(ctx, st, st.read(st.table, st.binding, []row{r})); err != nil {
 			return err
 		}
 		st.progress.Now.At = placeOf(st.table, r)
@@ -149,7 +150,7 @@ func (c *capture) groups(ctx context.Context, st *state, rows []row) error {
 			whole = nil
 		}
 		if len(whole) > 0 {
-			if err := c.out.take(ctx, st, st.read(st.table, st.binding, whole), r.cells[st.table.watermark]); err != nil {
+			if err := c.out.take(ctx, st, st.read(st.table, st.binding, whole)); err != nil {
 				return err
 			}
 		}
@@ -161,12 +162,22 @@ func (c *capture) groups(ctx context.Context, st *state, rows []row) error {
 	return nil
 }
 
+// source is what rows are read from.
+func (c *capture) source() interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+} {
+	if c.in != nil {
+		return c.in
+	}
+	return c.db
+}
+
 // query reads rows. Of a page it takes no more than fits; full says that the statement's limit, or that of the bytes, was reached.
 func (c *capture) query(ctx context.Context, st *state, text string, args []any, page bool) (out []row, full bool, err error) {
 	limited, cancel := c.limited(ctx)
 	defer cancel()
 	d := c.setup.dialect
-	rows, err := c.db.QueryContext(limited, text, args...)
+	rows, err := c.source().QueryContext(limited, text, args...)
 	if err != nil {
 		return nil, false, d.failed("reading "+st.what(), err)
 	}

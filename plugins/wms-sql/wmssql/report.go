@@ -18,6 +18,8 @@ const (
 	seenEvery = 5 * time.Second
 	// longTransaction is how long one may be open until a person is told.
 	longTransaction = 15 * time.Minute
+	// saidFor is how long it is said that something has happened that cannot be made good here.
+	saidFor = 24 * time.Hour
 )
 
 // reports is what a person should know about the database.
@@ -35,7 +37,7 @@ func (r *reports) reached(now time.Time) { r.seen = now }
 // report tells what has changed.
 func (c *capture) report() error {
 	if devices, changed := c.reports.device(c, c.now()); changed {
-		if err := c.stream.Devices(devices...); err != nil {
+		if err := c.board.device(devices); err != nil {
 			return err
 		}
 	}
@@ -43,7 +45,7 @@ func (c *capture) report() error {
 	if !changed {
 		return nil
 	}
-	return c.stream.Report(conditions...)
+	return c.board.conditions(conditions)
 }
 
 func (r *reports) device(c *capture, now time.Time) ([]*docklinev1.DeviceHealth, bool) {
@@ -92,6 +94,7 @@ var faultWords = map[faultClass]struct{ code, title, text string }{
 	faultBusy:   {"database_busy", "Database is busy", "It took longer than statement_timeout, or somebody else holds it. It is asked less often until it answers. Is there an index on the watermark and tie columns?"},
 	faultRights: {"database_rights", "Database refuses this user", "Give the user the right, or correct user and password_file; it is tried again all the time."},
 	faultSchema: {"database_schema", "Tables are not as configured", "Nothing is read of it until that fits again, and nothing is lost: correct the configuration, or bring the column back."},
+	faultSetup:  {"replication_setup", "Replication is not set up", "Nothing is read of it until that is done, and nothing is lost: then the tables are read whole first."},
 	faultOther:  {"database_error", "Database reports an error", "It is tried again all the time. Ask who looks after the database."},
 }
 
@@ -104,7 +107,7 @@ func (r *reports) conditions(c *capture, now time.Time) ([]*docklinev1.Condition
 		}
 		out = append(out, &docklinev1.Condition{Code: code, Title: title, Severity: severity, Text: text, Since: timestamppb.New(since[code])})
 	}
-	for _, class := range []faultClass{faultRights, faultSchema, faultOther, faultBusy} {
+	for _, class := range []faultClass{faultRights, faultSchema, faultSetup, faultOther, faultBusy} {
 		var texts []string
 		for _, st := range c.states {
 			if is, ok := classOf(st.fault); ok && is == class {
@@ -142,6 +145,22 @@ func (r *reports) conditions(c *capture, now time.Time) ([]*docklinev1.Condition
 	if len(long) > 0 {
 		add("long_transaction", "A transaction does not end", docklinev1.Severity_SEVERITY_WARNING,
 			fmt.Sprintf("A transaction in the database has been open for a long time (%s). What it writes is told when it ends, and until then counts wait. See who holds it.", long[0]))
+	}
+	for _, st := range c.states {
+		if at := st.progress.Truncated; !at.IsZero() && now.Sub(at) < saidFor {
+			add("table_truncated", "A table was emptied", docklinev1.Severity_SEVERITY_WARNING,
+				fmt.Sprintf("%s was emptied by TRUNCATE at about %s. That names no rows, so what was told of them stays told. If it was to take them back, a person must.", st.what(), at.UTC().Format(time.RFC3339)))
+			break
+		}
+	}
+	if s := c.cursor.Slot; s != nil && !s.Lost.IsZero() && now.Sub(s.Lost) < saidFor {
+		add("slot_lost", "The slot was lost", docklinev1.Severity_SEVERITY_WARNING,
+			fmt.Sprintf("Slot %s could not be followed on at %s: %s. It is begun anew, and its tables are read again: every row that stands there is told, and what was told of rows that are gone is taken back. Rows that came and went in between, and what a row was in between, are not known.",
+				s.Name, s.Lost.UTC().Format(time.RFC3339), s.Why))
+	}
+	if c.leaveFault != nil {
+		add("slot_left", "A slot is left at the server", docklinev1.Severity_SEVERITY_ERROR,
+			fmt.Sprintf("No stream comes by replication any more, but slot %s could not be dropped (%v), and the server keeps its log for it until the disk is full. Let an administrator run: SELECT pg_drop_replication_slot(%s)", c.cursor.Slot.Name, c.leaveFault, literal(c.cursor.Slot.Name)))
 	}
 	if c.out.deaf {
 		add("cannot_take_back", "Corrections are not taken back", docklinev1.Severity_SEVERITY_WARNING,

@@ -34,13 +34,14 @@ const lateConfig = `      zone: UTC
 
 // Many transactions write at once, each is open for a time of its own, some for longer than the overlap, and they end in another order than they
 // began; a fifth of them is rolled back. The plugin that reads meanwhile is killed again and again. Every row that was committed is in the agent's
-// journal exactly once, whichever way its table is read, and no row that was rolled back.
+// journal exactly once, whichever way its table is read, by polling or from a replication slot, and no row that was rolled back.
 //
 // Shows: S35
 func TestLateCommits(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, d database) {
+	late := func(t *testing.T, d database, config string, statements ...string) {
 		makeLateTables(t, d)
-		a := newAgent(t, d.asReader(t), lateConfig)
+		d.run(t, statements...)
+		a := newAgent(t, d.asReader(t), config)
 		rows := testenv.Count("sql.late-rows")
 		w := &writing{t: t, d: d, most: int64(rows)}
 		began := time.Now()
@@ -67,6 +68,12 @@ func TestLateCommits(t *testing.T) {
 		a.Stop()
 		w.compare(a.held())
 		testenv.Figure(t, "rows", want, "rolled back", 2*int(w.rolledBack.Load()), "kills", kills, "longest open ms", w.longest.Load(), "s writing", int(last.Sub(began).Seconds()), "ms until the last was told", told.Milliseconds())
+	}
+	eachDatabase(t, func(t *testing.T, d database) { late(t, d, lateConfig) })
+	t.Run("postgresql by replication", func(t *testing.T) {
+		d, _ := replicated(t)
+		late(t, d, strings.NewReplacer("table: stamped, watermark: changed_at, tie: id,", "table: stamped, from: replication,", "table: numbered, watermark: id,", "table: numbered, from: replication,").Replace(lateConfig),
+			"ALTER TABLE stamped REPLICA IDENTITY FULL", "ALTER TABLE numbered REPLICA IDENTITY USING INDEX numbered_pick_key") // the key is not the primary key
 	})
 }
 

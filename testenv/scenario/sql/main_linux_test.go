@@ -57,7 +57,26 @@ func eachDatabase(t *testing.T, run func(t *testing.T, d database)) {
 
 func postgres(t *testing.T) database {
 	t.Helper()
-	url := testenv.PostgreSQL(t)
+	return postgresAt(t, testenv.PostgreSQL(t))
+}
+
+// replicated is a database on a PostgreSQL of the test's own, whose log can be followed, with a publication of all its tables; a stream that says from:
+// replication comes by a slot.
+func replicated(t *testing.T, settings ...string) (database, *testenv.Cluster) {
+	t.Helper()
+	cluster := testenv.PostgresOnDisk(t, 1500, append([]string{"wal_level=logical", "max_slot_wal_keep_size=1GB"}, settings...)...)
+	url, err := cluster.CreateDatabase(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := postgresAt(t, url)
+	d.run(t, "CREATE PUBLICATION dockline FOR ALL TABLES")
+	d.section = strings.TrimSuffix(d.section, "}\n") + ", replication: {slot: dockline, publication: dockline}}\n"
+	return d, cluster
+}
+
+func postgresAt(t *testing.T, url string) database {
+	t.Helper()
 	db, err := sql.Open("pgx", url)
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +195,7 @@ func (d database) asReader(t *testing.T) database {
 	if d.maria {
 		d.run(t, "CREATE USER IF NOT EXISTS reader@127.0.0.1 IDENTIFIED BY '"+d.password+"'", "GRANT PROCESS ON *.* TO reader@127.0.0.1", "GRANT SELECT ON * TO reader@127.0.0.1")
 	} else {
-		d.run(t, "DO 'BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END'", "GRANT pg_read_all_stats, pg_read_all_data TO reader")
+		d.run(t, "DO 'BEGIN CREATE ROLE reader LOGIN REPLICATION; EXCEPTION WHEN duplicate_object THEN NULL; END'", "GRANT pg_read_all_stats, pg_read_all_data TO reader")
 	}
 	d.section = strings.Replace(d.section, "user: dockline", "user: reader", 1)
 	return d
