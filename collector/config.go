@@ -83,6 +83,8 @@ type IdentityConfig struct {
 type HTTPConfig struct {
 	Listen    string `yaml:"listen"`
 	TokenFile string `yaml:"token_file"`
+	// TokensFile has tokens that act under names of their own, with scopes.
+	TokensFile string `yaml:"tokens_file"`
 }
 
 // PolicyConfig names the policy folder; empty is the one that ships.
@@ -233,6 +235,9 @@ func (c *Config) validate() configfile.Faults {
 		bad("http.listen", "%q: give address and port, like 127.0.0.1:8080", c.HTTP.Listen)
 	} else if c.HTTP.TokenFile == "" && !isLoopback(host) {
 		bad("http.token_file", "console and API on %s need a token: name a file that holds one", c.HTTP.Listen)
+	}
+	if c.HTTP.TokensFile != "" && c.HTTP.TokenFile == "" {
+		bad("http.tokens_file", "needs http.token_file beside it: the console asks for that one, and would be open to everybody")
 	}
 	if a := c.Policy.Approval; a != approvalNone && a != approvalRequired {
 		bad("policy.approval", "%q: %s or %s", a, approvalNone, approvalRequired)

@@ -27,17 +27,21 @@ func (m *Collector) handler(ctx context.Context, r *road, sweeps *sweep.Schedule
 			return nil, fmt.Errorf("http.token_file: %s is empty; write the token into it", m.config.Path(m.config.HTTP.TokenFile))
 		}
 	}
+	tokens, err := m.tokens(token)
+	if err != nil {
+		return nil, err
+	}
 	metrics, err := m.newMetrics(ctx)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", &healthz{well: func(ctx context.Context) error { return m.well(ctx, r) }, log: m.log})
-	mux.Handle("GET /metrics", api.Guard(token, metrics))
-	mux.Handle("/api/", api.New(api.Config{DB: m.db, Token: token, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api"), Process: m.process, Submissions: m.newIntake(m.newLog(), r.wake),
+	mux.Handle("GET /metrics", api.GuardWhole(tokens, metrics))
+	mux.Handle("/api/", api.New(api.Config{DB: m.db, Tokens: tokens, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api"), Process: m.process, Submissions: m.newIntake(m.newLog(), r.wake),
 		Desk: func() api.Desk { return m.desk() }, Acted: r.acted,
 		Sweep: BeginSweep(sweeps.Sweep, sweeps.Targets), Swept: sweeps.Wake}))
-	sites := api.Guard(token, &siteconfig.API{Store: siteconfig.Store{DB: m.db}, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")})
+	sites := api.Guard(tokens, &siteconfig.API{Store: siteconfig.Store{DB: m.db}, OfflineAfter: m.config.MQTT.OfflineAfter, Log: m.log.With("part", "api")})
 	mux.Handle("/api/v1/site-config", sites)
 	mux.Handle("/api/v1/site-config/", sites)
 	mux.Handle("/hooks/carriers/{name}", m.newHooks(r)) // whoever signs needs no token
@@ -46,6 +50,23 @@ func (m *Collector) handler(ctx context.Context, r *road, sweeps *sweep.Schedule
 		return onlyHere(mux), nil
 	}
 	return mux, nil
+}
+
+// tokens are all that the API lets in; any is the one that may name anybody.
+func (m *Collector) tokens(any string) (api.Tokens, error) {
+	tokens := api.Tokens{Any: any}
+	if m.config.HTTP.TokensFile == "" {
+		return tokens, nil
+	}
+	path := m.config.Path(m.config.HTTP.TokensFile)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		tokens.Named, err = api.ReadTokens(path, text)
+	}
+	if err != nil {
+		return tokens, fmt.Errorf("http.tokens_file: %w", err)
+	}
+	return tokens, nil
 }
 
 // well says whether the database takes writes, and what sites send: one that has run out of room may still take a small change.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dockline/dockline/collector/db"
@@ -15,13 +16,13 @@ import (
 )
 
 // OpenRebuild opens the configured database for a command that compares it with its event log, beside a collector at work or without one. The
-// caller closes it.
-func OpenRebuild(ctx context.Context, c *Config) (*rebuild.Rebuild, func() error, error) {
+// caller closes it. without names connectors that were given up.
+func OpenRebuild(ctx context.Context, c *Config, without []string) (*rebuild.Rebuild, func() error, error) {
 	m, err := openForCommand(ctx, c, true)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := withItsConnectors(ctx, c, m.db); err != nil {
+	if err := withItsConnectors(ctx, c, m.db, without); err != nil {
 		return nil, nil, errors.Join(err, m.Close())
 	}
 	log := m.newLog()
@@ -38,21 +39,39 @@ func OpenRebuild(ctx context.Context, c *Config) (*rebuild.Rebuild, func() error
 	return b, m.Close, nil
 }
 
-// withItsConnectors refuses a configuration without connectors for a database that has postings: by it nothing would be wanted of any system, and
-// all of them would be told, or put right, as mistakes.
-func withItsConnectors(ctx context.Context, c *Config, d *db.DB) error {
-	if len(c.Connectors) > 0 {
-		return nil
-	}
-	var targets []string
-	err := d.Read(ctx, func(tx *db.Tx) (err error) {
-		targets, err = tx.Texts(ctx, `SELECT DISTINCT target FROM posting ORDER BY target`)
-		return err
+// withItsConnectors refuses a configuration that lacks the connector of a system of which something is wanted: by it nothing would be wanted of that any
+// more, and good postings would be told, or taken back, as mistakes. without names connectors that were given up.
+func withItsConnectors(ctx context.Context, c *Config, d *db.DB, without []string) error {
+	var lacking []string
+	err := d.Read(ctx, func(tx *db.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT tenant, target, COUNT(*) FROM posting WHERE wanted = 1 AND state <> 'superseded' GROUP BY tenant, target ORDER BY tenant, target`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var tenant, target string
+			var n int64
+			if err := rows.Scan(&tenant, &target, &n); err != nil {
+				return err
+			}
+			known := slices.ContainsFunc(c.Connectors, func(k ConnectorConfig) bool { return k.Tenant == tenant && k.Name == target })
+			if !known && !slices.Contains(without, target) {
+				lacking = append(lacking, fmt.Sprintf("%s of tenant %s (%d postings that are wanted)", target, tenant, n))
+			}
+		}
+		return rows.Err()
 	})
-	if err == nil && len(targets) > 0 {
-		err = fmt.Errorf("this configuration names no connectors, and the database has postings to %s: call the command with the configuration of the collector that made them", strings.Join(targets, " and "))
+	if err == nil && len(lacking) > 0 {
+		err = fmt.Errorf("this configuration names no connectors for %s: by it they would count as not wanted. Call the command with the configuration of the collector that made them; where a system was given up for good, say --without NAME",
+			strings.Join(lacking, " and "))
 	}
 	return err
+}
+
+// HasConnectors is nil where the configuration has a connector for every system of which something is wanted, but for those that were given up.
+func (c *Centre) HasConnectors(ctx context.Context, without []string) error {
+	return withItsConnectors(ctx, c.m.config, c.DB, without)
 }
 
 func (m *Collector) newNight(log *eventlog.Log, worker *reconcile.Worker) *rebuild.Night {

@@ -26,8 +26,8 @@ import (
 // Config is what the API reads from.
 type Config struct {
 	DB *db.DB
-	// Token must come with every request as `Authorization: Bearer TOKEN`; "" asks for none.
-	Token string
+	// Tokens are let in: one comes with every request as `Authorization: Bearer TOKEN`. Without any everybody is.
+	Tokens Tokens
 	// OfflineAfter is how long after its last word a site counts as offline. 0 is fleet's default.
 	OfflineAfter time.Duration
 	// Now is the clock by which a site's presence is judged; nil is time.Now.
@@ -115,20 +115,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		write(w, &Problem{Status: http.StatusNotFound, Detail: "There is no " + r.URL.Path + "."})
 	})
-	return s.guarded(mux)
-}
-
-func (s *server) guarded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if s.Token != "" && !bears(r, s.Token) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="dockline"`)
-			write(w, &Problem{Status: http.StatusUnauthorized, Detail: "Send the API's token as Authorization: Bearer TOKEN."})
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+	return Guard(s.Tokens, mux)
 }
 
 // bears compares hashes, so that neither content nor length of the token shows in the time it takes.

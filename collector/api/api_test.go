@@ -195,7 +195,7 @@ func TestPostingsExceptionsStockReceipts(t *testing.T) {
 func TestToken(t *testing.T) {
 	d := testenv.SQLite(t)
 	viewtest.New(t, d)
-	h := api.New(api.Config{DB: d, Token: "s3cret"})
+	h := api.New(api.Config{DB: d, Tokens: api.Tokens{Any: "s3cret"}})
 	for header, status := range map[string]int{"": 401, "Bearer ": 401, "Bearer other": 401, "Basic s3cret": 401, "Bearer s3cret": 200, "bearer s3cret": 200} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/sites", nil)
 		r.Header.Set("Authorization", header)

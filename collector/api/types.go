@@ -125,6 +125,15 @@ func eventOf(e *eventlog.Entry) Event {
 		RecordedAt: when(e.RecordedAt), ClockWrongSeconds: event.ClockWrong(e.Event).Seconds(), Event: Message{e.Event}}
 }
 
+// EventsOf are events as the API shows them.
+func EventsOf(found []eventlog.Entry) []Event {
+	out := make([]Event, len(found))
+	for i := range found {
+		out[i] = eventOf(&found[i])
+	}
+	return out
+}
+
 // EventWithReceipt answers GET /api/v1/events/{id}. Others are different bodies that came under the same id.
 type EventWithReceipt struct {
 	Event

@@ -56,6 +56,13 @@ func (l *Log) Each(ctx context.Context, s Selection, f func(Entry) error) error 
 	}
 }
 
+// Last are the selected events in force that came last, the newest first.
+func (l *Log) Last(ctx context.Context, s Selection, limit int) ([]Entry, error) {
+	where, args := s.where()
+	return l.entries(ctx, `SELECT `+entryColumns+` FROM event e WHERE e.log_offset > ? AND `+where+` ORDER BY e.log_offset DESC LIMIT ?`,
+		append(append([]any{s.After}, args...), limit)...)
+}
+
 // where is the condition of a selection beside the place to go on from.
 func (s Selection) where() (condition string, args []any) {
 	terms := []string{"e.tenant = ?", "e.variant = 0"}

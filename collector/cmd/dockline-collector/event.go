@@ -19,6 +19,7 @@ import (
 )
 
 type eventCommand struct {
+	List   eventListCommand   `cmd:"" help:"List events, the newest first: of an order, a site, a kind, since a time."`
 	Show   eventShowCommand   `cmd:"" help:"Print an event, with every content that came under its id."`
 	Accept eventAcceptCommand `cmd:"" help:"Take another content that came under an event's id as an event of its own: its source has used a key again."`
 }

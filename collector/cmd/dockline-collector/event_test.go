@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/collector/api"
 	"github.com/dockline/dockline/collector/audit"
 	"github.com/dockline/dockline/collector/db"
 	"github.com/dockline/dockline/collector/eventlog"
@@ -135,5 +137,42 @@ func TestAPersonAcceptsAnotherContent(t *testing.T) {
 	}
 	if _, err := collector.AcceptEvent(t.Context(), config, collector.Acceptance{Tenant: Tenant, Event: "nobody", Reason: "so"}); err == nil || !strings.Contains(err.Error(), "nobody") {
 		t.Errorf("an id that nobody has: %v", err)
+	}
+}
+
+// Events are listed by what they are about, where they come from, what they are and when they happened, the newest first.
+func TestEventsAreListed(t *testing.T) {
+	dir := filled(t)
+	list := func(flags string) (kinds []string) {
+		t.Helper()
+		out, said, code := command(t, dir, strings.Fields("event list --json --tenant acme "+flags)...)
+		var found []api.Event
+		if err := json.Unmarshal([]byte(out), &found); err != nil || code != exitFine {
+			t.Fatalf("%s: %d, %s%s: %v", flags, code, out, said, err)
+		}
+		for _, e := range found {
+			kinds = append(kinds, e.Kind)
+		}
+		return kinds
+	}
+	all := list("")
+	for _, tc := range []struct {
+		flags string
+		n     int
+		first string
+	}{
+		{"--order SO3", 4, "order.released"},
+		{"--order SO3 --limit 1", 1, "order.released"},
+		{"--order SO3 --site dc-east", 2, "shipment.departed"},
+		{"--order SO3 --kind order.accepted", 1, "order.accepted"},
+		{"--order SO3 --kind order.accepted --kind pick.confirmed", 2, "pick.confirmed"},
+		{"--since 2099-01-01T00:00:00Z", 0, ""},
+	} {
+		if got := list(tc.flags); len(got) != tc.n || tc.n > 0 && got[0] != tc.first {
+			t.Errorf("%s: %v, want %d, the first %s, of %v", tc.flags, got, tc.n, tc.first, all)
+		}
+	}
+	if out, _, code := command(t, dir, strings.Fields("event list --tenant acme --order SO3")...); code != exitFine || strings.Count(out, "\n") != 5 || !strings.Contains(out, "S3") {
+		t.Errorf("%d: %s", code, out)
 	}
 }

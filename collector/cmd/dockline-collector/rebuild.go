@@ -17,12 +17,13 @@ import (
 
 type rebuildCommand struct {
 	person
-	Reason string `help:"With --switch: why, for those who ask later."`
-	Tenant string `help:"Only this tenant."`
-	Key    string `help:"Only this key, as an exception or an earlier run names it: order/SO1001, shipment/dc-east/S7, stock/dc-east/A-01/BOLT//available."`
-	Switch bool   `help:"Put right what differs. Without it nothing is changed: the run only tells what it would put right."`
-	Limit  int    `default:"100" help:"How many differences are listed."`
-	JSON   bool   `name:"json" help:"Print everything, for scripts."`
+	Reason  string   `help:"With --switch: why, for those who ask later."`
+	Tenant  string   `help:"Only this tenant."`
+	Key     string   `help:"Only this key, as an exception or an earlier run names it: order/SO1001, shipment/dc-east/S7, stock/dc-east/A-01/BOLT//available."`
+	Switch  bool     `help:"Put right what differs. Without it nothing is changed: the run only tells what it would put right."`
+	Without []string `help:"Name of a connector that the configuration lacks because its system was given up: what was posted to it counts as no longer wanted."`
+	Limit   int      `default:"100" help:"How many differences are listed."`
+	JSON    bool     `name:"json" help:"Print everything, for scripts."`
 }
 
 // Help is shown below the usage.
@@ -56,7 +57,7 @@ func (c *rebuildCommand) Run(all *commands) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	b, closeAll, err := collector.OpenRebuild(ctx, config)
+	b, closeAll, err := collector.OpenRebuild(ctx, config, c.Without)
 	if err != nil {
 		return err
 	}

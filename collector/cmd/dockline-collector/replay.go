@@ -25,22 +25,23 @@ type replayCommand struct {
 
 type replayKeysCommand struct {
 	person
-	Tenant  string `required:"" help:"Name of the tenant."`
-	Site    string `help:"Keys with an event of this site."`
-	From    string `placeholder:"TIME" help:"Keys with an event that happened then or later: 2026-11-24 or 2026-11-24T08:00:00Z."`
-	To      string `placeholder:"TIME" help:"Keys with an event that happened before."`
-	Order   string `help:"This order with its shipments and returns."`
-	Kind    string `help:"Keys with an event of this kind, like shipment.departed."`
-	Target  string `help:"Keys of which something is to be told to this target."`
-	Posting string `help:"Keys with a posting of this kind, like goods_issue."`
-	Key     string `help:"This one key, like order/SO1001."`
-	Policy  string `placeholder:"VERSION" help:"Move the keys to this version of the policy, one that is or was in force. Without it each stays under its own."`
-	Do      bool   `name:"run" help:"Do it."`
-	Token   string `help:"With --run: the dry run that is to be done, by the token that it printed. One that was interrupted goes on."`
-	Yes     bool   `help:"With --run and without --token: try it and do it at once."`
-	Reason  string `help:"With --run: why, for those who ask later."`
-	Limit   int    `default:"20" help:"How many of the keys that differ are listed."`
-	JSON    bool   `name:"json" help:"Print everything, for scripts."`
+	Tenant  string   `required:"" help:"Name of the tenant."`
+	Site    string   `help:"Keys with an event of this site."`
+	From    string   `placeholder:"TIME" help:"Keys with an event that happened then or later: 2026-11-24 or 2026-11-24T08:00:00Z."`
+	To      string   `placeholder:"TIME" help:"Keys with an event that happened before."`
+	Order   string   `help:"This order with its shipments and returns."`
+	Kind    string   `help:"Keys with an event of this kind, like shipment.departed."`
+	Target  string   `help:"Keys of which something is to be told to this target."`
+	Posting string   `help:"Keys with a posting of this kind, like goods_issue."`
+	Key     string   `help:"This one key, like order/SO1001."`
+	Policy  string   `placeholder:"VERSION" help:"Move the keys to this version of the policy, one that is or was in force. Without it each stays under its own."`
+	Do      bool     `name:"run" help:"Do it."`
+	Token   string   `help:"With --run: the dry run that is to be done, by the token that it printed. One that was interrupted goes on."`
+	Yes     bool     `help:"With --run and without --token: try it and do it at once."`
+	Without []string `help:"Name of a connector that the configuration lacks because its system was given up: what was posted to it counts as no longer wanted."`
+	Reason  string   `help:"With --run: why, for those who ask later."`
+	Limit   int      `default:"20" help:"How many of the keys that differ are listed."`
+	JSON    bool     `name:"json" help:"Print everything, for scripts."`
 }
 
 // Help is shown below the usage.
@@ -94,6 +95,9 @@ func (c *replayKeysCommand) Run(all *commands) error {
 		return wrong("--token does what its dry run saw, whatever else is given: leave out --site, --order and whatever else says which keys, or --token")
 	}
 	return withReplay(all, func(ctx context.Context, centre *collector.Centre, r *replay.Replay) error {
+		if err := centre.HasConnectors(ctx, c.Without); err != nil {
+			return err
+		}
 		if c.Do {
 			if err := centre.DB.Read(ctx, func(tx *db.Tx) error { return people.Allow(ctx, tx, c.Tenant, c.name(), people.Replay) }); err != nil {
 				return err

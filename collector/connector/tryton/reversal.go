@@ -151,6 +151,12 @@ func (c *Connector) unsettled(ctx context.Context, of takenBack, b back) (string
 	return "", nil
 }
 
+func (c *Connector) oneIssueReversal(ctx context.Context, p *connector.Posting, all []back) ([]back, error) {
+	return one(p, "return shipment", all, func(b back) bool { return b.state == "draft" }, func(b back) string { return b.number }, func(b back) error {
+		return c.client.button(ctx, modelReturn, "cancel", b.id)
+	})
+}
+
 // applyIssueReversal brings the goods of a shipment back to their bins.
 func (c *Connector) applyIssueReversal(ctx context.Context, p *connector.Posting) (connector.Result, error) {
 	v := p.Document.GetGoodsIssueReversal()
@@ -160,19 +166,23 @@ func (c *Connector) applyIssueReversal(ctx context.Context, p *connector.Posting
 	}
 	bound, err := c.reversingReturns(ctx, p)
 	if err == nil {
-		bound, err = one(p, "return shipment", bound, func(b back) bool { return b.state == "draft" }, func(b back) string { return b.number }, func(b back) error {
-			return c.client.button(ctx, modelReturn, "cancel", b.id)
-		})
+		bound, err = c.oneIssueReversal(ctx, p, bound)
 	}
-	if err != nil {
+	if err == nil && len(bound) == 0 {
+		if err = c.makeIssueReversal(ctx, p, of); err == nil {
+			bound, err = c.reversingReturns(ctx, p) // whoever else looked when there was none has made one too
+		}
+		if err == nil {
+			bound, err = c.oneIssueReversal(ctx, p, bound)
+		}
+	}
+	switch {
+	case err != nil:
 		return connector.Result{}, err
+	case len(bound) != 1:
+		return connector.Result{}, duplicate(p, "return shipment")
 	}
-	var b back
-	if len(bound) == 1 {
-		b = bound[0]
-	} else if b, err = c.makeIssueReversal(ctx, p, of); err != nil {
-		return connector.Result{}, err
-	}
+	b := bound[0]
 	if text := of.wanted().differ(b.incoming); text != "" {
 		return connector.Result{}, processFault("content_differs", "correct it in Tryton, then requeue or waive", "return shipment %s takes shipment %s back, but %s", b.number, of.shipment.number, text)
 	}
@@ -203,18 +213,18 @@ func (c *Connector) applyIssueReversal(ctx context.Context, p *connector.Posting
 }
 
 // makeIssueReversal makes the return shipment as a draft, once nothing speaks against it.
-func (c *Connector) makeIssueReversal(ctx context.Context, p *connector.Posting, of takenBack) (back, error) {
+func (c *Connector) makeIssueReversal(ctx context.Context, p *connector.Posting, of takenBack) error {
 	if err := c.mayComeBack(ctx, of); err != nil {
-		return back{}, err
+		return err
 	}
 	found, err := c.client.read(ctx, modelShipment, nil, []int64{of.shipment.id}, "customer", "delivery_address", "warehouse", "warehouse.input_location")
 	if err != nil || len(found) != 1 {
-		return back{}, err
+		return err
 	}
 	sold, err := c.client.read(ctx, modelMove, nil, idsOf(of.shipment.outgoing), "unit_price", "currency", "from_location", "to_location", "origin", "product.default_uom", "uom", "uom.factor",
 		"product.default_uom.factor")
 	if err != nil {
-		return back{}, err
+		return err
 	}
 	byLine := map[string]row{}
 	for _, m := range sold {
@@ -226,23 +236,16 @@ func (c *Connector) makeIssueReversal(ctx context.Context, p *connector.Posting,
 	for _, a := range of.arrivals {
 		was := byLine[a.orderLine]
 		if was.id("uom") != was.sub("product").id("default_uom") {
-			return back{}, processFault("unit_differs", "take it back in Tryton by hand, then waive it", "shipment %s left in another unit than %s is kept in", of.shipment.number, a.item)
+			return processFault("unit_differs", "take it back in Tryton by hand, then waive it", "shipment %s left in another unit than %s is kept in", of.shipment.number, a.item)
 		}
 		m := a.move(a.quantity)
 		m["from_location"], m["to_location"], m["unit_price"], m["currency"] = was.id("to_location"), found[0].sub("warehouse").id("input_location"), money(was.text("unit_price")), was.id("currency")
 		m["origin"] = modelSaleLine + "," + a.orderLine
 		moves = append(moves, m)
 	}
-	made, err := c.client.call(ctx, "model."+modelReturn+".create", nil, []any{map[string]any{"customer": found[0].id("customer"), "delivery_address": found[0].id("delivery_address"),
+	_, err = c.client.call(ctx, "model."+modelReturn+".create", nil, []any{map[string]any{"customer": found[0].id("customer"), "delivery_address": found[0].id("delivery_address"),
 		"warehouse": found[0].id("warehouse"), "reference": reversalReference(p), "incoming_moves": []any{[]any{"create", moves}}}})
-	if err != nil {
-		return back{}, err
-	}
-	ids := integers(made)
-	if len(ids) != 1 {
-		return back{}, technical("bad_answer", "Tryton made a return shipment and does not name it", "it will be looked for", nil)
-	}
-	return c.backByID(ctx, ids[0])
+	return err
 }
 
 func idsOf(moves []move) (ids []int64) {

@@ -3,6 +3,7 @@ package tryton
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/dockline/dockline/collector/connector"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
@@ -106,6 +107,13 @@ func (c *Connector) salesToBillAgain(ctx context.Context, of bill) (open []int64
 	return open, err
 }
 
+func (c *Connector) oneBillReversal(ctx context.Context, p *connector.Posting, all []bill) ([]bill, error) {
+	// A draft has no number yet: of two the one that was made first is the lowest.
+	return one(p, "credit note", all, func(b bill) bool { return !b.posted() }, func(b bill) string { return strconv.FormatInt(b.id, 10) }, func(b bill) error {
+		return c.client.button(ctx, modelInvoice, "cancel", b.id)
+	})
+}
+
 // applyBillReversal posts a bill with all amounts turned round, cancels the first with it, and has the order bill anew what is to be billed.
 func (c *Connector) applyBillReversal(ctx context.Context, p *connector.Posting) (connector.Result, error) {
 	of, err := c.billToReverse(ctx, reversalOf(p))
@@ -114,13 +122,14 @@ func (c *Connector) applyBillReversal(ctx context.Context, p *connector.Posting)
 	}
 	bound, err := c.reversingBills(ctx, p)
 	if err == nil {
-		bound, err = one(p, "credit note", bound, func(b bill) bool { return !b.posted() }, func(b bill) string { return b.number }, func(b bill) error {
-			return c.client.button(ctx, modelInvoice, "cancel", b.id)
-		})
+		bound, err = c.oneBillReversal(ctx, p, bound)
 	}
 	if err == nil && len(bound) == 0 {
 		if err = c.turnRound(ctx, p, of); err == nil {
-			bound, err = c.reversingBills(ctx, p)
+			bound, err = c.reversingBills(ctx, p) // whoever else looked when there was none has made one too
+		}
+		if err == nil {
+			bound, err = c.oneBillReversal(ctx, p, bound)
 		}
 	}
 	switch {

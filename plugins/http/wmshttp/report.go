@@ -141,6 +141,8 @@ var turnedWords = map[string]struct{ title, text string }{
 	"http_strangers": {"Unknown senders", "requests came without a token that is known. If a scanner or partner is new or its token was exchanged, give it one; otherwise see who it is."},
 	"http_slow":      {"A sender is too slow", "requests brought their body more slowly than min_rate and were ended. See the sender's line; it has to send again."},
 	"http_large":     {"A sender brings too much at once", "requests were larger than max_body and were refused. Have the sender divide what it brings."},
+	"http_crowded":   {"Too many connections", "more than max_connections were open at once: idle ones were ended, and new ones waited. Have senders close their connections or keep one each, or raise max_connections; where it goes on, see who opens them."},
+	"http_handshake": {"Connections cannot be secured", "a TLS handshake failed, and nothing of such a sender was taken. Where it speaks plain HTTP, have it use https; where it refuses the certificate, see whether that has expired or its authority is unknown there. The last one: "},
 	"http_full":      {"The journal takes nothing more", "requests were told to come back later, because the journal is full or behind. Senders keep what they have. Restore the line to the collector, or raise journal.limit."},
 }
 
@@ -174,9 +176,14 @@ func (c *capture) conditions(now time.Time) []*docklinev1.Condition {
 				r.turned[code] = turned{count, now}
 			}
 		}
-		for _, code := range []string{"http_full", "http_large", "http_slow", "http_strangers"} {
+		for _, code := range []string{"http_crowded", "http_full", "http_handshake", "http_large", "http_slow", "http_strangers"} {
 			if at := r.turned[code].at; !at.IsZero() && now.Sub(at) < shownFor {
-				add(code, turnedWords[code].title, docklinev1.Severity_SEVERITY_WARNING, turnedWords[code].text)
+				text := turnedWords[code].text
+				if code == "http_handshake" {
+					_, last := c.server.handshakes.seen()
+					text += last + "."
+				}
+				add(code, turnedWords[code].title, docklinev1.Severity_SEVERITY_WARNING, text)
 			}
 		}
 	}
@@ -194,7 +201,12 @@ func (s *server) lastSeen() time.Time {
 }
 
 func (s *server) turnedAway() map[string]int64 {
-	return map[string]int64{"http_strangers": s.strangers.Load(), "http_slow": s.slow.Load(), "http_large": s.large.Load(), "http_full": s.full.Load()}
+	failed, _ := s.handshakes.seen()
+	var crowded int64
+	if c := s.crowd.Load(); c != nil {
+		crowded = c.turned.Load()
+	}
+	return map[string]int64{"http_crowded": crowded, "http_handshake": failed, "http_strangers": s.strangers.Load(), "http_slow": s.slow.Load(), "http_large": s.large.Load(), "http_full": s.full.Load()}
 }
 
 // sweepSpool removes documents that an earlier life was working on: their senders had no answer.

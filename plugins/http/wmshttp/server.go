@@ -43,6 +43,8 @@ type server struct {
 	last   time.Time       // the last request of somebody known
 
 	strangers, slow, large, full atomic.Int64
+	handshakes                   handshakes
+	crowd                        atomic.Pointer[crowd] // once it listens
 }
 
 func newServer(life context.Context, s *setup, start plugins.Start, out *emitter, st *store, now func() time.Time, log *slog.Logger) *server {
@@ -277,7 +279,7 @@ func (s *server) run(ctx context.Context, report func(error)) error {
 	// A body that nobody asks for, of somebody who is not let in or of a path that is none, is waited for too, and so has an end; paced moves it on for
 	// those that are read.
 	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: n.HeaderTimeout, ReadTimeout: n.HeaderTimeout + n.BodyPatience, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10, TLSConfig: secure,
-		WriteTimeout: 0, ErrorLog: log.New(io.Discard, "", 0)}
+		WriteTimeout: 0, ErrorLog: log.New(&s.handshakes, "", 0), ConnState: s.crowd.Load().state}
 	ended := make(chan error, 1)
 	go func() {
 		if secure != nil {
@@ -309,7 +311,9 @@ func (s *server) bind(ctx context.Context, report func(error)) (net.Listener, er
 		listener, err := config.Listen(ctx, "tcp", s.setup.Listen.Address)
 		report(err)
 		if err == nil {
-			return newCrowd(listener, s.setup.Listen.MaxConnections), nil
+			crowd := newCrowd(listener, s.setup.Listen.MaxConnections)
+			s.crowd.Store(crowd)
+			return crowd, nil
 		}
 		select {
 		case <-ctx.Done():
