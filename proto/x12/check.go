@@ -13,6 +13,8 @@ type Interchange struct {
 	Fault *Fault
 	// First and Groups are its groups in Outline.Groups.
 	First, Groups int
+	// Reports are what its sender says of interchanges that came to him (TA1).
+	Reports []Report
 }
 
 // Group is what Check found of one functional group.
@@ -108,7 +110,7 @@ type checker struct {
 	inGroup  bool
 	st       Segment
 	set      int // of this interchange
-	notes    int // segments between ISA and the groups, of this interchange
+	notes    int // segments of other sorts between ISA and the groups, of this interchange
 	inSet    bool
 	segments int
 	bytes    int
@@ -127,6 +129,9 @@ func (c *checker) current() *Interchange { return &c.out.Interchanges[len(c.out.
 // spoil marks the interchange in hand: none of it counts.
 func (c *checker) spoil(f *Fault) {
 	if i := c.current(); i.Fault == nil {
+		if f.Report == 0 {
+			f.Report = CodeStructure
+		}
 		i.Fault = f
 	}
 	c.inGroup, c.inSet = false, false
@@ -144,7 +149,7 @@ func (c *checker) resume() error {
 // cut says what the text's end leaves open.
 func (c *checker) cut() {
 	if len(c.out.Interchanges) > 0 && c.in.open && c.current().Fault == nil {
-		c.spoil(c.last.Fault(0, "is the last segment: the interchange's end (IEA) is missing, so it was cut off"))
+		c.spoil(c.last.Fault(0, "is the last segment: the interchange's end (IEA) is missing, so it was cut off").reported(CodeCutOff))
 	}
 }
 
@@ -172,8 +177,7 @@ func (c *checker) segment(s Segment) *Fault {
 		return c.end(s)
 	default:
 		if !c.inSet && !c.inGroup && besides(s) {
-			c.notes++
-			return rejected(s)
+			return c.beside(s)
 		}
 		if !c.inSet {
 			return s.Fault(0, "stands outside of a set")
@@ -189,11 +193,23 @@ func (c *checker) segment(s Segment) *Fault {
 // besides are the segments that may stand between ISA and its groups.
 func besides(s Segment) bool { return s.Name() == "TA1" || s.Name() == "ISB" || s.Name() == "ISE" }
 
-// rejected is the fault of an interchange by which the partner says that it could not take one of ours.
-func rejected(s Segment) *Fault {
-	if s.Name() == "TA1" && s.Element(4) == "R" {
-		return s.Fault(4, "the partner rejects interchange %s of %s as a whole (code %s): look what is wrong with its envelope, and send it again", s.Element(1), s.Element(2), s.Element(5))
+// maxReports bounds the reports of one interchange.
+const maxReports = 10_000
+
+func (c *checker) beside(s Segment) *Fault {
+	if s.Name() != "TA1" {
+		c.notes++
+		return nil
 	}
+	r, f := report(s)
+	i := c.current()
+	if f == nil && len(i.Reports) >= maxReports {
+		f = s.Fault(0, "is one report too many: an interchange has at most %d", maxReports)
+	}
+	if f != nil {
+		return f.reported(CodeContent)
+	}
+	i.Reports = append(i.Reports, r)
 	return nil
 }
 
@@ -272,12 +288,12 @@ func (c *checker) end(iea Segment) *Fault {
 	case c.inGroup:
 		return iea.Fault(0, "ends the interchange before the group %s has ended: GE is missing", c.out.Groups[c.group].GS.Element(6))
 	case i.Fault != nil:
-	case i.Groups == 0 && c.notes == 0:
-		i.Fault = iea.Fault(0, "ends an interchange that holds nothing")
+	case i.Groups == 0 && c.notes+len(i.Reports) == 0:
+		i.Fault = iea.Fault(0, "ends an interchange that holds nothing").reported(CodeContent)
 	case iea.Element(1) != strconv.Itoa(i.Groups):
-		i.Fault = iea.Fault(1, "says that the interchange has %s groups, and it has %d: some may be missing", iea.Element(1), i.Groups)
+		i.Fault = iea.Fault(1, "says that the interchange has %s groups, and it has %d: some may be missing", iea.Element(1), i.Groups).reported(CodeGroupCount)
 	case iea.Element(2) != i.ISA.Element(13):
-		i.Fault = iea.Fault(2, "is %q, and the interchange began as %q", iea.Element(2), i.ISA.Element(13))
+		i.Fault = iea.Fault(2, "is %q, and the interchange began as %q", iea.Element(2), i.ISA.Element(13)).reported(CodeControlDiffers)
 	}
 	return nil
 }

@@ -35,6 +35,8 @@ type Head struct {
 	At                  time.Time
 	// Test marks it as a test (ISA15).
 	Test bool
+	// Acknowledge asks for a TA1 (ISA14).
+	Acknowledge bool
 	// Separators default to * > and ~, with a line end behind each segment.
 	Separators Separators
 }
@@ -51,22 +53,7 @@ type Part struct {
 // Write gives an interchange of one group. Sets are numbered from 1 within it. A text that holds one of the separators is a fault: X12 has no way to
 // write it (Plain takes them out of words that only people read).
 func Write(h Head, parts ...Part) ([]byte, error) {
-	if h.Separators == (Separators{}) {
-		h.Separators = Common
-	}
-	w := writer{by: h.Separators}
-	usage := "P"
-	if h.Test {
-		usage = "T"
-	}
-	at := h.At.UTC()
-	w.segment("ISA", "00", pad("", 10), "00", pad("", 10), pad(h.Sender.Qualifier, 2), pad(h.Sender.ID, 15), pad(h.Receiver.Qualifier, 2), pad(h.Receiver.ID, 15),
-		at.Format("060102"), at.Format("1504"), h.standard(), pad(h.Version, 5)[:5], fmt.Sprintf("%09d", h.Control), "0", usage)
-	w.out.Truncate(w.out.Len() - 2) // the segment's end, which comes behind ISA16
-	w.out.WriteByte(h.Separators.Element)
-	w.out.WriteByte(h.Separators.Component)
-	w.out.WriteByte(h.Separators.Segment)
-	w.out.WriteByte('\n')
+	w, at := begin(h), h.At.UTC()
 	w.segment("GS", h.Functional, h.Sender.group(), h.Receiver.group(), at.Format("20060102"), at.Format("1504"), fmt.Sprint(h.Group), "X", h.Version)
 	for i, p := range parts {
 		number := fmt.Sprintf("%04d", i+1)
@@ -77,11 +64,40 @@ func Write(h Head, parts ...Part) ([]byte, error) {
 		w.segment("SE", fmt.Sprint(len(p.Body)+2), number)
 	}
 	w.segment("GE", fmt.Sprint(len(parts)), fmt.Sprint(h.Group))
-	w.segment("IEA", "1", fmt.Sprintf("%09d", h.Control))
+	w.end(h, 1)
+	return w.out.Bytes(), w.err
+}
+
+// begin writes ISA.
+func begin(h Head) *writer {
+	if h.Separators == (Separators{}) {
+		h.Separators = Common
+	}
+	w := &writer{by: h.Separators}
+	usage, asks := "P", "0"
+	if h.Test {
+		usage = "T"
+	}
+	if h.Acknowledge {
+		asks = "1"
+	}
+	date, clock := isaTime(h.At)
+	w.segment("ISA", "00", pad("", 10), "00", pad("", 10), pad(h.Sender.Qualifier, 2), pad(h.Sender.ID, 15), pad(h.Receiver.Qualifier, 2), pad(h.Receiver.ID, 15),
+		date, clock, h.standard(), pad(h.Version, 5)[:5], fmt.Sprintf("%09d", h.Control), asks, usage)
+	w.out.Truncate(w.out.Len() - 2) // the segment's end, which comes behind ISA16
+	w.out.WriteByte(h.Separators.Element)
+	w.out.WriteByte(h.Separators.Component)
+	w.out.WriteByte(h.Separators.Segment)
+	w.out.WriteByte('\n')
+	return w
+}
+
+// end writes IEA.
+func (w *writer) end(h Head, groups int) {
+	w.segment("IEA", fmt.Sprint(groups), fmt.Sprintf("%09d", h.Control))
 	if h.Control < 1 || h.Control > MaxControl {
 		w.fail("ISA13: %d is no control number: 1 to %d", h.Control, MaxControl)
 	}
-	return w.out.Bytes(), w.err
 }
 
 // standard is ISA11: the sign of repetition from release 00402 on, before it the standard's agency.

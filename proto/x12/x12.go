@@ -1,5 +1,5 @@
 // Package x12 reads and writes ANSI X12 interchanges: the envelope (ISA, GS, ST and their trailers), segments and elements, and functional
-// acknowledgements (997, and 999 for reading). It knows no transaction set besides these: what a 945 means is its reader's to say.
+// acknowledgements (997, and 999 for reading; TA1). It knows no transaction set besides these: what a 945 means is its reader's to say.
 //
 // Reading is by transaction set, in bounded memory. Whether an envelope closes with the numbers and counts that it says is known only at its end, so
 // a reader who must not take half of anything goes twice over the text: Check says what of it may be taken, Sets gives it.
@@ -27,6 +27,8 @@ type Fault struct {
 	Text    string `json:"text"`
 	// Code is what an acknowledgement says of it: of a set (X12 data element 718) or of a group (716). 0 stands for any.
 	Code int `json:"-"`
+	// Report is what a TA1 says of an interchange that cannot be taken for it (X12 data element I18); 0 stands for any.
+	Report int `json:"-"`
 }
 
 // Error is one sentence.
@@ -40,6 +42,12 @@ func (f *Fault) Error() string {
 // coded gives a fault the code of an acknowledgement.
 func (f *Fault) coded(code int) *Fault {
 	f.Code = code
+	return f
+}
+
+// reported gives a fault the code of a TA1.
+func (f *Fault) reported(code int) *Fault {
+	f.Report = code
 	return f
 }
 

@@ -1,6 +1,7 @@
 package wmsfile
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -43,7 +44,7 @@ func (c *capture) exchanged(f finished) error {
 	}
 	for i, a := range f.result.x12.answers {
 		if err := c.answer(f.entry.Hash+"/"+strconv.Itoa(i), a); err != nil {
-			return fmt.Errorf("acknowledging group %s of %s: %w", a.says.Control, f.file.name, err)
+			return fmt.Errorf("acknowledging %s of %s: %w", a.what(), f.file.name, err)
 		}
 	}
 	return nil
@@ -79,15 +80,28 @@ func (c *capture) answer(key string, a answer) error {
 	return c.answered.put(held)
 }
 
-// acknowledge is a 997 as it goes back to who sent the group.
+// what is what an answer is about, for people.
+func (a answer) what() string {
+	if a.report != nil {
+		return "interchange " + a.report.Control
+	}
+	return "group " + a.says.Control
+}
+
+// acknowledge is a 997 or TA1 as it goes back to who sent the group.
 func (e Exchange) acknowledge(a answer, control uint64, c *capture) ([]byte, error) {
 	version := a.gs.Element(8)
 	if len(version) < 6 {
 		version = e.Version
 	}
-	return x12.Write(x12.Head{
+	head := x12.Head{
 		Sender:   x12.Party{Qualifier: a.isa.Element(7), ID: a.isa.Element(8), Group: a.gs.Element(3)},
 		Receiver: x12.Party{Qualifier: a.isa.Element(5), ID: a.isa.Element(6), Group: a.gs.Element(2)},
 		Control:  control, Group: control, Functional: "FA", Version: version[:6], At: c.now(), Test: a.isa.Element(15) == "T",
-	}, a.says.Part(x12.Common))
+	}
+	if a.report != nil {
+		head.Version = cmp.Or(a.isa.Element(12), e.Version) // the release of its own envelope
+		return x12.WriteReports(head, *a.report)
+	}
+	return x12.Write(head, a.says.Part(x12.Common))
 }

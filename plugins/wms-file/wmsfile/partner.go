@@ -240,6 +240,32 @@ func (p *partner) find(a *x12.Acknowledgement) *sent {
 	return p.sent[a.Functional+"/"+strings.TrimLeft(a.Control, "0")]
 }
 
+// reported is what was sent in an interchange that the partner rejects as a whole.
+func (p *partner) reported(r x12.Report) (rejected sent, known bool) {
+	if p == nil {
+		return sent{}, true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.inInterchange(r)
+	if s == nil {
+		return sent{}, false
+	}
+	rejected = *s
+	rejected.Text = r.Words()
+	return rejected, true
+}
+
+// inInterchange finds what was sent by its interchange: that has the number of its one group.
+func (p *partner) inInterchange(r x12.Report) *sent {
+	for _, s := range p.sent {
+		if r.Same(s.Control) {
+			return s
+		}
+	}
+	return nil
+}
+
 // verdictOn is what a partner says of a group with one set.
 func verdictOn(a *x12.Acknowledgement) (taken bool, text string) {
 	for _, s := range a.Sets {
@@ -254,12 +280,12 @@ func verdictOn(a *x12.Acknowledgement) (taken bool, text string) {
 }
 
 // refusal tells that the partner rejected what a command had sent: the command's result is another than was told when it was written.
-func (s sent) refusal(at time.Time) *docklinev1.Event {
+func (s sent) refusal(at time.Time, origin string) *docklinev1.Event {
 	version := strconv.FormatUint(s.Version, 10)
 	text := fmt.Sprintf("%s (set %s, group %s): %s", s.Number, s.Set, s.Control, s.Text)
 	return &docklinev1.Event{
 		Kind: docklinev1.EventKind_EVENT_KIND_COMMAND_COMPLETED, Subject: s.Number, SourceKey: s.Key, SourceRevision: version + "/" + s.Control, OccurredAt: timestamppb.New(plausible(at)),
-		Origin: "997 of group " + s.Control,
+		Origin: origin,
 		Payload: &docklinev1.Event_CommandResult{CommandResult: &docklinev1.CommandResult{Key: s.Key, Version: s.Version,
 			Outcome: docklinev1.CommandOutcome_COMMAND_OUTCOME_REFUSED, Class: docklinev1.FaultClass_FAULT_CLASS_DATA, Text: text}},
 	}
@@ -287,6 +313,13 @@ func (p *partner) settle(x exchange, hash string) error {
 			now.State = sentRejected
 		}
 		if now != *s {
+			entries = append(entries, entry{Sent: &now})
+		}
+	}
+	for _, r := range x.reports {
+		if s := p.inInterchange(r); s != nil && s.State != sentRejected {
+			now := *s
+			now.State, now.Text = sentRejected, r.Words()
 			entries = append(entries, entry{Sent: &now})
 		}
 	}

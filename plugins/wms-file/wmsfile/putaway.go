@@ -54,7 +54,7 @@ func (c *capture) putAway(f finished) {
 	lies, name := err == nil && at != (spot{}), cmp.Or(at.name, f.file.name)
 	c.reports.moved(f.file.name, err, c.now())
 	if err != nil {
-		if at != (spot{}) && c.stuck[f.file.name].at != at {
+		if at != (spot{}) && !c.seconds.awaits(at) {
 			c.seconds.add(at, f, true, c.now()) // a share may say that it failed, and have moved it
 		}
 		c.stuck[f.file.name] = stuck{f, f.file.size, f.file.mod, at}

@@ -96,6 +96,11 @@ func (l *seconds) add(at spot, f finished, back bool, now time.Time) {
 	l.dirty = true
 }
 
+// awaits says that it is known of a place that a file may have come there.
+func (l *seconds) awaits(at spot) bool {
+	return slices.ContainsFunc(l.due, func(d second) bool { return d.Dir == at.dir && d.Name == at.name && d.Back && d.Looks < len(lookAfter) })
+}
+
 // leave notes a result that may lie there without its file.
 func (l *seconds) leave(at spot, now time.Time) {
 	if at != (spot{}) {

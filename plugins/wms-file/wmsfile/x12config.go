@@ -37,6 +37,8 @@ type Exchange struct {
 	// Acknowledge answers each group that comes with a 997 in the inbound folder.
 	Acknowledge *bool  `yaml:"acknowledge"`
 	AckFile     string `yaml:"ack_file"`
+	// AskTA1 asks for a TA1 for each interchange that is sent (ISA14). One that comes is read in any case.
+	AskTA1 bool `yaml:"ask_ta1"`
 	// Within is how long a 997 for what was sent may take; 0: none is awaited.
 	Within time.Duration `yaml:"acknowledged_within"`
 	// Item is the qualifier of item numbers (X12 data element 235) in what is sent.

@@ -50,7 +50,7 @@ func (s *sink) order(sheet *sheet, cmd *docklinev1.Command) (name string, raw []
 		return "", nil, err
 	}
 	e := s.setup.X12
-	raw, err = x12.Write(x12.Head{Sender: e.Our.x12(), Receiver: e.Partner.x12(), Control: control, Group: control, Functional: "OW", Version: e.Version, At: s.partner.now(), Test: e.Test}, part)
+	raw, err = x12.Write(x12.Head{Sender: e.Our.x12(), Receiver: e.Partner.x12(), Control: control, Group: control, Functional: "OW", Version: e.Version, At: s.partner.now(), Test: e.Test, Acknowledge: e.AskTA1}, part)
 	if err != nil {
 		return "", nil, refused(err.Error())
 	}

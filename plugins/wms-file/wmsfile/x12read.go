@@ -11,22 +11,6 @@ import (
 	"github.com/dockline/dockline/proto/x12"
 )
 
-// exchange is what an EDI file says besides events: the acknowledgements that it asks for and those that it brings, and its interchanges' numbers.
-type exchange struct {
-	answers []answer
-	brought []*x12.Acknowledgement
-	numbers []number
-}
-
-// number is the control number of an interchange that was taken whole.
-type number struct{ sender, control string }
-
-// answer is a 997 that is owed: the envelope that it answers, and what it says.
-type answer struct {
-	isa, gs x12.Segment
-	says    x12.Acknowledgement
-}
-
 // maxListed is up to how many sets of a group are named in its acknowledgement one by one; of more only those that are refused.
 const maxListed = 5000
 
@@ -55,6 +39,14 @@ func (p *pass) interchanges() {
 			if !p.refuseSet(g.Fault.Segment, []byte(g.GS.Text()), []mapping.Fault{edFault(g.Fault)}) {
 				return
 			}
+		}
+	}
+	for i, each := range outline.Interchanges {
+		if refused[i] == nil && !p.reports(each) {
+			clean = false
+		}
+		if p.stopped {
+			return
 		}
 	}
 	in, err := p.content.open()
@@ -94,6 +86,7 @@ func (p *pass) interchanges() {
 			return
 		}
 	}
+	p.reportsOwed(outline, refused)
 	p.answers(outline, refused, verdicts)
 	for i, each := range outline.Interchanges {
 		if clean && refused[i] == nil {
@@ -132,8 +125,10 @@ func (p *pass) duplicates(outline *x12.Outline) []*x12.Fault {
 			out[i] = each.Fault
 		case partner.ID != "" && (each.ISA.Element(6) != partner.ID || each.ISA.Element(5) != partner.Qualifier):
 			out[i] = each.ISA.Fault(6, "is %q, and the partner of the configuration is %s:%s", n.sender, partner.Qualifier, partner.ID)
+			out[i].Report = x12.CodeSender
 		case seen[n] || p.partner.cameBefore(n, p.content.hash):
 			out[i] = each.ISA.Fault(13, "is %s, and an interchange of %s with that number and other content was taken before: a number is given once; have it sent again under a new one", n.control, n.sender)
+			out[i].Report = x12.CodeDuplicateControl
 		}
 		seen[n] = true
 	}
@@ -336,48 +331,4 @@ func judge(a *x12.Acknowledgement, set *x12.Set, faults []mapping.Fault, notes [
 	if list || len(faults) > 0 && len(a.Sets) < maxListed {
 		a.Sets = append(a.Sets, v)
 	}
-}
-
-// answers are the acknowledgements that the file's groups are owed. A group of acknowledgements is owed none, and what cannot be read to its end is not answered.
-func (p *pass) answers(outline *x12.Outline, refused []*x12.Fault, verdicts map[int]*x12.Acknowledgement) {
-	for n, g := range outline.Groups {
-		if g.GS.Element(1) == "FA" || refused[g.Interchange] != nil {
-			continue
-		}
-		a := verdicts[n]
-		if a == nil {
-			a = &x12.Acknowledgement{Functional: g.GS.Element(1), Control: g.GS.Element(6), Version: g.GS.Element(8), Said: g.Said}
-		}
-		switch {
-		case g.Fault != nil:
-			a.Verdict, a.Codes, a.Taken = x12.Rejected, []int{g.Fault.Code}, 0
-		case a.Taken == a.Received:
-			a.Verdict = x12.Accepted
-		case a.Taken > 0:
-			a.Verdict = x12.Partly
-		default:
-			a.Verdict = x12.Rejected
-		}
-		p.result.x12.answers = append(p.result.x12.answers, answer{outline.Interchanges[g.Interchange].ISA, g.GS, *a})
-	}
-}
-
-// acknowledgement takes what the partner says of what was sent. What it rejected is told as the result of the command.
-func (p *pass) acknowledgement(set *x12.Set) []mapping.Fault {
-	a, f := x12.ReadAcknowledgement(set)
-	if f != nil {
-		return []mapping.Fault{edFault(f)}
-	}
-	rejected, known := p.partner.judged(a)
-	if !known {
-		return []mapping.Fault{dataFault("x12_not_sent", "AK102", fmt.Sprintf("acknowledges group %s %s, which was not sent from here; look whether it was meant for somebody else", a.Functional, a.Control))}
-	}
-	p.result.x12.brought = append(p.result.x12.brought, a)
-	for _, s := range rejected {
-		p.result.Events++
-		if !p.give(s.refusal(p.content.stamp)) {
-			return nil
-		}
-	}
-	return nil
 }
