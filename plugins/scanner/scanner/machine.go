@@ -69,6 +69,8 @@ type machine struct {
 	controls controls
 	badge    bool // a badge is required
 	work     work
+	// resumed is when people could go on after the journal had answered.
+	resumed time.Time
 	// newID makes the number of an event.
 	newID func() string
 }
@@ -95,7 +97,7 @@ func (m *machine) begun() bool {
 
 // expire drops work that nobody went on with, and says so.
 func (m *machine) expire(now time.Time) (answer, bool) {
-	if !m.begun() || now.Sub(m.work.LastScan) < m.flow.Timeout {
+	if !m.begun() || now.Sub(m.work.LastScan) < m.flow.Timeout || now.Sub(m.resumed) < m.flow.Timeout {
 		return answer{}, false
 	}
 	text := fmt.Sprintf("DROPPED: %s was not finished within %s. Begin again.", m.summary(), m.flow.Timeout)

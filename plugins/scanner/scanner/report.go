@@ -3,6 +3,7 @@ package scanner
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -32,7 +33,8 @@ type reports struct {
 	drops   map[string]mark // by reader
 	slows   map[string]mark
 	waiting map[string]bool
-	store   string
+	untaken map[string]int    // scans that came too late for this life, by reader
+	unkept  map[string]string // why the work of a reader cannot be written down
 }
 
 type mark struct {
@@ -73,6 +75,7 @@ func (w *window) count(at time.Time) int {
 
 func (r *reports) init() {
 	r.inputs, r.drops, r.slows, r.waiting = map[string]*inputReport{}, map[string]mark{}, map[string]mark{}, map[string]bool{}
+	r.untaken, r.unkept = map[string]int{}, map[string]string{}
 }
 
 func (r *reports) of(id string) *inputReport {
@@ -150,10 +153,28 @@ func (r *reports) waits(device string, is bool) {
 	}
 }
 
-func (r *reports) storeFailed(err error) {
+// wrote takes note of whether a reader's work could be written down.
+func (r *reports) wrote(device string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.store = err.Error()
+	if delete(r.unkept, device); err != nil {
+		r.unkept[device] = err.Error()
+	}
+}
+
+func (r *reports) notTaken(device string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.untaken[device]++
+}
+
+// tellUntaken logs whose scans came too late; each of them was refused aloud where the reader could hear.
+func (r *reports) tellUntaken(log *slog.Logger) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(r.untaken)) {
+		log.Warn("scans were not taken, because the agent was stopping; they must be scanned again", "device", id, "scans", r.untaken[id])
+	}
 }
 
 // tell says what is new until ctx ends.
@@ -269,8 +290,8 @@ func (h *hub) conditions() (all []*docklinev1.Condition) {
 		}
 		add("scan_dropped", "Half done work was dropped", shorten(texts, 500)+"Nothing of it is stored; who scanned it was told if the reader could be reached.")
 	}
-	if r.store != "" {
-		add("scan_state", "Half done work cannot be written down", r.store+". Until that is put right a restart loses what is half done.")
+	for _, id := range slices.Sorted(maps.Keys(r.unkept))[:min(1, len(r.unkept))] {
+		add("scan_state", "Half done work cannot be written down", fmt.Sprintf("%s: %s. Until that is put right a restart loses what is half done.", names(r.unkept), r.unkept[id]))
 	}
 	return all
 }
