@@ -3,6 +3,7 @@ package scanner
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,7 +43,8 @@ type device struct {
 
 	// of the loop alone
 	waiting *docklinev1.Event
-	told    bool // the reader was told to wait
+	told    bool   // the reader was told to wait
+	remark  string // what is odd about the scan that waits
 	behind  []arrival
 }
 
@@ -256,6 +258,9 @@ func (d *device) heard(raw string) {
 func (d *device) scan(s arrival) {
 	a := d.machine.scan(s.at, s.raw)
 	d.hub.reports.scanned(d.input.ID, a.result)
+	if d.remark = a.remark; a.remark != "" {
+		d.hub.reports.label(d.hub.now(), d.input.ID, a.remark)
+	}
 	if a.result != whole {
 		d.save()
 		d.answer(a)
@@ -288,8 +293,8 @@ func (d *device) journalled(s stored) {
 		d.say(d.feedback.Bad, "NOT STORED: "+s.err.Error()+". Scan it again from the beginning.")
 	case s.refused != "":
 		d.say(d.feedback.Bad, "REFUSED: "+s.refused)
-	case s.warning != "":
-		d.say(d.feedback.Stored, subject+". Look: "+s.warning)
+	case s.warning+d.remark != "":
+		d.say(d.feedback.Stored, subject+". Look: "+strings.TrimSpace(s.warning+" "+d.remark))
 	default:
 		d.say(d.feedback.Stored, subject)
 	}
@@ -344,7 +349,7 @@ func (d *device) leave() {
 func (d *device) answer(a answer) {
 	switch a.result {
 	case good:
-		d.say(d.feedback.Good, a.text)
+		d.say(d.feedback.Good, strings.TrimSpace(a.text+" "+a.remark))
 	case bad:
 		d.say(d.feedback.Bad, a.text)
 	case double:

@@ -48,6 +48,8 @@ type inputReport struct {
 	garbage window
 	refused window
 	crowdAt time.Time
+	labels  int // codes that break GS1's rules, since shownFor without one
+	label   mark
 }
 
 // window counts over the present and the last minute.
@@ -122,6 +124,18 @@ func (r *reports) crowded(now time.Time, id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.of(id).crowdAt = now
+}
+
+// label takes note of a code that was taken although it breaks GS1's rules.
+func (r *reports) label(now time.Time, id, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	in := r.of(id)
+	if now.Sub(in.label.at) > shownFor {
+		in.labels = 0
+	}
+	in.labels++
+	in.label = mark{now, text}
 }
 
 func (r *reports) slow(now time.Time, device string) { r.note(r.slows, device, mark{at: now}) }
@@ -275,6 +289,12 @@ func (h *hub) conditions() (all []*docklinev1.Condition) {
 		}
 		if now.Sub(one.crowdAt) < shownFor {
 			add("scanner_crowded", "Too many readers call", fmt.Sprintf("More than %d readers called %s at once; those beyond were not let in. Raise tcp.most, or see what keeps calling.", in.TCP.Most, in.ID))
+		}
+	}
+	for _, in := range h.setup.Inputs {
+		if one := r.of(in.ID); one.labels > 0 && now.Sub(one.label.at) < shownFor {
+			add("scan_label", "Labels break GS1's rules", fmt.Sprintf("%s: %d scans were taken from labels that should not be as they are. The last: %s Tell who prints them; labels.forbidden and labels.missing say what becomes of such scans.",
+				in.ID, one.labels, one.label.text))
 		}
 	}
 	if len(r.waiting) > 0 {
