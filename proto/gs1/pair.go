@@ -6,9 +6,17 @@ import (
 	"strings"
 )
 
-// Check says which elements may not stand together, and which lack another that must be with them (GS1 General Specifications, section 4.13).
-// Give it all elements that mark the same goods: two labels of one carton count together.
+// Check says what is wrong with elements that mark the same goods: Forbidden and Missing (GS1 General Specifications, section 4.13). Give it all of
+// them: two labels of one carton count together.
 func (e Elements) Check() error {
+	if err := e.Forbidden(); err != nil {
+		return err
+	}
+	return e.Missing()
+}
+
+// Forbidden says which elements may not stand together, whatever else marks the goods: so one code alone can be judged by it.
+func (e Elements) Forbidden() error {
 	for i, one := range e {
 		for _, other := range e[:i] {
 			if other.AI == one.AI && other.Value != one.Value {
@@ -26,7 +34,14 @@ func (e Elements) Check() error {
 				return fmt.Errorf("AI %s (%s) and AI %s (%s) must not mark the same goods", one.AI, id.name, other.AI, Name(other.AI))
 			}
 		}
-		if !e.meets(id) {
+	}
+	return nil
+}
+
+// Missing says which element lacks another that must be with it. Only all codes of the goods together tell: another label may have it.
+func (e Elements) Missing() error {
+	for _, one := range e {
+		if id := identifiers()[one.AI]; id != nil && !e.meets(id) {
 			return fmt.Errorf("AI %s (%s) needs AI %s beside it", one.AI, id.name, needed(id.needs))
 		}
 	}

@@ -198,6 +198,16 @@ func TestBadLinesHurtNobodyElse(t *testing.T) {
 	}
 }
 
+// A label that breaks GS1's rules is taken, and its reader and the agent's health say what is odd about it.
+func TestAnOddLabelIsNamed(t *testing.T) {
+	h := &host{}
+	started(t, h, t.TempDir(), fmt.Sprintf(listening, "address", 4, "keep"))
+	r := dialled(t, h.device(t, "dock", true))
+	r.scan("SO1", "]C1010401234567890137"+"12")
+	r.hears("STORED SO1. Look: Label: AI 01 (GTIN) and AI 37 (count of contained goods) must not mark the same goods.")
+	h.untilCondition(t, "scan_label")
+}
+
 // A reader that is called is called again until it is there, and the health names it meanwhile.
 func TestAReaderThatIsCalled(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

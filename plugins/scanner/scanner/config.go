@@ -40,9 +40,19 @@ type Input struct {
 	MQTT   *MQTT   `yaml:"mqtt"`
 	Frame  Frame   `yaml:"frame"`
 	// Codes is aim (readers send symbology identifiers, where one is missing the code is text), gs1 (they send none, codes are GS1's) or text.
-	Codes    string `yaml:"codes"`
+	Codes string `yaml:"codes"`
+	// Labels says what becomes of codes that break GS1's rules for what stands together.
+	Labels   Labels `yaml:"labels"`
 	Flow     string `yaml:"flow"`
 	Feedback string `yaml:"feedback"`
+}
+
+// Labels is what becomes of GS1 codes by what stands together on them: ignore, warn (taken with a remark) or refuse.
+type Labels struct {
+	// Forbidden: two that must not mark the same goods are in one code.
+	Forbidden string `yaml:"forbidden"`
+	// Missing: at the end of a line or an event one was scanned that needs another, and no code of this work had that.
+	Missing string `yaml:"missing"`
 }
 
 // TCP is a reader that is called (connect) or that calls (listen).
@@ -171,6 +181,8 @@ const (
 
 	codesAIM, codesGS1, codesText = "aim", "gs1", "text"
 
+	labelIgnore, labelWarn, labelRefuse = "ignore", "warn", "refuse"
+
 	byAddress, byConnection = "address", "connection"
 )
 
@@ -256,6 +268,17 @@ func (l *loader) checkInput(path string, in *Input, s *setup) {
 	}
 	if !slices.Contains([]string{codesAIM, codesGS1, codesText}, in.Codes) {
 		l.fault(path+".codes", "%q is not known; use aim, gs1 or text", in.Codes)
+	}
+	for _, rule := range []struct {
+		key string
+		is  *string
+	}{{"forbidden", &in.Labels.Forbidden}, {"missing", &in.Labels.Missing}} {
+		if *rule.is == "" {
+			*rule.is = labelWarn
+		}
+		if !slices.Contains([]string{labelIgnore, labelWarn, labelRefuse}, *rule.is) {
+			l.fault(path+".labels."+rule.key, "%q is not known; use ignore, warn or refuse", *rule.is)
+		}
 	}
 	if in.Flow == "" && len(s.Flows) == 1 {
 		in.Flow = s.Flows[0].Name

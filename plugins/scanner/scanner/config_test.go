@@ -76,6 +76,7 @@ func TestFaultsNameTheirLine(t *testing.T) {
 		{"kind: pick.confirmed", "kind: pick.done", "flows[0].events.picked.kind", "not known"},
 		{"listen: \":4001\"", "listen: \"4001\"", "inputs[0].tcp", "no address"},
 		{"row[\"code\"].startsWith(\"ITM\")", "code == 1", "flows[0].states.item.on[1].when", "expression"},
+		{"missing: warn", "missing: complain", "inputs[0].labels.missing", "ignore, warn or refuse"},
 		{"restart: keep", "restart: maybe", "restart", "keep or drop"},
 		{"double_scan: 800ms\n    states:\n      order:\n", "double_scan: 2h\n    states:\n      order:\n", "flows[0].double_scan", "not between"},
 	} {

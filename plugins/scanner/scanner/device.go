@@ -2,11 +2,14 @@ package scanner
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/dockline/dockline/plugins"
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
 )
 
@@ -40,11 +43,22 @@ type device struct {
 
 	// of the loop alone
 	waiting *docklinev1.Event
-	told    bool // the reader was told to wait
-	behind  []string
+	told    bool   // the reader was told to wait
+	remark  string // what is odd about the scan that waits
+	behind  []arrival
 }
 
-// find gives the reader of an id, which it makes where it is new, until it is released. It is nil where there are too many.
+// arrival is a scan, and when it came.
+type arrival struct {
+	at  time.Time
+	raw string
+}
+
+// stoppingText is what a reader hears to a scan that comes too late.
+const stoppingText = "Not taken: the agent is stopping. Scan it again when it is back."
+
+// find gives the reader of an id, which it makes where it is new, until it is released. It is nil where there are too many, and once the plugin stops;
+// never for an input's own reader while it does not.
 func (h *hub) find(ctx context.Context, group *sync.WaitGroup, in *Input, id string) *device {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -52,27 +66,35 @@ func (h *hub) find(ctx context.Context, group *sync.WaitGroup, in *Input, id str
 		d.users++
 		return d
 	}
-	if len(h.devices) >= mostDevices {
+	if h.stopping || len(h.devices) >= mostDevices && id != in.ID {
 		return nil
 	}
-	feedback, ok := h.setup.Feedback[in.Feedback]
-	if !ok {
-		feedback = plainFeedback
-	}
-	d := &device{id: id, input: in, hub: h, machine: newMachine(id, *in, h.setup), feedback: feedback, scans: make(chan string), answered: make(chan stored, 1),
-		changed: make(chan struct{}, 1), finished: make(chan struct{}), users: 1, last: h.now()}
-	if kept := h.store.take(id); kept != nil && d.fits(kept) {
-		d.machine.work = *kept
-	}
-	h.devices[id] = d
-	group.Go(func() { d.run(ctx) })
+	d := h.newDevice(in, id)
+	d.users = 1
+	h.start(ctx, group, d)
 	return d
 }
 
-// fits says whether work that was kept is of the flow as it is configured now.
-func (d *device) fits(kept *work) bool {
-	_, known := d.machine.flow.states[kept.State]
-	return known
+func (h *hub) newDevice(in *Input, id string) *device {
+	return &device{id: id, input: in, hub: h, machine: newMachine(id, *in, h.setup), feedback: h.feedback(in), scans: make(chan string), answered: make(chan stored, 1),
+		changed: make(chan struct{}, 1), finished: make(chan struct{}), last: h.now()}
+}
+
+func (h *hub) feedback(in *Input) Feedback {
+	if feedback, ok := h.setup.Feedback[in.Feedback]; ok {
+		return feedback
+	}
+	return plainFeedback
+}
+
+// start enters a reader and runs it. The caller holds mu, and has seen that the plugin does not stop.
+func (h *hub) start(ctx context.Context, group *sync.WaitGroup, d *device) {
+	h.devices[d.id] = d
+	h.busy.Add(1)
+	group.Go(func() {
+		defer h.busy.Done()
+		d.run(ctx)
+	})
 }
 
 // release ends what find began.
@@ -109,10 +131,20 @@ func (d *device) sign() {
 
 // offer gives a scan to the reader's loop.
 func (d *device) offer(ctx context.Context, raw []byte) {
-	select {
-	case d.scans <- string(raw):
-	case <-ctx.Done():
+	if ctx.Err() == nil {
+		select {
+		case d.scans <- string(raw):
+			return
+		case <-ctx.Done():
+		}
 	}
+	d.tooLate()
+}
+
+// tooLate refuses a scan aloud that came when the plugin stopped.
+func (d *device) tooLate() {
+	d.hub.reports.notTaken(d.id)
+	d.tell(d.feedback.Bad, stoppingText, "")
 }
 
 // run takes the reader's scans one after the other until ctx ends, or until the reader has gone and left nothing half done.
@@ -121,7 +153,7 @@ func (d *device) run(ctx context.Context) {
 	defer d.save()
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
-	overdue := time.NewTimer(time.Hour)
+	overdue := time.NewTimer(d.hub.setup.AnswerWithin) // of an event of before the restart
 	defer overdue.Stop()
 	for {
 		select {
@@ -141,13 +173,15 @@ func (d *device) run(ctx context.Context) {
 		case <-overdue.C:
 			if d.waiting != nil {
 				d.told = true
-				d.say(d.feedback.Wait, "The agent has not stored it yet. Scan nothing more until it has.")
+				d.wait()
 				d.hub.reports.waits(d.id, true)
 			}
 		case <-tick.C:
-			if a, dropped := d.machine.expire(d.hub.now()); dropped && d.waiting == nil {
-				d.answer(a)
-				d.save()
+			if d.waiting == nil {
+				if a, dropped := d.machine.expire(d.hub.now()); dropped {
+					d.save()
+					d.answer(a)
+				}
 			}
 			if d.forget() {
 				return
@@ -167,17 +201,25 @@ func (d *device) welcome() {
 	greet := d.greet
 	d.greet = false
 	d.mu.Unlock()
-	if greet {
+	switch {
+	case greet && d.told:
+		d.wait()
+	case greet:
 		d.say(d.feedback.Good, "")
 	}
+}
+
+func (d *device) wait() {
+	d.say(d.feedback.Wait, "The agent has not stored it yet. Scan nothing more until it has.")
 }
 
 // remembered is how long a reader that has gone is remembered, with what it scanned last.
 const remembered = time.Minute
 
-// forget takes a reader out of the list that has gone and left nothing half done.
+// forget takes a reader out of the list that has gone and left nothing half done. Its operator goes with it where it does not come back.
 func (d *device) forget() bool {
-	if d.waiting != nil || d.machine.begun() || d.machine.work.Operator != "" || d.hub.now().Sub(d.lastScan()) < remembered {
+	comesBack := d.input.TCP == nil || d.input.TCP.Listen == "" || d.input.TCP.TellApart == byAddress
+	if d.waiting != nil || d.machine.begun() || d.machine.work.Operator != "" && comesBack || d.hub.now().Sub(d.lastScan()) < remembered {
 		return false
 	}
 	d.hub.mu.Lock()
@@ -185,6 +227,7 @@ func (d *device) forget() bool {
 	if d.users > 0 {
 		return false
 	}
+	d.machine.work.Operator = ""
 	delete(d.hub.devices, d.id)
 	return true
 }
@@ -197,37 +240,52 @@ func (d *device) lastScan() time.Time {
 
 // heard takes a scan, or keeps it until the journal has answered.
 func (d *device) heard(raw string) {
+	now := d.hub.now()
 	d.mu.Lock()
-	d.last = d.hub.now()
+	d.last = now
 	d.mu.Unlock()
 	switch {
 	case d.waiting == nil:
-		d.scan(raw)
+		d.scan(arrival{now, raw})
 	case d.told || len(d.behind) == mostBehind:
 		d.say(d.feedback.Bad, "Not taken: the scan before is not stored yet. Wait.")
 	default:
-		d.behind = append(d.behind, raw)
+		d.behind = append(d.behind, arrival{now, raw})
 	}
 }
 
-func (d *device) scan(raw string) {
-	a := d.machine.scan(d.hub.now(), raw)
+// scan takes a scan. What its reader hears of it is written down before.
+func (d *device) scan(s arrival) {
+	a := d.machine.scan(s.at, s.raw)
 	d.hub.reports.scanned(d.input.ID, a.result)
+	if d.remark = a.remark; a.remark != "" {
+		d.hub.reports.label(d.hub.now(), d.input.ID, a.remark)
+	}
 	if a.result != whole {
-		d.answer(a)
 		d.save()
+		d.answer(a)
 		return
 	}
-	d.waiting, d.told = a.event, false
 	d.machine.work.Waiting, _ = proto.Marshal(a.event)
-	d.save()
-	d.hub.queue <- handed{device: d, event: a.event, at: d.hub.now()}
+	d.hand(a.event)
 }
 
-// journalled is the journal's answer to the event that waits. Only here a reader hears that something is stored.
+// hand gives an event to the host, once it is written down.
+func (d *device) hand(e *docklinev1.Event) {
+	d.waiting, d.told = e, false
+	d.save()
+	d.hub.queue <- handed{event: e, at: d.hub.now(), answered: func(s stored) { d.answered <- s }} // a reader has one event on its way
+}
+
+// journalled is the journal's answer to the event that waits. Only here a reader hears that something is stored. An event that the host was not given, or
+// of which it has not said what became, stays where it is kept: in the next life it is handed over again.
 func (d *device) journalled(s stored) {
+	if s.err != nil && !errors.Is(s.err, plugins.ErrTooLarge) && d.keeps() {
+		return
+	}
 	subject := d.waiting.GetSubject()
 	d.waiting, d.told, d.machine.work.Waiting = nil, false, nil
+	d.machine.resumed = d.hub.now()
 	d.hub.reports.waits(d.id, false)
 	d.save()
 	switch {
@@ -235,8 +293,8 @@ func (d *device) journalled(s stored) {
 		d.say(d.feedback.Bad, "NOT STORED: "+s.err.Error()+". Scan it again from the beginning.")
 	case s.refused != "":
 		d.say(d.feedback.Bad, "REFUSED: "+s.refused)
-	case s.warning != "":
-		d.say(d.feedback.Stored, subject+". Look: "+s.warning)
+	case s.warning+d.remark != "":
+		d.say(d.feedback.Stored, subject+". Look: "+strings.TrimSpace(s.warning+" "+d.remark))
 	default:
 		d.say(d.feedback.Stored, subject)
 	}
@@ -247,23 +305,43 @@ func (d *device) journalled(s stored) {
 	}
 }
 
-// end waits for the answer that is due, so that nobody is left in doubt who need not be.
+// end takes what was scanned before the stop, as long as the journal answers in time, and says aloud what was not taken: nobody is left in doubt who need
+// not be.
 func (d *device) end() {
-	if d.waiting == nil {
-		return
-	}
-	select {
-	case s := <-d.answered:
-		d.behind = nil
-		d.journalled(s)
-	case <-d.hub.ended:
+	for d.waiting != nil {
 		select {
 		case s := <-d.answered:
-			d.behind = nil
 			d.journalled(s)
+			continue
 		default:
-			d.say(d.feedback.Wait, "The agent stopped before it answered. Whether it is stored is not known yet.")
 		}
+		select {
+		case s := <-d.answered:
+			d.journalled(s)
+		case <-d.hub.ended:
+			d.leave()
+			return
+		}
+	}
+}
+
+// leave ends with an event that was not answered.
+func (d *device) leave() {
+	for range d.behind {
+		d.tooLate()
+	}
+	d.behind = nil
+	select {
+	case s := <-d.answered:
+		d.journalled(s)
+	default:
+	}
+	switch {
+	case d.waiting == nil:
+	case d.keeps():
+		d.say(d.feedback.Wait, "The agent stopped before it answered. It is kept, and stored when the agent is back: do not scan it again.")
+	default:
+		d.say(d.feedback.Wait, "The agent stopped before it answered. Whether it is stored is not known yet.")
 	}
 }
 
@@ -271,7 +349,7 @@ func (d *device) end() {
 func (d *device) answer(a answer) {
 	switch a.result {
 	case good:
-		d.say(d.feedback.Good, a.text)
+		d.say(d.feedback.Good, strings.TrimSpace(a.text+" "+a.remark))
 	case bad:
 		d.say(d.feedback.Bad, a.text)
 	case double:
@@ -283,7 +361,10 @@ func (d *device) answer(a answer) {
 	}
 }
 
-func (d *device) say(template, text string) {
+func (d *device) say(template, text string) { d.tell(template, text, d.machine.prompt()) }
+
+// tell may be called from any goroutine.
+func (d *device) tell(template, text, prompt string) {
 	if template == "" {
 		return
 	}
@@ -291,16 +372,23 @@ func (d *device) say(template, text string) {
 	s := d.sink
 	d.mu.Unlock()
 	if s != nil {
-		s.send([]byte(fill(template, text, d.machine.prompt())))
+		s.send([]byte(fill(template, text, prompt)))
 	}
 }
 
+func (d *device) keeps() bool { return d.hub.setup.Restart == restartKeep }
+
 func (d *device) save() {
-	if d.hub.setup.Restart != restartKeep {
+	if !d.keeps() {
 		return
 	}
-	if err := d.hub.store.put(d.id, d.machine.work, d.machine.begun() || d.machine.work.Operator != "" || d.waiting != nil); err != nil {
-		d.hub.log.Warn("what is half done could not be written down", "device", d.id, "err", err)
-		d.hub.reports.storeFailed(err)
+	w := &d.machine.work
+	if !d.machine.begun() && w.Operator == "" && w.Waiting == nil {
+		w = nil
 	}
+	err := d.hub.store.put(d.id, w)
+	if err != nil {
+		d.hub.log.Warn("what is half done could not be written down", "device", d.id, "err", err)
+	}
+	d.hub.reports.wrote(d.id, err)
 }

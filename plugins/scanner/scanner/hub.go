@@ -17,21 +17,19 @@ const (
 	// throughEvery is how often it is told how far everything has been told; lag is what a reader's goroutine may need until its event is in the queue.
 	throughEvery = 30 * time.Second
 	lag          = 10 * time.Second
-	// flushWithin is how long the journal may take for what is in flight when the plugin is asked to end.
-	flushWithin = 15 * time.Second
+	// finishWithin is how long the journal may take for what people have scanned when the plugin is asked to end: less than a host waits until it kills.
+	finishWithin = 8 * time.Second
 	// mostDevices bounds how many readers are known at once.
 	mostDevices = 2000
 	// streamName is the plugin's one stream.
 	streamName = "scans"
 )
 
-// handed is an event on its way to the journal, and the reader that waits for it; without a device it only says how far all is told.
+// handed is an event on its way to the journal, and who waits for its answer; without an event it only says how far all is told.
 type handed struct {
-	device *device
-	event  *docklinev1.Event
-	at     time.Time
-	// settled is called when the host has answered; nil where a device waits.
-	settled func()
+	event    *docklinev1.Event
+	at       time.Time
+	answered func(stored)
 }
 
 // stored is what became of one.
@@ -53,10 +51,12 @@ type hub struct {
 	// ended is closed when no answer will come any longer.
 	ended chan struct{}
 
-	mu      sync.Mutex
-	flight  []handed // in the order of their batches
-	devices map[string]*device
-	reports reports
+	mu       sync.Mutex
+	flight   []handed // in the order of their batches
+	devices  map[string]*device
+	stopping bool           // no further device is made
+	busy     sync.WaitGroup // devices; none is added once stopping
+	reports  reports
 }
 
 func newHub(s *setup, out plugins.Stream, st *store, now func() time.Time, log *slog.Logger) *hub {
@@ -87,23 +87,58 @@ func (h *hub) run(ctx context.Context) error {
 	}
 }
 
-// finish refuses what was not given to the host yet, and waits for the rest.
+// finish gives the host what people have scanned before the stop, and waits for the answers: readers that have theirs end. It does not wait for a host
+// that has gone, nor longer than a host waits for it.
 func (h *hub) finish() error {
+	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
+	defer cancel()
+	h.mu.Lock()
+	h.stopping = true
+	h.mu.Unlock()
+	idle := make(chan struct{})
+	go func() {
+		h.busy.Wait()
+		close(idle)
+	}()
+	err := h.answerAll(ctx, idle)
+	if err != nil {
+		h.log.Warn("events were not answered before the stop", "err", err)
+	}
 	for {
 		select {
 		case next := <-h.queue:
 			next.answer(stored{err: errEnding})
-			continue
 		default:
+			return nil
 		}
-		break
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
-	defer cancel()
-	if err := h.out.Flush(ctx); err != nil {
-		h.log.Warn("events were sent and not answered", "err", err)
+}
+
+// answerAll hands events over until idle is closed, ctx ends, or the host has gone.
+func (h *hub) answerAll(ctx context.Context, idle <-chan struct{}) error {
+	flushed := make(chan error, 1)
+	flush := func() { flushed <- h.out.Flush(ctx) }
+	go flush()
+	for flushing := true; ; {
+		select {
+		case <-idle:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-flushed:
+			if flushing = false; err != nil {
+				return err
+			}
+		case next := <-h.queue:
+			if err := h.emit(ctx, next); err != nil {
+				return err
+			}
+			if !flushing {
+				flushing = true
+				go flush()
+			}
+		}
 	}
-	return nil
 }
 
 var errEnding = errors.New("the agent is stopping")
@@ -126,11 +161,8 @@ func (h *hub) emit(ctx context.Context, next handed) error {
 	h.flight = h.flight[:len(h.flight)-1]
 	h.mu.Unlock()
 	next.answer(stored{err: err})
-	if ctx.Err() != nil {
-		return nil // run sees it, too
-	}
-	if errors.Is(err, plugins.ErrTooLarge) {
-		return nil
+	if ctx.Err() != nil || errors.Is(err, plugins.ErrTooLarge) {
+		return nil // who calls sees it, too
 	}
 	return err
 }
@@ -155,12 +187,8 @@ func (h *hub) acknowledged(ack *docklinev1.CaptureAck) {
 	first.answer(s)
 }
 
-// answer never blocks: a reader has one event on its way, and room for its answer.
 func (n handed) answer(s stored) {
-	if n.device != nil {
-		n.device.answered <- s
-	}
-	if n.settled != nil && s.err == nil {
-		n.settled()
+	if n.answered != nil {
+		n.answered(s)
 	}
 }

@@ -31,6 +31,7 @@ const (
 type answer struct {
 	result result
 	text   string
+	remark string // what is odd about a scan that is taken
 	event  *docklinev1.Event
 }
 
@@ -44,6 +45,8 @@ type work struct {
 	LastCode string              `json:"last_code,omitempty"`
 	Again    bool                `json:"again,omitempty"` // the last transition lets its code be scanned once more
 	Steps    []step              `json:"steps,omitempty"`
+	// Labels are the GS1 elements of all codes of this work, the last of each AI.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Waiting is an event that the journal has not answered yet, as it was sent.
 	Waiting []byte `json:"waiting,omitempty"`
 }
@@ -53,6 +56,7 @@ type step struct {
 	State  string              `json:"state"`
 	Values map[string]string   `json:"values,omitempty"`
 	Lines  []map[string]string `json:"lines,omitempty"`
+	Labels map[string]string   `json:"labels,omitempty"`
 }
 
 // Bounds of half done work, whatever somebody scans.
@@ -65,16 +69,19 @@ const (
 type machine struct {
 	device   string
 	codes    string
+	labels   Labels
 	flow     *flow
 	controls controls
 	badge    bool // a badge is required
 	work     work
+	// resumed is when people could go on after the journal had answered.
+	resumed time.Time
 	// newID makes the number of an event.
 	newID func() string
 }
 
 func newMachine(device string, in Input, s *setup) *machine {
-	m := &machine{device: device, codes: in.Codes, flow: s.flows[in.Flow], controls: s.controls, badge: s.Controls.BadgeRequired,
+	m := &machine{device: device, codes: in.Codes, labels: in.Labels, flow: s.flows[in.Flow], controls: s.controls, badge: s.Controls.BadgeRequired,
 		newID: func() string { return uuid.Must(uuid.NewV7()).String() }}
 	m.work.State = m.flow.Start
 	return m
@@ -95,7 +102,7 @@ func (m *machine) begun() bool {
 
 // expire drops work that nobody went on with, and says so.
 func (m *machine) expire(now time.Time) (answer, bool) {
-	if !m.begun() || now.Sub(m.work.LastScan) < m.flow.Timeout {
+	if !m.begun() || now.Sub(m.work.LastScan) < m.flow.Timeout || now.Sub(m.resumed) < m.flow.Timeout {
 		return answer{}, false
 	}
 	text := fmt.Sprintf("DROPPED: %s was not finished within %s. Begin again.", m.summary(), m.flow.Timeout)
@@ -123,7 +130,9 @@ func (m *machine) begin(keep []string) {
 			values[name] = v
 		}
 	}
-	m.work.State, m.work.Values, m.work.Lines, m.work.Steps = m.flow.Start, values, nil, nil
+	if m.work.State, m.work.Values, m.work.Lines, m.work.Steps = m.flow.Start, values, nil, nil; len(values) == 0 {
+		m.work.Labels = nil
+	}
 }
 
 // scan takes what a reader has sent.
@@ -187,7 +196,7 @@ func (m *machine) control(raw string) (answer, bool) {
 			return refusef("There is nothing to undo: what is stored stays."), true
 		}
 		last := m.work.Steps[len(m.work.Steps)-1]
-		m.work.State, m.work.Values, m.work.Lines = last.State, last.Values, last.Lines
+		m.work.State, m.work.Values, m.work.Lines, m.work.Labels = last.State, last.Values, last.Lines, last.Labels
 		m.work.Steps = m.work.Steps[:len(m.work.Steps)-1]
 		return answer{result: good, text: "The last scan is undone."}, true
 	case is(m.controls.badge):
@@ -257,6 +266,10 @@ func (m *machine) take(now time.Time, t *transition, s scanned) answer {
 		}
 	}
 	maps.Copy(values, t.Set)
+	labels, remark, refusal := m.judge(s.Elements, t.Line || t.Emit != "")
+	if refusal != "" {
+		return refusef("%s", refusal)
+	}
 	lines := m.work.Lines
 	if t.Line {
 		if len(lines) == mostLines {
@@ -265,19 +278,23 @@ func (m *machine) take(now time.Time, t *transition, s scanned) answer {
 		lines = append(slices.Clone(lines), maps.Clone(values))
 	}
 	if t.Emit != "" {
-		return m.emit(now, t, values, lines)
+		a := m.emit(now, t, values, lines)
+		if a.remark = remark; a.result == whole && len(m.work.Values) > 0 {
+			m.work.Labels = labels
+		}
+		return a
 	}
 	m.remember()
 	for _, name := range t.Clear {
 		delete(values, name)
 	}
-	m.work.Values, m.work.Lines, m.work.State, m.work.Again = values, lines, t.Next, t.Repeat
-	return answer{result: good}
+	m.work.Values, m.work.Lines, m.work.State, m.work.Again, m.work.Labels = values, lines, t.Next, t.Repeat, labels
+	return answer{result: good, remark: remark}
 }
 
 // remember keeps the work as it is for undo.
 func (m *machine) remember() {
-	m.work.Steps = append(m.work.Steps, step{m.work.State, m.work.Values, m.work.Lines})
+	m.work.Steps = append(m.work.Steps, step{m.work.State, m.work.Values, m.work.Lines, m.work.Labels})
 	if n := len(m.work.Steps); n > mostSteps {
 		m.work.Steps = slices.Clone(m.work.Steps[n-mostSteps:])
 	}

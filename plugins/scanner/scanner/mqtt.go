@@ -98,9 +98,6 @@ func (m *MQTT) client(id string) (autopaho.ClientConfig, error) {
 
 // published takes a message as a scan of the reader that its topic names.
 func (h *hub) published(ctx context.Context, group *sync.WaitGroup, in *Input, m *autopaho.ConnectionManager, p *paho.Publish) {
-	if ctx.Err() != nil {
-		return
-	}
 	id, name := in.ID, readerOf(in.MQTT.Topic, p.Topic)
 	if name != "" {
 		id += "@" + name
@@ -111,6 +108,13 @@ func (h *hub) published(ctx context.Context, group *sync.WaitGroup, in *Input, m
 		return
 	}
 	d := h.find(ctx, group, in, id)
+	if d == nil && ctx.Err() != nil {
+		h.reports.notTaken(id)
+		if answer := strings.Replace(in.MQTT.Answer, "+", name, 1); answer != "" {
+			(&publisher{hub: h, manager: m, topic: answer}).send([]byte(fill(h.feedback(in).Bad, stoppingText, "")))
+		}
+		return
+	}
 	if d == nil {
 		h.reports.crowded(h.now(), in.ID)
 		return

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/dockline/dockline/plugins"
 	"github.com/dockline/dockline/plugins/mapping"
@@ -49,7 +48,7 @@ func (p *Plugin) Capture(ctx context.Context, start plugins.Start, out plugins.S
 	if len(faults) > 0 {
 		return fmt.Errorf("configuration of %s: %s: %s (and %d more faults)", start.ID, faults[0].GetPath(), faults[0].GetText(), len(faults)-1)
 	}
-	st, unreadable, err := openStore(start.DataDir)
+	st, kept, unreadable, err := openStore(start.DataDir)
 	if err != nil {
 		return fmt.Errorf("open the folder for half done work: %w", err)
 	}
@@ -57,36 +56,14 @@ func (p *Plugin) Capture(ctx context.Context, start plugins.Start, out plugins.S
 	for _, id := range unreadable {
 		h.reports.dropped(p.Now(), id, "what was half done could not be read after the restart.")
 	}
-	if s.Restart == restartDrop {
-		for _, id := range st.clear() {
-			h.reports.dropped(p.Now(), id, "what was half done was dropped at the restart, as configured.")
-		}
-	}
-	h.resend()
-	return h.serve(ctx)
-}
-
-// resend gives the host once more what it had not answered when the plugin ended: under the same key it counts once.
-func (h *hub) resend() {
-	for id, encoded := range h.store.waiting() {
-		e := &docklinev1.Event{}
-		if err := proto.Unmarshal(encoded, e); err != nil {
-			h.reports.dropped(h.now(), id, "an event that was not answered could not be read after the restart.")
-			continue
-		}
-		h.log.Info("an event that was not answered is sent again", "device", id, "order", e.GetSubject())
-		h.queue <- handed{event: e, at: h.now(), settled: func() {
-			if err := h.store.settle(id); err != nil {
-				h.log.Warn("an answered event could not be written down", "device", id, "err", err)
-			}
-		}}
-	}
+	return h.serve(ctx, kept)
 }
 
 // serve runs all inputs until ctx ends. The hub ends last: readers wait for its answers.
-func (h *hub) serve(ctx context.Context) error {
+func (h *hub) serve(ctx context.Context, kept map[string]*work) error {
 	loops, ctx := errgroup.WithContext(ctx)
 	var readers sync.WaitGroup
+	h.revive(ctx, &readers, kept)
 	loops.Go(func() error { return h.run(ctx) })
 	loops.Go(func() error { return h.tell(ctx) })
 	for i := range h.setup.Inputs {
@@ -96,6 +73,7 @@ func (h *hub) serve(ctx context.Context) error {
 	}
 	err := loops.Wait()
 	readers.Wait()
+	h.reports.tellUntaken(h.log)
 	return err
 }
 

@@ -37,6 +37,41 @@ type host struct {
 	conditions []*docklinev1.Condition
 	devices    []*docklinev1.DeviceHealth
 	answers    sync.Mutex // one ack at a time, in their order
+	log        journal
+	clock      *clock // nil: the system's
+}
+
+// clock is one that a test puts on.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time { return c.on(0) }
+
+func (c *clock) on(by time.Duration) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(by)
+	return c.now
+}
+
+// journal is what the plugin logs.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 func (h *host) Emit(ctx context.Context, b *docklinev1.CaptureBatch) error {
@@ -168,6 +203,18 @@ func (h *host) device(t testing.TB, id string, reachable bool) (text string) {
 	return text
 }
 
+// lastSeen is the last scan of a reader that called an input.
+func (h *host) lastSeen(input string) (at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, d := range h.devices {
+		if d.GetId() == input {
+			at = d.GetLastSeenAt().AsTime()
+		}
+	}
+	return at
+}
+
 const pickFlow = `
 flows:
   - name: pick
@@ -183,7 +230,10 @@ flows:
 func started(t testing.TB, h *host, dataDir, config string) (stop func()) {
 	t.Helper()
 	p := scanner.New()
-	p.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	p.Log = slog.New(slog.NewTextHandler(&h.log, nil))
+	if h.clock != nil {
+		p.Now = h.clock.Now
+	}
 	for _, f := range p.Check([]byte(config), "scan") {
 		t.Fatalf("line %d, %s: %s", f.GetLine(), f.GetPath(), f.GetText())
 	}
@@ -206,7 +256,12 @@ func started(t testing.TB, h *host, dataDir, config string) (stop func()) {
 			}
 		})
 	}
-	t.Cleanup(stop)
+	t.Cleanup(func() {
+		h.mu.Lock()
+		h.gone = true // nobody waits for what it holds back
+		h.mu.Unlock()
+		stop()
+	})
 	return stop
 }
 
@@ -255,6 +310,6 @@ func (r *reader) hears(word string, never ...string) string {
 			return text
 		}
 	}
-	r.t.Fatalf("%s was not heard: %v", word, r.heard.Err())
+	r.t.Fatalf("%s was not heard: %v; last was %q", word, r.heard.Err(), r.heard.Text())
 	return ""
 }

@@ -3,6 +3,7 @@ package scanner
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -32,7 +33,8 @@ type reports struct {
 	drops   map[string]mark // by reader
 	slows   map[string]mark
 	waiting map[string]bool
-	store   string
+	untaken map[string]int    // scans that came too late for this life, by reader
+	unkept  map[string]string // why the work of a reader cannot be written down
 }
 
 type mark struct {
@@ -46,6 +48,8 @@ type inputReport struct {
 	garbage window
 	refused window
 	crowdAt time.Time
+	labels  int // codes that break GS1's rules, since shownFor without one
+	label   mark
 }
 
 // window counts over the present and the last minute.
@@ -73,6 +77,7 @@ func (w *window) count(at time.Time) int {
 
 func (r *reports) init() {
 	r.inputs, r.drops, r.slows, r.waiting = map[string]*inputReport{}, map[string]mark{}, map[string]mark{}, map[string]bool{}
+	r.untaken, r.unkept = map[string]int{}, map[string]string{}
 }
 
 func (r *reports) of(id string) *inputReport {
@@ -121,6 +126,18 @@ func (r *reports) crowded(now time.Time, id string) {
 	r.of(id).crowdAt = now
 }
 
+// label takes note of a code that was taken although it breaks GS1's rules.
+func (r *reports) label(now time.Time, id, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	in := r.of(id)
+	if now.Sub(in.label.at) > shownFor {
+		in.labels = 0
+	}
+	in.labels++
+	in.label = mark{now, text}
+}
+
 func (r *reports) slow(now time.Time, device string) { r.note(r.slows, device, mark{at: now}) }
 
 func (r *reports) dropped(now time.Time, device, text string) {
@@ -150,10 +167,28 @@ func (r *reports) waits(device string, is bool) {
 	}
 }
 
-func (r *reports) storeFailed(err error) {
+// wrote takes note of whether a reader's work could be written down.
+func (r *reports) wrote(device string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.store = err.Error()
+	if delete(r.unkept, device); err != nil {
+		r.unkept[device] = err.Error()
+	}
+}
+
+func (r *reports) notTaken(device string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.untaken[device]++
+}
+
+// tellUntaken logs whose scans came too late; each of them was refused aloud where the reader could hear.
+func (r *reports) tellUntaken(log *slog.Logger) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(r.untaken)) {
+		log.Warn("scans were not taken, because the agent was stopping; they must be scanned again", "device", id, "scans", r.untaken[id])
+	}
 }
 
 // tell says what is new until ctx ends.
@@ -256,6 +291,12 @@ func (h *hub) conditions() (all []*docklinev1.Condition) {
 			add("scanner_crowded", "Too many readers call", fmt.Sprintf("More than %d readers called %s at once; those beyond were not let in. Raise tcp.most, or see what keeps calling.", in.TCP.Most, in.ID))
 		}
 	}
+	for _, in := range h.setup.Inputs {
+		if one := r.of(in.ID); one.labels > 0 && now.Sub(one.label.at) < shownFor {
+			add("scan_label", "Labels break GS1's rules", fmt.Sprintf("%s: %d scans were taken from labels that should not be as they are. The last: %s Tell who prints them; labels.forbidden and labels.missing say what becomes of such scans.",
+				in.ID, one.labels, one.label.text))
+		}
+	}
 	if len(r.waiting) > 0 {
 		add("scan_not_stored", "Scans wait for the journal", fmt.Sprintf("%s was told to wait: the agent's journal does not answer. See what the agent says of its journal.", names(r.waiting)))
 	}
@@ -269,8 +310,8 @@ func (h *hub) conditions() (all []*docklinev1.Condition) {
 		}
 		add("scan_dropped", "Half done work was dropped", shorten(texts, 500)+"Nothing of it is stored; who scanned it was told if the reader could be reached.")
 	}
-	if r.store != "" {
-		add("scan_state", "Half done work cannot be written down", r.store+". Until that is put right a restart loses what is half done.")
+	for _, id := range slices.Sorted(maps.Keys(r.unkept))[:min(1, len(r.unkept))] {
+		add("scan_state", "Half done work cannot be written down", fmt.Sprintf("%s: %s. Until that is put right a restart loses what is half done.", names(r.unkept), r.unkept[id]))
 	}
 	return all
 }

@@ -34,7 +34,7 @@ func (h *hub) runTCP(ctx context.Context, group *sync.WaitGroup, in *Input) erro
 
 // again opens a line anew whenever it breaks.
 func (h *hub) again(ctx context.Context, in *Input, open func() error) error {
-	for pause := retryMin; ; pause = min(2*pause, retryMax) {
+	for pause := retryMin; ctx.Err() == nil; pause = min(2*pause, retryMax) {
 		began := time.Now()
 		err := open()
 		if ctx.Err() != nil {
@@ -53,6 +53,7 @@ func (h *hub) again(ctx context.Context, in *Input, open func() error) error {
 		case <-time.After(pause):
 		}
 	}
+	return nil
 }
 
 // listen takes readers that call.
@@ -119,7 +120,9 @@ func (h *hub) called(ctx context.Context, group *sync.WaitGroup, in *Input, call
 	}
 	d := h.find(ctx, group, in, id)
 	if d == nil {
-		h.reports.crowded(h.now(), in.ID)
+		if ctx.Err() == nil {
+			h.reports.crowded(h.now(), in.ID)
+		}
 		callers.leave(id, conn)
 		_ = conn.Close()
 		return
