@@ -9,7 +9,7 @@ BUILD := -tags grpcnotrace -trimpath $(foreach pattern,$(COLD),-gcflags=$(patter
 TESTENV := go run ./testenv/cmd/dockline-testenv
 export CGO_ENABLED ?= 0
 
-.PHONY: reference archives cross build demo deps test bench package lint proto verify sim
+.PHONY: reference reproduce archives cross build demo deps test bench package lint proto verify sim
 
 build: ## every binary, into bin/
 	go build $(BUILD) -o bin/ ./agent/cmd/... ./collector/cmd/... ./testenv/cmd/...
@@ -33,6 +33,9 @@ bench: ## one JSON object a line, beside peers; AREA= selects, TABLE= writes a p
 
 package: ## what a release has, into dist/: archives, .deb, .rpm, .msi, SBOM, checksums
 	@installers/package.sh '$(VERSION)' $(BUILD)
+
+reproduce: ## makes the packages twice from two clones, and says what is not the same; AGAINST=FILE holds them against the SHA256SUMS of a release
+	@installers/reproduce.sh $(AGAINST)
 
 archives: ## runs what package has built: Linux here and under qemu-user, Windows under Wine
 	@testenv/archives.sh '$(VERSION)'

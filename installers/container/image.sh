@@ -3,6 +3,7 @@
 # oci-archive:OUT.tar), without a builder, a registry or a network. The same binary gives the same bytes.
 set -euo pipefail
 version=$1 binary=$2 arch=$3 out=$4
+tag=${version//[+~]/-} # a tag of an image has no other characters
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 epoch=${SOURCE_DATE_EPOCH:-0}
@@ -35,6 +36,6 @@ EOF
 read -r digest size < <(keep "$work/config")
 printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%s},"layers":[%s]}' "$digest" "$size" "$layers" >"$work/manifest"
 read -r digest size < <(keep "$work/manifest")
-printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%s","size":%s,"annotations":{"org.opencontainers.image.ref.name":"%s"}}]}' "$digest" "$size" "$version" >"$work/image/index.json"
+printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%s","size":%s,"annotations":{"org.opencontainers.image.ref.name":"%s"}}]}' "$digest" "$size" "$tag" >"$work/image/index.json"
 printf '{"imageLayoutVersion":"1.0.0"}' >"$work/image/oci-layout"
 tar -C "$work/image" --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner -cf "$out" .

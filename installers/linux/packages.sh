@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # packages.sh PRODUCT VERSION FOLDER ARCH OUT: the .deb and the .rpm of agent, collector or site-packages, from the binaries in FOLDER, for amd64,
 # arm64 or arm (armv7). The same binaries give the same bytes: every file in it has the time of the commit. With DOCKLINE_SIGN_GPG, a file
-# with a secret OpenPGP key, both are signed.
+# with a secret OpenPGP key, both are signed (DOCKLINE_SIGN_GPG_PASSWORD_FILE: a file with its password, where it has one).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 product=$1 folder=$3 out=$5
@@ -25,7 +25,8 @@ config=$(mktemp)
 trap 'rm -f "$config"' EXIT
 cp "installers/linux/$product.yaml" "$config"
 if [ -n "${DOCKLINE_SIGN_GPG:-}" ]; then
-	printf '\n' >>"$config"
+	[ -z "${DOCKLINE_SIGN_GPG_PASSWORD_FILE:-}" ] || NFPM_PASSPHRASE=$(cat "$DOCKLINE_SIGN_GPG_PASSWORD_FILE")
+	export NFPM_PASSPHRASE
 	sed -i "s|^deb: {|deb: {signature: {key_file: '$DOCKLINE_SIGN_GPG'}, |; s|^rpm: {|rpm: {signature: {key_file: '$DOCKLINE_SIGN_GPG'}, |" "$config"
 fi
 for kind in deb rpm; do

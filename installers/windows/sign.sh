@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# sign.sh FILE...: signs programs and packages for Windows (Authenticode) in place, with osslsigncode and what the environment gives:
+# sign.sh FILE...: signs programs and packages for Windows (Authenticode) in place, but for those that are signed, with osslsigncode and what the environment gives:
 #   DOCKLINE_SIGN_CERT           certificate with its chain, PEM; without it nothing is signed, and that is said
 #   DOCKLINE_SIGN_KEY            its key, PEM
 #   DOCKLINE_SIGN_PASSWORD_FILE  a file with the key's password, where it has one
@@ -15,6 +15,7 @@ options=(-certs "$DOCKLINE_SIGN_CERT" -key "$DOCKLINE_SIGN_KEY" -h sha256 -n "Do
 [ -z "${DOCKLINE_SIGN_PASSWORD_FILE:-}" ] || options+=(-readpass "$DOCKLINE_SIGN_PASSWORD_FILE")
 [ -z "${DOCKLINE_SIGN_TIMESTAMP:-}" ] || options+=(-ts "$DOCKLINE_SIGN_TIMESTAMP")
 for path in "$@"; do
+	! osslsigncode extract-signature -in "$path" -out /dev/null >/dev/null 2>&1 || continue # was signed before
 	osslsigncode sign "${options[@]}" -in "$path" -out "$path.signed" >/dev/null
 	mv "$path.signed" "$path"
 	echo "signed: $(basename "$path")"

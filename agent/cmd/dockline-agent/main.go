@@ -2,6 +2,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -63,9 +64,16 @@ func main() {
 	}
 }
 
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `name:"json" help:"Print everything, for scripts: the commit that it was built from too."`
+}
 
-func (versionCommand) Run() error {
+func (c versionCommand) Run() error {
+	if c.JSON {
+		out := json.NewEncoder(os.Stdout)
+		out.SetIndent("", "  ")
+		return out.Encode(wire.ThisBuild())
+	}
 	fmt.Println(wire.Version)
 	return nil
 }

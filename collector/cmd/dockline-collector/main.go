@@ -105,9 +105,15 @@ func interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `name:"json" help:"Print everything, for scripts: the commit that it was built from too."`
+}
 
-func (versionCommand) Run() error {
+// Run says what runs here.
+func (c versionCommand) Run() error {
+	if c.JSON {
+		return printJSON(wire.ThisBuild())
+	}
 	fmt.Println(wire.Version)
 	return nil
 }

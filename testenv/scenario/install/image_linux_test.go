@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -26,7 +27,8 @@ type image struct {
 	blobs map[string][]byte
 	index struct {
 		Manifests []struct {
-			Digest string
+			Digest      string
+			Annotations map[string]string
 		}
 	}
 	manifest struct {
@@ -129,10 +131,13 @@ func TestTheImageRuns(t *testing.T) {
 		t.Skip("only root can change the root folder")
 	}
 	path := filepath.Join(t.TempDir(), "collector.tar")
-	if err := run(t.Context(), "installers/container/image.sh", version, filepath.Join(packages(t), "programs-"+version, "dockline-collector"), runtime.GOARCH, path); err != nil {
+	if err := run(t.Context(), "installers/container/image.sh", "1.0.0~rc1+3.gabcdef0", filepath.Join(packages(t), "programs-"+version, "dockline-collector"), runtime.GOARCH, path); err != nil {
 		t.Fatal(err)
 	}
 	i := openImage(t, path)
+	if tag := i.index.Manifests[0].Annotations["org.opencontainers.image.ref.name"]; !regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`).MatchString(tag) {
+		t.Errorf("no image can have the tag %q", tag)
+	}
 	root := t.TempDir()
 	i.unpack(t, root)
 	if c := i.config; c.Architecture != runtime.GOARCH || c.Config.User != "65532:65532" || strings.Join(append(c.Config.Entrypoint, c.Config.Cmd...), " ") != "/usr/bin/dockline-collector run --config /etc/dockline/collector.yaml" {
