@@ -15,16 +15,28 @@ import (
 	"github.com/dockline/dockline/testenv"
 )
 
+const hugeConfig = `
+outbound: ROOT/out
+complete: {by: rename}
+max_mb: 65536
+defaults: {delimiter: ";", zone: UTC}
+files:
+  - name: picks
+    pattern: picks*.csv
+    kind: pick.confirmed
+    key: [id]
+    columns: {id: task, order: order, sku: item, qty: quantity, at: occurred_at, bin: bin, mov: movement}
+`
+
 // A file that is one endless line is refused whole with what to do, in the memory of any other, and named by the health; it is kept as it came, and the file behind it is taken.
 //
 // Shows: S38
 func TestAFileOfOneLine(t *testing.T) {
 	size := int64(testenv.Count("wmsfile.line-megabytes")) << 20
-	config := strings.Replace(strings.Replace(shareConfig, "BY", "rename", 1), "defaults:", "max_mb: 65536\ndefaults:", 1)
 	for name, head := range map[string]string{"behind a header": wmsfile.PickHeader, "without a header": ""} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
-			s := wmsfile.SiteAt(t, config, root)
+			s := wmsfile.SiteAt(t, hugeConfig, root)
 			if err := os.Mkdir(filepath.Join(root, "out"), 0o755); err != nil {
 				t.Fatal(err)
 			}
