@@ -43,7 +43,9 @@ var counts = map[string]struct{ commit, full int }{
 	"wmsfile.shares":      {6, 300},
 	"wmsfile.share-files": {24, 120},
 	// Megabytes of one file of each form.
-	"wmsfile.big-megabytes":  {64, 1024},
+	"wmsfile.big-megabytes": {64, 1024},
+	// Megabytes of a file that is one line.
+	"wmsfile.line-megabytes": {64, 2048},
 	"sandbox.failed-orders":  {20, 200},
 	"restore.queued-events":  {50_000, 1_000_000},
 	"orders.retail-lines":    {400, 1 << 20},

@@ -190,6 +190,8 @@ func (l *Loop) subject(c *docklinev1.Command) string {
 		return work.CancelOrder.GetNumber()
 	case *docklinev1.Command_RequestCount:
 		return work.RequestCount.GetNumber()
+	case *docklinev1.Command_AdviseInbound:
+		return work.AdviseInbound.GetInbound().GetAdvice()
 	}
 	return c.Key
 }

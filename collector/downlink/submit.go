@@ -26,6 +26,7 @@ const MaxConfigBytes = 64 << 10
 func rereadKey(plugin string) string { return event.Key("reread", plugin) }
 func countKey(number string) string  { return event.Key("count-request", number) }
 func cancelKey(order string) string  { return event.Key("cancel", order) }
+func adviseKey(advice string) string { return event.Key("advise", advice) }
 
 // ConfigKey is that of a site's configuration.
 const ConfigKey = "config"
@@ -104,6 +105,12 @@ func complete(c *docklinev1.Command) error {
 			return errors.New("which order?")
 		}
 		c.Key, c.CorrelationId = cancelKey(number), event.CorrelationID(c.Tenant, number)
+	case *docklinev1.Command_AdviseInbound:
+		advice := work.AdviseInbound.GetInbound().GetAdvice()
+		if advice == "" || len(work.AdviseInbound.GetInbound().GetLines()) == 0 {
+			return errors.New("an advice has a number, and lines that say what is coming")
+		}
+		c.Key, c.CorrelationId = adviseKey(advice), event.CorrelationID(c.Tenant, event.InboundKey(c.Site, advice))
 	case *docklinev1.Command_ApplyConfig:
 		if n := len(work.ApplyConfig.GetYaml()); n > MaxConfigBytes {
 			return fmt.Errorf("the configuration has %d bytes, %d are allowed", n, MaxConfigBytes)
@@ -124,7 +131,7 @@ func complete(c *docklinev1.Command) error {
 type Sent struct {
 	Key     string `json:"key"`
 	Version uint64 `json:"version"`
-	// Kind is what is to be done: release_order, cancel_order, request_count, reread, apply_config.
+	// Kind is what is to be done: release_order, cancel_order, request_count, advise_inbound, reread, apply_config.
 	Kind string `json:"kind"`
 	// State is waiting (the site does not hold it), held, applied, refused or superseded; Text is the site's.
 	State         string `json:"state"`

@@ -46,6 +46,8 @@ func TestSubmit(t *testing.T) {
 		for name, c := range map[string]*docklinev1.Command{
 			"no work": {}, "a release": {Work: &docklinev1.Command_ReleaseOrder{}}, "a reread from nowhere": {Work: &docklinev1.Command_Reread{Reread: &docklinev1.Reread{}}},
 			"a count of nothing":       {Work: &docklinev1.Command_RequestCount{RequestCount: &docklinev1.RequestCount{Number: "X"}}},
+			"an advice of nothing":     {Work: &docklinev1.Command_AdviseInbound{AdviseInbound: &docklinev1.AdviseInbound{Inbound: &docklinev1.Inbound{Advice: "X"}}}},
+			"an advice without number": {Work: &docklinev1.Command_AdviseInbound{AdviseInbound: &docklinev1.AdviseInbound{Inbound: &docklinev1.Inbound{Lines: []*docklinev1.Line{{Item: "A"}}}}}},
 			"too long a configuration": {Work: &docklinev1.Command_ApplyConfig{ApplyConfig: &docklinev1.ApplyConfig{Yaml: string(make([]byte, downlink.MaxConfigBytes+1))}}},
 		} {
 			c.Tenant, c.Site = tenant, "dc-east"

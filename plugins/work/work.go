@@ -17,6 +17,8 @@ const (
 	ReleaseOrder Kind = "release_order"
 	CancelOrder  Kind = "cancel_order"
 	RequestCount Kind = "request_count"
+	// AdviseInbound says what is on its way to the site.
+	AdviseInbound Kind = "advise_inbound"
 )
 
 // KindOf is empty for a command that is no work of these kinds.
@@ -28,6 +30,8 @@ func KindOf(cmd *docklinev1.Command) Kind {
 		return CancelOrder
 	case cmd.GetRequestCount() != nil:
 		return RequestCount
+	case cmd.GetAdviseInbound() != nil:
+		return AdviseInbound
 	}
 	return ""
 }
@@ -35,14 +39,16 @@ func KindOf(cmd *docklinev1.Command) Kind {
 // HeadFields are those that every row repeats, LineFields those of the row itself.
 var (
 	HeadFields = map[Kind][]string{
-		ReleaseOrder: {"key", "version", "number", "customer", "customer_name", "customer_reference", "currency", "ordered_at", "promised_at", "ship_to", "reason"},
-		CancelOrder:  {"key", "version", "number", "reason"},
-		RequestCount: {"key", "version", "number", "reason"},
+		ReleaseOrder:  {"key", "version", "number", "customer", "customer_name", "customer_reference", "currency", "ordered_at", "promised_at", "ship_to", "reason"},
+		CancelOrder:   {"key", "version", "number", "reason"},
+		RequestCount:  {"key", "version", "number", "reason"},
+		AdviseInbound: {"key", "version", "number", "purchase_order", "supplier", "from_site", "expected_at", "carrier", "trailer", "handling_units", "reason"},
 	}
 	LineFields = map[Kind][]string{
-		ReleaseOrder: {"order_line", "item", "gtin", "quantity", "unit", "lot", "bin", "description", "unit_price"},
-		CancelOrder:  {},
-		RequestCount: {"bin", "item", "gtin", "lot", "unit", "stock_status"},
+		ReleaseOrder:  {"order_line", "item", "gtin", "quantity", "unit", "lot", "bin", "description", "unit_price"},
+		CancelOrder:   {},
+		RequestCount:  {"bin", "item", "gtin", "lot", "unit", "stock_status"},
+		AdviseInbound: {"order_line", "item", "gtin", "quantity", "unit", "lot", "description", "handling_unit"},
 	}
 )
 
@@ -78,6 +84,14 @@ func Of(cmd *docklinev1.Command, number mapping.Number, clock mapping.Clock) Wor
 		w.Rows = []map[string]string{{}}
 	case cmd.GetRequestCount() != nil:
 		w.Number, lines, w.Head["reason"] = cmd.GetRequestCount().GetNumber(), cmd.GetRequestCount().GetLines(), cmd.GetRequestCount().GetReason()
+	case cmd.GetAdviseInbound() != nil:
+		in := cmd.GetAdviseInbound().GetInbound()
+		w.Number, lines, w.Head["reason"] = in.GetAdvice(), in.GetLines(), cmd.GetAdviseInbound().GetReason()
+		w.Head["purchase_order"], w.Head["supplier"], w.Head["from_site"] = in.GetPurchaseOrder(), in.GetSupplier(), cmd.GetAdviseInbound().GetFromSite()
+		w.Head["carrier"], w.Head["trailer"], w.Head["handling_units"] = in.GetCarrier(), in.GetTrailer(), strings.Join(in.GetHandlingUnits(), " ")
+		if in.GetExpectedAt() != nil {
+			w.Head["expected_at"] = clock.Format(in.GetExpectedAt().AsTime())
+		}
 	}
 	w.Head["number"] = w.Number
 	for _, l := range lines {
@@ -85,6 +99,7 @@ func Of(cmd *docklinev1.Command, number mapping.Number, clock mapping.Clock) Wor
 			"order_line": l.GetOrderLine(), "item": l.GetItem(), "gtin": l.GetGtin(), "quantity": number.Format(l.GetQuantity().GetValue()),
 			"unit": l.GetQuantity().GetUnit(), "lot": l.GetLot(), "bin": l.GetBin(), "description": l.GetDescription(),
 			"unit_price": number.Format(l.GetUnitPrice()), "stock_status": l.GetStockStatus(),
+			"handling_unit": l.GetHandlingUnit(),
 		})
 	}
 	return w

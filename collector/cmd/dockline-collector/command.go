@@ -29,6 +29,7 @@ type siteCommandCommand struct {
 	List    commandListCommand `cmd:"" help:"List what a site was told to do, and what became of it."`
 	Reread  rereadCommand      `cmd:"" help:"Have a plugin tell again what it told since a time, or behind a cursor. What is known already changes nothing."`
 	Recount recountCommand     `cmd:"" help:"Have bins counted."`
+	Advise  adviseCommand      `cmd:"" help:"Tell a site what is on its way to it."`
 	Cancel  cancelCommand      `cmd:"" help:"Have a site leave an order that the system of record cannot cancel there."`
 	Config  setConfigCommand   `cmd:"" name:"config" help:"Give a site the configuration in FILE; one with faults is refused with their lines, and the one before stays."`
 }
@@ -87,7 +88,7 @@ func (t *toSite) send(all *commands, c *docklinev1.Command) error {
 
 // reasonOf is why a command was given, where it says so.
 func reasonOf(c *docklinev1.Command) string {
-	return cmp.Or(c.GetReread().GetReason(), c.GetRequestCount().GetReason(), c.GetCancelOrder().GetReason())
+	return cmp.Or(c.GetReread().GetReason(), c.GetRequestCount().GetReason(), c.GetAdviseInbound().GetReason(), c.GetCancelOrder().GetReason())
 }
 
 type rereadCommand struct {

@@ -38,6 +38,7 @@ var every = []given{
 	{"site command list", "", "acme/dc-east", exitFine},
 	{"site command reread", people.SiteAct, "acme/dc-east --plugin wms --since 36h", exitFine},
 	{"site command recount", people.SiteAct, "acme/dc-east --number C1 --bin A-01,BOLT", exitFine},
+	{"site command advise", people.SiteAct, "acme/dc-east --number TR-1 --line BOLT,24,PCE,L8 --line NUT,1.5 --expected 36h --from dc-west", exitFine},
 	{"site command cancel", people.SiteAct, "acme/dc-east SO2 --reason lost", exitFine},
 	{"site command config", people.SiteAct, "acme/dc-east site.yaml", exitFine},
 	{"master list", "", "--tenant acme", exitFine},

@@ -72,6 +72,13 @@ func (r *Reader) fill() {
 	}
 	rest := make([]byte, len(r.rest), room) // rows that were given away stand in the former one
 	copy(rest, r.rest)
+	r.rest = rest
+	r.more()
+}
+
+// more reads until what waits has no more room, or the file has ended.
+func (r *Reader) more() {
+	rest := r.rest
 	for !r.ended && len(rest) < cap(rest) {
 		n, err := r.in.Read(rest[len(rest):cap(rest)])
 		rest = rest[:len(rest)+n]
@@ -99,6 +106,12 @@ func (r *Reader) Encoding() string { return r.encoding }
 // ascii says that the encoding's first half is ASCII.
 func (r *Reader) ascii() bool { return !strings.HasPrefix(r.encoding, "utf-16") }
 
+// ahead is what of the text a row may have, with its end: what is longer is too long, and need not be looked at.
+func (r *Reader) ahead() []byte { return r.rest[:min(len(r.rest), MaxRowBytes+4)] }
+
+// maxWidth is up to how many cells are made room for because the row before had them.
+const maxWidth = 1 << 10
+
 // Skip leaves out n lines, whatever they hold.
 func (r *Reader) Skip(n int) {
 	for range n {
@@ -120,9 +133,9 @@ func (r *Reader) Next() (Row, bool) {
 
 // next tries to read one row. Where a quotation mark is wrong, the first line alone is at fault, and reading goes on behind it.
 func (r *Reader) next() Row {
-	s := scan{data: r.rest, decode: r.decode, delimiter: r.format.delimiter(), quote: r.format.quote(), multiline: r.format.Multiline, ascii: r.ascii(), cells: make([]string, 0, r.width)}
+	s := scan{data: r.ahead(), decode: r.decode, delimiter: r.format.delimiter(), quote: r.format.quote(), multiline: r.format.Multiline, ascii: r.ascii(), cells: make([]string, 0, r.width)}
 	s.row()
-	r.width = len(s.cells)
+	r.width = min(len(s.cells), maxWidth)
 	row := Row{Line: r.line, Cells: s.cells, Fault: s.fault}
 	if s.end > MaxRowBytes && (s.fault == nil || s.fault.Code != codeQuote) {
 		row.Cells, row.Fault = nil, &Fault{codeTooLong, 0, fmt.Sprintf("the line has more than %d MiB; is another sign the line end, or is it no text file?", MaxRowBytes>>20)}
@@ -145,7 +158,7 @@ func (r *Reader) next() Row {
 // takeLine takes the next line without reading its cells.
 func (r *Reader) takeLine() (raw []byte, ended bool) {
 	r.fill()
-	s := scan{data: r.rest, decode: r.decode, delimiter: none, quote: none, ascii: r.ascii()}
+	s := scan{data: r.ahead(), decode: r.decode, delimiter: none, quote: none, ascii: r.ascii()}
 	s.row()
 	raw, ended = r.rest[:s.end], s.at > s.end
 	if s.end > MaxRowBytes {
@@ -172,8 +185,9 @@ func (r *Reader) passOver() (raw []byte, ended bool) {
 			r.rest = r.rest[min(at+size, len(r.rest)):]
 			return raw, true
 		}
-		r.rest = r.rest[len(r.rest):]
-		r.fill()
+		if r.rest = r.rest[:0]; !r.ended {
+			r.more() // over what is passed: nobody was given it
+		}
 	}
 	return raw, false
 }

@@ -217,12 +217,17 @@ func copyFile(from, to string) error {
 		return err
 	}
 	defer in.Close()
-	raw, err := io.ReadAll(in)
+	temporary := to + ".tmp"
+	out, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	if err := writeWhole(to, raw); err != nil {
-		return err
+	_, err = io.Copy(out, in) // of any size
+	if err = errors.Join(err, out.Sync(), out.Close()); err == nil {
+		err = os.Rename(temporary, to)
+	}
+	if err != nil {
+		return errors.Join(err, gone(temporary))
 	}
 	if info, err := in.Stat(); err == nil {
 		return os.Chtimes(to, info.ModTime(), info.ModTime())

@@ -65,25 +65,16 @@ func (r *Result) note(f LineFault) {
 // bad says that the file belongs into the error folder.
 func (r *Result) bad() bool { return r.Unread || r.Refused > 0 || len(r.Faults) > 0 }
 
-// place names a line, and a column where there is one.
-func place(file string, line int, column string) string {
-	return placeBy("line", file, line, column)
-}
-
-func placeBy(unit, file string, line int, column string) string {
+// place names a line of a file, or of one that has none what it has instead, and a column where there is one.
+func (s *stream) place(file string, line int, column string) string {
 	out := file
 	if line > 0 {
-		out += " " + unit + " " + strconv.Itoa(line)
+		out += " " + s.unit() + " " + strconv.Itoa(line)
 	}
 	if column != "" {
 		out += ", column " + column
 	}
 	return out
-}
-
-// place names a line, or of a file that has none what it has instead.
-func (s *stream) place(file string, line int, column string) string {
-	return placeBy(s.unit(), file, line, column)
 }
 
 // unit is what the numbers of a file's places count.

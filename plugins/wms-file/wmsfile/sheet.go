@@ -14,18 +14,19 @@ import (
 
 // Commands says how work is written for the WMS. What has no section is refused.
 type Commands struct {
-	ReleaseOrder *Sheet `yaml:"release_order"`
-	CancelOrder  *Sheet `yaml:"cancel_order"`
-	RequestCount *Sheet `yaml:"request_count"`
+	ReleaseOrder  *Sheet `yaml:"release_order"`
+	CancelOrder   *Sheet `yaml:"cancel_order"`
+	RequestCount  *Sheet `yaml:"request_count"`
+	AdviseInbound *Sheet `yaml:"advise_inbound"`
 }
 
 func (c Commands) empty() bool {
-	return c.ReleaseOrder == nil && c.CancelOrder == nil && c.RequestCount == nil
+	return c.ReleaseOrder == nil && c.CancelOrder == nil && c.RequestCount == nil && c.AdviseInbound == nil
 }
 
 // Sheet is the form of one sort of file for the WMS.
 type Sheet struct {
-	// Form is csv (the default, for all delimited text) or x12: a 940.
+	// Form is csv (the default, for all delimited text) or x12: a 940, or a 943 of what is on its way.
 	Form string `yaml:"form"`
 	// File is its name; {number}, {version} and {key} are filled in.
 	File string `yaml:"file"`
@@ -54,7 +55,7 @@ type sheet struct {
 }
 
 func (l *loader) loadSheets(s *setup) {
-	for kind, given := range map[work.Kind]*Sheet{work.ReleaseOrder: s.Commands.ReleaseOrder, work.CancelOrder: s.Commands.CancelOrder, work.RequestCount: s.Commands.RequestCount} {
+	for kind, given := range map[work.Kind]*Sheet{work.ReleaseOrder: s.Commands.ReleaseOrder, work.CancelOrder: s.Commands.CancelOrder, work.RequestCount: s.Commands.RequestCount, work.AdviseInbound: s.Commands.AdviseInbound} {
 		if given == nil {
 			continue
 		}
@@ -134,7 +135,7 @@ func (s *sheet) name(cmd *docklinev1.Command, w work.Work) string {
 func (s *sheet) write(cmd *docklinev1.Command) (name string, content []byte, err error) {
 	w := work.Of(cmd, s.Number, s.clock)
 	if w.Number == "" {
-		return "", nil, refused("the command names no order or count number")
+		return "", nil, refused("the command names no number of an order, count or advice")
 	}
 	if len(w.Rows) == 0 {
 		return "", nil, refused(w.Number + " has no lines; there is nothing to do for the site")

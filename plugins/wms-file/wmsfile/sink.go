@@ -54,7 +54,7 @@ func (s *sink) begin(cmd *docklinev1.Command) (*docklinev1.CommandResult, error)
 	}
 	write := sheet.write
 	if sheet.Form == formX12 {
-		write = func(cmd *docklinev1.Command) (string, []byte, error) { return s.order(sheet, cmd) }
+		write = func(cmd *docklinev1.Command) (string, []byte, error) { return s.send(sheet, cmd) }
 	}
 	name, content, err := write(cmd)
 	var no refused

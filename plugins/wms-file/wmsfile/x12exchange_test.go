@@ -28,11 +28,14 @@ func (s *site) sender() *Plugin {
 }
 
 // ack is the partner's 997 for an order that was sent.
-func (s *site) ack(order, verdict string) string {
+func (s *site) ack(order, verdict string) string { return s.ackOf(order, "OW", verdict) }
+
+// ackOf is his 997 for a file of a functional group.
+func (s *site) ackOf(order, functional, verdict string) string {
 	s.t.Helper()
 	parts := strings.Split(strings.Split(s.read("in/"+order), "\n")[1], "*")
 	return "ISA*00*          *00*          *ZZ*NORDLAGER      *ZZ*DOCKLINE       *261126*0815*U*00401*00000090" + verdict[:1] + "*0*P*>~\nGS*FA*NORDLAGER*DOCKLINE*20261126*0815*90" + verdict[:1] + "*X*004010~\nST*997*0001~\n" +
-		"AK1*OW*" + parts[6] + "~\n" + verdict[1:] + "SE*" + fmt.Sprint(strings.Count(verdict, "~")+3) + "*0001~\nGE*1*90" + verdict[:1] + "~\nIEA*1*00000090" + verdict[:1] + "~\n"
+		"AK1*" + functional + "*" + parts[6] + "~\n" + verdict[1:] + "SE*" + fmt.Sprint(strings.Count(verdict, "~")+3) + "*0001~\nGE*1*90" + verdict[:1] + "~\nIEA*1*00000090" + verdict[:1] + "~\n"
 }
 
 func conditionCodes(s *site) string {

@@ -26,22 +26,26 @@ func (l *loader) checkX12Sheet(path string, kind work.Kind, s *setup, sheet *she
 		l.fault(path+".form", "X12 has no set that asks for a count; write it as csv, or leave the section out")
 	}
 	if len(sheet.Columns) > 0 {
-		l.fault(path+".columns", "a 940 has no columns; leave them out")
+		l.fault(path+".columns", "what is sent as X12 has no columns; leave them out")
 	}
 	for at, p := range map[string]Party{"x12.our": s.X12.Our, "x12.partner": s.X12.Partner} {
 		if p.ID == "" {
-			l.fault(at, "orders are sent as X12, and the envelope needs to name both sides; write %s: {qualifier: ZZ, id: ...}", strings.TrimPrefix(at, "x12."))
+			l.fault(at, "this is sent as X12, and the envelope needs to name both sides; write %s: {qualifier: ZZ, id: ...}", strings.TrimPrefix(at, "x12."))
 		}
 	}
 }
 
-// order writes a 940 in an interchange of its own, and keeps that its acknowledgement is awaited.
-func (s *sink) order(sheet *sheet, cmd *docklinev1.Command) (name string, raw []byte, err error) {
+// send writes a 940 or 943 in an interchange of its own, and keeps that its acknowledgement is awaited.
+func (s *sink) send(sheet *sheet, cmd *docklinev1.Command) (name string, raw []byte, err error) {
 	w := work.Of(cmd, sheet.Number, sheet.clock)
 	if w.Number == "" {
-		return "", nil, refused("the command names no order number")
+		return "", nil, refused("the command names no number of an order or advice")
 	}
-	part, err := s.setup.X12.order(cmd, w.Number)
+	functional, tell := "OW", s.setup.X12.order
+	if cmd.GetAdviseInbound() != nil {
+		functional, tell = "AR", s.setup.X12.advice
+	}
+	part, err := tell(cmd, w.Number)
 	if err != nil {
 		return "", nil, err
 	}
@@ -50,11 +54,11 @@ func (s *sink) order(sheet *sheet, cmd *docklinev1.Command) (name string, raw []
 		return "", nil, err
 	}
 	e := s.setup.X12
-	raw, err = x12.Write(x12.Head{Sender: e.Our.x12(), Receiver: e.Partner.x12(), Control: control, Group: control, Functional: "OW", Version: e.Version, At: s.partner.now(), Test: e.Test, Acknowledge: e.AskTA1}, part)
+	raw, err = x12.Write(x12.Head{Sender: e.Our.x12(), Receiver: e.Partner.x12(), Control: control, Group: control, Functional: functional, Version: e.Version, At: s.partner.now(), Test: e.Test, Acknowledge: e.AskTA1}, part)
 	if err != nil {
 		return "", nil, refused(err.Error())
 	}
-	err = s.partner.note(&sent{Functional: "OW", Control: strconv.FormatUint(control, 10), Set: "940", Key: cmd.GetKey(), Version: cmd.GetVersion(), Number: w.Number, At: s.partner.now().UTC(), State: sentOpen})
+	err = s.partner.note(&sent{Functional: functional, Control: strconv.FormatUint(control, 10), Set: part.ID, Key: cmd.GetKey(), Version: cmd.GetVersion(), Number: w.Number, At: s.partner.now().UTC(), State: sentOpen})
 	return sheet.name(cmd, w), raw, err
 }
 

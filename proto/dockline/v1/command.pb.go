@@ -173,6 +173,7 @@ type Command struct {
 	//	*Command_RequestCount
 	//	*Command_Reread
 	//	*Command_ApplyConfig
+	//	*Command_AdviseInbound
 	//	*Command_RenewIdentity
 	Work          isCommand_Work `protobuf_oneof:"work"`
 	unknownFields protoimpl.UnknownFields
@@ -324,6 +325,15 @@ func (x *Command) GetApplyConfig() *ApplyConfig {
 	return nil
 }
 
+func (x *Command) GetAdviseInbound() *AdviseInbound {
+	if x != nil {
+		if x, ok := x.Work.(*Command_AdviseInbound); ok {
+			return x.AdviseInbound
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetRenewIdentity() *RenewIdentity {
 	if x != nil {
 		if x, ok := x.Work.(*Command_RenewIdentity); ok {
@@ -358,6 +368,10 @@ type Command_ApplyConfig struct {
 	ApplyConfig *ApplyConfig `protobuf:"bytes,24,opt,name=apply_config,json=applyConfig,proto3,oneof"`
 }
 
+type Command_AdviseInbound struct {
+	AdviseInbound *AdviseInbound `protobuf:"bytes,25,opt,name=advise_inbound,json=adviseInbound,proto3,oneof"`
+}
+
 type Command_RenewIdentity struct {
 	RenewIdentity *RenewIdentity `protobuf:"bytes,80,opt,name=renew_identity,json=renewIdentity,proto3,oneof"`
 }
@@ -371,6 +385,8 @@ func (*Command_RequestCount) isCommand_Work() {}
 func (*Command_Reread) isCommand_Work() {}
 
 func (*Command_ApplyConfig) isCommand_Work() {}
+
+func (*Command_AdviseInbound) isCommand_Work() {}
 
 func (*Command_RenewIdentity) isCommand_Work() {}
 
@@ -532,6 +548,69 @@ func (x *RequestCount) GetReason() string {
 	return ""
 }
 
+// AdviseInbound tells a site what is on its way to it, so that it is expected: goods from another site or a supplier.
+type AdviseInbound struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The advice's own number; purchase_order, supplier, expected_at, carrier, trailer, handling units and lines where they are known.
+	Inbound *Inbound `protobuf:"bytes,1,opt,name=inbound,proto3" json:"inbound,omitempty"`
+	// The site or place that they come from, where that is no supplier.
+	FromSite      string `protobuf:"bytes,2,opt,name=from_site,json=fromSite,proto3" json:"from_site,omitempty"`
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdviseInbound) Reset() {
+	*x = AdviseInbound{}
+	mi := &file_dockline_v1_command_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdviseInbound) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdviseInbound) ProtoMessage() {}
+
+func (x *AdviseInbound) ProtoReflect() protoreflect.Message {
+	mi := &file_dockline_v1_command_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdviseInbound.ProtoReflect.Descriptor instead.
+func (*AdviseInbound) Descriptor() ([]byte, []int) {
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AdviseInbound) GetInbound() *Inbound {
+	if x != nil {
+		return x.Inbound
+	}
+	return nil
+}
+
+func (x *AdviseInbound) GetFromSite() string {
+	if x != nil {
+		return x.FromSite
+	}
+	return ""
+}
+
+func (x *AdviseInbound) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Reread asks a source, the command's plugin, to tell again what it told behind a cursor or since a time. What is known already
 // changes nothing: an event read twice is one event.
 type Reread struct {
@@ -548,7 +627,7 @@ type Reread struct {
 
 func (x *Reread) Reset() {
 	*x = Reread{}
-	mi := &file_dockline_v1_command_proto_msgTypes[4]
+	mi := &file_dockline_v1_command_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +639,7 @@ func (x *Reread) String() string {
 func (*Reread) ProtoMessage() {}
 
 func (x *Reread) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[4]
+	mi := &file_dockline_v1_command_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +652,7 @@ func (x *Reread) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reread.ProtoReflect.Descriptor instead.
 func (*Reread) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{4}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Reread) GetFrom() isReread_From {
@@ -645,7 +724,7 @@ type ApplyConfig struct {
 
 func (x *ApplyConfig) Reset() {
 	*x = ApplyConfig{}
-	mi := &file_dockline_v1_command_proto_msgTypes[5]
+	mi := &file_dockline_v1_command_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -657,7 +736,7 @@ func (x *ApplyConfig) String() string {
 func (*ApplyConfig) ProtoMessage() {}
 
 func (x *ApplyConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[5]
+	mi := &file_dockline_v1_command_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -670,7 +749,7 @@ func (x *ApplyConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConfig.ProtoReflect.Descriptor instead.
 func (*ApplyConfig) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{5}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ApplyConfig) GetYaml() string {
@@ -713,7 +792,7 @@ type CommandList struct {
 
 func (x *CommandList) Reset() {
 	*x = CommandList{}
-	mi := &file_dockline_v1_command_proto_msgTypes[6]
+	mi := &file_dockline_v1_command_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +804,7 @@ func (x *CommandList) String() string {
 func (*CommandList) ProtoMessage() {}
 
 func (x *CommandList) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[6]
+	mi := &file_dockline_v1_command_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,7 +817,7 @@ func (x *CommandList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandList.ProtoReflect.Descriptor instead.
 func (*CommandList) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{6}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CommandList) GetPrevious() uint64 {
@@ -779,7 +858,7 @@ type EventReceipt struct {
 
 func (x *EventReceipt) Reset() {
 	*x = EventReceipt{}
-	mi := &file_dockline_v1_command_proto_msgTypes[7]
+	mi := &file_dockline_v1_command_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -791,7 +870,7 @@ func (x *EventReceipt) String() string {
 func (*EventReceipt) ProtoMessage() {}
 
 func (x *EventReceipt) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[7]
+	mi := &file_dockline_v1_command_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -804,7 +883,7 @@ func (x *EventReceipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventReceipt.ProtoReflect.Descriptor instead.
 func (*EventReceipt) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{7}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *EventReceipt) GetEventId() string {
@@ -895,7 +974,7 @@ type ReceiptList struct {
 
 func (x *ReceiptList) Reset() {
 	*x = ReceiptList{}
-	mi := &file_dockline_v1_command_proto_msgTypes[8]
+	mi := &file_dockline_v1_command_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -907,7 +986,7 @@ func (x *ReceiptList) String() string {
 func (*ReceiptList) ProtoMessage() {}
 
 func (x *ReceiptList) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[8]
+	mi := &file_dockline_v1_command_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -920,7 +999,7 @@ func (x *ReceiptList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiptList.ProtoReflect.Descriptor instead.
 func (*ReceiptList) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{8}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReceiptList) GetPrevious() uint64 {
@@ -955,7 +1034,7 @@ type MasterRecord struct {
 
 func (x *MasterRecord) Reset() {
 	*x = MasterRecord{}
-	mi := &file_dockline_v1_command_proto_msgTypes[9]
+	mi := &file_dockline_v1_command_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1046,7 @@ func (x *MasterRecord) String() string {
 func (*MasterRecord) ProtoMessage() {}
 
 func (x *MasterRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[9]
+	mi := &file_dockline_v1_command_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -980,7 +1059,7 @@ func (x *MasterRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MasterRecord.ProtoReflect.Descriptor instead.
 func (*MasterRecord) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{9}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MasterRecord) GetKind() MasterKind {
@@ -1042,7 +1121,7 @@ type MasterDetail struct {
 
 func (x *MasterDetail) Reset() {
 	*x = MasterDetail{}
-	mi := &file_dockline_v1_command_proto_msgTypes[10]
+	mi := &file_dockline_v1_command_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1054,7 +1133,7 @@ func (x *MasterDetail) String() string {
 func (*MasterDetail) ProtoMessage() {}
 
 func (x *MasterDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[10]
+	mi := &file_dockline_v1_command_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +1146,7 @@ func (x *MasterDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MasterDetail.ProtoReflect.Descriptor instead.
 func (*MasterDetail) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{10}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MasterDetail) GetUnit() string {
@@ -1126,7 +1205,7 @@ type MasterUnit struct {
 
 func (x *MasterUnit) Reset() {
 	*x = MasterUnit{}
-	mi := &file_dockline_v1_command_proto_msgTypes[11]
+	mi := &file_dockline_v1_command_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1217,7 @@ func (x *MasterUnit) String() string {
 func (*MasterUnit) ProtoMessage() {}
 
 func (x *MasterUnit) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[11]
+	mi := &file_dockline_v1_command_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1230,7 @@ func (x *MasterUnit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MasterUnit.ProtoReflect.Descriptor instead.
 func (*MasterUnit) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{11}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *MasterUnit) GetUnit() string {
@@ -1194,7 +1273,7 @@ type MasterList struct {
 
 func (x *MasterList) Reset() {
 	*x = MasterList{}
-	mi := &file_dockline_v1_command_proto_msgTypes[12]
+	mi := &file_dockline_v1_command_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1285,7 @@ func (x *MasterList) String() string {
 func (*MasterList) ProtoMessage() {}
 
 func (x *MasterList) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[12]
+	mi := &file_dockline_v1_command_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1298,7 @@ func (x *MasterList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MasterList.ProtoReflect.Descriptor instead.
 func (*MasterList) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{12}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MasterList) GetPrevious() uint64 {
@@ -1274,7 +1353,7 @@ type RenewIdentity struct {
 
 func (x *RenewIdentity) Reset() {
 	*x = RenewIdentity{}
-	mi := &file_dockline_v1_command_proto_msgTypes[13]
+	mi := &file_dockline_v1_command_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1365,7 @@ func (x *RenewIdentity) String() string {
 func (*RenewIdentity) ProtoMessage() {}
 
 func (x *RenewIdentity) ProtoReflect() protoreflect.Message {
-	mi := &file_dockline_v1_command_proto_msgTypes[13]
+	mi := &file_dockline_v1_command_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1378,7 @@ func (x *RenewIdentity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewIdentity.ProtoReflect.Descriptor instead.
 func (*RenewIdentity) Descriptor() ([]byte, []int) {
-	return file_dockline_v1_command_proto_rawDescGZIP(), []int{13}
+	return file_dockline_v1_command_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RenewIdentity) GetReason() string {
@@ -1313,7 +1392,7 @@ var File_dockline_v1_command_proto protoreflect.FileDescriptor
 
 const file_dockline_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x19dockline/v1/command.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x05\n" +
+	"\x19dockline/v1/command.proto\x12\vdockline.v1\x1a\x17dockline/v1/event.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x05\n" +
 	"\aCommand\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1a\n" +
@@ -1330,6 +1409,7 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"\rrequest_count\x18\x16 \x01(\v2\x19.dockline.v1.RequestCountH\x00R\frequestCount\x12-\n" +
 	"\x06reread\x18\x17 \x01(\v2\x13.dockline.v1.RereadH\x00R\x06reread\x12=\n" +
 	"\fapply_config\x18\x18 \x01(\v2\x18.dockline.v1.ApplyConfigH\x00R\vapplyConfig\x12C\n" +
+	"\x0eadvise_inbound\x18\x19 \x01(\v2\x1a.dockline.v1.AdviseInboundH\x00R\radviseInbound\x12C\n" +
 	"\x0erenew_identity\x18P \x01(\v2\x1a.dockline.v1.RenewIdentityH\x00R\rrenewIdentityB\x06\n" +
 	"\x04work\"8\n" +
 	"\fReleaseOrder\x12(\n" +
@@ -1340,6 +1420,10 @@ const file_dockline_v1_command_proto_rawDesc = "" +
 	"\fRequestCount\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12'\n" +
 	"\x05lines\x18\x02 \x03(\v2\x11.dockline.v1.LineR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"t\n" +
+	"\rAdviseInbound\x12.\n" +
+	"\ainbound\x18\x01 \x01(\v2\x14.dockline.v1.InboundR\ainbound\x12\x1b\n" +
+	"\tfrom_site\x18\x02 \x01(\tR\bfromSite\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"t\n" +
 	"\x06Reread\x12\x18\n" +
 	"\x06cursor\x18\x01 \x01(\fH\x00R\x06cursor\x120\n" +
@@ -1430,7 +1514,7 @@ func file_dockline_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_dockline_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dockline_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_dockline_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_dockline_v1_command_proto_goTypes = []any{
 	(ReceiptLevel)(0),             // 0: dockline.v1.ReceiptLevel
 	(MasterKind)(0),               // 1: dockline.v1.MasterKind
@@ -1438,51 +1522,55 @@ var file_dockline_v1_command_proto_goTypes = []any{
 	(*ReleaseOrder)(nil),          // 3: dockline.v1.ReleaseOrder
 	(*CancelOrder)(nil),           // 4: dockline.v1.CancelOrder
 	(*RequestCount)(nil),          // 5: dockline.v1.RequestCount
-	(*Reread)(nil),                // 6: dockline.v1.Reread
-	(*ApplyConfig)(nil),           // 7: dockline.v1.ApplyConfig
-	(*CommandList)(nil),           // 8: dockline.v1.CommandList
-	(*EventReceipt)(nil),          // 9: dockline.v1.EventReceipt
-	(*ReceiptList)(nil),           // 10: dockline.v1.ReceiptList
-	(*MasterRecord)(nil),          // 11: dockline.v1.MasterRecord
-	(*MasterDetail)(nil),          // 12: dockline.v1.MasterDetail
-	(*MasterUnit)(nil),            // 13: dockline.v1.MasterUnit
-	(*MasterList)(nil),            // 14: dockline.v1.MasterList
-	(*RenewIdentity)(nil),         // 15: dockline.v1.RenewIdentity
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(*Order)(nil),                 // 17: dockline.v1.Order
-	(*Line)(nil),                  // 18: dockline.v1.Line
-	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
-	(*DocumentReference)(nil),     // 20: dockline.v1.DocumentReference
-	(EventKind)(0),                // 21: dockline.v1.EventKind
+	(*AdviseInbound)(nil),         // 6: dockline.v1.AdviseInbound
+	(*Reread)(nil),                // 7: dockline.v1.Reread
+	(*ApplyConfig)(nil),           // 8: dockline.v1.ApplyConfig
+	(*CommandList)(nil),           // 9: dockline.v1.CommandList
+	(*EventReceipt)(nil),          // 10: dockline.v1.EventReceipt
+	(*ReceiptList)(nil),           // 11: dockline.v1.ReceiptList
+	(*MasterRecord)(nil),          // 12: dockline.v1.MasterRecord
+	(*MasterDetail)(nil),          // 13: dockline.v1.MasterDetail
+	(*MasterUnit)(nil),            // 14: dockline.v1.MasterUnit
+	(*MasterList)(nil),            // 15: dockline.v1.MasterList
+	(*RenewIdentity)(nil),         // 16: dockline.v1.RenewIdentity
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*Order)(nil),                 // 18: dockline.v1.Order
+	(*Line)(nil),                  // 19: dockline.v1.Line
+	(*Inbound)(nil),               // 20: dockline.v1.Inbound
+	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
+	(*DocumentReference)(nil),     // 22: dockline.v1.DocumentReference
+	(EventKind)(0),                // 23: dockline.v1.EventKind
 }
 var file_dockline_v1_command_proto_depIdxs = []int32{
-	16, // 0: dockline.v1.Command.created_at:type_name -> google.protobuf.Timestamp
+	17, // 0: dockline.v1.Command.created_at:type_name -> google.protobuf.Timestamp
 	3,  // 1: dockline.v1.Command.release_order:type_name -> dockline.v1.ReleaseOrder
 	4,  // 2: dockline.v1.Command.cancel_order:type_name -> dockline.v1.CancelOrder
 	5,  // 3: dockline.v1.Command.request_count:type_name -> dockline.v1.RequestCount
-	6,  // 4: dockline.v1.Command.reread:type_name -> dockline.v1.Reread
-	7,  // 5: dockline.v1.Command.apply_config:type_name -> dockline.v1.ApplyConfig
-	15, // 6: dockline.v1.Command.renew_identity:type_name -> dockline.v1.RenewIdentity
-	17, // 7: dockline.v1.ReleaseOrder.order:type_name -> dockline.v1.Order
-	18, // 8: dockline.v1.RequestCount.lines:type_name -> dockline.v1.Line
-	16, // 9: dockline.v1.Reread.time:type_name -> google.protobuf.Timestamp
-	19, // 10: dockline.v1.ApplyConfig.trial:type_name -> google.protobuf.Duration
-	2,  // 11: dockline.v1.CommandList.commands:type_name -> dockline.v1.Command
-	0,  // 12: dockline.v1.EventReceipt.level:type_name -> dockline.v1.ReceiptLevel
-	20, // 13: dockline.v1.EventReceipt.documents:type_name -> dockline.v1.DocumentReference
-	16, // 14: dockline.v1.EventReceipt.occurred_at:type_name -> google.protobuf.Timestamp
-	21, // 15: dockline.v1.EventReceipt.event_kind:type_name -> dockline.v1.EventKind
-	9,  // 16: dockline.v1.ReceiptList.receipts:type_name -> dockline.v1.EventReceipt
-	1,  // 17: dockline.v1.MasterRecord.kind:type_name -> dockline.v1.MasterKind
-	12, // 18: dockline.v1.MasterRecord.detail:type_name -> dockline.v1.MasterDetail
-	13, // 19: dockline.v1.MasterDetail.units:type_name -> dockline.v1.MasterUnit
-	11, // 20: dockline.v1.MasterList.records:type_name -> dockline.v1.MasterRecord
-	16, // 21: dockline.v1.MasterList.behind_since:type_name -> google.protobuf.Timestamp
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	7,  // 4: dockline.v1.Command.reread:type_name -> dockline.v1.Reread
+	8,  // 5: dockline.v1.Command.apply_config:type_name -> dockline.v1.ApplyConfig
+	6,  // 6: dockline.v1.Command.advise_inbound:type_name -> dockline.v1.AdviseInbound
+	16, // 7: dockline.v1.Command.renew_identity:type_name -> dockline.v1.RenewIdentity
+	18, // 8: dockline.v1.ReleaseOrder.order:type_name -> dockline.v1.Order
+	19, // 9: dockline.v1.RequestCount.lines:type_name -> dockline.v1.Line
+	20, // 10: dockline.v1.AdviseInbound.inbound:type_name -> dockline.v1.Inbound
+	17, // 11: dockline.v1.Reread.time:type_name -> google.protobuf.Timestamp
+	21, // 12: dockline.v1.ApplyConfig.trial:type_name -> google.protobuf.Duration
+	2,  // 13: dockline.v1.CommandList.commands:type_name -> dockline.v1.Command
+	0,  // 14: dockline.v1.EventReceipt.level:type_name -> dockline.v1.ReceiptLevel
+	22, // 15: dockline.v1.EventReceipt.documents:type_name -> dockline.v1.DocumentReference
+	17, // 16: dockline.v1.EventReceipt.occurred_at:type_name -> google.protobuf.Timestamp
+	23, // 17: dockline.v1.EventReceipt.event_kind:type_name -> dockline.v1.EventKind
+	10, // 18: dockline.v1.ReceiptList.receipts:type_name -> dockline.v1.EventReceipt
+	1,  // 19: dockline.v1.MasterRecord.kind:type_name -> dockline.v1.MasterKind
+	13, // 20: dockline.v1.MasterRecord.detail:type_name -> dockline.v1.MasterDetail
+	14, // 21: dockline.v1.MasterDetail.units:type_name -> dockline.v1.MasterUnit
+	12, // 22: dockline.v1.MasterList.records:type_name -> dockline.v1.MasterRecord
+	17, // 23: dockline.v1.MasterList.behind_since:type_name -> google.protobuf.Timestamp
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_dockline_v1_command_proto_init() }
@@ -1497,9 +1585,10 @@ func file_dockline_v1_command_proto_init() {
 		(*Command_RequestCount)(nil),
 		(*Command_Reread)(nil),
 		(*Command_ApplyConfig)(nil),
+		(*Command_AdviseInbound)(nil),
 		(*Command_RenewIdentity)(nil),
 	}
-	file_dockline_v1_command_proto_msgTypes[4].OneofWrappers = []any{
+	file_dockline_v1_command_proto_msgTypes[5].OneofWrappers = []any{
 		(*Reread_Cursor)(nil),
 		(*Reread_Time)(nil),
 	}
@@ -1509,7 +1598,7 @@ func file_dockline_v1_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dockline_v1_command_proto_rawDesc), len(file_dockline_v1_command_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
