@@ -15,9 +15,17 @@ import (
 
 const lookInto = "the Windows event log (Application, source " + Name + ") says why"
 
+// asked is how often the service manager is asked where it answers that the handle is invalid which it has just given: Wine's does so now and then on
+// a machine that is busy.
+const asked = 5
+
 // query needs no administrator.
 func query() (condition, error) {
 	status, err := ask()
+	for n := 1; n < asked && errors.Is(err, windows.ERROR_INVALID_HANDLE); n++ {
+		time.Sleep(pollInterval)
+		status, err = ask()
+	}
 	switch {
 	case errors.Is(err, windows.ERROR_SERVICE_DOES_NOT_EXIST):
 		return absent, nil

@@ -21,9 +21,19 @@ mkdir -p "$out" "$FROM/doc"
 	printf '%s (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md of this version.\n\n' "dockline" "$VERSION"
 	printf ' -- Dockline <dockline@example.com>  %s\n' "$(TZ=UTC LC_ALL=C date -d "@$SOURCE_DATE_EPOCH" '+%a, %d %b %Y %H:%M:%S +0000')"
 } | gzip -9n >"$FROM/doc/changelog.gz"
-config=$(mktemp)
-trap 'rm -f "$config"' EXIT
-cp "installers/linux/$product.yaml" "$config"
+scripts=$(mktemp -d)
+trap 'rm -rf "$scripts"' EXIT
+config=$scripts/nfpm.yaml
+sed "s|SCRIPTS|$scripts|" "installers/linux/$product.yaml" >"$config"
+# One set of maintainer scripts for both services; what only one of them does before its first start is its own.
+if [ "$product" != site-packages ]; then
+	user=dockline
+	[ "$product" = agent ] || user=dockline-$product
+	for script in postinst prerm postrm; do
+		sed -e "/^#SETUP$/{r installers/linux/$product-setup.sh
+d}" "installers/linux/$script.sh" | sed "s|@PRODUCT@|$product|g; s|@USER@|$user|g" >"$scripts/$script.sh"
+	done
+fi
 if [ -n "${DOCKLINE_SIGN_GPG:-}" ]; then
 	[ -z "${DOCKLINE_SIGN_GPG_PASSWORD_FILE:-}" ] || NFPM_PASSPHRASE=$(cat "$DOCKLINE_SIGN_GPG_PASSWORD_FILE")
 	export NFPM_PASSPHRASE
