@@ -107,3 +107,28 @@ func TestOneCollectorAndOnlyItsOwnMachine(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Named tokens stand beside the one that the console asks for, and a file of them that is wrong is no open door.
+func TestAFileOfTokensNeedsTheOneOfTheConsole(t *testing.T) {
+	dir := t.TempDir()
+	path, token, tokens := filepath.Join(dir, "collector.yaml"), filepath.Join(dir, "token"), filepath.Join(dir, "tokens.yaml")
+	write := func(at, text string) {
+		t.Helper()
+		if err := os.WriteFile(at, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(token, "s3cret")
+	write(path, fmt.Sprintf("data_dir: %q\nhttp: {tokens_file: %q}\n", dir, tokens))
+	if _, err := collector.LoadConfig(path); err == nil || !strings.Contains(err.Error(), "http.tokens_file") || !strings.Contains(err.Error(), "needs http.token_file") {
+		t.Errorf("without the console's: %v", err)
+	}
+	write(path, fmt.Sprintf("data_dir: %q\nmqtt: {listen: \"127.0.0.1:0\"}\nhttp: {listen: \"127.0.0.1:0\", token_file: %q, tokens_file: %q}\n", dir, token, tokens))
+	if err := run(t, path); err == nil || !strings.Contains(err.Error(), "http.tokens_file") {
+		t.Errorf("a file that is not there: the collector ran, %v", err)
+	}
+	write(tokens, "tokens:\n  - {name: shop, sha256: abc, scopes: [read]}\n")
+	if err := run(t, path); err == nil || !strings.Contains(err.Error(), "tokens.yaml:2") {
+		t.Errorf("a token without its hash: the collector ran, %v", err)
+	}
+}

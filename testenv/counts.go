@@ -13,6 +13,7 @@ var counts = map[string]struct{ commit, full int }{
 	"journal.power-cuts":     {40, 500},
 	"host.plugin-kills":      {20, 100},
 	"http.idle-connections":  {1000, 10_000},
+	"http.agent-kills":       {4, 30},
 	"state.permutations":     {300, 10000},
 	"reconcile.large-facts":  {25_000, 1_000_000},
 	"reconcile.order-lines":  {60_000, 1_000_000},

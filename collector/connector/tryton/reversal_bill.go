@@ -129,6 +129,9 @@ func (c *Connector) applyBillReversal(ctx context.Context, p *connector.Posting)
 			bound, err = c.reversingBills(ctx, p) // whoever else looked when there was none has made one too
 		}
 		if err == nil {
+			of, err = c.billToReverse(ctx, reversalOf(p)) // and may have cancelled it by now
+		}
+		if err == nil {
 			bound, err = c.oneBillReversal(ctx, p, bound)
 		}
 	}

@@ -3,8 +3,10 @@ package tryton_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/dockline/dockline/collector/connector"
+	"github.com/dockline/dockline/collector/connector/tryton"
 )
 
 // A sender that was slow makes its draft of a reversal when another one, which took over from it, has long made and finished its own: the draft is dropped,
@@ -14,7 +16,12 @@ import (
 func TestTwoSendersTakeBackOnce(t *testing.T) {
 	d := openDoor(t)
 	w := openWay(t, d)
-	slow, quick := d.connectBy(t, w), d.connect(t)
+	quick, patient := d.connect(t), d.settings(t)
+	patient.URL, patient.Timeout = w.DatabaseURL(), 10*time.Minute // its call waits for all that the other one does
+	slow, err := tryton.New(patient)
+	if err != nil {
+		t.Fatal(err)
+	}
 	o := d.order(t, orderLine{"SKU-1001", 5}, orderLine{"SKU-1002", 4})
 	bin := d.stocked(t, "SKU-1001", 5)
 	before := d.onHand(t, bin, "SKU-1001")

@@ -68,9 +68,9 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 			return types.String(f(s))
 		})))
 	}
-	return cel.NewEnv(cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true), ext.Strings(), ext.Math(), ext.Lists(), ext.Bindings(), ext.Encoders(), ext.TwoVarComprehensions(),
+	return cel.NewEnv(append(quantityFunctions(), cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true), ext.Strings(), ext.Math(), ext.Lists(), ext.Bindings(), ext.Encoders(), ext.TwoVarComprehensions(),
 		text("escape", url.PathEscape),
-		cel.Function("link", cel.Overload("dockline_link", []*cel.Type{textMap, cel.StringType}, cel.StringType, cel.BinaryBinding(link))))
+		cel.Function("link", cel.Overload("dockline_link", []*cel.Type{textMap, cel.StringType}, cel.StringType, cel.BinaryBinding(link))))...)
 })
 
 // expression compiles the CEL at a key of the configuration.

@@ -29,7 +29,7 @@ const (
 )
 
 var programs = testenv.Programs{
-	List: []testenv.Program{testenv.AgentProgram, testenv.RowsProgram, {Name: "naughty", Package: "./testdata/naughty"}, {Name: "scans", Package: "./testdata/scans"}},
+	List: []testenv.Program{testenv.AgentProgram, testenv.RowsProgram, {Name: "naughty", Package: "./testdata/naughty"}, {Name: "scans", Package: "./testdata/scans"}, {Name: "http", Package: "github.com/dockline/dockline/plugins/http"}},
 	Also: func(dir string) error {
 		naughty := filepath.Join(dir, "naughty")
 		return errors.Join(os.Link(naughty, naughty+"-future"), os.Link(naughty, naughty+"-raw"), os.Link(filepath.Join(dir, "rows"), filepath.Join(dir, "rows-killed")))
