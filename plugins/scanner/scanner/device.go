@@ -238,7 +238,7 @@ func (d *device) lastScan() time.Time {
 	return d.last
 }
 
-// heard takes a scan, or keeps it until the journal has answered.
+// heard takes a scan, or keeps it until the journal has answered. What nobody could read is refused at once, so that garbage on the line leaves room for scans.
 func (d *device) heard(raw string) {
 	now := d.hub.now()
 	d.mu.Lock()
@@ -247,6 +247,9 @@ func (d *device) heard(raw string) {
 	switch {
 	case d.waiting == nil:
 		d.scan(arrival{now, raw})
+	case d.machine.unreadable(raw) != "":
+		d.hub.reports.scanned(d.input.ID, bad)
+		d.say(d.feedback.Bad, d.machine.unreadable(raw))
 	case d.told || len(d.behind) == mostBehind:
 		d.say(d.feedback.Bad, "Not taken: the scan before is not stored yet. Wait.")
 	default:
@@ -262,7 +265,9 @@ func (d *device) scan(s arrival) {
 		d.hub.reports.label(d.hub.now(), d.input.ID, a.remark)
 	}
 	if a.result != whole {
-		d.save()
+		if a.result == good || a.result == lost {
+			d.save() // else nothing has changed that is worth a write: a reader that sends garbage has the disk no busier
+		}
 		d.answer(a)
 		return
 	}
