@@ -62,11 +62,14 @@ const stoppingText = "Not taken: the agent is stopping. Scan it again when it is
 func (h *hub) find(ctx context.Context, group *sync.WaitGroup, in *Input, id string) *device {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.stopping {
+		return nil
+	}
 	if d := h.devices[id]; d != nil {
 		d.users++
 		return d
 	}
-	if h.stopping || len(h.devices) >= mostDevices && id != in.ID {
+	if len(h.devices) >= mostDevices && id != in.ID {
 		return nil
 	}
 	d := h.newDevice(in, id)

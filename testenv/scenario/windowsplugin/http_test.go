@@ -23,8 +23,8 @@ func pick(n int) string {
 
 const pickColumns = "kind: pick.confirmed, key: id, columns: {id: task, order: order, sku: item, qty: quantity, at: occurred_at}"
 
-// pollWorld is a system with a REST interface that is asked for picks, and is handed work.
-func pollWorld(t *testing.T, _ *windows) plugintest.World {
+// system is one with a REST interface that is asked for picks, and is handed work; effects is how often.
+func system(t *testing.T) (address string, effects func(*testing.T) int) {
 	var mu sync.Mutex
 	work := map[string]int{} // number of the work: its version
 	count := 0
@@ -63,6 +63,22 @@ func pollWorld(t *testing.T, _ *windows) plugintest.World {
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
+	return server.URL, func(*testing.T) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return count
+	}
+}
+
+const cancelSection = `  cancel_order:
+    path: '"/work"'
+    body: '{"number": work.number, "version": work.version}'
+    find: {path: '"/work/" + escape(work.number)', absent: [404], version: item.version}
+`
+
+// pollWorld is a system that is asked.
+func pollWorld(t *testing.T, _ *windows) plugintest.World {
+	address, effects := system(t)
 	config := fmt.Sprintf(`zone: Europe/Berlin
 poll:
   url: %s
@@ -70,16 +86,8 @@ poll:
   streams:
     - {name: picks, path: '"/picks"', items: body.items, %s}
 commands:
-  cancel_order:
-    path: '"/work"'
-    body: '{"number": work.number, "version": work.version}'
-    find: {path: '"/work/" + escape(work.number)', absent: [404], version: item.version}
-`, server.URL, pickColumns)
-	return plugintest.World{Config: []byte(config), Events: picks, Command: cancelOrder, Patience: patience, Effects: func(*testing.T) int {
-		mu.Lock()
-		defer mu.Unlock()
-		return count
-	}}
+%s`, address, pickColumns, cancelSection)
+	return plugintest.World{Config: []byte(config), Events: picks, Command: cancelOrder, Patience: patience, Effects: effects}
 }
 
 // listenWorld is a system that posts each pick until it is told that it is kept. It is not read again: the sender keeps what was not answered.
@@ -113,6 +121,7 @@ func listenWorld(t *testing.T, _ *windows) plugintest.World {
 		close(over)
 		sender.Wait()
 	})
-	config := fmt.Sprintf("zone: Europe/Berlin\nlisten:\n  address: 127.0.0.1:%d\n  streams:\n    - {name: picks, %s}\n", port, pickColumns)
-	return plugintest.World{Config: []byte(config), Events: picks, Keyless: true, Patience: patience}
+	address, effects := system(t)
+	config := fmt.Sprintf("zone: Europe/Berlin\nlisten:\n  address: 127.0.0.1:%d\n  streams:\n    - {name: picks, %s}\ncommands:\n  url: %s\n%s", port, pickColumns, address, cancelSection)
+	return plugintest.World{Config: []byte(config), Events: picks, Keyless: true, Command: cancelOrder, Effects: effects, Patience: patience}
 }
