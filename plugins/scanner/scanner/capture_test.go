@@ -1,9 +1,11 @@
 package scanner_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -196,6 +198,76 @@ func TestBadLinesHurtNobodyElse(t *testing.T) {
 	if n := len(h.seen()); n != 2 {
 		t.Errorf("%d events, want 2", n)
 	}
+}
+
+// A line that carries 10,000 bytes of garbage a second is named, its scans among the garbage are all taken, and memory stays where it was.
+//
+// Shows: S35
+func TestALineFullOfGarbage(t *testing.T) {
+	const picks = 30 // at each tenth of a second one; on lines a scan that is glued to garbage is a part of it, and refused aloud
+	for name, c := range map[string]struct{ frame, begin, end, garbage string }{
+		"lines":   {"lines", "\r", "\r", strings.Repeat("\x00\xff]Q9garbage\x1d\x02\x03 and no end\r", 15) + strings.Repeat("x\x80", 300)},
+		"stx_etx": {"stx_etx", "\x02", "\x03", strings.Repeat("\x00\xff]Q9garbage\x1d\r", 30) + strings.Repeat("x\x80", 250)},
+		"endless": {"stx_etx", "\x02", "\x03", "\x02" + strings.Repeat("y\xfe", 500)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &host{}
+			started(t, h, t.TempDir(), strings.Replace(fmt.Sprintf(listening, "address", 4, "keep"), "[{id: dock,", "[{id: dock, frame: {type: "+c.frame+"},", 1))
+			conn, err := net.Dial("tcp", h.device(t, "dock", true))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(patience))
+			heard := make(chan string, 10_000)
+			go func() {
+				defer close(heard)
+				for lines := bufio.NewScanner(conn); lines.Scan(); {
+					heard <- lines.Text()
+				}
+			}()
+			before, sent := heap(), 0
+			second := time.NewTicker(time.Second / 10)
+			defer second.Stop()
+			for n := range picks {
+				<-second.C // a line's speed is what this is about
+				text := strings.Repeat(c.garbage, 1+1000/len(c.garbage))[:1000]
+				for _, code := range []string{fmt.Sprint("SO", n), gtin} {
+					text += c.begin + code + c.end
+				}
+				sent += len(text)
+				if _, err := io.WriteString(conn, text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			until(t, "all picks", func() bool { return len(h.seen()) == picks })
+			for n, e := range h.seen() {
+				if e.GetSubject() != fmt.Sprint("SO", n) {
+					t.Errorf("pick %d is of %s", n, e.GetSubject())
+				}
+			}
+			h.untilCondition(t, "scanner_garbage")
+			if grown := int64(heap()) - int64(before); grown > 4<<20 {
+				t.Errorf("%d bytes of garbage have taken %d bytes of memory", sent, grown)
+			}
+			_ = conn.Close()
+			stored := 0
+			for text := range heard {
+				if strings.HasPrefix(text, "STORED") {
+					stored++
+				}
+			}
+			t.Logf("%d bytes were sent, %d words heard stored", sent, stored)
+		})
+	}
+}
+
+// heap is what is in use after what is not was given back.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // A label that breaks GS1's rules is taken, and its reader and the agent's health say what is odd about it.

@@ -62,11 +62,14 @@ const stoppingText = "Not taken: the agent is stopping. Scan it again when it is
 func (h *hub) find(ctx context.Context, group *sync.WaitGroup, in *Input, id string) *device {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.stopping {
+		return nil
+	}
 	if d := h.devices[id]; d != nil {
 		d.users++
 		return d
 	}
-	if h.stopping || len(h.devices) >= mostDevices && id != in.ID {
+	if len(h.devices) >= mostDevices && id != in.ID {
 		return nil
 	}
 	d := h.newDevice(in, id)
@@ -238,7 +241,7 @@ func (d *device) lastScan() time.Time {
 	return d.last
 }
 
-// heard takes a scan, or keeps it until the journal has answered.
+// heard takes a scan, or keeps it until the journal has answered. What nobody could read is refused at once, so that garbage on the line leaves room for scans.
 func (d *device) heard(raw string) {
 	now := d.hub.now()
 	d.mu.Lock()
@@ -247,6 +250,9 @@ func (d *device) heard(raw string) {
 	switch {
 	case d.waiting == nil:
 		d.scan(arrival{now, raw})
+	case d.machine.unreadable(raw) != "":
+		d.hub.reports.scanned(d.input.ID, bad)
+		d.say(d.feedback.Bad, d.machine.unreadable(raw))
 	case d.told || len(d.behind) == mostBehind:
 		d.say(d.feedback.Bad, "Not taken: the scan before is not stored yet. Wait.")
 	default:
@@ -262,7 +268,9 @@ func (d *device) scan(s arrival) {
 		d.hub.reports.label(d.hub.now(), d.input.ID, a.remark)
 	}
 	if a.result != whole {
-		d.save()
+		if a.result == good || a.result == lost {
+			d.save() // else nothing has changed that is worth a write: a reader that sends garbage has the disk no busier
+		}
 		d.answer(a)
 		return
 	}

@@ -142,7 +142,7 @@ func (m *machine) scan(now time.Time, raw string) answer {
 	}
 	m.work.LastScan, m.work.LastCode, m.work.Again = now, raw, false
 	if !utf8.ValidString(raw) {
-		return refusef("What was read is no text. Is the reader set to UTF-8, and its line's speed right?")
+		return refusef(noText)
 	}
 	if answered, ok := m.control(raw); ok {
 		return answered
@@ -176,12 +176,35 @@ func refusef(format string, args ...any) answer {
 	return answer{result: bad, text: fmt.Sprintf(format, args...)}
 }
 
+const noText = "What was read is no text. Is the reader set to UTF-8, and its line's speed right?"
+
+// unreadable says what is wrong with a scan whatever state the work is in, "" where that decides.
+func (m *machine) unreadable(raw string) string {
+	if !utf8.ValidString(raw) {
+		return noText
+	}
+	for _, x := range []*regexp.Regexp{m.controls.cancel, m.controls.undo, m.controls.badge, m.controls.leave} {
+		if x != nil && x.MatchString(plainCode(raw)) {
+			return ""
+		}
+	}
+	if _, err := m.read(raw); err != nil {
+		return sentence(err.Error())
+	}
+	return ""
+}
+
+// plainCode is a code without its symbology identifier.
+func plainCode(raw string) string {
+	if len(raw) > 3 && raw[0] == ']' {
+		return raw[3:]
+	}
+	return raw
+}
+
 // control does what a control scan asks for.
 func (m *machine) control(raw string) (answer, bool) {
-	code := raw
-	if len(raw) > 3 && raw[0] == ']' {
-		code = raw[3:]
-	}
+	code := plainCode(raw)
 	is := func(x *regexp.Regexp) bool { return x != nil && x.MatchString(code) }
 	switch {
 	case is(m.controls.cancel):

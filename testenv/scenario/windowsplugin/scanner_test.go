@@ -7,8 +7,10 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dockline/dockline/plugins/plugintest"
+	"github.com/dockline/dockline/testenv"
 )
 
 // scans are picks of two scans each.
@@ -53,4 +55,29 @@ func scanAll(conn net.Conn) {
 		}
 	}
 	_, _ = io.Copy(io.Discard, conn)
+}
+
+// callingWorld is a reader that calls again whenever its line has ended.
+func callingWorld(t *testing.T, _ *windows) plugintest.World {
+	port, err := testenv.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	over := make(chan struct{})
+	t.Cleanup(func() { close(over) })
+	go func() {
+		for {
+			if conn, err := net.Dial("tcp", address); err == nil {
+				scanAll(conn)
+			}
+			select {
+			case <-over:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	config := fmt.Sprintf("inputs: [{id: dock, tcp: {listen: %q}}]\n%s", address, pickFlow)
+	return plugintest.World{Config: []byte(config), Events: scans, Keyless: true, Patience: patience}
 }
