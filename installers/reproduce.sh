@@ -9,6 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 unset DOCKLINE_SIGN_CERT DOCKLINE_SIGN_GPG SOURCE_DATE_EPOCH # a signature is another one each time
 GOMODCACHE=$(go env GOMODCACHE) GOPATH=$(go env GOPATH) GOPROXY=$(go env GOPROXY) GOSUMDB=$(go env GOSUMDB) GOCACHE=$(go env GOCACHE)
+commit=$(git rev-parse HEAD) # of both, whatever is committed meanwhile
 export GOMODCACHE GOPATH GOPROXY GOSUMDB GOCACHE # a home of its own has none
 
 # build NAME VAR=VALUE...: a clone with its packages in dist, and what it said in NAME.log.
@@ -16,7 +17,7 @@ build() {
 	local name=$1 clone=$work/$1
 	shift
 	git clone -q --no-hardlinks . "$clone"
-	git -C "$clone" checkout -q --detach "$(git rev-parse HEAD)"
+	git -C "$clone" checkout -q --detach "$commit"
 	mkdir -p "$work/home-$name"
 	(cd "$clone" && env HOME="$work/home-$name" "$@" make package) >"$work/$name.log" 2>&1 || {
 		tail -n 20 "$work/$name.log" >&2
