@@ -47,14 +47,6 @@ type Input struct {
 	Feedback string `yaml:"feedback"`
 }
 
-// Labels is what becomes of GS1 codes by what stands together on them: ignore, warn (taken with a remark) or refuse.
-type Labels struct {
-	// Forbidden: two that must not mark the same goods are in one code.
-	Forbidden string `yaml:"forbidden"`
-	// Missing: at the end of a line or an event one was scanned that needs another, and no code of this work had that.
-	Missing string `yaml:"missing"`
-}
-
 // TCP is a reader that is called (connect) or that calls (listen).
 type TCP struct {
 	Connect string `yaml:"connect"`

@@ -90,16 +90,6 @@ func (h *hub) feedback(in *Input) Feedback {
 	return plainFeedback
 }
 
-// start enters a reader and runs it. The caller holds mu, and has seen that the plugin does not stop.
-func (h *hub) start(ctx context.Context, group *sync.WaitGroup, d *device) {
-	h.devices[d.id] = d
-	h.busy.Add(1)
-	group.Go(func() {
-		defer h.busy.Done()
-		d.run(ctx)
-	})
-}
-
 // release ends what find began.
 func (h *hub) release(d *device) {
 	h.mu.Lock()

@@ -7,6 +7,14 @@ import (
 	"github.com/dockline/dockline/proto/gs1"
 )
 
+// Labels is what becomes of GS1 codes by what stands together on them: ignore, warn (taken with a remark) or refuse.
+type Labels struct {
+	// Forbidden: two that must not mark the same goods are in one code.
+	Forbidden string `yaml:"forbidden"`
+	// Missing: at the end of a line or an event one was scanned that needs another, and no code of this work had that.
+	Missing string `yaml:"missing"`
+}
+
 // judge holds a code against GS1's rules for what stands together. What must not is seen in the code alone; what is missing may be on another label of the
 // same goods, so it is looked for in all codes of this work, once a line or an event is whole.
 func (m *machine) judge(elements gs1.Elements, whole bool) (labels map[string]string, remark, refusal string) {

@@ -82,3 +82,13 @@ func (h *hub) orphan(id string, waits *docklinev1.Event) {
 		}
 	}}
 }
+
+// start enters a reader and runs it. The caller holds mu, and has seen that the plugin does not stop.
+func (h *hub) start(ctx context.Context, group *sync.WaitGroup, d *device) {
+	h.devices[d.id] = d
+	h.busy.Add(1)
+	group.Go(func() {
+		defer h.busy.Done()
+		d.run(ctx)
+	})
+}
