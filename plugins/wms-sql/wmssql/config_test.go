@@ -36,7 +36,7 @@ func TestSampleIsSoundAndComplete(t *testing.T) {
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
-	if len(set.streams) != 3 || len(set.work) != 1 || set.Horizon != horizonDatabase {
+	if len(set.streams) != 4 || len(set.work) != 1 || set.Horizon != horizonDatabase {
 		t.Errorf("%d streams, %d kinds of work, horizon %s", len(set.streams), len(set.work), set.Horizon)
 	}
 	var parsed struct {
@@ -49,6 +49,11 @@ func TestSampleIsSoundAndComplete(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(schema), &parsed); err != nil {
 		t.Fatal(err)
+	}
+	for _, key := range []string{"slot: ", "publication: ", "most_lag: ", "over: "} {
+		if !strings.Contains(string(raw), key) {
+			t.Errorf("the sample does not say %s", key)
+		}
 	}
 	for name, section := range parsed.Properties {
 		for _, keys := range []map[string]any{{name: nil}, section.Properties, parsed.Defs["stream"].Properties} {

@@ -17,8 +17,6 @@ const (
 	takesInTurn = 50
 	// keptAfter and keptEvery are how far, and how long, the slot moves on before the journal is told so although there was nothing to tell.
 	keptAfter, keptEvery = 16 << 20, time.Minute
-	// lookEvery is how often it is looked whether tables and publication are as they were.
-	lookEvery = 30 * time.Second
 )
 
 // follower reads the streams that come by replication: first a copy of their tables in the snapshot in which the slot begins, then what the slot says.
@@ -246,7 +244,7 @@ func (f *follower) begin(ctx context.Context) error {
 	f.mu.Unlock()
 	f.applier = applier{relations: map[uint32]*relation{}}
 	now := f.c.now()
-	f.askAt, f.lookAt = now, now.Add(lookEvery)
+	f.askAt, f.lookAt = now, now.Add(f.lookEvery())
 	return nil
 }
 
@@ -317,12 +315,17 @@ func (f *follower) moveOn(ctx context.Context) error {
 	return nil
 }
 
+// lookEvery is how often it is looked whether tables and publication are as they were: every half minute, or twenty times as long as poll if that is less.
+func (f *follower) lookEvery() time.Duration {
+	return min(max(20*f.c.setup.Poll, time.Second), 30*time.Second)
+}
+
 // lookAgain looks now and then whether the tables are as they were: one that is not is set aside, one that is again begins with a copy.
 func (f *follower) lookAgain(ctx context.Context) error {
 	if f.c.now().Before(f.lookAt) {
 		return nil
 	}
-	f.lookAt = f.c.now().Add(lookEvery)
+	f.lookAt = f.c.now().Add(f.lookEvery())
 	limited, cancel := f.c.limited(ctx)
 	defer cancel()
 	if _, err := f.look(limited); err != nil {

@@ -116,7 +116,8 @@ func serverFits(ctx context.Context, db *sql.DB, r Replication) error {
 const relationQuery = `SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relreplident::text,
   ARRAY(SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey)
     WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)::text[],
-  coalesce((SELECT coalesce(to_jsonb(t) ->> 'attnames', '*') FROM pg_publication_tables t WHERE t.pubname = $2 AND t.schemaname = n.nspname AND t.tablename = c.relname LIMIT 1), '')
+  coalesce((SELECT coalesce(to_jsonb(t) ->> 'attnames', '*') FROM pg_publication_tables t WHERE t.pubname = $2 AND t.schemaname = n.nspname AND t.tablename = c.relname LIMIT 1), ''),
+  EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = $2 AND t.schemaname = n.nspname AND t.tablename = c.relname AND to_jsonb(t) ->> 'rowfilter' IS NOT NULL)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)`
 
 // fits looks at a stream's columns and at how its table is published.
@@ -154,7 +155,8 @@ func relationOf(ctx context.Context, db *sql.DB, r Replication, st *stream, t *t
 	var p published
 	var kind, identity, columns string
 	var keys textArray
-	err := db.QueryRowContext(ctx, relationQuery, st.Table, r.Publication).Scan(&p.oid, &p.schema, &p.relation, &kind, &identity, &keys, &columns)
+	var filtered bool
+	err := db.QueryRowContext(ctx, relationQuery, st.Table, r.Publication).Scan(&p.oid, &p.schema, &p.relation, &kind, &identity, &keys, &columns, &filtered)
 	full := doubleQuoted(p.schema) + "." + doubleQuoted(p.relation)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -167,6 +169,8 @@ func relationOf(ctx context.Context, db *sql.DB, r Replication, st *stream, t *t
 		return p, setupFault(st.what(), "it is partitioned, and publication %s has not got it as a whole; let its owner run: ALTER PUBLICATION %s ADD TABLE %s and SET (publish_via_partition_root = true)", r.Publication, doubleQuoted(r.Publication), full)
 	case columns == "":
 		return p, setupFault(st.what(), "publication %s has not got it; let its owner run: ALTER PUBLICATION %s ADD TABLE %s", r.Publication, doubleQuoted(r.Publication), full)
+	case filtered:
+		return p, setupFault(st.what(), "publication %s has only some rows of it (WHERE), so that the others would never be told; let its owner publish the whole table, and leave rows out by the condition when", r.Publication)
 	}
 	for _, c := range t.columns {
 		if columns != "*" && !strings.Contains(columns, `"`+c.actual+`"`) {

@@ -36,12 +36,24 @@ func (w *slotWatch) run(ctx context.Context) {
 	for {
 		if err := w.look(ctx); err != nil && ctx.Err() == nil {
 			w.close() // the password may be another by now; that the database is away is said elsewhere
+			if isCode(err, "57P01") || isCode(err, "57P03") {
+				w.cut() // a server that shuts down waits until the line has confirmed everything, which a slow journal may not do for hours
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticks.C:
 		}
+	}
+}
+
+// cut ends the line; the capture begins another when it comes to it.
+func (w *slotWatch) cut() {
+	w.f.mu.Lock()
+	defer w.f.mu.Unlock()
+	if w.f.line != nil {
+		w.f.line.cut()
 	}
 }
 
@@ -75,12 +87,7 @@ func (w *slotWatch) look(ctx context.Context) (err error) {
 
 // giveUp ends the line and drops the slot, so that the server may free its disk; what was not told is found by reading the tables again.
 func (w *slotWatch) giveUp(ctx context.Context, s slotState) bool {
-	w.f.mu.Lock()
-	line := w.f.line
-	w.f.mu.Unlock()
-	if line != nil {
-		line.cut()
-	}
+	w.cut()
 	for ctx.Err() == nil {
 		_, err := w.db.ExecContext(ctx, dropQuery, w.f.set.Slot)
 		if err == nil {
