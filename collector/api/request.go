@@ -45,7 +45,7 @@ func (s *server) read(r *http.Request) (*request, error) {
 	q.tenant = q.query.Get("tenant")
 	switch {
 	case q.tenant != "" && !slices.Contains(tenants, q.tenant):
-		return nil, &Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("There is no tenant %q.", q.tenant)}
+		return nil, &Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("There is no tenant %q. One becomes known with its first site (dockline-collector site add %s/SITE) or the first that a system tells of it.", q.tenant, q.tenant)}
 	case q.tenant == "" && len(tenants) > 1:
 		return nil, bad("There are several tenants: add tenant=, one of %s.", strings.Join(tenants, ", "))
 	case q.tenant == "" && len(tenants) == 1:

@@ -123,7 +123,7 @@ func (t *Token) limits(r *http.Request) error {
 		}
 		for _, tenant := range append(query["tenant"], query.Get("tenant")) {
 			if !slices.Contains(t.Tenants, tenant) {
-				return &Problem{Status: http.StatusForbidden, Detail: fmt.Sprintf("The token of %s is for %s alone: add tenant=.", t.Name, strings.Join(t.Tenants, ", "))}
+				return &Problem{Status: http.StatusForbidden, Detail: fmt.Sprintf("The token of %s is not for tenant %q: ask with tenant=%s.", t.Name, tenant, strings.Join(t.Tenants, " or tenant="))}
 			}
 		}
 	}

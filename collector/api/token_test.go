@@ -65,8 +65,8 @@ func TestATokenActsUnderItsName(t *testing.T) {
 		{"no name at all", "POST", "t-shop", "/x", `{"by":7}`, 403, "acts as shop"},
 		{"deletes", "DELETE", "t-board", "/x", `{}`, 403, "lacks the scope act"},
 		{"no object", "POST", "t-shop", "/x", `[1]`, 200, `acme [1]`},
-		{"another tenant", "GET", "t-shop", "/x?tenant=beta", "", 403, "for acme alone"},
-		{"two tenants", "GET", "t-shop", "/x?tenant=acme&tenant=beta", "", 403, "for acme alone"},
+		{"another tenant", "GET", "t-shop", "/x?tenant=beta", "", 403, `not for tenant \"beta\": ask with tenant=acme`},
+		{"two tenants", "GET", "t-shop", "/x?tenant=acme&tenant=beta", "", 403, `not for tenant \"beta\": ask with tenant=acme`},
 	} {
 		if status, text := ask(api.Guard(tokens, echo), tc.method, tc.token, tc.target, tc.body); status != tc.status || !strings.Contains(text, tc.says) {
 			t.Errorf("%s: %d %s, want %d %s", tc.what, status, text, tc.status, tc.says)

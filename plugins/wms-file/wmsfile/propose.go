@@ -58,7 +58,7 @@ func (p *proposal) guess(header []string, rows [][]string, file string) {
 	p.guessNumbers(header, rows)
 	p.guessDates(header, rows)
 	p.guessKind(header, file)
-	p.guessKey(header)
+	p.guessKey(header, rows)
 }
 
 func (p *proposal) note(text string) { p.notes = append(p.notes, text) }
@@ -259,7 +259,7 @@ func (p *proposal) guessKind(header []string, file string) {
 	p.note("kind " + p.file.Kind + " is a guess from the columns and the file's name")
 }
 
-func (p *proposal) guessKey(header []string) {
+func (p *proposal) guessKey(header []string, rows [][]string) {
 	for _, field := range []string{"shipment", "task", "count", "movement"} {
 		h := p.columnOf(field)
 		if h == "" || field == "shipment" && p.file.Kind != "shipment.departed" {
@@ -278,6 +278,29 @@ func (p *proposal) guessKey(header []string) {
 	}
 	p.file.Key, p.file.Group = mapping.Key{mapping.RowAndOccurrence}, false
 	p.note("no key column was found: " + mapping.RowAndOccurrence + " cannot tell two equal rows of two files apart; name a key column if there is one")
+	for _, h := range p.distinct(header, rows) {
+		p.note(fmt.Sprintf("column %q is different in every row of the sample: if it names a record for good, write key: %s", h, h))
+	}
+}
+
+// distinct are the columns that no field has, and that tell all rows of the sample apart.
+func (p *proposal) distinct(header []string, rows [][]string) (out []string) {
+	for i, h := range header {
+		h = strings.TrimSpace(h)
+		if p.file.Columns[h].Field != nil || h == "" || len(rows) < 2 || slices.Contains(clock, bare(h)) {
+			continue
+		}
+		seen := map[string]bool{}
+		for _, row := range rows {
+			if i < len(row) && strings.TrimSpace(row[i]) != "" {
+				seen[strings.TrimSpace(row[i])] = true
+			}
+		}
+		if len(seen) == len(rows) {
+			out = append(out, h)
+		}
+	}
+	return out
 }
 
 // stream compiles the proposal; nil where something is still missing.

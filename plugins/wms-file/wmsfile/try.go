@@ -92,6 +92,7 @@ func try(s *stream, body content) *docklinev1.TryResponse {
 	for e := range s.read(body, &res) {
 		switch letter := e.GetDeadLetter(); {
 		case letter != nil && len(out.Faults) < maxTried:
+			letter.Text = strings.TrimSuffix(letter.GetText(), remedy) // nothing lies in the error folder
 			out.Faults = append(out.Faults, letter)
 		case letter == nil && len(out.Events) < maxTried:
 			out.Events = append(out.Events, e)
