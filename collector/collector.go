@@ -199,9 +199,6 @@ func (m *Collector) Run(ctx context.Context) error {
 	}
 	sweeps := m.newSchedule()
 	loops := append(r.loops(), m.newRollout().Run, m.member.Run, sweeps.Run, m.newShapes().Run)
-	if m.broker != nil {
-		loops = append(loops, m.broker.Run)
-	}
 	if m.door != nil {
 		loops = append(loops, m.door.Run, m.keeper.Run)
 	}
@@ -237,7 +234,21 @@ func (m *Collector) Run(ctx context.Context) error {
 			return errors.New("a part of the collector ended unasked")
 		})
 	}
-	g.Go(func() error { return line.run(ctx, r, intakeOver) })
+	// The broker here outlives the line to it, so that what was sent to this collector is stored and answered before it goes.
+	carried, lineOver := context.WithCancel(context.WithoutCancel(ctx))
+	defer lineOver()
+	if m.broker != nil {
+		g.Go(func() error {
+			if err := m.broker.Run(carried); err != nil || ctx.Err() != nil {
+				return err
+			}
+			return errors.New("the broker ended unasked")
+		})
+	}
+	g.Go(func() error {
+		defer lineOver()
+		return line.run(ctx, r, intakeOver)
+	})
 	if err := g.Wait(); asked.Err() == nil || !errors.Is(err, context.Canceled) {
 		return err
 	}

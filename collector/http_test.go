@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dockline/dockline/collector"
+	"github.com/dockline/dockline/testenv"
 )
 
 // A token file without a token protects nothing; the collector says so instead of serving everybody.
@@ -105,6 +106,54 @@ func TestOneCollectorAndOnlyItsOwnMachine(t *testing.T) {
 	}
 	if err := again.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A stop is no trouble: the broker that is built in goes after the line to it, and nothing is said of a line that was given up.
+func TestAStopOfTheBrokerThatIsBuiltInIsQuiet(t *testing.T) {
+	dir := t.TempDir()
+	path, said := filepath.Join(dir, "collector.yaml"), filepath.Join(dir, "said")
+	text := fmt.Sprintf("data_dir: %q\nmqtt: {listen: \"127.0.0.1:0\"}\nhttp: {listen: \"127.0.0.1:0\"}\n", dir)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, err := collector.LoadConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Create(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	stderr := os.Stderr
+	os.Stderr = file
+	c, err := collector.Open(t.Context(), config)
+	os.Stderr = stderr
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := func() string {
+		text, err := os.ReadFile(said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	testenv.Eventually(t, 30*time.Second, "a line to the broker", func() bool { return strings.Contains(log(), "linked to the broker") }, log)
+	before := len(log())
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if after := log()[before:]; strings.Contains(after, "level=WARN") || strings.Contains(after, "level=ERROR") {
+		t.Errorf("a stop sounds like trouble:\n%s", after)
 	}
 }
 

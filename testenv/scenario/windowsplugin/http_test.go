@@ -1,6 +1,7 @@
 package windowsplugin_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -97,13 +98,18 @@ func listenWorld(t *testing.T, _ *windows) plugintest.World {
 		t.Fatal(err)
 	}
 	var sender sync.WaitGroup
-	over := make(chan struct{})
+	ctx, over := context.WithCancel(context.WithoutCancel(t.Context()))
 	sender.Go(func() {
 		client := &http.Client{Timeout: patience}
 		defer client.CloseIdleConnections()
 		for n := 0; n < picks; {
-			answer, err := client.Post(fmt.Sprintf("http://127.0.0.1:%d/events/picks", port), "application/json", strings.NewReader(pick(n)))
-			if err == nil {
+			post, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("http://127.0.0.1:%d/events/picks", port), strings.NewReader(pick(n)))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			post.Header.Set("Content-Type", "application/json")
+			if answer, err := client.Do(post); err == nil {
 				_ = answer.Body.Close()
 				if answer.StatusCode == http.StatusOK {
 					n++
@@ -111,14 +117,14 @@ func listenWorld(t *testing.T, _ *windows) plugintest.World {
 				}
 			}
 			select {
-			case <-over:
+			case <-ctx.Done():
 				return
 			case <-time.After(20 * time.Millisecond):
 			}
 		}
 	})
 	t.Cleanup(func() {
-		close(over)
+		over()
 		sender.Wait()
 	})
 	address, effects := system(t)
