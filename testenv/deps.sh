@@ -3,7 +3,8 @@
 set -u
 packages="mosquitto postgresql python3-psycopg2 tryton-server tryton-proteus tryton-modules-sale-credit-limit
 tryton-modules-sale-opportunity tryton-modules-stock-lot tryton-modules-stock-package chromium systemd-container systemd-sysv dbus curl rpm lintian rpmlint binutils gnupg strace
-mariadb-server-core wine wine64 binutils-mingw-w64-x86-64 wixl msitools osslsigncode python3-grpcio python3-protobuf python3-yaml protobuf-compiler libprotobuf-dev openssh-server"
+mariadb-server-core wine wine64 binutils-mingw-w64-x86-64 wixl msitools osslsigncode python3-grpcio python3-protobuf python3-yaml protobuf-compiler libprotobuf-dev openssh-server
+qemu-user-static"
 missing=""
 for p in $packages; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q '^install ok installed$' || missing="$missing $p"
