@@ -27,21 +27,28 @@ func SkipServer(t testing.TB, name, reason string) {
 // the system chooses may have gone to somebody's connection before the server listens.
 const firstPort, lastPort = 10_000, 32_000
 
-// given are the ports that this process has given out.
+// given are the ports that this process has given out, by number, each with what keeps other processes of tests from giving it out as well: its
+// namesake of UDP, which no server here uses, held until this process ends.
 var given sync.Map
 
-// FreePort returns a loopback TCP port that was free a moment ago, and that this process has not given out before.
+// FreePort returns a loopback TCP port that was free a moment ago, and that neither this process nor another one of tests that still runs has
+// given out.
 func FreePort() (int, error) {
 	for range 1000 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		address := fmt.Sprintf("127.0.0.1:%d", port)
+		hold, err := net.ListenPacket("udp", address)
 		if err != nil {
 			continue
 		}
-		_ = l.Close() // it only tried the port
-		if _, before := given.LoadOrStore(port, true); !before {
-			return port, nil
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = hold.Close() // the port is somebody's
+			continue
 		}
+		_ = l.Close() // it only tried the port
+		given.Store(port, hold)
+		return port, nil
 	}
 	return 0, fmt.Errorf("no free port between %d and %d on 127.0.0.1", firstPort, lastPort)
 }

@@ -20,6 +20,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	docklinev1 "github.com/dockline/dockline/proto/dockline/v1"
+	"github.com/dockline/dockline/proto/filelock"
 )
 
 var (
@@ -150,13 +151,11 @@ func Open(dir string, o Options) (*Journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
-	}
-	if err := waitLock(lock); err != nil {
-		lock.Close()
+	lock, err := filelock.Take(filepath.Join(dir, lockName), openWait)
+	if errors.Is(err, filelock.ErrHeld) {
 		return nil, fmt.Errorf("open journal %s: %w: %w", dir, ErrLocked, err)
+	} else if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	j := &Journal{dir: dir, options: o, lock: lock, known: make(chan struct{}), gone: map[string]uint64{}, cursors: map[string]*docklinev1.PluginCursor{}}
 	if err := j.open(); err != nil {
@@ -164,16 +163,6 @@ func Open(dir string, o Options) (*Journal, error) {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	return j, nil
-}
-
-// waitLock takes the lock. A process that was killed while it started a child leaves it taken for a moment: until the child has become the
-// other program.
-func waitLock(lock *os.File) (err error) {
-	for deadline := time.Now().Add(openWait); ; time.Sleep(20 * time.Millisecond) {
-		if err = lockFile(lock); err == nil || time.Now().After(deadline) {
-			return err
-		}
-	}
 }
 
 // open begins a new epoch and, where the older files may be read at once, takes them up. The new one is there first, since those who

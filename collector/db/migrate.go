@@ -28,7 +28,10 @@ func (d *DB) Migrate(ctx context.Context) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	for try := 1; ; try++ {
-		_, err := provider.Up(ctx)
+		err := d.onlyOnce(ctx, provider)
+		if err == nil {
+			_, err = provider.Up(ctx)
+		}
 		if err == nil {
 			err := d.Read(ctx, func(tx *Tx) error { return tx.Tolerates(ctx) })
 			if err != nil {
@@ -36,7 +39,7 @@ func (d *DB) Migrate(ctx context.Context) error {
 			}
 			return nil
 		}
-		// SQLite has no lock over all of it: a command that came at the same moment may have run the same step.
+		// On SQLite a command that came at the same moment may have run the same step.
 		if d.postgres || try == migrateTries {
 			return fmt.Errorf("migrate: %w", err)
 		}
@@ -46,6 +49,19 @@ func (d *DB) Migrate(ctx context.Context) error {
 		case <-time.After(time.Duration(try) * 30 * time.Millisecond):
 		}
 	}
+}
+
+// onlyOnce keeps two that come to an SQLite database at the same moment from running the same step, some of which would take away what a later
+// one has made: goose has no lock for SQLite, but a step and the row that says it has run are one transaction, and a second such row is refused.
+func (d *DB) onlyOnce(ctx context.Context, provider *goose.Provider) error {
+	if d.postgres {
+		return nil // a session's lock is over all of it
+	}
+	if _, err := provider.GetDBVersion(ctx); err != nil { // makes the table
+		return err
+	}
+	_, err := d.pool.ExecContext(ctx, `CREATE UNIQUE INDEX IF NOT EXISTS `+migrationTable+`_once ON `+migrationTable+` (version_id)`)
+	return err
 }
 
 // migrations runs the steps from one version of the tables to the next.

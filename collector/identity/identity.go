@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dockline/dockline/proto/filelock"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -37,6 +38,10 @@ const (
 	certFile     = "ca.crt"
 	nextKeyFile  = "next.key"
 	nextCertFile = "next.crt"
+	lockFile     = "lock"
+
+	// lockWait is how long another process may write in the folder; it writes some files of a kilobyte.
+	lockWait = 10 * time.Second
 )
 
 // Authority signs certificates. It is safe for concurrent use. While it is being replaced (Rotate) it is two: the one that was there, by
@@ -62,7 +67,10 @@ type root struct {
 // Open reads the authority's key and certificate from dir, and makes both on first use: ca.key (P-256, mode 0600) and ca.crt (ten years).
 func Open(dir string) (*Authority, error) {
 	a := &Authority{dir: dir, Now: time.Now, SiteLife: siteLife}
-	if err := errors.Join(a.mend(), a.create(keyFile, certFile)); err != nil {
+	if a.read() == nil {
+		return a, nil
+	}
+	if err := a.alone(func() error { return errors.Join(a.mend(), a.create(keyFile, certFile)) }); err != nil {
 		return nil, fmt.Errorf("create authority in %s: %w", dir, err)
 	}
 	if err := a.Reload(); err != nil {
@@ -71,8 +79,29 @@ func Open(dir string) (*Authority, error) {
 	return a, nil
 }
 
-// Reload reads the folder again: another process may have begun or ended a rotation.
+// alone runs what writes in the folder while no other process does: a collector that starts for the first time and a command beside it would
+// each make a key, and a certificate for the other's.
+func (a *Authority) alone(write func() error) error {
+	if err := os.MkdirAll(a.dir, 0o700); err != nil {
+		return err
+	}
+	lock, err := filelock.Take(filepath.Join(a.dir, lockFile), lockWait)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // nothing was written to it
+	return write()
+}
+
+// Reload reads the folder again: another process may have begun or ended a rotation. Where it is amidst that, Reload waits for it.
 func (a *Authority) Reload() error {
+	if a.read() == nil {
+		return nil
+	}
+	return a.alone(a.read)
+}
+
+func (a *Authority) read() error {
 	first, err := readRoot(a.dir, keyFile, certFile)
 	if err != nil {
 		return fmt.Errorf("open authority: %w", err)
@@ -128,9 +157,6 @@ func (a *Authority) create(keyFile, certFile string) error {
 		return nil
 	case hasCert:
 		return fmt.Errorf("%s is there without %s; bring the key back, a new one would shut out every site", certFile, keyFile)
-	}
-	if err := os.MkdirAll(a.dir, 0o700); err != nil {
-		return err
 	}
 	if !hasKey {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -84,6 +85,33 @@ func TestAuthorityIsMadeOnceAndKept(t *testing.T) {
 	}
 	if _, err := identity.Open(dir); err == nil {
 		t.Error("a lost key was replaced")
+	}
+}
+
+// TestManyMakeTheAuthorityAtOnce: a collector that starts for the first time and commands beside it come to know one authority, and it is the one on
+// disk.
+func TestManyMakeTheAuthorityAtOnce(t *testing.T) {
+	for range 20 {
+		dir := filepath.Join(t.TempDir(), "identity")
+		var all sync.WaitGroup
+		prints := make([]string, 6)
+		for i := range prints {
+			all.Go(func() {
+				a, err := identity.Open(dir)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				prints[i] = a.Fingerprint()
+			})
+		}
+		all.Wait()
+		kept := open(t, dir).Fingerprint()
+		for _, print := range prints {
+			if print != kept {
+				t.Fatalf("they know %q, kept is %s", prints, kept)
+			}
+		}
 	}
 }
 

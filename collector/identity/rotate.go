@@ -56,7 +56,7 @@ func (a *Authority) Rotate() error {
 	if len(a.all()) > 1 {
 		return ErrRotating
 	}
-	if err := a.create(nextKeyFile, nextCertFile); err != nil {
+	if err := a.alone(func() error { return a.create(nextKeyFile, nextCertFile) }); err != nil {
 		return fmt.Errorf("rotate: %w", err)
 	}
 	return a.Reload()
@@ -69,19 +69,25 @@ func (a *Authority) Retire() error {
 		return ErrNotRotating
 	}
 	former := "retired-" + hex.EncodeToString(all[0].cert.SubjectKeyId)[:12]
-	// Copies of the old one first; then each new file takes the place of the old one. A machine that stops between the two renames has a
-	// key and a certificate that do not fit, which the next start mends from next.*, that are removed last.
-	for _, step := range []func() error{
-		func() error { return a.copy(keyFile, former+".key", 0o600) },
-		func() error { return a.copy(certFile, former+".crt", 0o644) },
-		func() error { return a.copy(nextKeyFile, keyFile, 0o600) },
-		func() error { return a.copy(nextCertFile, certFile, 0o644) },
-		func() error { return os.Remove(filepath.Join(a.dir, nextCertFile)) },
-		func() error { return os.Remove(filepath.Join(a.dir, nextKeyFile)) },
-	} {
-		if err := step(); err != nil {
-			return fmt.Errorf("retire: %w", err)
+	err := a.alone(func() error {
+		// Copies of the old one first; then each new file takes the place of the old one. A machine that stops between the two renames has a
+		// key and a certificate that do not fit, which the next start mends from next.*, that are removed last.
+		for _, step := range []func() error{
+			func() error { return a.copy(keyFile, former+".key", 0o600) },
+			func() error { return a.copy(certFile, former+".crt", 0o644) },
+			func() error { return a.copy(nextKeyFile, keyFile, 0o600) },
+			func() error { return a.copy(nextCertFile, certFile, 0o644) },
+			func() error { return os.Remove(filepath.Join(a.dir, nextCertFile)) },
+			func() error { return os.Remove(filepath.Join(a.dir, nextKeyFile)) },
+		} {
+			if err := step(); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("retire: %w", err)
 	}
 	return a.Reload()
 }

@@ -68,7 +68,7 @@ func endToEnd(t *testing.T, arch, qemu string) {
 		"--plugins", filepath.Join(dir, "plugins.yaml"), "--token-file", "-")
 	enrol.Stdin = strings.NewReader(token)
 	if out, err := enrol.CombinedOutput(); err != nil {
-		t.Fatalf("enrol: %v\n%s", err, out)
+		t.Fatalf("enrol: %v\n%s\nthe collector: %s", err, out, c.process.LogTail())
 	}
 	text, err := os.ReadFile(config)
 	if err != nil {

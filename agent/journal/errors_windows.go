@@ -1,10 +1,6 @@
 package journal
 
-import (
-	"os"
-
-	"golang.org/x/sys/windows"
-)
+import "golang.org/x/sys/windows"
 
 const errQuota = windows.ERROR_DISK_QUOTA_EXCEEDED
 
@@ -12,8 +8,3 @@ const errQuota = windows.ERROR_DISK_QUOTA_EXCEEDED
 // scanner or a backup, or the machine is short of memory or handles.
 var errsJustNow = []error{windows.ERROR_SHARING_VIOLATION, windows.ERROR_LOCK_VIOLATION, windows.ERROR_USER_MAPPED_FILE, windows.ERROR_TOO_MANY_OPEN_FILES,
 	windows.ERROR_NOT_ENOUGH_MEMORY, windows.ERROR_OUTOFMEMORY, windows.ERROR_COMMITMENT_LIMIT, windows.ERROR_NO_SYSTEM_RESOURCES}
-
-// lockFile takes the lock of a journal folder without waiting.
-func lockFile(f *os.File) error {
-	return windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, new(windows.Overlapped))
-}

@@ -1,4 +1,4 @@
-package collector
+package filelock
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockFile takes a file's lock without waiting.
-func lockFile(f *os.File) error {
+// try takes a file's lock without waiting.
+func try(f *os.File) error {
 	return windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, new(windows.Overlapped))
 }
