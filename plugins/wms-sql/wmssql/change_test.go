@@ -1,9 +1,11 @@
 package wmssql
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +48,29 @@ func TestCorrectedAndDeletedRowsTakeBackWhatWasTold(t *testing.T) {
 			t.Errorf("two events have the id of %s", e.GetSourceKey())
 		}
 		ids[idOf(e)] = true
+	}
+}
+
+// TestAKeyThatComesAgainOnAPage: a view may show a key twice. Its later row is told as a correction of the earlier one, also where that went to the host
+// with a batch before, and a third that says what the first did puts that in force again.
+func TestAKeyThatComesAgainOnAPage(t *testing.T) {
+	s := newSite(t, picksOnly, "CREATE TABLE picks (id TEXT, ord TEXT, qty TEXT, at TEXT, gone INTEGER DEFAULT 0, seq INTEGER)",
+		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 450)
+		INSERT INTO picks (id, ord, qty, at, seq) SELECT CASE i WHEN 1 THEN 'A' WHEN 210 THEN 'A' WHEN 440 THEN 'A' ELSE i END, 'SO1', CASE i WHEN 210 THEN 7 ELSE 1 END, '2026-07-04 08:00', i FROM n`)
+	if err := s.step(); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, said := range s.host.said() {
+		if said == "pick.confirmed picks/A" || strings.HasPrefix(said, "declared") {
+			got = append(got, said)
+		}
+	}
+	const first, second = 0, 209
+	want := []string{"pick.confirmed picks/A", "pick.confirmed picks/A", fmt.Sprintf("declared #%d incorrect_data right #%d", first, second), "declared #210 did_not_occur",
+		fmt.Sprintf("declared #%d incorrect_data right #%d", second, first)}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
 	}
 }
 

@@ -3,10 +3,13 @@ package wmssql
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -98,6 +101,28 @@ func (m *memory) of(ctx context.Context, stream, key string) ([]remembered, erro
 	return out, rows.Err()
 }
 
+// ofAll gives what was told of some keys, by key; those of which nothing was told are not in it.
+func (m *memory) ofAll(ctx context.Context, stream string, keys []string) (map[string][]remembered, error) {
+	list, err := json.Marshal(keys)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := m.db.QueryContext(ctx, "SELECT key, id, kind, occurred, watermark, declared FROM told WHERE stream = ? AND key IN (SELECT value FROM json_each(?))", stream, string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := map[string][]remembered{}
+	for rows.Next() {
+		r := remembered{stream: stream}
+		if err := rows.Scan(&r.key, &r.id, &r.kind, &r.occurred, &r.watermark, &r.declared); err != nil {
+			return nil, err
+		}
+		out[r.key] = append(out[r.key], r)
+	}
+	return out, rows.Err()
+}
+
 // keep is durable when it returns.
 func (m *memory) keep(ctx context.Context, batch uint64, at time.Time, entries []remembered) error {
 	if len(entries) == 0 {
@@ -108,19 +133,23 @@ func (m *memory) keep(ctx context.Context, batch uint64, at time.Time, entries [
 		return err
 	}
 	defer tx.Rollback()
-	put, err := tx.PrepareContext(ctx, `INSERT INTO told (stream, key, id, kind, occurred, watermark, declared, batch, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (stream, key, id) DO UPDATE SET watermark = excluded.watermark, declared = excluded.declared, batch = excluded.batch, at = excluded.at`)
-	if err != nil {
-		return err
-	}
-	defer put.Close()
-	for _, e := range entries {
-		if _, err := put.ExecContext(ctx, e.stream, e.key, e.id, e.kind, e.occurred, e.watermark, e.declared, int64(batch), at.UnixMilli()); err != nil {
+	for some := range slices.Chunk(entries, keptAtOnce) {
+		values := make([]any, 0, 9*len(some))
+		for _, e := range some {
+			values = append(values, e.stream, e.key, e.id, e.kind, e.occurred, e.watermark, e.declared, int64(batch), at.UnixMilli())
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO told (stream, key, id, kind, occurred, watermark, declared, batch, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`+
+			strings.Repeat(", (?, ?, ?, ?, ?, ?, ?, ?, ?)", len(some)-1)+`
+ON CONFLICT (stream, key, id) DO UPDATE SET watermark = excluded.watermark, declared = excluded.declared, batch = excluded.batch, at = excluded.at`, values...)
+		if err != nil {
 			return err
 		}
 	}
 	return tx.Commit()
 }
+
+// keptAtOnce is how many entries one statement writes; SQLite takes 32,766 parameters.
+const keptAtOnce = 200
 
 // forget drops what was told before a time.
 func (m *memory) forget(ctx context.Context, before time.Time) error {

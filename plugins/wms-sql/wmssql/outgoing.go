@@ -34,6 +34,8 @@ type outgoing struct {
 	events  []*docklinev1.Event
 	bytes   int
 	pending []remembered
+	// known is what the memory holds of the page that is being told, by stream and key; of anything else it is asked.
+	known map[[2]string][]remembered
 	// count is how many events were given to the host, declared how many of them take something back.
 	count, declared int
 	// deaf: the host does not say whose events these are, so that nothing can be taken back.
@@ -79,20 +81,55 @@ func objectOf(kind int32) string {
 	return event.RecordObject(&docklinev1.Event{Kind: docklinev1.EventKind(kind)})
 }
 
-// held is what was told of a key, with what waits to be told.
-func (o *outgoing) held(ctx context.Context, stream, key string) ([]remembered, error) {
-	out, err := o.memory.of(ctx, stream, key)
-	for _, p := range o.pending {
-		if p.stream != stream || p.key != key {
-			continue
+// takeAll takes what the rows of a page say, one after the other, for which the memory is asked once; after is called behind each.
+func (o *outgoing) takeAll(ctx context.Context, st *state, page []told, after func(n int) error) error {
+	keys := make([]string, len(page))
+	for i, t := range page {
+		keys[i] = t.key
+	}
+	found, err := o.memory.ofAll(ctx, st.Name, keys)
+	if err != nil {
+		return fmt.Errorf("remembering what was told: %w", err)
+	}
+	o.known = make(map[[2]string][]remembered, len(page))
+	defer func() { o.known = nil }()
+	for _, key := range keys {
+		o.known[[2]string{st.Name, key}] = found[key]
+	}
+	for n, t := range page {
+		if err := o.take(ctx, st, t); err != nil {
+			return err
 		}
-		if at := slices.IndexFunc(out, func(r remembered) bool { return r.id == p.id }); at >= 0 {
-			out[at] = p
-		} else {
-			out = append(out, p)
+		if err := after(n); err != nil {
+			return err
 		}
 	}
-	return out, err
+	return nil
+}
+
+// held is what was told of a key, with what waits to be told.
+func (o *outgoing) held(ctx context.Context, stream, key string) (out []remembered, err error) {
+	known, ok := o.known[[2]string{stream, key}]
+	if ok {
+		out = slices.Clone(known)
+	} else if out, err = o.memory.of(ctx, stream, key); err != nil {
+		return nil, err
+	}
+	for _, p := range o.pending {
+		if p.stream == stream && p.key == key {
+			out = with(out, p)
+		}
+	}
+	return out, nil
+}
+
+// with puts an entry in the place of the one about the same event, or behind all.
+func with(entries []remembered, r remembered) []remembered {
+	if at := slices.IndexFunc(entries, func(e remembered) bool { return e.id == r.id }); at >= 0 {
+		entries[at] = r
+		return entries
+	}
+	return append(entries, r)
 }
 
 func (o *outgoing) idOf(e *docklinev1.Event) string {
@@ -169,6 +206,12 @@ func (o *outgoing) give(ctx context.Context, through []*docklinev1.CompleteThrou
 	}
 	if err := o.stream.Emit(ctx, batch); err != nil {
 		return err
+	}
+	for _, p := range o.pending {
+		at := [2]string{p.stream, p.key}
+		if known, ok := o.known[at]; ok {
+			o.known[at] = with(known, p)
+		}
 	}
 	o.events, o.pending, o.bytes = nil, nil, 0
 	return nil

@@ -121,16 +121,14 @@ func (c *capture) page(ctx context.Context, st *state) (more bool, err error) {
 }
 
 func (c *capture) rows(ctx context.Context, st *state, rows []row) error {
-	for _, r := range rows {
-		if err := c.out.take(ctx, st, st.read(st.table, st.binding, []row{r})); err != nil {
-			return err
-		}
-		st.progress.Now.At = placeOf(st.table, r)
-		if err := c.out.flushFull(ctx); err != nil {
-			return err
-		}
+	page := make([]told, len(rows))
+	for i := range rows {
+		page[i] = st.read(st.table, st.binding, rows[i:i+1])
 	}
-	return nil
+	return c.out.takeAll(ctx, st, page, func(n int) error {
+		st.progress.Now.At = placeOf(st.table, rows[n])
+		return c.out.flushFull(ctx)
+	})
 }
 
 // groups tells every key of a page once, of all its rows: the page may have only some of them.
