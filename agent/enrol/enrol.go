@@ -14,7 +14,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/dockline/dockline/proto/filelock"
 	"github.com/dockline/dockline/proto/wire"
 )
 
@@ -24,6 +26,10 @@ const (
 	CSRFile  = "site.csr"
 	CertFile = "site.crt"
 	CAFile   = "ca.crt"
+
+	lockFile = "lock"
+	// lockWait is how long another process may be at key and request.
+	lockWait = 10 * time.Second
 )
 
 // NewKeyAndCSR makes site.key (P-256, mode 0600) and site.csr in dir and returns the request in PEM. Called again it keeps the key and,
@@ -35,6 +41,12 @@ func NewKeyAndCSR(dir, tenant, site string) (csrPEM []byte, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("enrol: %w", err)
 	}
+	// Two that enrol at once would each make a key, and one of them would ask for a certificate of the other's.
+	lock, err := filelock.Take(filepath.Join(dir, lockFile), lockWait)
+	if err != nil {
+		return nil, fmt.Errorf("enrol: %w", err)
+	}
+	defer lock.Close() // nothing was written to it
 	key, err := openKey(filepath.Join(dir, KeyFile))
 	if err != nil {
 		return nil, fmt.Errorf("enrol: %w", err)

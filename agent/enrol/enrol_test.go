@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,6 +58,33 @@ func TestEnrolTwiceIsTheSameSite(t *testing.T) {
 		}
 		if next := parse(t, csr); !request.PublicKey.(*ecdsa.PublicKey).Equal(next.PublicKey) || next.Subject.CommonName != "acme."+site {
 			t.Errorf("%s: another key, or for %s", site, next.Subject.CommonName)
+		}
+	}
+}
+
+// TestManyEnrolAtOnce: whoever comes at the same moment asks with the same request, which is of the key that is kept.
+func TestManyEnrolAtOnce(t *testing.T) {
+	for range 10 {
+		dir := filepath.Join(t.TempDir(), "identity")
+		requests := make([][]byte, 6)
+		var all sync.WaitGroup
+		for i := range requests {
+			all.Go(func() {
+				var err error
+				if requests[i], err = enrol.NewKeyAndCSR(dir, "acme", "dc-east"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		kept, err := enrol.NewKeyAndCSR(dir, "acme", "dc-east")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range requests {
+			if !bytes.Equal(r, kept) {
+				t.Fatal("two requests for one folder")
+			}
 		}
 	}
 }
