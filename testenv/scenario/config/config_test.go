@@ -27,6 +27,7 @@ const patience = enroltest.Patience
 //
 // Shows: E21
 func TestEdge21(t *testing.T) {
+	t.Parallel()
 	c := enroltest.Open(t, "", "")
 	s := c.Join("dc-east", "dockline-agent", 0, 5, "")
 	testenv.Eventually(t, patience, "events are logged", func() bool { return c.Site("dc-east").Logged > 0 })
@@ -161,6 +162,7 @@ func (f fleet) until(version uint64, state string) (r rollout) {
 //
 // Shows: S36, E21
 func TestConfigurationByRing(t *testing.T) {
+	t.Parallel()
 	f := fleet{enroltest.Open(t, "", ""), t}
 	canary := f.Join("canary", "dockline-agent", 0, 5, "")
 	others := []*enroltest.Site{f.Join("dc-east", "dockline-agent", 0, 5, ""), f.Join("dc-west", "dockline-agent", 0, 5, "")}

@@ -17,6 +17,7 @@ import (
 //
 // Shows: S68
 func TestSitesByCommand(t *testing.T) {
+	t.Parallel()
 	c := openCentre(t, "")
 	c.until(fleet.Online)
 	config := filepath.Join(c.dir, "collector.yaml")

@@ -31,6 +31,7 @@ const (
 //
 // Shows: E16
 func TestEdge16(t *testing.T) {
+	t.Parallel()
 	t.Run("embedded", func(t *testing.T) { cutAndSilent(t, openCentre(t, "")) })
 	t.Run("mosquitto", func(t *testing.T) {
 		broker := testenv.Mosquitto(t, testenv.MosquittoConfig{})

@@ -316,6 +316,7 @@ func flip(t *testing.T, path string) {
 //
 // Shows: E23
 func TestEdge23(t *testing.T) {
+	t.Parallel()
 	w := worldtest.Open(t, world.Config{Seed: 23, Sites: []string{site}, MovementsPerSecond: 20})
 	orders, err := w.Orders(t.Context(), 3)
 	must(t, err)

@@ -106,6 +106,7 @@ func killProgram(t *testing.T, program string) {
 //
 // Shows: E17
 func TestEdge17(t *testing.T) {
+	t.Parallel()
 	const files = world.FileSite
 	returns := t.TempDir() // a folder that nobody else works in
 	w := worldtest.Open(t, world.Config{Seed: 17, Broker: "mosquitto", MovementsPerSecond: 2, Plugins: map[string][]world.Plugin{
