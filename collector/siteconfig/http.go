@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dockline/dockline/proto/configfile"
@@ -53,10 +54,19 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, http.StatusBadRequest, errors.New("add tenant="))
 		return
 	}
+	allowed, known := map[string]string{"/api/v1/site-config": "GET, HEAD, POST", "/api/v1/site-config/drift": "GET, HEAD", "/api/v1/site-config/rollout": "POST"}[r.URL.Path]
+	if !known {
+		a.fail(w, r, http.StatusNotFound, fmt.Errorf("there is no %s", r.URL.Path))
+		return
+	}
+	verb := r.Method
+	if verb == http.MethodHead {
+		verb = http.MethodGet
+	}
 	var answer any
 	var err error
 	status := http.StatusOK
-	switch r.Method + " " + r.URL.Path {
+	switch verb + " " + r.URL.Path {
 	case "GET /api/v1/site-config":
 		answer, err = a.history(r, tenant, group)
 	case "GET /api/v1/site-config/drift":
@@ -67,7 +77,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "POST /api/v1/site-config/rollout":
 		answer, err = a.roll(r, tenant, group)
 	default:
-		a.fail(w, r, http.StatusNotFound, fmt.Errorf("there is no %s %s", r.Method, r.URL.Path))
+		w.Header().Set("Allow", allowed)
+		a.fail(w, r, http.StatusMethodNotAllowed, fmt.Errorf("use %s here", strings.ReplaceAll(allowed, ", ", " or ")))
 		return
 	}
 	var conflict *Conflict
