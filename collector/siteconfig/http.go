@@ -1,6 +1,7 @@
 package siteconfig
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dockline/dockline/proto/configfile"
 )
@@ -117,8 +119,15 @@ func read(r *http.Request) (q request, err error) {
 		return q, badRequest{errors.New("send the body as application/json")}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, 2*MaxBytes))
-	if err == nil {
-		err = json.Unmarshal(body, &q)
+	if err == nil && !utf8.Valid(body) {
+		err = errors.New("it is not UTF-8")
+	}
+	if err == nil { // a key that is misspelt would be a time to soak, or a version, that nobody meant
+		decoder := json.NewDecoder(bytes.NewReader(body))
+		decoder.DisallowUnknownFields()
+		if err = decoder.Decode(&q); err == nil && decoder.More() {
+			err = errors.New("there is more behind the object")
+		}
 	}
 	if err != nil {
 		return q, badRequest{fmt.Errorf("the body cannot be read: %w", err)}
