@@ -54,7 +54,9 @@ func (d *DB) backupInto(ctx context.Context, path string, portable bool) (*CopyI
 		return nil, err
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
+	if _, err := conn.ExecContext(ctx, `VACUUM INTO ?`, path); noRoom(err) {
+		return nil, fmt.Errorf("%w; make room on the disk of %s, or on that of SQLite's temporary files, or write it elsewhere", err, path)
+	} else if err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
