@@ -67,7 +67,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		// A new file is given its mode by whoever comes first, and is busy for the other.
 		if try == openTries || !retryable(err) {
 			d.Close()
-			return nil, fmt.Errorf("database: open: %w", err)
+			return nil, fmt.Errorf("database: open: %w", d.advised(err))
 		}
 		time.Sleep(time.Duration(try) * 10 * time.Millisecond)
 	}

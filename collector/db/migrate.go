@@ -40,8 +40,8 @@ func (d *DB) Migrate(ctx context.Context) error {
 			return nil
 		}
 		// On SQLite a command that came at the same moment may have run the same step.
-		if d.postgres || try == migrateTries {
-			return fmt.Errorf("migrate: %w", err)
+		if d.postgres || noRoom(err) || try == migrateTries {
+			return fmt.Errorf("migrate: %w", d.advised(err))
 		}
 		select {
 		case <-ctx.Done():
