@@ -22,14 +22,22 @@ const (
 
 // openDatabase opens the database. One that is away is waited for: a machine starts its services in any order, and what comes back by itself
 // needs no hand.
-func (m *Collector) openDatabase(ctx context.Context) (err error) {
+func (m *Collector) openDatabase(ctx context.Context) error {
 	m.process = uuid.NewString()
-	for pause := 200 * time.Millisecond; ; pause = min(2*pause, waitDatabase) {
+	return m.untilThere(ctx, func() (err error) {
 		m.db, err = openDatabase(ctx, db.Named(m.config.DatabaseURL(), member.Session(m.process)))
+		return err
+	})
+}
+
+// untilThere tries again for as long as it is the database that is away, or has no room.
+func (m *Collector) untilThere(ctx context.Context, try func() error) error {
+	for pause := 200 * time.Millisecond; ; pause = min(2*pause, waitDatabase) {
+		err := try()
 		if err == nil || !db.Away(err) {
 			return err
 		}
-		m.log.Warn("the database does not answer; it is tried again until it does", "err", err)
+		m.log.Warn("the database cannot work; it is tried again until it can", "err", err)
 		select {
 		case <-ctx.Done():
 			return err
@@ -48,7 +56,7 @@ func (m *Collector) join(ctx context.Context) error {
 	}
 	m.member = &member.Member{DB: m.db, Name: m.name, Process: m.process, Former: strings.TrimSpace(string(former)), Version: wire.Version,
 		Log: m.log.With("part", "member")}
-	if err := m.member.Join(ctx); err != nil {
+	if err := m.untilThere(ctx, func() error { return m.member.Join(ctx) }); err != nil {
 		return err
 	}
 	if err := os.WriteFile(path, []byte(m.member.Process+"\n"), 0o600); err != nil {

@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"strconv"
 
@@ -50,12 +52,15 @@ type ExceptionDetail struct {
 	Actions []exception.Offer `json:"actions"`
 }
 
-// strict reads a body that has no other fields than into.
+// strict reads a body that is one value and has no other fields than into.
 func strict(body []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
 		return submission.Unreadable(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return submission.Faults{{Text: "there is more behind the object; send one at a time"}}
 	}
 	return nil
 }

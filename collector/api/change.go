@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/dockline/dockline/collector/api/view"
 	"github.com/dockline/dockline/collector/db"
@@ -108,6 +109,8 @@ func bodyOf(r *http.Request) ([]byte, error) {
 		return nil, bad("The request broke off; send it again under the same key.")
 	case len(body) > maxBody:
 		return nil, &Problem{Status: http.StatusRequestEntityTooLarge, Detail: "A request has at most 1 MiB."}
+	case !utf8.Valid(body): // package json would put one sign in the place of all that it cannot read, and make one number of two
+		return nil, bad("The body is not UTF-8 from byte %d on: send it as UTF-8.", submission.NoText(body))
 	}
 	return body, nil
 }

@@ -43,8 +43,8 @@ type attempt struct {
 
 func newAttempt(r *http.Request, tenant string, body []byte) (attempt, error) {
 	key := r.Header.Get(KeyHeader)
-	if key == "" || len(key) > longestKey {
-		return attempt{}, bad("Send %s with a name of your own for this request, at most %d characters, the same for every attempt at it.", KeyHeader, longestKey)
+	if key == "" || len(key) > longestKey || !isText(key) {
+		return attempt{}, bad("Send %s with a name of your own for this request, at most %d bytes of UTF-8, the same for every attempt at it.", KeyHeader, longestKey)
 	}
 	sum := sha256.Sum256(body)
 	return attempt{tenant, r.Method + " " + r.URL.Path, key, hex.EncodeToString(sum[:]), rand.Text()}, nil

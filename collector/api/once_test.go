@@ -184,6 +184,7 @@ func TestBadOrders(t *testing.T) {
 			`{"number":`:            {"": "ends too early"},
 			`{"number" "PO-1"}`:     {"": "no JSON from byte"},
 			anOrder + ` {"more":1}`: {"": "one order at a time"},
+			`{"number":"PO-\ud800","customer":"C","lines":[{"item":"A","quantity":1}]}`: {"number": "U+FFFD"},
 		} {
 			tree := decode(t, post(t, h, "/api/v1/orders", "k", body), body, http.StatusUnprocessableEntity)
 			got := map[string]string{}
@@ -218,6 +219,34 @@ func TestBadOrders(t *testing.T) {
 			if got.Code != status || status == http.StatusForbidden && !strings.Contains(got.Body.String(), "order.act") {
 				t.Errorf("by %s: %d %s", by, got.Code, got.Body)
 			}
+		}
+	})
+}
+
+// What is no text is refused before it could become another number, or an error of the database: in bodies, addresses and keys.
+func TestWhatIsNoText(t *testing.T) {
+	testenv.EachDatabase(t, func(t *testing.T, d *db.DB) {
+		w := &taking{t: t, d: d, now: time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)}
+		viewtest.New(t, d)
+		h := w.api("")
+		for body, says := range map[string]string{"{\"number\":\"PO-\xc4\"}": "from byte 14 on", "\xff": "from byte 0 on"} {
+			if got := post(t, h, "/api/v1/orders", "k", body); got.Code != http.StatusBadRequest || !strings.Contains(got.Body.String(), says) {
+				t.Errorf("%q: %d %s, want %s", body, got.Code, got.Body, says)
+			}
+		}
+		if got := post(t, h, "/api/v1/orders", "k\xff", anOrder); got.Code != http.StatusBadRequest {
+			t.Errorf("a key: %d %s", got.Code, got.Body)
+		}
+		for _, path := range []string{"orders/%00", "orders/%ff", "orders?after=%00", "orders?after=%ff", "search?q=%00", "sites/%00", "receipts?site=%ff", "decisions?key=%00", "events/%00", "stock/atp?item=%00",
+			"submissions/%00", "orders?limit=5;after=1", "orders?after=%zz"} {
+			got := httptest.NewRecorder()
+			h.ServeHTTP(got, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/"+path, nil))
+			if got.Code != http.StatusBadRequest || !strings.Contains(got.Body.String(), "The address") {
+				t.Errorf("%s: %d %s", path, got.Code, got.Body)
+			}
+		}
+		if events, _ := w.submitted(); events != 0 {
+			t.Errorf("%d orders were handed in", events)
 		}
 	})
 }

@@ -78,6 +78,11 @@ func ReadTokens(name string, text []byte) ([]Token, error) {
 				bad(i, "scopes", "%q: there is read and act", s)
 			}
 		}
+		for j, tenant := range t.Tenants {
+			if !wire.ValidName(tenant) {
+				bad(i, fmt.Sprintf("tenants[%d]", j), "%q is no name of a tenant: use 1 to 64 letters, digits, - or _; leave tenants out for all", tenant)
+			}
+		}
 		for _, other := range in.Tokens[:i] {
 			if other.hash == t.hash {
 				bad(i, "sha256", "is that of %s too: each token has one name", other.Name)
@@ -106,13 +111,17 @@ func (t *Tokens) bearer(r *http.Request) (_ *Token, ok bool) {
 	return found, found != nil
 }
 
-// limits holds a request against what its token may, and has it say who acts.
+// limits holds a request against what its token may, and has it say who acts. Verbs that nothing here has take no scope: whoever is guarded answers
+// them with 405, and what it does have.
 func (t *Token) limits(r *http.Request) error {
-	scope := ScopeAct
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+	scope := ""
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
 		scope = ScopeRead
+	case http.MethodPost:
+		scope = ScopeAct
 	}
-	if !slices.Contains(t.Scopes, scope) {
+	if scope != "" && !slices.Contains(t.Scopes, scope) {
 		return &Problem{Status: http.StatusForbidden, Detail: fmt.Sprintf("The token of %s lacks the scope %s, which http.tokens_file gives.", t.Name, scope)}
 	}
 	if len(t.Tenants) > 0 {
@@ -127,36 +136,41 @@ func (t *Token) limits(r *http.Request) error {
 			}
 		}
 	}
-	if scope == ScopeRead {
+	if scope != ScopeAct {
 		return nil
 	}
 	return t.sign(r)
 }
 
-// sign makes the token's name the `by` of what is asked for. Another name is refused.
+// sign makes the token's name the `by` of what is asked for. Another name is refused, and so is what is not one object alone: who reads it might find
+// another name in there, or none.
 func (t *Token) sign(r *http.Request) error {
 	body, err := bodyOf(r)
 	if err != nil {
 		return err
 	}
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(body, &fields) == nil && fields != nil { // what is no object is refused by who reads it
-		for name, value := range fields {
-			if !strings.EqualFold(name, "by") { // as package json finds a field
-				continue
-			}
-			var by string
-			if json.Unmarshal(value, &by) != nil || by != "" && by != t.Name {
-				return &Problem{Status: http.StatusForbidden, Detail: fmt.Sprintf("This token acts as %s: leave out by, or give that name.", t.Name)}
-			}
-			delete(fields, name)
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return bad("Send one JSON object, and nothing behind it: %v.", err)
+	}
+	if fields == nil {
+		return bad("Send a JSON object; null says nothing of what is to be done.")
+	}
+	for name, value := range fields {
+		if !strings.EqualFold(name, "by") { // as package json finds a field
+			continue
 		}
-		if fields["by"], err = json.Marshal(t.Name); err != nil {
-			return err
+		var by string
+		if json.Unmarshal(value, &by) != nil || by != "" && by != t.Name {
+			return &Problem{Status: http.StatusForbidden, Detail: fmt.Sprintf("This token acts as %s: leave out by, or give that name.", t.Name)}
 		}
-		if body, err = json.Marshal(fields); err != nil {
-			return err
-		}
+		delete(fields, name)
+	}
+	if fields["by"], err = json.Marshal(t.Name); err != nil {
+		return err
+	}
+	if body, err = json.Marshal(fields); err != nil {
+		return err
 	}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return nil

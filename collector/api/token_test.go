@@ -5,12 +5,15 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/dockline/dockline/collector/api"
+	"github.com/dockline/dockline/collector/siteconfig"
+	"github.com/dockline/dockline/testenv"
 )
 
 func tokenFile(lines ...string) []byte {
@@ -63,8 +66,12 @@ func TestATokenActsUnderItsName(t *testing.T) {
 		{"another name in other letters", "POST", "t-shop", "/x", `{"BY":"ines"}`, 403, "acts as shop"},
 		{"another name behind its own", "POST", "t-shop", "/x", `{"by":"shop","By":"ines"}`, 403, "acts as shop"},
 		{"no name at all", "POST", "t-shop", "/x", `{"by":7}`, 403, "acts as shop"},
-		{"deletes", "DELETE", "t-board", "/x", `{}`, 403, "lacks the scope act"},
-		{"no object", "POST", "t-shop", "/x", `[1]`, 200, `acme [1]`},
+		{"no object", "POST", "t-shop", "/x", `[1]`, 400, "one JSON object"},
+		{"nothing", "POST", "t-shop", "/x", "", 400, "one JSON object"},
+		{"null", "POST", "t-shop", "/x", "null", 400, "null says nothing"},
+		{"another name, and more behind it", "POST", "t-shop", "/x", `{"by":"ines"} x`, 400, "one JSON object"},
+		{"two objects", "POST", "t-shop", "/x", `{"by":"shop"}{"by":"ines"}`, 400, "one JSON object"},
+		{"the name twice", "POST", "t-shop", "/x", `{"by":"ines","by":"shop"}`, 200, `acme {"by":"shop"}`},
 		{"another tenant", "GET", "t-shop", "/x?tenant=beta", "", 403, `not for tenant \"beta\": ask with tenant=acme`},
 		{"two tenants", "GET", "t-shop", "/x?tenant=acme&tenant=beta", "", 403, `not for tenant \"beta\": ask with tenant=acme`},
 	} {
@@ -86,6 +93,36 @@ func TestATokenActsUnderItsName(t *testing.T) {
 	}
 }
 
+// A verb that nothing here has is answered with those that there are, whatever the scopes of the token, and changes nothing.
+func TestVerbsThatThereAreNot(t *testing.T) {
+	named, err := api.ReadTokens("tokens.yaml", tokenFile(line("board", "t-board", "scopes: [read]"), line("robot", "t-robot", "scopes: [act], tenants: [acme]")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := api.Tokens{Any: "s3cret", Named: named}
+	d := testenv.SQLite(t)
+	whole := http.NewServeMux()
+	whole.Handle("/api/", api.New(api.Config{DB: d, Tokens: tokens}))
+	sites := api.Guard(tokens, &siteconfig.API{Store: siteconfig.Store{DB: d}, Log: slog.New(slog.DiscardHandler)})
+	whole.Handle("/api/v1/site-config", sites)
+	whole.Handle("/api/v1/site-config/", sites)
+	for path, allow := range map[string]string{"/api/v1/orders": "GET, HEAD, POST", "/api/v1/events": "GET, HEAD", "/api/v1/exceptions/1/notes": "POST",
+		"/api/v1/site-config": "GET, HEAD, POST", "/api/v1/site-config/drift": "GET, HEAD", "/api/v1/site-config/rollout": "POST"} {
+		for _, token := range []string{"s3cret", "t-board", "t-robot"} {
+			for _, verb := range []string{"TRACE", "get", "post", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"} {
+				r := httptest.NewRequestWithContext(t.Context(), verb, "http://dockline"+path+"?tenant=acme", strings.NewReader(`{"by":"ines"}`))
+				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set("Authorization", "Bearer "+token)
+				w := httptest.NewRecorder()
+				whole.ServeHTTP(w, r)
+				if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != allow {
+					t.Errorf("%s %s with %s: %d, Allow %q, want 405, %q", verb, path, token, w.Code, w.Header().Get("Allow"), allow)
+				}
+			}
+		}
+	}
+}
+
 // What is wrong in the file of tokens is said with its line.
 func TestAFileOfTokensThatIsWrong(t *testing.T) {
 	for _, tc := range []struct{ text, says string }{
@@ -95,6 +132,8 @@ func TestAFileOfTokensThatIsWrong(t *testing.T) {
 		{string(tokenFile(line("shop", "a", "scopes: [write]"))), `"write": there is read and act`},
 		{string(tokenFile(line("shop", "a", "scopes: []"))), "scopes: is empty"},
 		{string(tokenFile(line("a b", "a", "scopes: [read]"))), "use 1 to 64 letters"},
+		{string(tokenFile(line("shop", "a", "scopes: [read], tenants: [\"\"]"))), `tokens.yaml:2: tokens[0].tenants[0]: "" is no name of a tenant`},
+		{string(tokenFile(line("shop", "a", "scopes: [read], tenants: [acme, main/dc]"))), `"main/dc" is no name of a tenant`},
 		{string(tokenFile(line("shop", "a", "scopes: [read]"), line("till", "a", "scopes: [read]"))), "is that of shop too"},
 		{string(tokenFile(line("shop", "a", "scopes: [read], token: a"))), "token"},
 	} {

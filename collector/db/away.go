@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 
@@ -37,4 +38,24 @@ func Away(err error) bool {
 		return true
 	}
 	return errors.Is(err, pgconn.ErrConnClosed)
+}
+
+// noRoom says whether an error is of a database that would have to grow and cannot.
+func noRoom(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code == "53100" // disk_full
+	}
+	lite, ok := errors.AsType[*sqlite.Error](err)
+	return ok && lite.Code()&0xff == sqlite3.SQLITE_FULL
+}
+
+// advised adds what to do to an error that a person will read.
+func (d *DB) advised(err error) error {
+	switch {
+	case err == nil || !noRoom(err):
+		return err
+	case d.postgres:
+		return fmt.Errorf("%w; make room on the disk of PostgreSQL's data: what is stored is whole, and what waits is taken then", err)
+	}
+	return fmt.Errorf("%w; make room on the disk of %s: what is stored is whole, and what waits is taken then", err, d.path)
 }

@@ -30,6 +30,9 @@ func (d *DB) Backup(ctx context.Context, path string, portable bool) (*CopyInfo,
 	if _, err := os.Stat(path); err == nil {
 		return nil, fmt.Errorf("backup: %w: %s", os.ErrExist, path)
 	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil { // SQLite names a file that nobody has asked for
+		return nil, fmt.Errorf("backup: the folder of %s: %w; make it, or write the backup elsewhere", path, err)
+	}
 	unfinished := path + ".tmp"
 	if err := os.Remove(unfinished); err != nil && !os.IsNotExist(err) {
 		return nil, fmt.Errorf("backup: %w", err)
@@ -54,7 +57,9 @@ func (d *DB) backupInto(ctx context.Context, path string, portable bool) (*CopyI
 		return nil, err
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
+	if _, err := conn.ExecContext(ctx, `VACUUM INTO ?`, path); noRoom(err) {
+		return nil, fmt.Errorf("%w; make room on the disk of %s, or on that of SQLite's temporary files, or write it elsewhere", err, path)
+	} else if err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
@@ -147,7 +152,11 @@ func Look(ctx context.Context, path string) (*CopyInfo, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	return lookInto(ctx, path)
+	back, err := lookInto(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return back, nil
 }
 
 // Restore puts a backup, of either form, in the place of the SQLite database at path, which nobody may have open. The backup is checked, brought to this
@@ -172,11 +181,20 @@ func Restore(ctx context.Context, from, path string, now time.Time, mark Mark) (
 			return "", errors.Join(fmt.Errorf("restore: %w", err), removeDatabase(fresh))
 		}
 		kept = path + ".before-restore-" + now.UTC().Format("20060102T150405")
-		if err := os.Rename(path, kept); err != nil {
+		if err := keep(path, kept); err != nil {
 			return "", fmt.Errorf("restore: %w", err)
 		}
 	}
 	return kept, place(fresh, path)
+}
+
+// keep gives a database a second name. It has the first one until another file takes it: were there none in between, a restore that is cut off then
+// would leave the next collector to begin with an empty database. Where files cannot have two names it is moved.
+func keep(path, kept string) error {
+	if err := os.Link(path, kept); err == nil || errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return os.Rename(path, kept)
 }
 
 // fillFresh makes a database of a backup.

@@ -67,6 +67,9 @@ func TestBackupAndRestore(t *testing.T) {
 	if err := back(d, out, false); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a second backup into the same file: %v", err)
 	}
+	if err := back(d, filepath.Join(dir, "none", "backup.db"), false); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "make it") {
+		t.Errorf("a backup into a folder that is not there: %v", err)
+	}
 	addSite(t, d, "after")
 	if _, err := db.Restore(t.Context(), out, path, time.Now(), mark(t)); !errors.Is(err, db.ErrInUse) {
 		t.Errorf("restored under an open database: %v", err)
@@ -301,6 +304,9 @@ func TestACopyThatIsDamaged(t *testing.T) {
 			}
 			if _, err := db.ReadCopy(half, nil, nil); err == nil {
 				t.Errorf("the first %d of %d bytes are taken for a copy", at, len(whole))
+			}
+			if _, err := db.Look(t.Context(), half); at > 3 && (!errors.Is(err, db.ErrDamaged) || !strings.Contains(err.Error(), "copy "+half)) {
+				t.Errorf("the first %d of %d bytes are no damaged copy: %v", at, len(whole), err)
 			}
 			if info, err := db.ReadCopy(bent, nil, nil); err == nil && info.Rows["event"] != 500 {
 				t.Errorf("a copy with another byte %d is taken for whole, with %d events", at, info.Rows["event"])

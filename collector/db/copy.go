@@ -259,23 +259,6 @@ func (r *copyReader) line() (string, error) {
 	return text, err
 }
 
-// IsCopy says whether a file is a copy, of which any database can be restored.
-func IsCopy(path string) bool {
-	file, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	unzip, err := zstd.NewReader(file, zstd.WithDecoderConcurrency(1))
-	if err != nil {
-		return false
-	}
-	defer unzip.Close()
-	magic := make([]byte, len(copyMagic))
-	_, err = io.ReadFull(unzip, magic)
-	return err == nil && string(magic) == copyMagic
-}
-
 // rowsTogether is how many rows of a copy are handed over together, or fewer where they are long.
 const rowsTogether, bytesTogether = 5000, 8 << 20
 
@@ -292,10 +275,10 @@ func ReadCopy(path string, begin func(CopyHead) error, put func(table string, co
 		return nil, err
 	}
 	defer unzip.Close()
-	r := &copyReader{in: bufio.NewReaderSize(unzip, 1<<16), sum: sha256.New()}
+	r := &copyReader{in: bufio.NewReaderSize(undamaged{unzip}, 1<<16), sum: sha256.New()}
 	info, err := r.read(begin, put)
 	if err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, zstd.ErrCRCMismatch) {
+		if !errors.Is(err, ErrDamaged) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		return nil, fmt.Errorf("copy %s: %w", path, err)
@@ -309,6 +292,9 @@ func ReadCopy(path string, begin func(CopyHead) error, put func(table string, co
 func (r *copyReader) read(begin func(CopyHead) error, put func(string, []string, [][]any) error) (*CopyInfo, error) {
 	info := &CopyInfo{Rows: make(map[string]int64)}
 	magic, err := r.line()
+	if errors.Is(err, ErrDamaged) {
+		return nil, err
+	}
 	if err != nil || magic != copyMagic {
 		return nil, fmt.Errorf("%w: no copy of a collector's database", ErrDamaged)
 	}

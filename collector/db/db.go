@@ -28,6 +28,7 @@ type DB struct {
 	pool     *sql.DB
 	readPool *sql.DB
 	postgres bool
+	path     string // the file of SQLite
 	write    chan *session
 	first    chan *session // from who is done to WriteFirst, before those who wait at write
 	read     chan *session
@@ -66,7 +67,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		// A new file is given its mode by whoever comes first, and is busy for the other.
 		if try == openTries || !retryable(err) {
 			d.Close()
-			return nil, fmt.Errorf("database: open: %w", err)
+			return nil, fmt.Errorf("database: open: %w", d.advised(err))
 		}
 		time.Sleep(time.Duration(try) * 10 * time.Millisecond)
 	}
@@ -113,7 +114,7 @@ func (d *DB) writeAgain(ctx context.Context, a access, f func(tx *Tx) error) err
 	for try := 1; ; try++ {
 		err := d.run(ctx, a, f)
 		if err == nil || try == attempts || !retryable(err) {
-			return err
+			return d.advised(err)
 		}
 		pause := time.Duration(1+rand.IntN(5*try)) * time.Millisecond
 		select {

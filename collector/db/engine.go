@@ -35,7 +35,7 @@ func openSQLite(path string) (*DB, error) {
 	// The writer's second connection is for migrating only.
 	writer.SetMaxOpenConns(2)
 	reader.SetMaxOpenConns(sqliteReaders)
-	return &DB{pool: writer, readPool: reader, write: slots(1), first: make(chan *session), read: slots(sqliteReaders)}, nil
+	return &DB{path: path, pool: writer, readPool: reader, write: slots(1), first: make(chan *session), read: slots(sqliteReaders)}, nil
 }
 
 // idleMost is for how long, in milliseconds, a collector may be silent within a transaction. One that is halted, or cut off, keeps its locks for

@@ -40,8 +40,8 @@ func (d *DB) Migrate(ctx context.Context) error {
 			return nil
 		}
 		// On SQLite a command that came at the same moment may have run the same step.
-		if d.postgres || try == migrateTries {
-			return fmt.Errorf("migrate: %w", err)
+		if d.postgres || noRoom(err) || try == migrateTries {
+			return fmt.Errorf("migrate: %w", d.advised(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -60,14 +60,23 @@ func (d *DB) onlyOnce(ctx context.Context, provider *goose.Provider) error {
 	if _, err := provider.GetDBVersion(ctx); err != nil { // makes the table
 		return err
 	}
-	_, err := d.pool.ExecContext(ctx, `CREATE UNIQUE INDEX IF NOT EXISTS `+migrationTable+`_once ON `+migrationTable+` (version_id)`)
+	const index = `CREATE UNIQUE INDEX IF NOT EXISTS ` + migrationTable + `_once ON ` + migrationTable + ` (version_id)`
+	if _, err := d.pool.ExecContext(ctx, index); err == nil || !strings.Contains(err.Error(), "UNIQUE") {
+		return err
+	}
+	// An older build has run a step twice. What came of it is as it is; the second row only keeps this one from starting.
+	_, err := d.pool.ExecContext(ctx, `DELETE FROM `+migrationTable+` WHERE id NOT IN (SELECT min(id) FROM `+migrationTable+` GROUP BY version_id)`)
+	if err == nil {
+		_, err = d.pool.ExecContext(ctx, index)
+	}
 	return err
 }
 
 // migrations runs the steps from one version of the tables to the next.
 func (d *DB) migrations() (*goose.Provider, error) {
 	dialect := goose.DialectSQLite3
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	// A step may be younger than its number: a build between two versions has later ones and lacks it. Steps stand by themselves, so it runs then.
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithAllowOutofOrder(true)}
 	if d.postgres {
 		dialect = goose.DialectPostgres
 		locker, err := lock.NewPostgresSessionLocker()

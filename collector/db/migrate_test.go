@@ -54,6 +54,38 @@ func TestAStepOfTheTablesRunsOnce(t *testing.T) {
 	}
 }
 
+// TestTablesOfAnyOlderBuildAreBroughtUp: a build between two versions may lack a step whose number is lower than its last one, and an older one may have
+// noted a step twice. Either way its tables become those of a new database.
+func TestTablesOfAnyOlderBuildAreBroughtUp(t *testing.T) {
+	for what, undo := range map[string][]string{
+		"lacks a step":       {`DROP TABLE xref`, `DELETE FROM goose_db_version WHERE version_id = 248`},
+		"noted a step twice": {`DROP INDEX goose_db_version_once`, `INSERT INTO goose_db_version (version_id, is_applied) SELECT version_id, 1 FROM goose_db_version WHERE version_id = 210`},
+	} {
+		url := "sqlite:" + filepath.Join(t.TempDir(), "collector.db")
+		migrate(t, url)
+		want := schema(t, url)
+		d, err := db.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, statement := range undo {
+			if err := d.Write(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec(t.Context(), statement); return err }); err != nil {
+				t.Fatal(what, err)
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if schema(t, url) == want {
+			t.Fatal(what, "and nothing is otherwise")
+		}
+		migrate(t, url)
+		if got := schema(t, url); got != want {
+			t.Errorf("%s:\n%s\nwant:\n%s", what, got, want)
+		}
+	}
+}
+
 func migrate(t *testing.T, url string) {
 	d, err := db.Open(t.Context(), url)
 	if err != nil {

@@ -2,6 +2,8 @@ package db_test
 
 import (
 	"context"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,4 +56,26 @@ func TestWellSaysThatNothingCanBeWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A database without room says where to make some: the bare error names neither the disk nor what becomes of what is there.
+func TestNoRoomSaysWhere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "collector.db")
+	migrate(t, "sqlite:"+path)
+	d, err := db.Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	err = d.Write(t.Context(), func(tx *db.Tx) error {
+		var pages int64
+		if err := tx.QueryRow(t.Context(), `PRAGMA max_page_count = 1`).Scan(&pages); err != nil { // as many as it has now
+			return err
+		}
+		_, err := tx.Exec(t.Context(), `INSERT INTO meta (name, value) VALUES (?, ?)`, "large", strings.Repeat("x", 1<<20))
+		return err
+	})
+	if !db.Away(err) || !strings.Contains(err.Error(), "make room on the disk of "+path) {
+		t.Errorf("%v", err)
+	}
 }

@@ -1,6 +1,7 @@
 package siteconfig
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,9 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dockline/dockline/proto/configfile"
 )
@@ -53,10 +56,19 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, http.StatusBadRequest, errors.New("add tenant="))
 		return
 	}
+	allowed, known := map[string]string{"/api/v1/site-config": "GET, HEAD, POST", "/api/v1/site-config/drift": "GET, HEAD", "/api/v1/site-config/rollout": "POST"}[r.URL.Path]
+	if !known {
+		a.fail(w, r, http.StatusNotFound, fmt.Errorf("there is no %s", r.URL.Path))
+		return
+	}
+	verb := r.Method
+	if verb == http.MethodHead {
+		verb = http.MethodGet
+	}
 	var answer any
 	var err error
 	status := http.StatusOK
-	switch r.Method + " " + r.URL.Path {
+	switch verb + " " + r.URL.Path {
 	case "GET /api/v1/site-config":
 		answer, err = a.history(r, tenant, group)
 	case "GET /api/v1/site-config/drift":
@@ -67,7 +79,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "POST /api/v1/site-config/rollout":
 		answer, err = a.roll(r, tenant, group)
 	default:
-		a.fail(w, r, http.StatusNotFound, fmt.Errorf("there is no %s %s", r.Method, r.URL.Path))
+		w.Header().Set("Allow", allowed)
+		a.fail(w, r, http.StatusMethodNotAllowed, fmt.Errorf("use %s here", strings.ReplaceAll(allowed, ", ", " or ")))
 		return
 	}
 	var conflict *Conflict
@@ -106,8 +119,15 @@ func read(r *http.Request) (q request, err error) {
 		return q, badRequest{errors.New("send the body as application/json")}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, 2*MaxBytes))
-	if err == nil {
-		err = json.Unmarshal(body, &q)
+	if err == nil && !utf8.Valid(body) {
+		err = errors.New("it is not UTF-8")
+	}
+	if err == nil { // a key that is misspelt would be a time to soak, or a version, that nobody meant
+		decoder := json.NewDecoder(bytes.NewReader(body))
+		decoder.DisallowUnknownFields()
+		if err = decoder.Decode(&q); err == nil && decoder.More() {
+			err = errors.New("there is more behind the object")
+		}
 	}
 	if err != nil {
 		return q, badRequest{fmt.Errorf("the body cannot be read: %w", err)}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -90,6 +91,9 @@ func (f Faults) Error() string {
 
 // Parse reads an order from JSON; what is wrong with it are Faults.
 func Parse(text []byte) (*Order, error) {
+	if at := NoText(text); at >= 0 {
+		return nil, Faults{{"", fmt.Sprintf("the text is not UTF-8 from byte %d on; save it as UTF-8", at)}}
+	}
 	var o Order
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -100,6 +104,21 @@ func Parse(text []byte) (*Order, error) {
 		return nil, Faults{{"", "there is more behind the order; hand in one order at a time"}}
 	}
 	return &o, o.Check()
+}
+
+// NoText is where a text ceases to be UTF-8, or -1. Package json reads every such byte as the same sign, so that two numbers would become one.
+func NoText(text []byte) int {
+	if utf8.Valid(text) {
+		return -1
+	}
+	at := 0
+	for {
+		if r, size := utf8.DecodeRune(text[at:]); r != utf8.RuneError || size != 1 {
+			at += size
+			continue
+		}
+		return at
+	}
 }
 
 // Unreadable says of what cannot be read from JSON where that is, as Faults.
@@ -146,20 +165,24 @@ func (o *Order) Check() error {
 	if len(o.Lines) == 0 {
 		bad("lines", "are missing; an order has at least one")
 	}
-	blank := func(field, text string) {
+	legible := func(field, text string) {
 		if strings.TrimSpace(text) != text {
 			bad(field, "%q begins or ends with a blank; leave it out, or this would be another one than %q", text, strings.TrimSpace(text))
 		}
+		if strings.ContainsRune(text, utf8.RuneError) {
+			bad(field, "%q holds a character that could not be read (U+FFFD); check how it is encoded, or this would be the same as others of that kind", text)
+		}
 	}
-	blank("number", o.Number)
-	blank("customer", o.Customer)
-	blank("site", o.Site)
+	legible("number", o.Number)
+	legible("customer", o.Customer)
+	legible("site", o.Site)
 	numbers := make(map[string]bool)
 	for i := range o.Lines {
 		l, at := &o.Lines[i], fmt.Sprintf("lines[%d].", i)
-		blank(at+"line", l.Line)
-		blank(at+"item", l.Item)
-		blank(at+"unit", l.Unit)
+		legible(at+"line", l.Line)
+		legible(at+"item", l.Item)
+		legible(at+"gtin", l.GTIN)
+		legible(at+"unit", l.Unit)
 		if l.Item == "" && l.GTIN == "" {
 			bad(at+"item", "is missing; give item or gtin")
 		}
