@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 
@@ -233,8 +234,20 @@ func batchOf(events []*docklinev1.Event) int {
 	return n
 }
 
-// decode reads one JSON value, or several one behind the other: these are a list. Numbers keep their digits.
+// byteOrderMark is what some programs write before a text in UTF-8; RFC 8259 (section 8.1) lets a reader pass over it.
+const byteOrderMark = "\uFEFF"
+
+// decode reads one JSON value, or several one behind the other: these are a list. Numbers keep their digits. What is not UTF-8 is none (RFC 8259, section
+// 8.1): encoding/json would put the same sign for each byte that it cannot read, and two keys that differ in one would be one record.
 func decode(raw []byte) (any, error) {
+	if bytes.HasPrefix(raw, []byte("\xff\xfe")) || bytes.HasPrefix(raw, []byte("\xfe\xff")) {
+		return nil, errors.New("it is written in UTF-16; JSON is sent in UTF-8")
+	}
+	if !utf8.Valid(raw) {
+		at := foreign(raw)
+		return nil, fmt.Errorf("byte %d is 0x%x, which is no UTF-8 (is it windows-1252?); JSON is sent in UTF-8", at, raw[at])
+	}
+	raw = bytes.TrimPrefix(raw, []byte(byteOrderMark))
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	var all []any
@@ -253,6 +266,18 @@ func decode(raw []byte) (any, error) {
 		return all[0], nil
 	}
 	return all, nil
+}
+
+// foreign is where the first byte stands that is no UTF-8.
+func foreign(raw []byte) (at int) {
+	for at < len(raw) {
+		r, size := utf8.DecodeRune(raw[at:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		at += size
+	}
+	return at
 }
 
 // broken says where a text stops being JSON.

@@ -82,6 +82,8 @@ func TestRecordsAreTakenByPost(t *testing.T) {
 		"another path":       {"/events/other", "{}", "application/json", 404, "/events/picks"},
 		"without its key":    {"/events/scans", `{"order":"SO1","sku":"A","qty":1}`, "application/json", 400, ""},
 		"nothing at all":     {"/events/picks", "", "application/json", 400, "nothing in it"},
+		"windows-1252":       {"/events/picks", strings.Replace(onePick, `"sku":"`, "\"sku\":\"\xe9", 1), "application/json", 400, "0xe9, which is no UTF-8"},
+		"UTF-16":             {"/events/picks", "\xff\xfe{\x00}\x00", "application/json", 400, "written in UTF-16"},
 		"deep in each other": {"/events/picks", strings.Repeat("[", 1<<20), "application/json", 400, ""},
 	} {
 		if g := r.send("POST", send.path, text(send.body), "Content-Type", send.kind); g.status != send.status || !strings.Contains(string(g.body), send.says) {
@@ -90,6 +92,10 @@ func TestRecordsAreTakenByPost(t *testing.T) {
 	}
 	if len(h.all()) != before {
 		t.Errorf("%d events of what was refused", len(h.all())-before)
+	}
+	// Some programs write a byte order mark before UTF-8.
+	if g := r.send("POST", "/events/picks", text("\uFEFF"+onePick)); g.status != 200 {
+		t.Errorf("with a byte order mark: %d %s", g.status, g.body)
 	}
 }
 

@@ -20,6 +20,9 @@ func checkWithDatabase(ctx context.Context, s *setup, raw []byte, log *slog.Logg
 		return l.faults
 	}
 	defer db.Close()
+	if l.cannotLogIn(ctx, db, s) {
+		return l.faults
+	}
 	if s.Horizon == horizonDatabase && len(s.streams) > 0 {
 		if _, err := s.dialect.horizon(ctx, db); err != nil {
 			err = s.dialect.failed("asking which transactions are open", err)
@@ -46,6 +49,24 @@ func checkWithDatabase(ctx context.Context, s *setup, raw []byte, log *slog.Logg
 	}
 	l.checkCommands(ctx, s, log)
 	return l.faults
+}
+
+// cannotLogIn says, once, that nobody is let in: whatever is asked then fails for that alone. One that is away is no fault.
+func (l *loader) cannotLogIn(ctx context.Context, db *sql.DB, s *setup) bool {
+	err := s.dialect.failed("logging in", db.PingContext(ctx))
+	class, _ := classOf(err)
+	var encrypted *tlsFault
+	switch {
+	case errors.As(err, &encrypted):
+		l.fault("database.tls", "%s", cause(err))
+	case class == faultRights && s.Database.PasswordFile == "":
+		l.fault("database.user", "the database does not let %s in: %s; write password_file, or let an administrator give this user the right to log in", s.Database.User, cause(err))
+	case class == faultRights:
+		l.fault("database.user", "the database does not let %s in: %s; correct user and password_file, or let an administrator give this user the right to log in", s.Database.User, cause(err))
+	default:
+		return false
+	}
+	return true
 }
 
 // databaseFault tells a person what the database says against the configuration; false where it says nothing because it is away or busy.

@@ -36,10 +36,11 @@ type progress struct {
 	// Movement is the highest movement number told.
 	Movement uint64 `json:"movement,omitempty"`
 	// Copied: the stream's table was read whole, and its slot tells what has changed since. Watched is from when on deletions are known, Truncated when
-	// the table was last emptied at one go.
+	// the table was last emptied at one go. Published is which table it is, and what publishes it.
 	Copied    bool      `json:"copied,omitempty"`
 	Watched   time.Time `json:"watched,omitzero"`
 	Truncated time.Time `json:"truncated,omitzero"`
+	Published string    `json:"published,omitempty"`
 }
 
 // reading is one way through a stream's rows.

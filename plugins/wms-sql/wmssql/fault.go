@@ -2,6 +2,8 @@ package wmssql
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -51,6 +53,9 @@ func (d *dialect) failed(what string, err error) error {
 	}
 	class := d.classify(err)
 	var away net.Error
+	if remedy := tlsRemedy(err); remedy != "" {
+		return &databaseFault{faultOther, what, &tlsFault{remedy, err}}
+	}
 	switch {
 	case errors.Is(err, errRights), errors.Is(err, errReplica):
 		class = faultRights
@@ -61,6 +66,31 @@ func (d *dialect) failed(what string, err error) error {
 		class = faultAway
 	}
 	return &databaseFault{class, what, err}
+}
+
+// tlsFault is a server that is there and does not speak TLS as the configuration says: to wait for it changes nothing.
+type tlsFault struct {
+	remedy string
+	err    error
+}
+
+func (f *tlsFault) Error() string { return f.remedy + " (" + f.err.Error() + ")" }
+func (f *tlsFault) Unwrap() error { return f.err }
+
+// tlsRemedy says what to do about a server's TLS; empty where that is not what is wrong.
+func tlsRemedy(err error) string {
+	var verify *tls.CertificateVerificationError
+	var host x509.HostnameError
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "refused TLS"), strings.Contains(text, "does not support TLS"):
+		return "the server does not speak TLS; let an administrator switch it on there, or, in a network that you trust, write tls: off under database"
+	case errors.As(err, &host):
+		return "the server's certificate is for another name; write the name that stands in it as host, or tls: require to take any certificate"
+	case errors.As(err, &verify):
+		return "the server's certificate is not trusted, or its time is over; name the certificate that signs it as ca under database, or write tls: require to take any certificate"
+	}
+	return ""
 }
 
 func schemaFault(what, format string, args ...any) error {

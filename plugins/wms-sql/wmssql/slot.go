@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -137,17 +138,49 @@ func (f *follower) fits(ctx context.Context, st *state) error {
 	if err != nil {
 		return err
 	}
-	if st.oid != 0 && st.oid != r.oid {
-		st.progress.Copied = false // another table under the name
+	if r.entry, err = entryOf(ctx, f.c.db, f.set, r); err != nil {
+		return err
 	}
+	if was := st.progress.Published; was != "" && was != r.entry && st.progress.Copied {
+		st.progress.Copied = false
+		f.c.log.Warn("the table was not published for a time, or is another one under its name: it is read anew", "stream", st.Name)
+	}
+	st.progress.Published = r.entry
 	st.table, st.binding, st.published = t, binding, r
 	return nil
 }
 
-// published is a table as its publication names it.
+// published is a table as its publication names it. entry is the same for as long as nobody has changed how: what was written to a table while it was not
+// published comes by no slot, also where it was published again before anybody looked.
 type published struct {
 	oid              uint32
 	schema, relation string
+	entry            string
+}
+
+// entryQuery tells a table and what publishes it apart from all that may take their names later: the rows of the catalogue, with the transactions that wrote
+// them. A table may be in a publication by itself or by what it is a part of.
+const entryQuery = `SELECT concat_ws(' ', $1::text, p.oid, p.xmin, (WITH RECURSIVE over (oid) AS (SELECT $1::text::oid UNION SELECT i.inhparent FROM pg_inherits i JOIN over ON i.inhrelid = over.oid)
+  SELECT string_agg(r.oid || ':' || r.xmin, ' ' ORDER BY r.oid) FROM pg_publication_rel r JOIN over ON r.prrelid = over.oid WHERE r.prpubid = p.oid))
+FROM pg_publication p WHERE p.pubname = $2`
+
+// schemaEntryQuery is the same of publications of whole schemas, which PostgreSQL has from 15 on.
+const schemaEntryQuery = `SELECT coalesce(string_agg(s.oid || ':' || s.xmin, ' ' ORDER BY s.oid), '') FROM pg_publication_namespace s JOIN pg_publication p ON p.oid = s.pnpubid
+WHERE p.pubname = $1 AND s.pnnspid = $2::regnamespace`
+
+// entryOf asks what publishes a table.
+func entryOf(ctx context.Context, db *sql.DB, r Replication, p published) (string, error) {
+	var entry, ofSchema string
+	var schemas bool
+	oid := strconv.FormatUint(uint64(p.oid), 10)
+	err := db.QueryRowContext(ctx, entryQuery, oid, r.Publication).Scan(&entry)
+	if err == nil {
+		err = db.QueryRowContext(ctx, "SELECT to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL").Scan(&schemas)
+	}
+	if err == nil && schemas {
+		err = db.QueryRowContext(ctx, schemaEntryQuery, r.Publication, doubleQuoted(p.schema)).Scan(&ofSchema)
+	}
+	return strings.TrimSpace(entry + " " + ofSchema), postgres.failed("asking what publishes "+p.schema+"."+p.relation, err)
 }
 
 // relationOf holds a table against its publication.

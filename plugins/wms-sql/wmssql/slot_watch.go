@@ -22,6 +22,9 @@ type slotWatch struct {
 	db    *sql.DB
 	since map[string]time.Time
 	gone  string
+	// said and seen are what was last known of the slot, and when.
+	said []*docklinev1.Condition
+	seen time.Time
 }
 
 func newSlotWatch(f *follower) *slotWatch {
@@ -35,6 +38,9 @@ func (w *slotWatch) run(ctx context.Context) {
 	defer w.close()
 	for {
 		if err := w.look(ctx); err != nil && ctx.Err() == nil {
+			if w.unknown(err) != nil {
+				return // the agent listens no more
+			}
 			w.close() // the password may be another by now; that the database is away is said elsewhere
 			if isCode(err, "57P01") || isCode(err, "57P03") {
 				w.cut() // a server that shuts down waits until the line has confirmed everything, which a slow journal may not do for hours
@@ -85,6 +91,16 @@ func (w *slotWatch) look(ctx context.Context) (err error) {
 	return w.say(s)
 }
 
+// unknown says that the server cannot be asked: what it said of the slot before holds no longer. What a person is to do about the slot stays said.
+func (w *slotWatch) unknown(err error) error {
+	d := &docklinev1.DeviceHealth{Id: "slot " + w.f.set.Slot, Kind: "replication_slot",
+		Text: "the server cannot be asked for the slot (" + cause(err) + "); it is asked again all the time, and until it answers nothing comes from it"}
+	if !w.seen.IsZero() {
+		d.LastSeenAt = timestamppb.New(w.seen)
+	}
+	return w.f.c.board.slot(w.said, d)
+}
+
 // giveUp ends the line and drops the slot, so that the server may free its disk; what was not told is found by reading the tables again.
 func (w *slotWatch) giveUp(ctx context.Context, s slotState) bool {
 	w.cut()
@@ -123,7 +139,7 @@ func (w *slotWatch) say(s slotState) error {
 	d := &docklinev1.DeviceHealth{Id: "slot " + set.Slot, Kind: "replication_slot", Reachable: s.there && s.active != 0 && !s.lost, LastSeenAt: timestamppb.New(now),
 		Text: fmt.Sprintf("%s of the log are not yet durable here; the server holds %s for the slot (most_lag is %s)", size(s.lag), size(s.held), size(int64(set.MostLag)))}
 	if !d.Reachable {
-		d.Text = "nobody follows the slot now: it is being made, its tables are being read, or what stands beside this must be put right first; " + d.Text
+		d.Text = "nobody follows the slot now: it is being made, its tables are being read, the line to it is opened again (within a minute), or what stands beside this must be put right first; " + d.Text
 	}
 	var out []*docklinev1.Condition
 	since := map[string]time.Time{}
@@ -142,7 +158,7 @@ func (w *slotWatch) say(s slotState) error {
 		add("slot_unbounded", "Nothing bounds the slot", docklinev1.Severity_SEVERITY_WARNING,
 			"While this agent is off, the database server keeps its log for slot "+set.Slot+" until the disk is full. Let an administrator run: ALTER SYSTEM SET max_slot_wal_keep_size = '20GB' (what the disk can spare) and SELECT pg_reload_conf(); if the slot is lost by that, the tables are read again.")
 	}
-	w.since = since
+	w.since, w.said, w.seen = since, out, now
 	return w.f.c.board.slot(out, d)
 }
 
