@@ -125,8 +125,10 @@ func read(r *http.Request) (q request, err error) {
 	if err == nil { // a key that is misspelt would be a time to soak, or a version, that nobody meant
 		decoder := json.NewDecoder(bytes.NewReader(body))
 		decoder.DisallowUnknownFields()
-		if err = decoder.Decode(&q); err == nil && decoder.More() {
-			err = errors.New("there is more behind the object")
+		if err = decoder.Decode(&q); err == nil {
+			if _, behind := decoder.Token(); !errors.Is(behind, io.EOF) {
+				err = errors.New("there is more behind the object")
+			}
 		}
 	}
 	if err != nil {

@@ -108,17 +108,14 @@ func Parse(text []byte) (*Order, error) {
 
 // NoText is where a text ceases to be UTF-8, or -1. Package json reads every such byte as the same sign, so that two numbers would become one.
 func NoText(text []byte) int {
-	if utf8.Valid(text) {
-		return -1
-	}
-	at := 0
-	for {
-		if r, size := utf8.DecodeRune(text[at:]); r != utf8.RuneError || size != 1 {
-			at += size
-			continue
+	for at := 0; at < len(text); {
+		r, size := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && size == 1 {
+			return at
 		}
-		return at
+		at += size
 	}
+	return -1
 }
 
 // Unreadable says of what cannot be read from JSON where that is, as Faults.
